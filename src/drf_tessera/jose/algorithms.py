@@ -116,7 +116,7 @@ def _import(alg: str, value: Any, password: bytes | None = None) -> Material:
     try:
         key = jwk.JWKRegistry.key_types[_KEY_TYPES[alg]].import_key(value, password=password)
         model.check_key(key)
-    except Exception as error:  # the library and its backend raise a dozen unrelated types here
+    except Exception as error:  # noqa: BLE001 - the library and its backend raise a dozen unrelated types
         # The message of the cause may quote the key, so only its kind is told, and no chain is kept.
         raise KeyMaterialError(f"The key for {alg} cannot be read ({type(error).__name__}).") from None
     _check_size(alg, key)

@@ -1,0 +1,68 @@
+"""Token authentication for Django REST Framework.
+
+The access token is a JWT, the refresh token rotates and cannot be replayed, and a session can be
+ended. Settings: ``TESSERA``. Start with the README.
+
+The architecture is this list. A module imports only modules that stand above it, wherever the
+import stands; ``tests/test_architecture.py`` holds the code to it.
+
+1.  exceptions: every error, each class with a stable code
+2.  jose.encoding: base64url and JSON, strictly
+3.  jose.algorithms: the algorithms, and the keys that each takes; the home of the JOSE library
+4.  jose.keys: a key, and the ring of keys in force
+5.  jose.codec: compact JWS in and out
+6.  rotation: the refresh rule, a pure function
+7.  conf: the settings, typed and live
+8.  signals: what happened, for others to hear
+9.  models: columns, constraints, querysets
+10. keystore: the keys in force now
+11. tokens: access and refresh tokens, in and out
+12. users: from a token to its user
+13. sessions: start, refresh, revoke, prune; the only writer of Session
+14. receivers: what ends sessions from outside
+15. backends: log in with an e-mail address
+16. login: from credentials to a session
+17. transports: how tokens travel
+18. rest.errors: one shape for every error
+19. rest.authentication: the authentication classes
+20. rest.throttling: limits on guessing passwords
+21. rest.serializers: what the endpoints read and write
+22. rest.views: the endpoints
+23. rest.urls: their addresses
+24. checks: what manage.py check says
+25. admin: sessions in Django's admin
+26. apps: the Django app
+27. management.commands.tessera_prune: delete the sessions that have ended
+
+The packages ``jose``, ``rest``, ``management`` and ``migrations`` hold modules and no code of their
+own (a migration imports what Django writes into it). Below, the public names, loaded when they are
+first asked for: ``import drf_tessera`` loads no Django.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from drf_tessera.rest.authentication import JWTAuthentication as JWTAuthentication
+    from drf_tessera.rest.authentication import OptionalJWTAuthentication as OptionalJWTAuthentication
+    from drf_tessera.rest.views import exception_handler as exception_handler
+    from drf_tessera.tokens import AccessToken as AccessToken
+
+__version__ = "0.1.0"
+
+_HOMES: Final = {
+    "AccessToken": "drf_tessera.tokens",
+    "JWTAuthentication": "drf_tessera.rest.authentication",
+    "OptionalJWTAuthentication": "drf_tessera.rest.authentication",
+    "exception_handler": "drf_tessera.rest.views",
+}
+
+__all__ = ["AccessToken", "JWTAuthentication", "OptionalJWTAuthentication", "exception_handler"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,74 @@
+"""Log in with an e-mail address: a Django authentication backend."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.contrib.auth.backends import ModelBackend
+from django.db.models import Q
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+
+logger = logging.getLogger("drf_tessera")
+
+_MAX_CANDIDATES: Final = 10
+
+
+class EmailBackend(ModelBackend):
+    """Accept the user name or, in any case of letters, the e-mail address.
+
+    Put it in ``AUTHENTICATION_BACKENDS`` in the place of ``ModelBackend``; permissions work as
+    there. Exactly one password hash is computed whether the user exists or not, so the time of the
+    answer tells nobody who has an account here.
+
+    An address that several accounts share logs nobody in: to choose one of them would let whoever
+    registers a second account with your address choose for you. Their user names still work.
+    """
+
+    @sensitive_variables()
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        email: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Give the user of these credentials, or ``None`` (Django's convention for "not by me")."""
+        model = get_user_model()
+        name = username if username is not None else kwargs.get(model.USERNAME_FIELD)
+        if password is None or (name is None and email is None):
+            return None
+        user = _find(name, email)
+        if user is None:
+            model().set_password(password)  # the same work as a wrong password
+            return None
+        return user if user.check_password(password) and self.user_can_authenticate(user) else None
+
+    async def aauthenticate(self, request: HttpRequest | None, *args: Any, **kwargs: Any) -> Any:
+        """Do the same for async callers."""
+        return await sync_to_async(self.authenticate)(request, *args, **kwargs)
+
+
+def _find(name: str | None, email: str | None) -> Any:
+    """Find the one user of a user name or an address, in one query."""
+    model = get_user_model()
+    column = model.get_email_field_name()
+    address = email if email is not None else name if name is not None and "@" in name else None
+    wanted = Q(**{model.USERNAME_FIELD: name}) if name is not None else Q()
+    if address is not None:
+        wanted |= Q(**{f"{column}__iexact": address})
+    candidates = list(model._default_manager.filter(wanted)[:_MAX_CANDIDATES])
+    named = [user for user in candidates if name is not None and user.get_username() == name]
+    if named:
+        return named[0]
+    if address is None:
+        return candidates[0] if candidates else None  # found by a collation that folds letters
+    # A collation may also ignore accents: only the same letters are the same address.
+    matching = [user for user in candidates if getattr(user, column).casefold() == address.casefold()]
+    if len(matching) > 1:
+        logger.warning("A log-in by e-mail was refused: several accounts share the address.")
+    return matching[0] if len(matching) == 1 else None

@@ -1,0 +1,154 @@
+"""What ``manage.py check`` says. ``docs/reference/checks.md`` lists every id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
+from django.core import checks as django_checks
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections, router
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils.module_loading import import_string
+from rest_framework.settings import api_settings
+
+from drf_tessera.backends import EmailBackend
+from drf_tessera.conf import read_settings
+from drf_tessera.exceptions import SettingsError
+from drf_tessera.models import Session
+from drf_tessera.rest.serializers import load_user_serializer
+from drf_tessera.rest.views import RefreshView
+
+Apps = Sequence[AppConfig] | None
+
+
+def connect() -> None:
+    """Register the checks; called once, when the app is ready."""
+    register(check_settings, Tags.security)
+    register(check_user_serializer)
+    register(check_databases, Tags.models)
+    register(check_refresh_views, Tags.urls)
+    register(check_email_is_unique, Tags.security, deploy=True)
+    register(check_throttle_cache, Tags.caches, deploy=True)
+    register(check_proxies, Tags.security, deploy=True)
+
+
+def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report E001 to E007, E009, E010, and E008 for ``CLAIMS``: a setting that cannot work."""
+    return [Error(found.message, hint=found.hint, id=found.id) for found in read_settings()[1]]
+
+
+def check_user_serializer(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report E008 for ``USER_SERIALIZER``."""
+    if read_settings()[1]:
+        return []
+    try:
+        load_user_serializer()
+    except SettingsError as error:
+        return [Error(error.detail, hint="Check the path and its spelling.", id="tessera.E008")]
+    return []
+
+
+def check_databases(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report E011: sessions and users in two databases; a refresh asks for both in one statement."""
+    ours, theirs = router.db_for_write(Session), router.db_for_write(get_user_model())
+    if ours == theirs:
+        return []
+    return [
+        Error(
+            f"Sessions are written to the database {ours!r}, users to {theirs!r}.",
+            hint="Route the app 'tessera' to the database of the user model.",
+            id="tessera.E011",
+        )
+    ]
+
+
+def check_refresh_views(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report E012: a refresh view that runs inside ``ATOMIC_REQUESTS``.
+
+    The end of a stolen session would be rolled back together with the refusal.
+    """
+    atomic = {name for name in connections if connections.settings[name].get("ATOMIC_REQUESTS")}
+    if not atomic or not getattr(django_settings, "ROOT_URLCONF", None):
+        return []
+    return [
+        Error(
+            f"The refresh view at {route!r} runs inside a transaction (ATOMIC_REQUESTS).",
+            hint="Decorate it, outermost, with django.db.transaction.non_atomic_requests.",
+            id="tessera.E012",
+        )
+        for route, callback in _walk(get_resolver().url_patterns)
+        if _is_refresh(callback) and not atomic <= getattr(callback, "_non_atomic_requests", set())
+    ]
+
+
+def _is_refresh(callback: Any) -> bool:
+    view = getattr(callback, "cls", None) or getattr(callback, "view_class", None)
+    return isinstance(view, type) and issubclass(view, RefreshView)
+
+
+def _walk(patterns: Iterable[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for item in patterns:
+        if isinstance(item, URLResolver):
+            yield from _walk(item.url_patterns, prefix + str(item.pattern))
+        elif isinstance(item, URLPattern):
+            yield prefix + str(item.pattern), item.callback
+
+
+def check_email_is_unique(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report W001: logging in by an address that the database lets two accounts share."""
+    if not any(_is_email_backend(path) for path in django_settings.AUTHENTICATION_BACKENDS):
+        return []
+    model = get_user_model()
+    name = model.get_email_field_name()
+    field = next((field for field in model._meta.concrete_fields if field.name == name), None)
+    constrained = any(name in getattr(item, "fields", ()) for item in model._meta.total_unique_constraints)
+    expressions = any(getattr(item, "expressions", ()) for item in model._meta.constraints)
+    if field is None or field.unique or constrained or expressions:
+        return []
+    return [
+        django_checks.Warning(
+            f"{model.__name__}.{name} is not unique, and EmailBackend logs in by it.",
+            hint="Accounts that share one cannot log in by it. Add a unique constraint on Lower().",
+            id="tessera.W001",
+        )
+    ]
+
+
+def _is_email_backend(path: str) -> bool:
+    try:
+        found = import_string(path)
+    except (ImportError, ImproperlyConfigured):
+        return False  # Django reports it itself
+    return isinstance(found, type) and issubclass(found, EmailBackend)
+
+
+def check_throttle_cache(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report W002: login limits counted by each process for itself, or not at all."""
+    backend = django_settings.CACHES.get("default", {}).get("BACKEND", "")
+    if backend.rpartition(".")[2] not in {"LocMemCache", "DummyCache"}:
+        return []
+    return [
+        django_checks.Warning(
+            f"The limits on logins are kept in the default cache, which is {backend}.",
+            hint="Use a cache that all processes share, such as Redis.",
+            id="tessera.W002",
+        )
+    ]
+
+
+def check_proxies(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report W003: nobody said how many proxies stand in front."""
+    if api_settings.NUM_PROXIES is not None:
+        return []
+    return [
+        django_checks.Warning(
+            "REST_FRAMEWORK['NUM_PROXIES'] is not set, so the address of a client is that of the last hop.",
+            hint="Behind a proxy all clients then share one login limit. Set it; 0 if there is no proxy.",
+            id="tessera.W003",
+        )
+    ]

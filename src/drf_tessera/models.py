@@ -1,0 +1,105 @@
+"""Tables: columns, constraints, querysets. No flow; :mod:`drf_tessera.sessions` is the only writer."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any, Final
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+
+from drf_tessera import rotation
+
+USER_AGENT_LENGTH: Final = 255
+LABEL_LENGTH: Final = 64
+
+
+class SessionQuerySet(models.QuerySet["Session"]):
+    """The questions that are asked of sessions."""
+
+    def live(self, now: datetime) -> SessionQuerySet:
+        """Keep the sessions that can still be refreshed (whatever has become of their user)."""
+        return self.filter(revoked_at__isnull=True, idle_expires_at__gt=now, expires_at__gt=now)
+
+    def ended_before(self, moment: datetime) -> SessionQuerySet:
+        """Keep the sessions that had ended, in whatever way, by ``moment``."""
+        return self.filter(
+            Q(revoked_at__lte=moment) | Q(idle_expires_at__lte=moment) | Q(expires_at__lte=moment)
+        )
+
+    def of_active_user(self) -> SessionQuerySet:
+        """Keep the sessions whose user exists and may log in, as part of the same statement.
+
+        The default manager is asked, as Django's own login does: who hides users there (soft
+        deletion) ends their refreshes too. A model without an ``is_active`` column has no inactive
+        users.
+        """
+        return self.filter(Exists(active_users().filter(pk=OuterRef("user_id"))))
+
+
+def active_users() -> models.QuerySet[Any]:
+    """Select the users that may log in."""
+    model = get_user_model()
+    names = {field.name for field in model._meta.concrete_fields}
+    users = model._default_manager.all()
+    return users.filter(is_active=True) if "is_active" in names else users
+
+
+class Session(models.Model):
+    """One login, for its whole life.
+
+    Storage grows with logins and never with refreshes. Nothing in a row lets anybody in: it has the
+    digest of a 128-bit random secret, and a refresh token needs the secret itself and a MAC under
+    the server's key.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(help_text="When the login was.")
+    rotated_at = models.DateTimeField(null=True, help_text="When the refresh token last changed.")
+    idle_expires_at = models.DateTimeField(help_text="Without a refresh the session ends here.")
+    expires_at = models.DateTimeField(help_text="The session ends here whatever happens.")
+    secret_hash = models.BinaryField(max_length=32, editable=False)
+    generation = models.PositiveBigIntegerField(default=0)
+    parent = models.PositiveBigIntegerField(
+        null=True, help_text="The generation that the current one was issued for."
+    )
+    recoveries = models.PositiveSmallIntegerField(
+        default=0, help_text="Lost answers in a row since the current token was last used."
+    )
+    auth_time = models.DateTimeField(help_text="When the user last proved who they are.")
+    amr = models.CharField(max_length=64, blank=True, help_text="How (RFC 8176), separated by spaces.")
+    scope = models.CharField(max_length=255, blank=True, help_text="RFC 6749, section 3.3.")
+    ip = models.GenericIPAddressField(null=True, help_text="The address of the login.")
+    user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
+    label = models.CharField(
+        max_length=LABEL_LENGTH, blank=True, help_text="The client's own name for its device."
+    )
+    revoked_at = models.DateTimeField(null=True)
+    revoked_for = models.CharField(max_length=32, blank=True)
+
+    objects = SessionQuerySet.as_manager()
+
+    class Meta:  # noqa: D106 - Django's own convention
+        app_label = "tessera"
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    @property
+    def position(self) -> rotation.Position:
+        """Where the session stands in its chain of refresh tokens."""
+        return rotation.Position(
+            generation=self.generation,
+            parent=self.parent,
+            recoveries=self.recoveries,
+            rotated_at=self.rotated_at,
+        )
+
+    @property
+    def last_used_at(self) -> datetime:
+        """When the session last moved: its latest rotation, or its login."""
+        return self.rotated_at or self.created_at

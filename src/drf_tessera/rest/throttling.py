@@ -1,0 +1,71 @@
+"""Limits on guessing passwords: for each account name, and for each address.
+
+REST framework's own throttles, with its cache and its rules; only the key and the rate are ours. The
+default cache of Django is one for each process: use a shared one in production.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Mapping
+
+from django.http import HttpRequest
+from rest_framework.request import Request
+from rest_framework.settings import api_settings
+from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.views import APIView
+
+from drf_tessera.conf import get_settings
+from drf_tessera.transports import read_address
+
+
+def count_proxies() -> int:
+    """Give REST framework's ``NUM_PROXIES``, with unset meaning none.
+
+    (Its own reading of unset believes all of ``X-Forwarded-For``, which any client can write.)
+    """
+    return api_settings.NUM_PROXIES or 0
+
+
+class LoginAccountThrottle(SimpleRateThrottle):
+    """``LOGIN_RATE_PER_ACCOUNT``: attempts for one account name, from wherever they come."""
+
+    scope = "tessera_login_account"
+    fields = ("username", "email")
+
+    def get_rate(self) -> str | None:
+        """Read the rate live."""
+        return get_settings().login_rate_per_account
+
+    def get_cache_key(self, request: Request, view: APIView) -> str | None:
+        """Name the account by a digest: any text is a valid key then, and none is readable."""
+        body = request.data if isinstance(request.data, Mapping) else {}
+        names = [body.get(field) for field in getattr(view, "account_fields", self.fields)]
+        name = next((name for name in names if isinstance(name, str) and name), None)
+        if name is None:
+            return None  # the serializer will refuse it
+        # One account must not have a budget for each way to write its name.
+        folded = unicodedata.normalize("NFKC", name.strip()).casefold()
+        digest = hashlib.sha256(folded.encode("utf-8", "backslashreplace")).hexdigest()
+        return self.cache_format % {"scope": self.scope, "ident": digest}
+
+
+class LoginAddressThrottle(SimpleRateThrottle):
+    """``LOGIN_RATE_PER_ADDRESS``: attempts from one address, for whichever account."""
+
+    scope = "tessera_login_address"
+
+    def get_rate(self) -> str | None:
+        """Read the rate live."""
+        return get_settings().login_rate_per_address
+
+    def get_cache_key(self, request: Request, view: APIView) -> str | None:
+        """Name the address."""
+        address = read_address(_plain(request), proxies=count_proxies())
+        ident = hashlib.sha256((address or "local").encode()).hexdigest()
+        return self.cache_format % {"scope": self.scope, "ident": ident}
+
+
+def _plain(request: Request) -> HttpRequest:
+    return request._request

@@ -1,0 +1,243 @@
+"""The endpoints. Each reads its shape, calls one flow, and writes the outcome."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from django.utils.cache import add_never_cache_headers
+from django.views.decorators.debug import sensitive_variables
+from rest_framework import exceptions as drf
+from rest_framework import status
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.views import exception_handler as drf_exception_handler
+
+from drf_tessera import sessions
+from drf_tessera.exceptions import SessionNotFound, TesseraError, TokenMissing
+from drf_tessera.login import log_in
+from drf_tessera.rest.authentication import JWTAuthentication
+from drf_tessera.rest.errors import PayloadTooLarge, add_code, remember_failure, write_challenge
+from drf_tessera.rest.serializers import (
+    LoginSerializer,
+    RefreshSerializer,
+    RevokeSerializer,
+    SessionSerializer,
+    VerifySerializer,
+    account_fields,
+    load_user_serializer,
+)
+from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle, count_proxies
+from drf_tessera.tokens import AccessToken, verify_access_token
+from drf_tessera.transports import describe_client
+from drf_tessera.users import load_user
+
+MAX_BODY_BYTES: Final = 65_536
+"""No body that these endpoints understand is larger; REST framework itself sets no limit."""
+
+_Classes = tuple[type[Any], ...]
+
+_CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """Answer errors as REST framework does, with a ``code`` beside every ``detail``.
+
+    For ``REST_FRAMEWORK["EXCEPTION_HANDLER"]``: then the project's own errors have codes too. Our
+    views give codes without it.
+    """
+    return drf_exception_handler(add_code(exc), context)
+
+
+class TokenView(APIView):
+    """What all token endpoints share: open to anybody, never cached, errors with codes, 401 not 403.
+
+    Outside of any request transaction (``ATOMIC_REQUESTS``): a refusal that ends a stolen session
+    would be rolled back with it. That is part of :meth:`as_view`, so subclasses inherit it.
+    """
+
+    authentication_classes: _Classes = ()
+    permission_classes: _Classes = (AllowAny,)
+    throttle_classes: _Classes = ()
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """Make the view function."""
+        return transaction.non_atomic_requests(super().as_view(**initkwargs))
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse, before a byte is parsed, what is too large or in a charset that could unpack."""
+        if _read_length(request) > MAX_BODY_BYTES:
+            raise PayloadTooLarge
+        if (request._request.encoding or "utf-8").lower() not in _CHARSETS:
+            raise drf.UnsupportedMediaType(request.content_type)
+        super().initial(request, *args, **kwargs)
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Forbid caches to keep tokens (RFC 6749, section 5.1)."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        add_never_cache_headers(answer)
+        answer.headers.setdefault("Pragma", "no-cache")
+        return answer
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer each error as ``{"detail", "code"}``."""
+        if isinstance(exc, TesseraError):
+            remember_failure(self.request._request, exc)
+        return super().handle_exception(add_code(exc))
+
+    def get_authenticate_header(self, request: Request) -> str:
+        """Write the challenge that makes a refusal here a 401."""
+        return write_challenge(request)
+
+
+@sensitive_variables()
+def _read_body(shape: type[Any], request: Request) -> dict[str, str]:
+    body = shape(data=request.data)
+    body.is_valid(raise_exception=True)
+    return cast("dict[str, str]", body.validated_data)
+
+
+def _read_length(request: Request) -> int:
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        raise drf.ParseError("The Content-Length header is no number.") from None
+
+
+@sensitive_variables()
+def _write_grant(grant: sessions.Grant) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "access": grant.access,
+        "refresh": grant.refresh,
+        "token_type": "Bearer",
+        "expires_in": grant.expires_in,
+        "refresh_expires_in": grant.refresh_expires_in,
+        "session": str(grant.session_id),
+    }
+    if grant.refresh is None:
+        del body["refresh"]  # "keep the one that you have"
+    return body
+
+
+class LoginView(TokenView):
+    """Exchange a user name or an e-mail and a password for an access and a refresh token."""
+
+    throttle_classes = (LoginAccountThrottle, LoginAddressThrottle)
+    serializer_class = LoginSerializer
+
+    @property
+    def account_fields(self) -> tuple[str, ...]:
+        """Give the names that the throttle looks for in the body."""
+        return account_fields()
+
+    @sensitive_variables()
+    def post(self, request: Request) -> Response:
+        """Log in."""
+        credentials = _read_body(self.serializer_class, request)
+        client = describe_client(
+            request._request, proxies=count_proxies(), label=credentials.pop("device", "")
+        )
+        user, grant = log_in(request._request, client=client, **credentials)
+        shown = load_user_serializer()(user, context={"request": request, "view": self})
+        return Response({**_write_grant(grant), "user": shown.data})
+
+
+class RefreshView(TokenView):
+    """Exchange a refresh token for a new access token and, as a rule, a new refresh token.
+
+    An answer without ``refresh`` means: keep the one that you have.
+    """
+
+    serializer_class = RefreshSerializer
+
+    @sensitive_variables()
+    def post(self, request: Request) -> Response:
+        """Refresh."""
+        return Response(_write_grant(sessions.refresh(_read_body(self.serializer_class, request)["refresh"])))
+
+
+class VerifyView(TokenView):
+    """Tell whether an access token would be accepted now, and what it says."""
+
+    serializer_class = VerifySerializer
+
+    @sensitive_variables()
+    def post(self, request: Request) -> Response:
+        """Verify."""
+        token = verify_access_token(_read_body(self.serializer_class, request)["token"])
+        load_user(token)
+        return Response({"claims": dict(token.claims)})
+
+
+class RevokeView(TokenView):
+    """Log out: end the session of the refresh token in the body, or of the access token.
+
+    A refresh token is enough, whatever has become of the access token. Ending a session twice is no
+    error: ``revoked`` tells whether this call did it (RFC 7009, section 2.2).
+    """
+
+    serializer_class = RevokeSerializer
+
+    @sensitive_variables()
+    def post(self, request: Request) -> Response:
+        """Log out."""
+        body = _read_body(self.serializer_class, request)
+        if "refresh" in body:
+            return Response({"revoked": sessions.revoke_by_refresh_token(body["refresh"])})
+        found = JWTAuthentication().authenticate(request)
+        if found is None:
+            raise TokenMissing
+        return Response({"revoked": sessions.revoke(found[1].session_id)})
+
+
+class SessionView(TokenView):
+    """What the endpoints of a user's own sessions share: an access token is needed."""
+
+    authentication_classes = (JWTAuthentication,)
+    permission_classes = (IsAuthenticated,)
+
+    @property
+    def owner(self) -> AbstractBaseUser:
+        """The user whose sessions these are."""
+        return cast("AbstractBaseUser", self.request.user)
+
+    @property
+    def current(self) -> UUID:
+        """The session of the access token in the request."""
+        return cast("AccessToken", self.request.auth).session_id
+
+
+class SessionListView(SessionView):
+    """All sessions of the caller."""
+
+    def get(self, request: Request) -> Response:
+        """List the live sessions, the latest login first."""
+        found = sessions.live_sessions(self.owner.pk)
+        return Response(SessionSerializer(found, many=True, context={"current": self.current}).data)
+
+    def delete(self, request: Request) -> Response:
+        """Log out everywhere, here too."""
+        return Response({"revoked": sessions.revoke_all(self.owner)})
+
+
+class OtherSessionsView(SessionView):
+    """All sessions of the caller but the current one."""
+
+    def delete(self, request: Request) -> Response:
+        """Log out everywhere else."""
+        return Response({"revoked": sessions.revoke_all(self.owner, keep=self.current)})
+
+
+class SessionDetailView(SessionView):
+    """One session of the caller."""
+
+    def delete(self, request: Request, session_id: UUID) -> Response:
+        """Log out one device."""
+        if not sessions.revoke(session_id, owner=self.owner):
+            raise SessionNotFound
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,550 @@
+"""The life of a session: start, refresh, revoke, prune. The only writer of :class:`Session`.
+
+Whoever uses no REST framework calls these functions directly; the views do nothing else.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
+from typing import Any, Final, cast
+from uuid import UUID, uuid4
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import OperationalError, router, transaction
+from django.db.models import Exists, OuterRef, Q
+from django.dispatch import Signal
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from drf_tessera import rotation, signals
+from drf_tessera.conf import Settings, get_settings
+from drf_tessera.exceptions import (
+    ClaimsHookError,
+    RefreshContended,
+    RefreshInvalid,
+    RefreshReused,
+    Refusal,
+    SessionExpired,
+    SessionRevoked,
+    SessionUnknown,
+    UserInactive,
+)
+from drf_tessera.models import LABEL_LENGTH, USER_AGENT_LENGTH, Session, SessionQuerySet, active_users
+from drf_tessera.rotation import Outcome
+from drf_tessera.tokens import (
+    Login,
+    RefreshToken,
+    hash_secret,
+    make_secret,
+    mint_access_token,
+    read_refresh_token,
+    to_timestamp,
+    write_refresh_token,
+)
+
+MAX_ATTEMPTS: Final = 10
+"""How often a refresh looks again after another writer moved its row in between."""
+
+_REFUSALS: Final[Mapping[Outcome, type[Refusal]]] = {
+    Outcome.REVOKED: SessionRevoked,
+    Outcome.EXPIRED: SessionExpired,
+    Outcome.USER_INACTIVE: UserInactive,
+}
+
+
+class Reason(StrEnum):
+    """Why a session was ended early; ``Session.revoked_for`` and the signal carry it."""
+
+    LOGOUT = "logout"
+    LOGOUT_ALL = "logout_all"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, not a password
+    USER_INACTIVE = "user_inactive"
+    USER_DELETED = "user_deleted"
+    EVICTED = "evicted"
+    REUSED = "refresh_reused"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """Where a login comes from, as far as anybody can tell."""
+
+    ip: str | None = None
+    user_agent: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a login or a refresh hands out.
+
+    ``refresh`` is ``None`` within the grace window: the client keeps the refresh token that it has.
+    """
+
+    session_id: UUID
+    sub: str
+    access: str = field(repr=False)
+    expires_in: int
+    """Seconds until the access token expires."""
+    refresh: str | None = field(repr=False)
+    refresh_expires_in: int
+    """Seconds until the session ends if it is not refreshed."""
+    outcome: Outcome | None
+    """``None`` for a login."""
+
+
+# -- Start -----------------------------------------------------------------------------------------
+
+
+@sensitive_variables()
+def start(
+    user: AbstractBaseUser,
+    *,
+    client: Client | None = None,
+    amr: tuple[str, ...] = ("pwd",),
+    scope: str = "",
+    now: datetime | None = None,
+) -> Grant:
+    """Start a session for ``user``, who has proved who they are. One ``INSERT``.
+
+    With ``MAX_SESSIONS_PER_USER`` the oldest sessions beyond it are ended, never the new one.
+
+    Args:
+        user: a saved, active user.
+        client: where the login comes from.
+        amr: how the user proved it (RFC 8176).
+        scope: the scope of all the session's access tokens (RFC 6749, section 3.3).
+        now: the present, if not the clock's.
+
+    Raises:
+        UserInactive: the user may not log in.
+        ClaimsHookError: the project's hook returned what cannot go into a token; nothing is written.
+    """
+    if not user.is_active:
+        raise UserInactive
+    settings, moment, secret = get_settings(), now or timezone.now(), make_secret()
+    session = _make_row(
+        user, client or Client(), amr=amr, scope=scope, secret=secret, now=moment, settings=settings
+    )
+    login = _describe(session)
+    access, expires_in = mint_access_token(login, _ask_hook(settings, user, session), to_timestamp(moment))
+    session.save(force_insert=True, using=_database())
+    if settings.max_sessions_per_user is not None:
+        _evict(session, settings.max_sessions_per_user, moment)
+    _publish(signals.session_started, session_id=session.pk, sub=login.sub)
+    return Grant(
+        session_id=session.pk,
+        sub=login.sub,
+        access=access,
+        expires_in=expires_in,
+        refresh=write_refresh_token(login, rotation.START.generation, secret),
+        refresh_expires_in=_seconds_left(session.idle_expires_at, login, moment),
+        outcome=None,
+    )
+
+
+@sensitive_variables()
+def _make_row(
+    user: AbstractBaseUser,
+    client: Client,
+    *,
+    amr: tuple[str, ...],
+    scope: str,
+    secret: bytes,
+    now: datetime,
+    settings: Settings,
+) -> Session:
+    return Session(
+        id=uuid4(),
+        user=cast("Any", user),
+        created_at=now,
+        auth_time=now,
+        idle_expires_at=now + settings.session_idle_lifetime,
+        expires_at=now + settings.session_lifetime,
+        secret_hash=hash_secret(secret),
+        amr=" ".join(amr),
+        scope=scope,
+        ip=client.ip,
+        user_agent=_clean(client.user_agent, USER_AGENT_LENGTH),
+        label=_clean(client.label, LABEL_LENGTH),
+    )
+
+
+def _clean(text: str, width: int) -> str:
+    """Fit a stranger's text into a column: printable, and no longer than it is wide."""
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    return printable[:width].strip()
+
+
+def _describe(session: Session) -> Login:
+    return Login(
+        session_id=session.pk,
+        sub=str(session.user_id),
+        auth_time=int(to_timestamp(session.auth_time)),
+        expires_at=int(to_timestamp(session.expires_at)),
+        amr=tuple(session.amr.split()),
+        scope=session.scope,
+    )
+
+
+def _evict(newest: Session, limit: int, now: datetime) -> None:
+    others = live_sessions(newest.user_id, now=now).exclude(pk=newest.pk)
+    for session_id in list(others.values_list("pk", flat=True)[limit - 1 :]):
+        revoke(session_id, reason=Reason.EVICTED, now=now)
+
+
+# -- Refresh ---------------------------------------------------------------------------------------
+
+
+@sensitive_variables()
+def refresh(text: str, *, now: datetime | None = None) -> Grant:
+    """Exchange a refresh token for an access token and, outside the grace window, its successor.
+
+    The normal case is one ``UPDATE`` and no other statement. With a ``CLAIMS`` hook the session and
+    its user are read first, so that a hook that fails has spent nothing.
+
+    Call it outside of ``transaction.atomic``: ending a session at a reuse must be committed although
+    the refresh is refused, and an enclosing transaction would roll it back.
+
+    Raises:
+        RefreshInvalid: no token of ours; no query was made unless the MAC held.
+        RefreshReused: a replaced token; the session has been ended, and that is committed.
+        SessionUnknown, SessionRevoked, SessionExpired, UserInactive: as they say.
+        RefreshContended: other writers were always faster; nothing is lost, try again.
+        RuntimeError: called inside a transaction.
+    """
+    token = read_refresh_token(text)
+    _refuse_transaction()
+    settings, moment = get_settings(), now or timezone.now()
+    grant = None
+    if settings.claims is None:
+        grant = _swap(token, moment, settings)
+    if grant is None:
+        grant = _settle(token, moment, settings)
+    _publish(
+        signals.session_refreshed,
+        session_id=grant.session_id,
+        sub=grant.sub,
+        outcome=grant.outcome.value if grant.outcome else "",
+    )
+    return grant
+
+
+def _refuse_transaction() -> None:
+    connection = transaction.get_connection(_database())
+    if connection.in_atomic_block and not getattr(connection.atomic_blocks[-1], "_from_testcase", False):
+        raise RuntimeError(
+            "sessions.refresh() was called inside transaction.atomic() or a view under ATOMIC_REQUESTS. "
+            "When it ends a stolen session, that transaction would roll the end back. Call it outside, "
+            "and decorate the view with django.db.transaction.non_atomic_requests."
+        )
+
+
+@sensitive_variables()
+def _swap(token: RefreshToken, now: datetime, settings: Settings) -> Grant | None:
+    """Move to the next generation in one statement; ``None`` means "look closer".
+
+    The condition is :func:`rotation.decide`'s for ``ROTATED``, and stands on the row itself: a row
+    that another writer moves while this statement waits for its lock is judged again as it is then.
+    """
+    position = rotation.rotate(token.generation, now)
+    grant = _make_grant(
+        token,
+        Outcome.ROTATED,
+        position,
+        idle_expires_at=now + settings.session_idle_lifetime,
+        extra={},
+        now=now,
+    )
+    rows = _sessions().filter(
+        Q(rotated_at__isnull=True) | Q(rotated_at__lte=now - settings.refresh_grace),
+        pk=token.login.session_id,
+        secret_hash=token.secret_hash,
+        idle_expires_at__gt=now,
+        expires_at__gt=now,
+    )
+    return grant if _move(rows, token.generation, position, now, settings) else None
+
+
+def _move(
+    rows: SessionQuerySet,
+    seen_generation: int,
+    position: rotation.Position,
+    now: datetime,
+    settings: Settings,
+) -> bool:
+    """Write a new position if the row still stands where it was seen: compare and swap.
+
+    Every move raises ``generation``, so comparing it alone is comparing the whole position. The
+    values are constants and never ``generation + 1``: MariaDB evaluates assignments from left to
+    right.
+    """
+    conditions = rows.filter(generation=seen_generation, revoked_at__isnull=True).of_active_user()
+    with _serialization_failures_as_misses() as outcome:
+        outcome.rows = conditions.update(
+            generation=position.generation,
+            parent=position.parent,
+            recoveries=position.recoveries,
+            rotated_at=position.rotated_at,
+            idle_expires_at=now + settings.session_idle_lifetime,
+        )
+    return outcome.rows == 1
+
+
+@sensitive_variables()
+def _settle(token: RefreshToken, now: datetime, settings: Settings) -> Grant:
+    """Read the row, decide, and write if it still stands there; look again if it does not."""
+    policy = rotation.Policy(grace=settings.refresh_grace, recoveries=settings.refresh_recoveries)
+    for _ in range(MAX_ATTEMPTS):
+        session, state = _read(token, with_user=settings.claims is not None)
+        decision = rotation.decide(state, token.generation, now, policy)
+        row = _sessions().filter(pk=session.pk)
+        if decision.outcome is Outcome.REUSED:
+            if _end_stolen(row.filter(generation=session.generation), session, now):
+                raise RefreshReused
+            continue
+        if decision.outcome in _REFUSALS:
+            raise _REFUSALS[decision.outcome]
+        extra = _ask_hook(settings, session.user, session) if settings.claims is not None else {}
+        position = decision.position
+        idle = session.idle_expires_at if position is None else now + settings.session_idle_lifetime
+        grant = _make_grant(token, decision.outcome, position, idle_expires_at=idle, extra=extra, now=now)
+        if position is None or _move(row, session.generation, position, now, settings):
+            return grant
+    raise RefreshContended
+
+
+def _read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.State]:
+    """Read the token's session from the write database, in autocommit: never a stale snapshot."""
+    active = Exists(active_users().filter(pk=OuterRef("user_id")))
+    rows = _sessions().filter(pk=token.login.session_id).annotate(user_active=active)
+    # Any: the stubs do not know annotations
+    session: Any = (rows.select_related("user") if with_user else rows).first()
+    if session is None:
+        raise SessionUnknown
+    if not hmac.compare_digest(bytes(session.secret_hash), token.secret_hash):
+        # A good MAC over a wrong secret: whoever wrote it holds SECRET_KEY, and still gets nowhere.
+        raise RefreshInvalid
+    return session, rotation.State(
+        position=session.position,
+        revoked=session.revoked_at is not None,
+        user_active=session.user_active,
+        idle_expires_at=session.idle_expires_at,
+        expires_at=session.expires_at,
+    )
+
+
+def _end_stolen(row: SessionQuerySet, session: Session, now: datetime) -> bool:
+    with _serialization_failures_as_misses() as outcome:
+        outcome.rows = row.filter(revoked_at__isnull=True).update(
+            revoked_at=now, revoked_for=Reason.REUSED.value
+        )
+    if outcome.rows != 1:
+        return False
+    sub = str(session.user_id)
+    _publish(signals.session_revoked, session_id=session.pk, sub=sub, reason=Reason.REUSED.value)
+    _publish(signals.refresh_reused, session_id=session.pk, sub=sub)
+    return True
+
+
+@sensitive_variables()
+def _make_grant(
+    token: RefreshToken,
+    outcome: Outcome,
+    position: rotation.Position | None,
+    *,
+    idle_expires_at: datetime,
+    extra: Mapping[str, Any],
+    now: datetime,
+) -> Grant:
+    login = token.login
+    access, expires_in = mint_access_token(login, extra, to_timestamp(now))
+    successor = None if position is None else write_refresh_token(login, position.generation, token.secret)
+    return Grant(
+        session_id=login.session_id,
+        sub=login.sub,
+        access=access,
+        expires_in=expires_in,
+        refresh=successor,
+        refresh_expires_in=_seconds_left(idle_expires_at, login, now),
+        outcome=outcome,
+    )
+
+
+# -- Revoke ----------------------------------------------------------------------------------------
+
+_kept: ContextVar[frozenset[UUID]] = ContextVar("drf_tessera_kept_sessions", default=frozenset())
+
+
+@contextmanager
+def keeping(session_id: UUID) -> Iterator[None]:
+    """Spare one session while a password is changed inside the block.
+
+    A change of password ends every session of its user; a view in which users change their own
+    wants to keep the one that they are sitting at::
+
+        with sessions.keeping(request.auth.session_id):
+            user.save()
+    """
+    mark = _kept.set(_kept.get() | {session_id})
+    try:
+        yield
+    finally:
+        _kept.reset(mark)
+
+
+def revoke(
+    session_id: UUID,
+    *,
+    owner: AbstractBaseUser | None = None,
+    reason: Reason = Reason.LOGOUT,
+    now: datetime | None = None,
+) -> bool:
+    """End one session. Tell whether that changed anything; only then is it reported.
+
+    Args:
+        session_id: which one.
+        owner: end it only if it is this user's.
+        reason: why, for the row and the signal.
+        now: the present, if not the clock's.
+    """
+    moment = now or timezone.now()
+    rows = _sessions().filter(pk=session_id)
+    rows = rows if owner is None else rows.filter(user_id=owner.pk)
+    if not rows.live(moment).update(revoked_at=moment, revoked_for=reason.value):
+        return False
+    for user_id in rows.values_list("user_id", flat=True):
+        _publish(signals.session_revoked, session_id=session_id, sub=str(user_id), reason=reason.value)
+    return True
+
+
+def revoke_all(
+    user: AbstractBaseUser,
+    *,
+    keep: UUID | None = None,
+    reason: Reason = Reason.LOGOUT_ALL,
+    now: datetime | None = None,
+) -> int:
+    """End all live sessions of ``user`` but ``keep``, and tell how many that were.
+
+    The rows are marked first and read back by their mark: each is reported by the one call that
+    ended it, without a lock, and without reading first (which SQLite answers with "locked").
+    """
+    moment = now or timezone.now()
+    kept = _kept.get() | ({keep} if keep else set())
+    rows = _sessions().filter(user_id=user.pk).exclude(pk__in=kept)
+    ended = rows.live(moment).update(revoked_at=moment, revoked_for=reason.value)
+    if ended:
+        marked = rows.filter(revoked_at=moment, revoked_for=reason.value)
+        for session_id in marked.values_list("pk", flat=True):
+            _publish(signals.session_revoked, session_id=session_id, sub=str(user.pk), reason=reason.value)
+    return ended
+
+
+def revoke_by_refresh_token(text: str, *, now: datetime | None = None) -> bool:
+    """End the session of a refresh token: any generation of it, used or not, may end its session.
+
+    Raises:
+        RefreshInvalid: no token of ours.
+    """
+    token = read_refresh_token(text)
+    if not _sessions().filter(pk=token.login.session_id, secret_hash=token.secret_hash).exists():
+        return False
+    return revoke(token.login.session_id, now=now)
+
+
+# -- List and prune --------------------------------------------------------------------------------
+
+
+def live_sessions(user_id: Any, *, now: datetime | None = None) -> SessionQuerySet:
+    """Select a user's live sessions, the latest login first."""
+    return _sessions().filter(user_id=user_id).live(now or timezone.now()).order_by("-created_at", "-pk")
+
+
+def prune(
+    *,
+    keep: timedelta = timedelta(days=1),
+    batch_size: int = 1000,
+    now: datetime | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Delete the sessions that ended longer than ``keep`` ago, in batches, and tell how many.
+
+    Each batch is a transaction of its own: refreshes wait for one at most, and a run that is cut off
+    has lost nothing. ``progress`` hears the number deleted so far after each batch.
+    """
+    ended = _sessions().ended_before((now or timezone.now()) - keep).order_by("pk")
+    deleted, last = 0, UUID(int=0)
+    # Onward from the last key, so that a table of mostly live sessions is walked once.
+    while batch := list(ended.filter(pk__gt=last).values_list("pk", flat=True)[:batch_size]):
+        last = batch[-1]
+        deleted += _sessions().filter(pk__in=batch).delete()[0]
+        if progress is not None:
+            progress(deleted)
+    return deleted
+
+
+# -- Common to all ---------------------------------------------------------------------------------
+
+
+def _database() -> str:
+    return router.db_for_write(Session)
+
+
+def _sessions() -> SessionQuerySet:
+    return SessionQuerySet(Session, using=_database())
+
+
+def _seconds_left(idle_expires_at: datetime, login: Login, now: datetime) -> int:
+    present = to_timestamp(now)
+    return max(0, int(min(to_timestamp(idle_expires_at), login.expires_at) - present))
+
+
+def _ask_hook(settings: Settings, user: AbstractBaseUser, session: Session) -> Mapping[str, Any]:
+    if settings.claims is None:
+        return {}
+    extra = settings.claims(user, session)
+    if not isinstance(extra, Mapping):
+        raise ClaimsHookError(f"The CLAIMS hook must return a dict, not {type(extra).__name__}.")
+    return extra
+
+
+def _publish(signal: Signal, **arguments: object) -> None:
+    """Send ``signal`` after the commit (at once where no transaction is open)."""
+    if signal.has_listeners(Session):
+        transaction.on_commit(partial(signal.send, Session, **arguments), using=_database(), robust=True)
+
+
+@dataclass(slots=True)
+class _Rows:
+    rows: int = 0
+
+
+_RETRY_STATES: Final = frozenset({"40001", "40P01"})
+_RETRY_NUMBERS: Final = frozenset({1020, 1205, 1213})
+
+
+@contextmanager
+def _serialization_failures_as_misses() -> Iterator[_Rows]:
+    """Treat "somebody else was faster" as no row changed; every other error goes on.
+
+    PostgreSQL says 40001 under REPEATABLE READ or SERIALIZABLE and 40P01 for a deadlock; MariaDB
+    says 1020, 1205 or 1213.
+    """
+    outcome = _Rows()
+    try:
+        yield outcome
+    except OperationalError as error:
+        cause = error.__cause__
+        state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+        number = error.args[0] if error.args else None
+        if state not in _RETRY_STATES and number not in _RETRY_NUMBERS:
+            raise
+        outcome.rows = 0

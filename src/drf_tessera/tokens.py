@@ -1,0 +1,272 @@
+"""Both tokens: mint and verify an access token; write and read a refresh token.
+
+There is no token object that has not been verified, and none that remembers its own text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+import struct
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import UUID
+
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from drf_tessera.exceptions import (
+    ClaimsHookError,
+    RefreshInvalid,
+    TokenClaimInvalid,
+    TokenMalformed,
+    TokenTooLarge,
+)
+from drf_tessera.jose.encoding import EncodingError, decode_base64url, encode_base64url
+from drf_tessera.keystore import get_keystore
+
+REGISTERED_CLAIMS: Final = frozenset(
+    {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "auth_time", "amr", "scope", "client_id", "cnf"}
+)
+"""Claims that say what a token is and whom it is for (RFC 7519, 9068); no hook may set them."""
+
+REFRESH_PREFIX: Final = "tsr_"
+"""Fixed, so that secret scanners can find a refresh token in a repository or a log."""
+
+MAX_REFRESH_LENGTH: Final = 2048
+SECRET_BYTES: Final = 16
+_VERSION: Final = 1
+_HEAD: Final = struct.Struct(f">B16sI{SECRET_BYTES}sqq")
+_MAC_BYTES: Final = 32
+
+
+def to_timestamp(moment: datetime) -> float:
+    """Give a moment of the database's in seconds since the epoch, under either ``USE_TZ``."""
+    return (moment if timezone.is_aware(moment) else timezone.make_aware(moment)).timestamp()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """What stays the same for the whole life of a session: whose it is, since when, and how.
+
+    A refresh token carries it under its MAC, so that a refresh need not read it from the database.
+    """
+
+    session_id: UUID
+    sub: str
+    auth_time: int
+    """Seconds since the epoch."""
+    expires_at: int
+    """The session's absolute limit, in seconds since the epoch."""
+    amr: tuple[str, ...]
+    scope: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshToken:
+    """An authentic refresh token, taken apart. It says nothing yet about its session's state."""
+
+    login: Login
+    generation: int
+    secret: bytes = field(repr=False)
+
+    @property
+    def secret_hash(self) -> bytes:
+        """The digest that the session's row holds.
+
+        Plain SHA-256 is right here: the secret is 128 random bits, and no list of guesses exists.
+        """
+        return hash_secret(self.secret)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """A verified access token: what ``request.auth`` is. Index it for any claim."""
+
+    claims: Mapping[str, Any] = field(repr=False)
+    sub: str
+    session_id: UUID
+    jti: str
+    issued_at: int
+    expires_at: int
+    auth_time: int
+    amr: tuple[str, ...]
+    scope: str
+
+    def __getitem__(self, claim: str) -> Any:
+        return self.claims[claim]
+
+    def get(self, claim: str, default: Any = None) -> Any:
+        """Give a claim, or ``default`` if the token has none of that name."""
+        return self.claims.get(claim, default)
+
+
+def make_secret() -> bytes:
+    """Make the random secret of a new session."""
+    return secrets.token_bytes(SECRET_BYTES)
+
+
+def hash_secret(secret: bytes) -> bytes:
+    """Give the digest of a session's secret, for its row."""
+    return hashlib.sha256(secret).digest()
+
+
+# -- Access tokens ---------------------------------------------------------------------------------
+
+
+@sensitive_variables()
+def mint_access_token(login: Login, extra: Mapping[str, Any], now: float) -> tuple[str, int]:
+    """Sign an access token and tell in how many seconds it expires.
+
+    It never outlives its session: the absolute limit cuts the last one short.
+
+    Raises:
+        ClaimsHookError: ``extra`` names a registered claim, or has no JSON form, or is too long.
+    """
+    keystore = get_keystore()
+    settings = keystore.settings
+    taken = sorted(REGISTERED_CLAIMS.intersection(extra))
+    if taken:
+        raise ClaimsHookError(f"The CLAIMS hook may not set the registered claim {taken[0]!r}.")
+    issued = int(now)
+    expires = min(issued + int(settings.access_lifetime.total_seconds()), login.expires_at)
+    claims: dict[str, Any] = {
+        **extra,
+        "iss": settings.issuer,
+        "sub": login.sub,
+        "aud": settings.audience[0] if len(settings.audience) == 1 else list(settings.audience),
+        "iat": issued,
+        "exp": expires,
+        "jti": secrets.token_urlsafe(16),
+        "sid": str(login.session_id),
+        "auth_time": login.auth_time,
+        "amr": list(login.amr),
+    }
+    if login.scope:
+        claims["scope"] = login.scope
+    try:
+        return keystore.codec.encode(claims), expires - issued
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ClaimsHookError(f"The CLAIMS hook returned what has no JSON form: {error}") from error
+    except TokenTooLarge as error:
+        raise ClaimsHookError(f"The CLAIMS hook returned too much. {error.detail}") from error
+
+
+@sensitive_variables()
+def verify_access_token(text: str, *, now: float | None = None) -> AccessToken:
+    """Verify an access token by itself: signature, type, issuer, audience, dates, claim types.
+
+    Whether its session and its user still stand is the caller's next question.
+
+    Args:
+        text: whatever a stranger sent.
+        now: the present in seconds since the epoch, if not the clock's.
+
+    Raises:
+        TokenError: in one of its kinds.
+    """
+    keystore = get_keystore()
+    settings = keystore.settings
+    if text.startswith(REFRESH_PREFIX):
+        raise TokenMalformed("This is a refresh token; send the access token here.")
+    claims = keystore.codec.decode(
+        text,
+        now=time.time() if now is None else now,
+        issuer=settings.issuer,
+        audience=settings.audience,
+        skew=settings.clock_skew.total_seconds(),
+    )
+    return AccessToken(
+        claims=MappingProxyType(claims),
+        sub=claims["sub"],
+        session_id=_read_session_id(claims.get("sid")),
+        jti=claims["jti"],
+        issued_at=int(claims["iat"]),
+        expires_at=int(claims["exp"]),
+        auth_time=_read_auth_time(claims.get("auth_time")),
+        amr=_read_amr(claims.get("amr", [])),
+        scope=_read_scope(claims.get("scope", "")),
+    )
+
+
+def _read_session_id(value: object) -> UUID:
+    try:
+        found = UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    if found is None or str(found) != value:
+        raise TokenClaimInvalid("sid")
+    return found
+
+
+def _read_auth_time(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TokenClaimInvalid("auth_time")
+    return value
+
+
+def _read_amr(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TokenClaimInvalid("amr")
+    return tuple(value)
+
+
+def _read_scope(value: object) -> str:
+    if not isinstance(value, str):
+        raise TokenClaimInvalid("scope")
+    return value
+
+
+# -- Refresh tokens --------------------------------------------------------------------------------
+
+
+@sensitive_variables()
+def write_refresh_token(login: Login, generation: int, secret: bytes) -> str:
+    """Write the refresh token of a session's ``generation``."""
+    head = _HEAD.pack(_VERSION, login.session_id.bytes, generation, secret, login.auth_time, login.expires_at)
+    # ASCII JSON: `sub` may be any text, even a lone surrogate that UTF-8 could not carry.
+    tail = json.dumps([login.sub, list(login.amr), login.scope], separators=(",", ":")).encode()
+    mac = hmac.digest(get_keystore().refresh_keys[0], head + tail, "sha256")
+    return REFRESH_PREFIX + encode_base64url(head + tail + mac).decode()
+
+
+@sensitive_variables()
+def read_refresh_token(text: str) -> RefreshToken:
+    """Read a refresh token of ours. No query, and nothing is believed before its MAC holds.
+
+    Raises:
+        RefreshInvalid: anything that :func:`write_refresh_token` did not write under a key in force.
+    """
+    if len(text) > MAX_REFRESH_LENGTH or not text.startswith(REFRESH_PREFIX):
+        raise RefreshInvalid
+    try:
+        raw = decode_base64url(text.removeprefix(REFRESH_PREFIX).encode("ascii"))
+    except (EncodingError, UnicodeEncodeError):
+        raise RefreshInvalid from None
+    body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
+    keys = get_keystore().refresh_keys
+    if not any(hmac.compare_digest(hmac.digest(key, body, "sha256"), mac) for key in keys):
+        raise RefreshInvalid
+    # From here on the bytes are ours, so their shape is known; another version would be a newer us.
+    version, session_id, generation, secret, auth_time, expires_at = _HEAD.unpack_from(body)
+    if version != _VERSION:
+        raise RefreshInvalid
+    sub, amr, scope = json.loads(body[_HEAD.size :])
+    return RefreshToken(
+        login=Login(
+            session_id=UUID(bytes=session_id),
+            sub=sub,
+            auth_time=auth_time,
+            expires_at=expires_at,
+            amr=tuple(amr),
+            scope=scope,
+        ),
+        generation=generation,
+        secret=secret,
+    )

@@ -1,0 +1,52 @@
+"""User models as projects have them: a UUID key and an e-mail for a name; a text key and little else."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, AbstractUser, BaseUserManager
+from django.db import models
+
+
+class EmailManager(BaseUserManager["EmailUser"]):
+    def create_user(self, email: str, password: str | None = None, **fields: object) -> EmailUser:
+        user = self.model(email=self.normalize_email(email), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+
+class EmailUser(AbstractUser):
+    """Logs in with the e-mail address, has no user name, and a UUID as its key."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    username = None  # type: ignore[assignment]
+    email = models.EmailField(unique=True)
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        swappable = "AUTH_USER_MODEL"  # one user model at a time: see tests/settings.py
+
+    objects = EmailManager()  # type: ignore[misc,assignment]
+
+
+class HandleManager(BaseUserManager["HandleUser"]):
+    def create_user(self, handle: str, password: str | None = None, **fields: object) -> HandleUser:
+        user = self.model(handle=handle, **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+
+class HandleUser(AbstractBaseUser):
+    """The least that Django asks for: a text key, no ``is_active`` column, no e-mail, no names."""
+
+    handle = models.CharField(max_length=40, primary_key=True)
+    USERNAME_FIELD = "handle"
+
+    class Meta:
+        swappable = "AUTH_USER_MODEL"
+
+    objects = HandleManager()

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from drf_tessera import OptionalJWTAuthentication
+
+
+class Me(APIView):
+    """A protected view, as a project would write it."""
+
+    permission_classes = (IsAuthenticated,)
+
+    def get(self, request: Request) -> Response:
+        return Response({"id": str(request.user.pk)})
+
+
+class Public(APIView):
+    """A public view that greets whom it knows."""
+
+    authentication_classes = (OptionalJWTAuthentication,)
+    permission_classes = (AllowAny,)
+
+    def get(self, request: Request) -> Response:
+        error = getattr(request, "token_error", None)
+        return Response(
+            {
+                "id": str(request.user.pk) if request.user.is_authenticated else None,
+                "reason": error.code if error else None,
+            }
+        )
