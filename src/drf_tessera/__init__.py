@@ -18,21 +18,22 @@ import stands; ``tests/test_architecture.py`` holds the code to it.
 10. keystore: the keys in force now
 11. tokens: access and refresh tokens, in and out
 12. users: from a token to its user
-13. sessions: start, refresh, revoke, prune; the only writer of Session
-14. receivers: what ends sessions from outside
-15. backends: log in with an e-mail address
-16. login: from credentials to a session
-17. transports: how tokens travel
-18. rest.errors: one shape for every error
-19. rest.authentication: the authentication classes
-20. rest.throttling: limits on guessing passwords
-21. rest.serializers: what the endpoints read and write
-22. rest.views: the endpoints
-23. rest.urls: their addresses
-24. checks: what manage.py check says
-25. admin: sessions in Django's admin
-26. apps: the Django app
-27. management.commands.tessera_prune: delete the sessions that have ended
+13. ledger: the statements on Session rows, for sessions alone
+14. sessions: start, refresh, revoke, prune; the only writer of Session
+15. receivers: what ends sessions from outside
+16. backends: log in with an e-mail address
+17. login: from credentials to a session
+18. transports: how tokens travel
+19. rest.errors: one shape for every error
+20. rest.authentication: the authentication classes
+21. rest.throttling: limits on guessing passwords
+22. rest.serializers: what the endpoints read and write
+23. rest.views: the endpoints
+24. rest.urls: their addresses
+25. checks: what manage.py check says
+26. admin: sessions in Django's admin
+27. apps: the Django app
+28. management.commands.tessera_prune: delete the sessions that have ended
 
 The packages ``jose``, ``rest``, ``management`` and ``migrations`` hold modules and no code of their
 own (a migration imports what Django writes into it). Below, the public names, loaded when they are

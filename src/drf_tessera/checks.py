@@ -14,13 +14,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.module_loading import import_string
-from rest_framework.settings import api_settings
 
 from drf_tessera.backends import EmailBackend
 from drf_tessera.conf import read_settings
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.models import Session
 from drf_tessera.rest.serializers import load_user_serializer
+from drf_tessera.rest.throttling import proxies_are_counted
 from drf_tessera.rest.views import RefreshView
 
 Apps = Sequence[AppConfig] | None
@@ -143,7 +143,7 @@ def check_throttle_cache(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]
 
 def check_proxies(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """Report W003: nobody said how many proxies stand in front."""
-    if api_settings.NUM_PROXIES is not None:
+    if proxies_are_counted():
         return []
     return [
         django_checks.Warning(

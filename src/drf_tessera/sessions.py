@@ -5,38 +5,31 @@ Whoever uses no REST framework calls these functions directly; the views do noth
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 from uuid import UUID, uuid4
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import OperationalError, router, transaction
-from django.db.models import Exists, OuterRef, Q
-from django.dispatch import Signal
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera import rotation, signals
+from drf_tessera import ledger, rotation, signals
 from drf_tessera.conf import Settings, get_settings
 from drf_tessera.exceptions import (
     ClaimsHookError,
     RefreshContended,
-    RefreshInvalid,
     RefreshReused,
     Refusal,
     SessionExpired,
     SessionRevoked,
-    SessionUnknown,
     UserInactive,
 )
-from drf_tessera.models import LABEL_LENGTH, USER_AGENT_LENGTH, Session, SessionQuerySet, active_users
+from drf_tessera.models import LABEL_LENGTH, USER_AGENT_LENGTH, Session, SessionQuerySet
 from drf_tessera.rotation import Outcome
 from drf_tessera.tokens import (
     Login,
@@ -135,10 +128,10 @@ def start(
     )
     login = _describe(session)
     access, expires_in = mint_access_token(login, _ask_hook(settings, user, session), to_timestamp(moment))
-    session.save(force_insert=True, using=_database())
+    session.save(force_insert=True, using=ledger.find_database())
     if settings.max_sessions_per_user is not None:
         _evict(session, settings.max_sessions_per_user, moment)
-    _publish(signals.session_started, session_id=session.pk, sub=login.sub)
+    ledger.publish(signals.session_started, session_id=session.pk, sub=login.sub)
     return Grant(
         session_id=session.pk,
         sub=login.sub,
@@ -221,14 +214,14 @@ def refresh(text: str, *, now: datetime | None = None) -> Grant:
         RuntimeError: called inside a transaction.
     """
     token = read_refresh_token(text)
-    _refuse_transaction()
+    ledger.refuse_transaction()
     settings, moment = get_settings(), now or timezone.now()
     grant = None
     if settings.claims is None:
         grant = _swap(token, moment, settings)
     if grant is None:
         grant = _settle(token, moment, settings)
-    _publish(
+    ledger.publish(
         signals.session_refreshed,
         session_id=grant.session_id,
         sub=grant.sub,
@@ -237,121 +230,57 @@ def refresh(text: str, *, now: datetime | None = None) -> Grant:
     return grant
 
 
-def _refuse_transaction() -> None:
-    connection = transaction.get_connection(_database())
-    if connection.in_atomic_block and not getattr(connection.atomic_blocks[-1], "_from_testcase", False):
-        raise RuntimeError(
-            "sessions.refresh() was called inside transaction.atomic() or a view under ATOMIC_REQUESTS. "
-            "When it ends a stolen session, that transaction would roll the end back. Call it outside, "
-            "and decorate the view with django.db.transaction.non_atomic_requests."
-        )
-
-
 @sensitive_variables()
 def _swap(token: RefreshToken, now: datetime, settings: Settings) -> Grant | None:
-    """Move to the next generation in one statement; ``None`` means "look closer".
-
-    The condition is :func:`rotation.decide`'s for ``ROTATED``, and stands on the row itself: a row
-    that another writer moves while this statement waits for its lock is judged again as it is then.
-    """
+    """Move to the next generation in one statement; ``None`` means "look closer"."""
     position = rotation.rotate(token.generation, now)
-    grant = _make_grant(
-        token,
-        Outcome.ROTATED,
-        position,
-        idle_expires_at=now + settings.session_idle_lifetime,
-        extra={},
-        now=now,
-    )
-    rows = _sessions().filter(
-        Q(rotated_at__isnull=True) | Q(rotated_at__lte=now - settings.refresh_grace),
-        pk=token.login.session_id,
-        secret_hash=token.secret_hash,
-        idle_expires_at__gt=now,
-        expires_at__gt=now,
-    )
-    return grant if _move(rows, token.generation, position, now, settings) else None
-
-
-def _move(
-    rows: SessionQuerySet,
-    seen_generation: int,
-    position: rotation.Position,
-    now: datetime,
-    settings: Settings,
-) -> bool:
-    """Write a new position if the row still stands where it was seen: compare and swap.
-
-    Every move raises ``generation``, so comparing it alone is comparing the whole position. The
-    values are constants and never ``generation + 1``: MariaDB evaluates assignments from left to
-    right.
-    """
-    conditions = rows.filter(generation=seen_generation, revoked_at__isnull=True).of_active_user()
-    with _serialization_failures_as_misses() as outcome:
-        outcome.rows = conditions.update(
-            generation=position.generation,
-            parent=position.parent,
-            recoveries=position.recoveries,
-            rotated_at=position.rotated_at,
-            idle_expires_at=now + settings.session_idle_lifetime,
-        )
-    return outcome.rows == 1
+    idle = now + settings.session_idle_lifetime
+    grant = _make_grant(token, Outcome.ROTATED, position, idle_expires_at=idle, extra={}, now=now)
+    rows = ledger.select_rotatable(token, now, settings.refresh_grace)
+    try:
+        return grant if ledger.move(rows, token.generation, position, idle) else None
+    except RefreshContended:
+        return None
 
 
 @sensitive_variables()
 def _settle(token: RefreshToken, now: datetime, settings: Settings) -> Grant:
     """Read the row, decide, and write if it still stands there; look again if it does not."""
-    policy = rotation.Policy(grace=settings.refresh_grace, recoveries=settings.refresh_recoveries)
     for _ in range(MAX_ATTEMPTS):
-        session, state = _read(token, with_user=settings.claims is not None)
-        decision = rotation.decide(state, token.generation, now, policy)
-        row = _sessions().filter(pk=session.pk)
-        if decision.outcome is Outcome.REUSED:
-            if _end_stolen(row.filter(generation=session.generation), session, now):
-                raise RefreshReused
+        try:
+            return _attempt(token, now, settings)
+        except RefreshContended:
             continue
-        if decision.outcome in _REFUSALS:
-            raise _REFUSALS[decision.outcome]
-        extra = _ask_hook(settings, session.user, session) if settings.claims is not None else {}
-        position = decision.position
-        idle = session.idle_expires_at if position is None else now + settings.session_idle_lifetime
-        grant = _make_grant(token, decision.outcome, position, idle_expires_at=idle, extra=extra, now=now)
-        if position is None or _move(row, session.generation, position, now, settings):
-            return grant
     raise RefreshContended
 
 
-def _read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.State]:
-    """Read the token's session from the write database, in autocommit: never a stale snapshot."""
-    active = Exists(active_users().filter(pk=OuterRef("user_id")))
-    rows = _sessions().filter(pk=token.login.session_id).annotate(user_active=active)
-    # Any: the stubs do not know annotations
-    session: Any = (rows.select_related("user") if with_user else rows).first()
-    if session is None:
-        raise SessionUnknown
-    if not hmac.compare_digest(bytes(session.secret_hash), token.secret_hash):
-        # A good MAC over a wrong secret: whoever wrote it holds SECRET_KEY, and still gets nowhere.
-        raise RefreshInvalid
-    return session, rotation.State(
-        position=session.position,
-        revoked=session.revoked_at is not None,
-        user_active=session.user_active,
-        idle_expires_at=session.idle_expires_at,
-        expires_at=session.expires_at,
-    )
+@sensitive_variables()
+def _attempt(token: RefreshToken, now: datetime, settings: Settings) -> Grant:
+    session, state = ledger.read(token, with_user=settings.claims is not None)
+    policy = rotation.Policy(grace=settings.refresh_grace, recoveries=settings.refresh_recoveries)
+    decision = rotation.decide(state, token.generation, now, policy)
+    if decision.outcome is Outcome.REUSED:
+        _end_stolen(session, now)
+    if decision.outcome in _REFUSALS:
+        raise _REFUSALS[decision.outcome]
+    # The hook runs before anything is written: if it fails, the token has not been spent.
+    extra = _ask_hook(settings, session.user, session) if settings.claims is not None else {}
+    position = decision.position
+    idle = session.idle_expires_at if position is None else now + settings.session_idle_lifetime
+    grant = _make_grant(token, decision.outcome, position, idle_expires_at=idle, extra=extra, now=now)
+    row = ledger.select_sessions().filter(pk=session.pk)
+    if position is not None and not ledger.move(row, session.generation, position, idle):
+        raise RefreshContended
+    return grant
 
 
-def _end_stolen(row: SessionQuerySet, session: Session, now: datetime) -> bool:
-    with _serialization_failures_as_misses() as outcome:
-        outcome.rows = row.filter(revoked_at__isnull=True).update(
-            revoked_at=now, revoked_for=Reason.REUSED.value
-        )
-    if outcome.rows != 1:
-        return False
+def _end_stolen(session: Session, now: datetime) -> NoReturn:
+    if not ledger.end_if_standing(session, Reason.REUSED.value, now):
+        raise RefreshContended
     sub = str(session.user_id)
-    _publish(signals.session_revoked, session_id=session.pk, sub=sub, reason=Reason.REUSED.value)
-    _publish(signals.refresh_reused, session_id=session.pk, sub=sub)
-    return True
+    ledger.publish(signals.session_revoked, session_id=session.pk, sub=sub, reason=Reason.REUSED.value)
+    ledger.publish(signals.refresh_reused, session_id=session.pk, sub=sub)
+    raise RefreshReused
 
 
 @sensitive_variables()
@@ -416,12 +345,12 @@ def revoke(
         now: the present, if not the clock's.
     """
     moment = now or timezone.now()
-    rows = _sessions().filter(pk=session_id)
+    rows = ledger.select_sessions().filter(pk=session_id)
     rows = rows if owner is None else rows.filter(user_id=owner.pk)
     if not rows.live(moment).update(revoked_at=moment, revoked_for=reason.value):
         return False
     for user_id in rows.values_list("user_id", flat=True):
-        _publish(signals.session_revoked, session_id=session_id, sub=str(user_id), reason=reason.value)
+        ledger.publish(signals.session_revoked, session_id=session_id, sub=str(user_id), reason=reason.value)
     return True
 
 
@@ -439,12 +368,14 @@ def revoke_all(
     """
     moment = now or timezone.now()
     kept = _kept.get() | ({keep} if keep else set())
-    rows = _sessions().filter(user_id=user.pk).exclude(pk__in=kept)
+    rows = ledger.select_sessions().filter(user_id=user.pk).exclude(pk__in=kept)
     ended = rows.live(moment).update(revoked_at=moment, revoked_for=reason.value)
     if ended:
         marked = rows.filter(revoked_at=moment, revoked_for=reason.value)
         for session_id in marked.values_list("pk", flat=True):
-            _publish(signals.session_revoked, session_id=session_id, sub=str(user.pk), reason=reason.value)
+            ledger.publish(
+                signals.session_revoked, session_id=session_id, sub=str(user.pk), reason=reason.value
+            )
     return ended
 
 
@@ -455,7 +386,7 @@ def revoke_by_refresh_token(text: str, *, now: datetime | None = None) -> bool:
         RefreshInvalid: no token of ours.
     """
     token = read_refresh_token(text)
-    if not _sessions().filter(pk=token.login.session_id, secret_hash=token.secret_hash).exists():
+    if not ledger.select_sessions().filter(pk=token.login.session_id, secret_hash=token.secret_hash).exists():
         return False
     return revoke(token.login.session_id, now=now)
 
@@ -465,7 +396,12 @@ def revoke_by_refresh_token(text: str, *, now: datetime | None = None) -> bool:
 
 def live_sessions(user_id: Any, *, now: datetime | None = None) -> SessionQuerySet:
     """Select a user's live sessions, the latest login first."""
-    return _sessions().filter(user_id=user_id).live(now or timezone.now()).order_by("-created_at", "-pk")
+    return (
+        ledger.select_sessions()
+        .filter(user_id=user_id)
+        .live(now or timezone.now())
+        .order_by("-created_at", "-pk")
+    )
 
 
 def prune(
@@ -480,26 +416,18 @@ def prune(
     Each batch is a transaction of its own: refreshes wait for one at most, and a run that is cut off
     has lost nothing. ``progress`` hears the number deleted so far after each batch.
     """
-    ended = _sessions().ended_before((now or timezone.now()) - keep).order_by("pk")
+    ended = ledger.select_sessions().ended_before((now or timezone.now()) - keep).order_by("pk")
     deleted, last = 0, UUID(int=0)
     # Onward from the last key, so that a table of mostly live sessions is walked once.
     while batch := list(ended.filter(pk__gt=last).values_list("pk", flat=True)[:batch_size]):
         last = batch[-1]
-        deleted += _sessions().filter(pk__in=batch).delete()[0]
+        deleted += ledger.select_sessions().filter(pk__in=batch).delete()[0]
         if progress is not None:
             progress(deleted)
     return deleted
 
 
 # -- Common to all ---------------------------------------------------------------------------------
-
-
-def _database() -> str:
-    return router.db_for_write(Session)
-
-
-def _sessions() -> SessionQuerySet:
-    return SessionQuerySet(Session, using=_database())
 
 
 def _seconds_left(idle_expires_at: datetime, login: Login, now: datetime) -> int:
@@ -514,37 +442,3 @@ def _ask_hook(settings: Settings, user: AbstractBaseUser, session: Session) -> M
     if not isinstance(extra, Mapping):
         raise ClaimsHookError(f"The CLAIMS hook must return a dict, not {type(extra).__name__}.")
     return extra
-
-
-def _publish(signal: Signal, **arguments: object) -> None:
-    """Send ``signal`` after the commit (at once where no transaction is open)."""
-    if signal.has_listeners(Session):
-        transaction.on_commit(partial(signal.send, Session, **arguments), using=_database(), robust=True)
-
-
-@dataclass(slots=True)
-class _Rows:
-    rows: int = 0
-
-
-_RETRY_STATES: Final = frozenset({"40001", "40P01"})
-_RETRY_NUMBERS: Final = frozenset({1020, 1205, 1213})
-
-
-@contextmanager
-def _serialization_failures_as_misses() -> Iterator[_Rows]:
-    """Treat "somebody else was faster" as no row changed; every other error goes on.
-
-    PostgreSQL says 40001 under REPEATABLE READ or SERIALIZABLE and 40P01 for a deadlock; MariaDB
-    says 1020, 1205 or 1213.
-    """
-    outcome = _Rows()
-    try:
-        yield outcome
-    except OperationalError as error:
-        cause = error.__cause__
-        state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-        number = error.args[0] if error.args else None
-        if state not in _RETRY_STATES and number not in _RETRY_NUMBERS:
-            raise
-        outcome.rows = 0

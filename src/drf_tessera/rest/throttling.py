@@ -20,6 +20,11 @@ from drf_tessera.conf import get_settings
 from drf_tessera.transports import read_address
 
 
+def proxies_are_counted() -> bool:
+    """Tell whether the project said how many proxies stand in front of it."""
+    return api_settings.NUM_PROXIES is not None
+
+
 def count_proxies() -> int:
     """Give REST framework's ``NUM_PROXIES``, with unset meaning none.
 

@@ -1,0 +1,163 @@
+"""The statements on :class:`Session` rows; :mod:`drf_tessera.sessions` alone calls those that write.
+
+Every refresh is compare-and-swap: a write names the generation that was seen, and changes nothing if
+the row has moved on. No lock is held and no transaction is open, so there is no stale snapshot to
+read (MariaDB's REPEATABLE READ) and nothing to upgrade (SQLite's "database is locked").
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from django.db import OperationalError, router, transaction
+from django.db.models import Exists, OuterRef, Q
+from django.dispatch import Signal
+from django.views.decorators.debug import sensitive_variables
+
+from drf_tessera import rotation
+from drf_tessera.exceptions import RefreshContended, RefreshInvalid, SessionUnknown, TemporarilyUnavailable
+from drf_tessera.models import Session, SessionQuerySet, active_users
+from drf_tessera.tokens import RefreshToken
+
+_MOVED: Final = frozenset({"40001", "40P01", 1020, 1213})
+"""PostgreSQL's serialization failure and deadlock; MariaDB's changed record and deadlock."""
+
+_WAITED: Final = frozenset({"55P03", 1205})
+"""The same servers' lock timeouts. SQLite has no number, only "locked"."""
+
+
+def find_database() -> str:
+    """Name the database that sessions are written to, and read from when it matters."""
+    return router.db_for_write(Session)
+
+
+def select_sessions() -> SessionQuerySet:
+    """Select all sessions, in the database that they are written to."""
+    return SessionQuerySet(Session, using=find_database())
+
+
+def publish(signal: Signal, **arguments: object) -> None:
+    """Send ``signal`` after the commit, or at once where no transaction is open."""
+    if signal.has_listeners(Session):
+        transaction.on_commit(partial(signal.send, Session, **arguments), using=find_database(), robust=True)
+
+
+def refuse_transaction() -> None:
+    """Make sure that what is written now is committed now.
+
+    A test case's own transaction is let pass, as ``atomic(durable=True)`` does.
+
+    Raises:
+        RuntimeError: a transaction is open.
+    """
+    connection = transaction.get_connection(find_database())
+    if connection.in_atomic_block and not getattr(connection.atomic_blocks[-1], "_from_testcase", False):
+        raise RuntimeError(
+            "sessions.refresh() was called inside transaction.atomic() or a view under ATOMIC_REQUESTS. "
+            "When it ends a stolen session, that transaction would roll the end back. Call it outside, "
+            "and decorate the view with django.db.transaction.non_atomic_requests."
+        )
+
+
+@sensitive_variables()
+def select_rotatable(token: RefreshToken, now: datetime, grace: timedelta) -> SessionQuerySet:
+    """Select the token's session if :func:`rotation.decide` would say ``ROTATED`` for it.
+
+    Together with the conditions of :func:`move`. They all stand on the row itself: a row that another
+    writer moves while the statement waits for its lock is judged again as it is then, which
+    PostgreSQL does not do for a sub-select on the same table.
+    """
+    return select_sessions().filter(
+        Q(rotated_at__isnull=True) | Q(rotated_at__lte=now - grace),
+        pk=token.login.session_id,
+        secret_hash=token.secret_hash,
+        idle_expires_at__gt=now,
+        expires_at__gt=now,
+    )
+
+
+def move(
+    rows: SessionQuerySet, seen_generation: int, position: rotation.Position, idle_expires_at: datetime
+) -> bool:
+    """Write a new position if the row still stands where it was seen, and tell whether it did.
+
+    Every move raises ``generation``, so comparing it alone is comparing the whole position. The
+    values are constants and never ``generation + 1``: MariaDB evaluates assignments from left to
+    right.
+
+    Raises:
+        RefreshContended, TemporarilyUnavailable: see :func:`translated_contention`.
+    """
+    standing = rows.filter(generation=seen_generation, revoked_at__isnull=True).of_active_user()
+    with translated_contention():
+        changed = standing.update(
+            generation=position.generation,
+            parent=position.parent,
+            recoveries=position.recoveries,
+            rotated_at=position.rotated_at,
+            idle_expires_at=idle_expires_at,
+        )
+    return changed == 1
+
+
+@sensitive_variables()
+def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.State]:
+    """Read the token's session, in autocommit: never a stale snapshot.
+
+    Raises:
+        SessionUnknown: there is no such row (any more).
+        RefreshInvalid: the row has another secret.
+        RefreshContended, TemporarilyUnavailable: see :func:`translated_contention`.
+    """
+    active = Exists(active_users().filter(pk=OuterRef("user_id")))
+    rows = select_sessions().filter(pk=token.login.session_id).annotate(user_active=active)
+    with translated_contention():
+        # Any: the stubs do not know annotations
+        session: Any = (rows.select_related("user") if with_user else rows).first()
+    if session is None:
+        raise SessionUnknown
+    if not hmac.compare_digest(bytes(session.secret_hash), token.secret_hash):
+        # A good MAC over a wrong secret: whoever wrote it holds SECRET_KEY, and still gets nowhere.
+        raise RefreshInvalid
+    return session, rotation.State(
+        position=session.position,
+        revoked=session.revoked_at is not None,
+        user_active=session.user_active,
+        idle_expires_at=session.idle_expires_at,
+        expires_at=session.expires_at,
+    )
+
+
+def end_if_standing(session: Session, reason: str, now: datetime) -> bool:
+    """End a session if it still stands where it was seen, and tell whether it did.
+
+    Raises:
+        RefreshContended, TemporarilyUnavailable: see :func:`translated_contention`.
+    """
+    standing = select_sessions().filter(pk=session.pk, generation=session.generation, revoked_at__isnull=True)
+    with translated_contention():
+        return standing.update(revoked_at=now, revoked_for=reason) == 1
+
+
+@contextmanager
+def translated_contention() -> Iterator[None]:
+    """Name what a database says when others write too; every other error goes on as it is.
+
+    Raises:
+        RefreshContended: somebody was faster; look again at once.
+        TemporarilyUnavailable: somebody held the row for longer than the database waits.
+    """
+    try:
+        yield
+    except OperationalError as error:
+        code = getattr(error.__cause__, "sqlstate", None) or (error.args[0] if error.args else None)
+        if code in _MOVED:
+            raise RefreshContended from error
+        if code in _WAITED or "database is locked" in str(error):
+            raise TemporarilyUnavailable from error
+        raise
