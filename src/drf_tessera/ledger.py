@@ -42,9 +42,12 @@ def select_sessions() -> SessionQuerySet:
 
 
 def publish(signal: Signal, **arguments: object) -> None:
-    """Send ``signal`` after the commit, or at once where no transaction is open."""
+    """Send ``signal`` after the commit, or at once where no transaction is open.
+
+    Robustly: Django logs what a receiver raises, and the next one hears the signal all the same.
+    """
     if signal.has_listeners(Session):
-        transaction.on_commit(partial(signal.send, Session, **arguments), using=find_database(), robust=True)
+        transaction.on_commit(partial(signal.send_robust, Session, **arguments), using=find_database())
 
 
 def refuse_transaction() -> None:

@@ -1,0 +1,213 @@
+"""Log in, and the e-mail backend."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth import authenticate, get_user_model
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.hashers import MD5PasswordHasher
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.test import RequestFactory
+
+from drf_tessera.backends import EmailBackend
+from drf_tessera.exceptions import EmailLoginUnavailable, LoginFailed
+from drf_tessera.login import log_in
+from drf_tessera.models import Session
+from tests.conftest import PASSWORD, make_user
+
+pytestmark = pytest.mark.django_db
+
+OURS = ["drf_tessera.backends.EmailBackend"]
+DJANGOS = ["django.contrib.auth.backends.ModelBackend"]
+ANYBODY = ["django.contrib.auth.backends.AllowAllUsersModelBackend"]
+
+
+def request() -> Any:
+    return RequestFactory().post("/api/token/")
+
+
+@pytest.fixture
+def hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """How often a password was hashed: the work that an attacker can time."""
+    found: list[str] = []
+    original = MD5PasswordHasher.encode
+
+    def encode(self: Any, password: str, salt: str, *args: Any) -> str:
+        found.append(password)
+        return original(self, password, salt, *args)
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", encode)
+    return found
+
+
+class TestLogIn:
+    @pytest.mark.parametrize(
+        "given", [{"username": "anna"}, {"username": "ANNA@Example.com"}, {"email": "anna@EXAMPLE.com"}]
+    )
+    def test_by_name_or_by_address(
+        self, anna: AbstractBaseUser, given: dict[str, str], django_assert_num_queries: Any
+    ) -> None:
+        """The least there can be: find the user, insert the session, set last_login."""
+        with django_assert_num_queries(3):
+            user, grant = log_in(request(), password=PASSWORD, **given)
+        assert user == anna
+        assert Session.objects.get().pk == grant.session_id
+
+    def test_tells_django_with_the_request(self, anna: AbstractBaseUser) -> None:
+        heard: list[tuple[str, Any, Any]] = []
+
+        def succeeded(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
+            heard.append(("in", request, user))
+
+        def failed(sender: Any, request: Any, credentials: dict[str, str], **kwargs: Any) -> None:
+            heard.append(("failed", request, credentials))
+
+        user_logged_in.connect(succeeded)
+        user_login_failed.connect(failed)
+        try:
+            first, second = request(), request()
+            log_in(first, username="anna", password=PASSWORD)
+            with pytest.raises(LoginFailed):
+                log_in(second, username="anna", password="wrong")
+        finally:
+            user_logged_in.disconnect(succeeded)
+            user_login_failed.disconnect(failed)
+        assert heard[0] == ("in", first, anna)
+        assert first.user == anna
+        assert heard[1][:2] == ("failed", second)
+        assert "wrong" not in str(heard[1][2])
+        anna.refresh_from_db()
+        assert anna.last_login is not None
+
+    def test_an_inactive_user_fails_like_a_wrong_password(
+        self, anna: AbstractBaseUser, settings: Any
+    ) -> None:
+        anna.is_active = False
+        anna.save()
+        heard: list[dict[str, str]] = []
+
+        def failed(credentials: dict[str, str], **kwargs: Any) -> None:
+            heard.append(credentials)
+
+        user_login_failed.connect(failed)
+        try:
+            for backends in (OURS, DJANGOS, ANYBODY):
+                settings.AUTHENTICATION_BACKENDS = backends
+                with pytest.raises(LoginFailed):
+                    log_in(request(), username="anna", password=PASSWORD)
+        finally:
+            user_login_failed.disconnect(failed)
+        assert len(heard) == 3
+        assert PASSWORD not in str(heard)
+        assert not Session.objects.exists()
+
+    def test_without_a_backend_for_it_an_address_is_refused_clearly(
+        self, anna: AbstractBaseUser, settings: Any
+    ) -> None:
+        settings.AUTHENTICATION_BACKENDS = DJANGOS
+        with pytest.raises(EmailLoginUnavailable):
+            log_in(request(), email="anna@example.com", password=PASSWORD)
+        assert log_in(request(), username="anna", password=PASSWORD)
+
+    def test_an_address_that_is_the_user_name_needs_no_backend(
+        self, anna: AbstractBaseUser, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.AUTHENTICATION_BACKENDS = DJANGOS
+        monkeypatch.setattr(get_user_model(), "USERNAME_FIELD", "email")
+        monkeypatch.setattr(
+            type(get_user_model()._default_manager),
+            "get_by_natural_key",
+            lambda self, name: self.get(email=name),
+        )
+        assert log_in(request(), email="anna@example.com", password=PASSWORD)[0] == anna
+
+
+class TestEmailBackend:
+    @pytest.mark.parametrize(
+        "credentials",
+        [
+            {"username": "anna", "password": "wrong"},
+            {"username": "nobody", "password": "wrong"},
+            {"username": "anna@example.com", "password": "wrong"},
+            {"username": "nobody@example.com", "password": "wrong"},
+            {"email": "anna@example.com", "password": "wrong"},
+            {"email": "nobody@example.com", "password": "wrong"},
+            {"email": "shared@example.com", "password": PASSWORD},
+            {"username": "idle", "password": PASSWORD},
+            {"username": "anna", "password": PASSWORD},
+        ],
+        ids=str,
+    )
+    def test_every_answer_takes_one_hash_and_one_query(
+        self,
+        anna: AbstractBaseUser,
+        hashes: list[str],
+        credentials: dict[str, str],
+        django_assert_num_queries: Any,
+    ) -> None:
+        make_user("idle", is_active=False)
+        for name in ("one", "two"):
+            user = make_user(name)
+            user.email = "shared@example.com"
+            user.save()
+        hashes.clear()
+        with django_assert_num_queries(1):
+            EmailBackend().authenticate(None, **credentials)
+        assert hashes == [credentials["password"]]
+
+    def test_an_address_that_two_accounts_share_logs_nobody_in(
+        self, anna: AbstractBaseUser, bob: AbstractBaseUser, caplog: Any
+    ) -> None:
+        bob.email = "ANNA@example.com"
+        bob.save()
+        assert authenticate(email="anna@example.com", password=PASSWORD) is None
+        assert "several accounts" in caplog.text
+        assert "anna" not in caplog.text.lower().replace("tests/", "")
+        assert authenticate(username="anna", password=PASSWORD) == anna
+
+    def test_a_user_name_goes_before_an_address(self, anna: AbstractBaseUser, bob: AbstractBaseUser) -> None:
+        """Bob calls himself like Anna's address: he logs in with his own password, not with hers."""
+        bob.username = "anna@example.com"
+        bob.set_password("bob's own")
+        bob.save()
+        assert authenticate(username="anna@example.com", password="bob's own") == bob
+        assert authenticate(username="anna@example.com", password=PASSWORD) is None
+        assert authenticate(email="anna@example.com", password=PASSWORD) == anna
+
+    def test_letters_that_only_look_alike_are_not_the_same_address(self, anna: AbstractBaseUser) -> None:
+        anna.email = "mike@example.com"
+        anna.save()
+        for address in ("m\u0131ke@example.com", "mik\u00e9@example.com", "mike@example.com "):
+            assert authenticate(email=address, password=PASSWORD) is None
+
+    def test_says_nothing_without_a_name_or_a_password(
+        self, anna: AbstractBaseUser, django_assert_num_queries: Any
+    ) -> None:
+        with django_assert_num_queries(0):
+            assert EmailBackend().authenticate(None, username="anna") is None
+            assert EmailBackend().authenticate(None, password=PASSWORD) is None
+            assert EmailBackend().authenticate(None, token="x") is None
+
+    def test_reads_the_name_field_of_the_user_model(self, anna: AbstractBaseUser) -> None:
+        name = {get_user_model().USERNAME_FIELD: anna.get_username()}
+        assert EmailBackend().authenticate(None, password=PASSWORD, **name) == anna
+
+    def test_async_callers_are_answered_alike(self) -> None:
+        async def ask() -> Any:
+            return await EmailBackend().aauthenticate(None, username="anna")
+
+        assert asyncio.run(ask()) is None
+
+    def test_permissions_work_as_with_djangos(self) -> None:
+        assert issubclass(EmailBackend, ModelBackend)
+
+
+def test_a_collation_that_folds_letters_does_as_in_django(anna: AbstractBaseUser) -> None:
+    """MariaDB finds "ANNA" for "anna", here and in Django's own backend; others find nobody."""
+    found = EmailBackend().authenticate(None, username="ANNA", password=PASSWORD)
+    assert found == ModelBackend().authenticate(None, username="ANNA", password=PASSWORD)
