@@ -40,7 +40,7 @@ class EmailBackend(ModelBackend):
         """Give the user of these credentials, or ``None`` (Django's convention for "not by me")."""
         model = get_user_model()
         name = username if username is not None else kwargs.get(model.USERNAME_FIELD)
-        if password is None or (name is None and email is None):
+        if password is None or (name is None and (email is None or find_email_field() is None)):
             return None
         user = _find(name, email)
         if user is None:
@@ -53,19 +53,26 @@ class EmailBackend(ModelBackend):
         return await sync_to_async(self.authenticate)(request, *args, **kwargs)
 
 
+def find_email_field() -> str | None:
+    """Name the user model's column for the e-mail address, or say ``None`` if it has none."""
+    model = get_user_model()
+    name = model.get_email_field_name()
+    return name if name in {field.name for field in model._meta.concrete_fields} else None
+
+
 def _find(name: str | None, email: str | None) -> Any:
     """Find the one user of a user name or an address, in one query."""
     model = get_user_model()
-    column = model.get_email_field_name()
+    column = find_email_field()
     address = email if email is not None else name if name is not None and "@" in name else None
     wanted = Q(**{model.USERNAME_FIELD: name}) if name is not None else Q()
-    if address is not None:
+    if address is not None and column is not None:
         wanted |= Q(**{f"{column}__iexact": address})
     candidates = list(model._default_manager.filter(wanted)[:_MAX_CANDIDATES])
     named = [user for user in candidates if name is not None and user.get_username() == name]
     if named:
         return named[0]
-    if address is None:
+    if address is None or column is None:
         return candidates[0] if candidates else None  # found by a collation that folds letters
     # A collation may also ignore accents: only the same letters are the same address.
     matching = [user for user in candidates if getattr(user, column).casefold() == address.casefold()]

@@ -66,8 +66,8 @@ class EmailLoginUnavailable(RequestError):
 
     code = "email_login_unavailable"
     default_detail = (
-        "This server has no log-in by e-mail. "
-        "(For its developer: put drf_tessera.backends.EmailBackend in AUTHENTICATION_BACKENDS.)"
+        "This server has no log-in by e-mail. (For its developer: it needs an e-mail field on the user "
+        "model, and drf_tessera.backends.EmailBackend in AUTHENTICATION_BACKENDS.)"
     )
 
 

@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
+from drf_tessera.backends import find_email_field
 from drf_tessera.exceptions import EmailLoginUnavailable, LoginFailed
 
 
@@ -42,9 +43,9 @@ def log_in(
     credentials = {"password": password}
     if email is None:
         credentials["username"] = username or ""
-    elif _is_username(get_user_model().get_email_field_name()) and not _reads_email():
+    elif find_email_field() == get_user_model().USERNAME_FIELD and not _reads_email():
         credentials["username"] = email
-    elif _reads_email():
+    elif _reads_email() and find_email_field() is not None:
         credentials["email"] = email
     else:
         raise EmailLoginUnavailable
@@ -58,10 +59,6 @@ def log_in(
     request.user = user  # as django.contrib.auth.login does, for receivers that look there
     user_logged_in.send(sender=type(user), request=request, user=user)
     return user, grant
-
-
-def _is_username(field: str) -> bool:
-    return field == get_user_model().USERNAME_FIELD
 
 
 def _reads_email() -> bool:

@@ -47,7 +47,8 @@ class LoginAccountThrottle(SimpleRateThrottle):
         """Name the account by a digest: any text is a valid key then, and none is readable."""
         body = request.data if isinstance(request.data, Mapping) else {}
         names = [body.get(field) for field in getattr(view, "account_fields", self.fields)]
-        name = next((name for name in names if isinstance(name, str) and name), None)
+        # The serializer takes a number for its text, so a number must not have a budget of its own.
+        name = next((str(name) for name in names if isinstance(name, str | int | float) and name != ""), None)
         if name is None:
             return None  # the serializer will refuse it
         # One account must not have a budget for each way to write its name.

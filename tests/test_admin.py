@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from drf_tessera import sessions
+from drf_tessera.models import Session
+from tests.conftest import make_user
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/tessera/session/"
+
+
+@pytest.fixture
+def admin(client: Client) -> Client:
+    client.force_login(
+        make_user("root", is_staff=True, is_superuser=True), "drf_tessera.backends.EmailBackend"
+    )
+    return client
+
+
+def test_lists_and_shows_sessions_without_their_secret(admin: Client, anna: User) -> None:
+    grant = sessions.start(anna)
+    row = Session.objects.get()
+    pages = [admin.get(LIST), admin.get(f"{LIST}{row.pk}/change/"), admin.get(f"{LIST}?q={row.pk}")]
+    for page in pages:
+        assert page.status_code == 200
+        text = page.content.decode()
+        assert str(row.pk) in text
+        assert "secret" not in text.lower()
+        assert bytes(row.secret_hash).hex() not in text
+    assert str(row) == str(grant.session_id)
+
+
+def test_nothing_can_be_added_changed_or_deleted(admin: Client, anna: User) -> None:
+    sessions.start(anna)
+    row = Session.objects.get()
+    assert admin.get(f"{LIST}add/").status_code == 403
+    assert admin.post(f"{LIST}{row.pk}/change/", {}).status_code == 403
+    assert admin.post(f"{LIST}{row.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert Session.objects.count() == 1
+
+
+def test_ends_sessions_and_tells_how_many(admin: Client, anna: User) -> None:
+    ended, live = sessions.start(anna), sessions.start(anna)
+    sessions.revoke(ended.session_id)
+    chosen = [str(ended.session_id), str(live.session_id)]
+    answer = admin.post(LIST, {"action": "end_sessions", "_selected_action": chosen}, follow=True)
+    assert "1 sessions were ended." in answer.content.decode()
+    assert Session.objects.get(pk=live.session_id).revoked_for == "admin"
+
+
+def test_whoever_may_only_look_cannot_end(client: Client, anna: User) -> None:
+    from django.contrib.auth.models import Permission
+
+    viewer: Any = make_user("viewer", is_staff=True)
+    viewer.user_permissions.add(
+        Permission.objects.get(codename="view_session", content_type__app_label="tessera")
+    )
+    client.force_login(viewer, "drf_tessera.backends.EmailBackend")
+    grant = sessions.start(anna)
+    client.post(LIST, {"action": "end_sessions", "_selected_action": [str(grant.session_id)]})
+    assert Session.objects.get().revoked_at is None

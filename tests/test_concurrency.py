@@ -1,0 +1,237 @@
+"""Twenty callers refresh one token at once: with real threads and connections, and over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+
+from drf_tessera import sessions
+from drf_tessera.exceptions import RefreshReused
+from drf_tessera.models import Session
+from drf_tessera.rotation import Outcome
+from tests.conftest import PASSWORD, make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CALLERS = 20
+ROUNDS = 50
+GRACE = timedelta(seconds=30)
+
+
+def all_at_once(call: Callable[[], Any], callers: int = CALLERS) -> list[Any]:
+    """Call from as many threads, each with a connection of its own, let go together."""
+    barrier = Barrier(callers)
+
+    def run() -> Any:
+        try:
+            connection.ensure_connection()
+            barrier.wait(timeout=30)
+            return call()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(callers) as pool:
+        return [future.result() for future in [pool.submit(run) for _ in range(callers)]]
+
+
+def let_the_window_pass() -> None:
+    row = Session.objects.get()
+    assert row.rotated_at is not None
+    Session.objects.update(rotated_at=row.rotated_at - GRACE)
+
+
+def judge(refreshed: list[str | None], before: int) -> None:
+    """Exactly one of the callers moved the row, by exactly one generation; all were answered."""
+    assert len(refreshed) == CALLERS
+    assert sum(token is not None for token in refreshed) == 1
+    row = Session.objects.get()
+    assert (row.generation, row.revoked_at) == (before + 1, None)
+
+
+def test_in_every_round_exactly_one_caller_moves_the_session() -> None:
+    grant = sessions.start(make_user("anna"))
+    for generation in range(ROUNDS):
+        text = str(grant.refresh)
+        answers = all_at_once(lambda text=text: sessions.refresh(text))
+        judge([answer.refresh for answer in answers], generation)
+        assert Counter(answer.outcome for answer in answers) == {
+            Outcome.ROTATED: 1,
+            Outcome.GRACE: CALLERS - 1,
+        }
+        grant = next(answer for answer in answers if answer.refresh)
+        let_the_window_pass()
+
+
+def test_the_same_with_a_claims_hook(settings: Any) -> None:
+    """Then each caller reads first and swaps afterwards, and the losers look again."""
+    settings.TESSERA = {"CLAIMS": lambda user, session: {"name": user.get_username()}}
+    grant = sessions.start(make_user("anna"))
+    for generation in range(10):
+        text = str(grant.refresh)
+        answers = all_at_once(lambda text=text: sessions.refresh(text))
+        judge([answer.refresh for answer in answers], generation)
+        grant = next(answer for answer in answers if answer.refresh)
+        let_the_window_pass()
+
+
+def test_twenty_recoveries_at_once_are_one() -> None:
+    first = sessions.start(make_user("anna"))
+    sessions.refresh(str(first.refresh))
+    let_the_window_pass()
+    answers = all_at_once(lambda: sessions.refresh(str(first.refresh)))
+    assert Counter(answer.outcome for answer in answers) == {
+        Outcome.RECOVERED: 1,
+        Outcome.GRACE: CALLERS - 1,
+    }
+    assert Session.objects.get().recoveries == 1
+
+
+def test_a_theft_found_twenty_times_at_once_is_reported_once() -> None:
+    from drf_tessera.signals import refresh_reused
+
+    heard: list[Any] = []
+
+    def receive(session_id: Any, **kwargs: Any) -> None:
+        heard.append(session_id)
+
+    first = sessions.start(make_user("anna"))
+    second = sessions.refresh(str(first.refresh))
+    let_the_window_pass()
+    sessions.refresh(str(second.refresh))
+
+    def steal() -> str:
+        try:
+            sessions.refresh(str(first.refresh))
+        except RefreshReused:
+            return "reused"
+        except Exception as error:  # noqa: BLE001 - counted below by its name
+            return type(error).__name__
+        return "let in"
+
+    refresh_reused.connect(receive)
+    try:
+        outcomes = Counter(all_at_once(steal))
+    finally:
+        refresh_reused.disconnect(receive)
+    assert outcomes["let in"] == 0
+    assert set(outcomes) <= {"reused", "SessionRevoked"}
+    assert outcomes["reused"] == 1
+    assert heard == [first.session_id]
+
+
+def test_logins_at_once_keep_to_the_limit(settings: Any) -> None:
+    settings.TESSERA = {"MAX_SESSIONS_PER_USER": 3}
+    user = make_user("anna")
+    all_at_once(lambda: sessions.start(user), callers=8)
+    sessions.start(user)
+    assert sessions.live_sessions(user.pk).count() == 3
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="isolation levels are PostgreSQL's here")
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_stricter_isolation_changes_nothing(level: str) -> None:
+    """Under these levels PostgreSQL refuses the slower writer with 40001 instead of judging again."""
+    import psycopg
+
+    grant = sessions.start(make_user("anna"))
+    options = connection.settings_dict["OPTIONS"]
+    previous = dict(options)
+    options["isolation_level"] = {
+        "REPEATABLE READ": psycopg.IsolationLevel.REPEATABLE_READ,
+        "SERIALIZABLE": psycopg.IsolationLevel.SERIALIZABLE,
+    }[level]
+    try:
+        for generation in range(10):
+            text = str(grant.refresh)
+            answers = all_at_once(lambda text=text: sessions.refresh(text))
+            judge([answer.refresh for answer in answers], generation)
+            grant = next(answer for answer in answers if answer.refresh)
+            let_the_window_pass()
+    finally:
+        options.clear()
+        options.update(previous)
+
+
+# -- Over HTTP -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """A real web server with several worker processes, on the database of this test run."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **os.environ,
+        "TESSERA_SERVER_DB_NAME": str(connection.settings_dict["NAME"]),
+        "DJANGO_SETTINGS_MODULE": "tests.server_settings",
+        "PYTHONPATH": str(Path(__file__).parent.parent),
+    }
+    log = tmp_path / "server.log"
+    command = ["-m", "gunicorn", "--workers", "3", "--threads", "4", "--bind", f"127.0.0.1:{port}"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *command, "django.core.wsgi:get_wsgi_application()"],
+            env=environment,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        _wait_for(port, process, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(300):
+        assert process.poll() is None, log.read_text()
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    pytest.fail(log.read_text())
+
+
+def post(url: str, body: dict[str, str]) -> tuple[int, dict[str, Any]]:
+    request = urllib.request.Request(  # noqa: S310 - an address of this test
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the same
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read() or b"{}")
+
+
+@pytest.mark.server
+def test_over_http_with_several_workers(server: str) -> None:
+    user = make_user("anna")
+    status, body = post(f"{server}/api/token/", {"username": user.get_username(), "password": PASSWORD})
+    assert status == 200
+    for generation in range(ROUNDS):
+        text = body["refresh"]
+        answers = all_at_once(lambda text=text: post(f"{server}/api/token/refresh/", {"refresh": text}))
+        assert Counter(status for status, _ in answers) == {200: CALLERS}
+        assert all(answer["access"] for _, answer in answers)
+        judge([answer.get("refresh") for _, answer in answers], generation)
+        body = next(answer for _, answer in answers if "refresh" in answer)
+        let_the_window_pass()
