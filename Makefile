@@ -1,0 +1,32 @@
+# make demo            a small API with a page to try it, at http://127.0.0.1:8000/
+# PORT=8123 make demo  the same at another port
+
+PYTHON ?= python3
+PORT ?= 8000
+
+VENV := .venv
+VENV_PYTHON := $(VENV)/bin/python
+PIP_INSTALL := $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check
+
+# In the environment and not in the command line: then no PORT can be anything but a value.
+export PORT
+
+.PHONY: demo
+demo: $(VENV)/.demo
+	@$(VENV_PYTHON) demo/serve.py
+
+# Only adds to the environment, so `make test` may share it. `pip --version` and not the existence of
+# a file tells whether there is an environment: one that was interrupted has a python and no pip.
+$(VENV)/.demo: requirements/demo.txt pyproject.toml
+	@$(VENV_PYTHON) -m pip --version >/dev/null 2>&1 || { \
+		command -v "$(PYTHON)" >/dev/null 2>&1 \
+			|| { echo "There is no $(PYTHON). Install Python 3.11 or newer, or name one: make demo PYTHON=..."; exit 1; }; \
+		"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+			|| { echo "$(PYTHON) is older than Python 3.11. Name a newer one: make demo PYTHON=python3.12"; exit 1; }; \
+		echo "Making a virtual environment in $(VENV) ..."; \
+		"$(PYTHON)" -m venv "$(VENV)"; \
+	}
+	@echo "Installing the pinned requirements into $(VENV) ..."
+	@$(PIP_INSTALL) --require-hashes -r requirements/demo.txt
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@

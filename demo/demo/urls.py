@@ -1,0 +1,15 @@
+"""All addresses of the demo."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+from demo import views
+
+urlpatterns = [
+    path("", views.show_page, name="page"),
+    path("admin/", admin.site.urls),
+    path("api/token/", include("drf_tessera.rest.urls")),
+    path("api/notes/", include("notes.urls")),
+]

@@ -1,0 +1,1 @@
+"""Notes that belong to their owner: the little API that the tokens are for."""

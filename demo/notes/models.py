@@ -1,0 +1,22 @@
+"""One table."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+
+class Note(models.Model):
+    """A short text of one user's."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notes")
+    text = models.CharField(max_length=500)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Newest first."""
+
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return self.text
