@@ -1,5 +1,6 @@
 # make demo            a small API with a page to try it, at http://127.0.0.1:8000/
 # PORT=8123 make demo  the same at another port
+# make test            ruff, mypy and all tests, on SQLite, PostgreSQL and MariaDB
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -15,9 +16,16 @@ export PORT
 demo: $(VENV)/.demo
 	@$(VENV_PYTHON) demo/serve.py
 
-# Only adds to the environment, so `make test` may share it. `pip --version` and not the existence of
+.PHONY: test
+test: $(VENV)/.test
+	@$(VENV_PYTHON) -m ruff check .
+	@$(VENV_PYTHON) -m ruff format --check .
+	@$(VENV_PYTHON) -m mypy
+	@$(VENV_PYTHON) -m tests.matrix
+
+# Only adds to the environment, so both targets may share it. `pip --version` and not the existence of
 # a file tells whether there is an environment: one that was interrupted has a python and no pip.
-$(VENV)/.demo: requirements/demo.txt pyproject.toml
+$(VENV)/.demo $(VENV)/.test: $(VENV)/.%: requirements/%.txt pyproject.toml
 	@$(VENV_PYTHON) -m pip --version >/dev/null 2>&1 || { \
 		command -v "$(PYTHON)" >/dev/null 2>&1 \
 			|| { echo "There is no $(PYTHON). Install Python 3.11 or newer, or name one: make demo PYTHON=..."; exit 1; }; \
@@ -27,6 +35,6 @@ $(VENV)/.demo: requirements/demo.txt pyproject.toml
 		"$(PYTHON)" -m venv "$(VENV)"; \
 	}
 	@echo "Installing the pinned requirements into $(VENV) ..."
-	@$(PIP_INSTALL) --require-hashes -r requirements/demo.txt
+	@$(PIP_INSTALL) --require-hashes -r $<
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
