@@ -42,6 +42,13 @@ class TestPassword:
         user.save(update_fields=["password"])
         assert reasons() == {"password_changed"}
 
+    def test_so_does_a_hash_in_place_of_one_that_nobody_can_read(self, user: AbstractBaseUser) -> None:
+        get_user_model()._default_manager.update(password="of another program")
+        user.refresh_from_db()
+        user.password = "md5$salt$e2fc714c4727ee9395f324cd2e7f331f"
+        user.save(update_fields=["password"])
+        assert reasons() == {"password_changed"}
+
     def test_so_does_one_through_a_proxy_model(self, user: AbstractBaseUser) -> None:
         proxy = type("Proxy", (get_user_model(),), {"__module__": __name__, "Meta": _meta(proxy=True)})
         again = proxy._default_manager.get(pk=user.pk)

@@ -568,6 +568,42 @@ class TestContention:
         with pytest.raises(OperationalError):
             self.fail_with(None)
 
+    def test_a_statement_that_the_database_refused_once_is_looked_at_again(
+        self, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As under SERIALIZABLE, where the swap of the slower writer fails instead of matching no row."""
+        grant = start(anna)
+        original, refused = ledger.move, []
+
+        def refuse_once(*args: Any) -> bool:
+            if not refused:
+                refused.append(args)
+                raise RefreshContended
+            return original(*args)
+
+        monkeypatch.setattr(ledger, "move", refuse_once)
+        assert sessions.refresh(str(grant.refresh), now=NOW).outcome is Outcome.ROTATED
+        assert len(refused) == 1
+
+    def test_a_theft_is_ended_although_the_row_moved_on_in_between(
+        self, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = start(anna)
+        second = sessions.refresh(str(first.refresh), now=NOW)
+        sessions.refresh(str(second.refresh), now=NOW + GRACE)
+        original = ledger.read
+
+        def read_too_early(*args: Any, **kwargs: Any) -> Any:
+            found = original(*args, **kwargs)
+            monkeypatch.setattr(ledger, "read", original)
+            Session.objects.update(generation=3, parent=2)
+            return found
+
+        monkeypatch.setattr(ledger, "read", read_too_early)
+        with pytest.raises(RefreshReused):
+            sessions.refresh(str(first.refresh), now=NOW + GRACE)
+        assert row(first).revoked_for == "refresh_reused"
+
     def test_a_refresh_that_others_always_overtake_gives_up_with_nothing_lost(
         self, anna: AbstractBaseUser, settings: Any
     ) -> None:

@@ -12,6 +12,7 @@ from django.core import checks as django_checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
+from django.db.models import UniqueConstraint
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
@@ -106,9 +107,14 @@ def check_email_is_unique(app_configs: Apps, **kwargs: Any) -> list[CheckMessage
     model = get_user_model()
     name = model.get_email_field_name()
     field = next((field for field in model._meta.concrete_fields if field.name == name), None)
-    constrained = any(name in getattr(item, "fields", ()) for item in model._meta.total_unique_constraints)
-    expressions = any(getattr(item, "expressions", ()) for item in model._meta.constraints)
-    if field is None or field.unique or constrained or expressions:
+    unique = [
+        item
+        for item in model._meta.constraints
+        if isinstance(item, UniqueConstraint) and item.condition is None
+    ]
+    # A constraint on an expression is taken for the one on Lower() that the hint asks for.
+    constrained = any(name in item.fields or item.expressions for item in unique)
+    if field is None or field.unique or constrained:
         return []
     return [
         django_checks.Warning(

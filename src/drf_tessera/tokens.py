@@ -254,9 +254,9 @@ def read_refresh_token(text: str) -> RefreshToken:
     if not any(hmac.compare_digest(hmac.digest(key, body, "sha256"), mac) for key in keys):
         raise RefreshInvalid
     # From here on the bytes are ours, so their shape is known; another version would be a newer us.
-    version, session_id, generation, secret, auth_time, expires_at = _HEAD.unpack_from(body)
-    if version != _VERSION:
+    if body[0] != _VERSION:
         raise RefreshInvalid
+    _, session_id, generation, secret, auth_time, expires_at = _HEAD.unpack_from(body)
     sub, amr, scope = json.loads(body[_HEAD.size :])
     return RefreshToken(
         login=Login(

@@ -1,0 +1,132 @@
+"""Each check: what it lets pass and what it reports."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.checks import run_checks
+from django.db import connections, models
+from django.db.models.functions import Lower
+from django.test import override_settings
+from django.urls import include, path
+from rest_framework.settings import api_settings
+
+from drf_tessera import checks
+from drf_tessera.rest.views import LoginView, RefreshView
+from tests.test_conf import BAD
+
+
+class Router:
+    def db_for_write(self, model: type[models.Model], **hints: Any) -> str | None:
+        return "elsewhere" if model._meta.app_label == "tessera" else None
+
+
+class OwnRefresh(RefreshView):
+    """A project's subclass."""
+
+
+def reported(*, deploy: bool = False) -> set[str]:
+    found = {str(message.id) for message in run_checks(include_deployment_checks=deploy)}
+    return {name.removeprefix("tessera.") for name in found if name.startswith("tessera.")}
+
+
+def test_a_project_that_is_right_hears_nothing() -> None:
+    assert reported() == set()
+
+
+@pytest.mark.parametrize(("number", "key", "value"), BAD)
+def test_settings(number: str, key: str, value: Any) -> None:
+    with override_settings(TESSERA={key: value}):
+        assert reported() == {number}
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [([], "E001"), ({"X": 1}, "E002"), ({"REFRESH_GRACE": 10**7}, "E004"), ({"KEYS": [{}]}, "E007")],
+)
+def test_settings_as_a_whole(value: Any, number: str) -> None:
+    with override_settings(TESSERA=value):
+        assert reported() == {number}
+
+
+@pytest.mark.parametrize("value", ["no.such.thing", "tests.test_checks.Router", "tests.test_checks.reported"])
+def test_e008_a_user_serializer_that_is_none(value: str) -> None:
+    with override_settings(TESSERA={"USER_SERIALIZER": value}):
+        assert reported() == {"E008"}
+
+
+def test_e011_sessions_and_users_in_two_databases() -> None:
+    with override_settings(DATABASE_ROUTERS=["tests.test_checks.Router"]):
+        assert [found.id for found in checks.check_databases(None)] == ["tessera.E011"]
+    assert checks.check_databases(None) == []
+
+
+class TestE012:
+    @pytest.fixture(autouse=True)
+    def _atomic(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+
+    def report(self, monkeypatch: pytest.MonkeyPatch, view: Any) -> list[str]:
+        module = ModuleType("tests.planted_urls")
+        inner = [path("again/", view), path("login/", LoginView.as_view())]
+        module.urlpatterns = [path("auth/", include(inner))]  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "tests.planted_urls", module)
+        with override_settings(ROOT_URLCONF="tests.planted_urls"):
+            return [found.msg for found in checks.check_refresh_views(None)]
+
+    def test_subclasses_inherit_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.report(monkeypatch, OwnRefresh.as_view()) == []
+
+    def test_a_wrapper_that_loses_it_is_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        inner = OwnRefresh.as_view()
+
+        def wrapper(request: Any) -> Any:
+            return inner(request)
+
+        wrapper.cls = OwnRefresh  # type: ignore[attr-defined]
+        assert "'auth/again/'" in self.report(monkeypatch, wrapper)[0]
+
+    def test_without_urls_there_is_nothing_to_find(self) -> None:
+        with override_settings(ROOT_URLCONF=None):
+            assert checks.check_refresh_views(None) == []
+
+
+class TestW001:
+    def test_an_address_that_may_stand_twice(self) -> None:
+        assert "W001" in reported(deploy=True)
+
+    def test_nobody_logs_in_by_it(self) -> None:
+        for backends in (["django.contrib.auth.backends.ModelBackend"], ["no.such.Backend"]):
+            with override_settings(AUTHENTICATION_BACKENDS=backends):
+                assert checks.check_email_is_unique(None) == []
+
+    def test_a_unique_column_or_constraint(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        meta = get_user_model()._meta
+        field = meta.get_field("email")
+        with monkeypatch.context() as patch:
+            patch.setitem(vars(field), "unique", True)  # a cached property
+            assert checks.check_email_is_unique(None) == []
+        for constraint in (
+            models.UniqueConstraint(fields=["email"], name="x"),
+            models.UniqueConstraint(Lower("email"), name="x"),
+        ):
+            with monkeypatch.context() as patch:
+                patch.setattr(meta, "constraints", [constraint])
+                assert checks.check_email_is_unique(None) == []
+
+
+def test_w002_limits_that_each_process_counts_for_itself() -> None:
+    assert "W002" in reported(deploy=True)
+    shared = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "x"}}
+    with override_settings(CACHES=shared):
+        assert checks.check_throttle_cache(None) == []
+
+
+def test_w003_proxies_that_nobody_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "W003" in reported(deploy=True)
+    monkeypatch.setattr(api_settings, "NUM_PROXIES", 0)
+    assert checks.check_proxies(None) == []
