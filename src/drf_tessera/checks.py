@@ -13,7 +13,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 from django.db.models import UniqueConstraint
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
 from drf_tessera.backends import EmailBackend
@@ -96,7 +96,7 @@ def _walk(patterns: Iterable[Any], prefix: str = "") -> Iterator[tuple[str, Any]
     for item in patterns:
         if isinstance(item, URLResolver):
             yield from _walk(item.url_patterns, prefix + str(item.pattern))
-        elif isinstance(item, URLPattern):
+        else:
             yield prefix + str(item.pattern), item.callback
 
 
