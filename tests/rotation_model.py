@@ -10,6 +10,7 @@ whatever is then on its way, the answer of the rotation included, arrives in the
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -167,3 +168,24 @@ def _retrace(came_from: dict[World, tuple[World, str] | None], world: World) -> 
         world, word = step
         words.append(word)
     return words[::-1]
+
+
+RULES: Final = {
+    "shipped": Policy(grace=GRACE, recoveries=5),
+    "REFRESH_RECOVERIES = 0": Policy(grace=GRACE, recoveries=0),
+    "REFRESH_GRACE = 0": Policy(grace=timedelta(0), recoveries=5),
+    "strict: both 0": Policy(grace=timedelta(0), recoveries=0),
+}
+
+
+def write_table() -> str:
+    """Explore each rule and write what was found, one line for each."""
+    lines = [f"{'rule':<24}{'states':>8}  answers lost in a row before a session is lost without a thief"]
+    for name, policy in RULES.items():
+        result = explore(policy)
+        lines.append(f"{name:<24}{result.states:>8}  {'never' if result.losses is None else result.losses}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(write_table() + "\n")

@@ -10,7 +10,7 @@ import pytest
 from drf_tessera import rotation
 from drf_tessera.rotation import Decision, Outcome, Policy, State
 from tests import rotation_model
-from tests.rotation_model import GRACE, explore
+from tests.rotation_model import GRACE, explore, write_table
 
 SHIPPED = Policy(grace=GRACE, recoveries=5)
 
@@ -61,3 +61,9 @@ def test_a_planted_fault_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(rotation_model, "decide", faulty)
     assert explore(SHIPPED).losses == 0
+
+
+def test_the_table_is_printed_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    with capsys.disabled():
+        sys.stdout.write(f"\n{write_table()}\n")
+    assert write_table().splitlines()[1].split() == ["shipped", "1352", "6"]
