@@ -1,69 +1,241 @@
-"""No session is lost without a thief: every interleaving, against the rule that ships."""
+"""The refresh rule under every interleaving: the function that ships is called in every state.
+
+``tests/model/world.py`` tells what can happen, ``python -m tests.model`` prints the table.
+"""
 
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from drf_tessera import rotation
-from drf_tessera.rotation import Decision, Outcome, Policy, State
-from tests import rotation_model
-from tests.rotation_model import GRACE, explore, write_table
+from drf_tessera.rotation import Decision, Outcome, Policy, State, decide
+from tests.model.explore import Graph, explore
+from tests.model.rules import GRACE, Chain
+from tests.model.table import HEADER, RULES, SHIPPED, Line, judge
+from tests.model.trees import FirstChildWins
+from tests.model.world import Model
 
-SHIPPED = Policy(grace=GRACE, recoveries=5)
-
-
-def test_the_shipped_rule_loses_a_session_only_after_six_lost_answers_in_a_row() -> None:
-    result = explore(SHIPPED)
-    sys.stdout.write(f"shipped: {result.states} states, {result.losses} lost answers\n")
-    assert result.losses == 6
+R = 5
+NEVER = UNBOUNDED = None
 
 
-@pytest.mark.parametrize("recoveries", [0, 1, 2, 3])
-def test_each_recovery_is_one_lost_answer_more(recoveries: int) -> None:
-    assert explore(Policy(grace=GRACE, recoveries=recoveries)).losses == recoveries + 1
+@pytest.fixture(scope="module")
+def table() -> dict[str, Line]:
+    lines = {name: judge(name, rule) for name, rule in RULES.items()}
+    sys.stdout.write("\n".join([HEADER, *map(str, lines.values())]) + "\n")
+    return lines
 
 
-def test_strict_rotation_loses_sessions_to_two_tabs() -> None:
-    result = explore(Policy(grace=timedelta(0), recoveries=0))
-    sys.stdout.write("\n".join(result.trace))
-    assert result.losses == 0
+def explore_shipped(**options: bool | int) -> Graph:
+    return explore(Model(rule=Chain(), **options))  # type: ignore[arg-type]
 
 
-def test_a_rule_that_never_gives_up_never_loses_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Recoveries without a bound, with the count held at zero so that the states stay finite."""
-
-    def unbounded(state: State, generation: int, now: object, policy: Policy) -> Decision:
-        found = rotation.decide(state, generation, now, policy)  # type: ignore[arg-type]
-        if found.position is None:
-            return found
-        position = rotation.Position(
-            generation=found.position.generation,
-            parent=found.position.parent,
-            recoveries=0,
-            rotated_at=found.position.rotated_at,
-        )
-        return Decision(outcome=found.outcome, position=position)
-
-    monkeypatch.setattr(rotation_model, "decide", unbounded)
-    assert explore(Policy(grace=GRACE, recoveries=1)).losses is None
+def find_fewest_losses(graph: Graph) -> int | None:
+    loss = graph.find_loss()
+    return NEVER if loss is None else loss[0]
 
 
-def test_a_planted_fault_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A rule that calls the parent reused inside the window loses two tabs' session."""
-
-    def faulty(state: State, generation: int, now: object, policy: Policy) -> Decision:
-        found = rotation.decide(state, generation, now, policy)  # type: ignore[arg-type]
-        late = found.outcome is Outcome.GRACE and generation == state.position.parent
-        return Decision(outcome=Outcome.REUSED) if late else found
-
-    monkeypatch.setattr(rotation_model, "decide", faulty)
-    assert explore(SHIPPED).losses == 0
+# -- The table -------------------------------------------------------------------------------------
 
 
-def test_the_table_is_printed_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    with capsys.disabled():
-        sys.stdout.write(f"\n{write_table()}\n")
-    assert write_table().splitlines()[1].split() == ["shipped", "1352", "6"]
+@pytest.mark.parametrize(
+    ("name", "loss", "bound"),
+    [
+        ("strict rotation: grace 0, recoveries 0", 0, 0),
+        ("Supabase's counter", 0, UNBOUNDED),
+        ("SuperTokens: the first child used wins", 0, UNBOUNDED),
+        ("Ory's graceful rotation", 1, UNBOUNDED),
+        ("same successor again in the window", 0, UNBOUNDED),
+        ("grace 0, recoveries 5", 0, 3),
+        ("grace 30 s, recoveries 0", 1, 2),
+        ("grace 30 s, recoveries without bound", NEVER, UNBOUNDED),
+        (SHIPPED, R + 1, R + 2),
+    ],
+)
+def test_the_table(table: dict[str, Line], name: str, loss: int | None, bound: int | None) -> None:
+    """The fewest answers lost in a row before a session dies without a thief; and what a thief gets."""
+    assert (table[name].loss, table[name].bound) == (loss, bound), "\n".join(table[name].trace)
+
+
+def test_the_table_shows_that_the_rule_that_ships_is_the_policy_that_ships() -> None:
+    shipped = RULES[SHIPPED]
+    assert isinstance(shipped, Chain)
+    assert (shipped.policy, shipped.decide) == (Policy(grace=GRACE, recoveries=R), decide)
+
+
+# -- Without a thief -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("in_flight", [1, 2, 3, 4, 5])
+def test_only_six_lost_answers_in_a_row_end_a_session(in_flight: int) -> None:
+    loss = explore_shipped(in_flight=in_flight).find_loss()
+    assert loss is not None
+    losses, trace = loss
+    assert losses == R + 1
+    assert sum(text == "an answer with current is lost" for text in trace) == R + 1
+
+
+@pytest.mark.parametrize("recoveries", range(6))
+def test_each_recovery_bears_one_lost_answer_more(recoveries: int) -> None:
+    rule = Chain(Policy(grace=GRACE, recoveries=recoveries))
+    assert find_fewest_losses(explore(Model(rule=rule))) == recoveries + 1
+
+
+def test_strict_rotation_ends_the_session_of_two_tabs() -> None:
+    trace = judge("strict", RULES["strict rotation: grace 0, recoveries 0"]).trace
+    assert trace == [
+        "a tab sends current",
+        "a tab sends current",
+        "current is answered with current",
+        "parent is refused, and the session ends",
+    ]
+
+
+def test_no_older_token_is_ever_stored_over_a_newer_one() -> None:
+    """So a client may store what comes, in the order in which it comes. Other rules ask for more."""
+    assert explore_shipped().backwards == 0
+    assert explore(Model(rule=RULES["grace 0, recoveries 5"])).backwards > 0
+
+
+def test_messages_that_keep_to_no_time_break_the_rule() -> None:
+    """The one assumption is needed: a request of one tab that hangs for a whole window, and arrives."""
+    graph = explore_shipped(punctual=False)
+    assert graph.backwards > 0
+    assert find_fewest_losses(graph) == 0
+
+
+# -- A thief ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recoveries", range(6))
+@pytest.mark.parametrize("answered", [False, True], ids=["asked", "answered"])
+def test_a_thief_gets_two_refresh_tokens_more_than_there_are_recoveries(
+    recoveries: int, answered: bool
+) -> None:
+    rule = Chain(Policy(grace=GRACE, recoveries=recoveries))
+    assert explore(Model(rule=rule, thief=True, answered=answered)).find_bound() == recoveries + 2
+
+
+@pytest.mark.parametrize("recoveries", range(6))
+def test_and_an_access_token_in_one_window_more(recoveries: int) -> None:
+    """In the window in which the theft happened, where the stolen token rotates nothing yet."""
+    rule = Chain(Policy(grace=GRACE, recoveries=recoveries))
+    assert explore(Model(rule=rule, thief=True, count_access=True)).find_bound() == recoveries + 3
+
+
+@pytest.mark.parametrize("in_flight", [1, 2, 4])
+def test_the_bound_does_not_depend_on_how_much_is_on_its_way(in_flight: int) -> None:
+    assert explore_shipped(thief=True, in_flight=in_flight).find_bound() == R + 2
+
+
+def test_the_run_that_reaches_the_bound_can_be_shown() -> None:
+    graph = explore_shipped(thief=True)
+    run = graph.find_run(R + 2)
+    assert sum(text.endswith("(COUNTS)") for text in run) == R + 2
+    with pytest.raises(LookupError):
+        graph.find_run(R + 3)
+
+
+@pytest.mark.parametrize("in_flight", [1, 2, 3])
+def test_supertokens_has_a_bound_if_the_victim_gets_her_answers(in_flight: int) -> None:
+    """Then a thief gets a token for each message on its way: one, with one tab that waits."""
+    model = Model(rule=FirstChildWins(), thief=True, answered=True, in_flight=in_flight)
+    assert explore(model).find_bound() == in_flight
+
+
+# -- A restored database ---------------------------------------------------------------------------
+
+
+def test_a_restored_database_ends_no_session() -> None:
+    graph = explore_shipped(restores=True)
+    assert (find_fewest_losses(graph), graph.backwards) == (R + 1, 0)
+
+
+def test_a_seamless_fail_over_may_end_the_session_of_two_tabs() -> None:
+    """A limit of the rule: a request of before the fail-over arrives after a newer token's."""
+    loss = explore_shipped(restores=True, seamless=True, in_flight=2).find_loss()
+    assert loss is not None
+    assert loss[1][-3:] == [
+        "the BACKUP comes back",
+        "ahead is answered with current",
+        "old is refused, and the session ends",
+    ]
+    assert find_fewest_losses(explore_shipped(restores=True, seamless=True, in_flight=1)) == R + 1
+
+
+# -- Planted faults --------------------------------------------------------------------------------
+
+
+def reissue_the_lost_token(state: State, generation: int, now: datetime, policy: Policy) -> Decision:
+    """Give a recovery the generation whose answer was lost: no tripwire."""
+    found = decide(state, generation, now, policy)
+    if found.outcome is not Outcome.RECOVERED or found.position is None:
+        return found
+    return replace(found, position=replace(found.position, generation=state.position.generation))
+
+
+def recover_from_any_ancestor(state: State, generation: int, now: datetime, policy: Policy) -> Decision:
+    parent = state.position.parent
+    is_old = parent is not None and generation < state.position.generation
+    return decide(state, parent if is_old and parent is not None else generation, now, policy)
+
+
+def rotate_within_the_window(state: State, generation: int, now: datetime, policy: Policy) -> Decision:
+    found = decide(state, generation, now, policy)
+    if found.outcome is Outcome.GRACE and generation == state.position.generation:
+        return Decision(outcome=Outcome.ROTATED, position=rotation.rotate(generation, now))
+    return found
+
+
+def refuse_the_parent_within_the_window(
+    state: State, generation: int, now: datetime, policy: Policy
+) -> Decision:
+    found = decide(state, generation, now, policy)
+    late = found.outcome is Outcome.GRACE and generation == state.position.parent
+    return Decision(outcome=Outcome.REUSED) if late else found
+
+
+def count_recoveries_for_ever(state: State, generation: int, now: datetime, policy: Policy) -> Decision:
+    found = decide(state, generation, now, policy)
+    if found.outcome is not Outcome.ROTATED or found.position is None:
+        return found
+    return replace(found, position=replace(found.position, recoveries=state.position.recoveries))
+
+
+def recover_once_too_often(state: State, generation: int, now: datetime, policy: Policy) -> Decision:
+    return decide(state, generation, now, replace(policy, recoveries=policy.recoveries + 1))
+
+
+def keep_the_skipped_token_for_a_parent(
+    state: State, generation: int, now: datetime, policy: Policy
+) -> Decision:
+    found = decide(state, generation, now, policy)
+    if found.outcome is not Outcome.RECOVERED or found.position is None:
+        return found
+    return replace(found, position=replace(found.position, parent=state.position.generation))
+
+
+@pytest.mark.parametrize(
+    ("mutant", "loss", "bound"),
+    [
+        (reissue_the_lost_token, R + 1, UNBOUNDED),
+        (recover_from_any_ancestor, R + 1, UNBOUNDED),
+        (rotate_within_the_window, 0, R + 2),
+        (refuse_the_parent_within_the_window, 0, 3),
+        (count_recoveries_for_ever, 1, R + 2),
+        (recover_once_too_often, R + 2, R + 3),
+        (keep_the_skipped_token_for_a_parent, 0, 4),
+    ],
+)
+def test_a_planted_fault_is_found(
+    mutant: Callable[[State, int, datetime, Policy], Decision], loss: int | None, bound: int | None
+) -> None:
+    """None of them reaches what the rule reaches that ships."""
+    line = judge(mutant.__name__, Chain(decide=mutant))
+    assert (line.loss, line.bound) == (loss, bound)
+    assert (line.loss, line.bound) != (R + 1, R + 2)

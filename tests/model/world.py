@@ -1,0 +1,211 @@
+"""What can happen around one session.
+
+**Clients.** Any number of tabs share one store of the refresh token. A tab sends what is stored, at any
+time, whether or not another request is under way; so two tabs, a tab that gave up, and a retry need no
+names. On an answer with a refresh token it stores that, on one without it keeps its own. So answers
+without one change nothing, and leave the model as they leave the server.
+
+**Messages.** At most three requests and answers are on their way. Each may be lost, and they may
+overtake one another.
+
+**Time.** A message takes less than half a grace window or is dropped. So time is counted in halves of a
+window since the last rotation, and a message is ``late`` once the half in which it was sent is over: it
+arrives, or is lost, before the next half is. A rotation starts the count anew, and what is on its way by
+then, its own answer included, is gone before the first half is over. After two halves the window has
+passed and nothing is counted. Every real run is a run here; not every run here is real, which only makes
+"never" harder to reach.
+
+**The thief** copies the store once, at any moment, and uses any token that he has at any time. His
+messages need no time of their own: one that arrives late is one that he sent late.
+
+**His successes** would have no bound if the victim stayed away: whoever has the one copy in use *is* the
+client. So what counts is how long both can go on together. A success counts if it gives him a refresh
+token, and if the victim has come by (a request of hers reached the server, answered or not) since the
+theft and since the last success that counted. ``count_access`` also counts access tokens alone, once in a
+window; ``answered`` takes it that she came by only when she got an answer.
+
+**A restored database** stands where it stood when the backup was made, at most three generations before.
+What is on its way dies with the old one, unless the fail-over is ``seamless``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from tests.model.rules import HALVES, Row, Rule
+
+MAX_LOSSES: Final = 9
+LOST_GENERATIONS: Final = 3
+
+
+class Message(NamedTuple):
+    """A request with a token, or an answer with one."""
+
+    answer: bool
+    token: int
+    late: bool
+
+
+class World(NamedTuple):
+    """Everything that the future depends on."""
+
+    row: Any
+    store: int
+    flight: tuple[Message, ...] = ()
+    losses: int = 0
+    """Answers with a refresh token that were lost in a row. Not counted once there is a thief."""
+    stolen: frozenset[int] | None = None
+    """What the thief has; ``None`` before the theft."""
+    came_by: bool = False
+    scored: bool = False
+    """A success of the thief has counted in this window."""
+    snapshot: Row | None = None
+    restorable: bool = False
+    alive: bool = True
+
+
+class Move(NamedTuple):
+    """One thing that may happen next."""
+
+    text: str
+    after: World
+    score: int = 0
+    backwards: bool = False
+    """An answer put an older token into the store over a newer one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """One question to ask: which rule, and what may happen."""
+
+    rule: Rule
+    in_flight: int = 3
+    thief: bool = False
+    restores: bool = False
+    seamless: bool = False
+    punctual: bool = True
+    """Messages keep to half the window. Without it, they may take for ever."""
+    count_access: bool = False
+    answered: bool = False
+
+    def start(self) -> World:
+        row, token = self.rule.first
+        return World(row, token, restorable=self.restores)
+
+    def moves(self, world: World) -> Iterator[Move]:
+        """Give everything that may happen in ``world``."""
+        if not world.alive:
+            return
+        for move in self._moves(world):
+            yield move._replace(after=self._settle(move.after)) if move.after.alive else move
+
+    def _moves(self, world: World) -> Iterator[Move]:
+        if len(world.flight) < self.in_flight:
+            text = f"a tab sends {self._name(world, world.store)}"
+            yield Move(text, world._replace(flight=(*world.flight, Message(False, world.store, False))))
+        for index, message in enumerate(world.flight):
+            rest = world._replace(flight=world.flight[:index] + world.flight[index + 1 :])
+            yield from self._deliver(rest, message) if message.answer else self._receive(rest, message)
+        yield from self._pass_time(world)
+        if self.thief:
+            yield from self._steal(world)
+        if self.restores:
+            yield from self._restore(world)
+
+    def _pass_time(self, world: World) -> Iterator[Move]:
+        row = self.rule.pass_half(world.row)
+        if row is None or (self.punctual and any(message.late for message in world.flight)):
+            return
+        if not isinstance(row, Row) and world.flight:
+            return  # trees: see there
+        flight = tuple(message._replace(late=True) for message in world.flight)
+        yield Move("half a window passes", world._replace(row=row, flight=flight))
+
+    def _receive(self, rest: World, message: Message) -> Iterator[Move]:
+        name = self._name(rest, message.token)
+        yield Move(f"a request with {name} is lost", rest)
+        reply = self.rule.use(rest.row, message.token)
+        if reply is None:
+            yield Move(f"{name} is refused, and the session ends", rest._replace(alive=False))
+            return
+        # An answer without a refresh token is not kept in flight, so it counts as hers at once.
+        came_by = rest.stolen is not None and (reply.token is None or not self.answered)
+        after = rest._replace(row=reply.row, came_by=rest.came_by or came_by)
+        if reply.opened:
+            after = _open_window(after)
+        if reply.token is None:
+            yield Move(f"{name} is answered with an access token only", after)
+            return
+        answer = Message(True, reply.token, late=reply.opened)
+        text = f"{name} is answered with {self._name(after, reply.token)}"
+        yield Move(text, after._replace(flight=(*after.flight, answer)))
+
+    def _deliver(self, rest: World, message: Message) -> Iterator[Move]:
+        name = self._name(rest, message.token)
+        lost = 0 if self.thief else min(MAX_LOSSES, rest.losses + 1)
+        yield Move(f"an answer with {name} is lost", rest._replace(losses=lost))
+        came_by = rest.came_by or (self.answered and rest.stolen is not None)
+        after = rest._replace(store=message.token, losses=0, came_by=came_by)
+        yield Move(f"an answer with {name} is stored", after, backwards=message.token < rest.store)
+
+    def _steal(self, world: World) -> Iterator[Move]:
+        if world.stolen is None:
+            after = world._replace(stolen=frozenset({world.store}))
+            yield Move(f"THEFT of {self._name(world, world.store)}", after)
+            return
+        for token in world.stolen:
+            reply = self.rule.use(world.row, token)
+            if reply is None:
+                continue  # it would end the session; what is sought is how long it can last
+            after = _open_window(world._replace(row=reply.row)) if reply.opened else world
+            counts = (self.count_access and not after.scored) if reply.token is None else True
+            score = int(world.came_by and counts)
+            if score:
+                after = after._replace(came_by=False, scored=self.count_access)
+            if reply.token is not None:
+                after = after._replace(stolen=world.stolen | {reply.token})
+            got = "an access token only" if reply.token is None else self._name(after, reply.token)
+            mark = " (COUNTS)" if score else ""
+            yield Move(f"the THIEF gets {got} for {self._name(world, token)}{mark}", after, score=score)
+
+    def _restore(self, world: World) -> Iterator[Move]:
+        snapshot = world.snapshot
+        if world.restorable and snapshot is None:
+            yield Move("a BACKUP is made", world._replace(snapshot=world.row))
+        elif snapshot is not None and snapshot.generation != world.row.generation:
+            # Rotations are a window apart: what was rotated away from, was rotated to a window ago.
+            row = snapshot._replace(halves=HALVES)
+            flight = world.flight if self.seamless else ()
+            after = world._replace(row=row, flight=flight, snapshot=None, restorable=False)
+            yield Move("the BACKUP comes back", after)
+
+    def _settle(self, world: World) -> World:
+        row, snapshot = world.row, world.snapshot
+        restorable = world.restorable
+        if snapshot is not None and row.generation - snapshot.generation > LOST_GENERATIONS:
+            snapshot, restorable = None, False
+        owned = [world.store, *(message.token for message in world.flight)]
+        stolen = sorted(world.stolen or ())
+        row, snapshot, names = self.rule.settle(row, snapshot, owned, stolen)
+        timeless = not self.punctual or self.rule.pass_half(row) is None
+        flight = sorted(
+            Message(answer, names[token], late and not timeless) for answer, token, late in world.flight
+        )
+        return world._replace(
+            row=row,
+            store=names[world.store],
+            flight=tuple(flight),
+            stolen=None if world.stolen is None else frozenset(names[token] for token in stolen),
+            snapshot=snapshot,
+            restorable=restorable,
+        )
+
+    def _name(self, world: World, token: int) -> str:
+        return self.rule.name(world.row, token)
+
+
+def _open_window(world: World) -> World:
+    flight = tuple(message._replace(late=True) for message in world.flight)
+    return world._replace(flight=flight, scored=False)

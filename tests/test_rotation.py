@@ -1,0 +1,239 @@
+"""The refresh rule, case by case. ``test_rotation_model.py`` asks what the cases come to together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from drf_tessera.rotation import START, Decision, Outcome, Policy, Position, State, decide, rotate
+
+NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
+GRACE = timedelta(seconds=30)
+TICK = timedelta(microseconds=1)
+SHIPPED = Policy(grace=GRACE, recoveries=5)
+STRICT = Policy(grace=timedelta(0), recoveries=0)
+
+PARENT, SKIPPED, CURRENT, AHEAD = 4, 5, 6, 9
+MOVED = Position(generation=CURRENT, parent=PARENT, recoveries=1, rotated_at=NOW)
+"""A session that recovered once, just now."""
+
+
+def make_state(position: Position = MOVED, **changes: Any) -> State:
+    usual: dict[str, Any] = {
+        "revoked": False,
+        "user_active": True,
+        "idle_expires_at": NOW + timedelta(days=14),
+        "expires_at": NOW + timedelta(days=90),
+    }
+    return State(position=position, **(usual | changes))
+
+
+def ask(generation: int, now: datetime = NOW + GRACE, policy: Policy = SHIPPED, **changes: Any) -> Decision:
+    return decide(make_state(**changes), generation, now, policy)
+
+
+# -- Answered --------------------------------------------------------------------------------------
+
+
+def test_a_first_token_rotates_at_once() -> None:
+    assert ask(0, NOW, position=START) == Decision(
+        outcome=Outcome.ROTATED,
+        position=Position(generation=1, parent=0, recoveries=0, rotated_at=NOW),
+    )
+
+
+def test_the_current_token_rotates_and_becomes_the_parent() -> None:
+    now = NOW + GRACE
+    assert ask(CURRENT, now) == Decision(
+        outcome=Outcome.ROTATED,
+        position=Position(generation=CURRENT + 1, parent=CURRENT, recoveries=0, rotated_at=now),
+    )
+
+
+def test_a_rotation_ends_a_row_of_recoveries() -> None:
+    exhausted = replace(MOVED, recoveries=SHIPPED.recoveries)
+    decision = ask(CURRENT, position=exhausted)
+    assert decision.position is not None
+    assert decision.position.recoveries == 0
+
+
+@pytest.mark.parametrize("generation", [PARENT, CURRENT])
+@pytest.mark.parametrize("since", [timedelta(0), TICK, GRACE - TICK])
+def test_within_the_window_nothing_moves(generation: int, since: timedelta) -> None:
+    assert ask(generation, NOW + since) == Decision(outcome=Outcome.GRACE, position=None)
+
+
+@pytest.mark.parametrize(("generation", "outcome"), [(PARENT, Outcome.RECOVERED), (CURRENT, Outcome.ROTATED)])
+def test_the_window_ends_exactly_at_its_end(generation: int, outcome: Outcome) -> None:
+    assert ask(generation, NOW + GRACE - TICK).outcome is Outcome.GRACE
+    assert ask(generation, NOW + GRACE).outcome is outcome
+
+
+@pytest.mark.parametrize("generation", [PARENT, CURRENT])
+def test_a_clock_that_runs_behind_another_server_is_within_the_window(generation: int) -> None:
+    assert ask(generation, NOW - timedelta(seconds=5)).outcome is Outcome.GRACE
+
+
+def test_a_recovery_keeps_the_parent_and_skips_a_generation() -> None:
+    now = NOW + GRACE
+    assert ask(PARENT, now) == Decision(
+        outcome=Outcome.RECOVERED,
+        position=Position(generation=CURRENT + 1, parent=PARENT, recoveries=2, rotated_at=now),
+    )
+
+
+def test_a_recovery_opens_a_window_of_its_own() -> None:
+    recovered = ask(PARENT).position
+    assert recovered is not None
+    assert ask(PARENT, NOW + GRACE, position=recovered).outcome is Outcome.GRACE
+
+
+def test_the_skipped_token_is_a_tripwire() -> None:
+    recovered = ask(PARENT).position
+    assert recovered is not None
+    assert ask(CURRENT, NOW + GRACE, position=recovered).outcome is Outcome.REUSED
+
+
+@pytest.mark.parametrize("recoveries", [0, 1, 5])
+def test_so_many_recoveries_in_a_row_and_no_more(recoveries: int) -> None:
+    policy = Policy(grace=GRACE, recoveries=recoveries)
+    position, now = rotate(0, NOW), NOW
+    for _ in range(recoveries):
+        now += GRACE
+        decision = ask(0, now, policy, position=position)
+        assert (decision.outcome, decision.position is None) == (Outcome.RECOVERED, False)
+        position = decision.position or position
+    assert position.recoveries == recoveries
+    assert ask(0, now + GRACE, policy, position=position).outcome is Outcome.REUSED
+
+
+def test_a_limit_that_was_lowered_meanwhile_holds_at_once() -> None:
+    many = replace(MOVED, recoveries=5)
+    assert ask(PARENT, policy=Policy(grace=GRACE, recoveries=3), position=many).outcome is Outcome.REUSED
+
+
+@pytest.mark.parametrize("since", [timedelta(0), GRACE])
+@pytest.mark.parametrize("generation", [CURRENT + 1, AHEAD])
+def test_the_row_follows_a_token_ahead_of_it(generation: int, since: timedelta) -> None:
+    assert ask(generation, NOW + since) == Decision(
+        outcome=Outcome.RESYNCED,
+        position=Position(generation=generation + 1, parent=generation, recoveries=0, rotated_at=NOW + since),
+    )
+
+
+def test_a_new_row_follows_too() -> None:
+    assert ask(AHEAD, NOW, position=START).outcome is Outcome.RESYNCED
+
+
+# -- Refused ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("generation", [0, PARENT - 1, SKIPPED])
+@pytest.mark.parametrize("since", [timedelta(0), GRACE, timedelta(days=1)])
+def test_neither_current_nor_parent_is_reused_at_any_time(generation: int, since: timedelta) -> None:
+    assert ask(generation, NOW + since) == Decision(outcome=Outcome.REUSED, position=None)
+
+
+REFUSALS: list[tuple[dict[str, Any], Outcome]] = [
+    ({"revoked": True}, Outcome.REVOKED),
+    ({"expires_at": NOW}, Outcome.EXPIRED),
+    ({"idle_expires_at": NOW}, Outcome.EXPIRED),
+    ({"user_active": False}, Outcome.USER_INACTIVE),
+]
+
+
+@pytest.mark.parametrize("generation", [0, PARENT, SKIPPED, CURRENT, AHEAD])
+@pytest.mark.parametrize(("changes", "outcome"), REFUSALS)
+def test_an_ended_session_is_ended_for_every_token(
+    generation: int, changes: dict[str, Any], outcome: Outcome
+) -> None:
+    assert ask(generation, NOW, **changes) == Decision(outcome=outcome, position=None)
+
+
+@pytest.mark.parametrize("first", range(len(REFUSALS)))
+def test_refusals_come_in_the_order_revoked_expired_inactive(first: int) -> None:
+    changes: dict[str, Any] = {}
+    for change, _ in REFUSALS[first:]:
+        changes |= change
+    assert ask(0, NOW, **changes).outcome is REFUSALS[first][1]
+
+
+@pytest.mark.parametrize("limit", ["expires_at", "idle_expires_at"])
+def test_a_session_ends_exactly_at_its_limit(limit: str) -> None:
+    changes = {limit: NOW + GRACE}
+    assert ask(CURRENT, NOW + GRACE - TICK, **changes).outcome is Outcome.GRACE
+    assert ask(CURRENT, NOW + GRACE, **changes).outcome is Outcome.EXPIRED
+
+
+# -- Settings --------------------------------------------------------------------------------------
+
+
+def test_without_grace_and_recoveries_it_is_strict_rotation() -> None:
+    """Even at the very moment of the rotation only the current token is good, and once."""
+    row = rotate(0, NOW)
+    assert ask(0, NOW, STRICT, position=row).outcome is Outcome.REUSED
+    assert ask(1, NOW, STRICT, position=row) == Decision(outcome=Outcome.ROTATED, position=rotate(1, NOW))
+
+
+def test_without_grace_the_parent_recovers_at_once() -> None:
+    policy = Policy(grace=timedelta(0), recoveries=1)
+    assert ask(0, NOW, policy, position=rotate(0, NOW)).outcome is Outcome.RECOVERED
+
+
+def test_without_recoveries_the_window_still_holds() -> None:
+    policy = Policy(grace=GRACE, recoveries=0)
+    assert ask(PARENT, NOW + GRACE - TICK, policy).outcome is Outcome.GRACE
+    assert ask(PARENT, NOW + GRACE, policy).outcome is Outcome.REUSED
+
+
+# -- What the rest relies on -----------------------------------------------------------------------
+
+
+def all_positions() -> list[Position]:
+    found = [START]
+    for parent in range(3):
+        for generation in range(parent + 1, 5):
+            for recoveries in (0, 5):
+                found.append(  # noqa: PERF401 - three loops in one expression are no easier to read
+                    Position(
+                        generation=generation, parent=parent, recoveries=recoveries, rotated_at=NOW - GRACE
+                    )
+                )
+    return found
+
+
+@pytest.mark.parametrize("since", [timedelta(0), -GRACE])
+@pytest.mark.parametrize("policy", [SHIPPED, STRICT])
+def test_every_move_raises_the_generation(policy: Policy, since: timedelta) -> None:
+    """The ledger compares the generation alone, and takes it for the whole position."""
+    for position in all_positions():
+        for token in range(7):
+            moved = ask(token, NOW + since, policy, position=position).position
+            assert moved is None or moved.generation > position.generation
+
+
+@pytest.mark.parametrize("since", [timedelta(0), -GRACE])
+@pytest.mark.parametrize("policy", [SHIPPED, STRICT])
+def test_the_rule_only_compares_generations(policy: Policy, since: timedelta) -> None:
+    """The model test gives generations new numbers, in the same order. Nothing may depend on more."""
+
+    def stretch(number: int) -> int:
+        return 7 * number + 3
+
+    for position in all_positions():
+        parent = None if position.parent is None else stretch(position.parent)
+        stretched = replace(position, generation=stretch(position.generation), parent=parent)
+        for token in range(7):
+            here = ask(token, NOW + since, policy, position=position)
+            there = ask(stretch(token), NOW + since, policy, position=stretched)
+            assert here.outcome is there.outcome
+            if here.position is not None and there.position is not None:
+                assert here.position.parent is not None
+                assert there.position == replace(
+                    here.position,
+                    generation=stretch(max(token, position.generation)) + 1,
+                    parent=stretch(here.position.parent),
+                )
