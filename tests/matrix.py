@@ -1,6 +1,7 @@
-"""Run the tests on every database and with every kind of user model: ``python -m tests.matrix``.
+"""Run the tests on every database, user model and Django: ``python -m tests.matrix``.
 
-Outside of CI a database that is not there is skipped, loudly; with ``CI=true`` it is a failure.
+Outside of CI a database or a Python that is not there is skipped, loudly; with ``CI=true`` it is a
+failure.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Iterator
 
-ROOT = Path(__file__).parent.parent
+from tests.environments import ROOT, find_python, install_django
+
 SERVICES = {
     "sqlite": None,
     "postgres": (os.environ.get("PGHOST", "127.0.0.1"), int(os.environ.get("PGPORT", "5432"))),
     "mariadb": (os.environ.get("MARIADB_HOST", "127.0.0.1"), int(os.environ.get("MARIADB_PORT", "3306"))),
 }
 USER_MODELS = ("accounts.EmailUser", "accounts.HandleUser")
+NEWER_DJANGO = (("6.0", ("sqlite",)), ("6.1", ("sqlite", "postgres")))
 
 
 def is_there(address: tuple[str, int] | None) -> bool:
@@ -31,31 +34,60 @@ def is_there(address: tuple[str, int] | None) -> bool:
         return False
 
 
-def run(database: str, user_model: str, *arguments: str) -> bool:
-    """Run pytest once under coverage and tell whether it passed."""
-    print(f"\n=== {database}, {user_model} ===", flush=True)  # noqa: T201 - a progress line for people
+def run(database: str, user_model: str, *arguments: str, python: str = sys.executable) -> bool:
+    """Run pytest once, here under coverage, and tell whether it passed."""
     environment = {**os.environ, "TESSERA_TEST_DB": database, "TESSERA_TEST_USER": user_model}
-    command = [sys.executable, "-m", "coverage", "run", "-m", "pytest", "-q", *arguments]
+    # Branches are counted by one Python alone: another one compiles them differently.
+    coverage = ["-m", "coverage", "run"] if python == sys.executable else []
+    command = [python, *coverage, "-m", "pytest", "-q", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
+
+
+def run_newer(python: str, databases: list[str]) -> Iterator[bool]:
+    """Run the tests on each newer Django, where its databases are there."""
+    for version, wanted in NEWER_DJANGO:
+        _say(f"installing Django {version}")
+        inside = install_django(python, version)
+        for database in wanted:
+            if database in databases:
+                _say(f"Django {version}, {database}")
+                yield run(database, "auth.User", python=inside)
+
+
+def run_pinned(databases: list[str]) -> Iterator[bool]:
+    """Run all tests on each database, and those of users with each kind of user model."""
+    for database in databases:
+        _say(f"{database}, auth.User")
+        yield run(database, "auth.User")
+    for database in databases:
+        for user_model in USER_MODELS:
+            _say(f"{database}, {user_model}")
+            yield run(database, user_model, "tests/test_user_models.py")
 
 
 def main() -> int:
     """Run everything; give 1 if anything failed or coverage is not complete."""
-    missing = [name for name, address in SERVICES.items() if not is_there(address)]
+    databases = [name for name, address in SERVICES.items() if is_there(address)]
+    missing = [f"{name} does not listen at {SERVICES[name]}" for name in SERVICES if name not in databases]
+    python = find_python()
+    if python is None:
+        missing.append("Django 6 needs Python 3.12 or newer, and none was found")
     if missing and os.environ.get("CI") == "true":
-        print(f"FAILED: not running, and CI needs them: {', '.join(missing)}")  # noqa: T201
+        print("FAILED, because CI needs it all:", *missing, sep="\n")  # noqa: T201
         return 1
     _coverage("erase")
-    here = [name for name in SERVICES if name not in missing]
-    results = [run(name, "auth.User") for name in here]
-    results += [run(name, model, "tests/test_user_models.py") for name in here for model in USER_MODELS]
+    results = [*run_pinned(databases), *(run_newer(python, databases) if python else ())]
     _coverage("combine", "--quiet")
     complete = _coverage("report")
-    for name in missing:
-        print(f"\n!!! SKIPPED: {name} does not listen at {SERVICES[name]}. Nothing was tested there. !!!")  # noqa: T201
+    for what in missing:
+        print(f"\n!!! SKIPPED: {what}. Nothing was tested there. !!!")  # noqa: T201
     passed = sum(results)
     print(f"\n{passed} of {len(results)} runs passed; coverage {'is' if complete else 'IS NOT'} complete.")  # noqa: T201
     return 0 if all(results) and complete else 1
+
+
+def _say(what: str) -> None:
+    print(f"\n=== {what} ===", flush=True)  # noqa: T201 - a progress line for people
 
 
 def _coverage(*arguments: str) -> bool:

@@ -1,0 +1,55 @@
+"""The environment in which the tests run on Django 6, which needs Python 3.12 or newer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+REQUIREMENTS = ROOT / "requirements"
+DJANGO_6 = ROOT / ".venv-django6"
+OLDEST = (3, 12)
+_PRINT_VERSION = "import sys; print(*sys.version_info[:2])"
+
+
+def find_python() -> str | None:
+    """Find a Python that runs Django 6: this one, one on the path, or one of pyenv's."""
+    return next((path for path in _list_pythons() if _runs_django_6(path)), None)
+
+
+def _list_pythons() -> Iterator[str]:
+    yield sys.executable
+    for minor in range(20, OLDEST[1] - 1, -1):
+        if found := shutil.which(f"python3.{minor}"):
+            yield found
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    yield from (str(path) for path in sorted(versions.glob("3.*/bin/python"), reverse=True))
+
+
+def _runs_django_6(python: str) -> bool:
+    # A path is no proof: the shims of pyenv stand there for versions that are switched off.
+    found = subprocess.run([python, "-c", _PRINT_VERSION], capture_output=True, text=True, check=False)
+    return found.returncode == 0 and tuple(map(int, found.stdout.split())) >= OLDEST
+
+
+def install_django(python: str, version: str) -> str:
+    """Put Django ``version`` into the environment, which is made at need; give its interpreter."""
+    inside = str(DJANGO_6 / "bin" / "python")
+    mark = DJANGO_6 / ".installed"
+    pinned = REQUIREMENTS / "test.txt"
+    if not mark.exists() or mark.stat().st_mtime < pinned.stat().st_mtime:
+        subprocess.run([python, "-m", "venv", "--clear", str(DJANGO_6)], check=True)
+        _install(inside, "--require-hashes", "-r", str(pinned))
+        _install(inside, "--no-deps", "--no-build-isolation", "-e", str(ROOT))
+        mark.touch()
+    _install(inside, "--require-hashes", "-r", str(REQUIREMENTS / f"django-{version}.txt"))
+    return inside
+
+
+def _install(python: str, *arguments: str) -> None:
+    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
+    subprocess.run(command, cwd=ROOT, check=True)
