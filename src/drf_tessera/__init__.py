@@ -12,28 +12,32 @@ import stands; ``tests/test_architecture.py`` holds the code to it.
 4.  jose.keys: a key, and the ring of keys in force
 5.  jose.codec: compact JWS in and out
 6.  rotation: the refresh rule, a pure function
-7.  conf: the settings, typed and live
-8.  signals: what happened, for others to hear
-9.  models: columns, constraints, querysets
-10. keystore: the keys in force now
-11. tokens: access and refresh tokens, in and out
-12. users: from a token to its user
-13. ledger: the statements on Session rows, for sessions alone
-14. sessions: start, refresh, revoke, prune; the only writer of Session
-15. receivers: what ends sessions from outside
-16. backends: log in with an e-mail address
-17. login: from credentials to a session
-18. transports: how tokens travel
-19. rest.errors: one shape for every error
-20. rest.authentication: the authentication classes
-21. rest.throttling: limits on guessing passwords
-22. rest.serializers: what the endpoints read and write
-23. rest.views: the endpoints
-24. rest.urls: their addresses
-25. checks: what manage.py check says
-26. admin: sessions in Django's admin
-27. apps: the Django app
-28. management.commands.tessera_prune: delete the sessions that have ended
+7.  lru: a map of bounded size
+8.  conf: the settings, typed and live
+9.  signals: what happened, for others to hear
+10. models: columns, constraints, querysets
+11. database: which one, and whether a transaction is open there
+12. keystore: the keys in force now
+13. tokens: access and refresh tokens, in and out
+14. stores: where the news of ended sessions is kept
+15. revocation: which sessions ended early; the only writer of Revocation
+16. users: from a token to its user
+17. ledger: the statements on Session rows, for sessions alone
+18. sessions: start, refresh, revoke, prune; the only writer of Session
+19. receivers: what ends sessions from outside
+20. backends: log in with an e-mail address
+21. login: from credentials to a session
+22. transports: how tokens travel
+23. rest.errors: one shape for every error
+24. rest.authentication: the authentication classes
+25. rest.throttling: limits on guessing passwords
+26. rest.serializers: what the endpoints read and write
+27. rest.views: the endpoints
+28. rest.urls: their addresses
+29. checks: what manage.py check says
+30. admin: sessions in Django's admin
+31. apps: the Django app
+32. management.commands.tessera_prune: delete the sessions that have ended
 
 The packages ``jose``, ``rest``, ``management`` and ``migrations`` hold modules and no code of their
 own (a migration imports what Django writes into it). Below, the public names, loaded when they are
@@ -48,6 +52,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from drf_tessera.rest.authentication import JWTAuthentication as JWTAuthentication
     from drf_tessera.rest.authentication import OptionalJWTAuthentication as OptionalJWTAuthentication
+    from drf_tessera.rest.authentication import StrictJWTAuthentication as StrictJWTAuthentication
     from drf_tessera.rest.views import exception_handler as exception_handler
     from drf_tessera.tokens import AccessToken as AccessToken
 
@@ -57,10 +62,17 @@ _HOMES: Final = {
     "AccessToken": "drf_tessera.tokens",
     "JWTAuthentication": "drf_tessera.rest.authentication",
     "OptionalJWTAuthentication": "drf_tessera.rest.authentication",
+    "StrictJWTAuthentication": "drf_tessera.rest.authentication",
     "exception_handler": "drf_tessera.rest.views",
 }
 
-__all__ = ["AccessToken", "JWTAuthentication", "OptionalJWTAuthentication", "exception_handler"]
+__all__ = [
+    "AccessToken",
+    "JWTAuthentication",
+    "OptionalJWTAuthentication",
+    "StrictJWTAuthentication",
+    "exception_handler",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -25,7 +25,7 @@ from drf_tessera.jose.keys import Key, KeyRing
 
 DEFAULT_USER_SERIALIZER: Final = "drf_tessera.rest.serializers.UserSerializer"
 
-_WATCHED: Final = frozenset({"TESSERA", "SECRET_KEY", "SECRET_KEY_FALLBACKS"})
+_WATCHED: Final = frozenset({"TESSERA", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "CACHES"})
 _RATE: Final = re.compile(r"[1-9][0-9]*/(s|sec|second|m|min|minute|h|hour|d|day)")
 _PREFIX: Final = re.compile(r"[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]*")
 
@@ -47,6 +47,7 @@ class Settings:
     """
 
     access_lifetime: timedelta = timedelta(minutes=5)
+    access_lifetime_jitter: timedelta = timedelta(0)
     session_idle_lifetime: timedelta = timedelta(days=14)
     session_lifetime: timedelta = timedelta(days=90)
     refresh_grace: timedelta = timedelta(seconds=30)
@@ -58,11 +59,22 @@ class Settings:
     header_prefix: str = "Bearer"
     keys: tuple[Key, ...] = ()
     claims: Callable[..., Mapping[str, Any]] | None = None
+    user: str = "lazy"
+    user_fields: tuple[str, ...] = ()
     user_serializer: str = DEFAULT_USER_SERIALIZER
+    revocation_poll: timedelta = timedelta(seconds=1)
+    revocation_max_staleness: timedelta = timedelta(seconds=30)
+    revocation_cache: str | None = None
+    token_cache_size: int = 4096
     login_rate_per_account: str | None = "10/min"
     login_rate_per_address: str | None = "60/min"
     secrets: tuple[bytes, ...] = field(default=(), repr=False)
     """``SECRET_KEY`` and then ``SECRET_KEY_FALLBACKS``; not a key of ``TESSERA``."""
+
+    @property
+    def reads_user(self) -> bool:
+        """Whether minting an access token needs the user's row, and not only its key."""
+        return self.claims is not None or bool(self.user_fields)
 
 
 KEYS: Final = tuple(item.name.upper() for item in fields(Settings) if item.name != "secrets")
@@ -131,29 +143,28 @@ def _name_unknown(key: object) -> Problem:
     return Problem(id="tessera.E002", message=f"TESSERA has no key {key!r}.", hint=hint)
 
 
+_ORDERED: Final = (
+    ("REFRESH_GRACE", "SESSION_IDLE_LIFETIME"),
+    ("ACCESS_LIFETIME", "SESSION_IDLE_LIFETIME"),
+    ("SESSION_IDLE_LIFETIME", "SESSION_LIFETIME"),
+    ("REVOCATION_POLL", "REVOCATION_MAX_STALENESS"),
+)
+
+
 def _compare_lifetimes(settings: Settings) -> list[Problem]:
-    ordered = (
-        ("REFRESH_GRACE", settings.refresh_grace, "SESSION_IDLE_LIFETIME", settings.session_idle_lifetime),
-        (
-            "ACCESS_LIFETIME",
-            settings.access_lifetime,
-            "SESSION_IDLE_LIFETIME",
-            settings.session_idle_lifetime,
-        ),
-        (
-            "SESSION_IDLE_LIFETIME",
-            settings.session_idle_lifetime,
-            "SESSION_LIFETIME",
-            settings.session_lifetime,
-        ),
-    )
+    pairs = [
+        (short, getattr(settings, short.lower()), long, getattr(settings, long.lower()))
+        for short, long in _ORDERED
+    ]
+    half = settings.access_lifetime / 2
+    pairs.append(("ACCESS_LIFETIME_JITTER", settings.access_lifetime_jitter, "ACCESS_LIFETIME / 2", half))
     return [
         Problem(
             id="tessera.E004",
-            message=f"TESSERA[{short!r}] ({low}) is longer than TESSERA[{long!r}] ({high}).",
-            hint=f"Shorten {short} or lengthen {long}.",
+            message=f"TESSERA[{short!r}] ({low}) is longer than {long} ({high}).",
+            hint=f"Shorten {short} or lengthen {long.partition(' ')[0]}.",
         )
-        for short, low, long, high in ordered
+        for short, low, long, high in pairs
         if low > high
     ]
 
@@ -207,6 +218,48 @@ def _read_count(value: object, *, least: int = 0) -> int:
 
 def _read_limit(value: object) -> int | None:
     return None if value is None else _read_count(value, least=1)
+
+
+def _read_user(value: object) -> str:
+    if value not in ("lazy", "database"):
+        raise _WrongError(
+            "tessera.E013",
+            f"must be 'lazy' or 'database', not {value!r}.",
+            "'lazy' loads a user's row when it is looked at, 'database' on every request.",
+        )
+    return str(value)
+
+
+def _read_user_fields(value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, list | tuple) or not all(map(_is_name, value)):
+        raise _WrongError(
+            "tessera.E013", "must be a list of names of the user model's fields.", 'Like ["username"].'
+        )
+    return tuple(value)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value.isidentifier()
+
+
+def _read_cache(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or value not in django_settings.CACHES:
+        raise _WrongError(
+            "tessera.E014",
+            f"is {value!r}, and CACHES has no such alias.",
+            f"CACHES has: {', '.join(django_settings.CACHES)}. None keeps the news in the database.",
+        )
+    return value
+
+
+def _read_size(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1_000_000:
+        raise _WrongError(
+            "tessera.E005", "must be a whole number from 0 to 1000000.", "0 remembers no token."
+        )
+    return value
 
 
 def _read_issuer(value: object) -> str:
@@ -342,6 +395,7 @@ def _read_bytes(value: object) -> bytes:
 
 _READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "ACCESS_LIFETIME": _read_access_lifetime,
+    "ACCESS_LIFETIME_JITTER": _read_duration_or_zero,
     "SESSION_IDLE_LIFETIME": _read_duration,
     "SESSION_LIFETIME": _read_duration,
     "REFRESH_GRACE": _read_duration_or_zero,
@@ -353,7 +407,13 @@ _READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "HEADER_PREFIX": _read_prefix,
     "KEYS": _read_keys,
     "CLAIMS": _read_hook,
+    "USER": _read_user,
+    "USER_FIELDS": _read_user_fields,
     "USER_SERIALIZER": _read_path,
+    "REVOCATION_POLL": _read_duration_or_zero,
+    "REVOCATION_MAX_STALENESS": _read_duration,
+    "REVOCATION_CACHE": _read_cache,
+    "TOKEN_CACHE_SIZE": _read_size,
     "LOGIN_RATE_PER_ACCOUNT": _read_rate,
     "LOGIN_RATE_PER_ADDRESS": _read_rate,
 }

@@ -274,3 +274,13 @@ class RefreshContended(TemporarilyUnavailable):
 
     code = "refresh_contended"
     default_detail = "This session is being refreshed elsewhere; try again."
+
+
+class RevocationUnavailable(TemporarilyUnavailable):
+    """Which sessions have ended could not be learned for too long, or not be told.
+
+    Nobody is let in, because nobody knows who was logged out.
+    """
+
+    code = "revocation_unavailable"
+    default_detail = "The server cannot learn or tell just now which sessions have ended; try again."

@@ -10,7 +10,7 @@ logs nobody out.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from drf_tessera.conf import Settings, get_settings
 from drf_tessera.jose.codec import Codec
 from drf_tessera.jose.keys import Key, KeyRing
+from drf_tessera.lru import LRU
 
 ACCESS_TYPE: Final = "at+jwt"
 """The ``typ`` of an access token (RFC 9068, section 2.1)."""
@@ -35,6 +36,8 @@ class Keystore:
     codec: Codec = field(repr=False)
     refresh_keys: tuple[bytes, ...] = field(repr=False)
     """The first authenticates new refresh tokens; all verify."""
+    verified: LRU[Any] = field(repr=False)
+    """What these keys have verified under these settings, by the whole token: it ends with them."""
 
 
 _cached: Keystore | None = None
@@ -58,6 +61,7 @@ def make_keystore(settings: Settings) -> Keystore:
         ring=ring,
         codec=Codec(ring, typ=ACCESS_TYPE),
         refresh_keys=tuple(_derive(secret, _REFRESH_LABEL) for secret in settings.secrets),
+        verified=LRU(settings.token_cache_size),
     )
 
 

@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from django.db import OperationalError, router, transaction
+from django.db import OperationalError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.dispatch import Signal
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation
+from drf_tessera.database import find_database, is_in_transaction
 from drf_tessera.exceptions import RefreshContended, RefreshInvalid, SessionUnknown, TemporarilyUnavailable
 from drf_tessera.models import Session, SessionQuerySet, active_users
 from drf_tessera.tokens import RefreshToken
@@ -29,11 +30,6 @@ _MOVED: Final = frozenset({"40001", "40P01", 1020, 1213})
 
 _WAITED: Final = frozenset({"55P03", 1205})
 """The same servers' lock timeouts. SQLite has no number, only "locked"."""
-
-
-def find_database() -> str:
-    """Name the database that sessions are written to, and read from when it matters."""
-    return router.db_for_write(Session)
 
 
 def select_sessions() -> SessionQuerySet:
@@ -58,8 +54,7 @@ def refuse_transaction() -> None:
     Raises:
         RuntimeError: a transaction is open.
     """
-    connection = transaction.get_connection(find_database())
-    if connection.in_atomic_block and not getattr(connection.atomic_blocks[-1], "_from_testcase", False):
+    if is_in_transaction():
         raise RuntimeError(
             "sessions.refresh() was called inside transaction.atomic() or a view under ATOMIC_REQUESTS. "
             "When it ends a stolen session, that transaction would roll the end back. Call it outside, "

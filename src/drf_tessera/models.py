@@ -103,3 +103,23 @@ class Session(models.Model):
     def last_used_at(self) -> datetime:
         """When the session last moved: its latest rotation, or its login."""
         return self.rotated_at or self.created_at
+
+
+class Revocation(models.Model):
+    """The news that a session ended early, for as long as an access token of it may live.
+
+    No foreign key: the news outlives the session and its user. The primary key grows with the time,
+    which is all that readers need (see :mod:`drf_tessera.stores`).
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    session_id = models.UUIDField()
+    until = models.BigIntegerField(
+        db_index=True, help_text="No access token of the session lives longer, in seconds since the epoch."
+    )
+
+    class Meta:  # noqa: D106 - Django's own convention
+        app_label = "tessera"
+
+    def __str__(self) -> str:
+        return str(self.session_id)

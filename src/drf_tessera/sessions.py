@@ -18,8 +18,9 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera import ledger, rotation, signals
+from drf_tessera import ledger, revocation, rotation, signals
 from drf_tessera.conf import Settings, get_settings
+from drf_tessera.database import find_database
 from drf_tessera.exceptions import (
     ClaimsHookError,
     RefreshContended,
@@ -41,6 +42,7 @@ from drf_tessera.tokens import (
     to_timestamp,
     write_refresh_token,
 )
+from drf_tessera.users import USER_CLAIM, describe_user
 
 MAX_ATTEMPTS: Final = 10
 """How often a refresh looks again after another writer moved its row in between."""
@@ -127,8 +129,10 @@ def start(
         user, client or Client(), amr=amr, scope=scope, secret=secret, now=moment, settings=settings
     )
     login = _describe(session)
-    access, expires_in = mint_access_token(login, _ask_hook(settings, user, session), to_timestamp(moment))
-    session.save(force_insert=True, using=ledger.find_database())
+    access, expires_in = mint_access_token(
+        login, _describe_user(settings, user, session), to_timestamp(moment)
+    )
+    session.save(force_insert=True, using=find_database())
     if settings.max_sessions_per_user is not None:
         _evict(session, settings.max_sessions_per_user, moment)
     ledger.publish(signals.session_started, session_id=session.pk, sub=login.sub)
@@ -217,7 +221,7 @@ def refresh(text: str, *, now: datetime | None = None) -> Grant:
     ledger.refuse_transaction()
     settings, moment = get_settings(), now or timezone.now()
     grant = None
-    if settings.claims is None:
+    if not settings.reads_user:
         grant = _swap(token, moment, settings)
     if grant is None:
         grant = _settle(token, moment, settings)
@@ -256,7 +260,7 @@ def _settle(token: RefreshToken, now: datetime, settings: Settings) -> Grant:
 
 @sensitive_variables()
 def _attempt(token: RefreshToken, now: datetime, settings: Settings) -> Grant:
-    session, state = ledger.read(token, with_user=settings.claims is not None)
+    session, state = ledger.read(token, with_user=settings.reads_user)
     policy = rotation.Policy(grace=settings.refresh_grace, recoveries=settings.refresh_recoveries)
     decision = rotation.decide(state, token.generation, now, policy)
     if decision.outcome is Outcome.REUSED:
@@ -264,7 +268,7 @@ def _attempt(token: RefreshToken, now: datetime, settings: Settings) -> Grant:
     if decision.outcome in _REFUSALS:
         raise _REFUSALS[decision.outcome]
     # The hook runs before anything is written: if it fails, the token has not been spent.
-    extra = _ask_hook(settings, session.user, session) if settings.claims is not None else {}
+    extra = _describe_user(settings, session.user, session) if settings.reads_user else {}
     position = decision.position
     idle = session.idle_expires_at if position is None else now + settings.session_idle_lifetime
     grant = _make_grant(token, decision.outcome, position, idle_expires_at=idle, extra=extra, now=now)
@@ -275,8 +279,10 @@ def _attempt(token: RefreshToken, now: datetime, settings: Settings) -> Grant:
 
 
 def _end_stolen(session: Session, now: datetime) -> NoReturn:
-    if not ledger.end_if_standing(session, Reason.REUSED.value, now):
-        raise RefreshContended
+    with ledger.translated_contention(), revocation.announcing(to_timestamp(now)) as ended:
+        if not ledger.end_if_standing(session, Reason.REUSED.value, now):
+            raise RefreshContended
+        ended.append(session.pk)
     sub = str(session.user_id)
     ledger.publish(signals.session_revoked, session_id=session.pk, sub=sub, reason=Reason.REUSED.value)
     ledger.publish(signals.refresh_reused, session_id=session.pk, sub=sub)
@@ -347,8 +353,10 @@ def revoke(
     moment = now or timezone.now()
     rows = ledger.select_sessions().filter(pk=session_id)
     rows = rows if owner is None else rows.filter(user_id=owner.pk)
-    if not rows.live(moment).update(revoked_at=moment, revoked_for=reason.value):
-        return False
+    with revocation.announcing(to_timestamp(moment)) as ended:
+        if not rows.live(moment).update(revoked_at=moment, revoked_for=reason.value):
+            return False
+        ended.append(session_id)
     for user_id in rows.values_list("user_id", flat=True):
         ledger.publish(signals.session_revoked, session_id=session_id, sub=str(user_id), reason=reason.value)
     return True
@@ -369,14 +377,13 @@ def revoke_all(
     moment = now or timezone.now()
     kept = _kept.get() | ({keep} if keep else set())
     rows = ledger.select_sessions().filter(user_id=user.pk).exclude(pk__in=kept)
-    ended = rows.live(moment).update(revoked_at=moment, revoked_for=reason.value)
-    if ended:
-        marked = rows.filter(revoked_at=moment, revoked_for=reason.value)
-        for session_id in marked.values_list("pk", flat=True):
-            ledger.publish(
-                signals.session_revoked, session_id=session_id, sub=str(user.pk), reason=reason.value
-            )
-    return ended
+    with revocation.announcing(to_timestamp(moment)) as ended:
+        if rows.live(moment).update(revoked_at=moment, revoked_for=reason.value):
+            marked = rows.filter(revoked_at=moment, revoked_for=reason.value)
+            ended.extend(marked.values_list("pk", flat=True))
+    for session_id in ended:
+        ledger.publish(signals.session_revoked, session_id=session_id, sub=str(user.pk), reason=reason.value)
+    return len(ended)
 
 
 def revoke_by_refresh_token(text: str, *, now: datetime | None = None) -> bool:
@@ -435,10 +442,14 @@ def _seconds_left(idle_expires_at: datetime, login: Login, now: datetime) -> int
     return max(0, int(min(to_timestamp(idle_expires_at), login.expires_at) - present))
 
 
-def _ask_hook(settings: Settings, user: AbstractBaseUser, session: Session) -> Mapping[str, Any]:
+def _describe_user(settings: Settings, user: AbstractBaseUser, session: Session) -> Mapping[str, Any]:
+    """Collect what the project puts into access tokens: ``USER_FIELDS`` and the ``CLAIMS`` hook."""
+    columns = describe_user(user)
     if settings.claims is None:
-        return {}
+        return columns
     extra = settings.claims(user, session)
     if not isinstance(extra, Mapping):
         raise ClaimsHookError(f"The CLAIMS hook must return a dict, not {type(extra).__name__}.")
-    return extra
+    if USER_CLAIM in extra:
+        raise ClaimsHookError(f"The claim {USER_CLAIM!r} belongs to USER_FIELDS; choose another name.")
+    return {**extra, **columns}

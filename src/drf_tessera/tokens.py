@@ -15,21 +15,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from drf_tessera.conf import Settings
 from drf_tessera.exceptions import (
     ClaimsHookError,
     RefreshInvalid,
     TokenClaimInvalid,
+    TokenExpired,
     TokenMalformed,
+    TokenNotYetValid,
     TokenTooLarge,
 )
 from drf_tessera.jose.encoding import EncodingError, decode_base64url, encode_base64url
-from drf_tessera.keystore import get_keystore
+from drf_tessera.keystore import Keystore, get_keystore
 
 REGISTERED_CLAIMS: Final = frozenset(
     {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "auth_time", "amr", "scope", "client_id", "cnf"}
@@ -135,7 +138,7 @@ def mint_access_token(login: Login, extra: Mapping[str, Any], now: float) -> tup
     if taken:
         raise ClaimsHookError(f"The CLAIMS hook may not set the registered claim {taken[0]!r}.")
     issued = int(now)
-    expires = min(issued + int(settings.access_lifetime.total_seconds()), login.expires_at)
+    expires = min(issued + _choose_lifetime(settings), login.expires_at)
     claims: dict[str, Any] = {
         **extra,
         "iss": settings.issuer,
@@ -153,16 +156,35 @@ def mint_access_token(login: Login, extra: Mapping[str, Any], now: float) -> tup
     try:
         return keystore.codec.encode(claims), expires - issued
     except (TypeError, ValueError, RecursionError) as error:
-        raise ClaimsHookError(f"The CLAIMS hook returned what has no JSON form: {error}") from error
+        raise ClaimsHookError(f"CLAIMS or USER_FIELDS gave what has no JSON form: {error}") from error
     except TokenTooLarge as error:
-        raise ClaimsHookError(f"The CLAIMS hook returned too much. {error.detail}") from error
+        raise ClaimsHookError(f"CLAIMS and USER_FIELDS gave too much. {error.detail}") from error
+
+
+def _choose_lifetime(settings: Settings) -> int:
+    """Give the seconds that a token lives: the lifetime, less a random part of the jitter."""
+    jitter = int(settings.access_lifetime_jitter.total_seconds())
+    return int(settings.access_lifetime.total_seconds()) - secrets.randbelow(jitter + 1)
+
+
+class _Verified(NamedTuple):
+    """A token that was verified, and the times that are looked at again whenever it comes back."""
+
+    token: AccessToken
+    not_before: float
+    until: float
 
 
 @sensitive_variables()
 def verify_access_token(text: str, *, now: float | None = None) -> AccessToken:
     """Verify an access token by itself: signature, type, issuer, audience, dates, claim types.
 
-    Whether its session and its user still stand is the caller's next question.
+    One that was verified before, under the present keys and settings, is not verified again; only its
+    dates are. Whether its session and its user still stand is the caller's next question.
+
+    It is never taken for longer than the present ``ACCESS_LIFETIME`` after its ``iat``, whatever its
+    ``exp``: a revocation is remembered for just that long, so lowering the setting would else bring
+    tokens of ended sessions back to life.
 
     Args:
         text: whatever a stranger sent.
@@ -172,17 +194,32 @@ def verify_access_token(text: str, *, now: float | None = None) -> AccessToken:
         TokenError: in one of its kinds.
     """
     keystore = get_keystore()
+    present = time.time() if now is None else now
+    found: _Verified | None = keystore.verified.get(text)
+    if found is None:
+        found = _verify(text, keystore, present)
+        if present < found.until:
+            keystore.verified.put(text, found)
+    if present >= found.until:
+        keystore.verified.forget(text)
+        raise TokenExpired
+    if found.not_before > present + keystore.settings.clock_skew.total_seconds():
+        raise TokenNotYetValid
+    return found.token
+
+
+def _verify(text: str, keystore: Keystore, now: float) -> _Verified:
     settings = keystore.settings
     if text.startswith(REFRESH_PREFIX):
         raise TokenMalformed("This is a refresh token; send the access token here.")
     claims = keystore.codec.decode(
         text,
-        now=time.time() if now is None else now,
+        now=now,
         issuer=settings.issuer,
         audience=settings.audience,
         skew=settings.clock_skew.total_seconds(),
     )
-    return AccessToken(
+    token = AccessToken(
         claims=MappingProxyType(claims),
         sub=claims["sub"],
         session_id=_read_session_id(claims.get("sid")),
@@ -193,6 +230,8 @@ def verify_access_token(text: str, *, now: float | None = None) -> AccessToken:
         amr=_read_amr(claims.get("amr", [])),
         scope=_read_scope(claims.get("scope", "")),
     )
+    longest = claims["iat"] + settings.access_lifetime.total_seconds()
+    return _Verified(token, max(claims["iat"], claims.get("nbf", 0)), min(claims["exp"], longest))
 
 
 def _read_session_id(value: object) -> UUID:

@@ -1,19 +1,64 @@
-"""From a verified token to the user that it names."""
+"""From a verified token to its user: a real user that costs nothing until it is looked at.
+
+The lazy user is an instance of the project's own user model that knows its primary key. It is made of
+what Django has for deferred columns: the first one that is read asks the instance to load itself. So
+``pk``, ``id``, ``is_authenticated``, truth, equality, ``isinstance``, foreign keys and filters need no
+query, because they need no other column, and methods of the model work as they always do.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Final, cast
 
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import ValidationError
-from django.db import router
-from django.db.models import Exists, OuterRef
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db.models import DEFERRED, Exists, Field, Model, OuterRef
+from django.db.models.base import ModelState
+from django.db.models.signals import post_init, pre_init
 from django.utils import timezone
 
-from drf_tessera.exceptions import SessionEnded, UserGone, UserInactive
+from drf_tessera.conf import get_settings
+from drf_tessera.database import find_database
+from drf_tessera.exceptions import Refusal, SessionEnded, SettingsError, UserGone, UserInactive
 from drf_tessera.models import Session
+from drf_tessera.revocation import get_feed
 from drf_tessera.tokens import AccessToken
+
+USER_CLAIM: Final = "user"
+"""The claim of an access token that carries the columns of ``USER_FIELDS``."""
+
+Refuse = Callable[[Refusal], Exception]
+
+_REFUSE: Final = "_tessera_refuse"
+_KNOWN: Final = "_tessera_known"
+_set_class: Final = vars(object)["__class__"].__set__
+
+
+def find_user(token: AccessToken, *, refuse: Refuse) -> AbstractBaseUser:
+    """Give the user of a verified token whose session has not been ended.
+
+    With ``USER = "lazy"`` this is no query, but for the pull of the revocation feed that is due once
+    in ``REVOCATION_POLL``; with ``USER = "database"`` it is :func:`load_user`.
+
+    Args:
+        token: verified.
+        refuse: makes the exception that is raised when the user is looked at later, and is gone or
+            inactive by then. It should be one that the framework around answers with a 401.
+
+    Raises:
+        UserGone, UserInactive, SessionEnded, RevocationUnavailable: as they say.
+    """
+    if get_settings().user == "database":
+        return load_user(token)
+    get_feed().check(token.session_id)
+    return make_lazy_user(token, refuse=refuse)
 
 
 def parse_sub(sub: str) -> Any:
@@ -45,18 +90,189 @@ def load_user(token: AccessToken) -> AbstractBaseUser:
         UserInactive: the user may not log in any more.
         SessionEnded: the session was ended or has expired.
     """
-    model = get_user_model()
     live = Session.objects.live(timezone.now()).filter(pk=token.session_id, user_id=OuterRef("pk"))
-    users = model._default_manager.using(router.db_for_write(Session))
+    user = _fetch(token.sub, parse_sub(token.sub), tessera_session_live=Exists(live))
+    if not user.tessera_session_live:
+        raise SessionEnded
+    return cast("AbstractBaseUser", user)
+
+
+def _fetch(sub: str, pk: Any, **annotations: Any) -> Any:
+    model = get_user_model()
+    users = model._default_manager.using(find_database())
     try:
-        user = users.annotate(tessera_session_live=Exists(live)).get(pk=parse_sub(token.sub))
+        user = (users.annotate(**annotations) if annotations else users).get(pk=pk)
     except (model.DoesNotExist, ValueError, OverflowError):
         raise UserGone from None
     # A text key may match in another case or with trailing spaces under the database's collation.
-    if str(user.pk) != token.sub:
+    if str(user.pk) != sub:
         raise UserGone
     if not user.is_active:
         raise UserInactive
-    if not user.tessera_session_live:
-        raise SessionEnded
     return user
+
+
+# -- The lazy user ---------------------------------------------------------------------------------
+
+
+def make_lazy_user(token: AccessToken, *, refuse: Refuse) -> AbstractBaseUser:
+    """Make the user of ``token`` without a query.
+
+    Raises:
+        UserGone: ``sub`` is no primary key of the user model.
+    """
+    model = get_user_model()
+    kind, column = _make_class(model), model._meta.pk.attname
+    pk = parse_sub(token.sub)
+    known = _read_columns(token)
+    user = kind.__new__(kind)
+    state = vars(user)
+    state[_REFUSE] = refuse
+    state[_KNOWN] = known
+    if _has_plain_init(model):
+        state["_state"] = _make_state()
+        state[column] = pk
+    else:
+        columns = [field.attname for field in model._meta.concrete_fields]
+        user.__init__(*(pk if name == column else DEFERRED for name in columns))
+        user._state = _make_state()
+    if _KNOWN in state:  # and not loaded by a constructor that looked
+        state.update(known)
+    return cast("AbstractBaseUser", user)
+
+
+def _make_state() -> ModelState:
+    state = ModelState()
+    state.adding = False
+    state.db = find_database()
+    return state
+
+
+def _has_plain_init(model: type[Model]) -> bool:
+    """Tell whether nobody waits for the construction of an instance; then that can be skipped."""
+    # mypy: the question is just whether these two are one function
+    plain = model.__init__ is Model.__init__  # type: ignore[misc]
+    return plain and not pre_init.has_listeners(model) and not post_init.has_listeners(model)
+
+
+@lru_cache
+def _make_class(model: type[Model]) -> type[Model]:
+    """Make the class of lazy users: the model itself, that loads its row when a column is read.
+
+    Made without Django's metaclass, so that it is no model of its own to Django. It says that its
+    class is the model's, so that signals are sent by that; once loaded an instance really is that.
+    """
+    metaclass = type(model)
+    body = {
+        "__module__": model.__module__,
+        "__doc__": model.__doc__,
+        "__slots__": (),
+        "__class__": property(lambda self: model),
+        "__reduce__": _reduce,
+        "refresh_from_db": _refresh_from_db,
+        "save": _save,
+    }
+    return type.__new__(metaclass, model.__name__, (model,), body)
+
+
+def _load(user: Model, *, overwrite: Iterable[str] = ()) -> None:
+    """Fill a lazy user from its row. What was assigned to it stays, but for ``overwrite``."""
+    state = vars(user)
+    refuse, known = state[_REFUSE], state[_KNOWN]
+    try:
+        row = _fetch(str(user.pk), user.pk)
+    except Refusal as error:
+        raise refuse(error) from None
+    replaced = {name for name, value in known.items() if state.get(name) is value}.union(overwrite)
+    for name, value in vars(row).items():
+        if name in replaced or name not in state:
+            state[name] = value
+    del state[_REFUSE], state[_KNOWN]
+    _set_class(user, type(row))
+
+
+def _refresh_from_db(
+    self: Model, using: str | None = None, fields: Iterable[str] | None = None, from_queryset: Any = None
+) -> None:
+    """Load the whole row once; Django calls this for the first column that is read."""
+    row_columns = [field.attname for field in self._meta.concrete_fields]
+    _load(self, overwrite=row_columns if fields is None else [name for name in fields if name in row_columns])
+    if using is not None or from_queryset is not None:
+        self.refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)
+
+
+def _save(self: Model, *args: Any, **kwargs: Any) -> None:
+    """Load before saving: what the token carries may be older than the row, and must not replace it."""
+    _load(self)
+    self.save(*args, **kwargs)
+
+
+def _reduce(self: Model) -> tuple[Any, ...]:
+    """Copy and pickle as a lazy user, with ``refuse`` by its name."""
+    return _revive, (self._meta.label, dict(vars(self)))
+
+
+def _revive(label: str, state: dict[str, Any]) -> Model:
+    kind = _make_class(apps.get_model(label))
+    user = kind.__new__(kind)
+    vars(user).update(state)
+    return user
+
+
+# -- Columns in the token --------------------------------------------------------------------------
+
+
+def find_user_fields() -> dict[str, Field[Any, Any]]:
+    """Find the fields of ``USER_FIELDS``.
+
+    Raises:
+        SettingsError: the user model has no such column, or it must not go into a token.
+    """
+    model: Any = get_user_model()  # mypy finds that a class of models has no hash
+    return _find_fields(model, get_settings().user_fields)
+
+
+@lru_cache
+def _find_fields(model: type[Model], names: tuple[str, ...]) -> dict[str, Field[Any, Any]]:
+    found = {}
+    for name in names:
+        try:
+            field = model._meta.get_field(name)
+        except FieldDoesNotExist:
+            raise SettingsError(f"{model._meta.label} has no field {name!r}.") from None
+        if not isinstance(field, Field) or not field.concrete or field.is_relation or field.primary_key:
+            raise SettingsError(f"{model._meta.label}.{name} is no plain column; a token cannot carry it.")
+        if name == "password":
+            raise SettingsError("The password's hash must not go into a token: whoever has one can read it.")
+        found[field.attname] = field
+    return found
+
+
+def describe_user(user: AbstractBaseUser) -> dict[str, Any]:
+    """Give the claim that carries the columns of ``USER_FIELDS``; nothing, if there are none."""
+    fields = find_user_fields()
+    if not fields:
+        return {}
+    return {USER_CLAIM: {name: _write(field.value_from_object(user)) for name, field in fields.items()}}
+
+
+def _write(value: Any) -> Any:
+    """Write a column's value so that its field's ``to_python`` reads it."""
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal | uuid.UUID | timedelta) else value
+
+
+def _read_columns(token: AccessToken) -> dict[str, Any]:
+    """Read what the token carries of the row. What cannot be read is left to the row."""
+    claim = token.get(USER_CLAIM)
+    if not claim or not isinstance(claim, Mapping):
+        return {}
+    found = {}
+    for name, field in find_user_fields().items():
+        if name in claim:
+            try:
+                found[name] = field.to_python(claim[name])
+            except ValidationError:
+                continue
+    return found

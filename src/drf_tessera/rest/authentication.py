@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from typing import cast
+import weakref
+from typing import Any, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from drf_tessera.conf import get_settings
-from drf_tessera.exceptions import Refusal
-from drf_tessera.rest.errors import remember_failure, to_api_exception, write_challenge
+from drf_tessera.exceptions import Refusal, TemporarilyUnavailable
+from drf_tessera.rest.errors import LateRefusal, remember_failure, to_api_exception, write_challenge
 from drf_tessera.tokens import AccessToken, verify_access_token
 from drf_tessera.transports import read_bearer_token
-from drf_tessera.users import load_user
+from drf_tessera.users import find_user, load_user
 
 
 class JWTAuthentication(BaseAuthentication):
     """Authenticate by ``Authorization: Bearer <access token>``.
 
     ``request.user`` is the user and ``request.auth`` the verified
-    :class:`~drf_tessera.tokens.AccessToken`. One query loads the user and asks whether the session
-    still stands, so a logout counts at once. No header, or one of another scheme, is left to the
-    next class; a bad token is a 401 with a code.
+    :class:`~drf_tessera.tokens.AccessToken`. No query: the user's row is loaded when it is looked at,
+    and sessions that ended are known from memory (``USER = "database"`` asks on every request). No
+    header, or one of another scheme, is left to the next class; a bad token is a 401 with a code.
     """
 
     @sensitive_variables()
@@ -35,11 +37,17 @@ class JWTAuthentication(BaseAuthentication):
             if text is None:
                 return None
             token = verify_access_token(text)
-            return load_user(token), token
+            return self.find_user(request._request, token), token
         except Refusal as error:
             remember_failure(request._request, error)
             self.refuse(error)
             return None
+        except TemporarilyUnavailable as error:
+            raise to_api_exception(error) from error
+
+    def find_user(self, request: HttpRequest, token: AccessToken) -> AbstractBaseUser:
+        """Give the user of a verified token."""
+        return find_user(token, refuse=_LateRefuser(request))
 
     def refuse(self, error: Refusal) -> None:
         """Answer a bad token. Subclasses may let the request go on as anonymous by returning."""
@@ -50,6 +58,17 @@ class JWTAuthentication(BaseAuthentication):
         return write_challenge(request)
 
 
+class StrictJWTAuthentication(JWTAuthentication):
+    """The same, but the user is loaded and the session asked after on every request, by one query.
+
+    For views where a second is too long, whatever ``USER`` is.
+    """
+
+    def find_user(self, request: HttpRequest, token: AccessToken) -> AbstractBaseUser:
+        """Load the user of a verified token."""
+        return load_user(token)
+
+
 class OptionalJWTAuthentication(JWTAuthentication):
     """The same for public views: a bad token makes the request anonymous instead of a 401.
 
@@ -58,3 +77,25 @@ class OptionalJWTAuthentication(JWTAuthentication):
 
     def refuse(self, error: Refusal) -> None:
         """Let the request go on without a user."""
+
+
+class _LateRefuser:
+    """Refuses a user who is looked at and gone: with a 401, and its reason in the challenge.
+
+    The request is held weakly, since it holds the user: a cycle would be left to the collector at
+    every request. A copy of the user that outlives its request, or is pickled, does without.
+    """
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: HttpRequest | None = None) -> None:
+        self._request = (lambda: None) if request is None else weakref.ref(request)
+
+    def __call__(self, error: Refusal) -> LateRefusal:
+        request = self._request()
+        if request is not None:
+            remember_failure(request, error)
+        return LateRefusal({"detail": error.detail, "code": error.code})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _LateRefuser, ()

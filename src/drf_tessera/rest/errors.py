@@ -48,6 +48,14 @@ class PayloadTooLarge(drf.APIException):
     default_code = "body_too_large"
 
 
+class LateRefusal(drf.AuthenticationFailed, SuspiciousOperation):
+    """401: the user of a token is gone or inactive, as was found when a view looked at it.
+
+    Where no REST framework is around to answer it, such as in a middleware that looks at the user
+    after the view, it is a suspicious operation to Django: 400, and not 500.
+    """
+
+
 _STATUSES: Final[tuple[tuple[type[TesseraError], type[drf.APIException]], ...]] = (
     (Refusal, drf.AuthenticationFailed),
     (RequestError, drf.ValidationError),

@@ -20,7 +20,7 @@ from rest_framework.views import exception_handler as drf_exception_handler
 from drf_tessera import sessions
 from drf_tessera.exceptions import SessionNotFound, TesseraError, TokenMissing
 from drf_tessera.login import log_in
-from drf_tessera.rest.authentication import JWTAuthentication
+from drf_tessera.rest.authentication import StrictJWTAuthentication
 from drf_tessera.rest.errors import PayloadTooLarge, add_code, remember_failure, write_challenge
 from drf_tessera.rest.serializers import (
     LoginSerializer,
@@ -189,16 +189,20 @@ class RevokeView(TokenView):
         body = _read_body(self.serializer_class, request)
         if "refresh" in body:
             return Response({"revoked": sessions.revoke_by_refresh_token(body["refresh"])})
-        found = JWTAuthentication().authenticate(request)
+        found = StrictJWTAuthentication().authenticate(request)
         if found is None:
             raise TokenMissing
         return Response({"revoked": sessions.revoke(found[1].session_id)})
 
 
 class SessionView(TokenView):
-    """What the endpoints of a user's own sessions share: an access token is needed."""
+    """What the endpoints of a user's own sessions share: an access token is needed.
 
-    authentication_classes = (JWTAuthentication,)
+    They ask the database in any case, so they ask after the caller's session too: whoever was logged
+    out elsewhere a moment ago ends nothing here.
+    """
+
+    authentication_classes = (StrictJWTAuthentication,)
     permission_classes = (IsAuthenticated,)
 
     @property

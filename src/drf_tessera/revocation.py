@@ -1,0 +1,242 @@
+"""Which sessions ended early: publish the news, pull it, answer from memory.
+
+Each process asks the store at most once per ``REVOCATION_POLL``, on the path of a request (there is no
+thread to die or to be lost by a fork), and answers all requests between from memory. So however many
+requests there are, a logout costs the others one small question a second, and is felt by all of them
+within that second. A store that does not answer leaves what is known in force for
+``REVOCATION_MAX_STALENESS``; after that nobody is let in, because nobody knows who was logged out.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from threading import Lock
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+
+from drf_tessera.conf import Settings, get_settings
+from drf_tessera.database import find_database, is_in_transaction
+from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
+from drf_tessera.models import Revocation
+from drf_tessera.stores import OVERLAP, CacheStore, DatabaseStore, Notice, Store
+
+logger = logging.getLogger(__name__)
+
+MARGIN: Final = timedelta(minutes=1)
+"""Added to the life of the news, for clocks of servers that differ."""
+
+_SWEEP: Final = 10.0
+"""Seconds between two looks for news that does not matter any more."""
+
+_NEVER: Final = float("-inf")
+
+
+class Feed:
+    """What one process knows of sessions that ended early. Safe in threads.
+
+    Args:
+        store: where the news is.
+        poll: the least number of seconds between two pulls.
+        staleness: for how many seconds old knowledge will do while the store does not answer.
+    """
+
+    def __init__(self, store: Store, *, poll: float, staleness: float) -> None:
+        self.store = store
+        self._poll = poll
+        self._staleness = staleness
+        self._ended: dict[UUID, int] = {}
+        self._unsent: deque[Notice] = deque()
+        self._lock = Lock()
+        self._due = _NEVER
+        self._fresh_at = _NEVER
+        self._swept_at = _NEVER
+        self._tries = 0
+        self._calls = 0
+        self._failing = False
+
+    def __len__(self) -> int:
+        return len(self._ended)
+
+    def check(self, session_id: UUID) -> None:
+        """Let pass whoever's session was not ended early. A query only if a pull is due.
+
+        Raises:
+            SessionEnded: it was.
+            RevocationUnavailable: nobody knows, for too long.
+        """
+        if time.monotonic() >= self._due:
+            self._refresh()
+        if session_id in self._ended:
+            raise SessionEnded
+
+    def expect_news(self) -> None:
+        """Pull on the next check: this process itself has just published something."""
+        self._calls += 1
+        self._due = _NEVER
+
+    def send(self, notices: list[Notice]) -> None:
+        """Publish where nothing can be undone any more; what cannot be sent now goes with the next pull.
+
+        It counts here at once. Only a process that dies before the store is back takes it along.
+        """
+        self._ended.update(notices)
+        try:
+            self.store.publish(notices)
+        except RevocationUnavailable:
+            self._unsent.extend(notices)
+            logger.exception("Revocations of %d sessions could not be published yet.", len(notices))
+        self.expect_news()
+
+    def _refresh(self) -> None:
+        """Pull, unless another thread does; wait for that one only if what is known is too old."""
+        tries, started = self._tries, time.monotonic()
+        if self._lock.acquire(timeout=self._patience(started)):
+            try:
+                # Otherwise another thread has asked while this one waited, whatever came of it.
+                if self._tries == tries:
+                    self._pull(started)
+            finally:
+                self._lock.release()
+        if time.monotonic() - self._fresh_at > self._staleness:
+            raise RevocationUnavailable
+
+    def _patience(self, now: float) -> float:
+        known_for = now - self._fresh_at
+        return (
+            0 if known_for <= 2 * self._poll else max(self._poll, 1.0) if known_for <= self._staleness else -1
+        )
+
+    def _pull(self, started: float) -> None:
+        calls = self._calls
+        try:
+            self._send_rest()
+            news = self.store.pull()
+        except RevocationUnavailable as error:
+            self._fail(error, started)
+        else:
+            self._learn(news)
+            self._fresh_at = started
+            # What was published here while this pull was under way may have come too late for it.
+            self._due = started + self._poll if calls == self._calls else _NEVER
+            if self._failing:
+                self._failing = False
+                logger.warning("The store of revocations answers again.")
+        self._tries += 1
+
+    def _send_rest(self) -> None:
+        rest = list(self._unsent)
+        if rest:
+            self.store.publish(rest)
+        for _ in rest:
+            self._unsent.popleft()  # and nothing that another thread has added meanwhile
+
+    def _fail(self, error: RevocationUnavailable, started: float) -> None:
+        if not self._failing:
+            self._failing = True
+            logger.error(
+                "The store of revocations does not answer; in %.0f s nobody is let in any more.",
+                max(0.0, self._fresh_at + self._staleness - started),
+                exc_info=error,
+            )
+        # Once nobody is let in, every request asks: a store that comes back is noticed at once.
+        self._due = min(started + self._poll, self._fresh_at + self._staleness)
+
+    def _learn(self, news: Iterable[Notice]) -> None:
+        self._ended.update(news)
+        if time.monotonic() - self._swept_at >= _SWEEP:
+            self._swept_at = time.monotonic()
+            present = time.time()
+            for session_id in [key for key, until in list(self._ended.items()) if until <= present]:
+                del self._ended[session_id]
+
+
+_feed: tuple[Settings, Feed] | None = None
+
+
+def get_feed() -> Feed:
+    """Give this process's feed; begun anew when the settings are another object, or after a fork."""
+    global _feed  # noqa: PLW0603 - one slot, valid as long as its settings are
+    settings, found = get_settings(), _feed
+    if found is None or found[0] is not settings:
+        found = _feed = settings, make_feed(settings)
+    return found[1]
+
+
+def make_feed(settings: Settings) -> Feed:
+    """Make the feed that ``settings`` call for."""
+    return Feed(
+        DatabaseStore() if settings.revocation_cache is None else CacheStore(settings.revocation_cache),
+        poll=settings.revocation_poll.total_seconds(),
+        staleness=settings.revocation_max_staleness.total_seconds(),
+    )
+
+
+def forget_feed() -> None:
+    """Begin anew: a forked child has its parent's lock, perhaps held, by a thread that it has not."""
+    global _feed  # noqa: PLW0603 - see get_feed
+    _feed = None
+
+
+os.register_at_fork(after_in_child=forget_feed)
+
+
+@contextmanager
+def announcing(now: float) -> Iterator[list[UUID]]:
+    """End sessions in a transaction, and publish that they have ended.
+
+    What the block appends to the list is what has ended::
+
+        with announcing(now) as ended:
+            ...
+            ended.append(session_id)
+
+    The database takes the news in that same transaction, so that one is not without the other. A
+    cache takes it after the commit, as there is nothing to undo any more.
+
+    Args:
+        now: the present, in seconds since the epoch.
+
+    Raises:
+        RevocationUnavailable: the database did not take the news, and so nothing was ended.
+    """
+    settings, feed, started = get_settings(), get_feed(), time.monotonic()
+    ended: list[UUID] = []
+    with transaction.atomic(using=find_database()):
+        yield ended
+        until = int(now + (settings.access_lifetime + settings.clock_skew + MARGIN).total_seconds()) + 1
+        notices = [Notice(session_id, until) for session_id in ended]
+        if notices and feed.store.joins_transaction:
+            feed.store.publish(notices)
+    if not notices:
+        return
+    feed.expect_news()
+    if is_in_transaction():
+        transaction.on_commit(partial(_follow, feed, notices, started), using=find_database())
+    else:
+        _follow(feed, notices, started)
+
+
+def _follow(feed: Feed, notices: list[Notice], started: float) -> None:
+    """Go on after the commit.
+
+    News that was in a transaction for longer than readers look back is published again: they may have
+    gone past its number. If this process dies just here, only the first, late, publication is there,
+    and processes that start later find it.
+    """
+    if not feed.store.joins_transaction or time.monotonic() - started > OVERLAP / 2:
+        feed.send(notices)
+    feed.expect_news()
+
+
+def prune(*, now: float) -> int:
+    """Delete the news that does not matter any more, and tell how many that was."""
+    return Revocation._default_manager.using(find_database()).filter(until__lte=int(now)).delete()[0]
