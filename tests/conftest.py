@@ -8,6 +8,8 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.cache import cache
 from rest_framework.test import APIClient
 
+from drf_tessera.revocation import forget_feed
+
 PASSWORD = "correct horse battery staple"
 
 
@@ -16,6 +18,12 @@ def _fresh_throttles() -> Iterator[None]:
     cache.clear()
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_feed() -> None:
+    """Each test begins as a new process does: the first call pulls."""
+    forget_feed()
 
 
 @pytest.fixture

@@ -100,6 +100,19 @@ BAD = [
     ("E010", "HEADER_PREFIX", ""),
     ("E010", "HEADER_PREFIX", "Bearer token"),
     ("E010", "HEADER_PREFIX", None),
+    ("E003", "ACCESS_LIFETIME_JITTER", -1),
+    ("E003", "REVOCATION_POLL", "1"),
+    ("E003", "REVOCATION_MAX_STALENESS", 0),
+    ("E005", "TOKEN_CACHE_SIZE", -1),
+    ("E005", "TOKEN_CACHE_SIZE", True),
+    ("E005", "TOKEN_CACHE_SIZE", 10**7),
+    ("E013", "USER", "token"),
+    ("E013", "USER", None),
+    ("E013", "USER_FIELDS", "username"),
+    ("E013", "USER_FIELDS", ["first name"]),
+    ("E013", "USER_FIELDS", [1]),
+    ("E014", "REVOCATION_CACHE", "redis"),
+    ("E014", "REVOCATION_CACHE", 1),
 ]
 
 
@@ -114,7 +127,7 @@ def test_values_that_cannot_work(number: str, key: str, value: Any) -> None:
 
 
 GOOD: dict[str, Any] = {
-    "ACCESS_LIFETIME": 1,
+    "ACCESS_LIFETIME": 60,
     "SESSION_IDLE_LIFETIME": 3600.5,
     "SESSION_LIFETIME": timedelta(days=400),
     "REFRESH_GRACE": 0,
@@ -129,6 +142,13 @@ GOOD: dict[str, Any] = {
     "LOGIN_RATE_PER_ACCOUNT": None,
     "LOGIN_RATE_PER_ADDRESS": "1/day",
     "KEYS": [{"alg": "HS256", "secret": TEXT}],
+    "ACCESS_LIFETIME_JITTER": 30,
+    "USER": "database",
+    "USER_FIELDS": ["username"],
+    "REVOCATION_POLL": 0,
+    "REVOCATION_MAX_STALENESS": 60,
+    "REVOCATION_CACHE": "default",
+    "TOKEN_CACHE_SIZE": 0,
 }
 
 
@@ -136,6 +156,7 @@ def test_values_that_work() -> None:
     assert set(GOOD) == set(KEYS)
     assert problems(**GOOD) == []
     assert problems(**{**GOOD, "MAX_SESSIONS_PER_USER": None, "AUDIENCE": "a", "CLAIMS": None}) == []
+    assert problems(REVOCATION_CACHE=None) == []
 
 
 @pytest.mark.parametrize(
@@ -144,6 +165,8 @@ def test_values_that_work() -> None:
         {"ACCESS_LIFETIME": timedelta(days=15)},
         {"SESSION_IDLE_LIFETIME": timedelta(days=91)},
         {"REFRESH_GRACE": timedelta(days=15)},
+        {"REVOCATION_POLL": 31},
+        {"ACCESS_LIFETIME_JITTER": 151},
     ],
     ids=str,
 )

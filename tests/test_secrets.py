@@ -99,7 +99,7 @@ def test_no_traceback_of_a_call_shows_any(
     api: APIClient, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     access = str(log_in(api, anna)["access"])
-    monkeypatch.setattr("drf_tessera.rest.authentication.load_user", fail)
+    monkeypatch.setattr("drf_tessera.rest.authentication.find_user", fail)
     search(frames(lambda: api.get("/me/", **bearer(access))), access)
 
 

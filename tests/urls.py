@@ -9,5 +9,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/token/", include("drf_tessera.rest.urls")),
     path("me/", views.Me.as_view()),
+    path("name/", views.Name.as_view()),
+    path("strict/", views.StrictMe.as_view()),
     path("public/", views.Public.as_view()),
 ]

@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from drf_tessera import OptionalJWTAuthentication
+from drf_tessera import OptionalJWTAuthentication, StrictJWTAuthentication
 
 
 class Me(APIView):
@@ -15,6 +15,21 @@ class Me(APIView):
 
     def get(self, request: Request) -> Response:
         return Response({"id": str(request.user.pk)})
+
+
+class Name(APIView):
+    """A protected view that looks at the user."""
+
+    permission_classes = (IsAuthenticated,)
+
+    def get(self, request: Request) -> Response:
+        return Response({"name": request.user.get_username()})
+
+
+class StrictMe(Me):
+    """A protected view that lets nobody in for even a second too long."""
+
+    authentication_classes = (StrictJWTAuthentication,)
 
 
 class Public(APIView):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from django.apps import AppConfig
 from django.conf import settings as django_settings
@@ -23,6 +23,7 @@ from drf_tessera.models import Session
 from drf_tessera.rest.serializers import load_user_serializer
 from drf_tessera.rest.throttling import proxies_are_counted
 from drf_tessera.rest.views import RefreshView
+from drf_tessera.users import find_user_fields
 
 Apps = Sequence[AppConfig] | None
 
@@ -31,6 +32,8 @@ def connect() -> None:
     """Register the checks; called once, when the app is ready."""
     register(check_settings, Tags.security)
     register(check_user_serializer)
+    register(check_user_fields, Tags.models)
+    register(check_revocation_cache, Tags.caches)
     register(check_databases, Tags.models)
     register(check_refresh_views, Tags.urls)
     register(check_email_is_unique, Tags.security, deploy=True)
@@ -39,7 +42,7 @@ def connect() -> None:
 
 
 def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report E001 to E007, E009, E010, and E008 for ``CLAIMS``: a setting that cannot work."""
+    """Report E001 to E007, E009, E010, E013, E014, and E008 for ``CLAIMS``: what cannot work."""
     return [Error(found.message, hint=found.hint, id=found.id) for found in read_settings()[1]]
 
 
@@ -51,6 +54,44 @@ def check_user_serializer(app_configs: Apps, **kwargs: Any) -> list[CheckMessage
         load_user_serializer()
     except SettingsError as error:
         return [Error(error.detail, hint="Check the path and its spelling.", id="tessera.E008")]
+    return []
+
+
+def check_user_fields(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report E013 for ``USER_FIELDS``: what is no column, or must not go into a token."""
+    if read_settings()[1]:
+        return []
+    try:
+        find_user_fields()
+    except SettingsError as error:
+        return [Error(error.detail, hint="Name plain columns of the user model.", id="tessera.E013")]
+    return []
+
+
+_UNSHARED: Final = frozenset({"LocMemCache", "DummyCache"})
+_UNCOUNTED: Final = frozenset({"FileBasedCache", "DatabaseCache"})
+_FORGETFUL: Final = frozenset({"PyMemcacheCache", "PyLibMCCache"})
+
+
+def check_revocation_cache(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report E014 and W004: a cache that would lose the news of sessions that ended."""
+    settings, problems = read_settings()
+    if problems or settings.revocation_cache is None:
+        return []
+    backend = django_settings.CACHES[settings.revocation_cache].get("BACKEND", "")
+    name = backend.rpartition(".")[2]
+    hint = "Use Redis, or leave REVOCATION_CACHE out to keep the news in the database."
+    told = f"TESSERA['REVOCATION_CACHE'] is {settings.revocation_cache!r}, which is {backend}: "
+    if name in _UNSHARED:
+        return [
+            Error(told + "no process would hear of the logouts of another.", hint=hint, id="tessera.E014")
+        ]
+    if name in _UNCOUNTED:
+        told += "it does not count atomically, so that two logouts at once could be one."
+        return [Error(told, hint=hint, id="tessera.E014")]
+    if name in _FORGETFUL:
+        told += "it drops entries when it is full, and takes a failure for an empty answer."
+        return [django_checks.Warning(told, hint=hint, id="tessera.W004")]
     return []
 
 

@@ -70,9 +70,15 @@ def parse_sub(sub: str) -> Any:
     Raises:
         UserGone: no primary key of the user model is written like this.
     """
-    field = get_user_model()._meta.pk
+    return _parse_sub(get_user_model(), sub)
+
+
+@lru_cache(maxsize=4096)  # Any: to mypy a class of models has no hash
+def _parse_sub(model: Any, sub: str) -> Any:
+    field = model._meta.pk
     try:
         pk = field.to_python(sub)
+        field.run_validators(pk)  # such as the range of the column
     except (ValidationError, ValueError, OverflowError, TypeError):
         raise UserGone from None
     if str(pk) != sub:
@@ -134,7 +140,7 @@ def make_lazy_user(token: AccessToken, *, refuse: Refuse) -> AbstractBaseUser:
         state[column] = pk
     else:
         columns = [field.attname for field in model._meta.concrete_fields]
-        user.__init__(*(pk if name == column else DEFERRED for name in columns))
+        model.__init__(user, *(pk if name == column else DEFERRED for name in columns))
         user._state = _make_state()
     if _KNOWN in state:  # and not loaded by a constructor that looked
         state.update(known)
@@ -151,7 +157,7 @@ def _make_state() -> ModelState:
 def _has_plain_init(model: type[Model]) -> bool:
     """Tell whether nobody waits for the construction of an instance; then that can be skipped."""
     # mypy: the question is just whether these two are one function
-    plain = model.__init__ is Model.__init__  # type: ignore[misc]
+    plain = model.__init__ is Model.__init__
     return plain and not pre_init.has_listeners(model) and not post_init.has_listeners(model)
 
 
@@ -228,12 +234,12 @@ def find_user_fields() -> dict[str, Field[Any, Any]]:
     Raises:
         SettingsError: the user model has no such column, or it must not go into a token.
     """
-    model: Any = get_user_model()  # mypy finds that a class of models has no hash
+    model: Any = get_user_model()
     return _find_fields(model, get_settings().user_fields)
 
 
-@lru_cache
-def _find_fields(model: type[Model], names: tuple[str, ...]) -> dict[str, Field[Any, Any]]:
+@lru_cache  # Any: to mypy a class of models has no hash
+def _find_fields(model: Any, names: tuple[str, ...]) -> dict[str, Field[Any, Any]]:
     found = {}
     for name in names:
         try:

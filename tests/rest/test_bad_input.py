@@ -163,16 +163,27 @@ SUBS = [
     "9" * 30,
     "9" * 4000,
     "\0",
-    "-1",
     "1e1",
 ]
 
 
 @pytest.mark.parametrize("sub", SUBS, ids=repr)
+@pytest.mark.parametrize("user", ["lazy", "database"])
 def test_a_sub_that_is_not_the_text_of_a_key_is_nobody(
-    api: APIClient, anna: AbstractBaseUser, sub: str
+    api: APIClient, anna: AbstractBaseUser, settings: Any, sub: str, user: str
 ) -> None:
+    settings.TESSERA = {"USER": user}
     answer = api.get("/me/", **bearer(mint({"sub": sub})))
+    assert (answer.status_code, answer.json()["code"]) == (401, "user_gone")
+
+
+@pytest.mark.parametrize("path", ["/me/", "/name/"])
+def test_a_sub_that_is_nobody_s_key_is_nobody_when_the_database_is_asked(
+    api: APIClient, anna: AbstractBaseUser, settings: Any, path: str
+) -> None:
+    """By the first look at the user, and on every request where the project wants that."""
+    settings.TESSERA = {"USER": "database" if path == "/me/" else "lazy"}
+    answer = api.get(path, **bearer(mint({"sub": "-1"})))
     assert (answer.status_code, answer.json()["code"]) == (401, "user_gone")
 
 
@@ -194,7 +205,6 @@ TOKENS = {
     "no session": (lambda: mint({"sid": ...}), "token_claim_invalid"),
     "no session id": (lambda: mint({"sid": "x"}), "token_claim_invalid"),
     "a number for a subject": (lambda: mint({"sub": 1}), "token_claim_invalid"),
-    "no such session": (lambda: mint({"sub": "SELF"}), "session_ended"),
 }
 
 

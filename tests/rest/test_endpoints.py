@@ -115,12 +115,25 @@ class TestLogin:
 
 
 class TestCall:
-    def test_costs_one_query(
-        self, api: APIClient, anna: AbstractBaseUser, django_assert_num_queries: Any
+    def test_costs_no_query(
+        self, api: APIClient, anna: AbstractBaseUser, settings: Any, django_assert_num_queries: Any
     ) -> None:
+        settings.TESSERA = {"REVOCATION_POLL": 600, "REVOCATION_MAX_STALENESS": 600}
+        access = log_in(api, anna)["access"]
+        with django_assert_num_queries(1):  # the pull of a new process
+            api.get("/me/", **bearer(access))
+        with django_assert_num_queries(0):
+            assert api.get("/me/", **bearer(access)).json() == {"id": str(anna.pk)}
+
+    @pytest.mark.parametrize("name", ["the setting", "the class"])
+    def test_costs_one_query_where_the_project_wants_it_strict(
+        self, api: APIClient, anna: AbstractBaseUser, settings: Any, django_assert_num_queries: Any, name: str
+    ) -> None:
+        settings.TESSERA = {"USER": "database"} if name == "the setting" else {}
         access = log_in(api, anna)["access"]
         with django_assert_num_queries(1):
-            assert api.get("/me/", **bearer(access)).json() == {"id": str(anna.pk)}
+            answer = api.get("/me/" if name == "the setting" else "/strict/", **bearer(access))
+        assert answer.json() == {"id": str(anna.pk)}
 
     def test_the_scheme_has_no_case(self, api: APIClient, anna: AbstractBaseUser) -> None:
         access = log_in(api, anna)["access"]
@@ -167,15 +180,36 @@ class TestCall:
         answer = api.get("/me/", **bearer(body["access"]))
         assert (answer.status_code, answer.json()["code"]) == (401, "session_ended")
 
-    def test_an_inactive_user_is_out_at_once(self, api: APIClient, anna: AbstractBaseUser) -> None:
+    @pytest.mark.parametrize("path", ["/strict/", "/name/"])
+    def test_an_inactive_user_is_out_when_the_row_is_read(
+        self, api: APIClient, anna: AbstractBaseUser, path: str
+    ) -> None:
+        """By ``update()``, which sends no signal, so that only the row tells."""
         access = log_in(api, anna)["access"]
         type(anna)._default_manager.update(is_active=False)
-        assert api.get("/me/", **bearer(access)).json()["code"] == "user_inactive"
+        answer = api.get(path, **bearer(access))
+        assert (answer.status_code, answer.json()["code"]) == (401, "user_inactive")
+        assert 'error="invalid_token"' in answer["WWW-Authenticate"]
+
+    def test_a_deactivated_user_is_out_at_once(self, api: APIClient, anna: AbstractBaseUser) -> None:
+        access = log_in(api, anna)["access"]
+        anna.is_active = False
+        anna.save()
+        answer = api.get("/me/", **bearer(access))
+        assert (answer.status_code, answer.json()["code"]) == (401, "session_ended")
 
     def test_a_deleted_user_is_out_at_once(self, api: APIClient, anna: AbstractBaseUser) -> None:
         access = log_in(api, anna)["access"]
         anna.delete()
-        assert api.get("/me/", **bearer(access)).json()["code"] == "user_gone"
+        assert api.get("/me/", **bearer(access)).json()["code"] == "session_ended"
+        assert api.get("/strict/", **bearer(access)).json()["code"] == "user_gone"
+
+    def test_a_session_that_is_unknown_is_out_where_the_database_is_asked(
+        self, api: APIClient, anna: AbstractBaseUser
+    ) -> None:
+        access = log_in(api, anna)["access"]
+        Session.objects.all().delete()
+        assert api.get("/strict/", **bearer(access)).json()["code"] == "session_ended"
 
 
 class TestOptional:
