@@ -25,7 +25,7 @@ from drf_tessera.jose.keys import Key, KeyRing
 
 DEFAULT_USER_SERIALIZER: Final = "drf_tessera.rest.serializers.UserSerializer"
 
-_WATCHED: Final = frozenset({"TESSERA", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "CACHES"})
+_WATCHED: Final = frozenset({"TESSERA", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "CACHES", "AUTH_USER_MODEL"})
 _RATE: Final = re.compile(r"[1-9][0-9]*/(s|sec|second|m|min|minute|h|hour|d|day)")
 _PREFIX: Final = re.compile(r"[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]*")
 

@@ -171,6 +171,20 @@ def get_feed() -> Feed:
     return found[1]
 
 
+def check_session(session_id: UUID) -> None:
+    """Let pass whoever's session was not ended early. Only when a pull is due this is a query.
+
+    Raises:
+        SessionEnded: it was.
+        RevocationUnavailable: nobody knows, for too long.
+    """
+    found = _feed
+    if found is None or found[0] is not get_settings():
+        get_feed().check(session_id)
+    else:
+        found[1].check(session_id)
+
+
 def make_feed(settings: Settings) -> Feed:
     """Make the feed that ``settings`` call for."""
     return Feed(

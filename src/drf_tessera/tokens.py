@@ -28,7 +28,6 @@ from drf_tessera.exceptions import (
     TokenClaimInvalid,
     TokenExpired,
     TokenMalformed,
-    TokenNotYetValid,
     TokenTooLarge,
 )
 from drf_tessera.jose.encoding import EncodingError, decode_base64url, encode_base64url
@@ -171,16 +170,31 @@ class _Verified(NamedTuple):
     """A token that was verified, and the times that are looked at again whenever it comes back."""
 
     token: AccessToken
-    not_before: float
+    since: float
+    """Taken from then on: ``iat`` or ``nbf``, less the skew."""
     until: float
 
 
+def recall_access_token(credentials: str) -> AccessToken | None:
+    """Give the token of ``credentials`` that were verified before, if its dates still hold.
+
+    It was verified under the present keys and settings: what others verified is forgotten with them.
+    ``None`` means nothing but that it has to be verified.
+
+    Args:
+        credentials: what :func:`verify_access_token` was told to remember it as.
+    """
+    found = get_keystore().verified.get(credentials)
+    return found.token if found is not None and found.since <= time.time() < found.until else None
+
+
 @sensitive_variables()
-def verify_access_token(text: str, *, now: float | None = None) -> AccessToken:
+def verify_access_token(
+    text: str, *, now: float | None = None, remember_as: str | None = None
+) -> AccessToken:
     """Verify an access token by itself: signature, type, issuer, audience, dates, claim types.
 
-    One that was verified before, under the present keys and settings, is not verified again; only its
-    dates are. Whether its session and its user still stand is the caller's next question.
+    Whether its session and its user still stand is the caller's next question.
 
     It is never taken for longer than the present ``ACCESS_LIFETIME`` after its ``iat``, whatever its
     ``exp``: a revocation is remembered for just that long, so lowering the setting would else bring
@@ -189,27 +203,24 @@ def verify_access_token(text: str, *, now: float | None = None) -> AccessToken:
     Args:
         text: whatever a stranger sent.
         now: the present in seconds since the epoch, if not the clock's.
+        remember_as: what holds the whole token and will come again, such as the header; then
+            :func:`recall_access_token` knows it.
 
     Raises:
         TokenError: in one of its kinds.
     """
     keystore = get_keystore()
     present = time.time() if now is None else now
-    found: _Verified | None = keystore.verified.get(text)
-    if found is None:
-        found = _verify(text, keystore, present)
-        if present < found.until:
-            keystore.verified.put(text, found)
+    found = _verify(text, keystore, present)
     if present >= found.until:
-        keystore.verified.forget(text)
         raise TokenExpired
-    if found.not_before > present + keystore.settings.clock_skew.total_seconds():
-        raise TokenNotYetValid
+    if remember_as is not None:
+        keystore.verified.put(remember_as, found)
     return found.token
 
 
 def _verify(text: str, keystore: Keystore, now: float) -> _Verified:
-    settings = keystore.settings
+    settings, skew = keystore.settings, keystore.settings.clock_skew.total_seconds()
     if text.startswith(REFRESH_PREFIX):
         raise TokenMalformed("This is a refresh token; send the access token here.")
     claims = keystore.codec.decode(
@@ -217,7 +228,7 @@ def _verify(text: str, keystore: Keystore, now: float) -> _Verified:
         now=now,
         issuer=settings.issuer,
         audience=settings.audience,
-        skew=settings.clock_skew.total_seconds(),
+        skew=skew,
     )
     token = AccessToken(
         claims=MappingProxyType(claims),
@@ -231,7 +242,7 @@ def _verify(text: str, keystore: Keystore, now: float) -> _Verified:
         scope=_read_scope(claims.get("scope", "")),
     )
     longest = claims["iat"] + settings.access_lifetime.total_seconds()
-    return _Verified(token, max(claims["iat"], claims.get("nbf", 0)), min(claims["exp"], longest))
+    return _Verified(token, max(claims["iat"], claims.get("nbf", 0)) - skew, min(claims["exp"], longest))
 
 
 def _read_session_id(value: object) -> UUID:

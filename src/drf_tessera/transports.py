@@ -6,29 +6,30 @@ from ipaddress import ip_address
 
 from django.http import HttpRequest
 
-from drf_tessera.exceptions import HeaderMalformed, TokenTooLarge
-from drf_tessera.jose.codec import MAX_TOKEN_LENGTH
+from drf_tessera.exceptions import HeaderMalformed
 from drf_tessera.sessions import Client
 
 
 def read_bearer_token(header: str, prefix: str) -> str | None:
     """Take the token out of an ``Authorization`` header (RFC 6750, section 2.1).
 
-    Gives ``None`` if the header is absent or of another scheme: it is somebody else's to read.
+    Gives ``None`` if the header is absent or of another scheme: it is somebody else's to read. What it
+    gives need not look like a token: that is asked, by :func:`check_bearer_token`, only if it is none.
+    """
+    scheme, _, rest = header.partition(" ")
+    if scheme != prefix and scheme.lower() != prefix.lower():
+        return None
+    return rest.strip(" ")
+
+
+def check_bearer_token(text: str) -> None:
+    """Tell a malformed header from a malformed token.
 
     Raises:
         HeaderMalformed: our scheme, and not exactly one token behind it.
-        TokenTooLarge: longer than any token of ours; it is not looked at.
     """
-    scheme, _, rest = header.partition(" ")
-    if scheme.lower() != prefix.lower():
-        return None
-    token = rest.strip(" ")
-    if len(token) > MAX_TOKEN_LENGTH:
-        raise TokenTooLarge
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
         raise HeaderMalformed
-    return token
 
 
 def describe_client(request: HttpRequest, *, proxies: int, label: str = "") -> Client:

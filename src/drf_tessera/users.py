@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 from django.apps import apps
@@ -24,11 +26,11 @@ from django.db.models.base import ModelState
 from django.db.models.signals import post_init, pre_init
 from django.utils import timezone
 
-from drf_tessera.conf import get_settings
+from drf_tessera.conf import Settings, get_settings
 from drf_tessera.database import find_database
 from drf_tessera.exceptions import Refusal, SessionEnded, SettingsError, UserGone, UserInactive
 from drf_tessera.models import Session
-from drf_tessera.revocation import get_feed
+from drf_tessera.revocation import check_session
 from drf_tessera.tokens import AccessToken
 
 USER_CLAIM: Final = "user"
@@ -38,6 +40,7 @@ Refuse = Callable[[Refusal], Exception]
 
 _REFUSE: Final = "_tessera_refuse"
 _KNOWN: Final = "_tessera_known"
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _set_class: Final = vars(object)["__class__"].__set__
 
 
@@ -55,10 +58,15 @@ def find_user(token: AccessToken, *, refuse: Refuse) -> AbstractBaseUser:
     Raises:
         UserGone, UserInactive, SessionEnded, RevocationUnavailable: as they say.
     """
-    if get_settings().user == "database":
+    # Here and below some calls are spared that would read better: each costs half a microsecond of
+    # the ten that authenticating a request may take (docs/explanation/performance.md).
+    plan = _plan
+    if plan is None or plan.settings is not get_settings():
+        plan = _make_plan()
+    if plan.strict:
         return load_user(token)
-    get_feed().check(token.session_id)
-    return make_lazy_user(token, refuse=refuse)
+    check_session(token.session_id)
+    return _make_lazy_user(plan, token, refuse)
 
 
 def parse_sub(sub: str) -> Any:
@@ -122,43 +130,77 @@ def _fetch(sub: str, pk: Any, **annotations: Any) -> Any:
 
 
 def make_lazy_user(token: AccessToken, *, refuse: Refuse) -> AbstractBaseUser:
-    """Make the user of ``token`` without a query.
+    """Make the user of ``token`` without a query, whatever has become of the session.
 
     Raises:
         UserGone: ``sub`` is no primary key of the user model.
     """
-    model = get_user_model()
-    kind, column = _make_class(model), model._meta.pk.attname
-    pk = parse_sub(token.sub)
-    known = _read_columns(token)
-    user = kind.__new__(kind)
-    state = vars(user)
+    return _make_lazy_user(_make_plan(), token, refuse)
+
+
+def _make_lazy_user(plan: _Plan, token: AccessToken, refuse: Refuse) -> AbstractBaseUser:
+    pk = _parse_sub(plan.model, token.sub)
+    user: Any = plan.kind.__new__(plan.kind)
+    state = user.__dict__
     state[_REFUSE] = refuse
-    state[_KNOWN] = known
-    if _has_plain_init(model):
-        state["_state"] = _make_state()
-        state[column] = pk
-    else:
-        columns = [field.attname for field in model._meta.concrete_fields]
-        model.__init__(user, *(pk if name == column else DEFERRED for name in columns))
-        user._state = _make_state()
-    if _KNOWN in state:  # and not loaded by a constructor that looked
+    state[_KNOWN] = known = _read_columns(token) if plan.carries else _NOTHING
+    if plan.constructs:
+        columns = [field.attname for field in plan.model._meta.concrete_fields]
+        plan.model.__init__(user, *(pk if name == plan.column else DEFERRED for name in columns))
+        del state["_state"]
+    state[plan.column] = pk
+    if known and _KNOWN in state:  # and not loaded by a constructor that looked
         state.update(known)
-    return cast("AbstractBaseUser", user)
+    return user  # type: ignore[no-any-return]  # an instance of the user model
 
 
-def _make_state() -> ModelState:
-    state = ModelState()
-    state.adding = False
-    state.db = find_database()
-    return state
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What all lazy users have in common, as long as the settings are the same."""
+
+    settings: Settings
+    model: type[Model]
+    kind: type[Model]
+    """The class that they are made of."""
+    column: str
+    """The name of the primary key's column."""
+    constructs: bool
+    """Whether somebody waits for the construction of an instance; else that can be skipped."""
+    strict: bool
+    """Whether the row is loaded on every request, so that there are none."""
+    carries: bool
+    """Whether tokens carry columns."""
 
 
-def _has_plain_init(model: type[Model]) -> bool:
-    """Tell whether nobody waits for the construction of an instance; then that can be skipped."""
-    # mypy: the question is just whether these two are one function
-    plain = model.__init__ is Model.__init__
-    return plain and not pre_init.has_listeners(model) and not post_init.has_listeners(model)
+_plan: _Plan | None = None
+
+
+def _make_plan() -> _Plan:
+    global _plan  # noqa: PLW0603 - one slot, valid as long as its settings are
+    settings, model = get_settings(), get_user_model()
+    own_init = model.__init__ is not Model.__init__
+    _plan = _Plan(
+        settings=settings,
+        model=model,
+        kind=_make_class(model),
+        column=model._meta.pk.attname,
+        constructs=own_init or pre_init.has_listeners(model) or post_init.has_listeners(model),
+        strict=settings.user == "database",
+        carries=bool(settings.user_fields),
+    )
+    return _plan
+
+
+class _State:
+    """Makes an instance's ``_state`` when it is first asked for; most requests never do."""
+
+    def __get__(self, user: Model | None, kind: type[Model]) -> ModelState | _State:
+        if user is None:
+            return self
+        state = user.__dict__["_state"] = ModelState()
+        state.adding = False
+        state.db = find_database()
+        return state
 
 
 @lru_cache
@@ -168,17 +210,17 @@ def _make_class(model: type[Model]) -> type[Model]:
     Made without Django's metaclass, so that it is no model of its own to Django. It says that its
     class is the model's, so that signals are sent by that; once loaded an instance really is that.
     """
-    metaclass = type(model)
     body = {
         "__module__": model.__module__,
         "__doc__": model.__doc__,
         "__slots__": (),
         "__class__": property(lambda self: model),
         "__reduce__": _reduce,
+        "_state": _State(),
         "refresh_from_db": _refresh_from_db,
         "save": _save,
     }
-    return type.__new__(metaclass, model.__name__, (model,), body)
+    return type.__new__(type(model), model.__name__, (model,), body)
 
 
 def _load(user: Model, *, overwrite: Iterable[str] = ()) -> None:
@@ -219,7 +261,8 @@ def _reduce(self: Model) -> tuple[Any, ...]:
 
 
 def _revive(label: str, state: dict[str, Any]) -> Model:
-    kind = _make_class(apps.get_model(label))
+    model: Any = apps.get_model(label)  # Any: to mypy a class of models has no hash
+    kind = _make_class(model)
     user = kind.__new__(kind)
     vars(user).update(state)
     return user
@@ -234,8 +277,7 @@ def find_user_fields() -> dict[str, Field[Any, Any]]:
     Raises:
         SettingsError: the user model has no such column, or it must not go into a token.
     """
-    model: Any = get_user_model()
-    return _find_fields(model, get_settings().user_fields)
+    return _find_fields(get_user_model(), get_settings().user_fields)
 
 
 @lru_cache  # Any: to mypy a class of models has no hash

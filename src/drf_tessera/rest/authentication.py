@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
@@ -12,10 +11,10 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from drf_tessera.conf import get_settings
-from drf_tessera.exceptions import Refusal, TemporarilyUnavailable
+from drf_tessera.exceptions import Refusal, TemporarilyUnavailable, TokenMalformed
 from drf_tessera.rest.errors import LateRefusal, remember_failure, to_api_exception, write_challenge
-from drf_tessera.tokens import AccessToken, verify_access_token
-from drf_tessera.transports import read_bearer_token
+from drf_tessera.tokens import AccessToken, recall_access_token, verify_access_token
+from drf_tessera.transports import check_bearer_token, read_bearer_token
 from drf_tessera.users import find_user, load_user
 
 
@@ -28,18 +27,17 @@ class JWTAuthentication(BaseAuthentication):
     header, or one of another scheme, is left to the next class; a bad token is a 401 with a code.
     """
 
-    @sensitive_variables()
     def authenticate(self, request: Request) -> tuple[AbstractBaseUser, AccessToken] | None:
         """Give the user and the token, or ``None`` if this request carries no token for us."""
-        header = cast("str", request.META.get("HTTP_AUTHORIZATION", ""))
+        django_request: HttpRequest = request._request
         try:
-            text = read_bearer_token(header, get_settings().header_prefix)
-            if text is None:
-                return None
-            token = verify_access_token(text)
-            return self.find_user(request._request, token), token
+            # The header is in no variable of this frame, which a report of an error would show.
+            token = recall_access_token(django_request.META.get("HTTP_AUTHORIZATION", ""))
+            if token is None:
+                token = _read_token(django_request)
+            return None if token is None else (self.find_user(django_request, token), token)
         except Refusal as error:
-            remember_failure(request._request, error)
+            remember_failure(django_request, error)
             self.refuse(error)
             return None
         except TemporarilyUnavailable as error:
@@ -79,23 +77,37 @@ class OptionalJWTAuthentication(JWTAuthentication):
         """Let the request go on without a user."""
 
 
-class _LateRefuser:
+@sensitive_variables()
+def _read_token(request: HttpRequest) -> AccessToken | None:
+    header = request.META.get("HTTP_AUTHORIZATION", "")
+    text = read_bearer_token(header, get_settings().header_prefix)
+    if text is None:
+        return None
+    try:
+        return verify_access_token(text, remember_as=header)
+    except TokenMalformed:
+        check_bearer_token(text)
+        raise
+
+
+class _LateRefuser(weakref.ref[HttpRequest]):
     """Refuses a user who is looked at and gone: with a 401, and its reason in the challenge.
 
     The request is held weakly, since it holds the user: a cycle would be left to the collector at
     every request. A copy of the user that outlives its request, or is pickled, does without.
     """
 
-    __slots__ = ("_request",)
+    __slots__ = ()
 
-    def __init__(self, request: HttpRequest | None = None) -> None:
-        self._request = (lambda: None) if request is None else weakref.ref(request)
-
-    def __call__(self, error: Refusal) -> LateRefusal:
-        request = self._request()
+    def __call__(self, error: Refusal) -> LateRefusal:  # type: ignore[override]
+        request = super().__call__()
         if request is not None:
             remember_failure(request, error)
-        return LateRefusal({"detail": error.detail, "code": error.code})
+        return _refuse_late(error)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _LateRefuser, ()
+    def __reduce__(self) -> str:
+        return "_refuse_late"
+
+
+def _refuse_late(error: Refusal) -> LateRefusal:
+    return LateRefusal({"detail": error.detail, "code": error.code})
