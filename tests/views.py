@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -46,3 +49,14 @@ class Public(APIView):
                 "reason": error.code if error else None,
             }
         )
+
+
+def note_user(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """A middleware that looks at the user after the view, as one for a log would."""
+
+    def note(request: HttpRequest) -> HttpResponse:
+        answer = get_response(request)
+        answer["X-User"] = request.user.get_username()
+        return answer
+
+    return note

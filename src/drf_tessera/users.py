@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, Final, cast
 
 from django.apps import apps
@@ -40,7 +39,7 @@ Refuse = Callable[[Refusal], Exception]
 
 _REFUSE: Final = "_tessera_refuse"
 _KNOWN: Final = "_tessera_known"
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_NOTHING: Final[dict[str, Any]] = {}
 _set_class: Final = vars(object)["__class__"].__set__
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
@@ -15,7 +16,7 @@ from drf_tessera.exceptions import Refusal, TemporarilyUnavailable, TokenMalform
 from drf_tessera.rest.errors import LateRefusal, remember_failure, to_api_exception, write_challenge
 from drf_tessera.tokens import AccessToken, recall_access_token, verify_access_token
 from drf_tessera.transports import check_bearer_token, read_bearer_token
-from drf_tessera.users import find_user, load_user
+from drf_tessera.users import Refuse, find_user, load_user
 
 
 class JWTAuthentication(BaseAuthentication):
@@ -93,8 +94,8 @@ def _read_token(request: HttpRequest) -> AccessToken | None:
 class _LateRefuser(weakref.ref[HttpRequest]):
     """Refuses a user who is looked at and gone: with a 401, and its reason in the challenge.
 
-    The request is held weakly, since it holds the user: a cycle would be left to the collector at
-    every request. A copy of the user that outlives its request, or is pickled, does without.
+    The request is held weakly: a user that outlives it should not keep it, and one that is pickled
+    does without.
     """
 
     __slots__ = ()
@@ -105,8 +106,12 @@ class _LateRefuser(weakref.ref[HttpRequest]):
             remember_failure(request, error)
         return _refuse_late(error)
 
-    def __reduce__(self) -> str:
-        return "_refuse_late"
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _get_requestless_refuser, ()
+
+
+def _get_requestless_refuser() -> Refuse:
+    return _refuse_late
 
 
 def _refuse_late(error: Refusal) -> LateRefusal:
