@@ -40,9 +40,11 @@ class SessionAdmin(_Admin):
     def has_delete_permission(self, request: HttpRequest, obj: Session | None = None) -> bool:
         """End a session instead; ``tessera_prune`` deletes it later.
 
-        A deletion from here would send no signal, and nobody would hear of it.
+        A deletion from these pages would send no signal, and nobody would hear of it. Other pages ask
+        whether sessions may go with their user: they may, and the deletion of the user ends them.
         """
-        return False
+        match = request.resolver_match
+        return match is not None and not (match.url_name or "").startswith("tessera_session_")
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         """Whoever may delete sessions in Django's terms may end them."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from typing import Any, Final
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
-from django.db.models import Q
+from django.db.models import Case, Q, When
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
+
+from drf_tessera.receivers import checking_password
 
 logger = logging.getLogger("drf_tessera")
 
@@ -46,11 +49,18 @@ class EmailBackend(ModelBackend):
         if user is None:
             model().set_password(password)  # the same work as a wrong password
             return None
-        return user if user.check_password(password) and self.user_can_authenticate(user) else None
+        with checking_password():
+            fits = user.check_password(password)
+        return user if fits and self.user_can_authenticate(user) else None
 
     async def aauthenticate(self, request: HttpRequest | None, *args: Any, **kwargs: Any) -> Any:
         """Do the same for async callers."""
         return await sync_to_async(self.authenticate)(request, *args, **kwargs)
+
+
+def fold_name(name: str) -> str:
+    """Fold what is one account's name to people: letter case, widths, spaces around (NFKC)."""
+    return unicodedata.normalize("NFKC", name.strip()).casefold()
 
 
 def find_email_field() -> str | None:
@@ -68,12 +78,18 @@ def _find(name: str | None, email: str | None) -> Any:
     wanted = Q(**{model.USERNAME_FIELD: name}) if name is not None else Q()
     if address is not None and column is not None:
         wanted |= Q(**{f"{column}__iexact": address})
-    candidates = list(model._default_manager.filter(wanted)[:_MAX_CANDIDATES])
+    # The user name itself first: others may have it for an address, as many as they like.
+    exactly = Case(When(Q(**{model.USERNAME_FIELD: name or ""}), then=0), default=1)
+    candidates = list(model._default_manager.filter(wanted).order_by(exactly)[:_MAX_CANDIDATES])
     named = [user for user in candidates if name is not None and user.get_username() == name]
     if named:
         return named[0]
     if address is None or column is None:
-        return candidates[0] if candidates else None  # found by a collation that folds letters
+        # Found by a collation that folds letters. One that also ignores accents would let each of many
+        # spellings have its own budget of guesses at one password.
+        return next(
+            (user for user in candidates if fold_name(user.get_username()) == fold_name(name or "")), None
+        )
     # A collation may also ignore accents: only the same letters are the same address.
     matching = [user for user in candidates if getattr(user, column).casefold() == address.casefold()]
     if len(matching) > 1:

@@ -114,17 +114,19 @@ def check_refresh_views(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 
     The end of a stolen session would be rolled back together with the refusal.
     """
-    atomic = {name for name in connections if connections.settings[name].get("ATOMIC_REQUESTS")}
-    if not atomic or not getattr(django_settings, "ROOT_URLCONF", None):
+    alias = router.db_for_write(Session)
+    if not connections.settings[alias].get("ATOMIC_REQUESTS") or not getattr(
+        django_settings, "ROOT_URLCONF", None
+    ):
         return []
     return [
         Error(
             f"The refresh view at {route!r} runs inside a transaction (ATOMIC_REQUESTS).",
-            hint="Decorate it, outermost, with django.db.transaction.non_atomic_requests.",
+            hint=f"Decorate it, outermost, with django.db.transaction.non_atomic_requests(using={alias!r}).",
             id="tessera.E012",
         )
         for route, callback in _walk(get_resolver().url_patterns)
-        if _is_refresh(callback) and not atomic <= getattr(callback, "_non_atomic_requests", set())
+        if _is_refresh(callback) and alias not in getattr(callback, "_non_atomic_requests", set())
     ]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
@@ -132,13 +132,52 @@ def read_settings() -> tuple[Settings, list[Problem]]:
             values[key.lower()] = _READERS[key](raw[key])
         except _WrongError as wrong:
             problems.append(Problem(id=wrong.id, message=f"TESSERA[{key!r}] {wrong}", hint=wrong.hint))
-    secrets = (django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS)
-    settings = Settings(**values, secrets=tuple(force_bytes(secret) for secret in secrets))
-    return settings, problems + _compare_lifetimes(settings)
+    secrets, wrong_secrets = _read_secrets()
+    settings = Settings(**values, secrets=secrets)
+    return settings, problems + wrong_secrets + _compare_lifetimes(settings)
+
+
+def _read_secrets() -> tuple[tuple[bytes, ...], list[Problem]]:
+    """Read ``SECRET_KEY`` and its fallbacks; a fallback that anybody could guess verifies nothing."""
+    fallbacks = django_settings.SECRET_KEY_FALLBACKS
+    listed = fallbacks if isinstance(fallbacks, list | tuple) else ()
+    good = [secret for secret in listed if isinstance(secret, str | bytes) and secret]
+    secrets = tuple(force_bytes(secret) for secret in (django_settings.SECRET_KEY, *good))
+    if isinstance(fallbacks, list | tuple) and len(good) == len(listed):
+        return secrets, []
+    return secrets, [
+        Problem(
+            id="tessera.E015",
+            message="SECRET_KEY_FALLBACKS must be a list of texts that are not empty.",
+            hint="An entry of None or '' would be a key that everybody knows. Leave out what is not set.",
+        )
+    ]
+
+
+_FORMER: Final = {
+    "ACCESS_TOKEN_LIFETIME": "ACCESS_LIFETIME",
+    "EXPIRATION_DELTA": "ACCESS_LIFETIME",
+    "REFRESH_TOKEN_LIFETIME": "SESSION_IDLE_LIFETIME",
+    "REFRESH_LIFETIME": "SESSION_IDLE_LIFETIME",
+    "REFRESH_EXPIRATION_DELTA": "SESSION_LIFETIME",
+    "AUTH_HEADER_TYPES": "HEADER_PREFIX",
+    "AUTH_HEADER_PREFIX": "HEADER_PREFIX",
+    "SIGNING_KEY": "KEYS",
+    "VERIFYING_KEY": "KEYS",
+    "SECRET_KEY": "KEYS",
+    "PRIVATE_KEY": "KEYS",
+    "PUBLIC_KEY": "KEYS",
+    "ALGORITHM": "KEYS",
+    "LEEWAY": "CLOCK_SKEW",
+    "PAYLOAD_HANDLER": "CLAIMS",
+    "RESPONSE_PAYLOAD_HANDLER": "USER_SERIALIZER",
+}
+"""What people know from other packages, and what it is called here."""
 
 
 def _name_unknown(key: object) -> Problem:
-    near = difflib.get_close_matches(str(key).upper(), KEYS, n=1)
+    former = _FORMER.get(str(key).upper().removeprefix("JWT_"))
+    near = [former] if former else difflib.get_close_matches(str(key).upper(), KEYS, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(KEYS)}."
     return Problem(id="tessera.E002", message=f"TESSERA has no key {key!r}.", hint=hint)
 
@@ -262,10 +301,14 @@ def _read_size(value: object) -> int:
     return value
 
 
+def _is_claim(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable()
+
+
 def _read_issuer(value: object) -> str:
-    if not isinstance(value, str) or not value:
+    if not _is_claim(value):
         raise _WrongError(
-            "tessera.E006", "must be a text that is not empty.", 'Like "https://api.example.com".'
+            "tessera.E006", "must be a text of 1 to 255 characters.", 'Like "https://api.example.com".'
         )
     return value
 
@@ -274,11 +317,13 @@ def _read_audience(value: object) -> tuple[str, ...]:
     named = (value,) if isinstance(value, str) else value
     if (
         not isinstance(named, list | tuple)
-        or not named
-        or not all(isinstance(item, str) and item for item in named)
+        or not 0 < len(named) <= 20
+        or not all(_is_claim(item) for item in named)
     ):
         raise _WrongError(
-            "tessera.E006", "must be a text, or a list of texts, that is not empty.", 'Like "notes-api".'
+            "tessera.E006",
+            "must be a text of 1 to 255 characters, or a list of up to 20.",
+            'Like "notes-api".',
         )
     return tuple(named)
 

@@ -259,6 +259,13 @@ class UserInactive(Refusal):
     default_detail = "The user of this token is not active."
 
 
+class PasswordChanged(Refusal):
+    """The password was changed while somebody was logging in by the old one."""
+
+    code = "password_changed"
+    default_detail = "The password was changed just now; log in again."
+
+
 # -- Passing trouble of the server (HTTP 503) ------------------------------------------------------
 
 

@@ -8,22 +8,37 @@ read (MariaDB's REPEATABLE READ) and nothing to upgrade (SQLite's "database is l
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from copy import copy
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from django.db import OperationalError, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.contrib.auth import get_user_model
+from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.dispatch import Signal
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation
 from drf_tessera.database import find_database, is_in_transaction
-from drf_tessera.exceptions import RefreshContended, RefreshInvalid, SessionUnknown, TemporarilyUnavailable
+from drf_tessera.exceptions import (
+    PasswordChanged,
+    RefreshContended,
+    RefreshInvalid,
+    SessionUnknown,
+    TemporarilyUnavailable,
+    UserGone,
+    UserInactive,
+)
 from drf_tessera.models import Session, SessionQuerySet, active_users
 from drf_tessera.tokens import RefreshToken
+
+T = TypeVar("T")
+
+MAX_ATTEMPTS: Final = 10
+"""How often a write is tried again after another writer was faster."""
 
 _MOVED: Final = frozenset({"40001", "40P01", 1020, 1213})
 """PostgreSQL's serialization failure and deadlock; MariaDB's changed record and deadlock."""
@@ -129,6 +144,64 @@ def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.Sta
         idle_expires_at=session.idle_expires_at,
         expires_at=session.expires_at,
     )
+
+
+def insert(session: Session) -> None:
+    """Write a new session, if its user still is as it was when it was authenticated: one statement.
+
+    Hashing a password takes a good part of a second, in which the account may be deleted, deactivated,
+    or given another password, which ends all sessions that there are then. A session under the old
+    password must not slip in after that. So the user's key is not written but selected, with these
+    conditions; where nothing is selected, the column refuses the row.
+
+    Raises:
+        UserGone, UserInactive, PasswordChanged: that is what happened.
+        TemporarilyUnavailable: see :func:`translated_contention`.
+    """
+    user, row = session.user, copy(session)
+    known = vars(user).get("password")
+    same = active_users().filter(pk=user.pk)
+    same = same if known is None else same.filter(password=known)
+    row.user_id = Subquery(same.values("pk")[:1])
+
+    def save() -> None:
+        with transaction.atomic(using=find_database()) if is_in_transaction() else nullcontext():
+            row.save(force_insert=True, using=find_database())
+
+    try:
+        persist(save)
+    except IntegrityError:
+        _explain_user(user.pk)
+        raise
+
+
+def _explain_user(pk: object) -> None:
+    rows = get_user_model()._default_manager.using(find_database()).filter(pk=pk)
+    if not rows.exists():
+        raise UserGone
+    if not active_users().using(find_database()).filter(pk=pk).exists():
+        raise UserInactive
+    raise PasswordChanged
+
+
+def persist(action: Callable[[], T]) -> T:
+    """Carry out a write that can be repeated, again and again if other writers are in its way.
+
+    In a transaction of the caller's it is tried once, and what the database says goes on as it is: only
+    the transaction as a whole can be begun again.
+
+    Raises:
+        TemporarilyUnavailable: the others were always faster, or did not let go.
+    """
+    if is_in_transaction():
+        return action()
+    for _ in range(MAX_ATTEMPTS):
+        try:
+            with translated_contention():
+                return action()
+        except RefreshContended:
+            continue
+    raise TemporarilyUnavailable
 
 
 def end_if_standing(session: Session, reason: str, now: datetime) -> bool:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
 from drf_tessera.backends import find_email_field
-from drf_tessera.exceptions import EmailLoginUnavailable, LoginFailed
+from drf_tessera.exceptions import (
+    EmailLoginUnavailable,
+    LoginFailed,
+    PasswordChanged,
+    UserGone,
+    UserInactive,
+)
+from drf_tessera.ledger import translated_contention
+from drf_tessera.receivers import checking_password
+
+MAX_PROOFS: Final = 3
+"""How often a password is checked for one login, if it keeps moving."""
 
 
 @sensitive_variables()
@@ -37,7 +51,8 @@ def log_in(
         client: where the login comes from.
 
     Raises:
-        LoginFailed: unknown, wrong, or inactive: always the same.
+        LoginFailed: unknown, wrong, inactive, or gone meanwhile: always the same.
+        TemporarilyUnavailable: the database is busy.
         EmailLoginUnavailable: an ``email``, and no backend that could read it.
     """
     credentials = {"password": password}
@@ -49,16 +64,40 @@ def log_in(
         credentials["email"] = email
     else:
         raise EmailLoginUnavailable
-    user = authenticate(request=request, **credentials)
-    if user is None:
-        raise LoginFailed
-    if not user.is_active:  # such as AllowAllUsersModelBackend lets through
-        _report_failure(request, credentials)
-        raise LoginFailed
-    grant = sessions.start(user, client=client)
+    user, grant = _prove(request, credentials, client)
     request.user = user  # as django.contrib.auth.login does, for receivers that look there
-    user_logged_in.send(sender=type(user), request=request, user=user)
+    try:
+        with translated_contention():
+            user_logged_in.send(sender=type(user), request=request, user=user)
+    except DatabaseError:
+        if type(user)._default_manager.filter(pk=user.pk).exists():
+            raise
+        raise LoginFailed from None  # deleted in this very moment, and the session with it
     return user, grant
+
+
+@sensitive_variables()
+def _prove(
+    request: HttpRequest, credentials: dict[str, str], client: sessions.Client | None
+) -> tuple[AbstractBaseUser, sessions.Grant]:
+    """Authenticate and start a session; once more if the password moved in between.
+
+    It may have been changed, and then the second attempt fails. Or another login at the same moment
+    made its hash stronger.
+    """
+    for _ in range(MAX_PROOFS):
+        with checking_password():
+            user = authenticate(request=request, **credentials)
+        if user is None:
+            raise LoginFailed
+        try:
+            return user, sessions.start(user, client=client)
+        except PasswordChanged:
+            continue
+        except (UserGone, UserInactive):  # such as AllowAllUsersModelBackend lets through
+            break
+    _report_failure(request, credentials)
+    raise LoginFailed
 
 
 def _reads_email() -> bool:

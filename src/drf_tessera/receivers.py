@@ -1,6 +1,6 @@
 """What ends sessions from outside: a changed password, a deactivation, a deletion.
 
-Connected to every model's signals and asked by ``isinstance``: a proxy or a child of the user model
+Connected to the user model and to all that is derived from it: a proxy or a child of the user model
 sends its own class as the sender, and must not slip by.
 
 ``QuerySet.update()`` sends no signal. A deactivation by it is still seen, because every refresh asks
@@ -9,26 +9,56 @@ after the user; after changing passwords by it, call :func:`drf_tessera.sessions
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.hashers import get_hasher, identify_hasher
-from django.db.models.signals import post_save, pre_delete, pre_save
+from django.db.models.signals import class_prepared, post_save, pre_delete, pre_save
 
 from drf_tessera import sessions
 from drf_tessera.sessions import Reason
 
 _VERDICT: Final = "_tessera_end_sessions_for"
 _WATCHED: Final = frozenset({"password", "is_active"})
+_checking: ContextVar[bool] = ContextVar("drf_tessera_checking_password", default=False)
 
 
 def connect() -> None:
-    """Connect the receivers; called once, when the app is ready."""
-    pre_save.connect(compare_with_row, dispatch_uid="drf_tessera.compare")
-    post_save.connect(end_after_save, dispatch_uid="drf_tessera.end")
-    pre_delete.connect(end_before_delete, dispatch_uid="drf_tessera.delete")
+    """Connect the receivers to the user model and whatever is derived from it, now or later.
+
+    To these senders alone: a receiver of every model's deletions would take Django's way of deleting
+    many rows by one statement from the whole project.
+    """
+    for model in apps.get_models():
+        connect_model(sender=model)
+    class_prepared.connect(connect_model, dispatch_uid="drf_tessera.prepared")
+
+
+def connect_model(*, sender: type[Any], **kwargs: object) -> None:
+    """Connect the receivers to one model, if it is the user model or derived from it."""
+    if issubclass(sender, get_user_model()):
+        pre_save.connect(compare_with_row, sender=sender, dispatch_uid="drf_tessera.compare")
+        post_save.connect(end_after_save, sender=sender, dispatch_uid="drf_tessera.end")
+        pre_delete.connect(end_before_delete, sender=sender, dispatch_uid="drf_tessera.delete")
+
+
+@contextmanager
+def checking_password() -> Iterator[None]:
+    """Say that a password is being checked: if a hash is written inside the block, it is a stronger one.
+
+    Of two logins at once the second finds the hash of the first in the row, and not the weak one from
+    which that could be told.
+    """
+    mark = _checking.set(True)
+    try:
+        yield
+    finally:
+        _checking.reset(mark)
 
 
 def compare_with_row(*, instance: object, raw: bool, using: str, **kwargs: Any) -> None:
@@ -38,7 +68,7 @@ def compare_with_row(*, instance: object, raw: bool, using: str, **kwargs: Any) 
     each login is not such a save.
     """
     if not isinstance(instance, get_user_model()):
-        return
+        return  # the user model is another one meanwhile, in a test
     vars(instance).pop(_VERDICT, None)  # of an earlier save that failed
     if raw or instance._state.adding:
         return
@@ -52,7 +82,12 @@ def compare_with_row(*, instance: object, raw: bool, using: str, **kwargs: Any) 
 
 
 def end_after_save(*, instance: object, **kwargs: Any) -> None:
-    """End the sessions in the transaction of the save itself: both happen or neither does."""
+    """End the sessions after the save; in a transaction both happen or neither does.
+
+    Outside of one, Django has committed the save by now. If the sessions cannot be ended then, after
+    several attempts, the error goes on to whoever saved, who calls
+    :func:`drf_tessera.sessions.revoke_all`: a second save would find nothing changed.
+    """
     if isinstance(instance, AbstractBaseUser):
         reason = vars(instance).pop(_VERDICT, None)
         if reason is not None:
@@ -76,14 +111,21 @@ def _judge(user: AbstractBaseUser, before: dict[str, Any], updated: Collection[s
 def _is_upgrade(user: AbstractBaseUser, old: str, updated: Collection[str] | None) -> bool:
     """Tell a stronger hash of the same password from another password.
 
-    Django re-hashes at a login: it saves the field ``password`` alone, remembers no raw password,
-    and does it only where the old hash was due.
+    When Django checks a password and finds its hash weak, it sets the password, forgets the raw one
+    (which leaves ``_password`` in the instance, as ``None``), and saves that one field. All of that has
+    to be there, the new hash has to be one that Django would write now, and the old one due for it,
+    unless it is known that a password is being checked.
     """
-    if getattr(user, "_password", None) is not None or set(updated or ()) != {"password"}:
+    if vars(user).get("_password", "never set") is not None or set(updated or ()) != {"password"}:
         return False
+    return not _is_due(user.password) and (_checking.get() or _is_due(old))
+
+
+def _is_due(encoded: str) -> bool:
+    """Tell whether Django would hash this password anew; a password that is none is not up to date."""
     try:
-        hasher = identify_hasher(old)
+        hasher = identify_hasher(encoded)
     except ValueError:
-        return False
+        return True
     preferred = get_hasher()
-    return hasher.algorithm != preferred.algorithm or preferred.must_update(old)
+    return hasher.algorithm != preferred.algorithm or preferred.must_update(encoded)

@@ -20,7 +20,6 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import ledger, revocation, rotation, signals
 from drf_tessera.conf import Settings, get_settings
-from drf_tessera.database import find_database
 from drf_tessera.exceptions import (
     ClaimsHookError,
     RefreshContended,
@@ -43,9 +42,6 @@ from drf_tessera.tokens import (
     write_refresh_token,
 )
 from drf_tessera.users import USER_CLAIM, describe_user
-
-MAX_ATTEMPTS: Final = 10
-"""How often a refresh looks again after another writer moved its row in between."""
 
 _REFUSALS: Final[Mapping[Outcome, type[Refusal]]] = {
     Outcome.REVOKED: SessionRevoked,
@@ -109,7 +105,8 @@ def start(
 ) -> Grant:
     """Start a session for ``user``, who has proved who they are. One ``INSERT``.
 
-    With ``MAX_SESSIONS_PER_USER`` the oldest sessions beyond it are ended, never the new one.
+    With ``MAX_SESSIONS_PER_USER`` the oldest sessions beyond it are ended: of logins at the same moment
+    the last one stays.
 
     Args:
         user: a saved, active user.
@@ -119,7 +116,9 @@ def start(
         now: the present, if not the clock's.
 
     Raises:
-        UserInactive: the user may not log in.
+        UserGone, UserInactive: the user may not log in (any more).
+        PasswordChanged: the row has another password by now than ``user``; load and prove it again.
+        TemporarilyUnavailable: the database is busy.
         ClaimsHookError: the project's hook returned what cannot go into a token; nothing is written.
     """
     if not user.is_active:
@@ -132,9 +131,9 @@ def start(
     access, expires_in = mint_access_token(
         login, _describe_user(settings, user, session), to_timestamp(moment)
     )
-    session.save(force_insert=True, using=find_database())
+    ledger.insert(session)
     if settings.max_sessions_per_user is not None:
-        _evict(session, settings.max_sessions_per_user, moment)
+        _evict(user.pk, settings.max_sessions_per_user, moment)
     ledger.publish(signals.session_started, session_id=session.pk, sub=login.sub)
     return Grant(
         session_id=session.pk,
@@ -191,9 +190,9 @@ def _describe(session: Session) -> Login:
     )
 
 
-def _evict(newest: Session, limit: int, now: datetime) -> None:
-    others = live_sessions(newest.user_id, now=now).exclude(pk=newest.pk)
-    for session_id in list(others.values_list("pk", flat=True)[limit - 1 :]):
+def _evict(user_id: object, limit: int, now: datetime) -> None:
+    # All are ranked alike, the new one too: of two logins at once, each would else end the other.
+    for session_id in list(live_sessions(user_id, now=now).values_list("pk", flat=True)[limit:]):
         revoke(session_id, reason=Reason.EVICTED, now=now)
 
 
@@ -250,7 +249,7 @@ def _swap(token: RefreshToken, now: datetime, settings: Settings) -> Grant | Non
 @sensitive_variables()
 def _settle(token: RefreshToken, now: datetime, settings: Settings) -> Grant:
     """Read the row, decide, and write if it still stands there; look again if it does not."""
-    for _ in range(MAX_ATTEMPTS):
+    for _ in range(ledger.MAX_ATTEMPTS):
         try:
             return _attempt(token, now, settings)
         except RefreshContended:
@@ -320,7 +319,7 @@ _kept: ContextVar[frozenset[UUID]] = ContextVar("drf_tessera_kept_sessions", def
 
 @contextmanager
 def keeping(session_id: UUID) -> Iterator[None]:
-    """Spare one session while a password is changed inside the block.
+    """Spare one session while a password is changed inside the block, and at nothing else.
 
     A change of password ends every session of its user; a view in which users change their own
     wants to keep the one that they are sitting at::
@@ -349,14 +348,22 @@ def revoke(
         owner: end it only if it is this user's.
         reason: why, for the row and the signal.
         now: the present, if not the clock's.
+
+    Raises:
+        TemporarilyUnavailable: the database is busy; nothing was ended.
     """
     moment = now or timezone.now()
     rows = ledger.select_sessions().filter(pk=session_id)
     rows = rows if owner is None else rows.filter(user_id=owner.pk)
-    with revocation.announcing(to_timestamp(moment)) as ended:
-        if not rows.live(moment).update(revoked_at=moment, revoked_for=reason.value):
-            return False
-        ended.append(session_id)
+
+    def end() -> list[UUID]:
+        with revocation.announcing(to_timestamp(moment)) as ended:
+            if rows.live(moment).update(revoked_at=moment, revoked_for=reason.value):
+                ended.append(session_id)
+        return ended
+
+    if not ledger.persist(end):
+        return False
     for user_id in rows.values_list("user_id", flat=True):
         ledger.publish(signals.session_revoked, session_id=session_id, sub=str(user_id), reason=reason.value)
     return True
@@ -375,12 +382,17 @@ def revoke_all(
     ended it, without a lock, and without reading first (which SQLite answers with "locked").
     """
     moment = now or timezone.now()
-    kept = _kept.get() | ({keep} if keep else set())
+    kept = (_kept.get() if reason is Reason.PASSWORD_CHANGED else frozenset()) | ({keep} if keep else set())
     rows = ledger.select_sessions().filter(user_id=user.pk).exclude(pk__in=kept)
-    with revocation.announcing(to_timestamp(moment)) as ended:
-        if rows.live(moment).update(revoked_at=moment, revoked_for=reason.value):
-            marked = rows.filter(revoked_at=moment, revoked_for=reason.value)
-            ended.extend(marked.values_list("pk", flat=True))
+
+    def end() -> list[UUID]:
+        with revocation.announcing(to_timestamp(moment)) as ended:
+            if rows.live(moment).update(revoked_at=moment, revoked_for=reason.value):
+                marked = rows.filter(revoked_at=moment, revoked_for=reason.value)
+                ended.extend(marked.values_list("pk", flat=True))
+        return ended
+
+    ended = ledger.persist(end)
     for session_id in ended:
         ledger.publish(signals.session_revoked, session_id=session_id, sub=str(user.pk), reason=reason.value)
     return len(ended)

@@ -24,6 +24,7 @@ from django.views.decorators.debug import sensitive_variables
 from drf_tessera.conf import Settings
 from drf_tessera.exceptions import (
     ClaimsHookError,
+    ProjectError,
     RefreshInvalid,
     TokenClaimInvalid,
     TokenExpired,
@@ -278,12 +279,21 @@ def _read_scope(value: object) -> str:
 
 @sensitive_variables()
 def write_refresh_token(login: Login, generation: int, secret: bytes) -> str:
-    """Write the refresh token of a session's ``generation``."""
+    """Write the refresh token of a session's ``generation``.
+
+    Raises:
+        ProjectError: it would be longer than what is read, so nobody should get it.
+    """
     head = _HEAD.pack(_VERSION, login.session_id.bytes, generation, secret, login.auth_time, login.expires_at)
     # ASCII JSON: `sub` may be any text, even a lone surrogate that UTF-8 could not carry.
     tail = json.dumps([login.sub, list(login.amr), login.scope], separators=(",", ":")).encode()
     mac = hmac.digest(get_keystore().refresh_keys[0], head + tail, "sha256")
-    return REFRESH_PREFIX + encode_base64url(head + tail + mac).decode()
+    text = REFRESH_PREFIX + encode_base64url(head + tail + mac).decode()
+    if len(text) > MAX_REFRESH_LENGTH:
+        raise ProjectError(
+            f"The refresh token would have {len(text)} characters: its user's key is too long."
+        )
+    return text
 
 
 @sensitive_variables()

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+import re
+from ipaddress import ip_address, ip_network
+from typing import Final
 
 from django.http import HttpRequest
 
 from drf_tessera.exceptions import HeaderMalformed
 from drf_tessera.sessions import Client
+
+_ADDRESS: Final = re.compile(
+    r"\[(?P<bracketed>[^]%]+)(%[^]]*)?](:\d+)?|(?P<plain>[^:%]+(?=(:\d+)?$)|[^%]*)(%.*|:\d+)?"
+)
+"""As ``REMOTE_ADDR`` and proxies write it: with a port or without, IPv6 in brackets if it has one."""
 
 
 def read_bearer_token(header: str, prefix: str) -> str | None:
@@ -54,7 +61,14 @@ def read_address(request: HttpRequest, *, proxies: int) -> str | None:
     if proxies and forwarded:
         hops = forwarded.split(",")
         address = hops[-min(proxies, len(hops))].strip()
+    match = _ADDRESS.fullmatch(address)
     try:
-        return str(ip_address(address.partition("%")[0]))
+        found = ip_address(match["bracketed"] or match["plain"]) if match else None
     except ValueError:
         return None
+    return None if found is None else str(getattr(found, "ipv4_mapped", None) or found)
+
+
+def name_network(address: str) -> str:
+    """Name the network that one subscriber has: an IPv4 address, or the first 64 bits of an IPv6 one."""
+    return str(ip_network((address, 64 if ":" in address else 32), strict=False))

@@ -71,8 +71,14 @@ class StrictJWTAuthentication(JWTAuthentication):
 class OptionalJWTAuthentication(JWTAuthentication):
     """The same for public views: a bad token makes the request anonymous instead of a 401.
 
-    Why it was refused stays on the request: ``request.token_error`` is the error, with its ``code``.
+    Why it was refused stays on the request: ``request.token_error`` is the error, with its ``code``, or
+    ``None`` where no token was refused.
     """
+
+    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, AccessToken] | None:
+        """Give the user and the token, or ``None``: nobody, for whatever reason."""
+        remember_failure(request._request, None)
+        return super().authenticate(request)
 
     def refuse(self, error: Refusal) -> None:
         """Let the request go on without a user."""

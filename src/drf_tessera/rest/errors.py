@@ -76,7 +76,7 @@ def to_api_exception(error: TesseraError) -> drf.APIException:
     raise error
 
 
-def remember_failure(request: HttpRequest, error: TesseraError) -> None:
+def remember_failure(request: HttpRequest, error: TesseraError | None) -> None:
     """Keep why a token was refused: for the challenge, and for views of optional authentication."""
     setattr(request, _FAILURE, error)
 

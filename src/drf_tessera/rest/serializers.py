@@ -69,7 +69,9 @@ class RefreshSerializer(serializers.Serializer[Any]):
 class RevokeSerializer(serializers.Serializer[Any]):
     """``{refresh}``, or nothing: then the access token in the header says which session."""
 
-    refresh = serializers.CharField(max_length=MAX_REFRESH_LENGTH, write_only=True, required=False)
+    refresh = serializers.CharField(
+        max_length=MAX_REFRESH_LENGTH, write_only=True, required=False, allow_null=True
+    )
 
 
 class VerifySerializer(serializers.Serializer[Any]):

@@ -7,7 +7,6 @@ default cache of Django is one for each process: use a shared one in production.
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Mapping
 
 from django.http import HttpRequest
@@ -16,8 +15,9 @@ from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
+from drf_tessera.backends import fold_name
 from drf_tessera.conf import get_settings
-from drf_tessera.transports import read_address
+from drf_tessera.transports import name_network, read_address
 
 
 def proxies_are_counted() -> bool:
@@ -52,8 +52,7 @@ class LoginAccountThrottle(SimpleRateThrottle):
         if name is None:
             return None  # the serializer will refuse it
         # One account must not have a budget for each way to write its name.
-        folded = unicodedata.normalize("NFKC", name.strip()).casefold()
-        digest = hashlib.sha256(folded.encode("utf-8", "backslashreplace")).hexdigest()
+        digest = hashlib.sha256(fold_name(name).encode("utf-8", "backslashreplace")).hexdigest()
         return self.cache_format % {"scope": self.scope, "ident": digest}
 
 
@@ -67,9 +66,9 @@ class LoginAddressThrottle(SimpleRateThrottle):
         return get_settings().login_rate_per_address
 
     def get_cache_key(self, request: Request, view: APIView) -> str | None:
-        """Name the address."""
+        """Name the address, or for IPv6 the network of 64 bits that one subscriber has for itself."""
         address = read_address(_plain(request), proxies=count_proxies())
-        ident = hashlib.sha256((address or "local").encode()).hexdigest()
+        ident = hashlib.sha256((name_network(address) if address else "local").encode()).hexdigest()
         return self.cache_format % {"scope": self.scope, "ident": ident}
 
 

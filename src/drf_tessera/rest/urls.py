@@ -13,5 +13,5 @@ urlpatterns = [
     path("revoke/", views.RevokeView.as_view(), name="token_revoke"),
     path("sessions/", views.SessionListView.as_view(), name="token_sessions"),
     path("sessions/others/", views.OtherSessionsView.as_view(), name="token_sessions_others"),
-    path("sessions/<uuid:session_id>/", views.SessionDetailView.as_view(), name="token_session"),
+    path("sessions/<str:session_id>/", views.SessionDetailView.as_view(), name="token_session"),
 ]

@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
+from django.db import connections, transaction
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions as drf
@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from drf_tessera import sessions
+from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import SessionNotFound, TesseraError, TokenMissing
 from drf_tessera.login import log_in
 from drf_tessera.rest.authentication import StrictJWTAuthentication
@@ -67,10 +68,18 @@ class TokenView(APIView):
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
         """Make the view function."""
-        return transaction.non_atomic_requests(super().as_view(**initkwargs))
+        view = super().as_view(**initkwargs)
+        for alias in connections:
+            view = transaction.non_atomic_requests(using=alias)(view)
+        return view
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse, before a byte is parsed, what is too large or in a charset that could unpack."""
+        """Refuse, before a byte is parsed, what is too large or in a charset that could unpack.
+
+        Whatever a form sends here is secret, to the reports of errors too.
+        """
+        # Django's decorator for this sets the same attribute, on views that take Django's request.
+        request._request.sensitive_post_parameters = "__ALL__"
         if _read_length(request) > MAX_BODY_BYTES:
             raise PayloadTooLarge
         if (request._request.encoding or "utf-8").lower() not in _CHARSETS:
@@ -114,7 +123,7 @@ def _write_grant(grant: sessions.Grant) -> dict[str, Any]:
     body: dict[str, Any] = {
         "access": grant.access,
         "refresh": grant.refresh,
-        "token_type": "Bearer",
+        "token_type": get_settings().header_prefix,
         "expires_in": grant.expires_in,
         "refresh_expires_in": grant.refresh_expires_in,
         "session": str(grant.session_id),
@@ -187,7 +196,7 @@ class RevokeView(TokenView):
     def post(self, request: Request) -> Response:
         """Log out."""
         body = _read_body(self.serializer_class, request)
-        if "refresh" in body:
+        if body.get("refresh") is not None:
             return Response({"revoked": sessions.revoke_by_refresh_token(body["refresh"])})
         found = StrictJWTAuthentication().authenticate(request)
         if found is None:
@@ -240,8 +249,12 @@ class OtherSessionsView(SessionView):
 class SessionDetailView(SessionView):
     """One session of the caller."""
 
-    def delete(self, request: Request, session_id: UUID) -> Response:
+    def delete(self, request: Request, session_id: str) -> Response:
         """Log out one device."""
-        if not sessions.revoke(session_id, owner=self.owner):
+        try:
+            named = UUID(session_id)
+        except ValueError:
+            raise SessionNotFound from None
+        if not sessions.revoke(named, owner=self.owner):
             raise SessionNotFound
         return Response(status=status.HTTP_204_NO_CONTENT)
