@@ -73,10 +73,17 @@ def find_imports(tree: ast.Module, name: str) -> Iterator[tuple[int, str]]:
             package = [PACKAGE, *name.split(".")][: -node.level] if node.level else []
             module = ".".join([*package, *([node.module] if node.module else [])])
             yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
-        elif _is_dynamic_import(node):
-            argument = node.args[0] if node.args else None
-            if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-                yield node.lineno, argument.value
+        elif isinstance(node, ast.Call) and _is_dynamic_import(node):
+            yield node.lineno, _read_dynamic(node)
+
+
+def _read_dynamic(node: ast.Call) -> str:
+    """Give what a dynamic import names; a literal that is relative, or none, could be anything of ours."""
+    called = [*node.args, *(word.value for word in node.keywords if word.arg in {"name", "dotted_path"})]
+    argument = called[0] if called else None
+    if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+        return f"{PACKAGE}{argument.value}" if argument.value.startswith(".") else argument.value
+    return ""
 
 
 def _is_dynamic_import(node: ast.AST) -> bool:
@@ -104,7 +111,12 @@ def _judge_import(name: str, line: int, target: str, order: list[str]) -> Iterat
 
 
 def _settings_read_at_import(tree: ast.Module) -> Iterator[int]:
-    """Find calls of ``get_settings`` and reads of Django's settings outside of any function."""
+    """Find calls of ``get_settings`` and reads of Django's settings outside of any function.
+
+    Under whatever names they were imported. A foreign key's model has to be named at import.
+    """
+    readers = {"get_settings", "read_settings"} | _names_of(tree, "get_settings", "read_settings")
+    holders = _names_of(tree, "settings")
     stack: list[ast.AST] = [tree]
     while stack:
         node = stack.pop()
@@ -113,6 +125,22 @@ def _settings_read_at_import(tree: ast.Module) -> Iterator[int]:
             stack += [*getattr(node, "decorator_list", []), *node.args.defaults]
             stack += [default for default in node.args.kw_defaults if default is not None]
             continue
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"get_settings", "read_settings"}:
+        if isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in readers:
+                yield node.lineno
+        reads = isinstance(node, ast.Attribute) and getattr(node.value, "id", "") in holders
+        if reads and node.attr != "AUTH_USER_MODEL":
             yield node.lineno
         stack += ast.iter_child_nodes(node)
+
+
+def _names_of(tree: ast.Module, *originals: str) -> set[str]:
+    """Give the names under which a module imports these."""
+    return {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.name in originals
+    }

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from drf_tessera import sessions
-from drf_tessera.models import Session
+from drf_tessera.models import Revocation, Session
 from tests.conftest import make_user
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +42,16 @@ def test_nothing_can_be_added_changed_or_deleted(admin: Client, anna: User) -> N
     assert admin.post(f"{LIST}{row.pk}/change/", {}).status_code == 403
     assert admin.post(f"{LIST}{row.pk}/delete/", {"post": "yes"}).status_code == 403
     assert Session.objects.count() == 1
+
+
+def test_a_user_can_be_deleted_together_with_the_sessions(admin: Client, anna: User) -> None:
+    grant = sessions.start(anna)
+    page = admin.get(f"/admin/auth/user/{anna.pk}/delete/").content.decode()
+    assert str(grant.session_id) in page
+    assert "account doesn" not in page
+    assert admin.post(f"/admin/auth/user/{anna.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not User.objects.filter(pk=anna.pk).exists()
+    assert Revocation.objects.get().session_id == grant.session_id
 
 
 def test_ends_sessions_and_tells_how_many(admin: Client, anna: User) -> None:

@@ -61,6 +61,31 @@ PLANTED = {
     "the JOSE library outside of its room": ("tokens.py", "from joserfc import jws", "only home is jose"),
     "the package itself": ("users.py", "from drf_tessera import AccessToken", "no module of the list"),
     "a setting read at import": ("users.py", "LIMIT = get_settings().clock_skew", "reads a setting"),
+    "one through its module": (
+        "users.py",
+        "from drf_tessera import conf\nLIMIT = conf.get_settings().clock_skew",
+        "reads a setting",
+    ),
+    "one under another name": (
+        "users.py",
+        "from drf_tessera.conf import get_settings as read\nX = read()",
+        "reads a setting",
+    ),
+    "one of Django's": (
+        "users.py",
+        "from django.conf import settings\nX = settings.DEBUG",
+        "reads a setting",
+    ),
+    "a dynamic one that is relative": (
+        "signals.py",
+        "from importlib import import_module\nimport_module('.sessions', 'drf_tessera')",
+        "imports sessions",
+    ),
+    "a dynamic one by a keyword": (
+        "signals.py",
+        "from importlib import import_module\nimport_module(name='drf_tessera.sessions')",
+        "imports sessions",
+    ),
     "one read by a default": ("users.py", "def f(x=get_settings()): ...", "reads a setting"),
     "code in a package": ("rest/__init__.py", "X = 1", "has code of its own"),
     "a module that is not in the list": ("extra.py", "X = 1", "is not in the list"),

@@ -16,6 +16,7 @@ from django.urls import include, path
 from rest_framework.settings import api_settings
 
 from drf_tessera import checks
+from drf_tessera.conf import read_settings
 from drf_tessera.rest.views import LoginView, RefreshView
 from tests.test_conf import BAD
 
@@ -78,6 +79,13 @@ class TestE012:
         with override_settings(ROOT_URLCONF="tests.planted_urls"):
             return [found.msg for found in checks.check_refresh_views(None)]
 
+    def test_atomic_requests_elsewhere_are_no_concern(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Neither a false alarm about a second database, nor a view that only leaves out the first."""
+        other = {**connections.settings["default"], "ATOMIC_REQUESTS": True}
+        monkeypatch.setitem(connections.settings, "other", other)
+        assert self.report(monkeypatch, OwnRefresh.as_view()) == []
+        assert {"default", "other"} <= OwnRefresh.as_view()._non_atomic_requests
+
     def test_subclasses_inherit_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert self.report(monkeypatch, OwnRefresh.as_view()) == []
 
@@ -130,3 +138,43 @@ def test_w003_proxies_that_nobody_counted(monkeypatch: pytest.MonkeyPatch) -> No
     assert "W003" in reported(deploy=True)
     monkeypatch.setattr(api_settings, "NUM_PROXIES", 0)
     assert checks.check_proxies(None) == []
+
+
+@pytest.mark.parametrize("fallbacks", [[None], [""], "abc", [b"x", 1], None])
+def test_e015_fallbacks_that_anybody_could_guess(fallbacks: Any) -> None:
+    with override_settings(SECRET_KEY_FALLBACKS=fallbacks):
+        assert reported() == {"E015"}
+        assert len(read_settings()[0].secrets) == (2 if fallbacks == [b"x", 1] else 1)
+    with override_settings(SECRET_KEY_FALLBACKS=("an older key", b"and another")):
+        assert reported() == set()
+
+
+@pytest.mark.parametrize("name", ["nothing", "password", "groups"])
+def test_e013_user_fields_that_no_token_can_carry(name: str) -> None:
+    with override_settings(TESSERA={"USER_FIELDS": [name]}):
+        assert reported() == {"E013"}
+
+
+CACHE = "django.core.cache.backends."
+
+
+@pytest.mark.parametrize(
+    ("backend", "found"),
+    [
+        ("locmem.LocMemCache", {"E014"}),
+        ("dummy.DummyCache", {"E014"}),
+        ("filebased.FileBasedCache", {"E014"}),
+        ("db.DatabaseCache", {"E014"}),
+        ("memcached.PyMemcacheCache", {"W004"}),
+        ("redis.RedisCache", set()),
+    ],
+)
+def test_e014_and_w004_caches_that_lose_news(backend: str, found: set[str]) -> None:
+    caches = {
+        "default": {"BACKEND": f"{CACHE}locmem.LocMemCache"},
+        "news": {"BACKEND": CACHE + backend, "LOCATION": "x"},
+    }
+    with override_settings(CACHES=caches, TESSERA={"REVOCATION_CACHE": "news"}):
+        assert {
+            str(item.id).removeprefix("tessera.") for item in checks.check_revocation_cache(None)
+        } == found

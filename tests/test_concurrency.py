@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -20,12 +21,13 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections
+from rest_framework.test import APIClient
 
 from drf_tessera import sessions
 from drf_tessera.exceptions import RefreshReused
 from drf_tessera.models import Session
 from drf_tessera.rotation import Outcome
-from tests.conftest import PASSWORD, make_user
+from tests.conftest import PASSWORD, bearer, log_in, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -136,11 +138,38 @@ def test_a_theft_found_twenty_times_at_once_is_reported_once() -> None:
 
 
 def test_logins_at_once_keep_to_the_limit(settings: Any) -> None:
-    settings.TESSERA = {"MAX_SESSIONS_PER_USER": 3}
-    user = make_user("anna")
-    all_at_once(lambda: sessions.start(user), callers=8)
-    sessions.start(user)
-    assert sessions.live_sessions(user.pk).count() == 3
+    for limit in (1, 3):
+        settings.TESSERA = {"MAX_SESSIONS_PER_USER": limit}
+        user = make_user(f"anna{limit}")
+        for _ in range(5):
+            all_at_once(lambda user=user: sessions.start(user), callers=8)
+            assert sessions.live_sessions(user.pk).count() == limit
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the lock of a whole database is SQLite's")
+def test_where_others_write_for_too_long_the_answer_is_503(api: APIClient) -> None:
+    body = log_in(api, make_user("anna"))
+    connection.close()
+    limits = connection.settings_dict["OPTIONS"]
+    before, limits["timeout"] = limits["timeout"], 0.1
+    holder = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    try:
+        holder.execute("BEGIN IMMEDIATE")
+        for method, path, data in (
+            ("post", "/api/token/", {"username": "anna", "password": PASSWORD}),
+            ("post", "/api/token/refresh/", {"refresh": body["refresh"]}),
+            ("post", "/api/token/revoke/", {"refresh": body["refresh"]}),
+            ("delete", "/api/token/sessions/", None),
+            ("delete", f"/api/token/sessions/{body['session']}/", None),
+        ):
+            answer = getattr(api, method)(path, data, **bearer(body["access"]))
+            assert (path, answer.status_code) == (path, 503)
+            assert answer["Retry-After"] == "1"
+    finally:
+        holder.close()
+        connection.close()
+        limits["timeout"] = before
+    assert api.post("/api/token/revoke/", {"refresh": body["refresh"]}).json() == {"revoked": True}
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="isolation levels are PostgreSQL's here")

@@ -60,6 +60,20 @@ def test_a_misspelt_key_is_told_with_a_guess() -> None:
     assert found.hint.startswith("The keys are: ACCESS_LIFETIME")
 
 
+@pytest.mark.parametrize(
+    ("key", "ours"),
+    [
+        ("REFRESH_TOKEN_LIFETIME", "SESSION_IDLE_LIFETIME"),
+        ("AUTH_HEADER_TYPES", "HEADER_PREFIX"),
+        ("JWT_EXPIRATION_DELTA", "ACCESS_LIFETIME"),
+        ("SIGNING_KEY", "KEYS"),
+    ],
+)
+def test_a_key_of_another_package_is_translated(key: str, ours: str) -> None:
+    (found,) = problems(**{key: 1})
+    assert found.hint == f"Did you mean {ours!r}?"
+
+
 def test_no_dict_is_told() -> None:
     with override_settings(TESSERA=[1]):
         assert [found.id for found in read_settings()[1]] == ["tessera.E001"]
@@ -85,6 +99,10 @@ BAD = [
     ("E005", "MAX_SESSIONS_PER_USER", 0),
     ("E006", "ISSUER", ""),
     ("E006", "ISSUER", 1),
+    ("E006", "ISSUER", "\ud800"),
+    ("E006", "ISSUER", "x" * 256),
+    ("E006", "AUDIENCE", ["x" * 256]),
+    ("E006", "AUDIENCE", list("abcdefghijklmnopqrstu")),
     ("E006", "AUDIENCE", ""),
     ("E006", "AUDIENCE", []),
     ("E006", "AUDIENCE", ["a", 1]),

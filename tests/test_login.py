@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.hashers import MD5PasswordHasher
+from django.contrib.auth.hashers import MD5PasswordHasher, make_password
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.db import DatabaseError
 from django.test import RequestFactory
 
+from drf_tessera import sessions
 from drf_tessera.backends import EmailBackend
 from drf_tessera.exceptions import EmailLoginUnavailable, LoginFailed
 from drf_tessera.login import log_in
@@ -46,6 +49,7 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 class TestLogIn:
+    @pytest.mark.django_db(transaction=True)
     @pytest.mark.parametrize(
         "given", [{"username": "anna"}, {"username": "ANNA@Example.com"}, {"email": "anna@EXAMPLE.com"}]
     )
@@ -211,3 +215,122 @@ def test_a_collation_that_folds_letters_does_as_in_django(anna: AbstractBaseUser
     """MariaDB finds "ANNA" for "anna", here and in Django's own backend; others find nobody."""
     found = EmailBackend().authenticate(None, username="ANNA", password=PASSWORD)
     assert found == ModelBackend().authenticate(None, username="ANNA", password=PASSWORD)
+
+
+class Racing(EmailBackend):
+    """Something happens to the account while its password is being checked."""
+
+    happens: Any = None
+
+    def authenticate(self, *args: Any, **kwargs: Any) -> Any:
+        found = super().authenticate(*args, **kwargs)
+        if found is not None:
+            type(self).happens(found)
+        return found
+
+
+def change_password(user: Any) -> None:
+    again = type(user)._default_manager.get(pk=user.pk)
+    again.set_password("another one")
+    again.save()
+
+
+def rehash(user: Any) -> None:
+    type(user)._default_manager.update(password=make_password(PASSWORD))
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+class TestRaces:
+    @pytest.fixture(autouse=True)
+    def _race(self, autocommit: bool, settings: Any, request: pytest.FixtureRequest) -> None:
+        request.getfixturevalue("transactional_db" if autocommit else "db")
+        settings.AUTHENTICATION_BACKENDS = ["tests.test_login.Racing"]
+
+    def test_a_password_that_is_changed_meanwhile_lets_nobody_in(self, monkeypatch: Any) -> None:
+        anna = make_user("anna")
+        monkeypatch.setattr(Racing, "happens", staticmethod(change_password))
+        with pytest.raises(LoginFailed):
+            log_in(request(), username="anna", password=PASSWORD)
+        assert not sessions.live_sessions(anna.pk).exists()
+
+    def test_a_hash_that_is_made_stronger_meanwhile_does_no_harm(self, monkeypatch: Any) -> None:
+        anna = make_user("anna")
+        done: list[Any] = []
+
+        def rehash_once(user: Any) -> None:
+            if not done:
+                done.append(user)
+                rehash(user)
+
+        monkeypatch.setattr(Racing, "happens", staticmethod(rehash_once))
+        log_in(request(), username="anna", password=PASSWORD)
+        assert sessions.live_sessions(anna.pk).count() == 1
+
+    def test_one_that_never_stops_moving_lets_nobody_in(self, monkeypatch: Any) -> None:
+        make_user("anna")
+        monkeypatch.setattr(Racing, "happens", staticmethod(rehash))
+        with pytest.raises(LoginFailed):
+            log_in(request(), username="anna", password=PASSWORD)
+
+    @pytest.mark.parametrize("what", ["delete", "deactivate"])
+    def test_an_account_that_goes_meanwhile_lets_nobody_in(self, monkeypatch: Any, what: str) -> None:
+        make_user("anna")
+
+        def go(user: Any) -> None:
+            rows = type(user)._default_manager.filter(pk=user.pk)
+            if what == "delete":
+                rows.delete()
+            else:
+                rows.update(is_active=False)
+
+        monkeypatch.setattr(Racing, "happens", staticmethod(go))
+        with pytest.raises(LoginFailed):
+            log_in(request(), username="anna", password=PASSWORD)
+        assert not Session.objects.exists()
+
+    def test_an_account_that_goes_after_that_is_no_500(self, monkeypatch: Any) -> None:
+        monkeypatch.setattr(Racing, "happens", staticmethod(lambda user: None))
+        make_user("anna")
+
+        def receive(user: Any, **kwargs: Any) -> None:
+            type(user)._default_manager.filter(pk=user.pk).delete()
+            raise DatabaseError("what saving a row says that is gone")
+
+        with heard(user_logged_in, receive), pytest.raises(LoginFailed):
+            log_in(request(), username="anna", password=PASSWORD)
+
+    def test_another_error_of_the_database_is_told(self, monkeypatch: Any) -> None:
+        monkeypatch.setattr(Racing, "happens", staticmethod(lambda user: None))
+        make_user("anna")
+
+        def receive(user: Any, **kwargs: Any) -> None:
+            raise DatabaseError("something else")
+
+        with heard(user_logged_in, receive), pytest.raises(DatabaseError, match="something else"):
+            log_in(request(), username="anna", password=PASSWORD)
+
+
+@contextmanager
+def heard(signal: Any, receive: Any) -> Iterator[None]:
+    signal.connect(receive)
+    try:
+        yield
+    finally:
+        signal.disconnect(receive)
+
+
+@pytest.mark.parametrize("name", ["\xe4nna", "ann\xe1", "a\u0301nna"])
+def test_another_letter_is_another_name_under_every_collation(name: str) -> None:
+    """Else each spelling had its own budget of guesses at one password."""
+    make_user("anna")
+    with pytest.raises(LoginFailed):
+        log_in(request(), username=name, password=PASSWORD)
+
+
+def test_a_user_name_counts_before_any_number_of_addresses() -> None:
+    model: Any = get_user_model()
+    for index in range(12):
+        model._default_manager.create_user(f"squatter{index}", "vic@example.com", "theirs")
+    model._default_manager.create_user("vic@example.com", "x@example.com", PASSWORD)
+    user, _ = log_in(request(), username="vic@example.com", password=PASSWORD)
+    assert user.get_username() == "vic@example.com"

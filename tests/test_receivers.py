@@ -6,12 +6,16 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in
+from django.contrib.sessions.models import Session as DjangoSession
 from django.db import transaction
+from django.db.models.deletion import Collector
 
 from drf_tessera import sessions, signals
 from drf_tessera.models import Session
+from drf_tessera.receivers import checking_password
 from tests.conftest import PASSWORD, make_user
 
 
@@ -76,6 +80,36 @@ class TestPassword:
         assert user.check_password(PASSWORD)
         user.refresh_from_db()
         assert user.password != before
+        assert reasons() == {""}
+
+    @pytest.mark.parametrize("how", ["unusable", "assigned"])
+    def test_what_is_no_stronger_hash_ends_them_also_where_one_was_due(
+        self, user: AbstractBaseUser, settings: Any, how: str
+    ) -> None:
+        settings.PASSWORD_HASHERS = [
+            "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+            "django.contrib.auth.hashers.MD5PasswordHasher",
+        ]
+        user = get_user_model()._default_manager.get(pk=user.pk)
+        if how == "unusable":
+            user.set_unusable_password()
+        else:
+            user.password = make_password("another one")
+        user.save(update_fields=["password"])
+        assert reasons() == {"password_changed"}
+
+    def test_two_logins_at_once_that_both_make_it_stronger_end_nothing(
+        self, user: AbstractBaseUser, settings: Any
+    ) -> None:
+        """What every login does after an upgrade of Django: the second finds the hash of the first."""
+        settings.PASSWORD_HASHERS = [
+            "django.contrib.auth.hashers.ScryptPasswordHasher",
+            "django.contrib.auth.hashers.MD5PasswordHasher",
+        ]
+        first, second = (get_user_model()._default_manager.get(pk=user.pk) for _ in range(2))
+        for found in (first, second):
+            with checking_password():
+                assert found.check_password(PASSWORD)
         assert reasons() == {""}
 
     def test_keeping_spares_the_session_that_one_sits_at(self, user: AbstractBaseUser) -> None:
@@ -184,3 +218,11 @@ def test_a_login_is_no_reason(user: AbstractBaseUser) -> None:
 
 def _meta(**options: object) -> type:
     return type("Meta", (), {**options, "app_label": "accounts"})
+
+
+def test_other_models_are_deleted_by_one_statement_as_ever() -> None:
+    """A receiver of every model's deletions would make Django read all rows before."""
+    collector = Collector(using="default", origin=None)
+    assert collector.can_fast_delete(DjangoSession._default_manager.all())
+    assert collector.can_fast_delete(Session._default_manager.all())
+    assert not collector.can_fast_delete(get_user_model()._default_manager.all())

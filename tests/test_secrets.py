@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
-from django.test import RequestFactory
+from django.core.signals import got_request_exception
+from django.test import Client, RequestFactory
 from django.views.debug import ExceptionReporter
 from rest_framework.test import APIClient
 
@@ -79,6 +81,36 @@ def frames(call: Any) -> str:
         assert ours, "the exception must pass through our code"
         return str([frame["vars"] for frame in ours])
     pytest.fail("nothing was raised")
+
+
+@pytest.mark.parametrize("form", ["json", "multipart", "urlencoded"])
+@pytest.mark.parametrize("kind", ["get_traceback_text", "get_traceback_html"])
+def test_no_report_with_its_request_shows_any(
+    client: Client, anna: AbstractBaseUser, settings: Any, form: str, kind: str
+) -> None:
+    """What is mailed to the admins: the request is a part of it, and forms are a part of the request."""
+    refresh = str(sessions.start(anna).refresh)
+    settings.TESSERA = {"CLAIMS": fail}
+    reports: list[str] = []
+
+    def report(request: Any, **kwargs: Any) -> None:
+        reports.append(getattr(ExceptionReporter(request, *sys.exc_info()), kind)())
+
+    types = {"json": "application/json", "urlencoded": "application/x-www-form-urlencoded"}
+    client.raise_request_exception = False
+    got_request_exception.connect(report)
+    try:
+        for path, body in (
+            ("/api/token/", {"username": "anna", "password": PASSWORD}),
+            ("/api/token/refresh/", {"refresh": refresh}),
+        ):
+            data: Any = urlencode(body) if form == "urlencoded" else body
+            extra = {"content_type": types[form]} if form in types else {}
+            assert client.post(path, data, **extra).status_code == 500
+    finally:
+        got_request_exception.disconnect(report)
+    assert len(reports) == 2
+    search("".join(reports), refresh, PASSWORD, PASSWORD.replace(" ", "+"))
 
 
 def test_no_traceback_of_a_login_shows_any(api: APIClient, anna: AbstractBaseUser, settings: Any) -> None:

@@ -70,6 +70,7 @@ def row(grant: sessions.Grant) -> Session:
 
 
 class TestStart:
+    @pytest.mark.django_db(transaction=True)
     def test_is_one_statement(self, anna: AbstractBaseUser, django_assert_num_queries: Any) -> None:
         with django_assert_num_queries(1):
             start(anna)
@@ -313,6 +314,7 @@ class TestSqlAgreesWithTheRule:
         active: bool,
         token: int,
     ) -> None:
+        type(anna)._default_manager.filter(pk=anna.pk).update(is_active=True)
         grant = start(anna)
         type(anna)._default_manager.filter(pk=anna.pk).update(is_active=active)
         Session.objects.filter(pk=grant.session_id).update(
@@ -356,6 +358,7 @@ class TestHook:
         assert plans == [f"plan {count}" for count in range(1, 6)]
         assert calls == [(anna.pk, first.session_id)] * 5
 
+    @pytest.mark.django_db(transaction=True)
     def test_costs_one_statement_more(
         self, anna: AbstractBaseUser, settings: Any, django_assert_num_queries: Any
     ) -> None:
@@ -418,10 +421,17 @@ class TestRevoke:
         first, second, third = (start(anna) for _ in range(3))
         with sessions.keeping(first.session_id):
             with sessions.keeping(second.session_id):
-                assert sessions.revoke_all(anna) == 1
-            assert sessions.revoke_all(anna) == 1
-        assert sessions.revoke_all(anna) == 1
+                assert sessions.revoke_all(anna, reason=Reason.PASSWORD_CHANGED) == 1
+            assert sessions.revoke_all(anna, reason=Reason.PASSWORD_CHANGED) == 1
+        assert sessions.revoke_all(anna, reason=Reason.PASSWORD_CHANGED) == 1
         assert row(third).revoked_at is not None
+
+    def test_keeping_spares_no_session_of_a_user_who_is_deactivated(self, anna: Any) -> None:
+        grant = start(anna)
+        with sessions.keeping(grant.session_id):
+            anna.is_active = False
+            anna.save()
+        assert row(grant).revoked_for == "user_inactive"
 
     def test_any_generation_of_a_refresh_token_may_log_out(self, anna: AbstractBaseUser) -> None:
         grant, moment = start(anna), NOW
@@ -620,3 +630,47 @@ class TestContention:
         assert row(grant).revoked_at is None
         settings.TESSERA = {"REFRESH_GRACE": 0, "REFRESH_RECOVERIES": 100}
         assert sessions.refresh(str(grant.refresh), now=NOW).refresh
+
+
+class Busy(OperationalError):
+    """What PostgreSQL says when another writer was faster."""
+
+    def __init__(self, sqlstate: str) -> None:
+        super().__init__("could not serialize access")
+        self.__cause__ = type("Cause", (Exception,), {"sqlstate": sqlstate})()
+
+
+class TestPersist:
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("times", [0, 1, 9])
+    def test_a_write_is_tried_until_nobody_is_faster(self, times: int) -> None:
+        left = [None] * times
+
+        def write() -> str:
+            if left:
+                left.pop()
+                raise Busy("40001")
+            return "written"
+
+        assert ledger.persist(write) == "written"
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize(("sqlstate", "expected"), [("40P01", 10), ("55P03", 1)])
+    def test_and_then_it_is_unavailable_for_the_moment(self, sqlstate: str, expected: int) -> None:
+        tries = []
+
+        def write() -> None:
+            tries.append(1)
+            raise Busy(sqlstate)
+
+        with pytest.raises(TemporarilyUnavailable):
+            ledger.persist(write)
+        assert len(tries) == expected
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_transaction_has_to_be_begun_again_by_whoever_began_it(self) -> None:
+        def write() -> None:
+            raise Busy("40001")
+
+        with transaction.atomic(), pytest.raises(Busy):
+            ledger.persist(write)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drf_tessera.exceptions import RefreshInvalid, TokenClaimInvalid, TokenMalformed
+from drf_tessera.exceptions import ProjectError, RefreshInvalid, TokenClaimInvalid, TokenMalformed
 from drf_tessera.jose.encoding import decode_base64url, encode_base64url
 from drf_tessera.keystore import get_keystore
 from drf_tessera.tokens import (
@@ -167,3 +167,9 @@ def test_times_of_a_project_without_time_zones() -> None:
     aware = timezone.now()
     naive = timezone.make_naive(aware)
     assert to_timestamp(naive) == to_timestamp(aware) == aware.timestamp()
+
+
+def test_a_refresh_token_that_could_not_be_read_is_not_written() -> None:
+    login = Login(session_id=uuid4(), sub="\U0001f600" * 200, auth_time=1, expires_at=2, amr=(), scope="")
+    with pytest.raises(ProjectError, match="key is too long"):
+        write_refresh_token(login, 1, b"s" * 16)

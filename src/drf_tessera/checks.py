@@ -42,7 +42,7 @@ def connect() -> None:
 
 
 def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report E001 to E007, E009, E010, E013, E014, and E008 for ``CLAIMS``: what cannot work."""
+    """Report E001 to E007, E009, E010, E013 to E015, and E008 for ``CLAIMS``: what cannot work."""
     return [Error(found.message, hint=found.hint, id=found.id) for found in read_settings()[1]]
 
 
@@ -115,9 +115,8 @@ def check_refresh_views(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     The end of a stolen session would be rolled back together with the refusal.
     """
     alias = router.db_for_write(Session)
-    if not connections.settings[alias].get("ATOMIC_REQUESTS") or not getattr(
-        django_settings, "ROOT_URLCONF", None
-    ):
+    atomic = connections.settings[alias].get("ATOMIC_REQUESTS")
+    if not atomic or not getattr(django_settings, "ROOT_URLCONF", None):
         return []
     return [
         Error(

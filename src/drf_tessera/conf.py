@@ -139,7 +139,7 @@ def read_settings() -> tuple[Settings, list[Problem]]:
 
 def _read_secrets() -> tuple[tuple[bytes, ...], list[Problem]]:
     """Read ``SECRET_KEY`` and its fallbacks; a fallback that anybody could guess verifies nothing."""
-    fallbacks = django_settings.SECRET_KEY_FALLBACKS
+    fallbacks: Any = django_settings.SECRET_KEY_FALLBACKS
     listed = fallbacks if isinstance(fallbacks, list | tuple) else ()
     good = [secret for secret in listed if isinstance(secret, str | bytes) and secret]
     secrets = tuple(force_bytes(secret) for secret in (django_settings.SECRET_KEY, *good))

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from copy import copy
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from django.contrib.auth import get_user_model
 from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.dispatch import Signal
 from django.views.decorators.debug import sensitive_variables
 
@@ -27,6 +26,7 @@ from drf_tessera.exceptions import (
     PasswordChanged,
     RefreshContended,
     RefreshInvalid,
+    Refusal,
     SessionUnknown,
     TemporarilyUnavailable,
     UserGone,
@@ -158,30 +158,34 @@ def insert(session: Session) -> None:
         UserGone, UserInactive, PasswordChanged: that is what happened.
         TemporarilyUnavailable: see :func:`translated_contention`.
     """
-    user, row = session.user, copy(session)
-    known = vars(user).get("password")
-    same = active_users().filter(pk=user.pk)
-    same = same if known is None else same.filter(password=known)
+    same = _select_unchanged(session.user)
+    if transaction.get_connection(find_database()).in_atomic_block:
+        # A row that is refused would spoil the transaction, so it is asked for before.
+        if not same.exists():
+            raise _explain_user(session.user)
+        persist(partial(session.save, force_insert=True, using=find_database()))
+        return
+    row = copy(session)
     row.user_id = Subquery(same.values("pk")[:1])
-
-    def save() -> None:
-        with transaction.atomic(using=find_database()) if is_in_transaction() else nullcontext():
-            row.save(force_insert=True, using=find_database())
-
     try:
-        persist(save)
+        persist(partial(row.save, force_insert=True, using=find_database()))
     except IntegrityError:
-        _explain_user(user.pk)
-        raise
+        raise _explain_user(session.user) from None
 
 
-def _explain_user(pk: object) -> None:
-    rows = get_user_model()._default_manager.using(find_database()).filter(pk=pk)
-    if not rows.exists():
-        raise UserGone
-    if not active_users().using(find_database()).filter(pk=pk).exists():
-        raise UserInactive
-    raise PasswordChanged
+def _select_unchanged(user: Any) -> QuerySet[Any]:
+    """Select the user's row if it is active and has the password that was read with ``user``."""
+    rows = active_users().using(find_database()).filter(pk=user.pk)
+    known = vars(user).get("password")
+    return rows if known is None else rows.filter(password=known)
+
+
+def _explain_user(user: Any) -> Refusal:
+    if not type(user)._default_manager.using(find_database()).filter(pk=user.pk).exists():
+        return UserGone()
+    if not active_users().using(find_database()).filter(pk=user.pk).exists():
+        return UserInactive()
+    return PasswordChanged()
 
 
 def persist(action: Callable[[], T]) -> T:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, cast
 
 from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model
@@ -65,7 +65,7 @@ def log_in(
     else:
         raise EmailLoginUnavailable
     user, grant = _prove(request, credentials, client)
-    request.user = user  # as django.contrib.auth.login does, for receivers that look there
+    request.user = cast("Any", user)  # as django.contrib.auth.login does, for receivers that look there
     try:
         with translated_contention():
             user_logged_in.send(sender=type(user), request=request, user=user)

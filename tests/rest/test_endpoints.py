@@ -12,9 +12,10 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection
 from django.utils import timezone
 from rest_framework import serializers
-from rest_framework.test import APIClient
+from rest_framework.request import Request
+from rest_framework.test import APIClient, APIRequestFactory
 
-from drf_tessera import sessions
+from drf_tessera import OptionalJWTAuthentication, sessions
 from drf_tessera.models import Session
 from drf_tessera.tokens import read_refresh_token
 from tests.conftest import PASSWORD, bearer, log_in
@@ -51,6 +52,7 @@ class TestLogin:
         assert str(body["access"]).count(".") == 2
         assert str(body["refresh"]).startswith("tsr_")
 
+    @pytest.mark.django_db(transaction=True)
     def test_costs_three_statements(
         self, api: APIClient, anna: AbstractBaseUser, django_assert_num_queries: Any
     ) -> None:
@@ -143,6 +145,7 @@ class TestCall:
         settings.TESSERA = {"HEADER_PREFIX": "JWT"}
         access = log_in(api, anna)["access"]
         assert api.get("/me/", HTTP_AUTHORIZATION=f"JWT {access}").status_code == 200
+        assert log_in(api, anna)["token_type"] == "JWT"
         answer = api.get("/me/", **bearer(access))
         assert (answer.status_code, answer["WWW-Authenticate"]) == (401, 'JWT realm="api"')
 
@@ -213,6 +216,12 @@ class TestCall:
 
 
 class TestOptional:
+    def test_a_request_that_was_not_refused_has_no_reason(self, anna: AbstractBaseUser) -> None:
+        for headers in ({}, bearer(sessions.start(anna).access)):
+            request = Request(APIRequestFactory().get("/", **headers))
+            OptionalJWTAuthentication().authenticate(request)
+            assert request.token_error is None
+
     def test_greets_whom_it_knows(self, api: APIClient, anna: AbstractBaseUser) -> None:
         access = log_in(api, anna)["access"]
         assert api.get("/public/", **bearer(access)).json() == {"id": str(anna.pk), "reason": None}
@@ -432,3 +441,13 @@ def test_a_token_of_a_session_that_moved_on_still_counts(api: APIClient, anna: A
     api.post("/api/token/refresh/", {"refresh": body["refresh"]})
     assert api.get("/me/", **bearer(body["access"])).status_code == 200
     assert read_refresh_token(str(body["refresh"])).generation == 0
+
+
+def test_a_refresh_token_of_null_means_the_one_in_the_header(api: APIClient, anna: AbstractBaseUser) -> None:
+    access = log_in(api, anna)["access"]
+    assert api.post("/api/token/revoke/", {"refresh": None}, **bearer(access)).json() == {"revoked": True}
+
+
+def test_a_session_id_that_is_none_is_our_404(api: APIClient, anna: AbstractBaseUser) -> None:
+    answer = api.delete("/api/token/sessions/xyz/", **bearer(log_in(api, anna)["access"]))
+    assert (answer.status_code, answer.json()["code"]) == (404, "session_not_found")

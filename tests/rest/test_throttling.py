@@ -67,6 +67,13 @@ def test_a_forwarded_address_is_believed_only_from_counted_proxies(
     assert behind == [401, 401, 429]
 
 
+def test_a_network_of_ipv6_is_one_address(api: APIClient, settings: Any) -> None:
+    settings.TESSERA = {"LOGIN_RATE_PER_ADDRESS": "2/min"}
+    tries = [attempt(api, f"d{index}", REMOTE_ADDR=f"2001:db8::{index}") for index in range(3)]
+    assert tries == [401, 401, 429]
+    assert attempt(api, "e", REMOTE_ADDR="2001:db8:0:1::1") == 401
+
+
 @pytest.mark.parametrize("rate", ["LOGIN_RATE_PER_ACCOUNT", "LOGIN_RATE_PER_ADDRESS"])
 def test_the_rates_are_settings_and_live(api: APIClient, settings: Any, rate: str) -> None:
     settings.TESSERA = {rate: "1/hour"}

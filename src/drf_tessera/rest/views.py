@@ -79,7 +79,7 @@ class TokenView(APIView):
         Whatever a form sends here is secret, to the reports of errors too.
         """
         # Django's decorator for this sets the same attribute, on views that take Django's request.
-        request._request.sensitive_post_parameters = "__ALL__"
+        request._request.sensitive_post_parameters = "__ALL__"  # type: ignore[attr-defined]
         if _read_length(request) > MAX_BODY_BYTES:
             raise PayloadTooLarge
         if (request._request.encoding or "utf-8").lower() not in _CHARSETS:
