@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 
-from tests.settings import *  # noqa: F403 - one setting differs
+from tests.settings import *  # noqa: F403 - some settings differ
 from tests.settings import DATABASES
 
 DATABASES["default"]["NAME"] = os.environ["TESSERA_SERVER_DB_NAME"]
+if "TESSERA_SERVER_DB_PORT" in os.environ:
+    DATABASES["default"] = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "postgres",
+        "USER": "postgres",
+        "HOST": "127.0.0.1",
+        "PORT": os.environ["TESSERA_SERVER_DB_PORT"],
+        "CONN_MAX_AGE": 600,  # so that a connection outlives the server that it was made to
+    }
+if "TESSERA_SERVER_REDIS" in os.environ:
+    CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+        "news": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": os.environ["TESSERA_SERVER_REDIS"],
+        },
+    }
+TESSERA = json.loads(os.environ.get("TESSERA_SERVER_SETTINGS", "{}"))

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
 import sqlite3
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +20,7 @@ from drf_tessera.exceptions import RefreshReused
 from drf_tessera.models import Session
 from drf_tessera.rotation import Outcome
 from tests.conftest import PASSWORD, bearer, log_in, make_user
+from tests.servers import call, serve
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -203,62 +196,18 @@ def test_stricter_isolation_changes_nothing(level: str) -> None:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     """A real web server with several worker processes, on the database of this test run."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {
-        **os.environ,
-        "TESSERA_SERVER_DB_NAME": str(connection.settings_dict["NAME"]),
-        "DJANGO_SETTINGS_MODULE": "tests.server_settings",
-        "PYTHONPATH": str(Path(__file__).parent.parent),
-    }
-    log = tmp_path / "server.log"
-    command = ["-m", "gunicorn", "--workers", "3", "--threads", "4", "--bind", f"127.0.0.1:{port}"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *command, "django.core.wsgi:get_wsgi_application()"],
-            env=environment,
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        _wait_for(port, process, log)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(300):
-        assert process.poll() is None, log.read_text()
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    pytest.fail(log.read_text())
-
-
-def post(url: str, body: dict[str, str]) -> tuple[int, dict[str, Any]]:
-    request = urllib.request.Request(  # noqa: S310 - an address of this test
-        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the same
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.loads(error.read() or b"{}")
+    with serve(tmp_path) as address:
+        yield address
 
 
 @pytest.mark.server
 def test_over_http_with_several_workers(server: str) -> None:
     user = make_user("anna")
-    status, body = post(f"{server}/api/token/", {"username": user.get_username(), "password": PASSWORD})
+    status, body = call(f"{server}/api/token/", {"username": user.get_username(), "password": PASSWORD})
     assert status == 200
     for generation in range(ROUNDS):
         text = body["refresh"]
-        answers = all_at_once(lambda text=text: post(f"{server}/api/token/refresh/", {"refresh": text}))
+        answers = all_at_once(lambda text=text: call(f"{server}/api/token/refresh/", {"refresh": text}))
         assert Counter(status for status, _ in answers) == {200: CALLERS}
         assert all(answer["access"] for _, answer in answers)
         judge([answer.get("refresh") for _, answer in answers], generation)

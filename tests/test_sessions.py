@@ -118,7 +118,7 @@ class TestStart:
 
     def test_a_limit_of_one_keeps_the_new_one(self, anna: AbstractBaseUser, settings: Any) -> None:
         settings.TESSERA = {"MAX_SESSIONS_PER_USER": 1}
-        first, second = start(anna), start(anna)
+        first, second = start(anna), sessions.start(anna, now=NOW + timedelta(seconds=1))
         assert row(first).revoked_for == "evicted"
         assert row(second).revoked_at is None
 

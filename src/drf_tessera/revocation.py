@@ -251,6 +251,12 @@ def _follow(feed: Feed, notices: list[Notice], started: float) -> None:
     feed.expect_news()
 
 
-def prune(*, now: float) -> int:
-    """Delete the news that does not matter any more, and tell how many that was."""
-    return Revocation._default_manager.using(find_database()).filter(until__lte=int(now)).delete()[0]
+def prune(*, now: float, batch_size: int) -> int:
+    """Delete the news that does not matter any more, in batches, and tell how many that was."""
+    rows = Revocation._default_manager.using(find_database())
+    deleted = 0
+    while batch := list(
+        rows.filter(until__lte=int(now)).order_by("pk").values_list("pk", flat=True)[:batch_size]
+    ):
+        deleted += rows.filter(pk__in=batch).delete()[0]
+    return deleted

@@ -432,6 +432,8 @@ def prune(
 ) -> int:
     """Delete the sessions that ended longer than ``keep`` ago, in batches, and tell how many.
 
+    The news of revocations that does not matter any more goes with them.
+
     Each batch is a transaction of its own: refreshes wait for one at most, and a run that is cut off
     has lost nothing. ``progress`` hears the number deleted so far after each batch.
     """
@@ -443,6 +445,7 @@ def prune(
         deleted += ledger.select_sessions().filter(pk__in=batch).delete()[0]
         if progress is not None:
             progress(deleted)
+    revocation.prune(now=to_timestamp(now or timezone.now()), batch_size=batch_size)
     return deleted
 
 

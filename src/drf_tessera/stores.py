@@ -82,7 +82,6 @@ class DatabaseStore:
         now = time.monotonic()
         found = self._read_on(now)
         if found is None:
-            self._newest.clear()
             found = _fetch(self._rows().filter(until__gt=int(time.time())))
         if found:
             last, session_id, _ = found[-1]
@@ -91,7 +90,7 @@ class DatabaseStore:
         return [Notice(session_id, until) for _, session_id, until in found]
 
     def _read_on(self, now: float) -> list[tuple[int, UUID, int]] | None:
-        """Read from the last row that was seen an overlap ago; ``None`` if there is no such row.
+        """Read from the last row that was seen an overlap ago; ``None``: read from the beginning.
 
         The row itself is asked for too. If it is not there any more, or is another one, the table was
         pruned or restored from a backup, and its numbers prove nothing.
@@ -102,7 +101,10 @@ class DatabaseStore:
             return None
         _, base, session_id = self._newest[0]
         found = _fetch(self._rows().filter(pk__gte=base))
-        return found if found and found[0][:2] == (base, session_id) else None
+        if found and found[0][:2] == (base, session_id):
+            return found
+        self._newest.clear()
+        return None
 
     def _rows(self) -> models.QuerySet[Revocation]:
         return Revocation._default_manager.using(find_database())

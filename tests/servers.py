@@ -1,0 +1,155 @@
+"""Real servers for the tests: this project under gunicorn, and services that may be stopped and started."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+ROOT = Path(__file__).parent.parent
+
+
+def find_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_until(ready: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+
+
+@contextmanager
+def serve(
+    folder: Path, *, workers: int = 3, tessera: dict[str, Any] | None = None, **environment: str
+) -> Iterator[str]:
+    """Serve the tests' project by several processes, on the database of this run unless told otherwise."""
+    port, log = find_port(), folder / f"server{time.monotonic_ns()}.log"
+    whole = {
+        **os.environ,
+        "TESSERA_SERVER_DB_NAME": str(connection.settings_dict["NAME"]),
+        "TESSERA_SERVER_SETTINGS": json.dumps(tessera or {}),
+        "DJANGO_SETTINGS_MODULE": "tests.server_settings",
+        "PYTHONPATH": str(ROOT),
+        **environment,
+    }
+    command = ["-m", "gunicorn", "--workers", str(workers), "--threads", "4", "--bind", f"127.0.0.1:{port}"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *command, "django.core.wsgi:get_wsgi_application()"],
+            env=whole,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        wait_until(lambda: process.poll() is not None or is_open(port), log.read_text())
+        assert process.poll() is None, log.read_text()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def call(
+    url: str, body: dict[str, Any] | None = None, *, token: str = "", method: str | None = None
+) -> tuple[int, dict[str, Any]]:
+    """Ask a server; give the status and the body, with the headers of an error under ``headers``."""
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - an address of this test
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the same
+            return answer.status, json.loads(answer.read() or b"{}")
+    except urllib.error.HTTPError as error:
+        with error:
+            try:
+                found = json.loads(error.read() or b"{}")
+            except ValueError:
+                found = {}
+            return error.code, {**found, "headers": dict(error.headers)}
+
+
+def require(*programs: str) -> list[str]:
+    """Find programs; without them skip outside CI, and fail in it."""
+    found = [shutil.which(name) for name in programs]
+    if None in found:
+        message = f"needs {', '.join(programs)}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return [str(path) for path in found]
+
+
+class Redis:
+    """A Redis of this test's own, to be stopped and started."""
+
+    def __init__(self, folder: Path) -> None:
+        (self._program,) = require("redis-server")
+        self.port, self._folder = find_port(), folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        command = [self._program, "--port", str(self.port), "--save", "", "--dir", str(self._folder)]
+        self._process = subprocess.Popen([*command, "--appendonly", "yes"], stdout=subprocess.DEVNULL)
+        wait_until(lambda: is_open(self.port), "Redis does not start")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=30)
+            self._process = None
+
+
+class Postgres:
+    """A PostgreSQL of this test's own, to be stopped and started."""
+
+    def __init__(self, folder: Path) -> None:
+        self._initdb, self._pg_ctl = require("initdb", "pg_ctl")
+        self.port, self._data = find_port(), folder / "pgdata"
+        # PostgreSQL refuses to run as root, which is what tests in containers are.
+        self._as = [*require("runuser"), "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        self._data.mkdir()
+        if self._as:
+            for path in (self._data, folder, *list(folder.parents)[:2]):
+                path.chmod(0o755)
+            shutil.chown(self._data, "postgres")
+        self._run(self._initdb, "-D", str(self._data), "-A", "trust", "-U", "postgres", "-N")
+
+    def _run(self, *command: str) -> None:
+        done = subprocess.run(
+            [*self._as, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/", check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    def start(self) -> None:
+        options = f"-p {self.port} -h 127.0.0.1 -k '' -F"
+        log = str(self._data / "log")
+        self._run(self._pg_ctl, "-D", str(self._data), "-o", options, "-l", log, "-w", "start")
+
+    def stop(self) -> None:
+        self._run(self._pg_ctl, "-D", str(self._data), "-m", "immediate", "-w", "stop")

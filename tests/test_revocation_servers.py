@@ -1,0 +1,134 @@
+"""A logout is felt by other processes, and what happens when the store is stopped and started."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PASSWORD, make_user
+from tests.servers import ROOT, Postgres, Redis, call, serve, wait_until
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.server]
+
+POLL, STALENESS = 0.3, 1.5
+SETTINGS = {"REVOCATION_POLL": POLL, "REVOCATION_MAX_STALENESS": STALENESS}
+MAKE_USER = (
+    f"from django.contrib.auth.models import User; User.objects.create_user('anna', None, {PASSWORD!r})"
+)
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Redis]:
+    found = Redis(tmp_path)
+    found.start()
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def postgres(tmp_path: Path) -> Iterator[Postgres]:
+    found = Postgres(tmp_path)
+    found.start()
+    environment = {
+        **os.environ,
+        "TESSERA_SERVER_DB_NAME": "",
+        "TESSERA_SERVER_DB_PORT": str(found.port),
+        "DJANGO_SETTINGS_MODULE": "tests.server_settings",
+    }
+    for command in (["migrate", "-v", "0"], ["shell", "-v", "0", "-c", MAKE_USER]):
+        subprocess.run([sys.executable, "-m", "django", *command], env=environment, cwd=ROOT, check=True)
+    yield found
+    found.stop()
+
+
+def log_in(server: str) -> tuple[str, str]:
+    status, body = call(f"{server}/api/token/", {"username": "anna", "password": PASSWORD})
+    assert status == 200, body
+    return body["access"], body["refresh"]
+
+
+def statuses(server: str, access: str, times: int = 12) -> set[int]:
+    """Ask often enough to meet every worker."""
+    return {call(f"{server}/me/", token=access)[0] for _ in range(times)}
+
+
+@pytest.mark.parametrize("store", ["database", "redis"])
+def test_a_logout_is_felt_by_every_process_within_the_poll(
+    tmp_path: Path, request: pytest.FixtureRequest, store: str
+) -> None:
+    make_user("anna")
+    extra = {} if store == "database" else {"TESSERA_SERVER_REDIS": request.getfixturevalue("redis").url}
+    settings = SETTINGS if store == "database" else {**SETTINGS, "REVOCATION_CACHE": "news"}
+    with (
+        serve(tmp_path, tessera=settings, **extra) as here,
+        serve(tmp_path, tessera=settings, **extra) as there,
+    ):
+        for _ in range(5):
+            access, refresh = log_in(here)
+            other, _ = log_in(there)
+            assert statuses(here, access) == statuses(there, access) == {200}
+            assert call(f"{here}/api/token/revoke/", {"refresh": refresh}) == (200, {"revoked": True})
+            time.sleep(POLL + 0.1)
+            assert statuses(here, access) == statuses(there, access) == {401}
+            assert statuses(here, other) == {200}
+
+
+def test_postgresql_stopped_and_started_in_the_middle(tmp_path: Path, postgres: Postgres) -> None:
+    with serve(tmp_path, workers=2, tessera=SETTINGS, TESSERA_SERVER_DB_PORT=str(postgres.port)) as server:
+        access, _ = log_in(server)
+        ended, refresh = log_in(server)
+        assert statuses(server, access) == statuses(server, ended) == {200}
+        call(f"{server}/api/token/revoke/", {"refresh": refresh})
+        wait_until(lambda: statuses(server, ended) == {401}, "the logout is not felt")
+        postgres.stop()
+        # What is known goes on for a while, about those who were logged out too ...
+        assert statuses(server, access, 4) == {200}
+        assert statuses(server, ended, 4) == {401}
+        # ... and then nobody is let in,
+        wait_until(lambda: statuses(server, access) == {503}, "it does not fail closed")
+        status, body = call(f"{server}/me/", token=access)
+        assert (status, body["code"], body["headers"]["Retry-After"]) == (503, "revocation_unavailable", "1")
+        time.sleep(2 * POLL)
+        assert statuses(server, access) == {503}
+        # until the store is back, which is noticed by the first request that asks.
+        postgres.start()
+        assert statuses(server, access) == {200}
+        assert statuses(server, ended) == {401}
+
+
+def test_a_process_that_starts_without_the_store_lets_nobody_in(tmp_path: Path, postgres: Postgres) -> None:
+    settings = {**SETTINGS, "REVOCATION_MAX_STALENESS": 600}
+    port = str(postgres.port)
+    with serve(tmp_path, workers=1, tessera=settings, TESSERA_SERVER_DB_PORT=port) as server:
+        access, _ = log_in(server)
+    postgres.stop()
+    with serve(tmp_path, workers=1, tessera=settings, TESSERA_SERVER_DB_PORT=port) as server:
+        assert statuses(server, access) == {503}
+        postgres.start()
+        assert statuses(server, access) == {200}
+
+
+def test_redis_stopped_and_started_in_the_middle(tmp_path: Path, redis: Redis) -> None:
+    """A logout while it is away is not lost: it counts here at once, and everywhere once it is back."""
+    make_user("anna")
+    settings = {**SETTINGS, "REVOCATION_CACHE": "news"}
+    options = {"workers": 1, "tessera": settings, "TESSERA_SERVER_REDIS": redis.url}
+    with serve(tmp_path, **options) as here, serve(tmp_path, **options) as there:  # type: ignore[arg-type]
+        access, _ = log_in(here)
+        ended, refresh = log_in(here)
+        assert statuses(here, access) == statuses(there, access) == {200}
+        redis.stop()
+        assert call(f"{here}/api/token/revoke/", {"refresh": refresh}) == (200, {"revoked": True})
+        assert statuses(here, ended, 3) <= {401, 503}
+        wait_until(lambda: statuses(there, access) == {503}, "it does not fail closed")
+        redis.start()
+        wait_until(lambda: statuses(here, access) == {200}, "it does not come back", 3)
+        time.sleep(POLL + 0.1)
+        assert statuses(there, access) == {200}
+        assert statuses(here, ended) == statuses(there, ended) == {401}
