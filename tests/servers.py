@@ -130,7 +130,7 @@ class Postgres:
 
     def __init__(self, folder: Path) -> None:
         self._initdb, self._pg_ctl = require("initdb", "pg_ctl")
-        self.port, self._data = find_port(), folder / "pgdata"
+        self.port, self._data, self._runs = find_port(), folder / "pgdata", False
         # PostgreSQL refuses to run as root, which is what tests in containers are.
         self._as = [*require("runuser"), "-u", "postgres", "--"] if os.geteuid() == 0 else []
         self._data.mkdir()
@@ -150,6 +150,9 @@ class Postgres:
         options = f"-p {self.port} -h 127.0.0.1 -k '' -F"
         log = str(self._data / "log")
         self._run(self._pg_ctl, "-D", str(self._data), "-o", options, "-l", log, "-w", "start")
+        self._runs = True
 
     def stop(self) -> None:
-        self._run(self._pg_ctl, "-D", str(self._data), "-m", "immediate", "-w", "stop")
+        if self._runs:
+            self._runs = False
+            self._run(self._pg_ctl, "-D", str(self._data), "-m", "immediate", "-w", "stop")

@@ -16,7 +16,7 @@ from tests.servers import ROOT, Postgres, Redis, call, serve, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.server]
 
-POLL, STALENESS = 0.3, 1.5
+POLL, STALENESS = 0.3, 4
 SETTINGS = {"REVOCATION_POLL": POLL, "REVOCATION_MAX_STALENESS": STALENESS}
 MAKE_USER = (
     f"from django.contrib.auth.models import User; User.objects.create_user('anna', None, {PASSWORD!r})"
