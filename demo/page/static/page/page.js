@@ -54,7 +54,7 @@ async function send(method, path, { body, access } = {}) {
   if (access) headers.Authorization = `Bearer ${access}`;
   const written = body ? JSON.stringify(body, hidePassword, 2) : "";
   const heads = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  const answer = { method, path, at: new Date(), status: 0, data: {}, request: "", response: "" };
+  const answer = { method, path, at: new Date(), status: 0, queries: null, data: {}, request: "", response: "" };
   answer.request = [`${method} ${path} HTTP/1.1`, ...heads, "", written].join("\n").trim();
   try {
     const response = await fetch(path, {
@@ -62,8 +62,9 @@ async function send(method, path, { body, access } = {}) {
     });
     const text = await response.text();
     answer.status = response.status;
+    answer.queries = response.headers.get("X-Queries");
     answer.data = parse(text);
-    const shown = ["Content-Type", "WWW-Authenticate", "Retry-After"].filter((name) => response.headers.has(name));
+    const shown = ["Content-Type", "WWW-Authenticate", "Retry-After", "X-Queries"].filter((name) => response.headers.has(name));
     answer.response = [
       `${response.status} ${response.statusText}`,
       ...shown.map((name) => `${name}: ${response.headers.get(name)}`),
@@ -100,6 +101,7 @@ function log(answer, meaning) {
       make("time", { class: "quiet", datetime: answer.at.toISOString() }, clock(answer.at)), " ",
       make("span", { class: `status ${good ? "good" : "bad"}` }, status), " ",
       make("code", {}, `${answer.method} ${answer.path}`),
+      make("span", { class: "quiet" }, answer.queries === null ? "" : ` ${countQueries(answer.queries)}`),
       make("span", { class: "meaning" }, meaning),
     ),
     make("pre", { "aria-label": "Request" }, shortenAll(answer.request)),
@@ -114,6 +116,8 @@ function log(answer, meaning) {
   while (entries.childElementCount > MAX_ENTRIES) entries.lastElementChild.remove();
   say(`${status} ${answer.method} ${answer.path}: ${meaning}`);
 }
+
+const countQueries = (number) => (number === "1" ? "1 SQL query" : `${number} SQL queries`);
 
 function say(text) {
   setText(byId("latest"), text);
