@@ -13,18 +13,29 @@ from django.test import override_settings
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
+from rest_framework.test import APIClient
 
-from drf_tessera.exceptions import ProjectError, RefreshInvalid, TokenClaimInvalid, TokenMalformed
+from drf_tessera import sessions
+from drf_tessera.exceptions import (
+    ProjectError,
+    RefreshInvalid,
+    TokenClaimInvalid,
+    TokenError,
+    TokenExpired,
+    TokenMalformed,
+)
 from drf_tessera.jose.encoding import decode_base64url, encode_base64url
 from drf_tessera.keystore import get_keystore
 from drf_tessera.tokens import (
     Login,
     mint_access_token,
     read_refresh_token,
+    recall_access_token,
     to_timestamp,
     verify_access_token,
     write_refresh_token,
 )
+from tests.conftest import bearer, make_user
 
 NOW = 1_800_000_000
 LOGIN = Login(
@@ -173,3 +184,127 @@ def test_a_refresh_token_that_could_not_be_read_is_not_written() -> None:
     login = Login(session_id=uuid4(), sub="\U0001f600" * 200, auth_time=1, expires_at=2, amr=(), scope="")
     with pytest.raises(ProjectError, match="key is too long"):
         write_refresh_token(login, 1, b"s" * 16)
+
+
+# -- Tokens that were verified before --------------------------------------------------------------
+
+
+@pytest.mark.django_db
+class TestRecall:
+    NOW = 1_800_000_000
+
+    def remember(self, **login: Any) -> str:
+        """Verify a token of now, and remember it by a header."""
+        whole = {"session_id": uuid4(), "sub": "1", "auth_time": self.NOW, "amr": (), "scope": ""}
+        text, _ = mint_access_token(Login(**{"expires_at": self.NOW + 9999, **whole, **login}), {}, self.NOW)
+        verify_access_token(text, now=self.NOW, remember_as=f"Bearer {text}")
+        return f"Bearer {text}"
+
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> Any:
+        class Clock:
+            now = float(TestRecall.NOW)
+
+            def time(self) -> float:
+                return self.now
+
+        found = Clock()
+        monkeypatch.setattr("drf_tessera.tokens.time", found)
+        return found
+
+    def test_it_is_the_token_that_was_verified(self, clock: Any) -> None:
+        header = self.remember()
+        assert recall_access_token(header) is recall_access_token(header)
+        assert recall_access_token(header) == verify_access_token(header.partition(" ")[2])
+
+    def test_only_the_whole_token_recalls_it(self, clock: Any) -> None:
+        header = self.remember()
+        for other in (header[:-1], header + "=", header + "A", header.lower(), header[7:], ""):
+            assert recall_access_token(other) is None
+
+    def test_its_dates_are_looked_at_every_time(self, clock: Any) -> None:
+        header = self.remember()
+        for moment, good in ((-6, False), (-5, True), (0, True), (299.9, True), (300, False), (9999, False)):
+            clock.now = self.NOW + moment
+            assert (recall_access_token(header) is not None) == good
+
+    def test_an_expired_one_is_verified_and_refused(self, clock: Any) -> None:
+        header = self.remember()
+        clock.now += 300
+        with pytest.raises(TokenExpired):
+            verify_access_token(header[7:])
+
+    def test_its_own_end_counts_where_it_is_nearer(self, clock: Any) -> None:
+        header = self.remember(expires_at=self.NOW + 10)
+        clock.now += 10
+        assert recall_access_token(header) is None
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"TESSERA": {"KEYS": [{"alg": "HS256", "secret": "k" * 32}]}},
+            {"TESSERA": {"ISSUER": "https://another.example"}},
+            {"TESSERA": {"AUDIENCE": "another"}},
+            {"SECRET_KEY": "another secret key of the tests and of nothing else"},
+        ],
+        ids=str,
+    )
+    def test_other_keys_or_settings_remember_nothing_of_it(self, clock: Any, changed: Any) -> None:
+        header = self.remember()
+        with override_settings(**changed):
+            assert recall_access_token(header) is None
+            with pytest.raises(TokenError):
+                verify_access_token(header[7:], now=self.NOW)
+
+    def test_what_was_refused_is_not_remembered(self, clock: Any) -> None:
+        header = self.remember()
+        with override_settings(TESSERA={"ISSUER": "https://another.example"}):
+            with pytest.raises(TokenError):
+                verify_access_token(header[7:], now=self.NOW, remember_as=header)
+            assert len(get_keystore().verified) == 0
+
+    def test_size_zero_turns_it_off(self, clock: Any) -> None:
+        with override_settings(TESSERA={"TOKEN_CACHE_SIZE": 0}):
+            assert recall_access_token(self.remember()) is None
+
+    def test_it_is_bounded(self, clock: Any) -> None:
+        with override_settings(TESSERA={"TOKEN_CACHE_SIZE": 10}):
+            headers = [self.remember() for _ in range(50)]
+            assert len(get_keystore().verified) <= 10
+            assert recall_access_token(headers[-1]) is not None
+            assert recall_access_token(headers[0]) is None
+
+
+def test_a_token_is_never_taken_for_longer_than_the_present_lifetime() -> None:
+    """News of a session's end is kept for just that long."""
+    now = 1_800_000_000
+    login = Login(session_id=uuid4(), sub="1", auth_time=now, expires_at=now + 9999, amr=(), scope="")
+    with override_settings(TESSERA={"ACCESS_LIFETIME": 3600}):
+        text, seconds = mint_access_token(login, {}, now)
+        assert seconds == 3600
+        verify_access_token(text, now=now + 3599)
+    verify_access_token(text, now=now + 299)
+    with pytest.raises(TokenExpired):
+        verify_access_token(text, now=now + 300)
+
+
+def test_jitter_takes_a_random_part_of_itself_off_each_lifetime() -> None:
+    now = 1_800_000_000
+    login = Login(session_id=uuid4(), sub="1", auth_time=now, expires_at=now + 9999, amr=(), scope="")
+    assert {mint_access_token(login, {}, now)[1] for _ in range(20)} == {300}
+    with override_settings(TESSERA={"ACCESS_LIFETIME_JITTER": 60}):
+        lives = [mint_access_token(login, {}, now) for _ in range(2000)]
+    assert {seconds for _, seconds in lives} == set(range(240, 301))
+    for text, seconds in lives[:20]:
+        assert verify_access_token(text, now=now).expires_at == now + seconds
+
+
+def test_with_the_row_read_by_the_view_a_call_is_one_query(
+    db: None, settings: Any, django_assert_num_queries: Any
+) -> None:
+    settings.TESSERA = {"REVOCATION_POLL": 600, "REVOCATION_MAX_STALENESS": 600}
+    header = bearer(sessions.start(make_user("anna")).access)
+    client = APIClient()
+    client.get("/me/", **header)
+    with django_assert_num_queries(1):
+        assert client.get("/name/", **header).json() == {"name": "anna"}
