@@ -13,7 +13,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.hashers import MD5PasswordHasher, make_password
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_login_failed
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.test import RequestFactory
 
 from drf_tessera import sessions
@@ -239,11 +239,17 @@ def rehash(user: Any) -> None:
     type(user)._default_manager.update(password=make_password(PASSWORD))
 
 
-@pytest.mark.parametrize("autocommit", [True, False])
+@pytest.mark.parametrize(
+    "autocommit",
+    [
+        pytest.param(True, marks=pytest.mark.django_db(transaction=True)),
+        pytest.param(False, marks=pytest.mark.django_db),
+    ],
+)
 class TestRaces:
     @pytest.fixture(autouse=True)
-    def _race(self, autocommit: bool, settings: Any, request: pytest.FixtureRequest) -> None:
-        request.getfixturevalue("transactional_db" if autocommit else "db")
+    def _race(self, autocommit: bool, settings: Any) -> None:
+        assert connection.in_atomic_block is not autocommit
         settings.AUTHENTICATION_BACKENDS = ["tests.test_login.Racing"]
 
     def test_a_password_that_is_changed_meanwhile_lets_nobody_in(self, monkeypatch: Any) -> None:

@@ -98,6 +98,19 @@ class TestPassword:
         user.save(update_fields=["password"])
         assert reasons() == {"password_changed"}
 
+    @pytest.mark.parametrize("how", ["unusable", "assigned"])
+    def test_also_in_an_instance_that_was_saved_before(self, user: AbstractBaseUser, how: str) -> None:
+        """Then it has forgotten a raw password, as after a stronger hash of it."""
+        user.set_password("another one")
+        user.save()
+        sessions.start(user)
+        if how == "unusable":
+            user.set_unusable_password()
+        else:
+            user.password = "md5$salt$e2fc714c4727ee9395f324cd2e7f331f"
+        user.save(update_fields=["password"])
+        assert reasons() == {"password_changed"}
+
     def test_two_logins_at_once_that_both_make_it_stronger_end_nothing(
         self, user: AbstractBaseUser, settings: Any
     ) -> None:

@@ -60,6 +60,8 @@ class TestDatabase:
         with django_assert_max_num_queries(6):  # SQLite takes no more than 999 values at once
             DatabaseStore().publish(notices(1000))
         assert Revocation.objects.count() == 1000
+        row = Revocation.objects.latest("pk")
+        assert str(row) == str(row.session_id)
 
     def test_a_reader_that_is_settled_reads_one_row(
         self, clock: Clock, django_assert_num_queries: Any

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser, Group
@@ -57,6 +59,13 @@ def test_what_the_key_says_costs_nothing(anna: AbstractBaseUser, django_assert_n
         assert hash(found) == hash(anna)
         assert {anna: "x"}[found] == "x"
         assert found._meta.label == "auth.User"
+
+
+def test_its_class_is_no_model_of_its_own() -> None:
+    kind = users._make_class(User)
+    assert issubclass(kind, User)
+    assert kind not in apps.get_models()
+    assert isinstance(kind._state, users._State)
 
 
 def test_filters_and_foreign_keys_need_the_key_alone(
@@ -281,6 +290,7 @@ def test_a_copy_that_outlives_its_request_still_refuses(anna: AbstractBaseUser) 
     found, request = authenticate(sessions.start(anna).access)
     twin = pickle.loads(pickle.dumps(found))  # noqa: S301
     del request
+    gc.collect()  # REST framework's request is part of a cycle
     User.objects.update(is_active=False)
     for user in (twin, found):
         with pytest.raises(AuthenticationFailed) as caught:

@@ -61,14 +61,12 @@ def checking_password() -> Iterator[None]:
         _checking.reset(mark)
 
 
-def compare_with_row(*, instance: object, raw: bool, using: str, **kwargs: Any) -> None:
+def compare_with_row(*, instance: AbstractBaseUser, raw: bool, using: str, **kwargs: Any) -> None:
     """Note, before a user is saved, whether the save will take away what its sessions stand on.
 
     Costs one query, and only when ``password`` or ``is_active`` may change: the ``last_login`` of
     each login is not such a save.
     """
-    if not isinstance(instance, get_user_model()):
-        return  # the user model is another one meanwhile, in a test
     vars(instance).pop(_VERDICT, None)  # of an earlier save that failed
     if raw or instance._state.adding:
         return
@@ -81,23 +79,21 @@ def compare_with_row(*, instance: object, raw: bool, using: str, **kwargs: Any) 
     setattr(instance, _VERDICT, _judge(instance, before, updated))
 
 
-def end_after_save(*, instance: object, **kwargs: Any) -> None:
+def end_after_save(*, instance: AbstractBaseUser, **kwargs: Any) -> None:
     """End the sessions after the save; in a transaction both happen or neither does.
 
     Outside of one, Django has committed the save by now. If the sessions cannot be ended then, after
     several attempts, the error goes on to whoever saved, who calls
     :func:`drf_tessera.sessions.revoke_all`: a second save would find nothing changed.
     """
-    if isinstance(instance, AbstractBaseUser):
-        reason = vars(instance).pop(_VERDICT, None)
-        if reason is not None:
-            sessions.revoke_all(instance, reason=reason)
+    reason = vars(instance).pop(_VERDICT, None)
+    if reason is not None:
+        sessions.revoke_all(instance, reason=reason)
 
 
-def end_before_delete(*, instance: object, **kwargs: Any) -> None:
+def end_before_delete(*, instance: AbstractBaseUser, **kwargs: Any) -> None:
     """End the sessions of a user that is about to go; the rows go with it, the news does not."""
-    if isinstance(instance, get_user_model()):
-        sessions.revoke_all(instance, reason=Reason.USER_DELETED)
+    sessions.revoke_all(instance, reason=Reason.USER_DELETED)
 
 
 def _judge(user: AbstractBaseUser, before: dict[str, Any], updated: Collection[str] | None) -> Reason | None:
