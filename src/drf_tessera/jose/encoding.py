@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import json
-from typing import Any, Never
+from typing import Any, Final, Never
 
 from drf_tessera.exceptions import TesseraError
 
@@ -63,9 +63,7 @@ def decode_json_object(raw: bytes) -> dict[str, Any]:
         EncodingError: for each of these, and for anything that is not JSON.
     """
     try:
-        value = json.loads(
-            raw.decode(), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant
-        )
+        value = _DECODER.decode(raw.decode())
     except (ValueError, RecursionError):
         raise EncodingError from None
     if not isinstance(value, dict):
@@ -82,3 +80,6 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> Never:
     raise ValueError(name)
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
