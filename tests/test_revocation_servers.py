@@ -129,7 +129,7 @@ def test_redis_stopped_and_started_in_the_middle(tmp_path: Path, redis: Redis) -
         assert statuses(here, ended, 3) <= {401, 503}
         wait_until(lambda: statuses(there, access) == {503}, "it does not fail closed")
         redis.start()
-        wait_until(lambda: statuses(here, access) == {200}, "it does not come back", 3)
+        wait_until(lambda: statuses(here, access) == {200}, "it does not come back")
         time.sleep(POLL + 0.1)
         assert statuses(there, access) == {200}
         assert statuses(here, ended) == statuses(there, ended) == {401}
