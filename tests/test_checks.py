@@ -178,3 +178,13 @@ def test_e014_and_w004_caches_that_lose_news(backend: str, found: set[str]) -> N
         assert {
             str(item.id).removeprefix("tessera.") for item in checks.check_revocation_cache(None)
         } == found
+
+
+@pytest.mark.parametrize("where", ["OPTIONS", "DJANGO_REDIS_IGNORE_EXCEPTIONS"])
+def test_e014_a_cache_that_hides_its_failures(where: str) -> None:
+    news = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "x"}
+    extra = {where: True} if where != "OPTIONS" else {}
+    if where == "OPTIONS":
+        news["OPTIONS"] = {"IGNORE_EXCEPTIONS": True}  # type: ignore[assignment]
+    with override_settings(CACHES={"news": news}, TESSERA={"REVOCATION_CACHE": "news"}, **extra):
+        assert [found.id for found in checks.check_revocation_cache(None)] == ["tessera.E014"]

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from rest_framework.test import APIClient
 
 from drf_tessera import sessions
-from drf_tessera.exceptions import RefreshReused
+from drf_tessera.exceptions import PasswordChanged, RefreshReused, TemporarilyUnavailable
 from drf_tessera.models import Session
 from drf_tessera.rotation import Outcome
 from tests.conftest import PASSWORD, bearer, log_in, make_user
@@ -137,6 +137,43 @@ def test_logins_at_once_keep_to_the_limit(settings: Any) -> None:
         for _ in range(5):
             all_at_once(lambda user=user: sessions.start(user), callers=8)
             assert sessions.live_sessions(user.pk).count() == limit
+
+
+def test_a_login_waits_for_a_password_that_is_being_changed() -> None:
+    """Its transaction may last for a whole request, and its sessions are ended before its commit."""
+    user = make_user("anna")
+    changed, inserted = Event(), Event()
+
+    def change() -> None:
+        try:
+            with transaction.atomic():
+                user.set_password("another one")
+                user.save()
+                changed.set()
+                inserted.wait(timeout=1.5)
+        finally:
+            connections.close_all()
+
+    def log_in_meanwhile() -> Any:
+        try:
+            stale = type(user)._default_manager.get(pk=user.pk)
+            assert stale.check_password(PASSWORD)
+            begun.set()
+            assert changed.wait(timeout=10)
+            return sessions.start(stale)
+        except (PasswordChanged, TemporarilyUnavailable) as error:
+            return error.code
+        finally:
+            inserted.set()
+            connections.close_all()
+
+    begun = Event()
+    with ThreadPoolExecutor(2) as pool:
+        login = pool.submit(log_in_meanwhile)
+        assert begun.wait(timeout=10)
+        pool.submit(change).result()
+        assert login.result() in {"password_changed", "temporarily_unavailable"}
+    assert not sessions.live_sessions(user.pk).exists()
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="the lock of a whole database is SQLite's")

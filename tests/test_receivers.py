@@ -111,6 +111,15 @@ class TestPassword:
         user.save(update_fields=["password"])
         assert reasons() == {"password_changed"}
 
+    def test_no_password_before_and_none_after_is_no_change(self, user: AbstractBaseUser) -> None:
+        """Some backends for single sign-on say it again at each login."""
+        user.set_unusable_password()
+        user.save()
+        grant = sessions.start(user)
+        user.set_unusable_password()
+        user.save()
+        assert Session.objects.get(pk=grant.session_id).revoked_at is None
+
     def test_two_logins_at_once_that_both_make_it_stronger_end_nothing(
         self, user: AbstractBaseUser, settings: Any
     ) -> None:

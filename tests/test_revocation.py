@@ -16,7 +16,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import DatabaseError, connection, connections, transaction
-from django.test import AsyncClient
+from django.test import AsyncClient, TestCase
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -26,7 +26,7 @@ from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
 from drf_tessera.models import Revocation
 from drf_tessera.revocation import Feed, announcing, forget_feed, get_feed
 from drf_tessera.stores import OVERLAP, CacheStore, DatabaseStore, Notice
-from tests.conftest import bearer, log_in
+from tests.conftest import bearer, log_in, make_user
 
 POLL, STALENESS = 1.0, 30.0
 
@@ -49,13 +49,16 @@ class Store:
         self.joins_transaction = joins_transaction
         self.news: list[Notice] = []
         self.pulls = 0
-        self.broken = False
+        self.broken = self.read_only = False
         self.meanwhile: Any = lambda: None
 
     def publish(self, notices: Any) -> None:
-        if self.broken:
+        if self.broken or self.read_only:
             raise RevocationUnavailable
         self.news += notices
+
+    def rewind(self) -> None:
+        """It gives everything every time."""
 
     def pull(self) -> list[Notice]:
         self.pulls += 1
@@ -232,6 +235,34 @@ class TestOutage:
         feed.check(uuid4())
         assert store.news == [lost]
 
+    def test_a_store_that_only_reads_is_read(self, feed: Feed, store: Store, clock: Clock) -> None:
+        """A Redis that is full, or a replica: the logouts of others are heard, one's own is kept."""
+        feed.check(uuid4())
+        store.read_only = True
+        mine, theirs = notice(clock), notice(clock)
+        feed.send([mine])
+        store.news.append(theirs)
+        for _ in range(2 * int(STALENESS)):
+            clock.now += POLL
+            feed.check(uuid4())
+            with pytest.raises(SessionEnded):
+                feed.check(theirs.session_id)
+        store.read_only = False
+        clock.now += POLL
+        feed.check(uuid4())
+        assert mine in store.news
+
+    def test_what_matters_no_more_is_not_sent(self, feed: Feed, store: Store, clock: Clock) -> None:
+        feed.check(uuid4())
+        store.broken = True
+        feed.send([notice(clock, 10)])
+        store.broken = False
+        clock.now += 20
+        clock.wall += 20
+        feed.check(uuid4())
+        assert store.news == []
+        assert not feed._unsent
+
 
 class TestThreads:
     """With the real clock: who waits for whom."""
@@ -395,6 +426,19 @@ class TestTransactions:
         get_feed().check(grant.session_id)
         assert published() == []
 
+    def test_what_is_rolled_back_after_it_was_asked_for_is_forgotten(self, anna: AbstractBaseUser) -> None:
+        grant = sessions.start(anna)
+        with transaction.atomic():
+            sessions.revoke(grant.session_id)
+            with pytest.raises(SessionEnded):
+                get_feed().check(grant.session_id)
+            transaction.set_rollback(True)
+        get_feed().check(grant.session_id)
+        sessions.revoke(grant.session_id)
+        for _ in range(2):
+            with pytest.raises(SessionEnded):
+                get_feed().check(grant.session_id)
+
     def test_if_it_cannot_be_told_it_has_not_ended(
         self, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -433,6 +477,46 @@ class TestTransactions:
     def test_an_error_inside_is_the_caller_s(self) -> None:
         with pytest.raises(DatabaseError, match="mine"), announcing(time.time()):
             raise DatabaseError("mine")
+
+
+class TestSuite(TestCase):
+    """What a project's own test case does: the end of one test undoes its logout."""
+
+    anna: Any
+    grant: Any
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        forget_feed()
+        cls.anna = make_user("anna")
+        cls.grant = sessions.start(cls.anna)
+
+    def use(self) -> None:
+        header = bearer(self.grant.access)
+        assert self.client.get("/me/", **header).status_code == 200
+        assert self.client.post("/api/token/revoke/", {"refresh": self.grant.refresh}).status_code == 200
+        assert self.client.get("/me/", **header).status_code == 401
+
+    def test_one(self) -> None:
+        self.use()
+
+    def test_another(self) -> None:
+        self.use()
+
+
+@pytest.mark.django_db
+def test_doubt_that_cannot_be_settled_lets_nobody_in(
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = Store()
+    feed = Feed(beside, poll=60, staleness=60)
+    monkeypatch.setattr(revocation, "_feed", (get_settings(), feed))
+    grant = sessions.start(anna)
+    sessions.revoke(grant.session_id)
+    for broken in (False, True):
+        beside.broken = broken
+        with pytest.raises(SessionEnded):
+            feed.check(grant.session_id)
 
 
 @pytest.mark.django_db

@@ -247,6 +247,14 @@ class TestCache:
         writer.publish(news)
         assert ids(reader.pull()) == ids(news)
 
+    def test_one_that_hides_its_failures_has_failed(
+        self, cache: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nothing there is what an empty cache says, and one that cannot be reached."""
+        monkeypatch.setattr(type(cache), "get", lambda self, key, *rest: None)
+        with pytest.raises(RevocationUnavailable):
+            CacheStore("news").pull()
+
     def test_one_that_was_emptied_unseen_goes_on_too(self, cache: Any) -> None:
         """The counter begins anew beyond every number that was given, so no reader is ahead of it."""
         reader, writer = CacheStore("news"), CacheStore("news")
@@ -275,6 +283,15 @@ class TestCache:
         monkeypatch.setattr(type(cache), "set_many", lambda self, entries, timeout: list(entries)[:1])
         with pytest.raises(RevocationUnavailable, match="1 revocations"):
             CacheStore("news").publish(notices(2))
+
+    def test_a_reader_that_is_rewound_gets_it_all_again(self) -> None:
+        reader = CacheStore("news")
+        news = notices(3)
+        reader.publish(news)
+        assert ids(reader.pull()) == ids(news)
+        assert reader.pull() == []
+        reader.rewind()
+        assert ids(reader.pull()) == ids(news)
 
     def test_a_server_that_is_gone_is_named(self, redis: Redis) -> None:
         redis.stop()

@@ -51,7 +51,8 @@ TOKEN = write_refresh_token(LOGIN, 7, SECRET)
 
 
 def claims_of(text: str) -> dict[str, Any]:
-    return dict(verify_access_token(text, now=NOW).claims)
+    token = verify_access_token(text, now=NOW)
+    return {name: token[name] for name in token.claims}
 
 
 class TestAccess:
@@ -308,3 +309,16 @@ def test_with_the_row_read_by_the_view_a_call_is_one_query(
     client.get("/me/", **header)
     with django_assert_num_queries(1):
         assert client.get("/name/", **header).json() == {"name": "anna"}
+
+
+def test_nothing_that_a_view_does_to_a_token_is_there_in_the_next_request() -> None:
+    """It is remembered, so a change would be an authorization that nobody gave."""
+    login = Login(session_id=uuid4(), sub="1", auth_time=NOW, expires_at=NOW + 9, amr=(), scope="")
+    text, _ = mint_access_token(login, {"roles": ["user"], "plan": {"seats": [1]}}, NOW)
+    token = verify_access_token(text, now=NOW)
+    token["roles"].append("admin")
+    token.get("plan")["seats"].append(2)
+    assert (token["roles"], token.get("plan"), token.get("none", 5)) == (["user"], {"seats": [1]}, 5)
+    assert token.claims["roles"] == ("user",)
+    with pytest.raises(TypeError):
+        token.claims["plan"]["seats"] = ()

@@ -16,7 +16,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser, Group
 from django.db import models
-from django.db.models.signals import post_init, post_save
+from django.db.models.signals import post_delete, post_init, post_save
 from django.test import Client, RequestFactory
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
@@ -147,7 +147,7 @@ def test_what_was_assigned_before_stays(anna: AbstractBaseUser) -> None:
 def test_a_refresh_gives_what_the_row_has(anna: AbstractBaseUser, django_assert_num_queries: Any) -> None:
     found = lazy(anna)
     found.first_name, found.last_name = "Änne", "Assigned"
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):  # the row, and what the project asked for
         found.refresh_from_db()
         assert (found.first_name, found.last_name) == ("Anna", "")
     found = lazy(anna)
@@ -190,6 +190,49 @@ def test_signals_name_the_model(anna: AbstractBaseUser) -> None:
 def test_deleting_it_deletes_the_row(anna: AbstractBaseUser) -> None:
     lazy(anna).delete()
     assert not User.objects.exists()
+
+
+def test_who_hears_of_a_deletion_can_still_look(anna: AbstractBaseUser) -> None:
+    """As those do that delete a user's files."""
+    heard = []
+
+    def hear(instance: Any, **kwargs: Any) -> None:
+        heard.append(instance.email)
+
+    post_delete.connect(hear, sender=User)
+    try:
+        found = lazy(anna)
+        found.delete()
+        assert found.first_name == "Anna"
+    finally:
+        post_delete.disconnect(hear, sender=User)
+    assert heard == ["anna@example.com"]
+
+
+def test_a_key_that_is_assigned_loads_nobody_else(anna: AbstractBaseUser) -> None:
+    other = make_user("bob")
+    found = lazy(anna)
+    found.pk = other.pk
+    assert found.email == "anna@example.com"
+
+
+def test_a_manager_that_leaves_columns_out_is_asked_for_all(
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = type(User._default_manager)
+    whole = manager.get_queryset
+    monkeypatch.setattr(manager, "get_queryset", lambda self: whole(self).defer("first_name"))
+    assert lazy(anna).first_name == "Anna"
+
+
+def test_a_refresh_forgets_relations_that_are_cached(anna: AbstractBaseUser) -> None:
+    group = Group.objects.create(name="editors")
+    for how in ({}, {"fields": ["groups"]}):
+        found = lazy(anna)
+        models.prefetch_related_objects([found], "groups")
+        found.groups.through.objects.get_or_create(user_id=found.pk, group=group)
+        found.refresh_from_db(**how)
+        assert list(found.groups.all()) == [group]
 
 
 def test_adding_to_its_groups(anna: AbstractBaseUser) -> None:
@@ -253,6 +296,10 @@ def test_a_constructor_that_looks_loads_the_row(
     with django_assert_num_queries(1):
         found: Any = make_lazy_user(token, refuse=pass_on)
         assert (found.name_at_first, found.email) == ("anna", "anna@example.com")
+    LogEntry.objects.create(user=found, action_flag=1, object_repr="x")
+    found.first_name = "Änne"
+    found.save()
+    assert pickle.loads(pickle.dumps(found)) == anna  # noqa: S301
     users._plan = None
 
 
@@ -337,6 +384,20 @@ def test_saving_never_writes_what_the_token_says(anna: AbstractBaseUser, setting
     assert (anna.is_staff, anna.first_name) == (False, "Änne")  # type: ignore[attr-defined]
 
 
+def test_what_is_assigned_counts_though_the_token_says_the_same(
+    anna: AbstractBaseUser, settings: Any
+) -> None:
+    settings.TESSERA = {"USER_FIELDS": ["is_staff"]}
+    User.objects.update(is_staff=True)
+    anna.refresh_from_db()
+    found = lazy(anna)
+    User.objects.update(is_staff=False)
+    found.is_staff = True
+    found.save()
+    anna.refresh_from_db()
+    assert anna.is_staff is True  # type: ignore[attr-defined]
+
+
 def test_a_refresh_writes_them_anew(anna: AbstractBaseUser, settings: Any) -> None:
     settings.TESSERA = {"USER_FIELDS": FIELDS}
     grant = sessions.start(anna)
@@ -375,6 +436,18 @@ def test_a_column_that_cannot_be_read_is_left_to_the_row(anna: AbstractBaseUser,
 def test_what_no_token_may_carry(settings: Any, name: str) -> None:
     settings.TESSERA = {"USER_FIELDS": [name]}
     with pytest.raises(SettingsError):
+        find_user_fields()
+
+
+@pytest.mark.parametrize("field", [models.JSONField(), models.FileField(), models.BinaryField()])
+def test_what_could_be_changed_without_being_assigned_is_not_carried(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, field: Any
+) -> None:
+    settings.TESSERA = {"USER_FIELDS": ["email"]}
+    users._find_fields.cache_clear()
+    field.set_attributes_from_name("email")
+    monkeypatch.setattr(User._meta, "get_field", lambda name: field)
+    with pytest.raises(SettingsError, match="cannot carry"):
         find_user_fields()
 
 

@@ -78,7 +78,8 @@ def check_revocation_cache(app_configs: Apps, **kwargs: Any) -> list[CheckMessag
     settings, problems = read_settings()
     if problems or settings.revocation_cache is None:
         return []
-    backend = django_settings.CACHES[settings.revocation_cache].get("BACKEND", "")
+    chosen = django_settings.CACHES[settings.revocation_cache]
+    backend, options = chosen.get("BACKEND", ""), chosen.get("OPTIONS", {})
     name = backend.rpartition(".")[2]
     hint = "Use Redis, or leave REVOCATION_CACHE out to keep the news in the database."
     told = f"TESSERA['REVOCATION_CACHE'] is {settings.revocation_cache!r}, which is {backend}: "
@@ -89,6 +90,9 @@ def check_revocation_cache(app_configs: Apps, **kwargs: Any) -> list[CheckMessag
     if name in _UNCOUNTED:
         told += "it does not count atomically, so that two logouts at once could be one."
         return [Error(told, hint=hint, id="tessera.E014")]
+    if options.get("IGNORE_EXCEPTIONS") or getattr(django_settings, "DJANGO_REDIS_IGNORE_EXCEPTIONS", False):
+        told += "it hides its failures (IGNORE_EXCEPTIONS)."
+        return [Error(told, hint="Give it a cache of its own that does not.", id="tessera.E014")]
     if name in _FORGETFUL:
         told += "it drops entries when it is full, and takes a failure for an empty answer."
         return [django_checks.Warning(told, hint=hint, id="tessera.W004")]

@@ -19,5 +19,6 @@ def is_in_transaction() -> bool:
     written in it is written.
     """
     connection = transaction.get_connection(find_database())
-    blocks = connection.atomic_blocks
-    return connection.in_atomic_block and not getattr(blocks[-1], "_from_testcase", False)
+    if not connection.in_atomic_block:
+        return not connection.get_autocommit()
+    return not getattr(connection.atomic_blocks[-1], "_from_testcase", False)

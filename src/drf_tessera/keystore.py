@@ -9,6 +9,7 @@ logs nobody out.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -51,6 +52,15 @@ def get_keystore() -> Keystore:
     if found is None or found.settings is not settings:
         found = _cached = make_keystore(settings)
     return found
+
+
+def forget_keystore() -> None:
+    """Begin anew: a forked child has its parent's lock, perhaps held, by a thread that it has not."""
+    global _cached  # noqa: PLW0603 - see get_keystore
+    _cached = None
+
+
+os.register_at_fork(after_in_child=forget_keystore)
 
 
 def make_keystore(settings: Settings) -> Keystore:

@@ -152,7 +152,8 @@ def insert(session: Session) -> None:
     Hashing a password takes a good part of a second, in which the account may be deleted, deactivated,
     or given another password, which ends all sessions that there are then. A session under the old
     password must not slip in after that. So the user's key is not written but selected, with these
-    conditions; where nothing is selected, the column refuses the row.
+    conditions and with a lock, which waits for whoever is changing the user just now; where nothing is
+    selected, the column refuses the row.
 
     Raises:
         UserGone, UserInactive, PasswordChanged: that is what happened.
@@ -161,16 +162,30 @@ def insert(session: Session) -> None:
     same = _select_unchanged(session.user)
     if transaction.get_connection(find_database()).in_atomic_block:
         # A row that is refused would spoil the transaction, so it is asked for before.
-        if not same.exists():
+        if not same.select_for_update().values_list("pk").first():
             raise _explain_user(session.user)
         persist(partial(session.save, force_insert=True, using=find_database()))
         return
     row = copy(session)
-    row.user_id = Subquery(same.values("pk")[:1])
+    row.user_id = _LockingSubquery(same.values("pk")[:1])
     try:
         persist(partial(row.save, force_insert=True, using=find_database()))
     except IntegrityError:
         raise _explain_user(session.user) from None
+
+
+class _LockingSubquery(Subquery):
+    """Selects with a lock, in a statement that is a transaction by itself.
+
+    ``select_for_update`` wants a transaction around it, which would be two statements more. SQLite has
+    one writer at a time, and needs none.
+    """
+
+    def as_sql(self, compiler: Any, connection: Any, template: str | None = None, **extra: Any) -> Any:
+        """Write the lock behind the query."""
+        locks = connection.features.has_select_for_update
+        locking = "(%(subquery)s FOR UPDATE)" if locks else template
+        return super().as_sql(compiler, connection, template=locking, **extra)
 
 
 def _select_unchanged(user: Any) -> QuerySet[Any]:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.hashers import get_hasher, identify_hasher
+from django.contrib.auth.hashers import get_hasher, identify_hasher, is_password_usable
 from django.db.models.signals import class_prepared, post_save, pre_delete, pre_save
 
 from drf_tessera import sessions
@@ -100,6 +100,8 @@ def _judge(user: AbstractBaseUser, before: dict[str, Any], updated: Collection[s
     if before.get("is_active", False) and not user.is_active:
         return Reason.USER_INACTIVE
     if "password" in before and before["password"] != user.password:
+        if not is_password_usable(before["password"]) and not is_password_usable(user.password):
+            return None  # none before and none now: only its random text differs
         return None if _is_upgrade(user, before["password"], updated) else Reason.PASSWORD_CHANGED
     return None
 

@@ -54,6 +54,7 @@ class Feed:
         self._poll = poll
         self._staleness = staleness
         self._ended: dict[UUID, int] = {}
+        self._doubted: set[UUID] = set()
         self._unsent: deque[Notice] = deque()
         self._lock = Lock()
         self._due = _NEVER
@@ -75,13 +76,39 @@ class Feed:
         """
         if time.monotonic() >= self._due:
             self._refresh()
-        if session_id in self._ended:
+        if session_id in self._ended and (session_id not in self._doubted or self._confirm(session_id)):
             raise SessionEnded
 
     def expect_news(self) -> None:
         """Pull on the next check: this process itself has just published something."""
         self._calls += 1
         self._due = _NEVER
+
+    def doubt(self, session_ids: Iterable[UUID]) -> None:
+        """Note that the news of these, published here, may be rolled back with its transaction.
+
+        It is pulled in that very transaction, and would outlive it here.
+        """
+        self._doubted.update(session_ids)
+
+    def trust(self, session_ids: Iterable[UUID]) -> None:
+        """Note that the news of these is committed."""
+        self._doubted.difference_update(session_ids)
+
+    def _confirm(self, session_id: UUID) -> bool:
+        """Ask the store for everything again, and tell whether that session has ended."""
+        with self._lock:
+            self.store.rewind()
+            try:
+                news = dict(self.store.pull())
+            except RevocationUnavailable:
+                return True
+            self._ended.update(news)
+            if session_id in news:
+                return True
+            self._ended.pop(session_id, None)
+            self._doubted.discard(session_id)
+            return False
 
     def send(self, notices: list[Notice]) -> None:
         """Publish where nothing can be undone any more; what cannot be sent now goes with the next pull.
@@ -118,13 +145,13 @@ class Feed:
     def _pull(self, started: float) -> None:
         calls = self._calls
         try:
-            self._send_rest()
             news = self.store.pull()
         except RevocationUnavailable as error:
             self._fail(error, started)
         else:
             self._learn(news)
             self._fresh_at = started
+            self._send_rest()
             # What was published here while this pull was under way may have come too late for it.
             self._due = started + self._poll if calls == self._calls else _NEVER
             if self._failing:
@@ -134,8 +161,13 @@ class Feed:
 
     def _send_rest(self) -> None:
         rest = list(self._unsent)
-        if rest:
-            self.store.publish(rest)
+        if not rest:
+            return
+        present = time.time()
+        try:
+            self.store.publish([item for item in rest if item.until > present])
+        except RevocationUnavailable:
+            return  # it reads and does not write; this was logged when it began
         for _ in rest:
             self._unsent.popleft()  # and nothing that another thread has added meanwhile
 
@@ -157,6 +189,7 @@ class Feed:
             present = time.time()
             for session_id in [key for key, until in list(self._ended.items()) if until <= present]:
                 del self._ended[session_id]
+                self._doubted.discard(session_id)
 
 
 _feed: tuple[Settings, Feed] | None = None
@@ -233,6 +266,8 @@ def announcing(now: float) -> Iterator[list[UUID]]:
     if not notices:
         return
     feed.expect_news()
+    if feed.store.joins_transaction and transaction.get_connection(find_database()).in_atomic_block:
+        feed.doubt(ended)
     if is_in_transaction():
         transaction.on_commit(partial(_follow, feed, notices, started), using=find_database())
     else:
@@ -248,6 +283,8 @@ def _follow(feed: Feed, notices: list[Notice], started: float) -> None:
     """
     if not feed.store.joins_transaction or time.monotonic() - started > OVERLAP / 2:
         feed.send(notices)
+    if not transaction.get_connection(find_database()).in_atomic_block:
+        feed.trust(notice.session_id for notice in notices)
     feed.expect_news()
 
 

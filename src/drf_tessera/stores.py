@@ -55,6 +55,9 @@ class Store(Protocol):
             RevocationUnavailable: nothing was learned.
         """
 
+    def rewind(self) -> None:
+        """Give everything again with the next pull."""
+
 
 class DatabaseStore:
     """The table :class:`~drf_tessera.models.Revocation`, in the database of the sessions.
@@ -89,6 +92,10 @@ class DatabaseStore:
                 self._newest.append((now, last, session_id))
         return [Notice(session_id, until) for _, session_id, until in found]
 
+    def rewind(self) -> None:
+        """Begin with the first row."""
+        self._newest.clear()
+
     def _read_on(self, now: float) -> list[tuple[int, UUID, int]] | None:
         """Read from the last row that was seen an overlap ago; ``None``: read from the beginning.
 
@@ -117,7 +124,7 @@ def _fetch(rows: models.QuerySet[Revocation]) -> list[tuple[int, UUID, int]]:
         try:
             return list(wanted)
         except (OperationalError, InterfaceError):
-            if connection.in_atomic_block:
+            if connection.in_atomic_block or not connection.autocommit:
                 raise
             # Perhaps only this connection is dead: it was opened before the server was restarted.
             connection.close()
@@ -172,11 +179,12 @@ class CacheStore:
         except Exception as error:  # each cache backend has exceptions of its own
             raise RevocationUnavailable from error
 
+    def rewind(self) -> None:
+        """Read back from the newest."""
+        self._head, self._awaited = None, {}
+
     def _pull(self, cache: BaseCache, now: float) -> list[Notice]:
-        head = cache.get(self._COUNTER)
-        if head is None:
-            self._head, self._awaited = None, {}
-            return []
+        head = self._read_head(cache)
         if self._head is None or not self._head <= head <= self._head + self._FARTHEST:
             found = self._read_back(cache, head, now)
         else:
@@ -189,6 +197,20 @@ class CacheStore:
                 del self._awaited[number]
         self._head = head
         return list(found.values())
+
+    def _read_head(self, cache: BaseCache) -> int:
+        """Read the counter, or begin one: a cache that hides its failures gives none even then."""
+        head = cache.get(self._COUNTER)
+        if head is None:
+            self._begin(cache)
+            head = cache.get(self._COUNTER)
+        if head is None:
+            raise RevocationUnavailable("The cache keeps nothing.")
+        return int(head)
+
+    def _begin(self, cache: BaseCache) -> None:
+        # Beyond every number that was given before the cache was emptied.
+        cache.add(self._COUNTER, int(time.time() * 1000), timeout=None)
 
     def _read_back(self, cache: BaseCache, head: int, now: float) -> dict[int, Notice]:
         """Read backwards from the newest, until a whole batch has been forgotten by the cache."""
@@ -215,8 +237,7 @@ class CacheStore:
         try:
             return cache.incr(self._COUNTER, step)
         except ValueError:
-            # Begun anew, beyond every number that was given before the cache was emptied.
-            cache.add(self._COUNTER, int(time.time() * 1000), timeout=None)
+            self._begin(cache)
             return cache.incr(self._COUNTER, step)
 
     def _name(self, number: int) -> str:

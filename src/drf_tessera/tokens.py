@@ -92,7 +92,11 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessToken:
-    """A verified access token: what ``request.auth`` is. Index it for any claim."""
+    """A verified access token: what ``request.auth`` is. Index it for any claim.
+
+    It is remembered and given to later requests too, so nothing in it can be changed: ``claims`` has
+    tuples for lists and read-only mappings, and what indexing gives is a copy.
+    """
 
     claims: Mapping[str, Any] = field(repr=False)
     sub: str
@@ -105,11 +109,11 @@ class AccessToken:
     scope: str
 
     def __getitem__(self, claim: str) -> Any:
-        return self.claims[claim]
+        return _thaw(self.claims[claim])
 
     def get(self, claim: str, default: Any = None) -> Any:
         """Give a claim, or ``default`` if the token has none of that name."""
-        return self.claims.get(claim, default)
+        return _thaw(self.claims[claim]) if claim in self.claims else default
 
 
 def make_secret() -> bytes:
@@ -234,7 +238,7 @@ def _verify(text: str, keystore: Keystore, now: float) -> _Verified:
         skew=skew,
     )
     token = AccessToken(
-        claims=MappingProxyType(claims),
+        claims=_freeze(claims),
         sub=claims["sub"],
         session_id=_read_session_id(claims.get("sid")),
         jti=claims["jti"],
@@ -246,6 +250,20 @@ def _verify(text: str, keystore: Keystore, now: float) -> _Verified:
     )
     longest = claims["iat"] + settings.access_lifetime.total_seconds()
     return _Verified(token, max(claims["iat"], claims.get("nbf", 0)) - skew, min(claims["exp"], longest))
+
+
+def _freeze(value: Any) -> Any:
+    """Make JSON that nobody can change."""
+    if isinstance(value, dict):
+        return MappingProxyType({name: _freeze(item) for name, item in value.items()})
+    return tuple(_freeze(item) for item in value) if isinstance(value, list) else value
+
+
+def _thaw(value: Any) -> Any:
+    """Make JSON again of what :func:`_freeze` made: a copy, where it could be changed."""
+    if isinstance(value, MappingProxyType):
+        return {name: _thaw(item) for name, item in value.items()}
+    return [_thaw(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _read_session_id(value: object) -> UUID:

@@ -19,8 +19,18 @@ from typing import Any, Final, cast
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core import validators
 from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db.models import DEFERRED, Exists, Field, Model, OuterRef
+from django.db.models import (
+    DEFERRED,
+    BinaryField,
+    Exists,
+    Field,
+    FileField,
+    JSONField,
+    Model,
+    OuterRef,
+)
 from django.db.models.base import ModelState
 from django.db.models.signals import post_init, pre_init
 from django.utils import timezone
@@ -39,7 +49,20 @@ Refuse = Callable[[Refusal], Exception]
 
 _REFUSE: Final = "_tessera_refuse"
 _KNOWN: Final = "_tessera_known"
+_SUB: Final = "_tessera_sub"
+_ASSIGNED: Final = "_tessera_assigned"
 _NOTHING: Final[dict[str, Any]] = {}
+_LIMITS: Final = (
+    validators.MinValueValidator,
+    validators.MaxValueValidator,
+    validators.MaxLengthValidator,
+    validators.ProhibitNullCharactersValidator,
+)
+"""Of a column's validators those that say what it can hold; others are rules for new rows."""
+
+_UNWRITABLE: Final = (BinaryField, FileField, JSONField)
+"""No text, or a value that can be changed without being assigned."""
+
 _set_class: Final = vars(object)["__class__"].__set__
 
 
@@ -85,7 +108,9 @@ def _parse_sub(model: Any, sub: str) -> Any:
     field = model._meta.pk
     try:
         pk = field.to_python(sub)
-        field.run_validators(pk)  # such as the range of the column
+        for validate in field.validators:
+            if isinstance(validate, _LIMITS):
+                validate(pk)
     except (ValidationError, ValueError, OverflowError, TypeError):
         raise UserGone from None
     if str(pk) != sub:
@@ -114,7 +139,7 @@ def _fetch(sub: str, pk: Any, **annotations: Any) -> Any:
     model = get_user_model()
     users = model._default_manager.using(find_database())
     try:
-        user = (users.annotate(**annotations) if annotations else users).get(pk=pk)
+        user = users.defer(None).annotate(**annotations).get(pk=pk)  # all columns, whatever the manager says
     except (model.DoesNotExist, ValueError, OverflowError):
         raise UserGone from None
     # A text key may match in another case or with trailing spaces under the database's collation.
@@ -142,13 +167,16 @@ def _make_lazy_user(plan: _Plan, token: AccessToken, refuse: Refuse) -> Abstract
     user: Any = plan.kind.__new__(plan.kind)
     state = user.__dict__
     state[_REFUSE] = refuse
+    state[_SUB] = token.sub
     state[_KNOWN] = known = _read_columns(token) if plan.carries else _NOTHING
     if plan.constructs:
         columns = [field.attname for field in plan.model._meta.concrete_fields]
         plan.model.__init__(user, *(pk if name == plan.column else DEFERRED for name in columns))
-        del state["_state"]
+        if _REFUSE in state:  # not loaded by a constructor that looked
+            del state["_state"]
+            state.pop(_ASSIGNED, None)
     state[plan.column] = pk
-    if known and _KNOWN in state:  # and not loaded by a constructor that looked
+    if known and _KNOWN in state:
         state.update(known)
     return user  # type: ignore[no-any-return]  # an instance of the user model
 
@@ -216,42 +244,66 @@ def _make_class(model: type[Model]) -> type[Model]:
         "__class__": property(lambda self: model),
         "__reduce__": _reduce,
         "_state": _State(),
+        "__setattr__": _assign,
         "refresh_from_db": _refresh_from_db,
         "save": _save,
+        "delete": _delete,
     }
     return type.__new__(type(model), model.__name__, (model,), body)
 
 
-def _load(user: Model, *, overwrite: Iterable[str] = ()) -> None:
-    """Fill a lazy user from its row. What was assigned to it stays, but for ``overwrite``."""
+def _load(user: Model) -> None:
+    """Fill a lazy user from its row. What was assigned to it stays."""
     state = vars(user)
     refuse, known = state[_REFUSE], state[_KNOWN]
     try:
-        row = _fetch(str(user.pk), user.pk)
+        row = _fetch(state[_SUB], parse_sub(state[_SUB]))
     except Refusal as error:
         raise refuse(error) from None
-    replaced = {name for name, value in known.items() if state.get(name) is value}.union(overwrite)
+    assigned = state.pop(_ASSIGNED, frozenset())
+    replaced = known.keys() - assigned
     for name, value in vars(row).items():
         if name in replaced or name not in state:
             state[name] = value
-    del state[_REFUSE], state[_KNOWN]
+    del state[_REFUSE], state[_KNOWN], state[_SUB]
     _set_class(user, type(row))
 
 
 def _refresh_from_db(
     self: Model, using: str | None = None, fields: Iterable[str] | None = None, from_queryset: Any = None
 ) -> None:
-    """Load the whole row once; Django calls this for the first column that is read."""
-    row_columns = [field.attname for field in self._meta.concrete_fields]
-    _load(self, overwrite=row_columns if fields is None else [name for name in fields if name in row_columns])
-    if using is not None or from_queryset is not None:
-        self.refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)
+    """Load the whole row once; Django calls this for the first column that is read.
+
+    A project that calls it wants what it does by itself, too: relations that are cached are forgotten.
+    """
+    asked = None if fields is None else list(fields)
+    plain = asked is None or using is not None or from_queryset is not None
+    again = plain or any(name in vars(self) or not _is_column(self, name) for name in asked or ())
+    _load(self)
+    if again:
+        self.refresh_from_db(using=using, fields=asked, from_queryset=from_queryset)
+
+
+def _is_column(user: Model, name: str) -> bool:
+    return any(field.attname == name for field in user._meta.concrete_fields)
+
+
+def _assign(self: Model, name: str, value: object) -> None:
+    """Remember what was assigned: that is nothing that the row may replace."""
+    vars(self).setdefault(_ASSIGNED, set()).add(name)
+    object.__setattr__(self, name, value)
 
 
 def _save(self: Model, *args: Any, **kwargs: Any) -> None:
     """Load before saving: what the token carries may be older than the row, and must not replace it."""
     _load(self)
     self.save(*args, **kwargs)
+
+
+def _delete(self: Model, *args: Any, **kwargs: Any) -> Any:
+    """Load before deleting: there is no row any more when a receiver of the deletion looks."""
+    _load(self)
+    return self.delete(*args, **kwargs)
 
 
 def _reduce(self: Model) -> tuple[Any, ...]:
@@ -289,6 +341,8 @@ def _find_fields(model: Any, names: tuple[str, ...]) -> dict[str, Field[Any, Any
             raise SettingsError(f"{model._meta.label} has no field {name!r}.") from None
         if not isinstance(field, Field) or not field.concrete or field.is_relation or field.primary_key:
             raise SettingsError(f"{model._meta.label}.{name} is no plain column; a token cannot carry it.")
+        if isinstance(field, _UNWRITABLE):
+            raise SettingsError(f"{model._meta.label}.{name} has values that a token cannot carry.")
         if name == "password":
             raise SettingsError("The password's hash must not go into a token: whoever has one can read it.")
         found[field.attname] = field

@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.test import APIClient, APIRequestFactory
 
 from drf_tessera import OptionalJWTAuthentication, sessions
+from drf_tessera.keystore import forget_keystore, get_keystore
 from drf_tessera.models import Session
 from drf_tessera.tokens import read_refresh_token
 from tests.conftest import PASSWORD, bearer, log_in
@@ -451,3 +452,19 @@ def test_a_refresh_token_of_null_means_the_one_in_the_header(api: APIClient, ann
 def test_a_session_id_that_is_none_is_our_404(api: APIClient, anna: AbstractBaseUser) -> None:
     answer = api.delete("/api/token/sessions/xyz/", **bearer(log_in(api, anna)["access"]))
     assert (answer.status_code, answer.json()["code"]) == (404, "session_not_found")
+
+
+def test_a_token_is_remembered_in_one_spelling_alone(api: APIClient, anna: AbstractBaseUser) -> None:
+    """Else it could fill the memory of a process by itself."""
+    forget_keystore()
+    access = log_in(api, anna)["access"]
+    for header in (
+        f"Bearer  {access}",
+        f"bearer {access}",
+        f"Bearer {' ' * 5000}{access}",
+        f"Bearer {access} ",
+    ):
+        assert api.get("/me/", HTTP_AUTHORIZATION=header).status_code == 200
+    assert len(get_keystore().verified) == 0
+    api.get("/me/", **bearer(access))
+    assert len(get_keystore().verified) == 1

@@ -6,6 +6,7 @@ import weakref
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
@@ -87,11 +88,14 @@ class OptionalJWTAuthentication(JWTAuthentication):
 @sensitive_variables()
 def _read_token(request: HttpRequest) -> AccessToken | None:
     header = request.META.get("HTTP_AUTHORIZATION", "")
-    text = read_bearer_token(header, get_settings().header_prefix)
+    prefix = get_settings().header_prefix
+    text = read_bearer_token(header, prefix)
     if text is None:
         return None
+    # One spelling alone: else one token could fill the memory, with spaces or with spellings.
+    usual = header == f"{prefix} {text}"
     try:
-        return verify_access_token(text, remember_as=header)
+        return verify_access_token(text, remember_as=header if usual else None)
     except TokenMalformed:
         check_bearer_token(text)
         raise
@@ -110,6 +114,7 @@ class _LateRefuser(weakref.ref[HttpRequest]):
         request = super().__call__()
         if request is not None:
             remember_failure(request, error)
+            request.user = AnonymousUser()  # what looks next, such as a middleware, finds nobody
         return _refuse_late(error)
 
     def __reduce__(self) -> tuple[Any, ...]:

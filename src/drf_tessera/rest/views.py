@@ -180,7 +180,7 @@ class VerifyView(TokenView):
         """Verify."""
         token = verify_access_token(_read_body(self.serializer_class, request)["token"])
         load_user(token)
-        return Response({"claims": dict(token.claims)})
+        return Response({"claims": {name: token[name] for name in token.claims}})
 
 
 class RevokeView(TokenView):
