@@ -1,9 +1,11 @@
 # make demo            a small API with a page to try it, at http://127.0.0.1:8000/
 # PORT=8123 make demo  the same at another port
+# make bench           measure beside the peers; the results go to benchmarks/results/ (BENCH=--quick: a look)
 # make test            ruff, mypy and all tests, on SQLite, PostgreSQL and MariaDB
 
 PYTHON ?= python3
 PORT ?= 8000
+BENCH ?=
 
 VENV := .venv
 VENV_PYTHON := $(VENV)/bin/python
@@ -22,6 +24,10 @@ test: $(VENV)/.test
 	@$(VENV_PYTHON) -m ruff format --check .
 	@$(VENV_PYTHON) -m mypy
 	@$(VENV_PYTHON) -m tests.matrix
+
+.PHONY: bench
+bench: $(VENV)/.test
+	@$(VENV_PYTHON) -m benchmarks $(BENCH)
 
 # Only adds to the environment, so both targets may share it. `pip --version` and not the existence of
 # a file tells whether there is an environment: one that was interrupted has a python and no pip.

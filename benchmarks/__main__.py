@@ -1,0 +1,85 @@
+"""``python -m benchmarks [NAME ...] [--quick]``: measure, print the tables, write them down."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+import time
+from importlib import import_module
+from typing import Final
+
+from benchmarks import environments, results, workers
+from benchmarks.peers import PEERS, ROOT
+from benchmarks.progress import say
+from benchmarks.scale import Scale
+
+MEASUREMENTS: Final = {
+    "protected": 1,
+    "http": 2,
+    "tokens": 3,
+    "refresh": 4,
+    "storage": 5,
+    "pruning": 6,
+    "revocation": 7,
+    "login": 8,
+}
+"""The names, and the number of the target that each is for."""
+
+PLOT: Final = "plot"
+
+
+def main() -> int:
+    """Run what the command line names; give 1 if something could not be measured at all."""
+    arguments = _read_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # and leave no server and no database
+    names = arguments.names or list(MEASUREMENTS)
+    begun = time.monotonic()
+    needed = list(dict.fromkeys(peer.environment for peer in PEERS))
+    missing = environments.make_all([*needed, PLOT])
+    if environments.OURS in missing:
+        return 1
+    workers.make_keys()
+    scale = Scale(quick=arguments.quick, missing=missing)
+    outcomes = {}
+    failed = {}
+    for number, name in enumerate(names, 1):
+        say(f"=== {number} of {len(names)}: {name} ===")
+        try:
+            outcomes[name] = import_module(f"benchmarks.measurements.{name}").measure(scale)
+        except workers.WorkerError as error:
+            failed[name] = str(error)
+            say(f"{name}: FAILED: {error}")
+            lost = results.Target(
+                number=MEASUREMENTS[name], what=name, wanted="", reached=f"failed: {error}", met=None
+            )
+            outcomes[name] = results.Outcome(targets=[lost])
+    versions = {name: environments.list_packages(name) for name in needed if name not in missing}
+    complete = not arguments.quick and not failed and set(outcomes) == set(MEASUREMENTS)
+    minutes = (time.monotonic() - begun) / 60
+    path = results.write(outcomes, complete=complete, versions=versions, minutes=minutes)
+    if PLOT not in missing:
+        picture = path.with_name("performance.svg")
+        command = [str(environments.python_of(PLOT)), "-m", "benchmarks.plot", str(path), str(picture)]
+        subprocess.run(command, cwd=ROOT, check=True)
+    print(results.show_targets(outcomes))
+    say(f"written to {path.parent.relative_to(ROOT)}")
+    for name, problem in failed.items():
+        say(f"FAILED: {name}: {problem}")
+    return 1 if failed else 0
+
+
+def _read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASUREMENTS))
+    parser.add_argument("--quick", action="store_true", help="small numbers: only to see that it works")
+    found = parser.parse_args()
+    for name in found.names:
+        if name not in MEASUREMENTS:
+            parser.error(f"{name!r} is none of: {', '.join(MEASUREMENTS)}")
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""The loop of the child: a line of JSON in, ``{"call": "module.function", "with": {...}}``; one out.
+
+Only functions of this package can be called. What anything prints goes to standard error, so that the
+answers have a pipe of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from importlib import import_module
+from typing import Any
+
+import django
+
+
+def main() -> None:
+    """Answer until standard input ends."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    django.setup()
+    for line in sys.stdin:
+        answers.write(json.dumps(_answer(json.loads(line))) + "\n")
+        answers.flush()
+
+
+def _answer(call: dict[str, Any]) -> dict[str, Any]:
+    module, _, name = call["call"].partition(".")
+    try:
+        return {"value": getattr(import_module(f"benchmarks.inside.{module}"), name)(**call["with"])}
+    except Exception as error:  # noqa: BLE001 - the parent decides what becomes of it
+        traceback.print_exc()
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+if __name__ == "__main__":
+    main()

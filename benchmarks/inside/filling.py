@@ -1,0 +1,151 @@
+"""Tables with as many rows as a service has that has been running for a while.
+
+The rows are made by the database itself, and between them, evenly, come some that the peer's own code
+made: those are what is refreshed later, and they lie all over the table and its indexes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import DatabaseError
+
+from benchmarks.inside import database
+
+CHUNKS: Final = 20
+USER_AGENT: Final = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0"
+    " Safari/537.36"
+)
+"""What a browser sends: 111 characters."""
+
+_TESSERA: Final = """
+INSERT INTO tessera_session (
+    id, user_id, created_at, rotated_at, idle_expires_at, expires_at, secret_hash, generation, parent,
+    recoveries, auth_time, amr, scope, ip, user_agent, label, revoked_for
+)
+SELECT
+    gen_random_uuid(), (SELECT min(id) FROM auth_user) + number %% %s, moment, moment + interval '1 hour',
+    moment + interval '14 days', moment + interval '90 days', decode(md5(number::text) || md5(''), 'hex'),
+    12, 11, 0, moment, 'pwd', '', '203.0.113.7', %s, '', ''
+FROM (
+    SELECT number, now() - %s * interval '1 day' - random() * interval '1 day' AS moment
+    FROM generate_series(%s, %s) AS number
+) AS rows
+"""
+_SIMPLEJWT: Final = """
+WITH outstanding AS (
+    INSERT INTO token_blacklist_outstandingtoken (user_id, jti, token, created_at, expires_at)
+    SELECT
+        (SELECT min(id) FROM auth_user) + number %% %s, md5(random()::text || number), token, moment,
+        moment + interval '1 day'
+    FROM (
+        SELECT number, %s || md5(random()::text || number) AS token,
+            now() - %s * interval '1 day' - random() * interval '1 hour' AS moment
+        FROM generate_series(%s, %s) AS number
+    ) AS rows
+    RETURNING id, created_at
+)
+INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
+SELECT id, created_at FROM outstanding
+"""
+"""What a refresh leaves behind: the token that it was done with, and its place on the blacklist."""
+
+
+def fill(
+    *, rows: int, live: int, age: int = 0, user_agent: str = USER_AGENT, offset: int = 0
+) -> list[list[str]]:
+    """Add ``rows`` rows, ``age`` days old; give ``live`` refresh tokens, with their rows' keys.
+
+    Args:
+        rows: how many the database makes.
+        live: how many the peer makes, of users that log in.
+        age: in days. simplejwt's tokens live for one day, sessions of ours for 14 without a refresh.
+        user_agent: of the rows that the database makes.
+        offset: how many rows there are already.
+    """
+    database.forget_durability()
+    users = list(get_user_model().objects.order_by("pk"))
+    tokens: list[list[str]] = []
+    for chunk in range(CHUNKS):
+        first, last = rows * chunk // CHUNKS, rows * (chunk + 1) // CHUNKS
+        _add(len(users), age, user_agent, offset + first + 1, offset + last)
+        wanted = live * (chunk + 1) // CHUNKS - live * chunk // CHUNKS
+        start = _LOGINS[settings.SCHEME]
+        tokens += [start(users[(len(tokens) + index) % len(users)]) for index in range(wanted)]
+    database.run("VACUUM ANALYZE")
+    database.run("SET synchronous_commit = on")
+    with suppress(DatabaseError):  # not everybody may; what was filled in is on the disk then, not on its way
+        database.run("CHECKPOINT")
+    return tokens
+
+
+def measure_size() -> dict[str, int]:
+    """Give the bytes of each table of the peer, with its indexes."""
+    return _ask_size("pg_total_relation_size")
+
+
+def measure_indexes() -> dict[str, int]:
+    """Give the bytes of the indexes alone."""
+    return _ask_size("pg_indexes_size")
+
+
+def count_deleted() -> int:
+    """Tell how many rows have been deleted, by the server's statistics: about, and about a second ago."""
+    names = list(list_tables())
+    found = database.run(
+        "SELECT sum(n_tup_del) FROM pg_stat_user_tables WHERE relname = ANY(%s)",
+        names,
+    )
+    return int(found[0][0] or 0)
+
+
+def list_tables() -> tuple[str, ...]:
+    """Name the tables that hold the peer's sessions or tokens."""
+    return _TABLES[settings.SCHEME]
+
+
+def _ask_size(function: str) -> dict[str, int]:
+    return {name: database.run(f"SELECT {function}(%s::regclass)", name)[0][0] for name in list_tables()}
+
+
+def count_rows() -> int:
+    """Count the rows of the peer's tables."""
+    return sum(database.run(f"SELECT count(*) FROM {name}")[0][0] for name in list_tables())
+
+
+def _add(users: int, age: int, user_agent: str, first: int, last: int) -> None:
+    if settings.SCHEME == "tessera":
+        database.run(_TESSERA, users, user_agent, age, first, last)
+        return
+    from rest_framework_simplejwt.tokens import RefreshToken
+
+    sample = str(RefreshToken.for_user(get_user_model().objects.first()))
+    database.run(_SIMPLEJWT, users, sample[:-32], age, first, last)
+
+
+def _start_tessera(user: Any) -> list[str]:
+    from drf_tessera import sessions
+
+    grant = sessions.start(user)
+    return [grant.refresh or "", str(grant.session_id)]
+
+
+def _start_simplejwt(user: Any) -> list[str]:
+    from rest_framework_simplejwt.tokens import RefreshToken
+
+    return [str(RefreshToken.for_user(user)), ""]
+
+
+_LOGINS: Final[dict[str, Callable[[Any], list[str]]]] = {
+    "tessera": _start_tessera,
+    "simplejwt-blacklist": _start_simplejwt,
+}
+_TABLES: Final = {
+    "tessera": ("tessera_session", "tessera_revocation"),
+    "simplejwt-blacklist": ("token_blacklist_outstandingtoken", "token_blacklist_blacklistedtoken"),
+}

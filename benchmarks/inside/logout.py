@@ -1,0 +1,15 @@
+"""Sessions for others to end."""
+
+from __future__ import annotations
+
+from django.contrib.auth import get_user_model
+
+from benchmarks.inside import database
+from drf_tessera import sessions
+
+
+def prepare(*, count: int) -> list[dict[str, str]]:
+    """Make a database with ``count`` sessions of as many users; give their tokens."""
+    database.create(users=count)
+    grants = [sessions.start(user) for user in get_user_model().objects.all()]
+    return [{"access": grant.access, "refresh": grant.refresh or ""} for grant in grants]

@@ -1,0 +1,79 @@
+"""Refreshes through the real view, and the floor: one keyed UPDATE in the same clothes."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from typing import Any
+
+from django.conf import settings
+
+from benchmarks.inside import application, database, filling
+
+PATH = "/api/token/refresh/"
+LEAD: int = 3
+"""Refreshes before each batch that are not timed."""
+
+_tokens: list[list[str]] = []
+_latest: list[str] = []
+
+
+def prepare(*, rows: int, users: int, live: int, age: int = 0) -> dict[str, Any]:
+    """Make a database with ``rows`` rows and ``live`` sessions to refresh; check and warm up."""
+    database.create(users=users)
+    _tokens[:] = filling.fill(rows=rows, live=live, age=age)
+    random.shuffle(_tokens)
+    statements = application.record_statements(_refresh_one)
+    for _ in range(20):
+        _refresh_one()
+    application.settle()
+    return {"statements": statements, "rows": filling.count_rows()}
+
+
+def measure(*, batch: int) -> dict[str, float]:
+    """Time a batch of each way, in a random order; give seconds for each request.
+
+    Every session is refreshed once, as a client does after some minutes: within the grace window a
+    second refresh is another case.
+    """
+    ways = ["refresh", "floor", "bare"] if settings.SCHEME == "tessera" else ["refresh"]
+    return {way: _time(way, batch) for way in random.sample(ways, len(ways))}
+
+
+def _time(way: str, batch: int) -> float:
+    chosen = [_tokens.pop() for _ in range(LEAD + batch)]
+    if way == "refresh":
+        environs = [application.prepare_post(PATH, {"refresh": token}) for token, _ in chosen]
+    else:
+        # The same number of bytes in the body: the key stands where the token would.
+        path = "/floor/" if way == "floor" else "/floor/bare/"
+        environs = [
+            application.prepare_post(path, {"refresh": key, "padding": "p" * (len(token) - len(key) - 15)})
+            for token, key in chosen
+        ]
+    application.spend(environs[:LEAD])
+    return application.spend(environs[LEAD:]) / batch
+
+
+def _refresh_one() -> None:
+    application.demand(application.prepare_post(PATH, {"refresh": _tokens.pop()[0]}))
+
+
+def keep(*, count: int) -> None:
+    """Begin with ``count`` sessions that :func:`sustain` refreshes again and again."""
+    _latest[:] = [token for token, _ in _tokens[:count]]
+
+
+def sustain(*, seconds: float, interval: float) -> list[float]:
+    """Refresh one session every ``interval`` for a while; give how long each had to wait."""
+    found = []
+    begun = due = time.perf_counter()
+    while due < begun + seconds:
+        time.sleep(max(0.0, due - time.perf_counter()))
+        token = _latest.pop(0)
+        answer = json.loads(application.demand(application.prepare_post(PATH, {"refresh": token})))
+        found.append(time.perf_counter() - due)
+        _latest.append(answer["refresh"])
+        due += interval
+    return found

@@ -1,0 +1,250 @@
+"""Draw the main numbers of a run: ``python -m benchmarks.plot RESULTS.json PICTURE.svg``.
+
+Runs in the environment that has matplotlib. Colours are those of Okabe and Ito, which people who see
+fewer colours can tell apart, and no meaning rests on colour alone where lines or bars could be mistaken.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib as mpl
+
+mpl.use("svg")
+
+from matplotlib import pyplot as plt
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from benchmarks.peers import BLACKLIST, PEERS, SIMPLEJWT, TESSERA
+from benchmarks.spread import Spread
+
+BLUE: Final = "#0072B2"
+ORANGE: Final = "#E69F00"
+GREY: Final = "#8C8C8C"
+GREEN: Final = "#009E73"
+_PLAIN: Final = FuncFormatter(lambda value, _: f"{value:,.10g}")
+
+Axes = Any
+
+
+def main() -> None:
+    """Draw what the file has."""
+    source, target = map(Path, sys.argv[1:3])
+    measured = {name: it["data"] for name, it in json.loads(source.read_text())["measurements"].items()}
+    panels = [(name, draw) for name, draw in _PANELS.items() if measured.get(name)]
+    if not panels:
+        return
+    mpl.rcParams.update(
+        {
+            "font.size": 9,
+            "font.family": "sans-serif",
+            "svg.fonttype": "none",
+            "svg.hashsalt": "drf-tessera",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlesize": 10,
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+        }
+    )
+    rows = (len(panels) + 1) // 2
+    figure, axes = plt.subplots(rows, 2, figsize=(12, 4.2 * rows), layout="constrained", squeeze=False)
+    for axis, (name, draw) in zip(axes.flat, panels, strict=False):
+        draw(axis, measured[name])
+    for axis in list(axes.flat)[len(panels) :]:
+        axis.set_visible(False)
+    figure.savefig(target, metadata={"Date": None, "Creator": None}, facecolor="white")
+
+
+def _draw_protected(axis: Axes, data: dict[str, Any]) -> None:
+    names = [peer for peer in PEERS if any(peer.name in it["peers"] for it in data.values())]
+    names.sort(
+        key=lambda peer: -data["postgres"]["peers"].get(peer.name, {}).get("ratio", {}).get("median", 0)
+    )
+    for shift, (database, title, colour) in enumerate(
+        (("postgres", "PostgreSQL", BLUE), ("sqlite", "SQLite", ORANGE))
+    ):
+        found = data[database]["peers"]
+        for place, peer in enumerate(names):
+            if peer.name not in found:
+                continue
+            ratio = found[peer.name]["ratio"]
+            error = [[ratio["median"] - ratio["low"]], [ratio["high"] - ratio["median"]]]
+            bar = axis.barh(
+                place + 0.2 - 0.4 * shift,
+                ratio["median"],
+                height=0.38,
+                color=colour,
+                xerr=error,
+                error_kw={"elinewidth": 0.8, "ecolor": "#333333"},
+                label=title if place == 0 else None,
+            )
+            axis.bar_label(bar, [f"{ratio['median']:.2f}"], padding=3, fontsize=7)
+    axis.axvline(1, color="#333333", linewidth=0.8, linestyle="--")
+    axis.set_yticks(range(len(names)), [peer.title for peer in names], fontsize=8)
+    axis.set_xlabel("times the same view without authentication (dashed: 1)")
+    axis.set_title("Protected request, in the process")
+    axis.legend(loc="upper right", frameon=False)
+
+
+def _draw_http(axis: Axes, data: dict[str, Any]) -> None:
+    width = 0.38
+    for shift, (peer, colour) in enumerate(((TESSERA, BLUE), (SIMPLEJWT, ORANGE))):
+        for place, rates in enumerate(data.values()):
+            found = rates.get(peer.name, {})
+            if "protected" not in found:
+                continue
+            share = Spread.of(
+                [100 * up / down for up, down in zip(found["protected"], found["open"], strict=True)]
+            )
+            error = [[share.median - share.low], [share.high - share.median]]
+            bar = axis.bar(
+                place + (shift - 0.5) * width,
+                share.median,
+                width=width,
+                color=colour,
+                yerr=error,
+                error_kw={"elinewidth": 0.8, "ecolor": "#333333"},
+                label=peer.title if place == 0 else None,
+            )
+            axis.bar_label(bar, [f"{share.median:.0f} %"], padding=3, fontsize=8)
+    axis.axhline(100, color="#333333", linewidth=0.8, linestyle="--")
+    axis.set_xticks(
+        range(len(data)), [name.replace(", ", "\n").replace("=", "\n= ") for name in data], fontsize=8
+    )
+    axis.set_ylim(0, 150)
+    axis.set_yticks(range(0, 101, 20))
+    axis.set_ylabel("% of the open view's requests per second")
+    axis.set_title("Over HTTP, PostgreSQL")
+    axis.legend(loc="upper right", ncols=2, frameon=False)
+
+
+def _draw_tokens(axis: Axes, data: dict[str, Any]) -> None:
+    rounds = data["rounds"]
+    algorithms = ("HS256", "RS256", "ES256", "EdDSA")
+    ways = (
+        ("ours", "drf-tessera", BLUE),
+        ("pyjwt", "PyJWT decode", ORANGE),
+        ("bare", "signature + JSON", GREY),
+    )
+    for shift, (way, title, colour) in enumerate(ways):
+        values = [1e6 * Spread.of([it[algorithm][way] for it in rounds]).median for algorithm in algorithms]
+        places = [place + (shift - 1) * 0.27 for place in range(len(algorithms))]
+        bar = axis.bar(places, values, width=0.26, color=colour, label=title)
+        axis.bar_label(bar, [f"{value:.0f}" for value in values], padding=2, fontsize=8)
+    axis.set_xticks(range(len(algorithms)), algorithms)
+    axis.set_ylabel("microseconds")
+    axis.set_title("First sight of a token (no cache)")
+    axis.legend(loc="upper left", frameon=False)
+
+
+def _draw_refresh(axis: Axes, data: dict[str, Any]) -> None:
+    lines = (
+        (TESSERA.name, "refresh", "drf-tessera", BLUE, "o-"),
+        (TESSERA.name, "floor", "floor: one keyed UPDATE", GREY, "s--"),
+        (BLACKLIST.name, "refresh", "simplejwt, rotation and blacklist", ORANGE, "^-"),
+    )
+    for peer, way, title, colour, style in lines:
+        found = {
+            int(name.split()[1]): Spread.of([1e3 * it[way] for it in rounds])
+            for name, rounds in data["rounds"].items()
+            if name.split()[0] == peer
+        }
+        sizes = sorted(found)
+        if not sizes:
+            continue
+        axis.plot(sizes, [found[size].median for size in sizes], style, color=colour, label=title)
+        axis.fill_between(
+            sizes,
+            [found[size].low for size in sizes],
+            [found[size].high for size in sizes],
+            color=colour,
+            alpha=0.15,
+            linewidth=0,
+        )
+    axis.set_xscale("log")
+    axis.xaxis.set_major_formatter(_PLAIN)
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_ylim(bottom=0)
+    axis.set_xlabel("sessions (simplejwt: outstanding tokens) in the table")
+    axis.set_ylabel("milliseconds")
+    axis.set_title("Refresh, PostgreSQL")
+    axis.legend(loc="upper left", frameon=False)
+    axis.set_ylim(top=axis.get_ylim()[1] * 1.3)
+
+
+def _draw_storage(axis: Axes, data: dict[str, Any]) -> None:
+    for peer, colour, style in ((TESSERA, BLUE, "o-"), (BLACKLIST, ORANGE, "^-")):
+        found = data.get(f"{peer.name} refreshes")
+        if not found:
+            continue
+        counts = [int(count) for count in found if int(count)]
+        values = [found[str(count)]["bytes"] for count in counts]
+        axis.plot(counts, values, style, color=colour, label=peer.title)
+        axis.annotate(
+            f"{values[-1]:,} bytes",
+            (counts[-1], values[-1]),
+            textcoords="offset points",
+            xytext=(-4, 7),
+            ha="right",
+            fontsize=8,
+        )
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    for side in (axis.xaxis, axis.yaxis):
+        side.set_major_formatter(_PLAIN)
+        side.set_minor_formatter(NullFormatter())
+    axis.set_ylim(bottom=100)
+    axis.set_xlabel("refreshes of one user")
+    axis.set_ylabel("bytes of rows")
+    axis.set_title("Storage of one user, PostgreSQL")
+    axis.legend(loc="upper left", frameon=False)
+
+
+def _draw_revocation(axis: Axes, data: dict[str, Any]) -> None:
+    delays = sorted(1e3 * it["felt"] for it in data["delays"])
+    shares = [100 * (index + 1) / len(delays) for index in range(len(delays))]
+    axis.plot(delays, shares, color=BLUE, label=f"{len(delays):,} logouts")
+    promised = data["poll"] * 1e3 + 100
+    axis.axvline(promised, color="#333333", linewidth=0.8, linestyle="--")
+    axis.annotate(
+        f"promised: {promised:,.0f} ms",
+        (promised, 50),
+        rotation=90,
+        textcoords="offset points",
+        xytext=(4, 0),
+        va="center",
+        fontsize=8,
+    )
+    axis.annotate(
+        f"longest: {delays[-1]:,.0f} ms",
+        (delays[-1], 100),
+        textcoords="offset points",
+        xytext=(-6, -14),
+        ha="right",
+        fontsize=8,
+    )
+    axis.set_xlim(0, promised * 1.12)
+    axis.set_ylim(0, 103)
+    axis.set_xlabel("milliseconds from sending the logout to another process's 401")
+    axis.set_ylabel("% of logouts felt by then")
+    axis.set_title("Logout felt by another server")
+    axis.legend(loc="upper left", frameon=False)
+
+
+_PANELS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
+    "protected": _draw_protected,
+    "http": _draw_http,
+    "tokens": _draw_tokens,
+    "refresh": _draw_refresh,
+    "storage": _draw_storage,
+    "revocation": _draw_revocation,
+}
+
+
+if __name__ == "__main__":
+    main()

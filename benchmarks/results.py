@@ -1,0 +1,148 @@
+"""What a measurement gives, and how it becomes tables and files."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.peers import HOME, ROOT
+
+COMMITTED: Final = ROOT / "benchmarks" / "results"
+SCRATCH: Final = HOME / "results"
+"""Where runs go that measured less than everything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One number that was to be reached, and what came out."""
+
+    number: int
+    what: str
+    wanted: str
+    reached: str
+    met: bool | None
+    """``None``: it could not be measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """All that was measured, for people."""
+
+    title: str
+    note: str
+    header: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one measurement gives."""
+
+    targets: list[Target] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+def write(
+    outcomes: Mapping[str, Outcome], *, complete: bool, versions: Mapping[str, Any], minutes: float
+) -> Path:
+    """Write the JSON and the Markdown; give the JSON's path."""
+    folder = COMMITTED if complete else SCRATCH
+    folder.mkdir(parents=True, exist_ok=True)
+    now = datetime.now(UTC)
+    facts = {
+        "date": f"{now:%Y-%m-%d}",
+        "minutes": round(minutes, 1),
+        "machine": _describe_machine(),
+        "versions": versions,
+    }
+    path = folder / f"{now:%Y-%m-%d}.json"
+    measured = {name: _round(asdict(outcome)) for name, outcome in outcomes.items()}
+    path.write_text(json.dumps({**facts, "measurements": measured}, indent=1) + "\n")
+    (folder / "README.md").write_text(_write_report(outcomes, facts, path.name))
+    return path
+
+
+def show_targets(outcomes: Mapping[str, Outcome]) -> str:
+    """Write the table of the targets."""
+    targets = sorted(
+        (target for outcome in outcomes.values() for target in outcome.targets),
+        key=lambda target: target.number,
+    )
+    words = {True: "yes", False: "**no**", None: "not measured"}
+    rows = [(str(it.number), it.what, it.wanted, it.reached, words[it.met]) for it in targets]
+    return _write_table(("", "what", "wanted", "reached", "met"), rows)
+
+
+def _write_report(outcomes: Mapping[str, Outcome], facts: Mapping[str, Any], source: str) -> str:
+    machine = facts["machine"]
+    parts = [
+        "# What `make bench` measured",
+        "",
+        f"On {facts['date']}, in {facts['minutes']:.0f} minutes, on {machine['cores']} cores"
+        f" ({machine['processor']}), {machine['memory']} of memory, {machine['system']}."
+        f" The numbers are in [{source}]({source}).",
+        "",
+        "Medians; in brackets the tenth and the ninetieth of a hundred. What is compared was measured in"
+        " turns, in the same rounds, and ratios are those of the same round.",
+        "",
+        "![The main numbers](performance.svg)",
+        "",
+        "## Targets",
+        "",
+        show_targets(outcomes),
+    ]
+    for outcome in outcomes.values():
+        for table in outcome.tables:
+            parts += ["", f"## {table.title}", "", table.note, "", _write_table(table.header, table.rows)]
+    parts += ["", "## Versions", "", _write_versions(facts["versions"]), ""]
+    return "\n".join(parts)
+
+
+def _round(value: Any) -> Any:
+    """Keep the digits that mean something."""
+    if isinstance(value, float):
+        return float(f"{value:.5g}")
+    if isinstance(value, dict):
+        return {key: _round(item) for key, item in value.items()}
+    return [_round(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _write_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _write_versions(versions: Mapping[str, Any]) -> str:
+    wanted = (
+        "python", "django", "djangorestframework", "drf-tessera", "joserfc", "pyjwt", "cryptography",
+        "djangorestframework-simplejwt", "django-rest-knox", "dj-rest-auth", "django-allauth",
+        "django-oauth-toolkit", "psycopg", "gunicorn", "granian",
+    )  # fmt: skip
+    rows = [
+        (name, ", ".join(f"{key} {found[key]}" for key in wanted if key in found))
+        for name, found in versions.items()
+    ]
+    return _write_table(("environment", "versions"), rows)
+
+
+def _describe_machine() -> dict[str, Any]:
+    return {
+        "processor": _find_line(Path("/proc/cpuinfo"), "model name") or platform.processor() or "unknown",
+        "cores": os.cpu_count(),
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
+        "system": f"{platform.system()} {platform.release().split('-')[0]}",
+    }
+
+
+def _find_line(path: Path, name: str) -> str | None:
+    if not path.exists():
+        return None
+    found = (line.partition(":")[2].strip() for line in path.read_text().splitlines() if name in line)
+    return next(found, None)

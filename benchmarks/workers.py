@@ -1,0 +1,104 @@
+"""The children, seen from outside: one for each peer, in its own environment.
+
+They take turns: in every round each does one batch, in an order that is shuffled anew, while the others
+wait for their line of input and cost nothing. So whatever the machine does meanwhile, it does to all.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from benchmarks import environments
+from benchmarks.peers import HOME, ROOT, TESSERA, Peer
+from benchmarks.progress import advance, say
+
+
+class WorkerError(Exception):
+    """A child that could not do what it was told; the text is its own."""
+
+
+class Worker:
+    """One child process."""
+
+    def __init__(
+        self, peer: Peer, database: str, *, name: str = "", variables: Mapping[str, str] | None = None
+    ) -> None:
+        self.peer = peer
+        self.variables = {**peer.describe(database, name=name), **(variables or {})}
+        python = environments.python_of(peer.environment)
+        log = HOME / "logs" / f"{self.variables['BENCH_DATABASE_NAME']}-{database}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("w") as errors:
+            self._process = subprocess.Popen(
+                [str(python), "-m", "benchmarks.inside"],
+                cwd=ROOT,
+                env=self.variables,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,  # Ctrl-C is for the parent, which has it drop its database
+            )
+        self._log = log
+
+    def ask(self, call: str, **arguments: Any) -> Any:
+        """Have the child call one of its functions, and give what it returns.
+
+        Raises:
+            WorkerError: the function raised, or the child is dead.
+        """
+        assert self._process.stdin is not None  # noqa: S101 - they are pipes
+        assert self._process.stdout is not None  # noqa: S101
+        try:
+            self._process.stdin.write(json.dumps({"call": call, "with": arguments}) + "\n")
+            self._process.stdin.flush()
+            answer = json.loads(self._process.stdout.readline() or "null")
+        except (OSError, ValueError) as error:
+            raise WorkerError(f"{call}: {error}; see {self._log.relative_to(ROOT)}") from error
+        if answer is None:
+            raise WorkerError(f"{call}: the process ended; see {self._log.relative_to(ROOT)}")
+        if "error" in answer:
+            raise WorkerError(f"{call}: {answer['error']}")
+        return answer["value"]
+
+    def close(self, *, drop: bool = True) -> None:
+        """End the child, and drop its database."""
+        try:
+            if drop and self._process.poll() is None:
+                self.ask("database.drop")
+        except WorkerError as error:
+            say(f"{self.peer.name}: could not drop its database: {error}")
+        finally:
+            self._process.communicate()
+
+
+@contextmanager
+def working(peer: Peer, database: str, **more: Any) -> Iterator[Worker]:
+    """Have one child for the length of a block."""
+    worker = Worker(peer, database, **more)
+    try:
+        yield worker
+    finally:
+        worker.close()
+
+
+def take_turns(
+    label: str, workers: Mapping[str, Worker], *, rounds: int, call: str, **arguments: Any
+) -> dict[str, list[Any]]:
+    """Have each child do ``call`` once in every round; give what they returned, round by round."""
+    found: dict[str, list[Any]] = {name: [] for name in workers}
+    for _ in advance(label, range(rounds)):
+        for name in random.sample(list(workers), len(workers)):
+            found[name].append(workers[name].ask(call, **arguments))
+    return found
+
+
+def make_keys() -> None:
+    """Make the key files that some peers need."""
+    with working(TESSERA, "sqlite", name="keys") as worker:
+        worker.ask("keys.make", folder=str(HOME / "keys"))
