@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import OperationalError, transaction
 from django.utils import timezone
@@ -31,6 +32,7 @@ from drf_tessera.exceptions import (
 from drf_tessera.models import Session
 from drf_tessera.rotation import Outcome
 from drf_tessera.sessions import Client, Reason
+from drf_tessera.statements import Mark, compile_update
 from drf_tessera.tokens import read_refresh_token, verify_access_token, write_refresh_token
 
 GRACE = timedelta(seconds=30)
@@ -297,6 +299,7 @@ class TestSqlAgreesWithTheRule:
         revoked=st.booleans(),
         active=st.booleans(),
         token=st.integers(0, 4),
+        compiled=st.booleans(),
     )
     @hypothesis_settings(
         max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -313,6 +316,7 @@ class TestSqlAgreesWithTheRule:
         revoked: bool,
         active: bool,
         token: int,
+        compiled: bool,
     ) -> None:
         type(anna)._default_manager.filter(pk=anna.pk).update(is_active=True)
         grant = start(anna)
@@ -329,8 +333,15 @@ class TestSqlAgreesWithTheRule:
         wanted = write_refresh_token(login.login, token, login.secret)
         _, state = ledger.read(read_refresh_token(wanted), with_user=False)
         decision = rotation.decide(state, token, NOW, rotation.Policy(grace=GRACE, recoveries=5))
-        rows = ledger.select_rotatable(read_refresh_token(wanted), NOW, GRACE)
-        moved = ledger.move(rows, token, rotation.rotate(token, NOW), NOW + timedelta(days=1))
+        place, idle_limit = rotation.rotate(token, NOW), NOW + timedelta(days=1)
+        if compiled:
+            moved = ledger.swap(read_refresh_token(wanted), place, idle_limit, NOW, GRACE)
+        else:
+            rows = ledger.select_rotatable(read_refresh_token(wanted), NOW, GRACE)
+            moved = ledger.move(rows, token, place, idle_limit)
+        if moved:
+            found = Session.objects.get(pk=grant.session_id)
+            assert (found.position, found.idle_expires_at) == (place, idle_limit)
         # A row whose parent is the current generation itself cannot come about.
         if parent != generation:
             assert moved == (decision.outcome is Outcome.ROTATED)
@@ -591,7 +602,7 @@ class TestContention:
                 raise RefreshContended
             return original(*args)
 
-        monkeypatch.setattr(ledger, "move", refuse_once)
+        monkeypatch.setattr(ledger, "swap", refuse_once)
         assert sessions.refresh(str(grant.refresh), now=NOW).outcome is Outcome.ROTATED
         assert len(refused) == 1
 
@@ -674,3 +685,29 @@ class TestPersist:
 
         with transaction.atomic(), pytest.raises(Busy):
             ledger.persist(write)
+
+
+class TestCompiled:
+    def test_the_swap_is_compiled_on_every_database(self) -> None:
+        assert ledger._find_swap("default", get_user_model()) is not None
+
+    def test_a_manager_of_the_project_s_own_is_asked_every_time(
+        self, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It may select by what is so now, or in this thread: a tenant, a deletion that is soft."""
+        manager = type(get_user_model()._default_manager)
+        whole, hidden = manager.get_queryset, False
+        monkeypatch.setattr(
+            manager, "get_queryset", lambda self: whole(self).none() if hidden else whole(self)
+        )
+        assert ledger._find_swap("default", get_user_model()) is None
+        grant = start(anna)
+        moved = sessions.refresh(str(grant.refresh), now=NOW)
+        hidden = True
+        with pytest.raises(UserInactive):
+            sessions.refresh(str(moved.refresh), now=NOW + GRACE)
+
+    def test_what_cannot_be_found_again_is_not_compiled(self) -> None:
+        field: Any = Session._meta.get_field("label")
+        rows = Session.objects.filter(label="here")
+        assert compile_update(rows, {"label": "new"}, {"x": Mark(field=field, value="elsewhere")}) is None

@@ -22,22 +22,23 @@ import stands; ``tests/test_architecture.py`` holds the code to it.
 14. stores: where the news of ended sessions is kept
 15. revocation: which sessions ended early; the only writer of Revocation
 16. users: from a token to its user
-17. ledger: the statements on Session rows, for sessions alone
-18. sessions: start, refresh, revoke, prune; the only writer of Session
-19. receivers: what ends sessions from outside
-20. backends: log in with an e-mail address
-21. login: from credentials to a session
-22. transports: how tokens travel
-23. rest.errors: one shape for every error
-24. rest.authentication: the authentication classes
-25. rest.throttling: limits on guessing passwords
-26. rest.serializers: what the endpoints read and write
-27. rest.views: the endpoints
-28. rest.urls: their addresses
-29. checks: what manage.py check says
-30. admin: sessions in Django's admin
-31. apps: the Django app
-32. management.commands.tessera_prune: delete the sessions that have ended
+17. statements: an UPDATE that is compiled once
+18. ledger: the statements on Session rows, for sessions alone
+19. sessions: start, refresh, revoke, prune; the only writer of Session
+20. receivers: what ends sessions from outside
+21. backends: log in with an e-mail address
+22. login: from credentials to a session
+23. transports: how tokens travel
+24. rest.errors: one shape for every error
+25. rest.authentication: the authentication classes
+26. rest.throttling: limits on guessing passwords
+27. rest.serializers: what the endpoints read and write
+28. rest.views: the endpoints
+29. rest.urls: their addresses
+30. checks: what manage.py check says
+31. admin: sessions in Django's admin
+32. apps: the Django app
+33. management.commands.tessera_prune: delete the sessions that have ended
 
 The packages ``jose``, ``rest``, ``management`` and ``migrations`` hold modules and no code of their
 own (a migration imports what Django writes into it). Below, the public names, loaded when they are

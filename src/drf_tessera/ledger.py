@@ -11,12 +11,15 @@ import hmac
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache, partial
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
+from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, Manager, OuterRef, Q, QuerySet, Subquery
 from django.dispatch import Signal
 from django.views.decorators.debug import sensitive_variables
 
@@ -33,7 +36,8 @@ from drf_tessera.exceptions import (
     UserInactive,
 )
 from drf_tessera.models import Session, SessionQuerySet, active_users
-from drf_tessera.tokens import RefreshToken
+from drf_tessera.statements import Mark, Statement, compile_update
+from drf_tessera.tokens import Login, RefreshToken, hash_secret
 
 T = TypeVar("T")
 
@@ -94,6 +98,79 @@ def select_rotatable(token: RefreshToken, now: datetime, grace: timedelta) -> Se
     )
 
 
+@sensitive_variables()
+def swap(
+    token: RefreshToken,
+    position: rotation.Position,
+    idle_expires_at: datetime,
+    now: datetime,
+    grace: timedelta,
+) -> bool:
+    """Move the token's session to ``position`` if the rule says ``ROTATED``; tell whether it did.
+
+    The one statement of the normal refresh: :func:`move` of :func:`select_rotatable`, compiled once.
+
+    Raises:
+        RefreshContended, TemporarilyUnavailable: see :func:`translated_contention`.
+    """
+    statement = _find_swap(find_database(), get_user_model())
+    if statement is None:
+        return move(select_rotatable(token, now, grace), token.generation, position, idle_expires_at)
+    values = {
+        "id": token.login.session_id,
+        "secret_hash": token.secret_hash,
+        "now": now,
+        "window": now - grace,
+        "seen": token.generation,
+        "generation": position.generation,
+        "parent": position.parent,
+        "rotated_at": position.rotated_at,
+        "idle_expires_at": idle_expires_at,
+    }
+    with translated_contention():
+        return statement.execute(values) == 1
+
+
+def _find_swap(using: str, user_model: Any) -> Statement | None:
+    """Give the compiled swap, or ``None`` where it cannot be compiled once and for all.
+
+    So it is if the project's own manager selects the users: it may select others tomorrow, or in
+    another thread.
+    """
+    if type(user_model._default_manager).get_queryset is not Manager.get_queryset:
+        return None
+    return _compile_swap(using, user_model)
+
+
+@lru_cache
+def _compile_swap(using: str, user_model: Any) -> Statement | None:
+    field: Any = Session._meta.get_field
+    epoch = datetime(2000, 1, 1, tzinfo=UTC if settings.USE_TZ else None)
+    now, window, rotated, idle = (epoch + timedelta(days=days) for days in range(4))
+    seen, generation, parent = 2**40 + 1, 2**40 + 2, 2**40 + 3
+    secret = b"a secret that stands for another"
+    login = Login(session_id=UUID(int=1), sub="", auth_time=0, expires_at=0, amr=(), scope="")
+    rows = select_rotatable(
+        RefreshToken(login=login, generation=seen, secret=secret), now, grace=now - window
+    )
+    position = rotation.Position(generation=generation, parent=parent, recoveries=0, rotated_at=rotated)
+    return compile_update(
+        _stand(rows, seen),
+        _write(position, idle),
+        {
+            "id": Mark(field=field("id"), value=login.session_id),
+            "secret_hash": Mark(field=field("secret_hash"), value=hash_secret(secret)),
+            "now": Mark(field=field("expires_at"), value=now),
+            "window": Mark(field=field("rotated_at"), value=window),
+            "seen": Mark(field=field("generation"), value=seen),
+            "generation": Mark(field=field("generation"), value=generation),
+            "parent": Mark(field=field("parent"), value=parent),
+            "rotated_at": Mark(field=field("rotated_at"), value=rotated),
+            "idle_expires_at": Mark(field=field("idle_expires_at"), value=idle),
+        },
+    )
+
+
 def move(
     rows: SessionQuerySet, seen_generation: int, position: rotation.Position, idle_expires_at: datetime
 ) -> bool:
@@ -106,16 +183,22 @@ def move(
     Raises:
         RefreshContended, TemporarilyUnavailable: see :func:`translated_contention`.
     """
-    standing = rows.filter(generation=seen_generation, revoked_at__isnull=True).of_active_user()
     with translated_contention():
-        changed = standing.update(
-            generation=position.generation,
-            parent=position.parent,
-            recoveries=position.recoveries,
-            rotated_at=position.rotated_at,
-            idle_expires_at=idle_expires_at,
-        )
-    return changed == 1
+        return _stand(rows, seen_generation).update(**_write(position, idle_expires_at)) == 1
+
+
+def _stand(rows: SessionQuerySet, generation: int) -> SessionQuerySet:
+    return rows.filter(generation=generation, revoked_at__isnull=True).of_active_user()
+
+
+def _write(position: rotation.Position, idle_expires_at: datetime) -> dict[str, Any]:
+    return {
+        "generation": position.generation,
+        "parent": position.parent,
+        "recoveries": position.recoveries,
+        "rotated_at": position.rotated_at,
+        "idle_expires_at": idle_expires_at,
+    }
 
 
 @sensitive_variables()

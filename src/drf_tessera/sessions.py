@@ -239,9 +239,8 @@ def _swap(token: RefreshToken, now: datetime, settings: Settings) -> Grant | Non
     position = rotation.rotate(token.generation, now)
     idle = now + settings.session_idle_lifetime
     grant = _make_grant(token, Outcome.ROTATED, position, idle_expires_at=idle, extra={}, now=now)
-    rows = ledger.select_rotatable(token, now, settings.refresh_grace)
     try:
-        return grant if ledger.move(rows, token.generation, position, idle) else None
+        return grant if ledger.swap(token, position, idle, now, settings.refresh_grace) else None
     except RefreshContended:
         return None
 
