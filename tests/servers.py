@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -128,15 +129,16 @@ class Redis:
 class Postgres:
     """A PostgreSQL of this test's own, to be stopped and started."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         self._initdb, self._pg_ctl = require("initdb", "pg_ctl")
-        self.port, self._data, self._runs = find_port(), folder / "pgdata", False
+        # Not in pytest's folder, which every run of pytest closes to all other users.
+        self._folder = Path(tempfile.mkdtemp())
+        self.port, self._data, self._runs = find_port(), self._folder / "pgdata", False
         # PostgreSQL refuses to run as root, which is what tests in containers are.
         self._as = [*require("runuser"), "-u", "postgres", "--"] if os.geteuid() == 0 else []
         self._data.mkdir()
         if self._as:
-            for path in (self._data, folder, *list(folder.parents)[:2]):
-                path.chmod(0o755)
+            self._folder.chmod(0o755)
             shutil.chown(self._data, "postgres")
         self._run(self._initdb, "-D", str(self._data), "-A", "trust", "-U", "postgres", "-N")
 
@@ -156,3 +158,7 @@ class Postgres:
         if self._runs:
             self._runs = False
             self._run(self._pg_ctl, "-D", str(self._data), "-m", "immediate", "-w", "stop")
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self._folder)

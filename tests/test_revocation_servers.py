@@ -32,8 +32,8 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[Postgres]:
-    found = Postgres(tmp_path)
+def postgres() -> Iterator[Postgres]:
+    found = Postgres()
     found.start()
     environment = {
         **os.environ,
@@ -44,7 +44,7 @@ def postgres(tmp_path: Path) -> Iterator[Postgres]:
     for command in (["migrate", "-v", "0"], ["shell", "-v", "0", "-c", MAKE_USER]):
         subprocess.run([sys.executable, "-m", "django", *command], env=environment, cwd=ROOT, check=True)
     yield found
-    found.stop()
+    found.remove()
 
 
 def log_in(server: str) -> tuple[str, str]:
