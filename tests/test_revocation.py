@@ -20,12 +20,13 @@ from django.test import AsyncClient, TestCase
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from drf_tessera import revocation, sessions
+from drf_tessera import revocation, sessions, stores
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
 from drf_tessera.models import Revocation
 from drf_tessera.revocation import Feed, announcing, forget_feed, get_feed
 from drf_tessera.stores import OVERLAP, CacheStore, DatabaseStore, Notice
+from tests.accounts.models import NoTable
 from tests.conftest import bearer, log_in, make_user
 
 POLL, STALENESS = 1.0, 30.0
@@ -443,7 +444,7 @@ class TestTransactions:
         self, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         grant = sessions.start(anna)
-        monkeypatch.setattr(Revocation._meta, "db_table", "no_such_table")
+        monkeypatch.setattr(stores, "Revocation", NoTable)
         with pytest.raises(RevocationUnavailable):
             sessions.revoke(grant.session_id)
         assert sessions.live_sessions(anna.pk).count() == 1

@@ -16,6 +16,7 @@ from drf_tessera.database import is_in_transaction
 from drf_tessera.exceptions import RevocationUnavailable
 from drf_tessera.models import Revocation
 from drf_tessera.stores import OVERLAP, CacheStore, DatabaseStore, Notice
+from tests.accounts.models import NoTable
 from tests.servers import Redis
 
 LATER = int(time.time()) + 86_400  # a slow run of all tests is over by then
@@ -122,7 +123,7 @@ class TestDatabase:
         assert len(store.pull()) == 10
 
     def test_a_failure_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Revocation._meta, "db_table", "no_such_table")
+        monkeypatch.setattr(stores, "Revocation", NoTable)
         for use in (lambda: DatabaseStore().publish(notices()), lambda: DatabaseStore().pull()):
             with pytest.raises(RevocationUnavailable) as found, transaction.atomic():
                 use()

@@ -15,6 +15,7 @@ from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser, Group
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.signals import post_delete, post_init, post_save
 from django.test import Client, RequestFactory
@@ -59,6 +60,20 @@ def test_what_the_key_says_costs_nothing(anna: AbstractBaseUser, django_assert_n
         assert hash(found) == hash(anna)
         assert {anna: "x"}[found] == "x"
         assert found._meta.label == "auth.User"
+
+
+def test_a_key_that_breaks_a_rule_for_new_rows_is_a_key(
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A validator that was added later; what the column cannot hold is still refused."""
+    field: Any = User._meta.pk
+    rules = [*field.validators, RegexValidator(r"^[a-z]+$")]
+    monkeypatch.setitem(vars(field), "validators", rules)  # a cached property
+    users._parse_sub.cache_clear()
+    assert users.parse_sub(str(anna.pk)) == anna.pk
+    with pytest.raises(UserGone):
+        users.parse_sub("9" * 30)
+    users._parse_sub.cache_clear()
 
 
 def test_its_class_is_no_model_of_its_own() -> None:

@@ -50,3 +50,17 @@ class HandleUser(AbstractBaseUser):
         swappable = "AUTH_USER_MODEL"
 
     objects = HandleManager()
+
+
+class NoTable(models.Model):
+    """What a table of revocations is like that cannot be read."""
+
+    id = models.BigAutoField(primary_key=True)
+    session_id = models.UUIDField()
+    until = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+
+    def __str__(self) -> str:
+        return str(self.session_id)
