@@ -13,32 +13,36 @@ import stands; ``tests/test_architecture.py`` holds the code to it.
 5.  jose.codec: compact JWS in and out
 6.  rotation: the refresh rule, a pure function
 7.  lru: a map of bounded size
-8.  conf: the settings, typed and live
-9.  signals: what happened, for others to hear
-10. models: columns, constraints, querysets
-11. database: which one, and whether a transaction is open there
-12. keystore: the keys in force now
-13. tokens: access and refresh tokens, in and out
-14. stores: where the news of ended sessions is kept
-15. revocation: which sessions ended early; the only writer of Revocation
-16. users: from a token to its user
-17. statements: an UPDATE that is compiled once
-18. ledger: the statements on Session rows, for sessions alone
-19. sessions: start, refresh, revoke, prune; the only writer of Session
-20. receivers: what ends sessions from outside
-21. backends: log in with an e-mail address
-22. login: from credentials to a session
-23. transports: how tokens travel
-24. rest.errors: one shape for every error
-25. rest.authentication: the authentication classes
-26. rest.throttling: limits on guessing passwords
-27. rest.serializers: what the endpoints read and write
-28. rest.views: the endpoints
-29. rest.urls: their addresses
-30. checks: what manage.py check says
-31. admin: sessions in Django's admin
-32. apps: the Django app
-33. management.commands.tessera_prune: delete the sessions that have ended
+8.  readers: one value of a setting, or what is wrong with it
+9.  conf: the settings, typed and live
+10. signals: what happened, for others to hear
+11. models: columns, constraints, querysets
+12. database: which one, and whether a transaction is open there
+13. keystore: the keys in force now
+14. tokens: access and refresh tokens, in and out
+15. stores: where the news of ended sessions is kept
+16. revocation: which sessions ended early; the only writer of Revocation
+17. users: from a token to its user
+18. statements: an UPDATE that is compiled once
+19. ledger: the statements on Session rows, for sessions alone
+20. sessions: start, refresh, revoke, prune; the only writer of Session
+21. receivers: what ends sessions from outside
+22. backends: log in with an e-mail address
+23. login: from credentials to a session
+24. routes: where views are mounted
+25. csrf: whether the site itself made a request
+26. cookies: the two cookies, set and deleted alike
+27. transports: how tokens travel
+28. rest.errors: one shape for every error
+29. rest.authentication: the authentication classes
+30. rest.throttling: limits on guessing passwords
+31. rest.serializers: what the endpoints read and write
+32. rest.views: the endpoints
+33. rest.urls: their addresses
+34. checks: what manage.py check says
+35. admin: sessions in Django's admin
+36. apps: the Django app
+37. management.commands.tessera_prune: delete the sessions that have ended
 
 The packages ``jose``, ``rest``, ``management`` and ``migrations`` hold modules and no code of their
 own (a migration imports what Django writes into it). Below, the public names, loaded when they are

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from django.apps import AppConfig
@@ -13,16 +13,16 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 from django.db.models import UniqueConstraint
-from django.urls import URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
 from drf_tessera.backends import EmailBackend
-from drf_tessera.conf import read_settings
+from drf_tessera.conf import COOKIE, read_settings
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.models import Session
 from drf_tessera.rest.serializers import load_user_serializer
 from drf_tessera.rest.throttling import proxies_are_counted
-from drf_tessera.rest.views import RefreshView
+from drf_tessera.rest.views import RefreshView, reads_refresh_cookie
+from drf_tessera.routes import find_directory, find_view_class, forget_directories, walk_views
 from drf_tessera.users import find_user_fields
 
 Apps = Sequence[AppConfig] | None
@@ -36,13 +36,17 @@ def connect() -> None:
     register(check_revocation_cache, Tags.caches)
     register(check_databases, Tags.models)
     register(check_refresh_views, Tags.urls)
+    register(check_cookie_path, Tags.urls)
     register(check_email_is_unique, Tags.security, deploy=True)
     register(check_throttle_cache, Tags.caches, deploy=True)
     register(check_proxies, Tags.security, deploy=True)
+    register(check_plain_cookies, Tags.security, deploy=True)
+    register(check_trusted_origins, Tags.security, deploy=True)
+    register(check_third_party_cookies, Tags.security, deploy=True)
 
 
 def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report E001 to E007, E009, E010, E013 to E015, and E008 for ``CLAIMS``: what cannot work."""
+    """Report E001 to E007, E009, E010, E013 to E017, and E008 for ``CLAIMS``: what cannot work."""
     return [Error(found.message, hint=found.hint, id=found.id) for found in read_settings()[1]]
 
 
@@ -128,22 +132,41 @@ def check_refresh_views(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
             hint=f"Decorate it, outermost, with django.db.transaction.non_atomic_requests(using={alias!r}).",
             id="tessera.E012",
         )
-        for route, callback in _walk(get_resolver().url_patterns)
+        for route, callback in walk_views()
         if _is_refresh(callback) and alias not in getattr(callback, "_non_atomic_requests", set())
     ]
 
 
 def _is_refresh(callback: Any) -> bool:
-    view = getattr(callback, "cls", None) or getattr(callback, "view_class", None)
-    return isinstance(view, type) and issubclass(view, RefreshView)
+    view = find_view_class(callback)
+    return view is not None and issubclass(view, RefreshView)
 
 
-def _walk(patterns: Iterable[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for item in patterns:
-        if isinstance(item, URLResolver):
-            yield from _walk(item.url_patterns, prefix + str(item.pattern))
-        else:
-            yield prefix + str(item.pattern), item.callback
+def check_cookie_path(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report E018: a refresh cookie that browsers would not send to the views that read it."""
+    settings, problems = read_settings()
+    if problems or COOKIE not in settings.transports or not getattr(django_settings, "ROOT_URLCONF", None):
+        return []
+    forget_directories()
+    needed = find_directory(reads_refresh_cookie)
+    if needed is None:
+        return [
+            Error(
+                "TESSERA['PROFILE'] has 'browser', and no refresh view is in the urls to read the cookie.",
+                hint='Add path("api/token/", include("drf_tessera.rest.urls")) to the urls.',
+                id="tessera.E018",
+            )
+        ]
+    if settings.cookie_path is None or needed.startswith(settings.cookie_path):
+        return []
+    return [
+        Error(
+            f"TESSERA['COOKIE_PATH'] is {settings.cookie_path!r}, and browsers would not send the cookie to"
+            f" the views under {needed!r} that read it.",
+            hint="Leave COOKIE_PATH out: it is found from the urls.",
+            id="tessera.E018",
+        )
+    ]
 
 
 def check_email_is_unique(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
@@ -202,5 +225,55 @@ def check_proxies(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
             "REST_FRAMEWORK['NUM_PROXIES'] is not set, so the address of a client is that of the last hop.",
             hint="Behind a proxy all clients then share one login limit. Set it; 0 if there is no proxy.",
             id="tessera.W003",
+        )
+    ]
+
+
+def check_plain_cookies(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report W005: cookies that travel without TLS."""
+    settings, problems = read_settings()
+    if problems or COOKIE not in settings.transports or settings.cookie_secure is not False:
+        return []
+    return [
+        django_checks.Warning(
+            "TESSERA['COOKIE_SECURE'] is False: whoever is on the way can read the refresh token.",
+            hint="Leave it out: cookies are then Secure but on a laptop, under DEBUG.",
+            id="tessera.W005",
+        )
+    ]
+
+
+def check_trusted_origins(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report W006: origins that anybody on the way, or on any subdomain, could speak for."""
+    settings, problems = read_settings()
+    if problems or COOKIE not in settings.transports:
+        return []
+    return [
+        django_checks.Warning(
+            f"CSRF_TRUSTED_ORIGINS has {origin!r}, and pages of it may use the refresh cookies.",
+            hint="Name each origin in full, with https://.",
+            id="tessera.W006",
+        )
+        for origin in django_settings.CSRF_TRUSTED_ORIGINS
+        if origin.startswith("http://") or "*" in origin
+    ]
+
+
+def check_third_party_cookies(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report W007: cookies for pages of another site, which browsers block by and by."""
+    settings, problems = read_settings()
+    if (
+        problems
+        or COOKIE not in settings.transports
+        or settings.cookie_samesite != "None"
+        or settings.cookie_partitioned
+    ):
+        return []
+    return [
+        django_checks.Warning(
+            "TESSERA['COOKIE_SAMESITE'] is 'None' without COOKIE_PARTITIONED: browsers that block third-party"
+            " cookies keep no session.",
+            hint="Serve page and API under one site, or turn COOKIE_PARTITIONED on.",
+            id="tessera.W007",
         )
     ]

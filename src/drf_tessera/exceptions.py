@@ -78,11 +78,84 @@ class TokenMissing(RequestError):
     default_detail = "Send the refresh token in the body, or the access token in the Authorization header."
 
 
+class TransportUnavailable(RequestError):
+    """The client asked for a way of travelling that ``PROFILE`` does not have."""
+
+    code = "transport_unavailable"
+
+    def __init__(self, asked: str, offered: tuple[str, ...]) -> None:
+        super().__init__(
+            f"Refresh tokens do not travel by {asked!r} here, but by {' or '.join(map(repr, offered))}."
+        )
+
+
 class SessionNotFound(TesseraError):
     """The caller has no such session (HTTP 404); nobody learns of other people's."""
 
     code = "session_not_found"
     default_detail = "You have no such session."
+
+
+# -- Requests that another site may have made (HTTP 403) -------------------------------------------
+
+
+class CsrfFailed(TesseraError):
+    """A cookie would authenticate this request, and nothing shows that the site itself made it."""
+
+    code = "csrf_failed"
+    default_detail = "The request does not seem to come from this site."
+
+
+class OriginRefused(CsrfFailed):
+    """``Origin`` is neither this server's own nor in ``CSRF_TRUSTED_ORIGINS``."""
+
+    code = "csrf_origin"
+
+    def __init__(self, origin: str, own: str) -> None:
+        shown = origin if origin.isprintable() and len(origin) <= 100 else "(unreadable)"
+        hint = ""
+        if own.partition("://")[2] == shown.partition("://")[2]:
+            hint = " (For its developer: is SECURE_PROXY_SSL_HEADER missing behind a proxy?)"
+        super().__init__(
+            f"The request comes from the origin {shown}, and with cookies only {own} and those in "
+            f"CSRF_TRUSTED_ORIGINS are let in.{hint}"
+        )
+
+
+class FetchSiteRefused(CsrfFailed):
+    """``Sec-Fetch-Site`` says that another site made this request."""
+
+    code = "csrf_fetch_site"
+
+    def __init__(self, site: str) -> None:
+        shown = site if site in {"cross-site", "same-site"} else "something unknown"
+        super().__init__(
+            f"The browser says in Sec-Fetch-Site that the request is {shown}; with cookies it must be "
+            "same-origin, or have an Origin that is in CSRF_TRUSTED_ORIGINS."
+        )
+
+
+class CsrfTokenRefused(CsrfFailed):
+    """Neither ``Origin`` nor ``Sec-Fetch-Site`` was sent, and Django's CSRF token is not there or wrong."""
+
+    code = "csrf_token"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            "With cookies and neither Origin nor Sec-Fetch-Site a request needs Django's CSRF token: "
+            f"{reason}"
+        )
+
+
+class CookieAmbiguous(CsrfFailed):
+    """Several cookies have the name of ours: perhaps another host of the domain planted one."""
+
+    code = "cookie_ambiguous"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There are several cookies {name!r} with different values; delete the cookies of this site."
+        )
 
 
 # -- Refusals of a person or of a token (HTTP 401) -------------------------------------------------
@@ -205,6 +278,23 @@ class RefreshInvalid(Refusal):
 
     code = "refresh_invalid"
     default_detail = "The refresh token is not valid."
+
+
+class RefreshMissing(Refusal):
+    """There is no refresh token, neither in a cookie nor in the body: nobody is logged in."""
+
+    code = "refresh_missing"
+    default_detail = "There is no refresh token; log in."
+
+
+class TransportMismatch(Refusal):
+    """A refresh token came another way than it was given out: from a cookie in a body, or back.
+
+    A token that was never readable by script does not come in a body by right.
+    """
+
+    code = "transport_mismatch"
+    default_detail = "This refresh token does not travel this way; log in again."
 
 
 class RefreshReused(Refusal):

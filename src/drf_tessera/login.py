@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, cast
 
 from django.conf import settings
@@ -15,6 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
 from drf_tessera.backends import find_email_field
+from drf_tessera.conf import HEADER
 from drf_tessera.exceptions import (
     EmailLoginUnavailable,
     LoginFailed,
@@ -37,6 +40,7 @@ def log_in(
     username: str | None = None,
     email: str | None = None,
     client: sessions.Client | None = None,
+    transport: str = HEADER,
 ) -> tuple[AbstractBaseUser, sessions.Grant]:
     """Check credentials with the project's authentication backends and start a session.
 
@@ -49,6 +53,7 @@ def log_in(
         username: the user name, or with :class:`~drf_tessera.backends.EmailBackend` the address.
         email: the address, where the client knows that it is one; ``username`` is not given then.
         client: where the login comes from.
+        transport: how the session's refresh tokens travel; see :func:`drf_tessera.sessions.start`.
 
     Raises:
         LoginFailed: unknown, wrong, inactive, or gone meanwhile: always the same.
@@ -64,7 +69,7 @@ def log_in(
         credentials["email"] = email
     else:
         raise EmailLoginUnavailable
-    user, grant = _prove(request, credentials, client)
+    user, grant = _prove(request, credentials, partial(sessions.start, client=client, transport=transport))
     request.user = cast("Any", user)  # as django.contrib.auth.login does, for receivers that look there
     try:
         with translated_contention():
@@ -78,7 +83,9 @@ def log_in(
 
 @sensitive_variables()
 def _prove(
-    request: HttpRequest, credentials: dict[str, str], client: sessions.Client | None
+    request: HttpRequest,
+    credentials: dict[str, str],
+    start: Callable[[AbstractBaseUser], sessions.Grant],
 ) -> tuple[AbstractBaseUser, sessions.Grant]:
     """Authenticate and start a session; once more if the password moved in between.
 
@@ -91,7 +98,7 @@ def _prove(
         if user is None:
             raise LoginFailed
         try:
-            return user, sessions.start(user, client=client)
+            return user, start(user)
         except PasswordChanged:
             continue
         except (UserGone, UserInactive):  # such as AllowAllUsersModelBackend lets through

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import ledger, revocation, rotation, signals
-from drf_tessera.conf import Settings, get_settings
+from drf_tessera.conf import HEADER, Settings, get_settings
 from drf_tessera.exceptions import (
     ClaimsHookError,
     RefreshContended,
@@ -27,6 +27,7 @@ from drf_tessera.exceptions import (
     Refusal,
     SessionExpired,
     SessionRevoked,
+    TransportMismatch,
     UserInactive,
 )
 from drf_tessera.models import LABEL_LENGTH, USER_AGENT_LENGTH, Session, SessionQuerySet
@@ -101,6 +102,7 @@ def start(
     client: Client | None = None,
     amr: tuple[str, ...] = ("pwd",),
     scope: str = "",
+    transport: str = HEADER,
     now: datetime | None = None,
 ) -> Grant:
     """Start a session for ``user``, who has proved who they are. One ``INSERT``.
@@ -113,6 +115,7 @@ def start(
         client: where the login comes from.
         amr: how the user proved it (RFC 8176).
         scope: the scope of all the session's access tokens (RFC 6749, section 3.3).
+        transport: how its refresh tokens travel, for good: ``conf.HEADER`` or ``conf.COOKIE``.
         now: the present, if not the clock's.
 
     Raises:
@@ -127,7 +130,7 @@ def start(
     session = _make_row(
         user, client or Client(), amr=amr, scope=scope, secret=secret, now=moment, settings=settings
     )
-    login = _describe(session)
+    login = _describe(session, transport)
     access, expires_in = mint_access_token(
         login, _describe_user(settings, user, session), to_timestamp(moment)
     )
@@ -179,7 +182,7 @@ def _clean(text: str, width: int) -> str:
     return printable[:width].strip()
 
 
-def _describe(session: Session) -> Login:
+def _describe(session: Session, transport: str) -> Login:
     return Login(
         session_id=session.pk,
         sub=str(session.user_id),
@@ -187,6 +190,7 @@ def _describe(session: Session) -> Login:
         expires_at=int(to_timestamp(session.expires_at)),
         amr=tuple(session.amr.split()),
         scope=session.scope,
+        transport=transport,
     )
 
 
@@ -200,7 +204,7 @@ def _evict(user_id: object, limit: int, now: datetime) -> None:
 
 
 @sensitive_variables()
-def refresh(text: str, *, now: datetime | None = None) -> Grant:
+def refresh(text: str, *, transport: str | None = None, now: datetime | None = None) -> Grant:
     """Exchange a refresh token for an access token and, outside the grace window, its successor.
 
     The normal case is one ``UPDATE`` and no other statement. With a ``CLAIMS`` hook the session and
@@ -209,14 +213,20 @@ def refresh(text: str, *, now: datetime | None = None) -> Grant:
     Call it outside of ``transaction.atomic``: ending a session at a reuse must be committed although
     the refresh is refused, and an enclosing transaction would roll it back.
 
+    Args:
+        text: whatever a stranger sent.
+        transport: how it came, if that is known: it must be how it was given out.
+        now: the present, if not the clock's.
+
     Raises:
         RefreshInvalid: no token of ours; no query was made unless the MAC held.
+        TransportMismatch: it came another way; nothing was looked up and nothing changed.
         RefreshReused: a replaced token; the session has been ended, and that is committed.
         SessionUnknown, SessionRevoked, SessionExpired, UserInactive: as they say.
         RefreshContended: other writers were always faster; nothing is lost, try again.
         RuntimeError: called inside a transaction.
     """
-    token = read_refresh_token(text)
+    token = _read(text, transport)
     ledger.refuse_transaction()
     settings, moment = get_settings(), now or timezone.now()
     grant = None
@@ -231,6 +241,14 @@ def refresh(text: str, *, now: datetime | None = None) -> Grant:
         outcome=grant.outcome.value if grant.outcome else "",
     )
     return grant
+
+
+@sensitive_variables()
+def _read(text: str, transport: str | None) -> RefreshToken:
+    token = read_refresh_token(text)
+    if transport is not None and token.login.transport != transport:
+        raise TransportMismatch
+    return token
 
 
 @sensitive_variables()
@@ -397,13 +415,14 @@ def revoke_all(
     return len(ended)
 
 
-def revoke_by_refresh_token(text: str, *, now: datetime | None = None) -> bool:
+def revoke_by_refresh_token(text: str, *, transport: str | None = None, now: datetime | None = None) -> bool:
     """End the session of a refresh token: any generation of it, used or not, may end its session.
 
     Raises:
         RefreshInvalid: no token of ours.
+        TransportMismatch: it came another way than ``transport``.
     """
-    token = read_refresh_token(text)
+    token = _read(text, transport)
     if not ledger.select_sessions().filter(pk=token.login.session_id, secret_hash=token.secret_hash).exists():
         return False
     return revoke(token.login.session_id, now=now)

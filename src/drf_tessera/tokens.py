@@ -22,7 +22,7 @@ from uuid import UUID
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera.conf import Settings
+from drf_tessera.conf import HEADER, Settings
 from drf_tessera.exceptions import (
     ClaimsHookError,
     ProjectError,
@@ -71,6 +71,8 @@ class Login:
     """The session's absolute limit, in seconds since the epoch."""
     amr: tuple[str, ...]
     scope: str
+    transport: str = HEADER
+    """How its refresh tokens travel, from the login on; see ``conf.HEADER`` and ``conf.COOKIE``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,7 +305,10 @@ def write_refresh_token(login: Login, generation: int, secret: bytes) -> str:
     """
     head = _HEAD.pack(_VERSION, login.session_id.bytes, generation, secret, login.auth_time, login.expires_at)
     # ASCII JSON: `sub` may be any text, even a lone surrogate that UTF-8 could not carry.
-    tail = json.dumps([login.sub, list(login.amr), login.scope], separators=(",", ":")).encode()
+    told = [login.sub, list(login.amr), login.scope]
+    if login.transport != HEADER:
+        told.append(login.transport)
+    tail = json.dumps(told, separators=(",", ":")).encode()
     mac = hmac.digest(get_keystore().refresh_keys[0], head + tail, "sha256")
     text = REFRESH_PREFIX + encode_base64url(head + tail + mac).decode()
     if len(text) > MAX_REFRESH_LENGTH:
@@ -334,7 +339,7 @@ def read_refresh_token(text: str) -> RefreshToken:
     if body[0] != _VERSION:
         raise RefreshInvalid
     _, session_id, generation, secret, auth_time, expires_at = _HEAD.unpack_from(body)
-    sub, amr, scope = json.loads(body[_HEAD.size :])
+    sub, amr, scope, *rest = json.loads(body[_HEAD.size :])
     return RefreshToken(
         login=Login(
             session_id=UUID(bytes=session_id),
@@ -343,6 +348,7 @@ def read_refresh_token(text: str) -> RefreshToken:
             expires_at=expires_at,
             amr=tuple(amr),
             scope=scope,
+            transport=rest[0] if rest else HEADER,
         ),
         generation=generation,
         secret=secret,

@@ -1,4 +1,4 @@
-"""How tokens travel: read them from a request, and tell where the request comes from."""
+"""How tokens travel: by header or by cookie, in and out; and where a request comes from."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import re
 from ipaddress import ip_address, ip_network
 from typing import Final
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera.exceptions import HeaderMalformed
-from drf_tessera.sessions import Client
+from drf_tessera import cookies
+from drf_tessera.conf import COOKIE, get_settings
+from drf_tessera.csrf import check_site
+from drf_tessera.exceptions import CookieAmbiguous, HeaderMalformed, RefreshInvalid, TransportUnavailable
+from drf_tessera.sessions import Client, Grant
+from drf_tessera.tokens import Login, read_refresh_token
 
 _ADDRESS: Final = re.compile(
     r"\[(?P<bracketed>[^]%]+)(%[^]]*)?](:\d+)?|(?P<plain>[^:%]+(?=(:\d+)?$)|[^%]*)(%.*|:\d+)?"
@@ -37,6 +42,61 @@ def check_bearer_token(text: str) -> None:
     """
     if not text or not text.isascii() or not text.isprintable() or " " in text:
         raise HeaderMalformed
+
+
+def choose_transport(asked: str | None) -> str:
+    """Give the transport of a new session: the one that the client asked for, or the first of ``PROFILE``.
+
+    Raises:
+        TransportUnavailable: ``PROFILE`` does not have it.
+    """
+    offered = get_settings().transports
+    if asked is not None and asked not in offered:
+        raise TransportUnavailable(asked, offered)
+    return asked or offered[0]
+
+
+def read_refresh_cookie(request: HttpRequest, path: str) -> str | None:
+    """Give the refresh token of the cookie of a request that the site itself made; ``None``: no cookie.
+
+    Where ``PROFILE`` has no cookies, none is ever read.
+
+    Raises:
+        CsrfFailed: in one of its kinds: there is a cookie, and another site may have made the request.
+    """
+    if COOKIE not in get_settings().transports:
+        return None
+    text = cookies.read_refresh_cookie(request, path)
+    if text is not None:
+        check_site(request)
+    return text
+
+
+@sensitive_variables()
+def set_cookies(request: HttpRequest, response: HttpResponse, grant: Grant, *, path: str) -> None:
+    """Give the browser the tokens of a session whose transport is the cookie.
+
+    Within the grace window there is no new refresh token, and the cookie stays as it is.
+    """
+    if grant.refresh is not None:
+        seconds = grant.refresh_expires_in
+        cookies.set_refresh_cookie(request, response, grant.refresh, path=path, seconds=seconds)
+    if get_settings().access_cookie:
+        cookies.set_access_cookie(request, response, grant.access, seconds=grant.expires_in)
+
+
+def peek_cookie_login(request: HttpRequest, path: str) -> Login | None:
+    """Tell whose refresh cookie came along with a request that something else authenticates.
+
+    ``None``: there is none, or none that says anything. Lets nobody in: it is for clearing up.
+    """
+    if COOKIE not in get_settings().transports:
+        return None
+    try:
+        text = cookies.read_refresh_cookie(request, path)
+        return None if text is None else read_refresh_token(text).login
+    except (CookieAmbiguous, RefreshInvalid):
+        return None
 
 
 def describe_client(request: HttpRequest, *, proxies: int, label: str = "") -> Client:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
@@ -13,20 +13,27 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from drf_tessera.conf import get_settings
-from drf_tessera.exceptions import Refusal, TemporarilyUnavailable, TokenMalformed
+from drf_tessera.cookies import read_access_cookie
+from drf_tessera.csrf import check_site
+from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable, TokenMalformed
 from drf_tessera.rest.errors import LateRefusal, remember_failure, to_api_exception, write_challenge
 from drf_tessera.tokens import AccessToken, recall_access_token, verify_access_token
 from drf_tessera.transports import check_bearer_token, read_bearer_token
 from drf_tessera.users import Refuse, find_user, load_user
 
+_COOKIE_MARK: Final = "\n"
+"""Before a cookie's token in the memory of verified ones: no header can hold it, so none is taken for one."""
+
 
 class JWTAuthentication(BaseAuthentication):
-    """Authenticate by ``Authorization: Bearer <access token>``.
+    """Authenticate by ``Authorization: Bearer <access token>``, or with ``ACCESS_COOKIE`` by its cookie.
 
     ``request.user`` is the user and ``request.auth`` the verified
     :class:`~drf_tessera.tokens.AccessToken`. No query: the user's row is loaded when it is looked at,
     and sessions that ended are known from memory (``USER = "database"`` asks on every request). No
-    header, or one of another scheme, is left to the next class; a bad token is a 401 with a code.
+    header, or one of another scheme, is left to the next class; a bad token is a 401 with a code. The
+    cookie counts only where there is no header, and then a request that changes something has to come
+    from the site itself: else it is a 403 with a code.
     """
 
     def authenticate(self, request: Request) -> tuple[AbstractBaseUser, AccessToken] | None:
@@ -42,7 +49,7 @@ class JWTAuthentication(BaseAuthentication):
             remember_failure(django_request, error)
             self.refuse(error)
             return None
-        except TemporarilyUnavailable as error:
+        except (TemporarilyUnavailable, CsrfFailed) as error:
             raise to_api_exception(error) from error
 
     def find_user(self, request: HttpRequest, token: AccessToken) -> AbstractBaseUser:
@@ -87,7 +94,9 @@ class OptionalJWTAuthentication(JWTAuthentication):
 
 @sensitive_variables()
 def _read_token(request: HttpRequest) -> AccessToken | None:
-    header = request.META.get("HTTP_AUTHORIZATION", "")
+    header = request.META.get("HTTP_AUTHORIZATION")
+    if header is None:
+        return _read_cookie(request)
     prefix = get_settings().header_prefix
     text = read_bearer_token(header, prefix)
     if text is None:
@@ -99,6 +108,17 @@ def _read_token(request: HttpRequest) -> AccessToken | None:
     except TokenMalformed:
         check_bearer_token(text)
         raise
+
+
+@sensitive_variables()
+def _read_cookie(request: HttpRequest) -> AccessToken | None:
+    text = read_access_cookie(request) if get_settings().access_cookie else None
+    if text is None:
+        return None
+    key = _COOKIE_MARK + text
+    token = recall_access_token(key) or verify_access_token(text, remember_as=key)
+    check_site(request)  # browsers send cookies with what other sites make them send
+    return token
 
 
 class _LateRefuser(weakref.ref[HttpRequest]):

@@ -16,6 +16,7 @@ from rest_framework.request import Request
 
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import (
+    CsrfFailed,
     HeaderMalformed,
     LoginFailed,
     Refusal,
@@ -59,6 +60,7 @@ class LateRefusal(drf.AuthenticationFailed, SuspiciousOperation):
 _STATUSES: Final[tuple[tuple[type[TesseraError], type[drf.APIException]], ...]] = (
     (Refusal, drf.AuthenticationFailed),
     (RequestError, drf.ValidationError),
+    (CsrfFailed, drf.PermissionDenied),
     (SessionNotFound, _NotFound),
     (TemporarilyUnavailable, _Unavailable),
 )

@@ -9,7 +9,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils.module_loading import import_string
 from rest_framework import serializers
 
-from drf_tessera.conf import get_settings
+from drf_tessera.conf import COOKIE, HEADER, get_settings
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.models import Session
 from drf_tessera.tokens import MAX_REFRESH_LENGTH
@@ -29,7 +29,8 @@ def account_fields() -> tuple[str, ...]:
 class LoginSerializer(serializers.Serializer[Any]):
     """``{username, password}`` or ``{email, password}``, and a name for the device if one likes.
 
-    The user model's ``USERNAME_FIELD`` is a name for ``username`` here.
+    The user model's ``USERNAME_FIELD`` is a name for ``username`` here. ``transport`` says how the
+    refresh token is to travel, where ``PROFILE`` leaves a choice.
     """
 
     password = serializers.CharField(
@@ -39,6 +40,7 @@ class LoginSerializer(serializers.Serializer[Any]):
         style={"input_type": "password"},
     )
     device = serializers.CharField(max_length=64, required=False, allow_blank=True)
+    transport = serializers.ChoiceField((HEADER, COOKIE), required=False)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Add a field for each way to name the account."""
@@ -61,13 +63,20 @@ class LoginSerializer(serializers.Serializer[Any]):
 
 
 class RefreshSerializer(serializers.Serializer[Any]):
-    """``{refresh}``."""
+    """``{refresh}``, or nothing where ``PROFILE`` has cookies: then it is in one."""
 
     refresh = serializers.CharField(max_length=MAX_REFRESH_LENGTH, write_only=True)
 
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Ask for the field only where there is no other way for it to come."""
+        fields = super().get_fields()
+        if COOKIE in get_settings().transports:
+            fields["refresh"].required, fields["refresh"].allow_null = False, True
+        return fields
+
 
 class RevokeSerializer(serializers.Serializer[Any]):
-    """``{refresh}``, or nothing: then the access token in the header says which session."""
+    """``{refresh}``, or nothing: then the header or the cookie says which session."""
 
     refresh = serializers.CharField(
         max_length=MAX_REFRESH_LENGTH, write_only=True, required=False, allow_null=True

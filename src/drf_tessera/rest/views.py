@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, cast
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connections, transaction
+from django.http import HttpRequest
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions as drf
@@ -18,8 +20,17 @@ from rest_framework.views import APIView
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from drf_tessera import sessions
-from drf_tessera.conf import get_settings
-from drf_tessera.exceptions import SessionNotFound, TesseraError, TokenMissing
+from drf_tessera.conf import COOKIE, HEADER, get_settings
+from drf_tessera.cookies import delete_cookies
+from drf_tessera.csrf import check_site
+from drf_tessera.exceptions import (
+    RefreshMissing,
+    Refusal,
+    SessionNotFound,
+    TesseraError,
+    TokenMissing,
+    TransportMismatch,
+)
 from drf_tessera.login import log_in
 from drf_tessera.rest.authentication import StrictJWTAuthentication
 from drf_tessera.rest.errors import PayloadTooLarge, add_code, remember_failure, write_challenge
@@ -33,8 +44,15 @@ from drf_tessera.rest.serializers import (
     load_user_serializer,
 )
 from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle, count_proxies
-from drf_tessera.tokens import AccessToken, verify_access_token
-from drf_tessera.transports import describe_client
+from drf_tessera.routes import find_directory
+from drf_tessera.tokens import AccessToken, Login, verify_access_token
+from drf_tessera.transports import (
+    choose_transport,
+    describe_client,
+    peek_cookie_login,
+    read_refresh_cookie,
+    set_cookies,
+)
 from drf_tessera.users import load_user
 
 MAX_BODY_BYTES: Final = 65_536
@@ -133,8 +151,36 @@ def _write_grant(grant: sessions.Grant) -> dict[str, Any]:
     return body
 
 
+@sensitive_variables()
+def _answer(request: HttpRequest, grant: sessions.Grant, transport: str, **more: object) -> Response:
+    """Write the tokens into the body or, of a session by cookie, where no script can read them."""
+    body = _write_grant(grant)
+    if transport == COOKIE:
+        body.pop("refresh", None)
+        if get_settings().access_cookie:
+            del body["access"], body["token_type"]
+    response = Response({**body, **more})
+    if transport == COOKIE:
+        set_cookies(request, response, grant, path=find_cookie_path())
+    return response
+
+
+def find_cookie_path() -> str:
+    """Give the path of the refresh cookie: ``COOKIE_PATH``, or where the views stand that read it."""
+    return get_settings().cookie_path or find_directory(reads_refresh_cookie) or "/"
+
+
+def reads_refresh_cookie(view: type[Any]) -> bool:
+    """Tell whether a browser has to send the refresh cookie to this view."""
+    return issubclass(view, RefreshView | RevokeView)
+
+
 class LoginView(TokenView):
-    """Exchange a user name or an e-mail and a password for an access and a refresh token."""
+    """Exchange a user name or an e-mail and a password for an access and a refresh token.
+
+    ``transport`` chooses between header and cookie, as far as ``PROFILE`` has both. A login by cookie
+    has to come from the site itself: else another site could log its visitors in as somebody else.
+    """
 
     throttle_classes = (LoginAccountThrottle, LoginAddressThrottle)
     serializer_class = LoginSerializer
@@ -148,18 +194,22 @@ class LoginView(TokenView):
     def post(self, request: Request) -> Response:
         """Log in."""
         credentials = _read_body(self.serializer_class, request)
+        transport = choose_transport(credentials.pop("transport", None))
+        if transport == COOKIE:
+            check_site(request._request)
         client = describe_client(
             request._request, proxies=count_proxies(), label=credentials.pop("device", "")
         )
-        user, grant = log_in(request._request, client=client, **credentials)
+        user, grant = log_in(request._request, client=client, transport=transport, **credentials)
         shown = load_user_serializer()(user, context={"request": request, "view": self})
-        return Response({**_write_grant(grant), "user": shown.data})
+        return _answer(request._request, grant, transport, user=shown.data)
 
 
 class RefreshView(TokenView):
     """Exchange a refresh token for a new access token and, as a rule, a new refresh token.
 
-    An answer without ``refresh`` means: keep the one that you have.
+    An answer without ``refresh`` means: keep the one that you have. A refresh token in the body goes
+    before one in the cookie, and each comes only the way that it was given out.
     """
 
     serializer_class = RefreshSerializer
@@ -167,7 +217,14 @@ class RefreshView(TokenView):
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Refresh."""
-        return Response(_write_grant(sessions.refresh(_read_body(self.serializer_class, request)["refresh"])))
+        text, transport = _read_body(self.serializer_class, request).get("refresh"), HEADER
+        if text is None:
+            text, transport = read_refresh_cookie(request._request, find_cookie_path()), COOKIE
+        if text is None:
+            raise RefreshMissing
+        if transport not in get_settings().transports:
+            raise TransportMismatch
+        return _answer(request._request, sessions.refresh(text, transport=transport), transport)
 
 
 class VerifyView(TokenView):
@@ -184,10 +241,11 @@ class VerifyView(TokenView):
 
 
 class RevokeView(TokenView):
-    """Log out: end the session of the refresh token in the body, or of the access token.
+    """Log out: end the session of the refresh token in the body or the cookie, or of the access token.
 
-    A refresh token is enough, whatever has become of the access token. Ending a session twice is no
-    error: ``revoked`` tells whether this call did it (RFC 7009, section 2.2).
+    A refresh token is enough, whatever has become of the access token. What is in the body goes first,
+    then the header, then the cookie. Ending a session twice is no error: ``revoked`` tells whether this
+    call did it (RFC 7009, section 2.2).
     """
 
     serializer_class = RevokeSerializer
@@ -197,11 +255,48 @@ class RevokeView(TokenView):
         """Log out."""
         body = _read_body(self.serializer_class, request)
         if body.get("refresh") is not None:
-            return Response({"revoked": sessions.revoke_by_refresh_token(body["refresh"])})
+            revoked = sessions.revoke_by_refresh_token(body["refresh"], transport=HEADER)
+            return Response({"revoked": revoked})
+        if "HTTP_AUTHORIZATION" not in request.META:
+            cookie = read_refresh_cookie(request._request, find_cookie_path())
+            if cookie is not None:
+                return self._end_by_cookie(request._request, cookie)
         found = StrictJWTAuthentication().authenticate(request)
         if found is None:
-            raise TokenMissing
-        return Response({"revoked": sessions.revoke(found[1].session_id)})
+            return self._answer_nobody()
+        session_id = found[1].session_id
+        response = Response({"revoked": sessions.revoke(session_id)})
+        _clear_up(request._request, response, lambda login: login.session_id == session_id)
+        return response
+
+    @sensitive_variables()
+    def _end_by_cookie(self, request: HttpRequest, text: str) -> Response:
+        try:
+            revoked = sessions.revoke_by_refresh_token(text, transport=COOKIE)
+        except Refusal:
+            revoked = False  # no token of ours, so there is nothing to end; but the cookie has to go
+        response = Response({"revoked": revoked})
+        delete_cookies(request, response, find_cookie_path())
+        return response
+
+    def _answer_nobody(self) -> Response:
+        """Tell a browser without a cookie that nobody is logged in; a client that forgot its token, so."""
+        if COOKIE in get_settings().transports:
+            return Response({"revoked": False})
+        raise TokenMissing
+
+
+def _clear_up(request: HttpRequest, response: Response, ended: Callable[[Login], bool]) -> None:
+    """Delete the cookies of a session that this request has ended.
+
+    It may have come with the cookies of another one, which are left alone: a page can have a session
+    by header and one by cookie.
+    """
+    path = find_cookie_path()
+    login = peek_cookie_login(request, path)
+    by_cookie = get_settings().access_cookie and "HTTP_AUTHORIZATION" not in request.META
+    if by_cookie or (login is not None and ended(login)):
+        delete_cookies(request, response, path)
 
 
 class SessionView(TokenView):
@@ -235,7 +330,10 @@ class SessionListView(SessionView):
 
     def delete(self, request: Request) -> Response:
         """Log out everywhere, here too."""
-        return Response({"revoked": sessions.revoke_all(self.owner)})
+        response = Response({"revoked": sessions.revoke_all(self.owner)})
+        sub = str(self.owner.pk)
+        _clear_up(request._request, response, lambda login: login.sub == sub)
+        return response
 
 
 class OtherSessionsView(SessionView):
@@ -257,4 +355,7 @@ class SessionDetailView(SessionView):
             raise SessionNotFound from None
         if not sessions.revoke(named, owner=self.owner):
             raise SessionNotFound
-        return Response(status=status.HTTP_204_NO_CONTENT)
+        response = Response(status=status.HTTP_204_NO_CONTENT)
+        if named == self.current:
+            _clear_up(request._request, response, lambda login: login.session_id == named)
+        return response

@@ -1,0 +1,334 @@
+"""One value of the ``TESSERA`` setting: read it, or say what is wrong with it and what would be right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, TypeGuard
+
+from django.conf import settings as django_settings
+from django.utils.encoding import force_bytes
+from django.utils.module_loading import import_string
+
+from drf_tessera.exceptions import KeyMaterialError
+from drf_tessera.jose.keys import Key, KeyRing
+
+PROFILES: Final = ("api", "browser")
+
+_SAMESITE: Final = ("Lax", "Strict", "None")
+_RATE: Final = re.compile(r"[1-9][0-9]*/(s|sec|second|m|min|minute|h|hour|d|day)")
+_PATH: Final = re.compile(r"/([A-Za-z0-9._~!$&'()*+=:@%-]+/)*")
+_PREFIX: Final = re.compile(r"[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]*")
+
+
+class WrongValueError(Exception):
+    """A value that cannot work; the text goes on after the key's name."""
+
+    def __init__(self, check_id: str, message: str, hint: str) -> None:
+        self.id = check_id
+        self.hint = hint
+        super().__init__(message)
+
+
+def _read_duration(value: object, *, zero: bool = False) -> timedelta:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            value = timedelta(seconds=value)
+        except (OverflowError, ValueError):
+            value = None
+    if not isinstance(value, timedelta) or value < timedelta(0) or (not value and not zero):
+        raise WrongValueError(
+            "tessera.E003",
+            f"must be a {'non-negative' if zero else 'positive'} timedelta or number of seconds.",
+            "For example timedelta(minutes=5), or 300.",
+        )
+    if value > timedelta(days=36_500):
+        raise WrongValueError("tessera.E003", "is longer than a century.", "Choose a shorter time.")
+    return value
+
+
+def _read_duration_or_zero(value: object) -> timedelta:
+    return _read_duration(value, zero=True)
+
+
+def _read_access_lifetime(value: object) -> timedelta:
+    lifetime = _read_duration(value)
+    if lifetime < timedelta(seconds=1):
+        raise WrongValueError(
+            "tessera.E003", "is less than a second, and JWT counts in seconds.", "Use 1 or more."
+        )
+    return lifetime
+
+
+def _read_count(value: object, *, least: int = 0) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= 32_767:
+        raise WrongValueError(
+            "tessera.E005", f"must be a whole number from {least} to 32767.", "Or leave the key out."
+        )
+    return value
+
+
+def _read_limit(value: object) -> int | None:
+    return None if value is None else _read_count(value, least=1)
+
+
+def _read_user(value: object) -> str:
+    if value not in ("lazy", "database"):
+        raise WrongValueError(
+            "tessera.E013",
+            f"must be 'lazy' or 'database', not {value!r}.",
+            "'lazy' loads a user's row when it is looked at, 'database' on every request.",
+        )
+    return str(value)
+
+
+def _read_user_fields(value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, list | tuple) or not all(map(_is_name, value)):
+        raise WrongValueError(
+            "tessera.E013", "must be a list of names of the user model's fields.", 'Like ["username"].'
+        )
+    return tuple(value)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value.isidentifier()
+
+
+def _read_cache(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or value not in django_settings.CACHES:
+        raise WrongValueError(
+            "tessera.E014",
+            f"is {value!r}, and CACHES has no such alias.",
+            f"CACHES has: {', '.join(django_settings.CACHES)}. None keeps the news in the database.",
+        )
+    return value
+
+
+def _read_size(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1_000_000:
+        raise WrongValueError(
+            "tessera.E005", "must be a whole number from 0 to 1000000.", "0 remembers no token."
+        )
+    return value
+
+
+def _read_profile(value: object) -> tuple[str, ...]:
+    named = (value,) if isinstance(value, str) else value
+    if (
+        not isinstance(named, list | tuple)
+        or not named
+        or any(not isinstance(item, str) or item not in PROFILES for item in named)
+        or len(set(named)) != len(named)
+    ):
+        raise WrongValueError(
+            "tessera.E016",
+            f"must be 'api', 'browser', or a list of both, not {value!r}.",
+            "'api' has tokens in header and body, 'browser' the refresh token in a cookie. "
+            "In a list the first is for clients that do not say.",
+        )
+    return tuple(named)
+
+
+def _read_switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise WrongValueError(
+            "tessera.E017", f"must be True or False, not {value!r}.", "Or leave the key out."
+        )
+    return value
+
+
+def _read_switch_or_none(value: object) -> bool | None:
+    return None if value is None else _read_switch(value)
+
+
+def _read_cookie_path(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _PATH.fullmatch(value):
+        raise WrongValueError(
+            "tessera.E017", "must be a path that begins and ends with a slash.", 'Like "/api/token/".'
+        )
+    return value
+
+
+def _read_samesite(value: object) -> str:
+    if value not in _SAMESITE:
+        raise WrongValueError(
+            "tessera.E017",
+            f"must be 'Lax', 'Strict' or 'None', not {value!r}.",
+            "'None', a text, is for pages on another site than the API.",
+        )
+    return str(value)
+
+
+def _is_claim(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable()
+
+
+def _read_issuer(value: object) -> str:
+    if not _is_claim(value):
+        raise WrongValueError(
+            "tessera.E006", "must be a text of 1 to 255 characters.", 'Like "https://api.example.com".'
+        )
+    return value
+
+
+def _read_audience(value: object) -> tuple[str, ...]:
+    named = (value,) if isinstance(value, str) else value
+    if (
+        not isinstance(named, list | tuple)
+        or not 0 < len(named) <= 20
+        or not all(_is_claim(item) for item in named)
+    ):
+        raise WrongValueError(
+            "tessera.E006",
+            "must be a text of 1 to 255 characters, or a list of up to 20.",
+            'Like "notes-api".',
+        )
+    return tuple(named)
+
+
+def _read_prefix(value: object) -> str:
+    if not isinstance(value, str) or not _PREFIX.fullmatch(value):
+        raise WrongValueError(
+            "tessera.E010", "must be one word, as in 'Authorization: Bearer ...'.", 'Like "Bearer" or "JWT".'
+        )
+    return value
+
+
+def _read_rate(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _RATE.fullmatch(value):
+        raise WrongValueError(
+            "tessera.E009",
+            "is not a rate.",
+            'Write a number, a slash and s, min, hour or day, like "10/min"; or None for no limit.',
+        )
+    return value
+
+
+def _read_hook(value: object) -> Callable[..., Any] | None:
+    if value is None:
+        return None
+    found = _import(value) if isinstance(value, str) else value
+    if not callable(found):
+        raise WrongValueError(
+            "tessera.E008", "is not callable.", "Give a function (user, session) -> dict, or its path."
+        )
+    return found
+
+
+def _read_path(value: object) -> str:
+    if not isinstance(value, str):
+        raise WrongValueError("tessera.E008", "must be a dotted path.", 'Like "accounts.api.UserSerializer".')
+    # Imported by whoever uses it: a serializer may need the models that are still being loaded.
+    return value
+
+
+def _import(path: str) -> object:
+    try:
+        return import_string(path)
+    except ImportError as error:
+        raise WrongValueError(
+            "tessera.E008", f"cannot be imported: {error}", "Check the path and its spelling."
+        ) from None
+
+
+def _read_keys(value: object) -> tuple[Key, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes) or not value:
+        raise WrongValueError(
+            "tessera.E007",
+            "must be a list of dicts, oldest key first.",
+            'Like [{"alg": "EdDSA", "file": "/run/secrets/tessera.pem"}].',
+        )
+    hint = "docs/reference/settings.md shows each form of a key."
+    keys = []
+    for index, entry in enumerate(value):
+        try:
+            keys.append(_read_key(entry))
+        except KeyMaterialError as error:
+            raise WrongValueError("tessera.E007", f"entry {index}: {error.detail}", hint) from None
+    try:
+        return KeyRing(keys).keys
+    except KeyMaterialError as error:
+        raise WrongValueError("tessera.E007", f"cannot be a key ring: {error.detail}", hint) from None
+
+
+_KEY_FORMS: Final = ("secret", "pem", "file", "jwk")
+
+
+def _read_key(entry: object) -> Key:
+    if not isinstance(entry, Mapping):
+        raise KeyMaterialError("it is no dict.")
+    unknown = [name for name in entry if name not in {"alg", "kid", "password", *_KEY_FORMS}]
+    if unknown:
+        raise KeyMaterialError(
+            f"it has no key {unknown[0]!r}; known: alg, kid, password, secret, pem, file, jwk."
+        )
+    forms = [form for form in _KEY_FORMS if form in entry]
+    if len(forms) != 1:
+        raise KeyMaterialError("give exactly one of secret, pem, file or jwk.")
+    alg, kid = entry.get("alg"), entry.get("kid")
+    if forms == ["jwk"]:
+        if not isinstance(entry["jwk"], Mapping):
+            raise KeyMaterialError("jwk must be a dict.")
+        return Key.from_jwk(entry["jwk"], alg, kid)
+    if not isinstance(alg, str):
+        raise KeyMaterialError("it has no alg, such as 'EdDSA' or 'HS256'.")
+    material = _read_material(forms[0], entry[forms[0]])
+    if forms == ["secret"]:
+        return Key.from_secret(material, alg, kid)
+    password = entry.get("password")
+    return Key.from_pem(material, alg, kid, None if password is None else _read_bytes(password))
+
+
+def _read_material(form: str, value: object) -> bytes:
+    if form != "file":
+        return _read_bytes(value)
+    try:
+        return Path(value).read_bytes()  # type: ignore[arg-type]  # a wrong type is the except branch
+    except (OSError, TypeError, ValueError) as error:
+        raise KeyMaterialError(f"its file cannot be read ({type(error).__name__}).") from None
+
+
+def _read_bytes(value: object) -> bytes:
+    if not isinstance(value, str | bytes):
+        raise KeyMaterialError("key material must be text or bytes.")
+    return force_bytes(value)
+
+
+READERS: Final[Mapping[str, Callable[[Any], object]]] = {
+    "ACCESS_LIFETIME": _read_access_lifetime,
+    "ACCESS_LIFETIME_JITTER": _read_duration_or_zero,
+    "SESSION_IDLE_LIFETIME": _read_duration,
+    "SESSION_LIFETIME": _read_duration,
+    "REFRESH_GRACE": _read_duration_or_zero,
+    "REFRESH_RECOVERIES": _read_count,
+    "CLOCK_SKEW": _read_duration_or_zero,
+    "MAX_SESSIONS_PER_USER": _read_limit,
+    "ISSUER": _read_issuer,
+    "AUDIENCE": _read_audience,
+    "HEADER_PREFIX": _read_prefix,
+    "KEYS": _read_keys,
+    "CLAIMS": _read_hook,
+    "USER": _read_user,
+    "USER_FIELDS": _read_user_fields,
+    "USER_SERIALIZER": _read_path,
+    "REVOCATION_POLL": _read_duration_or_zero,
+    "REVOCATION_MAX_STALENESS": _read_duration,
+    "REVOCATION_CACHE": _read_cache,
+    "TOKEN_CACHE_SIZE": _read_size,
+    "PROFILE": _read_profile,
+    "ACCESS_COOKIE": _read_switch,
+    "COOKIE_PATH": _read_cookie_path,
+    "COOKIE_SAMESITE": _read_samesite,
+    "COOKIE_SECURE": _read_switch_or_none,
+    "COOKIE_PARTITIONED": _read_switch,
+    "LOGIN_RATE_PER_ACCOUNT": _read_rate,
+    "LOGIN_RATE_PER_ADDRESS": _read_rate,
+}
