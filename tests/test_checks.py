@@ -188,3 +188,63 @@ def test_e014_a_cache_that_hides_its_failures(where: str) -> None:
         news["OPTIONS"] = {"IGNORE_EXCEPTIONS": True}  # type: ignore[assignment]
     with override_settings(CACHES={"news": news}, TESSERA={"REVOCATION_CACHE": "news"}, **extra):
         assert [found.id for found in checks.check_revocation_cache(None)] == ["tessera.E014"]
+
+
+class TestCookies:
+    """E017 where settings contradict each other, E018, and W005 to W007."""
+
+    @pytest.mark.parametrize("other", [{"COOKIE_SAMESITE": "None"}, {"COOKIE_PARTITIONED": True}])
+    def test_e017_what_browsers_drop_without_secure(self, other: dict[str, Any]) -> None:
+        with override_settings(TESSERA={"PROFILE": "browser", "COOKIE_SECURE": False, **other}):
+            assert reported() == {"E017"}
+
+    @pytest.mark.parametrize("path", [None, "/", "/api/", "/api/token/"])
+    def test_e018_a_path_that_covers_the_views(self, path: str | None) -> None:
+        with override_settings(TESSERA={"PROFILE": "browser", "COOKIE_PATH": path}):
+            assert reported() == set()
+
+    @pytest.mark.parametrize("path", ["/api/token/refresh/", "/token/", "/api/tok/"])
+    def test_e018_a_path_that_does_not(self, path: str) -> None:
+        with override_settings(TESSERA={"PROFILE": "browser", "COOKIE_PATH": path}):
+            assert reported() == {"E018"}
+        with override_settings(TESSERA={"PROFILE": "api", "COOKIE_PATH": path}):
+            assert reported() == set()
+
+    def test_e018_no_view_to_read_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        module = ModuleType("tests.planted_urls")
+        module.urlpatterns = [path("login/", LoginView.as_view())]  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "tests.planted_urls", module)
+        with override_settings(TESSERA={"PROFILE": "browser"}):
+            with override_settings(ROOT_URLCONF="tests.planted_urls"):
+                assert [found.id for found in checks.check_cookie_path(None)] == ["tessera.E018"]
+            with override_settings(ROOT_URLCONF=None):
+                assert checks.check_cookie_path(None) == []
+
+    @pytest.mark.parametrize(
+        ("number", "bad", "good"),
+        [
+            ("W005", {"COOKIE_SECURE": False}, {"COOKIE_SECURE": True}),
+            ("W007", {"COOKIE_SAMESITE": "None"}, {"COOKIE_SAMESITE": "None", "COOKIE_PARTITIONED": True}),
+        ],
+    )
+    def test_weak_cookies_in_production(self, number: str, bad: dict[str, Any], good: dict[str, Any]) -> None:
+        with override_settings(TESSERA={"PROFILE": ["api", "browser"], **bad}):
+            assert number in reported(deploy=True)
+            assert number not in reported()
+        for fine in ({"PROFILE": "browser", **good}, {"PROFILE": "browser"}, {**bad, "PROFILE": "api"}):
+            with override_settings(TESSERA=fine):
+                assert number not in reported(deploy=True)
+
+    @pytest.mark.parametrize(
+        ("origin", "weak"),
+        [
+            ("https://app.example.com", False),
+            ("http://app.example.com", True),
+            ("https://*.example.com", True),
+        ],
+    )
+    def test_w006_origins_that_others_may_speak_for(self, origin: str, weak: bool) -> None:
+        with override_settings(CSRF_TRUSTED_ORIGINS=[origin]):
+            assert "W006" not in reported(deploy=True)
+            with override_settings(TESSERA={"PROFILE": "browser"}):
+                assert ("W006" in reported(deploy=True)) == weak

@@ -14,6 +14,7 @@ from drf_tessera import conf
 from drf_tessera.conf import KEYS, get_settings, read_settings
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.keystore import get_keystore
+from drf_tessera.readers import READERS
 from tests.jose.material import ED25519, RSA, SECRET, write_private, write_public
 
 TEXT = SECRET.decode()
@@ -26,7 +27,7 @@ def problems(**values: Any) -> list[conf.Problem]:
 
 def test_every_field_is_a_key_and_every_key_a_field() -> None:
     fields = {field.name.upper() for field in dataclasses.fields(conf.Settings)} - {"SECRETS"}
-    assert set(KEYS) == fields == set(conf._READERS)
+    assert set(KEYS) == fields == set(READERS)
 
 
 def test_are_frozen_cached_and_live() -> None:
@@ -80,6 +81,20 @@ def test_no_dict_is_told() -> None:
 
 
 BAD = [
+    ("E016", "PROFILE", "web"),
+    ("E016", "PROFILE", None),
+    ("E016", "PROFILE", []),
+    ("E016", "PROFILE", ["api", "api"]),
+    ("E016", "PROFILE", ["api", 1]),
+    ("E017", "ACCESS_COOKIE", "yes"),
+    ("E017", "ACCESS_COOKIE", True),  # without the browser profile no cookie is read
+    ("E017", "COOKIE_PARTITIONED", None),
+    ("E017", "COOKIE_SECURE", "auto"),
+    ("E017", "COOKIE_SAMESITE", None),
+    ("E017", "COOKIE_SAMESITE", "lax"),
+    ("E017", "COOKIE_PATH", "api/token/"),
+    ("E017", "COOKIE_PATH", "/api/token"),
+    ("E017", "COOKIE_PATH", "/api; Domain=example.com/"),
     ("E003", "ACCESS_LIFETIME", 0),
     ("E003", "ACCESS_LIFETIME", 0.5),
     ("E003", "ACCESS_LIFETIME", -1),
@@ -145,6 +160,12 @@ def test_values_that_cannot_work(number: str, key: str, value: Any) -> None:
 
 
 GOOD: dict[str, Any] = {
+    "PROFILE": ["browser", "api"],
+    "ACCESS_COOKIE": True,
+    "COOKIE_PATH": "/api/token/",
+    "COOKIE_SAMESITE": "None",
+    "COOKIE_SECURE": True,
+    "COOKIE_PARTITIONED": True,
     "ACCESS_LIFETIME": 60,
     "SESSION_IDLE_LIFETIME": 3600.5,
     "SESSION_LIFETIME": timedelta(days=400),

@@ -7,7 +7,6 @@ they do not send along by themselves, so where a header authenticates nothing ha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -50,6 +49,8 @@ def _check_origin(request: HttpRequest, origin: str, site: str | None) -> None:
     own = f"{request.scheme}://{request.get_host()}"
     if _is_trusted(origin):
         return
+    if origin == "null" and site == "same-origin":
+        return  # a form under `Referrer-Policy: no-referrer`; of a sandboxed frame it would be cross-site
     if origin != own:
         raise OriginRefused(origin, own)
     if site is not None and site not in _OWN:
@@ -59,8 +60,11 @@ def _check_origin(request: HttpRequest, origin: str, site: str | None) -> None:
 
 def _is_trusted(origin: str) -> bool:
     """Tell whether ``CSRF_TRUSTED_ORIGINS`` has this origin, or a pattern for it."""
-    given = urlsplit(origin)
-    for trusted in _list_trusted():
+    try:
+        given = urlsplit(origin)
+    except ValueError:
+        return False
+    for trusted in django_settings.CSRF_TRUSTED_ORIGINS:
         allowed = urlsplit(trusted)
         if "*" not in trusted:
             if origin == trusted:
@@ -68,10 +72,6 @@ def _is_trusted(origin: str) -> bool:
         elif allowed.scheme == given.scheme and given.netloc.endswith(allowed.netloc.lstrip("*")):
             return True
     return False
-
-
-def _list_trusted() -> Iterator[str]:
-    yield from django_settings.CSRF_TRUSTED_ORIGINS
 
 
 class _TokenCheck(CsrfViewMiddleware):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import takewhile
@@ -13,6 +14,8 @@ from django.urls.resolvers import LocalePrefixPattern, RoutePattern
 
 _OPEN_END: Final = "<"
 """What begins the part of a route that differs from request to request."""
+
+_PLAIN: Final = re.compile(r"[\w/~.-]*")
 
 
 def walk_views(urlconf: str | None = None) -> Iterator[tuple[str, Any]]:
@@ -79,4 +82,5 @@ def _write_route(pattern: Any) -> str:
         return str(pattern)
     text = str(pattern).removeprefix("^").removesuffix("$").removesuffix(r"\Z")
     plain = text.replace(r"\-", "-").replace(r"\.", ".").replace("/?", "/")
-    return plain if all(char.isalnum() or char in "/-_.~" for char in plain) else _OPEN_END
+    head = _PLAIN.match(plain)[0]  # type: ignore[index]  # it matches the empty text, too
+    return plain if head == plain else head[: head.rfind("/") + 1] + _OPEN_END

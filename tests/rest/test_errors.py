@@ -58,7 +58,7 @@ def test_a_mistake_of_the_project_is_not_a_client_s() -> None:
 
 
 def test_a_passing_trouble_says_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(text: str) -> None:
+    def fail(text: str, *, transport: str) -> None:
         raise RefreshContended
 
     monkeypatch.setattr("drf_tessera.sessions.refresh", fail)

@@ -1,0 +1,578 @@
+"""The refresh token in a cookie, and the access token in one if a project likes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpResponse
+from django.test import RequestFactory
+from rest_framework.test import APIClient
+
+from drf_tessera import cookies
+from drf_tessera.exceptions import ProjectError
+from drf_tessera.models import Session
+from drf_tessera.tokens import MAX_REFRESH_LENGTH
+from tests.conftest import PASSWORD, bearer
+from tests.rest.test_endpoints import age
+
+pytestmark = pytest.mark.django_db
+
+REFRESH = "__Secure-tessera_refresh_token"
+ACCESS = "__Host-tessera_access_token"
+BOTH = {"PROFILE": ["api", "browser"]}
+
+
+class Browser:
+    """Keeps cookies as a browser does, by path, and shows what the last answer set."""
+
+    def __init__(self, *, secure: bool = True, host: str = "api.example.com") -> None:
+        self.api = APIClient()
+        self.secure = secure
+        self.host = host
+
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        sent = {"host": self.host, **headers}
+        call = getattr(self.api, method)
+        return call(path, {} if body is None else body, headers=sent, secure=self.secure)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self.send("post", path, body, **headers)
+
+    def get(self, path: str, **headers: str) -> Any:
+        return self.send("get", path, **headers)
+
+    def log_in(self, user: AbstractBaseUser, **extra: object) -> Any:
+        body = {"username": user.get_username(), "password": PASSWORD, **extra}
+        answer = self.post("/api/token/", body)
+        assert answer.status_code == 200, answer.content
+        return answer
+
+
+@pytest.fixture
+def browser(settings: Any) -> Browser:
+    settings.TESSERA = {"PROFILE": "browser"}
+    return Browser()
+
+
+class TestProfiles:
+    def test_api_never_reads_a_cookie(self, browser: Browser, anna: AbstractBaseUser, settings: Any) -> None:
+        browser.log_in(anna)
+        settings.TESSERA = {"PROFILE": "api"}
+        answer = browser.post("/api/token/refresh/")
+        assert answer.status_code == 400
+        assert answer.json()["fields"]["refresh"][0]["code"] == "required"
+        assert browser.post("/api/token/revoke/").json()["code"] == "token_missing"
+        assert Session.objects.get().revoked_at is None
+
+    def test_api_is_the_default(self, browser: Browser, anna: AbstractBaseUser, settings: Any) -> None:
+        settings.TESSERA = {}
+        answer = browser.log_in(anna)
+        assert not answer.cookies
+        assert answer.json()["refresh"].startswith("tsr_")
+
+    def test_browser_puts_no_refresh_token_into_a_body(
+        self, browser: Browser, anna: AbstractBaseUser
+    ) -> None:
+        for answer in (browser.log_in(anna), browser.post("/api/token/refresh/")):
+            assert answer.status_code == 200
+            assert REFRESH in answer.cookies
+            assert "refresh" not in answer.json()
+            assert b"tsr_" not in answer.content
+
+    @pytest.mark.parametrize(
+        ("profile", "asked"), [("api", "cookie"), ("browser", "header"), (["api"], "cookie")]
+    )
+    def test_a_transport_that_is_not_offered(
+        self, browser: Browser, anna: AbstractBaseUser, settings: Any, profile: Any, asked: str
+    ) -> None:
+        settings.TESSERA = {"PROFILE": profile}
+        body = {"username": anna.get_username(), "password": PASSWORD, "transport": asked}
+        answer = browser.post("/api/token/", body)
+        assert answer.status_code == 400
+        assert answer.json()["code"] == "transport_unavailable"
+        assert repr(asked) in answer.json()["detail"]
+
+    @pytest.mark.parametrize("asked", ["", "body", None, 1, [], {}])
+    def test_a_transport_that_is_none(self, browser: Browser, anna: AbstractBaseUser, asked: Any) -> None:
+        body = {"username": anna.get_username(), "password": PASSWORD, "transport": asked}
+        answer = browser.post("/api/token/", body)
+        assert answer.status_code == 400
+        assert "transport" in answer.json()["fields"]
+
+    @pytest.mark.parametrize(("profile", "first"), [(["api", "browser"], False), (["browser", "api"], True)])
+    def test_of_both_the_first_is_for_clients_that_do_not_say(
+        self, browser: Browser, anna: AbstractBaseUser, settings: Any, profile: list[str], first: bool
+    ) -> None:
+        settings.TESSERA = {"PROFILE": profile}
+        assert (REFRESH in browser.log_in(anna).cookies) == first
+        assert REFRESH in browser.log_in(anna, transport="cookie").cookies
+        assert "refresh" in browser.log_in(anna, transport="header").json()
+
+
+class TestASessionStaysOnItsTransport:
+    @pytest.fixture(autouse=True)
+    def _both(self, settings: Any) -> None:
+        settings.TESSERA = BOTH
+
+    @pytest.mark.parametrize("path", ["/api/token/refresh/", "/api/token/revoke/"])
+    def test_a_token_of_a_cookie_is_refused_in_a_body(
+        self, browser: Browser, anna: AbstractBaseUser, settings: Any, path: str
+    ) -> None:
+        settings.TESSERA = BOTH
+        token = browser.log_in(anna, transport="cookie").cookies[REFRESH].value
+        answer = Browser().post(path, {"refresh": token})
+        assert answer.status_code == 401
+        assert answer.json()["code"] == "transport_mismatch"
+        session = Session.objects.get()
+        assert session.revoked_at is None
+        assert session.generation == 0
+
+    def test_a_token_of_a_body_is_refused_in_a_cookie(
+        self, browser: Browser, anna: AbstractBaseUser, settings: Any
+    ) -> None:
+        settings.TESSERA = BOTH
+        token = browser.log_in(anna).json()["refresh"]
+        browser.api.cookies[REFRESH] = token
+        answer = browser.post("/api/token/refresh/")
+        assert answer.status_code == 401
+        assert answer.json()["code"] == "transport_mismatch"
+
+    def test_a_refresh_keeps_it(self, browser: Browser, anna: AbstractBaseUser, settings: Any) -> None:
+        settings.TESSERA = BOTH
+        browser.log_in(anna, transport="cookie")
+        for _ in range(3):
+            answer = browser.post("/api/token/refresh/")
+            assert REFRESH in answer.cookies
+            assert "refresh" not in answer.json()
+            age()
+
+    def test_what_is_in_the_body_goes_before_the_cookie(
+        self, browser: Browser, anna: AbstractBaseUser, bob: AbstractBaseUser, settings: Any
+    ) -> None:
+        """A page may have a session by cookie and another one by header."""
+        settings.TESSERA = BOTH
+        browser.log_in(anna, transport="cookie")
+        mine = browser.log_in(bob).json()
+        answer = browser.post("/api/token/refresh/", {"refresh": mine["refresh"]})
+        assert answer.json()["session"] == mine["session"]
+        assert not answer.cookies
+        answer = browser.post("/api/token/revoke/", {"refresh": mine["refresh"]})
+        assert answer.json() == {"revoked": True}
+        assert not answer.cookies
+        assert browser.post("/api/token/refresh/").status_code == 200
+
+    def test_a_profile_that_was_taken_away_is_refused(
+        self, browser: Browser, anna: AbstractBaseUser, settings: Any
+    ) -> None:
+        settings.TESSERA = BOTH
+        token = browser.log_in(anna, transport="header").json()["refresh"]
+        settings.TESSERA = {"PROFILE": "browser"}
+        answer = browser.post("/api/token/refresh/", {"refresh": token})
+        assert answer.status_code == 401
+        assert answer.json()["code"] == "transport_mismatch"
+        assert browser.post("/api/token/revoke/", {"refresh": token}).json() == {"revoked": True}
+
+
+class TestAttributes:
+    def test_of_the_refresh_cookie(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        for answer in (browser.log_in(anna), browser.post("/api/token/refresh/")):
+            (cookie,) = answer.cookies.values()
+            assert cookie.key == REFRESH
+            assert {name: value for name, value in cookie.items() if value and name != "expires"} == {
+                "path": "/api/token/",
+                "max-age": 14 * 86400,
+                "httponly": True,
+                "secure": True,
+                "samesite": "Lax",
+            }
+
+    def test_max_age_is_the_idle_limit_and_never_beyond_the_absolute_one(
+        self, browser: Browser, anna: AbstractBaseUser, settings: Any
+    ) -> None:
+        settings.TESSERA = {
+            "PROFILE": "browser",
+            "SESSION_IDLE_LIFETIME": timedelta(hours=2),
+            "SESSION_LIFETIME": timedelta(hours=3),
+        }
+        assert browser.log_in(anna).cookies[REFRESH]["max-age"] == 7200
+
+    @pytest.mark.parametrize("samesite", ["Lax", "Strict", "None"])
+    @pytest.mark.parametrize("partitioned", [True, False])
+    @pytest.mark.parametrize("path", [None, "/", "/api/"])
+    @pytest.mark.parametrize("secure", [None, True, False])
+    def test_deleted_with_the_very_attributes_that_it_was_set_with(  # noqa: PLR0917 - each a parameter
+        self,
+        browser: Browser,
+        anna: AbstractBaseUser,
+        settings: Any,
+        samesite: str,
+        partitioned: bool,
+        path: str | None,
+        secure: bool | None,
+    ) -> None:
+        if secure is False and (samesite == "None" or partitioned):
+            return  # E017: browsers drop these
+        settings.TESSERA = {
+            "PROFILE": "browser",
+            "ACCESS_COOKIE": True,
+            "COOKIE_SAMESITE": samesite,
+            "COOKIE_PARTITIONED": partitioned,
+            "COOKIE_PATH": path,
+            "COOKIE_SECURE": secure,
+        }
+        was = _describe(browser.log_in(anna))
+        left = _describe(browser.post("/api/token/revoke/"))
+        assert was == left
+        prefixed = {name.partition("tessera")[0] for name in was}
+        assert prefixed == (
+            {""} if secure is False else {"__Host-", "__Secure-"} if path != "/" else {"__Host-"}
+        )
+        for text in was.values():
+            assert ("Partitioned" in text) == partitioned
+            assert ("Secure" in text) == (secure is not False)
+        answer = browser.post("/api/token/revoke/")
+        assert answer.json() == {"revoked": False}
+
+    def test_deletion_is_a_date_that_has_passed(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        browser.log_in(anna)
+        cookie = browser.post("/api/token/revoke/").cookies[REFRESH]
+        assert cookie.value == ""
+        assert cookie["max-age"] == 0
+        assert cookie["expires"] == "Thu, 01 Jan 1970 00:00:00 GMT"
+
+    def test_the_largest_refresh_token_fits(self) -> None:
+        assert len("__Secure-") + len(cookies.REFRESH) + MAX_REFRESH_LENGTH < cookies.MAX_COOKIE_BYTES
+
+    def test_an_access_cookie_that_browsers_would_drop_is_an_error(self) -> None:
+        request = RequestFactory().get("/", secure=True)
+        cookies.set_access_cookie(request, HttpResponse(), "x" * (4096 - len(ACCESS)), seconds=9)
+        with pytest.raises(ProjectError, match="4097 bytes"):
+            cookies.set_access_cookie(request, HttpResponse(), "x" * (4097 - len(ACCESS)), seconds=9)
+
+    @pytest.mark.parametrize(
+        ("debug", "host", "secure", "expected"),
+        [
+            (True, "localhost:8000", False, False),
+            (True, "127.0.0.1:8000", False, False),
+            (True, "[::1]:8000", False, False),
+            (True, "app.localhost", False, False),
+            (True, "localhost", True, True),
+            (True, "api.example.com", False, True),
+            (True, "localhost.example.com", False, True),
+            (True, "[::2]:8000", False, True),
+            (False, "localhost:8000", False, True),
+        ],
+    )
+    def test_plain_cookies_only_for_development_on_this_machine(  # noqa: PLR0917 - each a parameter
+        self,
+        browser: Browser,
+        anna: AbstractBaseUser,
+        settings: Any,
+        debug: bool,
+        host: str,
+        secure: bool,
+        expected: bool,
+    ) -> None:
+        settings.DEBUG = debug
+        local = Browser(secure=secure, host=host)
+        (cookie,) = local.log_in(anna).cookies.values()
+        assert bool(cookie["secure"]) == expected
+        assert cookie.key.startswith("__Secure-") == expected
+        assert local.post("/api/token/refresh/").status_code == 200
+
+    @pytest.mark.parametrize("path", ["/api/token/", "/api/token/refresh/"])
+    def test_no_answer_with_a_token_is_kept_by_caches(
+        self, browser: Browser, anna: AbstractBaseUser, path: str
+    ) -> None:
+        answer = browser.log_in(anna) if path == "/api/token/" else browser.post(path)
+        assert "no-store" in answer["Cache-Control"]
+
+
+def _describe(answer: Any) -> dict[str, str]:
+    """Write what a browser compares: everything but the value and the time."""
+    return {
+        cookie.key: "; ".join(
+            part
+            for part in cookie.OutputString().split("; ")[1:]
+            if not part.startswith(("Max-Age", "expires"))
+        )
+        for cookie in answer.cookies.values()
+    }
+
+
+class TestRefresh:
+    def test_nobody_is_logged_in(self, browser: Browser) -> None:
+        answer = browser.post("/api/token/refresh/")
+        assert answer.status_code == 401
+        assert answer.json() == {"detail": "There is no refresh token; log in.", "code": "refresh_missing"}
+
+    @pytest.mark.parametrize("body", [{}, {"refresh": None}])
+    def test_by_cookie(self, browser: Browser, anna: AbstractBaseUser, body: Any) -> None:
+        browser.log_in(anna)
+        answer = browser.post("/api/token/refresh/", body)
+        assert answer.status_code == 200
+        assert browser.get("/me/", **_header(answer.json()["access"])).status_code == 200
+
+    def test_within_the_grace_window_no_cookie_is_set(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        old = browser.log_in(anna).cookies[REFRESH].value
+        new = browser.post("/api/token/refresh/").cookies[REFRESH].value
+        browser.api.cookies[REFRESH] = old
+        answer = browser.post("/api/token/refresh/")
+        assert answer.status_code == 200
+        assert not answer.cookies
+        browser.api.cookies[REFRESH] = new
+        age()
+        assert REFRESH in browser.post("/api/token/refresh/").cookies
+
+    def test_a_refusal_leaves_the_cookie(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        """It may be late, and delete the cookie of a login that has come between."""
+        browser.log_in(anna)
+        Session.objects.update(revoked_at="2020-01-01T00:00:00Z")
+        answer = browser.post("/api/token/refresh/")
+        assert answer.status_code == 401
+        assert not answer.cookies
+
+    @pytest.mark.parametrize("value", ["", "x", "tsr_", '"tsr_a"', "tsr_" + "A" * 3000, "\\"])
+    def test_rubbish_is_a_401(self, browser: Browser, value: str) -> None:
+        answer = browser.post("/api/token/refresh/", cookie=f"{REFRESH}={value}")
+        assert answer.status_code == 401
+        assert answer.json()["code"] in {"refresh_invalid", "refresh_missing"}
+
+    def test_the_name_without_its_prefix_is_not_ours(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        """A browser lets only this host set the prefixed one over TLS."""
+        token = browser.log_in(anna).cookies[REFRESH].value
+        answer = browser.post("/api/token/refresh/", cookie=f"{cookies.REFRESH}={token}")
+        assert answer.json()["code"] == "refresh_missing"
+
+    def test_the_same_cookie_twice_is_no_attack(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        token = browser.log_in(anna).cookies[REFRESH].value
+        twice = f"{REFRESH}={token}; other=1; {REFRESH}={token}"
+        assert browser.post("/api/token/refresh/", cookie=twice).status_code == 200
+
+
+class TestLogout:
+    def test_by_cookie(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        access = browser.log_in(anna).json()["access"]
+        assert browser.post("/api/token/revoke/").json() == {"revoked": True}
+        assert browser.get("/me/", **_header(access)).status_code == 401
+        assert not browser.api.cookies[REFRESH].value
+
+    def test_by_header_takes_the_cookie_of_that_session_along(
+        self, browser: Browser, anna: AbstractBaseUser
+    ) -> None:
+        access = browser.log_in(anna).json()["access"]
+        answer = browser.post("/api/token/revoke/", **_header(access))
+        assert answer.json() == {"revoked": True}
+        assert answer.cookies[REFRESH].value == ""
+
+    def test_by_header_leaves_the_cookie_of_another_session(
+        self, browser: Browser, anna: AbstractBaseUser, settings: Any
+    ) -> None:
+        settings.TESSERA = BOTH
+        browser.log_in(anna, transport="cookie")
+        access = browser.log_in(anna, transport="header").json()["access"]
+        assert not browser.post("/api/token/revoke/", **_header(access)).cookies
+        assert browser.post("/api/token/refresh/").status_code == 200
+
+    def test_nobody_is_logged_in(self, browser: Browser) -> None:
+        """It clears nothing: another site may have asked, whose requests come without the cookie."""
+        answer = browser.post("/api/token/revoke/")
+        assert (answer.status_code, answer.json()) == (200, {"revoked": False})
+        assert not answer.cookies
+
+    @pytest.mark.parametrize("value", ["x", "tsr_", "tsr_" + "A" * 200])
+    def test_rubbish_is_cleared(self, browser: Browser, value: str) -> None:
+        answer = browser.post("/api/token/revoke/", cookie=f"{REFRESH}={value}")
+        assert answer.json() == {"revoked": False}
+        assert answer.cookies[REFRESH].value == ""
+
+    def test_everywhere_clears_it(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        access = browser.log_in(anna).json()["access"]
+        answer = browser.send("delete", "/api/token/sessions/", **_header(access))
+        assert answer.json() == {"revoked": 1}
+        assert answer.cookies[REFRESH].value == ""
+
+    def test_everywhere_leaves_the_cookie_of_somebody_else(
+        self, browser: Browser, anna: AbstractBaseUser, bob: AbstractBaseUser, settings: Any
+    ) -> None:
+        settings.TESSERA = BOTH
+        browser.log_in(bob, transport="cookie")
+        access = browser.log_in(anna, transport="header").json()["access"]
+        assert not browser.send("delete", "/api/token/sessions/", **_header(access)).cookies
+
+    def test_of_this_one_session_by_its_id_clears_it(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        body = browser.log_in(anna).json()
+        path = f"/api/token/sessions/{body['session']}/"
+        answer = browser.send("delete", path, **_header(body["access"]))
+        assert answer.status_code == 204
+        assert answer.cookies[REFRESH].value == ""
+
+    def test_of_another_session_by_its_id_leaves_it(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        other = Browser().log_in(anna).json()
+        body = browser.log_in(anna).json()
+        path = f"/api/token/sessions/{other['session']}/"
+        answer = browser.send("delete", path, **_header(body["access"]))
+        assert answer.status_code == 204
+        assert not answer.cookies
+
+    def test_an_unreadable_cookie_is_no_obstacle(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        access = browser.log_in(anna).json()["access"]
+        header = _header(access)
+        for cookie in (f"{REFRESH}=x", f"{REFRESH}=a; {REFRESH}=b"):
+            answer = browser.send("delete", "/api/token/sessions/others/", cookie=cookie, **header)
+            assert answer.json() == {"revoked": 0}
+        answer = browser.send("delete", "/api/token/sessions/", cookie=cookie, **header)
+        assert (answer.status_code, dict(answer.cookies)) == (200, {})
+
+
+class TestAccessCookie:
+    @pytest.fixture(autouse=True)
+    def _on(self, settings: Any) -> None:
+        settings.TESSERA = {"PROFILE": "browser", "ACCESS_COOKIE": True}
+
+    @pytest.fixture
+    def browser(self) -> Browser:
+        return Browser()
+
+    def test_no_script_gets_a_token(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        for answer in (browser.log_in(anna), browser.post("/api/token/refresh/")):
+            assert set(answer.cookies) == {REFRESH, ACCESS}
+            assert {"access", "refresh", "token_type"}.isdisjoint(answer.json())
+            cookie = answer.cookies[ACCESS]
+            assert (cookie["path"], cookie["max-age"], cookie["httponly"]) == ("/", 300, True)
+
+    def test_authenticates(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        browser.log_in(anna)
+        assert browser.get("/me/").json() == {"id": str(anna.pk)}
+        assert browser.get("/strict/").json() == {"id": str(anna.pk)}
+        assert browser.get("/public/").json()["id"] == str(anna.pk)
+
+    def test_costs_no_query(
+        self, browser: Browser, anna: AbstractBaseUser, django_assert_num_queries: Any
+    ) -> None:
+        browser.log_in(anna)
+        browser.get("/me/")
+        with django_assert_num_queries(0):
+            browser.get("/me/")
+
+    def test_is_not_read_without_the_option(
+        self, browser: Browser, anna: AbstractBaseUser, settings: Any
+    ) -> None:
+        browser.log_in(anna)
+        settings.TESSERA = {"PROFILE": "browser"}
+        assert browser.get("/me/").status_code == 401
+
+    @pytest.mark.parametrize("header", ["Basic eDp5", "Bearer x", "Bearer", ""])
+    def test_counts_only_without_a_header(
+        self, browser: Browser, anna: AbstractBaseUser, header: str
+    ) -> None:
+        browser.log_in(anna)
+        assert browser.get("/me/", authorization=header).status_code == 401
+
+    def test_its_token_alone_is_no_header(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        """What is remembered of the cookie lets no header in that lacks the scheme."""
+        token = browser.log_in(anna).cookies[ACCESS].value
+        browser.get("/me/")
+        assert Browser().get("/me/", authorization=token).status_code == 401
+
+    def test_ended_is_ended(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        answer = browser.log_in(anna)
+        browser.post("/api/token/revoke/")
+        browser.api.cookies[ACCESS] = answer.cookies[ACCESS].value
+        assert browser.get("/me/").json()["code"] == "session_ended"
+
+    @pytest.mark.parametrize("value", ["x", "a.b.c", "tsr_abc"])
+    def test_rubbish_is_a_401(self, browser: Browser, value: str) -> None:
+        answer = browser.get("/me/", cookie=f"{ACCESS}={value}")
+        assert answer.status_code == 401
+        assert answer.json()["code"] == "token_malformed"
+
+    def test_logs_out_by_itself(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        browser.log_in(anna)
+        del browser.api.cookies[REFRESH]
+        answer = browser.post("/api/token/revoke/")
+        assert answer.json() == {"revoked": True}
+        assert {cookie.value for cookie in answer.cookies.values()} == {""}
+
+    def test_tossed_is_a_403(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        token = browser.log_in(anna).cookies[ACCESS].value
+        answer = browser.get("/me/", cookie=f"{ACCESS}={token}; {ACCESS}=x")
+        assert answer.status_code == 403
+        assert answer.json()["code"] == "cookie_ambiguous"
+
+
+class TestCors:
+    """A page on another origin of the same site, with django-cors-headers."""
+
+    PAGE = "https://app.example.com"
+
+    @pytest.fixture(autouse=True)
+    def _installed(self, settings: Any) -> None:
+        settings.TESSERA = {"PROFILE": "browser"}
+        settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "corsheaders"]
+        settings.MIDDLEWARE = ["corsheaders.middleware.CorsMiddleware", *settings.MIDDLEWARE]
+        settings.CORS_ALLOWED_ORIGINS = [self.PAGE]
+        settings.CORS_ALLOW_CREDENTIALS = True
+        settings.CSRF_TRUSTED_ORIGINS = [self.PAGE]
+
+    def test_log_in_call_refresh_log_out(self, anna: AbstractBaseUser) -> None:
+        browser = Browser()
+        browser.api.handler.enforce_csrf_checks = True
+        headers = {"origin": self.PAGE, "sec-fetch-site": "same-site"}
+        body = {"username": anna.get_username(), "password": PASSWORD}
+        answers = [
+            browser.post("/api/token/", body, **headers),
+            browser.post("/api/token/refresh/", **headers),
+            browser.post("/api/token/revoke/", **headers),
+        ]
+        for answer in answers:
+            assert answer.status_code == 200, answer.content
+            assert answer["Access-Control-Allow-Origin"] == self.PAGE
+            assert answer["Access-Control-Allow-Credentials"] == "true"
+
+    def test_the_preflight_lets_our_headers_through(self) -> None:
+        answer = Browser().send(
+            "options",
+            "/me/",
+            **{
+                "origin": self.PAGE,
+                "access-control-request-method": "POST",
+                "access-control-request-headers": "authorization,content-type,x-csrftoken",
+            },
+        )
+        allowed = answer["Access-Control-Allow-Headers"]
+        assert {"authorization", "content-type", "x-csrftoken"} <= set(allowed.split(", "))
+
+    def test_an_origin_that_is_not_trusted_is_told_in_a_way_that_its_page_can_read(
+        self, anna: AbstractBaseUser, settings: Any
+    ) -> None:
+        settings.CSRF_TRUSTED_ORIGINS = []
+        browser = Browser()
+        browser.api.handler.enforce_csrf_checks = True
+        body = {"username": anna.get_username(), "password": PASSWORD}
+        answer = browser.post("/api/token/", body, origin=self.PAGE)
+        assert answer.status_code == 403
+        assert answer.json()["code"] == "csrf_origin"
+        assert answer["Access-Control-Allow-Origin"] == self.PAGE
+
+
+def test_a_form_logs_in_by_cookie(browser: Browser, anna: AbstractBaseUser) -> None:
+    """For pages that the server renders."""
+    body = urlencode({"username": anna.get_username(), "password": PASSWORD, "transport": "cookie"})
+    answer = browser.api.post(
+        "/api/token/",
+        body,
+        content_type="application/x-www-form-urlencoded",
+        headers={"host": browser.host},
+        secure=True,
+    )
+    assert answer.status_code == 200
+    assert REFRESH in answer.cookies
+
+
+def _header(token: str) -> dict[str, str]:
+    return {"authorization": bearer(token)["HTTP_AUTHORIZATION"]}

@@ -1,0 +1,241 @@
+"""Whether the site itself made a request: each case of the table in ``docs/explanation/cookies.md``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AbstractBaseUser
+from django.middleware.csrf import _get_new_csrf_string
+from rest_framework.test import APIClient
+
+from drf_tessera.models import Session
+from tests.conftest import PASSWORD, bearer
+
+pytestmark = pytest.mark.django_db
+
+OWN = "https://api.example.com"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "cookies.md"
+
+Headers = dict[str, str]
+
+SAME: Headers = {"origin": OWN, "sec-fetch-site": "same-origin"}
+
+CASES: dict[str, tuple[Headers, dict[str, Any], str | None]] = {
+    "same origin": (SAME, {}, None),
+    "same origin, no `Sec-Fetch-Site`": ({"origin": OWN}, {}, None),
+    "same site, another origin": (
+        {"origin": "https://app.example.com", "sec-fetch-site": "same-site"},
+        {},
+        "csrf_origin",
+    ),
+    "same site, a trusted origin": (
+        {"origin": "https://app.example.com", "sec-fetch-site": "same-site"},
+        {"CSRF_TRUSTED_ORIGINS": ["https://app.example.com"]},
+        None,
+    ),
+    "another port": ({"origin": f"{OWN}:8443", "sec-fetch-site": "same-site"}, {}, "csrf_origin"),
+    "no TLS": (
+        {"origin": "http://api.example.com", "sec-fetch-site": "cross-site"},
+        {},
+        "csrf_origin",
+    ),
+    "a subdomain under a trusted pattern": (
+        {"origin": "https://x.app.example.com", "sec-fetch-site": "same-site"},
+        {"CSRF_TRUSTED_ORIGINS": ["https://*.app.example.com"]},
+        None,
+    ),
+    "a name that only ends like a trusted pattern": (
+        {"origin": "https://evilapp.example.com", "sec-fetch-site": "same-site"},
+        {"CSRF_TRUSTED_ORIGINS": ["https://*.app.example.com"]},
+        "csrf_origin",
+    ),
+    "cross site": (
+        {"origin": "https://evil.example", "sec-fetch-site": "cross-site"},
+        {},
+        "csrf_origin",
+    ),
+    "cross site, no `Sec-Fetch-Site`": ({"origin": "https://evil.example"}, {}, "csrf_origin"),
+    "no `Origin`, same origin": ({"sec-fetch-site": "same-origin"}, {}, None),
+    "no `Origin`, same site": ({"sec-fetch-site": "same-site"}, {}, "csrf_fetch_site"),
+    "no `Origin`, cross site": ({"sec-fetch-site": "cross-site"}, {}, "csrf_fetch_site"),
+    "no `Origin`, the person at the browser": ({"sec-fetch-site": "none"}, {}, None),
+    "`null` Origin": ({"origin": "null"}, {}, "csrf_origin"),
+    "`null` Origin, cross site (a sandboxed frame)": (
+        {"origin": "null", "sec-fetch-site": "cross-site"},
+        {},
+        "csrf_origin",
+    ),
+    "`null` Origin, same origin (`no-referrer`)": (
+        {"origin": "null", "sec-fetch-site": "same-origin"},
+        {},
+        None,
+    ),
+    "our Origin, and the browser says cross site": (
+        {"origin": OWN, "sec-fetch-site": "cross-site"},
+        {},
+        "csrf_fetch_site",
+    ),
+    "an old browser that sends neither": ({}, {}, "csrf_token"),
+    "an old browser, with Django's token": ({"x-csrftoken": "TOKEN"}, {}, None),
+    "an old browser, with a wrong token": ({"x-csrftoken": "x" * 32}, {}, "csrf_token"),
+    "behind a proxy for TLS that Django does not know of": (
+        {**SAME, "plain": "yes"},
+        {},
+        "csrf_origin",
+    ),
+    "behind a proxy for TLS, `SECURE_PROXY_SSL_HEADER`": (
+        {**SAME, "plain": "yes", "x-forwarded-proto": "https"},
+        {"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")},
+        None,
+    ),
+    "behind a proxy with another name, `USE_X_FORWARDED_HOST`": (
+        {**SAME, "host": "backend:8000", "x-forwarded-host": "api.example.com"},
+        {"USE_X_FORWARDED_HOST": True},
+        None,
+    ),
+    "a tossed cookie": ({**SAME, "toss": "yes"}, {}, "cookie_ambiguous"),
+}
+
+
+class Browser:
+    """A client that keeps cookies and has its CSRF checks on, unlike REST framework's usual one."""
+
+    def __init__(self) -> None:
+        self.api = APIClient(enforce_csrf_checks=True)
+
+    def post(self, path: str, body: dict[str, Any] | None = None, **headers: str) -> Any:
+        return self.send("post", path, body, headers)
+
+    def send(self, method: str, path: str, body: Any, headers: Headers) -> Any:
+        sent = {"host": "api.example.com", **headers}
+        secure = sent.pop("plain", None) is None
+        if sent.pop("toss", None):
+            planted = "; ".join(f"{name}=tsr_planted" for name in self.api.cookies)
+            sent["cookie"] = f"{planted}; {self.api.cookies.output(attrs=[], header='', sep=';')}"
+        if sent.get("x-csrftoken") == "TOKEN":
+            sent["x-csrftoken"] = self.api.cookies["csrftoken"].value
+            sent["referer"] = f"{OWN}/page/"
+        return getattr(self.api, method)(path, body or {}, headers=sent, secure=secure)
+
+
+@pytest.fixture
+def browser(anna: AbstractBaseUser, settings: Any) -> Browser:
+    settings.TESSERA = {"PROFILE": "browser"}
+    browser = Browser()
+    answer = browser.post("/api/token/", {"username": anna.get_username(), "password": PASSWORD}, origin=OWN)
+    assert answer.status_code == 200, answer.content
+    browser.api.cookies["csrftoken"] = _get_new_csrf_string()
+    return browser
+
+
+def judge(answer: Any, expected: str | None) -> None:
+    assert answer.status_code == (200 if expected is None else 403), answer.content
+    if expected is not None:
+        assert answer.json()["code"] == expected
+
+
+@pytest.mark.parametrize("case", CASES)
+class TestEachCaseOfTheTable:
+    def test_of_a_refresh(self, browser: Browser, settings: Any, case: str) -> None:
+        headers, changed, expected = CASES[case]
+        for name, value in changed.items():
+            setattr(settings, name, value)
+        before = Session.objects.get().generation
+        judge(browser.post("/api/token/refresh/", **headers), expected)
+        assert (Session.objects.get().generation == before) == (expected is not None)
+
+    def test_of_a_logout(self, browser: Browser, settings: Any, case: str) -> None:
+        headers, changed, expected = CASES[case]
+        for name, value in changed.items():
+            setattr(settings, name, value)
+        answer = browser.post("/api/token/revoke/", **headers)
+        judge(answer, expected)
+        assert bool(answer.cookies) == (expected is None)
+        assert (Session.objects.get().revoked_at is None) == (expected is not None)
+
+    def test_of_a_login(self, browser: Browser, anna: AbstractBaseUser, settings: Any, case: str) -> None:
+        """A site that could log its visitors in as somebody else would read what they write there."""
+        headers, changed, expected = CASES[case]
+        if expected == "cookie_ambiguous":
+            expected = None  # a login reads no cookie: it replaces what is there
+        for name, value in changed.items():
+            setattr(settings, name, value)
+        answer = browser.post(
+            "/api/token/", {"username": anna.get_username(), "password": PASSWORD}, **headers
+        )
+        judge(answer, expected)
+        assert Session.objects.count() == (2 if expected is None else 1)
+
+    def test_of_a_view_by_the_access_cookie(self, browser: Browser, settings: Any, case: str) -> None:
+        headers, changed, expected = CASES[case]
+        settings.TESSERA = {"PROFILE": "browser", "ACCESS_COOKIE": True}
+        browser.post("/api/token/refresh/", origin=OWN)
+        for name, value in changed.items():
+            setattr(settings, name, value)
+        answer = browser.send("delete", "/api/token/sessions/", None, headers)
+        judge(answer, expected)
+        assert (Session.objects.get().revoked_at is None) == (expected is not None)
+
+    def test_of_a_request_that_a_header_authenticates(
+        self, browser: Browser, settings: Any, case: str
+    ) -> None:
+        """No browser sends that header by itself, so nothing is asked."""
+        headers, changed, _ = CASES[case]
+        token = browser.post("/api/token/refresh/", origin=OWN).json()["access"]
+        for name, value in changed.items():
+            setattr(settings, name, value)
+        answer = browser.send("delete", "/api/token/sessions/", None, {**headers, **_as_header(token)})
+        judge(answer, None)
+
+
+def _as_header(token: str) -> Headers:
+    return {"authorization": bearer(token)["HTTP_AUTHORIZATION"]}
+
+
+def test_the_page_has_the_same_cases_with_the_same_outcomes() -> None:
+    rows = re.findall(r"^\| ([^|]+?) \| ([^|]+?) \|", PAGE.read_text(), re.MULTILINE)
+    told = {case: outcome for case, outcome in rows if case in CASES or outcome.startswith(("let in", "`c"))}
+    wanted = {case: "let in" if code is None else f"`{code}`" for case, (_, _, code) in CASES.items()}
+    assert told == wanted
+
+
+def test_reading_needs_no_proof(browser: Browser, settings: Any) -> None:
+    """A safe method changes nothing, and other sites cannot read the answer."""
+    settings.TESSERA = {"PROFILE": "browser", "ACCESS_COOKIE": True}
+    browser.post("/api/token/refresh/", origin=OWN)
+    assert browser.api.get("/me/", headers={"host": "api.example.com"}, secure=True).status_code == 200
+
+
+def test_the_refusal_says_what_was_expected(browser: Browser) -> None:
+    answer = browser.post("/api/token/refresh/", origin="https://evil.example")
+    assert answer.json()["detail"] == (
+        "The request comes from the origin https://evil.example, and with cookies only"
+        " https://api.example.com and those in CSRF_TRUSTED_ORIGINS are let in."
+    )
+
+
+def test_the_refusal_behind_a_proxy_names_the_setting(browser: Browser) -> None:
+    answer = browser.post("/api/token/refresh/", plain="yes", **SAME)
+    assert "SECURE_PROXY_SSL_HEADER" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "origin", ["", "x" * 5000, "https://evil.example\x01", "https://[", "\xff", "https://*"]
+)
+def test_an_origin_that_is_none_is_a_403(browser: Browser, settings: Any, origin: str) -> None:
+    settings.CSRF_TRUSTED_ORIGINS = ["https://*.example.com", "https://[::1]:8000"]
+    answer = browser.post("/api/token/refresh/", origin=origin)
+    judge(answer, "csrf_origin")
+    assert len(answer.content) < 500
+
+
+def test_projects_need_not_set_origins_in_their_own_tests(anna: AbstractBaseUser, settings: Any) -> None:
+    """Django's test client says that it wants no CSRF checks, and is believed as Django believes it."""
+    settings.TESSERA = {"PROFILE": "browser"}
+    api = APIClient()
+    body = {"username": anna.get_username(), "password": PASSWORD}
+    assert api.post("/api/token/", body, secure=True).status_code == 200
+    assert api.post("/api/token/refresh/", secure=True).status_code == 200
