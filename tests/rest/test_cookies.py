@@ -317,6 +317,17 @@ class TestRefresh:
         assert answer.status_code == 200
         assert browser.get("/me/", **_header(answer.json()["access"])).status_code == 200
 
+    def test_with_user_says_who_it_is_by_one_query_more(
+        self, browser: Browser, anna: AbstractBaseUser, django_assert_num_queries: Any
+    ) -> None:
+        """A page that was reloaded knows nothing."""
+        user = browser.log_in(anna).json()["user"]
+        with django_assert_num_queries(2):
+            answer = browser.post("/api/token/refresh/", {"with_user": True})
+        assert answer.json()["user"] == user
+        assert "user" not in browser.post("/api/token/refresh/", {"with_user": False}).json()
+        assert browser.post("/api/token/refresh/", {"with_user": "x"}).status_code == 400
+
     def test_within_the_grace_window_no_cookie_is_set(self, browser: Browser, anna: AbstractBaseUser) -> None:
         old = browser.log_in(anna).cookies[REFRESH].value
         new = browser.post("/api/token/refresh/").cookies[REFRESH].value

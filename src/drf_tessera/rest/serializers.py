@@ -63,9 +63,13 @@ class LoginSerializer(serializers.Serializer[Any]):
 
 
 class RefreshSerializer(serializers.Serializer[Any]):
-    """``{refresh}``, or nothing where ``PROFILE`` has cookies: then it is in one."""
+    """``{refresh}``, or nothing where ``PROFILE`` has cookies: then it is in one.
+
+    With ``with_user`` the answer has the ``user`` of a login's answer, for a page that was reloaded.
+    """
 
     refresh = serializers.CharField(max_length=MAX_REFRESH_LENGTH, write_only=True)
+    with_user = serializers.BooleanField(required=False)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Ask for the field only where there is no other way for it to come."""

@@ -209,7 +209,8 @@ class RefreshView(TokenView):
     """Exchange a refresh token for a new access token and, as a rule, a new refresh token.
 
     An answer without ``refresh`` means: keep the one that you have. A refresh token in the body goes
-    before one in the cookie, and each comes only the way that it was given out.
+    before one in the cookie, and each comes only the way that it was given out. ``with_user`` costs one
+    query, and adds ``user``.
     """
 
     serializer_class = RefreshSerializer
@@ -217,14 +218,20 @@ class RefreshView(TokenView):
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Refresh."""
-        text, transport = _read_body(self.serializer_class, request).get("refresh"), HEADER
+        body = _read_body(self.serializer_class, request)
+        text, transport = body.get("refresh"), HEADER
         if text is None:
             text, transport = read_refresh_cookie(request._request, find_cookie_path()), COOKIE
         if text is None:
             raise RefreshMissing
         if transport not in get_settings().transports:
             raise TransportMismatch
-        return _answer(request._request, sessions.refresh(text, transport=transport), transport)
+        grant = sessions.refresh(text, transport=transport)
+        more = {}
+        if body.get("with_user"):
+            user = load_user(verify_access_token(grant.access))
+            more["user"] = load_user_serializer()(user, context={"request": request, "view": self}).data
+        return _answer(request._request, grant, transport, **more)
 
 
 class VerifyView(TokenView):

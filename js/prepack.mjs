@@ -1,0 +1,7 @@
+// There is one source, that Django's staticfiles serve too; the package gets a copy of it.
+import { copyFileSync } from "node:fs";
+
+for (const file of ["client.js", "client.d.ts"]) {
+  const source = new URL(`../src/drf_tessera/static/drf_tessera/${file}`, import.meta.url);
+  copyFileSync(source, new URL(file, import.meta.url));
+}

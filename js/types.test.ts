@@ -1,0 +1,22 @@
+// Compiled by `npm run types`, and never run: what the types say has to fit how the client is used.
+import { createClient, TesseraError, type Session } from "./client.js";
+
+const client = createClient<{ id: number; nickname: string }>({ baseUrl: "/api/token/", transport: "cookie" });
+const user = await client.login({ email: "anna@example.com", password: "x", device: "My laptop" });
+const nickname: string = user.nickname;
+const response: Response = await client.fetch("/api/notes/", { method: "POST", body: "x" });
+const sessions: Session[] = await client.sessions();
+const off: () => void = client.on("signedout", ({ reason, user: was }) => console.log(reason, was?.nickname));
+const token: string | null = await client.token();
+try {
+  await client.refresh();
+} catch (error) {
+  if (error instanceof TesseraError && error.passing) console.log(error.retryAfter, error.code);
+}
+// @ts-expect-error - there are two transports
+createClient({ baseUrl: "/", transport: "body" });
+// @ts-expect-error - there is no such event
+client.on("expired", () => {});
+// @ts-expect-error - a password is needed
+await client.login({ username: "anna" });
+export { nickname, response, sessions, off, token };

@@ -1,0 +1,511 @@
+/**
+ * The browser client of drf-tessera: log in, call, refresh, log out.
+ *
+ * One module without dependencies. Tokens live in memory only: never in localStorage, sessionStorage or
+ * IndexedDB, where any script of the page would find them. With the transport "cookie" (the default) the
+ * refresh token is in a cookie that no script can read, a reload gets a new access token by it, and tabs
+ * share one refresh. With "header" it is in this page's memory, and a reload logs out.
+ *
+ * Nothing is refreshed while nothing is asked for: there is no timer that keeps a forgotten page alive.
+ */
+
+/** An answer that says no, or none at all. `code` is stable; the server's codes are in docs/reference/errors.md. */
+export class TesseraError extends Error {
+  constructor(code, detail, { status = 0, retryAfter = 0, passing = false, cause } = {}) {
+    super(detail, { cause });
+    this.name = "TesseraError";
+    this.code = code;
+    this.detail = detail;
+    /** The HTTP status; 0: there was no answer. */
+    this.status = status;
+    /** Seconds that the server asks to wait. */
+    this.retryAfter = retryAfter;
+    /** Whether the same request may succeed in a moment. */
+    this.passing = passing;
+  }
+}
+
+const UNAVAILABLE = "unavailable";
+const SUPERSEDED = "superseded";
+const MARGIN = 10; // seconds before its end that a token is no longer sent, if it lives long enough
+const NEWS = 100; // milliseconds that a broadcast may come later than the lock that it was sent under
+
+export function createClient({
+  baseUrl,
+  transport = "cookie",
+  grace = 30,
+  patience = 20,
+  headerPrefix = "Bearer",
+  csrfCookie = "csrftoken",
+  origins = [],
+  environment = {},
+} = {}) {
+  if (!baseUrl) throw new TypeError('createClient needs a baseUrl, such as "/api/token/".');
+  if (transport !== "cookie" && transport !== "header") {
+    throw new TypeError(`transport is "cookie" or "header", not ${JSON.stringify(transport)}.`);
+  }
+  const world = { ...readEnvironment(), ...environment };
+  const base = new URL(baseUrl.endsWith("/") ? baseUrl : `${baseUrl}/`, world.location);
+  const allowed = new Set([base.origin, ...origins]);
+  const name = `tessera:${base.href}`;
+  const byCookie = transport === "cookie";
+  const listeners = new Map();
+  const ended = new Set(); // sessions that are over: whatever is still on its way for them comes too late
+
+  /** What we hold: { access, refresh, session, user, number, born, bornWall, lifetime }; null: nobody. */
+  let state = null;
+  let grants = 0; // numbers what we were given, so that "newer than" needs no clock
+  let epoch = 0; // moves when somebody logs in or out: what began before is dropped
+  let flight = null; // the one refresh of this page: { promise, stop }
+  let waiting = 0; // who waits for it; nobody: it gives up
+  let trouble = null; // why it is not through yet
+  let restoring = null;
+  let news = () => {};
+  const closing = new AbortController();
+
+  const channel = byCookie && world.BroadcastChannel ? new world.BroadcastChannel(name) : null;
+  channel?.unref?.(); // in Node, where a channel would keep the process
+  if (channel) channel.onmessage = ({ data }) => hear(data);
+
+  // -- Events ------------------------------------------------------------------------------------
+
+  function on(event, listener) {
+    if (!listeners.has(event)) listeners.set(event, new Set());
+    listeners.get(event).add(listener);
+    return () => listeners.get(event).delete(listener);
+  }
+
+  function emit(event, detail) {
+    for (const listener of listeners.get(event) ?? []) {
+      try {
+        listener(detail);
+      } catch (error) {
+        world.reportError(error); // a listener's mistake is not the client's
+      }
+    }
+  }
+
+  function tell(message) {
+    channel?.postMessage(message);
+  }
+
+  function hear(message) {
+    if (message.type === "ended") {
+      ended.add(message.session);
+      if (state?.session === message.session) forget(message.reason);
+    } else if (message.type === "grant" && !ended.has(message.grant.session)) {
+      const grant = message.grant;
+      if (state && state.session !== grant.session) replace(); // another login has the cookie now
+      take(grant, message.age);
+    }
+  }
+
+  // -- What we hold ------------------------------------------------------------------------------
+
+  /** Take what a login or a refresh gave; `age` is the milliseconds since it was asked for. */
+  function take(grant, age) {
+    const before = state?.session === grant.session ? state : null;
+    state = {
+      access: grant.access ?? null, // absent: it is in a cookie
+      refresh: grant.refresh ?? before?.refresh ?? null, // absent: keep the one that we have
+      session: grant.session,
+      user: grant.user ?? before?.user ?? null,
+      number: ++grants,
+      born: world.monotonic() - age,
+      bornWall: world.wall() - age,
+      lifetime: grant.expires_in * 1000,
+    };
+    news();
+    emit(before ? "refreshed" : "signedin", describe());
+  }
+
+  /** Share what the server gave with the other tabs, before the lock is let go. */
+  function share(grant, age) {
+    const { refresh, ...rest } = grant; // eslint-disable-line no-unused-vars
+    tell({ type: "grant", grant: { ...rest, user: state.user ?? undefined }, age });
+  }
+
+  function describe() {
+    return { user: state.user, session: state.session, expiresIn: Math.max(0, left() / 1000) };
+  }
+
+  /**
+   * Milliseconds that the access token has left, by its lifetime and never by its date: this clock may be
+   * wrong. The later of two clocks: one stands still while a laptop sleeps, the other can be set back.
+   */
+  function left() {
+    return state.lifetime - Math.max(world.monotonic() - state.born, world.wall() - state.bornWall);
+  }
+
+  function isFresh() {
+    return left() > Math.min(MARGIN * 1000, state.lifetime / 5);
+  }
+
+  function restart() {
+    epoch += 1;
+    flight?.stop();
+    flight = null;
+  }
+
+  /** Make room for another login. */
+  function replace() {
+    if (state) ended.add(state.session);
+    restart();
+    state = null;
+  }
+
+  function forget(reason) {
+    const was = state;
+    if (was) restoring = null;
+    replace();
+    if (was) emit("signedout", { reason, user: was.user, session: was.session });
+  }
+
+  function end(reason) {
+    const session = state?.session;
+    forget(reason);
+    if (session) tell({ type: "ended", session, reason });
+  }
+
+  // -- Talking to the token endpoints ------------------------------------------------------------
+
+  async function call(method, path, body, { signal, authorization } = {}) {
+    const headers = { Accept: "application/json" };
+    if (body) headers["Content-Type"] = "application/json";
+    if (authorization) headers.Authorization = authorization;
+    const csrf = byCookie && base.origin === world.location.origin && readCookie(world.cookies(), csrfCookie);
+    if (csrf) headers["X-CSRFToken"] = csrf; // for browsers that send neither Origin nor Sec-Fetch-Site
+    let response, text;
+    try {
+      response = await world.fetch(new URL(path, base).href, {
+        method,
+        headers,
+        body: body && JSON.stringify(body),
+        credentials: byCookie ? "include" : "omit",
+        cache: "no-store",
+        signal,
+      });
+      text = await response.text();
+    } catch (cause) {
+      throw new TesseraError(UNAVAILABLE, "The server cannot be reached.", { passing: true, cause });
+    }
+    return readAnswer(response, text);
+  }
+
+  async function exchange(signal, withUser) {
+    const asked = world.monotonic();
+    const timer = new AbortController();
+    const stop = () => timer.abort();
+    // The server forgives a late answer for `grace`; what takes longer than half of it is asked for again.
+    const alarm = setTimeout(stop, (grace * 1000) / 2 || 10_000);
+    signal.addEventListener("abort", stop);
+    try {
+      const body = byCookie ? {} : { refresh: state.refresh };
+      if (withUser) body.with_user = true;
+      return [await call("POST", "refresh/", body, { signal: timer.signal }), asked];
+    } finally {
+      clearTimeout(alarm);
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
+  // -- Refresh -----------------------------------------------------------------------------------
+
+  /** One refresh at a time: whoever asks while one is under way waits for that one. */
+  function fly() {
+    if (flight) return flight.promise;
+    const controller = new AbortController();
+    const mine = { stop: () => controller.abort() };
+    mine.promise = persist(controller.signal).finally(() => {
+      if (flight === mine) flight = null;
+    });
+    mine.promise.catch(() => {}); // whoever waits hears of it
+    flight = mine;
+    return mine.promise;
+  }
+
+  /** Try until the server has said yes or no, or nobody waits any more. */
+  async function persist(signal) {
+    const [begun, seen] = [epoch, state?.number ?? 0];
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await withLock(signal, (contended) => renew(signal, begun, seen, contended));
+      } catch (error) {
+        if (epoch !== begun) throw new TesseraError(SUPERSEDED, "Somebody logged in or out meanwhile.");
+        if (!error.passing) throw conclude(error);
+        if (!waiting) throw error;
+        trouble = error;
+        await pause(backOff(attempt, error), signal);
+      }
+    }
+  }
+
+  /** Milliseconds to wait: longer each time, at random so that clients do not come back all at once. */
+  function backOff(attempt, error) {
+    return Math.max(50, Math.min(30_000, 500 * 2 ** attempt) * world.random(), error.retryAfter * 1000);
+  }
+
+  async function renew(signal, begun, seen, contended) {
+    if (contended) await hearNews(seen);
+    if (epoch !== begun) throw new TesseraError(SUPERSEDED, "Somebody logged in or out meanwhile.");
+    if ((state?.number ?? 0) !== seen) return; // another tab has done it
+    let [grant, asked] = await exchange(signal, !state?.user);
+    if (epoch === begun && state && grant.session !== state.session) {
+      [grant, asked] = await exchange(signal, true); // the cookie is another login's: whose?
+    }
+    if (epoch !== begun) throw new TesseraError(SUPERSEDED, "Somebody logged in or out meanwhile.");
+    if (ended.has(grant.session)) throw new TesseraError("session_ended", "You have logged out.", { status: 401 });
+    const age = world.monotonic() - asked;
+    take(grant, age);
+    share(grant, age);
+  }
+
+  /** Only a definite refusal signs out; a CSRF failure (403), say, is told and changes nothing. */
+  function conclude(error) {
+    if (error.status === 401) end(error.code);
+    return error;
+  }
+
+  async function withLock(signal, action) {
+    if (!byCookie || !world.locks) return action(false);
+    let done = false;
+    const first = await world.locks.request(name, { ifAvailable: true }, async (lock) => {
+      if (!lock) return undefined;
+      done = true;
+      return action(false);
+    });
+    return done ? first : world.locks.request(name, { signal }, () => action(true));
+  }
+
+  /** Wait for what another tab sent under the lock that we have just got from it. */
+  function hearNews(seen) {
+    if ((state?.number ?? 0) !== seen) return undefined;
+    return new Promise((resolve) => {
+      const alarm = setTimeout(resolve, NEWS);
+      news = () => {
+        clearTimeout(alarm);
+        resolve();
+      };
+    });
+  }
+
+  function pause(milliseconds, signal) {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(alarm);
+        signal.removeEventListener("abort", wake);
+        world.offOnline(wake);
+        resolve();
+      };
+      const alarm = setTimeout(wake, milliseconds);
+      signal.addEventListener("abort", wake);
+      world.onOnline(wake);
+    });
+  }
+
+  /** Wait for the refresh, but not for ever: an app rather says that it is offline. */
+  async function refresh() {
+    if (!state && !byCookie) throw new TesseraError("signed_out", "Nobody is logged in.", { status: 401 });
+    const begun = epoch;
+    let alarm;
+    trouble = null;
+    waiting += 1;
+    try {
+      const late = new Promise((_, reject) => {
+        const silence = new TesseraError(UNAVAILABLE, "The server does not answer.", { passing: true });
+        alarm = setTimeout(() => reject(trouble ?? silence), patience * 1000);
+      });
+      await Promise.race([fly(), late]);
+    } catch (error) {
+      // A login in another tab is no failure of ours: what it brought is there.
+      if (error.code !== SUPERSEDED || epoch === begun || !state) throw error;
+    } finally {
+      clearTimeout(alarm);
+      waiting -= 1;
+    }
+  }
+
+  function restore() {
+    if (state || !byCookie) return Promise.resolve(state !== null);
+    restoring ??= refresh()
+      .then(() => state !== null)
+      .catch((error) => {
+        if (error.status === 401) return false; // nobody is logged in, and nobody was
+        restoring = null;
+        throw error;
+      });
+    return restoring;
+  }
+
+  /** Give what we hold, with a token that will last for a request; null: nobody is logged in. */
+  async function ready() {
+    if (!state && byCookie && !ended.size) await restore();
+    if (state && !isFresh()) await refresh();
+    return state;
+  }
+
+  // -- For the page ------------------------------------------------------------------------------
+
+  async function login({ username, email, password, device }) {
+    const asked = world.monotonic();
+    const body = { username, email, password, device, transport };
+    const grant = await call("POST", "", body);
+    replace();
+    const age = world.monotonic() - asked;
+    take(grant, age);
+    share(grant, age);
+    return state.user;
+  }
+
+  async function logout() {
+    const refreshToken = state?.refresh;
+    end("logout");
+    restoring = Promise.resolve(false);
+    if (!byCookie && !refreshToken) return { revoked: false };
+    return insist(() => call("POST", "revoke/", byCookie ? {} : { refresh: refreshToken }));
+  }
+
+  /** Try for as long as somebody has the patience. */
+  async function insist(action) {
+    const begun = world.monotonic();
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await action();
+      } catch (error) {
+        const wait = backOff(attempt, error);
+        if (!error.passing || world.monotonic() - begun + wait > patience * 1000) throw error;
+        await pause(wait, closing.signal);
+      }
+    }
+  }
+
+  async function authorized(method, path) {
+    const held = await ready();
+    if (!held) throw new TesseraError("signed_out", "Nobody is logged in.", { status: 401 });
+    const response = await fetchWithToken(new URL(path, base).href, {
+      method,
+      headers: { Accept: "application/json" },
+      cache: "no-store",
+    });
+    return readAnswer(response, await response.text());
+  }
+
+  async function logoutAll() {
+    const answer = await authorized("DELETE", "sessions/");
+    end("logout_all");
+    restoring = Promise.resolve(false);
+    return answer;
+  }
+
+  async function endSession(id) {
+    await authorized("DELETE", `sessions/${encodeURIComponent(id)}/`);
+    if (state?.session === id) end("logout");
+  }
+
+  async function fetchWithToken(input, init) {
+    const given = input instanceof Request ? input : null;
+    const url = new URL(given?.url ?? input, world.location);
+    const headers = new Headers(init?.headers ?? given?.headers);
+    if (!allowed.has(url.origin) || headers.has("Authorization")) return world.fetch(input, init);
+    const held = await ready();
+    if (!held) return world.fetch(input, init);
+    const request = new Request(given ?? url, init);
+    const spare = request.clone();
+    const response = await world.fetch(dress(request, held));
+    if (response.status !== 401 || !state) return response;
+    if (state.number === held.number) {
+      try {
+        await refresh();
+      } catch (error) {
+        if (error.passing) throw error;
+        return response;
+      }
+    }
+    // As nobody else than who asked: meanwhile somebody else may have logged in.
+    return state?.session === held.session ? world.fetch(dress(spare, state)) : response;
+  }
+
+  function dress(request, held) {
+    if (!held.access) {
+      return new URL(request.url).origin === world.location.origin
+        ? request
+        : new Request(request, { credentials: "include" });
+    }
+    const headers = new Headers(request.headers);
+    headers.set("Authorization", `${headerPrefix} ${held.access}`);
+    return new Request(request, { headers });
+  }
+
+  return {
+    login,
+    logout,
+    logoutAll,
+    logoutOthers: () => authorized("DELETE", "sessions/others/"),
+    sessions: () => authorized("GET", "sessions/"),
+    endSession,
+    refresh,
+    restore,
+    fetch: fetchWithToken,
+    token: async () => (await ready())?.access ?? null,
+    on,
+    close() {
+      restart();
+      closing.abort();
+      channel?.close();
+      listeners.clear();
+    },
+    get user() {
+      return state?.user ?? null;
+    },
+    get session() {
+      return state?.session ?? null;
+    },
+    get signedIn() {
+      return state !== null;
+    },
+    get expiresIn() {
+      return state ? Math.max(0, left() / 1000) : 0;
+    },
+  };
+}
+
+function readAnswer(response, text) {
+  let body = null;
+  let readable = true;
+  try {
+    body = text ? JSON.parse(text) : null;
+  } catch {
+    readable = false; // a proxy's page, or half an answer
+  }
+  if (response.ok && readable) return body;
+  const { status } = response;
+  const code = typeof body?.code === "string" ? body.code : UNAVAILABLE;
+  const detail = body?.detail ?? `The server answered ${status}.`;
+  const retryAfter = Number(response.headers.get("Retry-After")) || 0;
+  // A 401 without a code of ours is somebody else's, such as a proxy's, and says nothing of the session.
+  const passing = status >= 500 || status === 429 || code === UNAVAILABLE;
+  throw new TesseraError(code, detail, { status, retryAfter, passing });
+}
+
+function readCookie(cookies, name) {
+  const found = cookies.split("; ").find((pair) => pair.startsWith(`${name}=`));
+  return found && decodeURIComponent(found.slice(name.length + 1));
+}
+
+/** What a browser has, and what does without it. */
+function readEnvironment() {
+  const { document, navigator, location } = globalThis;
+  return {
+    fetch: (...request) => globalThis.fetch(...request),
+    locks: navigator?.locks,
+    BroadcastChannel: globalThis.BroadcastChannel,
+    location: location ?? new URL("http://localhost/"),
+    cookies: () => document?.cookie ?? "",
+    monotonic: () => performance.now(),
+    wall: () => Date.now(),
+    random: () => Math.random(),
+    onOnline: (listener) => globalThis.addEventListener?.("online", listener),
+    offOnline: (listener) => globalThis.removeEventListener?.("online", listener),
+    reportError: (error) => (globalThis.reportError ?? console.error)(error),
+  };
+}

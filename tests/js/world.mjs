@@ -1,0 +1,170 @@
+/** A server that answers as the real one does, and a browser's surroundings, for the client's tests. */
+
+import { createClient } from "../../src/drf_tessera/static/drf_tessera/client.js";
+
+export const BASE = "https://api.example.com/api/token/";
+
+export function answer(status, body, headers = {}) {
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  return new Response(status === 204 ? null : text, { status, headers });
+}
+
+export const refuse = (status, code, headers) => answer(status, { detail: `No: ${code}.`, code }, headers);
+
+/** The token endpoints, and an API behind them; `log` has each request. */
+export class Server {
+  constructor({ lifetime = 300, accessCookie = false } = {}) {
+    Object.assign(this, { lifetime, accessCookie });
+    this.log = [];
+    this.cookie = null;
+    this.generation = 0;
+    this.logins = 0;
+    this.live = new Set();
+    this.valid = new Set();
+    this.faults = []; // functions of a request, each used once: what they return goes for the answer
+    this.apiFaults = [];
+    this.delay = 0;
+    this.fetch = (input, init) => this.#receive(new Request(input, init));
+  }
+
+  count(method, path) {
+    return this.log.filter((entry) => entry.method === method && entry.path === path).length;
+  }
+
+  get refreshes() {
+    return this.count("POST", "/api/token/refresh/");
+  }
+
+  async #receive(request) {
+    const text = await request.clone().text();
+    const path = new URL(request.url).pathname;
+    const entry = { method: request.method, path, text, headers: request.headers, request };
+    this.log.push(entry);
+    const faults = path.startsWith("/api/token/") ? this.faults : this.apiFaults;
+    const fault = faults.shift();
+    if (this.delay) await new Promise((resolve) => setTimeout(resolve, this.delay));
+    if (request.signal.aborted) throw request.signal.reason;
+    const found = fault ? await fault(() => this.#answer(entry), request) : undefined;
+    return found ?? this.#answer(entry);
+  }
+
+  #answer({ method, path, text, headers }) {
+    const body = text && path.startsWith("/api/token/") ? JSON.parse(text) : {};
+    if (path === "/api/token/") return this.#logIn(body);
+    if (path === "/api/token/refresh/") return this.#refresh(body);
+    if (path === "/api/token/revoke/") return this.#revoke(body);
+    const token = (headers.get("Authorization") ?? "").replace("Bearer ", "");
+    if (!this.accessCookie && !this.valid.has(token)) return refuse(401, "token_expired");
+    if (path.startsWith("/api/token/sessions/")) {
+      return method === "GET" ? answer(200, [...this.live].map((id) => ({ id }))) : answer(200, { revoked: 1 });
+    }
+    return answer(200, { path, text, token });
+  }
+
+  #logIn(body) {
+    if (body.password !== "right") return refuse(401, "login_failed");
+    this.logins += 1;
+    const session = `session-${this.logins}`;
+    this.live.add(session);
+    this.generation = 0;
+    return this.#grant(session, body.transport, { user: { id: 1, username: body.username } });
+  }
+
+  #refresh(body) {
+    const token = body.refresh ?? this.cookie;
+    if (!token) return refuse(401, "refresh_missing");
+    const session = token.split(":")[0];
+    if (!this.live.has(session)) return refuse(401, "session_revoked");
+    this.generation += 1;
+    const more = body.with_user ? { user: { id: 1, username: "restored" } } : {};
+    return this.#grant(session, body.refresh ? "header" : "cookie", more);
+  }
+
+  #revoke(body) {
+    const token = body.refresh ?? this.cookie;
+    const revoked = token ? this.live.delete(token.split(":")[0]) : false;
+    if (!body.refresh) this.cookie = null;
+    return answer(200, { revoked });
+  }
+
+  #grant(session, transport, more) {
+    const access = `access-${session}-${this.generation}`;
+    this.valid.add(access);
+    const refresh = `${session}:${this.generation}`;
+    if (transport === "cookie") this.cookie = refresh;
+    return answer(200, {
+      ...(this.accessCookie ? {} : { access }),
+      ...(transport === "cookie" ? {} : { refresh }),
+      expires_in: this.lifetime,
+      refresh_expires_in: 1000,
+      session,
+      ...more,
+    });
+  }
+}
+
+/** Web Locks for tabs in one process: Node 20 has none. */
+export class Locks {
+  #held = new Map();
+
+  async request(name, options, action) {
+    const before = this.#held.get(name);
+    if (before && options.ifAvailable) return action(null);
+    let release;
+    const mine = (before ?? Promise.resolve()).then(() => new Promise((resolve) => (release = resolve)));
+    this.#held.set(name, mine);
+    await before;
+    await Promise.resolve();
+    try {
+      options.signal?.throwIfAborted();
+      return await action({ name });
+    } finally {
+      release();
+      if (this.#held.get(name) === mine) this.#held.delete(name);
+    }
+  }
+}
+
+/** Clocks that a test sets; `advance` moves both. */
+export class Clock {
+  now = 1_000_000;
+  shift = 0;
+  advance(seconds) {
+    this.now += seconds * 1000;
+  }
+}
+
+const opened = [];
+
+export function open(server, { clock = new Clock(), environment = {}, ...options } = {}) {
+  const client = createClient({
+    baseUrl: BASE,
+    patience: 2,
+    ...options,
+    environment: {
+      fetch: server.fetch,
+      location: new URL("https://api.example.com/page/"),
+      cookies: () => "",
+      monotonic: () => clock.now,
+      wall: () => clock.now + clock.shift,
+      random: () => 0.01,
+      reportError: () => {},
+      ...environment,
+    },
+  });
+  const events = [];
+  for (const event of ["signedin", "refreshed", "signedout"]) {
+    client.on(event, (detail) => events.push(event === "signedout" ? `${event}: ${detail.reason}` : event));
+  }
+  opened.push(client);
+  return Object.assign(client, { events, clock });
+}
+
+export function closeAll() {
+  while (opened.length) opened.pop().close();
+}
+
+/** Let messages between tabs arrive. */
+export const settle = (milliseconds = 30) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+export const ANNA = { username: "anna", password: "right" };
