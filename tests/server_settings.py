@@ -6,7 +6,7 @@ import json
 import os
 
 from tests.settings import *  # noqa: F403 - some settings differ
-from tests.settings import DATABASES
+from tests.settings import DATABASES, INSTALLED_APPS
 
 DATABASES["default"]["NAME"] = os.environ["TESSERA_SERVER_DB_NAME"]
 if "TESSERA_SERVER_DB_PORT" in os.environ:
@@ -27,3 +27,6 @@ if "TESSERA_SERVER_REDIS" in os.environ:
         },
     }
 TESSERA = json.loads(os.environ.get("TESSERA_SERVER_SETTINGS", "{}"))
+if "TESSERA_SERVER_URLCONF" in os.environ:
+    ROOT_URLCONF = os.environ["TESSERA_SERVER_URLCONF"]
+    INSTALLED_APPS = [*INSTALLED_APPS, "django.contrib.staticfiles"]

@@ -28,7 +28,7 @@ export class TesseraError extends Error {
 const UNAVAILABLE = "unavailable";
 const SUPERSEDED = "superseded";
 const MARGIN = 10; // seconds before its end that a token is no longer sent, if it lives long enough
-const NEWS = 100; // milliseconds that a broadcast may come later than the lock that it was sent under
+const NEWS = 250; // milliseconds that a broadcast may come later than the lock that it was sent under
 
 export function createClient({
   baseUrl,

@@ -1,0 +1,117 @@
+"""A real Chromium, and a server for it. Outside of CI a machine without Chromium skips these, loudly."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AbstractBaseUser
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.conftest import PASSWORD
+from tests.servers import serve
+from tests.settings import DATABASE, USER_MODEL
+
+ARGUMENTS = [
+    "--no-sandbox",  # tests in containers run as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+TESSERA = {"PROFILE": ["browser", "api"], "COOKIE_SECURE": False}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    once = (DATABASE, USER_MODEL) == ("sqlite", "auth.User")
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.django_db(transaction=True))
+            if not once:
+                item.add_marker(pytest.mark.skip(reason="what a browser sees does not depend on the database"))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None and os.environ.get("CI") != "true":
+        pytest.skip("!!! there is no Chromium: nothing was tested in a browser !!!")
+    assert found is not None, "CI needs Chromium"
+    # Playwright keeps an event loop in this thread, which Django would take for asynchronous code.
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+            yield browser
+            browser.close()
+    finally:
+        os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE")
+        if before is not None:
+            os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = before
+
+
+@pytest.fixture
+def start_server(tmp_path: Path, anna: AbstractBaseUser) -> Callable[..., Any]:
+    """Start the tests' project, for pages at any loopback name."""
+
+    def start(**tessera: Any) -> Any:
+        settings = {**TESSERA, **tessera}
+        return serve(tmp_path, workers=2, tessera=settings, TESSERA_SERVER_URLCONF="tests.browser.urls")
+
+    return start
+
+
+@pytest.fixture
+def open_browser(chromium: Browser) -> Iterator[Callable[[], BrowserContext]]:
+    """Open browsers that know nothing of each other, each with cookies of its own."""
+    opened: list[BrowserContext] = []
+
+    def open_one() -> BrowserContext:
+        context = chromium.new_context()
+        context.set_default_timeout(20_000)
+        opened.append(context)
+        return context
+
+    yield open_one
+    for context in opened:
+        context.close()
+
+
+def open_tab(context: BrowserContext, address: str, **options: Any) -> Page:
+    """Open the page, with a client of its own."""
+    page = context.new_page()
+    page.goto(f"{address}/page/")
+    page.wait_for_function("window.ready === true")
+    page.evaluate("(options) => start(options)", options)
+    return page
+
+
+def log_in(page: Page, name: str = "anna") -> Any:
+    return page.evaluate(
+        "([username, password]) => client.login({ username, password, device: 'Test' })", [name, PASSWORD]
+    )
+
+
+def call(page: Page, path: str = "/me/", method: str = "GET") -> Any:
+    """Call the API by the client; give the status, or the code of what was thrown."""
+    return page.evaluate(
+        """([path, method]) => client.fetch(path, { method })
+            .then((response) => response.status, (error) => error.code ?? String(error))""",
+        [path, method],
+    )
+
+
+def read_events(page: Page) -> list[Any]:
+    return [reason if event == "signedout" else event for event, reason in page.evaluate("events")]
+
+
+def find_port(address: str) -> int:
+    return int(re.findall(r":(\d+)", address)[-1])

@@ -1,0 +1,205 @@
+"""The client and the server in a real browser, from the login to the last logout."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AbstractBaseUser
+from playwright.sync_api import BrowserContext, Page
+
+from drf_tessera.models import Session
+from tests.browser.conftest import call, find_port, log_in, open_tab, read_events
+from tests.browser.proxy import bad_network
+from tests.conftest import make_user
+
+Start = Callable[..., Any]
+Open = Callable[[], BrowserContext]
+
+REFRESH = "/api/token/refresh/"
+
+
+def count_refreshes(page: Page) -> list[str]:
+    """Note every refresh that a page sends."""
+    seen: list[str] = []
+    page.on("request", lambda request: seen.append(request.url) if REFRESH in request.url else None)
+    return seen
+
+
+def test_log_in_call_expire_refresh_and_reload(start_server: Start, open_browser: Open) -> None:
+    with start_server(ACCESS_LIFETIME=2, REFRESH_GRACE=1) as address:
+        context = open_browser()
+        page = open_tab(context, address)
+        refreshes = count_refreshes(page)
+        assert page.evaluate("client.restore()") is False
+        assert call(page) == 401
+        assert log_in(page)["username"] == "anna"
+        assert call(page) == 200
+        assert len(refreshes) == 1  # of the restore: nobody was logged in
+        time.sleep(2.1)
+        assert call(page) == 200
+        assert len(refreshes) == 2
+        page.reload()
+        page.wait_for_function("window.ready === true")
+        page.evaluate("start({})")
+        assert page.evaluate("client.restore()") is True
+        assert page.evaluate("client.user.username") == "anna"
+        assert call(page) == 200
+        assert read_events(page) == ["signedin"]
+
+
+def test_no_script_can_read_the_refresh_token(start_server: Start, open_browser: Open) -> None:
+    with start_server() as address:
+        context = open_browser()
+        page = open_tab(context, address)
+        bodies: list[str] = []
+        page.on("response", lambda answer: bodies.append(answer.text()) if "/api/token/" in answer.url else None)
+        log_in(page)
+        page.evaluate("client.refresh()")
+        (cookie,) = context.cookies()
+        assert cookie["name"] == "tessera_refresh_token"
+        assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Lax", "/api/token/")
+        assert page.evaluate("document.cookie") == ""
+        assert len(bodies) == 2
+        assert not any("tsr_" in body for body in bodies)
+        stored = page.evaluate("JSON.stringify([{ ...localStorage }, { ...sessionStorage }])")
+        assert stored == "[{},{}]"
+        assert page.evaluate("indexedDB.databases()") == []
+
+
+def test_plain_localhost_works_in_development_with_the_defaults(
+    start_server: Start, open_browser: Open, settings: Any
+) -> None:
+    """No setting but the profile, and DEBUG."""
+    with start_server(COOKIE_SECURE=None) as address:
+        page = open_tab(open_browser(), address.replace("127.0.0.1", "localhost"))
+        log_in(page)
+        # Without DEBUG the cookie is Secure and has its prefix; Chromium takes loopback for safe.
+        page.evaluate("client.refresh()")
+        assert call(page) == 200
+
+
+def test_five_tabs_for_a_minute(start_server: Start, open_browser: Open) -> None:
+    """No logout, no alarm, and one refresh for each generation."""
+    with start_server(ACCESS_LIFETIME=2, REFRESH_GRACE=1) as address:
+        context = open_browser()
+        tabs = [open_tab(context, address, grace=8) for _ in range(5)]
+        refreshes = [count_refreshes(tab) for tab in tabs]
+        log_in(tabs[0])
+        for tab in tabs:
+            tab.wait_for_function("client.signedIn")
+        for tab in tabs:
+            tab.evaluate(
+                """() => {
+                    window.answers = {};
+                    window.done = (async () => {
+                        const end = Date.now() + 60000;
+                        while (Date.now() < end) {
+                            const found = await client.fetch("/me/").then((r) => r.status, (e) => e.code);
+                            answers[found] = (answers[found] ?? 0) + 1;
+                            await new Promise((resolve) => setTimeout(resolve, 30 + Math.random() * 60));
+                        }
+                    })();
+                }"""
+            )
+        for tab in tabs:
+            tab.evaluate("done")
+        answers = [tab.evaluate("answers") for tab in tabs]
+        assert all(set(found) == {"200"} for found in answers), answers
+        assert sum(found["200"] for found in answers) > 1000
+        for tab in tabs:
+            assert set(read_events(tab)) == {"signedin", "refreshed"}
+        session = Session.objects.get()
+        assert session.revoked_at is None
+        assert session.recoveries == 0
+        assert session.generation > 20
+        assert sum(map(len, refreshes)) == session.generation
+
+
+def test_logging_out_in_one_tab_logs_all_out(start_server: Start, open_browser: Open) -> None:
+    with start_server() as address:
+        context = open_browser()
+        tabs = [open_tab(context, address) for _ in range(3)]
+        log_in(tabs[0])
+        for tab in tabs:
+            tab.wait_for_function("client.signedIn")
+        assert tabs[1].evaluate("client.logout()") == {"revoked": True}
+        for tab in tabs:
+            tab.wait_for_function("!client.signedIn")
+            assert read_events(tab)[-1] == "logout"
+            assert call(tab) == 401
+        assert context.cookies() == []
+
+
+def test_logging_out_everywhere_is_felt_in_another_browser_within_a_second(
+    start_server: Start, open_browser: Open
+) -> None:
+    with start_server() as address:
+        here, there = (open_tab(open_browser(), address) for _ in range(2))
+        for page in (here, there):
+            log_in(page)
+            assert call(page) == 200
+        assert here.evaluate("client.logoutAll()") == {"revoked": 2}
+        begun = time.monotonic()
+        while call(there) == 200:
+            assert time.monotonic() - begun < 10
+        # The poll is once a second; what is above it is the browser's and this test's own time.
+        assert time.monotonic() - begun < 1.5
+        assert read_events(there)[-1] == "session_revoked"
+        assert there.evaluate("client.signedIn") is False
+
+
+def test_a_stolen_cookie_ends_the_session_for_both(start_server: Start, open_browser: Open) -> None:
+    with start_server(REFRESH_GRACE=1, REFRESH_RECOVERIES=1) as address:
+        owner, thief = open_browser(), open_browser()
+        page = open_tab(owner, address)
+        log_in(page)
+        thief.add_cookies(owner.cookies())
+        copy = open_tab(thief, address)
+        page.evaluate("client.refresh()")
+        time.sleep(1.1)
+        page.evaluate("client.refresh()")
+        time.sleep(1.1)
+        assert copy.evaluate("client.refresh().catch((error) => error.code)") == "refresh_reused"
+        assert page.evaluate("client.refresh().catch((error) => error.code)") == "session_revoked"
+        assert read_events(page)[-1] == "session_revoked"
+        assert call(page) == 401
+        assert Session.objects.get().revoked_for == "refresh_reused"
+
+
+def test_another_login_in_one_tab_is_followed_by_the_others(start_server: Start, open_browser: Open) -> None:
+    make_user("bob")
+    with start_server() as address:
+        context = open_browser()
+        first, second = (open_tab(context, address) for _ in range(2))
+        log_in(first)
+        second.wait_for_function("client.signedIn")
+        log_in(second, "bob")
+        first.wait_for_function("client.user?.username === 'bob'")
+        assert call(first) == 200
+
+
+FAULTS = ("cut", "lost", "unavailable", "half", "garbled", "late")
+
+
+def test_two_hundred_broken_refreshes_lose_nothing(
+    start_server: Start, open_browser: Open, tmp_path: Path, anna: AbstractBaseUser
+) -> None:
+    """The network is cut, answers are lost after the commit, come late or in halves, and the server restarts."""
+    dice = random.Random(4)  # noqa: S311 - the same faults each time
+    settings = {"ACCESS_LIFETIME": 60, "REFRESH_GRACE": 0.6}
+    restarts = 5
+    page: Page | None = None
+    refused: list[Any] = []
+    with start_server(**settings) as first, bad_network(find_port(first), REFRESH) as network:
+        page = open_tab(open_browser(), network.address, grace=2, patience=30)
+        log_in(page)
+        _break_refreshes(page, network, dice, 200 // (restarts + 1) + 200 % (restarts + 1), refused)
+    for _ in range(restarts):
+        with start_server(**settings) as address:
+            ...
+    assert refused == []

@@ -1,0 +1,51 @@
+"""The tests' project with pages for a browser: one of its own, and one that attacks it."""
+
+from __future__ import annotations
+
+from django.contrib.staticfiles.views import serve
+from django.http import HttpRequest, HttpResponse
+from django.urls import path, re_path
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from tests.urls import urlpatterns as _tests_urls
+
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A page</title>
+<script type="module">
+import { createClient, TesseraError } from "/static/drf_tessera/client.js";
+window.TesseraError = TesseraError;
+window.events = [];
+window.start = (options) => {
+  window.client = createClient({ baseUrl: "/api/token/", ...options });
+  for (const event of ["signedin", "refreshed", "signedout"]) {
+    client.on(event, (detail) => events.push([event, detail.reason ?? null]));
+  }
+};
+window.ready = true;
+</script></html>"""
+
+
+def show_page(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(PAGE)
+
+
+def show_empty(request: HttpRequest) -> HttpResponse:
+    """A page of whoever else; what it does, the test writes into it."""
+    return HttpResponse("<!doctype html><title>Another page</title>")
+
+
+class Change(APIView):
+    """A view that changes something."""
+
+    def post(self, request: Request) -> Response:
+        return Response({"changed": True})
+
+
+urlpatterns = [
+    *_tests_urls,
+    path("page/", show_page),
+    path("empty/", show_empty),
+    path("change/", Change.as_view()),
+    re_path(r"^static/(?P<path>.*)$", serve, {"insecure": True}),
+]
