@@ -30,3 +30,4 @@ TESSERA = json.loads(os.environ.get("TESSERA_SERVER_SETTINGS", "{}"))
 if "TESSERA_SERVER_URLCONF" in os.environ:
     ROOT_URLCONF = os.environ["TESSERA_SERVER_URLCONF"]
     INSTALLED_APPS = [*INSTALLED_APPS, "django.contrib.staticfiles"]
+DEBUG = "TESSERA_SERVER_DEBUG" in os.environ

@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.django_db(transaction=True))
             if not once:
-                item.add_marker(pytest.mark.skip(reason="what a browser sees does not depend on the database"))
+                item.add_marker(pytest.mark.skip(reason="no browser sees which database it is"))
 
 
 @pytest.fixture(scope="session")
@@ -62,9 +62,11 @@ def chromium() -> Iterator[Browser]:
 def start_server(tmp_path: Path, anna: AbstractBaseUser) -> Callable[..., Any]:
     """Start the tests' project, for pages at any loopback name."""
 
-    def start(**tessera: Any) -> Any:
+    def start(*, DEBUG: bool = False, **tessera: Any) -> Any:  # noqa: N803 - the setting's name
+        more = {"TESSERA_SERVER_DEBUG": "1"} if DEBUG else {}
+        urls = "tests.browser.urls"
         settings = {**TESSERA, **tessera}
-        return serve(tmp_path, workers=2, tessera=settings, TESSERA_SERVER_URLCONF="tests.browser.urls")
+        return serve(tmp_path, workers=2, tessera=settings, TESSERA_SERVER_URLCONF=urls, **more)
 
     return start
 

@@ -1,4 +1,4 @@
-"""A bad network: a proxy that loses, cuts, delays and spoils answers, before or after the server has acted."""
+"""A bad network: a proxy that loses, cuts, delays and spoils answers, before or after the server acts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class BadNetwork(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int, path: str) -> None:
+    def __init__(self, path: str) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.upstream = port
+        self.upstream = 0  # the port of the server behind
         self.path = path
         self.faults: list[str] = []
         self.met: list[str] = []
@@ -60,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         try:
             status, headers, answer = self._ask(body)
-        except OSError:
+        except (OSError, http.client.HTTPException):
             self._reply(502, [], b"<h1>Bad gateway</h1>")  # as a real proxy says while a server restarts
             return
         if fault == "lost":
@@ -68,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
         elif fault == "garbled":
             self._reply(502, [], answer[: len(answer) // 2])
         elif fault == "late":
-            time.sleep(1.5)
+            time.sleep(1.1)
             self._reply(status, headers, answer)
         elif fault == "half":
             self._reply(status, headers, answer, part=len(answer) // 2)
@@ -105,8 +105,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def bad_network(port: int, path: str) -> Iterator[BadNetwork]:
-    with BadNetwork(port, path) as network:
+def bad_network(path: str) -> Iterator[BadNetwork]:
+    with BadNetwork(path) as network:
         threading.Thread(target=network.serve_forever, daemon=True).start()
         try:
             yield network

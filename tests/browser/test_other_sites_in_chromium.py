@@ -1,0 +1,149 @@
+"""Pages of other sites, in a real browser, against every endpoint that changes something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AbstractBaseUser
+from playwright.sync_api import BrowserContext, Page
+
+from drf_tessera.models import Session
+from tests.browser.conftest import call, find_port, log_in, open_tab
+from tests.conftest import PASSWORD
+
+Start = Callable[..., Any]
+Open = Callable[[], BrowserContext]
+
+OWN = "api.localhost"
+SAME_SITE = "evil.api.localhost"  # its cookies are ours, as far as SameSite is concerned
+CROSS_SITE = "evil.localhost"
+ANOTHER_NAME = "127.0.0.1"
+
+ENDPOINTS = {
+    "login": ("POST", "/api/token/"),
+    "refresh": ("POST", "/api/token/refresh/"),
+    "logout": ("POST", "/api/token/revoke/"),
+    "logout everywhere": ("DELETE", "/api/token/sessions/"),
+    "logout elsewhere": ("DELETE", "/api/token/sessions/others/"),
+    "one session": ("DELETE", "/api/token/sessions/ID/"),
+    "a view": ("POST", "/change/"),
+}
+BODY = f"username=anna&password={PASSWORD}&transport=cookie".replace(" ", "+")
+
+FETCH = """([method, url, mode, type, body]) => fetch(url, {
+    method, mode, credentials: "include", headers: { "Content-Type": type },
+    body: method === "POST" ? body : undefined,
+}).then((response) => response.status, (error) => String(error))"""
+
+FORM = """([url, pairs]) => {
+    const form = document.createElement("form");
+    form.method = "post";
+    form.action = url;
+    for (const [name, value] of pairs) {
+        const field = document.createElement("input");
+        [field.name, field.value] = [name, value];
+        form.append(field);
+    }
+    document.body.append(form);
+    form.submit();
+}"""
+
+
+@dataclass
+class Victim:
+    context: BrowserContext
+    page: Page
+    port: int
+    session: str
+
+    def address(self, host: str) -> str:
+        return f"http://{host}:{self.port}"
+
+    def lure(self, host: str) -> tuple[Page, dict[str, int]]:
+        """Open a page of another site, in the same browser; note what its requests are answered."""
+        page = self.context.new_page()
+        page.goto(f"{self.address(host)}/empty/")
+        answers: dict[str, int] = {}
+        page.on("response", lambda answer: answers.update({answer.url: answer.status}))
+        return page, answers
+
+
+@contextmanager
+def harmless(victim: Victim) -> Iterator[None]:
+    """Make sure that nothing has changed: no session ended, moved or begun, and no cookie touched."""
+
+    def describe() -> Any:
+        rows = Session.objects.order_by("pk").values_list("pk", "generation", "revoked_at")
+        cookies = sorted(
+            (found["name"], found["value"], found["domain"]) for found in victim.context.cookies()
+        )
+        return list(rows), cookies
+
+    before = describe()
+    yield
+    assert describe() == before
+    assert call(victim.page) == 200
+
+
+@pytest.fixture
+def victim(start_server: Start, open_browser: Open, anna: AbstractBaseUser) -> Iterator[Victim]:
+    with start_server(PROFILE="browser", ACCESS_COOKIE=True) as address:
+        port = find_port(address)
+        context = open_browser()
+        page = open_tab(context, f"http://{OWN}:{port}")
+        log_in(page)
+        other = open_tab(open_browser(), f"http://{OWN}:{port}")
+        log_in(other)
+        yield Victim(context, page, port, page.evaluate("client.session"))
+
+
+def test_the_page_itself_may_do_all_of_it(victim: Victim) -> None:
+    """Else the tests below would prove nothing."""
+    assert call(victim.page, "/change/", "POST") == 200
+    status = victim.page.evaluate(
+        "fetch('/api/token/refresh/', { method: 'POST' }).then((response) => response.status)"
+    )
+    assert status == 200
+    assert victim.page.evaluate("client.logoutOthers()") == {"revoked": 1}
+    assert victim.page.evaluate("client.logout()") == {"revoked": True}
+
+
+@pytest.mark.parametrize("host", [SAME_SITE, CROSS_SITE, ANOTHER_NAME])
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_a_fetch_from_another_origin_changes_nothing(victim: Victim, name: str, host: str) -> None:
+    method, path = ENDPOINTS[name]
+    url = victim.address(OWN) + path.replace("ID", victim.session)
+    page, answers = victim.lure(host)
+    with harmless(victim):
+        for mode, kind in [
+            ("no-cors", "application/x-www-form-urlencoded"),
+            ("no-cors", "text/plain"),
+            ("cors", "application/x-www-form-urlencoded"),
+            ("cors", "application/json"),
+        ]:
+            if mode == "no-cors" and method == "DELETE":
+                continue  # no browser sends that
+            found = page.evaluate(FETCH, [method, url, mode, kind, BODY])
+            assert found == 0 if mode == "no-cors" else "TypeError" in str(found)
+            if host == SAME_SITE and kind == "application/x-www-form-urlencoded":
+                # The cookies came along, and it is the check that refuses.
+                assert answers.get(url) == (403 if method == "POST" else None)
+
+
+@pytest.mark.parametrize("host", [SAME_SITE, CROSS_SITE, ANOTHER_NAME])
+@pytest.mark.parametrize("name", [name for name, (method, _) in ENDPOINTS.items() if method == "POST"])
+def test_a_form_of_another_site_changes_nothing(victim: Victim, name: str, host: str) -> None:
+    url = victim.address(OWN) + ENDPOINTS[name][1]
+    page, answers = victim.lure(host)
+    pairs = [["username", "anna"], ["password", PASSWORD], ["transport", "cookie"]]
+    with harmless(victim):
+        page.evaluate(FORM, [url, pairs])
+        page.wait_for_url(url)
+        if host == SAME_SITE or name == "login":
+            assert answers[url] == 403
+        else:
+            assert answers[url] in {200, 401}  # SameSite kept the cookies back: nobody was logged in
