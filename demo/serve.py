@@ -27,12 +27,13 @@ LOCAL_TIME: Final = datetime.now().astimezone().tzinfo  # read here: Django's se
 
 
 class QuietRequestHandler(WSGIRequestHandler):
-    """Writes one short line a request, and none for the page's own files."""
+    """Writes one short line a request, and none for what the page needs for itself."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Write time, status, method and path."""
         path = getattr(self, "path", "")
-        if path.startswith("/static/") and code in {200, 304, "200", "304"}:
+        quiet = path.startswith(("/static/", "/api/timeline/"))  # the page asks once a second
+        if quiet and code in {200, 304, "200", "304"}:
             return
         # Escaped: a path is a stranger's text, and terminals obey control characters.
         shown = f"{self.command or '?'} {path}".encode("unicode_escape").decode()

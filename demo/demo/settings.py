@@ -45,8 +45,9 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_tessera",
     "notes",
+    "timeline",
 ]
-# Sessions, CSRF and messages are for /admin/ alone; the API does not look at cookies.
+# Sessions and messages are for /admin/ alone. The API's cookies have checks of their own.
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "demo.middleware.ContentSecurityPolicyMiddleware",
@@ -102,6 +103,10 @@ TESSERA = {
     "ACCESS_LIFETIME": timedelta(seconds=60),
     # 30 seconds is the default; 10 are enough on one machine, and nobody has to wait long.
     "REFRESH_GRACE": timedelta(seconds=10),
+    # By header for curl and whoever does not say; the page asks for the one that is chosen there.
+    "PROFILE": ["api", "browser"],
+    # This is plain HTTP on a loopback address with DEBUG off. Leave it out on a real server.
+    "COOKIE_SECURE": False,
 }
 
 # Failures reach the terminal; the lines on requests are written by serve.py.

@@ -12,4 +12,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/token/", include("drf_tessera.rest.urls")),
     path("api/notes/", include("notes.urls")),
+    path("api/timeline/", include("timeline.urls")),
 ]

@@ -1,41 +1,34 @@
-// The whole page: it calls the API with fetch, and shows what it sent, what came back, and what that
-// means. Data gets into the page as text only (textContent), never as markup. Nothing is stored.
+// The whole page. It logs in by drf-tessera's own client (client.js), and shows what the client sends, what
+// comes back, and what becomes of the tokens. Nothing is stored.
 
-const byId = (id) => document.getElementById(id);
+import { createClient } from "../drf_tessera/client.js";
+import { byId, clock, count, make, moment, setText, shorten } from "./dom.js";
+import { log, record, say } from "./log.js";
+import { claim, graceLeft, laneOf, recoveriesOf, update, watch } from "./timeline.js";
+import { CLAIMS, CODES, ENDS, explain } from "./words.js";
+
 const GRACE_MS = Number(document.body.dataset.grace) * 1000;
 const MAX_RECOVERIES = Number(document.body.dataset.recoveries);
-const MAX_ENTRIES = 100;
+const LOGIN = "/api/token/";
+const REFRESH = "/api/token/refresh/";
+const REVOKE = "/api/token/revoke/";
+const SESSIONS = "/api/token/sessions/";
+const NOTES = "/api/notes/";
 
-/** What this page knows of its own session; `null` while nobody is logged in. */
-let mine = null;
-
-// -- Small things ----------------------------------------------------------------------------------
-
-function make(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name === "onclick") node.addEventListener("click", value);
-    else node.setAttribute(name, value);
-  }
-  node.append(...children); // a string becomes a text node
-  return node;
-}
-
-// Written only when it differs: a meter or a text that is set ten times a second keeps screen readers busy.
-function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
-const shorten = (token) => `${token.slice(0, 12)}…${token.slice(-8)}`;
-const shortenAll = (text) => text.replace(/eyJ[\w-]+\.[\w-]+\.[\w-]+|tsr_[\w-]+/g, shorten);
-const clock = (date) => date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const moment = (text) =>
-  new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+let client = null;
+let transport = "cookie";
+let session = null; // of this page, also when it is over
+let over = ""; // why it is
+let access = null; // the last access token, kept so that it can be seen refused
+let copies = 1; // how often the next refresh is sent at once
+let seen = []; // the refresh tokens that went through this page: { text, number, holder, item }
+let stolen = null; // the one of them that the thief holds
 
 // One thing after the other: what a button does depends on what the one before it has changed.
 let queue = Promise.resolve();
 function run(task) {
-  queue = queue.then(task).catch((error) => say(`This page failed: ${error.message}`));
+  queue = queue.then(task).catch((error) => say(CODES[error.code] ?? error.detail ?? `This page failed: ${error.message}`));
+  return queue;
 }
 const onClick = (id, task) => byId(id).addEventListener("click", () => run(task));
 function onSubmit(id, task) {
@@ -45,212 +38,176 @@ function onSubmit(id, task) {
   });
 }
 
-// -- Requests and the log --------------------------------------------------------------------------
+// -- The client, and an ear on what it sends -------------------------------------------------------
 
-/** Send one request; give its status (0: no answer), its parsed body, and what the log shows of it. */
-async function send(method, path, { body, access } = {}) {
-  const headers = { Accept: "application/json" };
-  if (body) headers["Content-Type"] = "application/json";
-  if (access) headers.Authorization = `Bearer ${access}`;
-  const written = body ? JSON.stringify(body, hidePassword, 2) : "";
-  const heads = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  const answer = { method, path, at: new Date(), status: 0, queries: null, data: {}, request: "", response: "" };
-  answer.request = [`${method} ${path} HTTP/1.1`, ...heads, "", written].join("\n").trim();
-  try {
-    const response = await fetch(path, {
-      method, headers, body: body && JSON.stringify(body), credentials: "omit", cache: "no-store",
-    });
-    const text = await response.text();
-    answer.status = response.status;
-    answer.queries = response.headers.get("X-Queries");
-    answer.data = parse(text);
-    const shown = ["Content-Type", "WWW-Authenticate", "Retry-After", "X-Queries"].filter((name) => response.headers.has(name));
-    answer.response = [
-      `${response.status} ${response.statusText}`,
-      ...shown.map((name) => `${name}: ${response.headers.get(name)}`),
-      "",
-      answer.data === null ? text.slice(0, 2000) : text && JSON.stringify(answer.data, null, 2),
-    ].join("\n").trim();
-    answer.data ??= {};
-  } catch {
-    answer.response = "No answer came. Is the demo still running in the terminal?";
-  }
-  return answer;
+function open(chosen) {
+  client?.close();
+  transport = chosen;
+  const fetch = (input, init) => listen(new Request(new URL(input.url ?? input, location), input.url ? input : init));
+  client = createClient({ baseUrl: LOGIN, transport, grace: GRACE_MS / 1000, environment: { fetch } });
+  client.on("signedin", begin);
+  client.on("refreshed", showAccess);
+  client.on("signedout", ({ reason }) => finish(ENDS[reason] ?? CODES[reason] ?? reason));
 }
 
-const hidePassword = (name, value) => (name === "password" ? "•••" : value);
-
-function parse(text) {
-  try {
-    return text ? JSON.parse(text) : {};
-  } catch {
-    return null; // no JSON: an error page of the server
-  }
+/** Send what the client wants to send, and log it. */
+async function listen(request) {
+  const refreshing = new URL(request.url).pathname === REFRESH;
+  if (refreshing && copies > 1) return multiply(request);
+  const before = refreshing ? stand() : null;
+  const { entry, response, error } = await record(request, "");
+  learn(entry, "you");
+  report(entry, before);
+  if (error) throw error;
+  return response;
 }
 
-/** Put an answer on top of the log, with what it means in plain words. */
-function log(answer, meaning) {
-  const good = answer.status >= 200 && answer.status < 300;
-  const status = answer.status ? String(answer.status) : "—";
-  const details = make(
-    "details",
-    {},
-    make(
-      "summary",
-      {},
-      make("time", { class: "quiet", datetime: answer.at.toISOString() }, clock(answer.at)), " ",
-      make("span", { class: `status ${good ? "good" : "bad"}` }, status), " ",
-      make("code", {}, `${answer.method} ${answer.path}`),
-      make("span", { class: "quiet" }, answer.queries === null ? "" : ` ${countQueries(answer.queries)}`),
-      make("span", { class: "meaning" }, meaning),
-    ),
-    make("pre", { "aria-label": "Request" }, shortenAll(answer.request)),
-    make("pre", { "aria-label": "Answer" }, shortenAll(answer.response)),
+/** Send the client's refresh many times at once, as so many tabs would; the client gets one answer. */
+async function multiply(request) {
+  const before = stand();
+  const sent = Array.from({ length: copies }, () => record(request.clone(), ""));
+  copies = 1;
+  const answers = await Promise.all(sent);
+  const good = answers.filter(({ entry }) => entry.status === 200);
+  const winner = answers.find(({ entry }) => entry.data?.refresh) ?? good[0] ?? answers[0];
+  learn(winner.entry, "you");
+  await update();
+  const rotations = (laneOf(session)?.tokens.length ?? 0) - before.tokens;
+  const tokens = new Set(good.map(({ entry }) => entry.data.access)).size;
+  log(winner.entry, `${answers.length} refreshes at once, with one refresh token: ${count(good.length, "answer")} of 200, ${count(tokens, "access token")}, ${count(rotations, "rotation")}. Nobody is logged out because requests crossed. (This is one of the answers.)`);
+  if (winner.error) throw winner.error;
+  return winner.response;
+}
+
+/** How the session stands on the timeline, to tell what a refresh has changed. */
+const stand = () => ({ tokens: laneOf(session)?.tokens.length ?? 0 });
+
+async function report(entry, before) {
+  await update().catch(() => {}); // the timeline says what became of the refresh token
+  const token = before && (laneOf(session)?.tokens.length ?? 0) > before.tokens ? laneOf(session).tokens.at(-1) : null;
+  log(entry, describe(entry, before, token));
+  tick();
+}
+
+function describe(entry, before, token) {
+  const { status, data, method, path } = entry;
+  if (!status) return entry.answer;
+  if (status >= 300) return explain(status, data);
+  if (before) return describeRefresh(token);
+  const key = path.startsWith(SESSIONS) && path !== SESSIONS ? `${method} session` : path.startsWith(NOTES) && path !== NOTES ? `${method} note` : `${method} ${path}`;
+  return (
+    {
+      [`POST ${LOGIN}`]: () =>
+        data.refresh
+          ? `A session for ${data.user.username} has started: an access token and the first refresh token.`
+          : `A session for ${data.user.username} has started: an access token for this page’s memory, and a refresh token in a cookie that no script can read.`,
+      [`POST ${REVOKE}`]: () =>
+        data.revoked
+          ? "Logged out. The session has ended, and with it the access token, although its time is not over."
+          : "There was nothing to end; logging out twice is no error.",
+      [`GET ${SESSIONS}`]: () => `${count(data.length, "live session")} of this user.`,
+      [`DELETE ${SESSIONS}`]: () => `${count(data.revoked, "session")} ended, this one too.`,
+      "DELETE session": () => (data ? `${count(data.revoked, "other session")} ended. This one goes on.` : "That session has ended; its next request is answered 401."),
+      [`GET ${NOTES}`]: () => `${count(data.length, "note")} of this user’s.`,
+      [`POST ${NOTES}`]: () => `Note ${data.id} is saved.`,
+      "GET note": () => `Note ${data.id} says: ${data.text}`,
+      "DELETE note": () => "The note is deleted.",
+    }[key]?.() ?? "Done."
   );
-  const entries = byId("entries");
-  // Only the newest stays open, unless a person has opened others since.
-  for (const open of entries.querySelectorAll("details[data-auto][open]")) open.open = false;
-  details.open = true;
-  details.dataset.auto = "";
-  entries.prepend(make("li", {}, details));
-  while (entries.childElementCount > MAX_ENTRIES) entries.lastElementChild.remove();
-  say(`${status} ${answer.method} ${answer.path}: ${meaning}`);
 }
 
-const countQueries = (number) => (number === "1" ? "1 SQL query" : `${number} SQL queries`);
-
-function say(text) {
-  setText(byId("latest"), text);
-  setText(byId("latest-link"), text.length > 130 ? `${text.slice(0, 128)}…` : text);
-  byId("latest-link").hidden = false;
-}
-
-/** What each code means; `exceptions.py` of drf-tessera has them all. */
-const CODES = {
-  login_failed: "Wrong password, unknown account or inactive account: one answer for all three, so that nobody learns which accounts exist.",
-  throttled: "Too many attempts to log in. Wait for as many seconds as Retry-After says.",
-  not_authenticated: "No access token was sent.",
-  token_expired: "The access token has expired. Refresh, and try again.",
-  session_ended: "The signature of the access token is right and its time is not over, but its session has ended. So it is refused at once.",
-  refresh_invalid: "This is no refresh token that this server issued.",
-  refresh_reused: "THEFT: this token is neither the current one nor its parent, so somebody kept a copy. Nobody can tell the thief from the owner, so the session was ended for both; the owner logs in again.",
-  session_unknown: "The session does not exist any more. Log in again.",
-  session_revoked: "The session was ended before: by a logout, a theft or a changed password. Log in again.",
-  session_expired: "The session has reached its time limit. Log in again.",
-  session_not_found: "This user has no such live session.",
-  user_gone: "The user of this token does not exist any more.",
-  user_inactive: "The user of this token may not log in any more.",
-  refresh_contended: "Others were changing this session at the same moment. Nothing is lost; try again.",
-  not_found: "There is no such note, or it is somebody else’s. The answer does not tell which.",
-};
-
-/** These say that the session is over, and not just that something has to be refreshed. */
-const FINAL = new Set([
-  "session_ended", "refresh_reused", "session_unknown", "session_revoked", "session_expired", "user_gone", "user_inactive",
-]);
-
-function explain(answer) {
-  const { code, detail } = answer.data;
-  if (!answer.status) return answer.response;
-  return CODES[code] ?? detail ?? `The server answered ${answer.status}.`;
-}
-
-/** Send a request with the access token, log it, and give the answer if it was a success. */
-async function ask(method, path, meaning, body) {
-  const answer = await send(method, path, { body, access: mine.access });
-  const good = answer.status >= 200 && answer.status < 300;
-  log(answer, good ? meaning(answer.data) : explain(answer));
-  if (FINAL.has(answer.data.code)) end(explain(answer));
-  return good ? answer : null;
+function describeRefresh(token) {
+  if (!token) return "Within the grace window: an access token only. The refresh token stays what it is, and nobody is logged out.";
+  if (token.how === "recovered") {
+    return `Recovered: the successor of this token was never used, so its answer must have been lost. The server issued no. ${token.number}; whoever sends the skipped one ends the session.`;
+  }
+  return `Rotated: a new access token, and refresh token no. ${token.number}. The one that was sent is now its parent.`;
 }
 
 // -- Log in and out --------------------------------------------------------------------------------
 
-async function logIn(account, password, device) {
+async function logIn(account, password) {
+  const chosen = document.querySelector('input[name="transport"]:checked').value;
+  const device = byId("device").value.trim();
+  if (chosen !== transport || client.signedIn) open(chosen);
   const name = account.includes("@") ? { email: account } : { username: account };
-  const body = { ...name, password, ...(device ? { device } : {}) };
-  const answer = await send("POST", "/api/token/", { body });
-  if (answer.status !== 200) {
-    log(answer, explain(answer));
-    return;
-  }
-  const { user, session, access, refresh } = answer.data;
-  log(answer, `A session for ${user.username} has started: an access token and the first refresh token.`);
-  mine = { session, access: null, claims: {}, chain: [], rotatedAt: null, recoveries: 0, ended: "" };
-  setText(byId("who"), `${user.username} (${user.email})`);
-  byId("ended").hidden = true;
-  byId("tokens").replaceChildren();
-  byId("session-list").replaceChildren();
-  byId("note-list").replaceChildren();
-  takeAccess(access);
-  takeRefresh(refresh);
-  showParts(true);
+  await client.login({ ...name, password, ...(device ? { device } : {}) });
   byId("session-title").focus();
 }
 
-async function logOut() {
-  const answer = await send("POST", "/api/token/revoke/", { body: { refresh: current().text } });
-  if (answer.status !== 200) {
-    log(answer, explain(answer));
-    return;
-  }
-  log(answer, answer.data.revoked
-    ? "Logged out. The session has ended, and with it the access token, although its time is not over."
-    : "The session had ended before; logging out twice is no error.");
-  end("You logged out. The tokens are still on this page, so that you can see them refused: try Refresh or List my notes.");
+/** Somebody is logged in: here, by a reload, or in another tab. */
+async function begin({ user, session: started }) {
+  session = started;
+  over = "";
+  setText(byId("who"), user ? `${user.username} (${user.email})` : "somebody");
+  setText(byId("how"), transport === "cookie"
+    ? "The refresh token is in a cookie: a reload stays logged in, and all tabs share it."
+    : "The tokens are in this page’s memory: a reload forgets them.");
+  for (const id of ["session-list", "note-list"]) byId(id).replaceChildren();
+  byId("ended").hidden = true;
+  claim(session);
+  show();
+  await showAccess();
 }
 
-function forget() {
-  mine = null;
-  showParts(false);
-  say("The tokens are forgotten. The server knows nothing of that.");
+/** It is over, and why. */
+function finish(why) {
+  over = why;
+  setText(byId("ended"), `The session of this page has ended: ${why}.`);
+  byId("ended").hidden = false;
+  show();
   byId("login-title").focus();
 }
 
-function showParts(loggedIn) {
-  byId("login").hidden = loggedIn;
-  for (const id of ["session", "access", "chain", "sessions", "notes"]) byId(id).hidden = !loggedIn;
+function show() {
+  const signedIn = client.signedIn;
+  byId("login").hidden = signedIn;
+  for (const id of ["session", "sessions", "notes"]) byId(id).hidden = !signedIn;
+  byId("access").hidden = !session;
+  byId("thief").hidden = !session;
+  byId("thief-cookie").hidden = transport !== "cookie";
+  byId("thief-header").hidden = transport !== "header";
+  byId("play").disabled = !signedIn;
   tick();
 }
 
-/** The session is over, as far as this page can tell. */
-function end(why) {
-  if (!mine.ended) {
-    mine.ended = why;
-    byId("ended").textContent = `This session has ended. ${why} “Forget the tokens” leads back to the login.`;
-    byId("ended").hidden = false;
+async function logOut() {
+  try {
+    await client.logout();
+  } catch (error) {
+    say(`The server could not be told: ${error.detail} Here you are logged out all the same.`);
   }
-  tick();
+}
+
+async function refreshMany() {
+  copies = 20;
+  try {
+    await client.refresh();
+  } finally {
+    copies = 1;
+  }
+}
+
+/** Send the last access token as it is, whatever has become of its session. */
+async function sendAccess() {
+  const request = new Request(new URL(NOTES, location), { headers: { Accept: "application/json", Authorization: `Bearer ${access}` } });
+  const { entry } = await record(request, "");
+  log(entry, describe(entry, null));
 }
 
 // -- The access token ------------------------------------------------------------------------------
 
-const CLAIMS = {
-  alg: "How it is signed",
-  kid: "Which key signed it",
-  typ: "What it is: an access token (RFC 9068)",
-  iss: "Who issued it",
-  sub: "Whose it is: the user’s id",
-  aud: "Whom it is for",
-  iat: "Issued at",
-  exp: "Not accepted from then on",
-  jti: "Its own number; no two are alike",
-  sid: "The session that it belongs to; when that ends, so does the token",
-  auth_time: "When the password was checked; a refresh does not change it",
-  amr: "How: by password",
-  scope: "What it may be used for",
-};
-
-function takeAccess(token) {
-  const [header, claims, signature] = token.split(".");
-  mine.access = token;
-  mine.claims = decode(claims);
+async function showAccess() {
+  access = await client.token();
+  if (!access) return;
+  const [header, claims, signature] = access.split(".");
   const parts = [["header", header], ["claims", claims], ["signature", signature]];
   byId("access-text").replaceChildren(
     ...parts.flatMap(([name, text], index) => [index ? "." : "", make("span", { class: name }, text)]),
   );
-  byId("access-header").replaceChildren(...describe(decode(header)));
-  byId("access-claims").replaceChildren(...describe(mine.claims));
+  byId("access-header").replaceChildren(...describeClaims(decode(header)));
+  byId("access-claims").replaceChildren(...describeClaims(decode(claims)));
+  tick();
 }
 
 function decode(part) {
@@ -258,7 +215,7 @@ function decode(part) {
   return JSON.parse(new TextDecoder().decode(bytes));
 }
 
-function describe(values) {
+function describeClaims(values) {
   return Object.entries(values).map(([name, value]) => {
     const shown = ["iat", "exp", "auth_time"].includes(name)
       ? `${value} (${clock(new Date(value * 1000))})`
@@ -268,130 +225,146 @@ function describe(values) {
   });
 }
 
-// -- Refresh tokens --------------------------------------------------------------------------------
+// -- The thief -------------------------------------------------------------------------------------
 
-const current = () => mine.chain.find((token) => token.role === "current");
-const graceLeft = () => (mine.rotatedAt === null ? 0 : Math.max(0, mine.rotatedAt + GRACE_MS - performance.now()));
-
-/** Add the newest refresh token. Its list item stays for good, so that focus is never lost. */
-function takeRefresh(text) {
-  const token = { text, number: mine.chain.length + 1, role: "current" };
+/** Note a refresh token that went through this page. By cookie none does. */
+function learn(entry, holder) {
+  if (entry.path === LOGIN && entry.status === 200) {
+    seen = [];
+    stolen = null;
+    byId("tokens").replaceChildren();
+  }
+  const text = entry.data?.refresh;
+  if (!text) return;
+  const token = { text, number: seen.length + 1, holder };
   token.badge = make("span", { class: "badge" });
   token.forecast = make("span", { class: "quiet" });
-  const replay = make("button", {
-    type: "button", class: "small", "aria-label": `Replay refresh token ${token.number}`, onclick: () => run(() => refresh(token)),
-  }, "Replay");
+  const button = make("button", {
+    type: "button", class: "small", "aria-label": `Send refresh token ${token.number} as the thief`, onclick: () => run(() => steal(token)),
+  }, "Send as the thief");
   const words = make("div", {}, `No. ${token.number} `, make("code", {}, shorten(text)), " ", token.badge, make("br"), token.forecast);
-  byId("tokens").prepend(make("li", {}, words, replay));
-  mine.chain.push(token);
+  byId("tokens").prepend(make("li", {}, words, button));
+  seen.push(token);
 }
 
-/** Send one refresh token, whichever, and learn from the answer. */
-async function refresh(token) {
-  const role = token.role;
-  learn(token, role, await send("POST", "/api/token/refresh/", { body: { refresh: token.text } }));
+/** A second client, somewhere else, that has got hold of a refresh token. */
+async function steal(token) {
+  const before = stand();
+  const body = JSON.stringify({ refresh: token.text });
+  const headers = { Accept: "application/json", "Content-Type": "application/json" };
+  const request = new Request(new URL(REFRESH, location), { method: "POST", headers, body, credentials: "omit" });
+  const { entry } = await record(request, "The thief");
+  learn(entry, "the thief");
+  if (entry.data?.refresh) stolen = seen.at(-1);
+  await report(entry, before);
+  return entry.status;
 }
 
-async function refreshTwice() {
-  const token = current();
-  const role = token.role;
-  const one = () => send("POST", "/api/token/refresh/", { body: { refresh: token.text } });
-  for (const answer of await Promise.all([one(), one()])) learn(token, role, answer);
+function tryToCopy() {
+  const found = document.cookie;
+  setText(byId("cookie-found"), `document.cookie is ${found ? `“${found}”` : "empty"}. ${/tsr_/.test(found) ? "" : "There is no refresh token in it: the browser keeps it from every script. What a thief can still do is use this page while it is open."}`);
 }
 
-function learn(token, role, answer) {
-  if (answer.status !== 200) {
-    log(answer, explain(answer));
-    if (FINAL.has(answer.data.code)) end(explain(answer));
-    return;
+const STEPS = [
+  "The thief copies the refresh token that you hold",
+  "The grace window closes; until then everybody is forgiven",
+  "You refresh, as clients do: your token is replaced",
+  "Time passes, and the grace window closes again",
+  "You refresh again: now the copy is two generations old",
+  "The thief sends the copy: somebody has kept it, so the session ends",
+  "You are asked to log in again, and know that something was wrong",
+];
+
+async function playTheft() {
+  byId("steps").replaceChildren(...STEPS.map((text) => make("li", {}, text)));
+  const items = [...byId("steps").children];
+  const step = (index) => items.forEach((item, other) => (other === index ? item.setAttribute("aria-current", "step") : item.removeAttribute("aria-current")));
+  const acts = [
+    () => (stolen = current()),
+    waitForWindow,
+    () => client.refresh(),
+    waitForWindow,
+    () => client.refresh(),
+    () => steal(stolen),
+    () => client.refresh().catch(() => {}),
+  ];
+  for (const [index, act] of acts.entries()) {
+    step(index);
+    say(STEPS[index]);
+    await act();
+    await pause(900); // so that a person can follow
   }
-  takeAccess(answer.data.access);
-  if (!answer.data.refresh) {
-    log(answer, "Within the grace window: an access token only. The client keeps the refresh token that it has, and nobody is logged out.");
-  } else if (role === "parent") {
-    // The server lets the parent stand and skips the generation between.
-    current().role = "skipped";
-    takeRefresh(answer.data.refresh);
-    mine.recoveries += 1;
-    log(answer, "Recovered: the successor of this token was never used, so its answer must have been lost. The server issued another; whoever sends the skipped one ends the session.");
-    mine.rotatedAt = performance.now();
-  } else {
-    for (const known of mine.chain) if (known.role === "parent") known.role = "old";
-    token.role = "parent";
-    takeRefresh(answer.data.refresh);
-    mine.recoveries = 0;
-    log(answer, `Rotated: a new access token and refresh token no. ${mine.chain.length}. The one that was sent is now its parent.`);
-    mine.rotatedAt = performance.now();
-  }
-  tick();
+  step(-1);
+}
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const current = () => seen.findLast((token) => stateOf(token) === "current");
+const stateOf = (token) => laneOf(session)?.tokens[token.number - 1]?.state ?? "unknown";
+
+async function waitForWindow() {
+  await update();
+  while (graceLeft(session, GRACE_MS) > 0) await pause(200);
+  await pause(300);
 }
 
 const ROLES = {
   current: ["current", "good"],
-  parent: ["parent: just replaced", "warn"],
-  old: ["replaced long ago", "bad"],
+  parent: ["just replaced", "warn"],
+  replaced: ["replaced long ago", "bad"],
   skipped: ["skipped", "bad"],
+  dead: ["its session has ended", "bad"],
+  unknown: ["unknown", "quiet"],
 };
 
-function foresee(token) {
-  if (mine.ended) return "A replay now: 401, the session has ended.";
-  if (token.role === "old" || token.role === "skipped") return "A replay now: 401, and the session ends.";
-  if (graceLeft() > 0) return "A replay now: 200, with an access token only.";
-  if (token.role === "current") return "A replay now: 200; this is what Refresh does.";
-  if (mine.recoveries >= MAX_RECOVERIES) return "A replay now: 401, and the session ends; that many lost answers in a row are no accident.";
-  return "A replay now: 200, recovered with another successor.";
+function foresee(state) {
+  if (over || state === "dead") return "If it is sent now: 401, the session has ended.";
+  if (state === "replaced" || state === "skipped") return "If it is sent now: 401, and the session ends.";
+  if (graceLeft(session, GRACE_MS) > 0) return "If it is sent now: 200, with an access token only.";
+  if (state === "current") return "If it is sent now: 200, and it is replaced.";
+  if (recoveriesOf(session) >= MAX_RECOVERIES) return "If it is sent now: 401, and the session ends; that many lost answers in a row are no accident.";
+  return "If it is sent now: 200, recovered with another successor.";
 }
 
 // -- Sessions --------------------------------------------------------------------------------------
 
-const SESSIONS = "/api/token/sessions/";
-
 async function listSessions() {
-  const answer = await ask("GET", SESSIONS, (list) => `${count(list.length, "live session")} of this user.`);
-  if (answer) byId("session-list").replaceChildren(...answer.data.map(showSession));
+  byId("session-list").replaceChildren(...(await client.sessions()).map(showSession));
 }
 
-function showSession(session) {
-  const title = make("div", {}, session.device || "Unknown device", " ");
-  if (session.current) title.append(make("span", { class: "badge good" }, "this page"));
+function showSession(row) {
+  const title = make("div", {}, row.device || "Unknown device", " ");
+  if (row.current) title.append(make("span", { class: "badge good" }, "this page"));
   title.append(make("br"), make("span", { class: "quiet" },
-    `${session.ip ?? "no address"} · started ${moment(session.started_at)} · last used ${moment(session.last_used_at)}`));
-  const button = make("button", { type: "button", class: "small", "aria-label": `End the session on ${session.device || "an unknown device"}` }, "End");
+    `${row.ip ?? "no address"} · started ${moment(row.started_at)} · last used ${moment(row.last_used_at)}`));
+  const button = make("button", { type: "button", class: "small", "aria-label": `End the session on ${row.device || "an unknown device"}` }, "End");
   const item = make("li", {}, title, button);
-  button.addEventListener("click", () => run(() => endSession(session.id, item)));
+  button.addEventListener("click", () => run(async () => {
+    await client.endSession(row.id);
+    item.remove();
+    if (client.signedIn) byId("sessions-title").focus();
+  }));
   return item;
 }
 
-async function endSession(id, item) {
-  const isMine = id === mine.session;
-  const meaning = () => (isMine ? "You ended the session of this page." : "That session has ended; its next request is answered 401.");
-  if (!(await ask("DELETE", `${SESSIONS}${id}/`, meaning))) return;
-  item.remove();
-  byId("sessions-title").focus();
-  if (isMine) end("You ended it yourself.");
-}
-
 async function endOthers() {
-  const answer = await ask("DELETE", `${SESSIONS}others/`, ({ revoked }) => `${count(revoked, "other session")} ended. This one goes on.`);
-  if (answer) for (const item of [...byId("session-list").children]) if (!item.querySelector(".badge")) item.remove();
+  await client.logoutOthers();
+  for (const item of [...byId("session-list").children]) if (!item.querySelector(".badge")) item.remove();
 }
-
-async function endAll() {
-  const answer = await ask("DELETE", SESSIONS, ({ revoked }) => `${count(revoked, "session")} ended, this one too.`);
-  if (!answer) return;
-  byId("session-list").replaceChildren();
-  end("You ended all sessions of this user.");
-}
-
-const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
 // -- Notes -----------------------------------------------------------------------------------------
 
-const NOTES = "/api/notes/";
+/** Call the API by the client, which refreshes first if it has to; give what came, if it was a success. */
+async function ask(method, path, body) {
+  const init = { method, headers: { Accept: "application/json" } };
+  if (body) Object.assign(init, { body: JSON.stringify(body), headers: { ...init.headers, "Content-Type": "application/json" } });
+  const response = await client.fetch(path, init);
+  if (!response.ok) return null;
+  return response.status === 204 ? true : response.json();
+}
 
 async function listNotes() {
-  const answer = await ask("GET", NOTES, (list) => `${count(list.length, "note")} of this user’s.`);
-  if (answer) byId("note-list").replaceChildren(...answer.data.map(showNote));
+  const found = await ask("GET", NOTES);
+  if (found) byId("note-list").replaceChildren(...found.map(showNote));
 }
 
 function showNote(note) {
@@ -399,7 +372,7 @@ function showNote(note) {
   const button = make("button", { type: "button", class: "small", "aria-label": `Delete note ${note.id}` }, "Delete");
   const item = make("li", {}, words, button);
   button.addEventListener("click", () => run(async () => {
-    if (!(await ask("DELETE", `${NOTES}${note.id}/`, () => `Note ${note.id} is deleted.`))) return;
+    if (!(await ask("DELETE", `${NOTES}${note.id}/`))) return;
     item.remove();
     byId("notes-title").focus();
   }));
@@ -408,54 +381,56 @@ function showNote(note) {
 
 async function createNote() {
   const field = byId("note-text");
-  const answer = await ask("POST", NOTES, (note) => `Note ${note.id} is saved.`, { text: field.value });
-  if (!answer) return;
-  byId("note-list").prepend(showNote(answer.data));
+  const note = await ask("POST", NOTES, { text: field.value });
+  if (!note) return;
+  byId("note-list").prepend(showNote(note));
   field.value = "";
 }
-
-const readNote = () =>
-  ask("GET", `${NOTES}${Number(byId("note-number").value)}/`, (note) => `Note ${note.id} says: ${note.text}`);
 
 // -- The clock -------------------------------------------------------------------------------------
 
 /** Bring whatever depends on the time up to date. */
 function tick() {
-  if (!mine) return;
-  const left = Math.max(0, mine.claims.exp * 1000 - Date.now());
-  byId("access-meter").value = mine.ended ? 0 : left / 1000;
+  if (!session) return;
+  const left = over ? 0 : client.expiresIn;
+  byId("access-meter").value = left;
   setText(byId("access-left"),
-    mine.ended ? "Refused: its session has ended"
-      : left ? `Accepted for ${Math.ceil(left / 1000)} s more` : "Expired: refused until you refresh");
-  const open = mine.ended ? 0 : graceLeft();
-  byId("grace-meter").value = open / 1000;
-  setText(byId("grace-left"),
-    mine.ended ? "The session has ended: none of them works"
-      : open ? `Grace window: ${Math.ceil(open / 1000)} s more`
-        : mine.rotatedAt === null ? "No grace window yet: nothing was rotated" : "The grace window has closed");
-  for (const token of mine.chain) {
-    const [words, colour] = ROLES[token.role];
-    setText(token.badge, words);
+    over ? "Refused: its session has ended"
+      : left ? `Accepted for ${Math.ceil(left)} s more` : "Expired: the next request refreshes first");
+  const window = over ? 0 : graceLeft(session, GRACE_MS) / 1000;
+  byId("grace-meter").value = window;
+  setText(byId("grace-left"), window ? `Grace window: ${Math.ceil(window)} s more` : "The grace window is closed");
+  for (const token of seen) {
+    const state = stateOf(token);
+    const [words, colour] = ROLES[state];
+    const held = token === stolen ? ", and the thief has it" : token.holder === "you" ? "" : ", held by the thief";
+    setText(token.badge, words + held);
     token.badge.className = `badge ${colour}`;
-    setText(token.forecast, foresee(token));
+    setText(token.forecast, foresee(state));
   }
 }
 
-// -- Buttons ---------------------------------------------------------------------------------------
+// -- Buttons, and the beginning --------------------------------------------------------------------
 
-onSubmit("login-form", () => logIn(byId("account").value.trim(), byId("password").value, byId("device").value.trim()));
+onSubmit("login-form", () => logIn(byId("account").value.trim(), byId("password").value));
 for (const button of document.querySelectorAll("[data-password]")) {
-  const { name, password } = button.dataset;
-  button.addEventListener("click", () => run(() => logIn(name, password, byId("device").value.trim())));
+  button.addEventListener("click", () => run(() => logIn(button.dataset.name, button.dataset.password)));
 }
-onClick("refresh", () => refresh(current()));
-onClick("refresh-twice", refreshTwice);
+onClick("refresh", () => client.refresh());
+onClick("refresh-many", refreshMany);
 onClick("logout", logOut);
-onClick("forget", forget);
+onClick("access-send", sendAccess);
+onClick("copy-cookie", tryToCopy);
+onClick("play", playTheft);
 onClick("sessions-list", listSessions);
 onClick("sessions-others", endOthers);
-onClick("sessions-all", endAll);
+onClick("sessions-all", () => client.logoutAll());
 onClick("notes-list", listNotes);
 onSubmit("note-form", createNote);
-onSubmit("read-form", readNote);
+onSubmit("read-form", () => ask("GET", `${NOTES}${Number(byId("note-number").value)}/`));
+
 setInterval(tick, 200);
+await watch();
+open("cookie");
+show();
+run(() => client.restore()); // a reload, or another tab: the cookie may be there

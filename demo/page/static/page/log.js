@@ -1,0 +1,89 @@
+// The log: each request and its answer, with what it means.
+
+import { byId, clock, make, setText, shortenAll } from "./dom.js";
+
+const MAX_ENTRIES = 100;
+const SHOWN = ["Content-Type", "WWW-Authenticate", "Retry-After", "X-Queries"];
+const NO_ANSWER = "No answer came. Is the demo still running in the terminal?";
+
+const hidePassword = (name, value) => (name === "password" ? "•••" : value);
+const countQueries = (number) => (number === "1" ? "1 SQL query" : `${number} SQL queries`);
+
+/** Send a request and give the browser's response, and a record of both for the log. */
+export async function record(request, who) {
+  const copy = request.clone();
+  const written = await copy.text();
+  const path = new URL(copy.url).pathname;
+  const heads = [...copy.headers].map(([name, value]) => `${name}: ${value}`);
+  if (copy.credentials === "include") heads.push("(and the cookies of this server)");
+  const entry = { who, method: copy.method, path, at: new Date(), status: 0, queries: null, data: null, answer: NO_ANSWER };
+  entry.request = [`${copy.method} ${path} HTTP/1.1`, ...heads, "", show(written)].join("\n").trim();
+  let response;
+  try {
+    response = await fetch(request);
+  } catch (error) {
+    return { entry, error };
+  }
+  const text = await response.clone().text();
+  entry.status = response.status;
+  entry.queries = response.headers.get("X-Queries");
+  entry.data = parse(text);
+  const shown = SHOWN.filter((name) => response.headers.has(name));
+  entry.answer = [
+    `${response.status} ${response.statusText}`,
+    ...shown.map((name) => `${name}: ${response.headers.get(name)}`),
+    "",
+    entry.data === null ? text.slice(0, 2000) : JSON.stringify(entry.data, null, 2),
+  ].join("\n").trim();
+  return { entry, response };
+}
+
+function parse(text) {
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    return null; // no JSON: an error page of the server
+  }
+}
+
+function show(text) {
+  const body = parse(text);
+  return body === null ? text : JSON.stringify(body, hidePassword, 2);
+}
+
+/** Put an entry on top of the log. */
+export function log(entry, meaning) {
+  const good = entry.status >= 200 && entry.status < 300;
+  const status = entry.status ? String(entry.status) : "—";
+  const summary = make(
+    "summary",
+    {},
+    make("time", { class: "quiet", datetime: entry.at.toISOString() }, clock(entry.at)), " ",
+    make("span", { class: `status ${good ? "good" : "bad"}` }, status), " ",
+    make("code", {}, `${entry.method} ${entry.path}`),
+    make("span", { class: "quiet" }, entry.queries === null ? "" : ` ${countQueries(entry.queries)}`),
+    make("span", { class: "meaning" }, ...(entry.who ? [make("strong", {}, `${entry.who}: `)] : []), meaning),
+  );
+  const details = make(
+    "details",
+    {},
+    summary,
+    make("pre", { "aria-label": "Request" }, shortenAll(entry.request)),
+    make("pre", { "aria-label": "Answer" }, shortenAll(entry.answer)),
+  );
+  const entries = byId("entries");
+  // Only the newest stays open, unless a person has opened others since.
+  for (const open of entries.querySelectorAll("details[data-auto][open]")) open.open = false;
+  details.open = true;
+  details.dataset.auto = "";
+  entries.prepend(make("li", {}, details));
+  while (entries.childElementCount > MAX_ENTRIES) entries.lastElementChild.remove();
+  say(`${entry.who ? `${entry.who}: ` : ""}${status} ${entry.method} ${entry.path}: ${meaning}`);
+}
+
+/** Say something that is no request, to screen readers too. */
+export function say(text) {
+  setText(byId("latest"), text);
+  setText(byId("latest-link"), text.length > 130 ? `${text.slice(0, 128)}…` : text);
+  byId("latest-link").hidden = false;
+}

@@ -1,0 +1,17 @@
+"""The Django app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class TimelineConfig(AppConfig):
+    """The timeline."""
+
+    name = "timeline"
+
+    def ready(self) -> None:
+        """Listen to drf-tessera's signals."""
+        from timeline import events  # noqa: PLC0415 - by now the models are loaded
+
+        events.connect()

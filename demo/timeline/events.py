@@ -1,0 +1,79 @@
+"""What drf-tessera's signals tell, in the order in which it happened.
+
+In memory, because this is a demo with one process: a restart forgets it, though not the sessions.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import asdict, dataclass
+from itertools import count
+from typing import Any, Final
+from uuid import UUID
+
+from drf_tessera import signals
+
+MAX_EVENTS: Final = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened to one session."""
+
+    number: int
+    session: str
+    kind: str
+    """``started``, ``revoked``, ``reused``, or the outcome of a refresh."""
+    reason: str
+    at: int
+    """Milliseconds since the epoch."""
+
+
+_events: deque[Event] = deque(maxlen=MAX_EVENTS)
+_numbers = count(1)
+_lock = threading.Lock()
+
+
+def connect() -> None:
+    """Hear of everything; the receivers are this module's own functions, so they are held for good."""
+    signals.session_started.connect(_note_start)
+    signals.session_refreshed.connect(_note_refresh)
+    signals.session_revoked.connect(_note_end)
+    signals.refresh_reused.connect(_note_reuse)
+
+
+def list_since(number: int) -> list[dict[str, Any]]:
+    """Give the events after ``number``."""
+    with _lock:
+        return [asdict(event) for event in _events if event.number > number]
+
+
+def _add(session_id: UUID, kind: str, reason: str = "") -> None:
+    with _lock:
+        _events.append(
+            Event(
+                number=next(_numbers),
+                session=str(session_id),
+                kind=kind,
+                reason=reason,
+                at=time.time_ns() // 1_000_000,
+            )
+        )
+
+
+def _note_start(session_id: UUID, **kwargs: object) -> None:
+    _add(session_id, "started")
+
+
+def _note_refresh(session_id: UUID, outcome: str, **kwargs: object) -> None:
+    _add(session_id, outcome)
+
+
+def _note_end(session_id: UUID, reason: str, **kwargs: object) -> None:
+    _add(session_id, "revoked", reason)
+
+
+def _note_reuse(session_id: UUID, **kwargs: object) -> None:
+    _add(session_id, "reused")

@@ -1,0 +1,48 @@
+"""The events, for the page."""
+
+from __future__ import annotations
+
+import time
+from uuid import UUID
+
+from django.db.models import F
+from rest_framework import exceptions
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from drf_tessera.models import Session
+from timeline import events
+
+
+class TimelineView(APIView):
+    """What happened since event ``since``, to everybody's sessions.
+
+    Open to whoever asks, so that the page can go on drawing when it is logged out. It is this demo's
+    alone and has no token in it; a server of yours would show such a thing to nobody but its staff.
+    """
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    def get(self, request: Request) -> Response:
+        """List the events, and whose sessions they are about."""
+        since = request.query_params.get("since", "0")
+        if not since.isascii() or not since.isdigit() or len(since) > 15:
+            raise exceptions.ParseError("since must be the number of an event.")
+        found = events.list_since(int(since))
+        sessions = {event["session"] for event in found if event["kind"] == "started"}
+        return Response(
+            {"now": time.time_ns() // 1_000_000, "events": found, "sessions": _describe(sessions)}
+        )
+
+
+def _describe(sessions: set[str]) -> dict[str, dict[str, str]]:
+    if not sessions:
+        return {}
+    rows = Session.objects.filter(pk__in=[UUID(text) for text in sessions])
+    return {
+        str(row["pk"]): {"user": row["name"], "device": row["label"] or row["user_agent"]}
+        for row in rows.values("pk", "label", "user_agent", name=F("user__username"))
+    }
