@@ -9,7 +9,7 @@ from pathlib import Path
 from django.core.management.utils import get_random_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = BASE_DIR / "data"
+DATA_DIR = Path(os.environ.get("DEMO_DATA", BASE_DIR / "data"))  # tests have a folder of their own
 
 
 def _load_secret_key(path: Path) -> str:

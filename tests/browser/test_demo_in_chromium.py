@@ -1,0 +1,136 @@
+"""The demo's page, used as a person would."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.servers import ROOT, find_port, is_open, wait_until
+
+Open = Callable[[], BrowserContext]
+
+FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+NAMELESS = """[...document.querySelectorAll("button, a, input, summary, [tabindex='0']")]
+    .filter((node) => node.checkVisibility())
+    .filter((node) => !node.labels?.length && !node.ariaLabel && !node.textContent.trim())
+    .map((node) => node.outerHTML)"""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder, port = tmp_path_factory.mktemp("demo"), find_port()
+    log = folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "demo" / "serve.py")],
+            env={**os.environ, "PORT": str(port), "DEMO_DATA": str(folder)},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        wait_until(lambda: process.poll() is not None or is_open(port), "the demo does not start")
+        assert process.poll() is None, log.read_text()
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture
+def page(demo: str, open_browser: Open) -> Iterator[Page]:
+    page = open_browser().new_page()
+    page.set_viewport_size({"width": 360, "height": 800})
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.goto(demo)
+    expect(page.locator("#login")).to_be_visible()
+    yield page
+    assert troubles == []
+
+
+def log_in(page: Page, transport: str, name: str = "anna") -> None:
+    page.locator(f"input[value={transport}]").check()
+    page.get_by_role("button", name=f"Log in as {name}").click()
+    expect(page.get_by_role("heading", name=f"Logged in as {name}")).to_be_visible()
+
+
+def test_by_cookie_from_the_login_to_the_logout(page: Page) -> None:
+    log_in(page, "cookie")
+    mine = page.locator(".lane", has_text="this page")
+    expect(mine.locator(".node")).to_have_count(1)
+    page.get_by_role("button", name="List my notes").click()
+    expect(page.locator("#latest")).to_contain_text("notes of this user")
+    page.get_by_role("button", name="Twenty refreshes at once").click()
+    expect(page.locator("#latest")).to_contain_text("20 answers of 200, 20 access tokens, 1 rotation")
+    expect(mine.locator(".node")).to_have_count(2)
+    page.get_by_role("button", name="Try to copy it").click()
+    expect(page.locator("#cookie-found")).to_contain_text("document.cookie is empty")
+    page.reload()
+    expect(page.get_by_role("heading", name="Logged in as anna")).to_be_visible()
+    page.get_by_role("button", name="List my sessions").click()
+    expect(page.locator("#session-list .badge")).to_have_count(1)
+    page.get_by_role("button", name="Log out").click()
+    expect(page.locator("#ended")).to_contain_text("logged out")
+    page.get_by_role("button", name="Send this one as it is").click()
+    expect(page.locator("#latest")).to_contain_text("401 GET /api/notes/")
+    page.reload()
+    expect(page.locator("#login")).to_be_visible()
+
+
+def test_a_second_tab_is_logged_in_and_out_with_the_first(page: Page, demo: str) -> None:
+    log_in(page, "cookie", "bob")
+    other = page.context.new_page()
+    other.goto(demo)
+    expect(other.get_by_role("heading", name="Logged in as bob")).to_be_visible()
+    other.get_by_role("button", name="Log out").click()
+    expect(page.locator("#ended")).to_contain_text("logged out")
+
+
+def test_a_theft_is_played_to_its_end(page: Page) -> None:
+    log_in(page, "header")
+    page.get_by_role("button", name="Play a theft").click()
+    lane = page.locator(".lane").first
+    expect(lane.locator(".end.stolen")).to_be_visible(timeout=60_000)
+    expect(page.locator("#ended")).to_contain_text("ended")
+    expect(page.locator("#entries")).to_contain_text("THEFT")
+
+
+@pytest.mark.parametrize("transport", ["cookie", "header"])
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_everything_fits_a_narrow_screen_and_has_a_name(page: Page, transport: str, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    assert page.evaluate(FITS)
+    assert page.evaluate(NAMELESS) == []
+    log_in(page, transport)
+    for name in ("Twenty refreshes at once", "List my notes", "List my sessions"):
+        page.get_by_role("button", name=name).click()
+    expect(page.locator("#session-list li")).not_to_have_count(0)
+    assert page.evaluate(FITS)
+    assert page.evaluate(NAMELESS) == []
+    if folder := os.environ.get("TESSERA_SCREENSHOTS"):  # to look at
+        for width in (360, 1280):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.wait_for_timeout(300)
+            page.screenshot(path=Path(folder) / f"{transport}-{scheme}-{width}.png", full_page=True)
+
+
+def test_all_of_it_can_be_done_by_the_keyboard(page: Page) -> None:
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.dataset.name") == "anna":
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Logged in as anna")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Refresh", exact=True)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#latest")).to_contain_text("POST /api/token/refresh/")
