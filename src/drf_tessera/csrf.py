@@ -46,7 +46,7 @@ def check_site(request: HttpRequest) -> None:
 
 
 def _check_origin(request: HttpRequest, origin: str, site: str | None) -> None:
-    own = f"{request.scheme}://{request.get_host()}"
+    own = _strip_default_port(f"{request.scheme}://{request.get_host()}")
     if _is_trusted(origin):
         return
     if origin == "null" and site == "same-origin":
@@ -56,6 +56,12 @@ def _check_origin(request: HttpRequest, origin: str, site: str | None) -> None:
     if site is not None and site not in _OWN:
         # The host may be ours by a trick of names (DNS rebinding); the browser knows better.
         raise FetchSiteRefused(site)
+
+
+def _strip_default_port(origin: str) -> str:
+    """Write an origin as browsers do, whatever a proxy writes into ``Host``."""
+    scheme, _, _ = origin.partition(":")
+    return origin.removesuffix({"https": ":443", "http": ":80"}.get(scheme, ""))
 
 
 def _is_trusted(origin: str) -> bool:

@@ -34,6 +34,18 @@ def read_bearer_token(header: str, prefix: str) -> str | None:
     return rest.strip(" ")
 
 
+def has_bearer_token(request: HttpRequest) -> bool:
+    """Tell whether the request has an ``Authorization`` header of our scheme.
+
+    Only such a one goes before cookies: a browser sends one of ``Basic`` with every request, once a server,
+    such as the proxy before a staging site, has asked for it.
+    """
+    return (
+        read_bearer_token(request.META.get("HTTP_AUTHORIZATION", ""), get_settings().header_prefix)
+        is not None
+    )
+
+
 def check_bearer_token(text: str) -> None:
     """Tell a malformed header from a malformed token.
 

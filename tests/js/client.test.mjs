@@ -170,6 +170,21 @@ describe("a request", () => {
     assert.equal(server.refreshes, 1);
   });
 
+  test("that its caller gives up waits for no refresh", async () => {
+    const server = new Server();
+    const client = open(server);
+    await client.login(ANNA);
+    client.clock.advance(300);
+    server.faults.push(() => new Promise(() => {}));
+    const controller = new AbortController();
+    const pending = client.fetch(API, { signal: controller.signal });
+    await settle();
+    controller.abort();
+    await assert.rejects(pending, { name: "AbortError" });
+    await assert.rejects(client.fetch(API, { signal: controller.signal }), { name: "AbortError" });
+    assert.equal(server.count("GET", "/notes/"), 0);
+  });
+
   test("is not held up by a server of tokens that cannot be reached, while its token is good", async () => {
     const server = new Server();
     const client = open(server);
@@ -195,6 +210,7 @@ describe("refreshing", () => {
     "a 502 of a proxy": () => answer(502, "<h1>Bad gateway</h1>"),
     "a 429": () => refuse(429, "throttled"),
     "no network": () => Promise.reject(new TypeError("Failed to fetch")),
+    "an answer that is not ours": () => answer(200, { hello: "captive portal" }),
     "half an answer": () => answer(200, '{"access": "a'),
     "a 401 that is not ours": () => answer(401, "<h1>Log in to this network</h1>"),
     "an answer that is lost after the server has done its part": async (act) => {
@@ -458,6 +474,20 @@ describe("logging out", () => {
     await client.fetch(API);
     assert.deepEqual(client.events, ["signedin", "signedout: logout"]); // the cookie lets nobody back in
     assert.equal(server.refreshes, 0);
+  });
+
+  test("that is still tried does not end the session of the next login", async () => {
+    const server = new Server();
+    const client = open(server);
+    await client.login(ANNA);
+    server.faults.push(() => refuse(503, "temporarily_unavailable", { "Retry-After": "0.2" }));
+    const pending = client.logout();
+    await settle();
+    await client.login({ username: "bob", password: "right" });
+    await assert.rejects(pending, { code: "temporarily_unavailable" });
+    await settle(300);
+    assert.equal(server.live.has(client.session), true);
+    assert.equal(client.user.username, "bob");
   });
 
   test("is told to the server again after a passing trouble", async () => {

@@ -18,6 +18,11 @@ SAME: Headers = {"origin": OWN, "sec-fetch-site": "same-origin"}
 CASES: dict[str, tuple[Headers, dict[str, Any], str | None]] = {
     "same origin": (SAME, {}, None),
     "same origin, no `Sec-Fetch-Site`": ({"origin": OWN}, {}, None),
+    "same origin, and a proxy that writes the default port": (
+        {**SAME, "host": "api.example.com:443"},
+        {},
+        None,
+    ),
     "same site, another origin": (
         {"origin": "https://app.example.com", "sec-fetch-site": "same-site"},
         {},

@@ -477,12 +477,28 @@ class TestAccessCookie:
         settings.TESSERA = {"PROFILE": "browser"}
         assert browser.get("/me/").status_code == 401
 
-    @pytest.mark.parametrize("header", ["Basic eDp5", "Bearer x", "Bearer", ""])
-    def test_counts_only_without_a_header(
+    @pytest.mark.parametrize("header", ["Bearer x", "Bearer", "bearer "])
+    def test_counts_only_without_a_header_of_ours(
         self, browser: Browser, anna: AbstractBaseUser, header: str
     ) -> None:
         browser.log_in(anna)
         assert browser.get("/me/", authorization=header).status_code == 401
+
+    def test_counts_beside_what_a_browser_sends_by_itself(
+        self, browser: Browser, anna: AbstractBaseUser
+    ) -> None:
+        """As behind a proxy that asks for a password of its own."""
+        browser.log_in(anna)
+        assert browser.get("/me/", authorization="Basic eDp5").status_code == 200
+        assert browser.post("/api/token/revoke/", authorization="Basic eDp5").json() == {"revoked": True}
+
+    def test_is_told_to_caches(self, browser: Browser, anna: AbstractBaseUser, settings: Any) -> None:
+        """Else ``cache_page`` would show one person's answer to another."""
+        browser.log_in(anna)
+        assert "Cookie" in browser.get("/me/")["Vary"]
+        assert "Cookie" in Browser().get("/public/")["Vary"]
+        settings.TESSERA = {"PROFILE": "browser"}
+        assert "Cookie" not in browser.get("/public/").get("Vary", "")
 
     def test_its_token_alone_is_no_header(self, browser: Browser, anna: AbstractBaseUser) -> None:
         """What is remembered of the cookie lets no header in that lacks the scheme."""

@@ -32,7 +32,7 @@ class JWTAuthentication(BaseAuthentication):
     :class:`~drf_tessera.tokens.AccessToken`. No query: the user's row is loaded when it is looked at,
     and sessions that ended are known from memory (``USER = "database"`` asks on every request). No
     header, or one of another scheme, is left to the next class; a bad token is a 401 with a code. The
-    cookie counts only where there is no header, and then a request that changes something has to come
+    cookie counts only where there is no such header, and then a request that changes something has to come
     from the site itself: else it is a 403 with a code.
     """
 
@@ -43,7 +43,10 @@ class JWTAuthentication(BaseAuthentication):
             # The header is in no variable of this frame, which a report of an error would show.
             token = recall_access_token(django_request.META.get("HTTP_AUTHORIZATION", ""))
             if token is None:
-                token = _read_token(django_request)
+                token = _read_header(django_request)
+            if token is None and get_settings().access_cookie:
+                _vary_on_cookie(request)
+                token = _read_cookie(django_request)
             return None if token is None else (self.find_user(django_request, token), token)
         except Refusal as error:
             remember_failure(django_request, error)
@@ -93,10 +96,8 @@ class OptionalJWTAuthentication(JWTAuthentication):
 
 
 @sensitive_variables()
-def _read_token(request: HttpRequest) -> AccessToken | None:
-    header = request.META.get("HTTP_AUTHORIZATION")
-    if header is None:
-        return _read_cookie(request)
+def _read_header(request: HttpRequest) -> AccessToken | None:
+    header = request.META.get("HTTP_AUTHORIZATION", "")
     prefix = get_settings().header_prefix
     text = read_bearer_token(header, prefix)
     if text is None:
@@ -112,13 +113,21 @@ def _read_token(request: HttpRequest) -> AccessToken | None:
 
 @sensitive_variables()
 def _read_cookie(request: HttpRequest) -> AccessToken | None:
-    text = read_access_cookie(request) if get_settings().access_cookie else None
+    text = read_access_cookie(request)
     if text is None:
         return None
     key = _COOKIE_MARK + text
     token = recall_access_token(key) or verify_access_token(text, remember_as=key)
     check_site(request)  # browsers send cookies with what other sites make them send
     return token
+
+
+def _vary_on_cookie(request: Request) -> None:
+    """Tell caches, Django's ``cache_page`` among them, that somebody else's answer may be another one."""
+    view: Any = (request.parser_context or {}).get("view")
+    headers = getattr(view, "headers", None)
+    if isinstance(headers, dict):
+        headers["Vary"] = ", ".join(filter(None, (headers.get("Vary"), "Cookie")))
 
 
 class _LateRefuser(weakref.ref[HttpRequest]):

@@ -49,6 +49,7 @@ from drf_tessera.tokens import AccessToken, Login, verify_access_token
 from drf_tessera.transports import (
     choose_transport,
     describe_client,
+    has_bearer_token,
     peek_cookie_login,
     read_refresh_cookie,
     set_cookies,
@@ -264,7 +265,7 @@ class RevokeView(TokenView):
         if body.get("refresh") is not None:
             revoked = sessions.revoke_by_refresh_token(body["refresh"], transport=HEADER)
             return Response({"revoked": revoked})
-        if "HTTP_AUTHORIZATION" not in request.META:
+        if not has_bearer_token(request._request):
             cookie = read_refresh_cookie(request._request, find_cookie_path())
             if cookie is not None:
                 return self._end_by_cookie(request._request, cookie)
@@ -301,7 +302,7 @@ def _clear_up(request: HttpRequest, response: Response, ended: Callable[[Login],
     """
     path = find_cookie_path()
     login = peek_cookie_login(request, path)
-    by_cookie = get_settings().access_cookie and "HTTP_AUTHORIZATION" not in request.META
+    by_cookie = get_settings().access_cookie and not has_bearer_token(request)
     if by_cookie or (login is not None and ended(login)):
         delete_cookies(request, response, path)
 

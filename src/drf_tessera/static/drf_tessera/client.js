@@ -61,7 +61,7 @@ export function createClient({
   let trouble = null; // why it is not through yet
   let restoring = null;
   let news = () => {};
-  const closing = new AbortController();
+  let leaving = null; // stops a logout that the server has not heard yet
 
   const channel = byCookie && world.BroadcastChannel ? new world.BroadcastChannel(name) : null;
   channel?.unref?.(); // in Node, where a channel would keep the process
@@ -169,10 +169,8 @@ export function createClient({
 
   // -- Talking to the token endpoints ------------------------------------------------------------
 
-  async function call(method, path, body, { signal, authorization } = {}) {
-    const headers = { Accept: "application/json" };
-    if (body) headers["Content-Type"] = "application/json";
-    if (authorization) headers.Authorization = authorization;
+  async function call(method, path, body, { signal } = {}) {
+    const headers = { Accept: "application/json", "Content-Type": "application/json" };
     const csrf = byCookie && base.origin === world.location.origin && readCookie(world.cookies(), csrfCookie);
     if (csrf) headers["X-CSRFToken"] = csrf; // for browsers that send neither Origin nor Sec-Fetch-Site
     let response, text;
@@ -180,7 +178,7 @@ export function createClient({
       response = await world.fetch(new URL(path, base).href, {
         method,
         headers,
-        body: body && JSON.stringify(body),
+        body: JSON.stringify(body),
         credentials: byCookie ? "include" : "omit",
         cache: "no-store",
         signal,
@@ -190,6 +188,12 @@ export function createClient({
       throw new TesseraError(UNAVAILABLE, "The server cannot be reached.", { passing: true, cause });
     }
     return readAnswer(response, text);
+  }
+
+  async function askForGrant(path, body, signal) {
+    const grant = await call("POST", path, body, { signal });
+    if (typeof grant?.session === "string" && grant.expires_in > 0) return grant;
+    throw new TesseraError(UNAVAILABLE, "This is no answer of the token endpoints.", { passing: true });
   }
 
   async function exchange(signal, withUser) {
@@ -202,7 +206,7 @@ export function createClient({
     try {
       const body = byCookie ? {} : { refresh: state.refresh };
       if (withUser) body.with_user = true;
-      return [await call("POST", "refresh/", body, { signal: timer.signal }), asked];
+      return [await askForGrant("refresh/", body, timer.signal), asked];
     } finally {
       clearTimeout(alarm);
       signal.removeEventListener("abort", stop);
@@ -349,7 +353,8 @@ export function createClient({
   async function login({ username, email, password, device }) {
     const asked = world.monotonic();
     const body = { username, email, password, device, transport };
-    const grant = await call("POST", "", body);
+    leaving?.abort(); // a logout that is still tried would end the session that begins now
+    const grant = await askForGrant("", body);
     replace();
     const age = world.monotonic() - asked;
     take(grant, age);
@@ -362,19 +367,23 @@ export function createClient({
     end("logout");
     restoring = Promise.resolve(false);
     if (!byCookie && !refreshToken) return { revoked: false };
-    return insist(() => call("POST", "revoke/", byCookie ? {} : { refresh: refreshToken }));
+    const controller = (leaving = new AbortController());
+    const body = byCookie ? {} : { refresh: refreshToken };
+    return insist((signal) => call("POST", "revoke/", body, { signal }), controller.signal);
   }
 
   /** Try for as long as somebody has the patience. */
-  async function insist(action) {
+  async function insist(action, signal) {
     const begun = world.monotonic();
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return await action();
+        return await action(signal);
       } catch (error) {
         const wait = backOff(attempt, error);
-        if (!error.passing || world.monotonic() - begun + wait > patience * 1000) throw error;
-        await pause(wait, closing.signal);
+        const late = world.monotonic() - begun + wait > patience * 1000;
+        if (!error.passing || late || signal.aborted) throw error;
+        await pause(wait, signal);
+        if (signal.aborted) throw error;
       }
     }
   }
@@ -407,7 +416,8 @@ export function createClient({
     const url = new URL(given?.url ?? input, world.location);
     const headers = new Headers(init?.headers ?? given?.headers);
     if (!allowed.has(url.origin) || headers.has("Authorization")) return world.fetch(input, init);
-    const held = await ready();
+    const signal = init?.signal ?? given?.signal;
+    const held = await unlessAborted(ready(), signal);
     if (!held) return world.fetch(input, init);
     const request = new Request(given ?? url, init);
     const spare = request.clone();
@@ -415,9 +425,9 @@ export function createClient({
     if (response.status !== 401 || !state) return response;
     if (state.number === held.number) {
       try {
-        await refresh();
+        await unlessAborted(refresh(), signal);
       } catch (error) {
-        if (error.passing) throw error;
+        if (error.passing || signal?.aborted) throw error;
         return response;
       }
     }
@@ -450,7 +460,7 @@ export function createClient({
     on,
     close() {
       restart();
-      closing.abort();
+      leaving?.abort();
       channel?.close();
       listeners.clear();
     },
@@ -467,6 +477,18 @@ export function createClient({
       return state ? Math.max(0, left() / 1000) : 0;
     },
   };
+}
+
+/** Wait for a promise, but no longer than whoever asked does. */
+function unlessAborted(promise, signal) {
+  if (!signal) return promise;
+  let stop;
+  const aborted = new Promise((_, reject) => {
+    stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop);
+  });
+  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener("abort", stop));
 }
 
 function readAnswer(response, text) {
