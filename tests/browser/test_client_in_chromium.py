@@ -54,7 +54,7 @@ def test_no_script_can_read_the_refresh_token(start_server: Start, open_browser:
         context = open_browser()
         page = open_tab(context, address)
         answers: list[Response] = []
-        page.on("response", answers.append)
+        page.on("response", lambda answer: answers.append(answer))
         log_in(page)
         page.evaluate("client.refresh()")
         (cookie,) = context.cookies()

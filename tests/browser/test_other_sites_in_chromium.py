@@ -78,10 +78,9 @@ def harmless(victim: Victim) -> Iterator[None]:
 
     def describe() -> Any:
         rows = Session.objects.order_by("pk").values_list("pk", "generation", "revoked_at")
-        cookies = sorted(
-            (found["name"], found["value"], found["domain"]) for found in victim.context.cookies()
-        )
-        return list(rows), cookies
+        # Not the CSRF cookie that the page of REST framework's browsable API sets.
+        ours = [cookie for cookie in victim.context.cookies() if cookie["name"].startswith("tessera_")]
+        return list(rows), sorted((cookie["name"], cookie["value"], cookie["domain"]) for cookie in ours)
 
     before = describe()
     yield
@@ -113,12 +112,10 @@ def test_the_page_itself_may_do_all_of_it(victim: Victim) -> None:
 
 
 @pytest.mark.parametrize("host", [SAME_SITE, CROSS_SITE, ANOTHER_NAME])
-@pytest.mark.parametrize("name", ENDPOINTS)
-def test_a_fetch_from_another_origin_changes_nothing(victim: Victim, name: str, host: str) -> None:
-    method, path = ENDPOINTS[name]
-    url = victim.address(OWN) + path.replace("ID", victim.session)
+def test_a_fetch_from_another_origin_changes_nothing(victim: Victim, host: str) -> None:
     page, answers = victim.lure(host)
-    with harmless(victim):
+    for method, path in ENDPOINTS.values():
+        url = victim.address(OWN) + path.replace("ID", victim.session)
         for mode, kind in [
             ("no-cors", "application/x-www-form-urlencoded"),
             ("no-cors", "text/plain"),
@@ -127,23 +124,27 @@ def test_a_fetch_from_another_origin_changes_nothing(victim: Victim, name: str, 
         ]:
             if mode == "no-cors" and method == "DELETE":
                 continue  # no browser sends that
-            found = page.evaluate(FETCH, [method, url, mode, kind, BODY])
-            assert found == 0 if mode == "no-cors" else "TypeError" in str(found)
-            if host == SAME_SITE and kind == "application/x-www-form-urlencoded":
-                # The cookies came along, and it is the check that refuses.
-                assert answers.get(url) == (403 if method == "POST" else None)
+            answers.clear()
+            with harmless(victim):
+                found = page.evaluate(FETCH, [method, url, mode, kind, BODY])
+                assert found == 0 if mode == "no-cors" else "TypeError" in str(found)
+            if (host, mode, kind) == (SAME_SITE, "no-cors", "application/x-www-form-urlencoded"):
+                assert answers == {url: 403}  # the cookies came along, and it is the check that refuses
 
 
 @pytest.mark.parametrize("host", [SAME_SITE, CROSS_SITE, ANOTHER_NAME])
-@pytest.mark.parametrize("name", [name for name, (method, _) in ENDPOINTS.items() if method == "POST"])
-def test_a_form_of_another_site_changes_nothing(victim: Victim, name: str, host: str) -> None:
-    url = victim.address(OWN) + ENDPOINTS[name][1]
-    page, answers = victim.lure(host)
+def test_a_form_of_another_site_changes_nothing(victim: Victim, host: str) -> None:
     pairs = [["username", "anna"], ["password", PASSWORD], ["transport", "cookie"]]
-    with harmless(victim):
-        page.evaluate(FORM, [url, pairs])
-        page.wait_for_url(url)
+    for name, (method, path) in ENDPOINTS.items():
+        if method != "POST":
+            continue  # no form sends that
+        url = victim.address(OWN) + path
+        page, answers = victim.lure(host)
+        with harmless(victim):
+            page.evaluate(FORM, [url, pairs])
+            page.wait_for_url(url)
         if host == SAME_SITE or name == "login":
             assert answers[url] == 403
         else:
             assert answers[url] in {200, 401}  # SameSite kept the cookies back: nobody was logged in
+        page.close()

@@ -22,3 +22,13 @@ export const shortenAll = (text) => text.replace(/eyJ[\w-]+\.[\w-]+\.[\w-]+|tsr_
 export const clock = (date) => date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 export const moment = (text) => new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
 export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
+const BROWSERS = [["Edg/", "Edge"], ["OPR/", "Opera"], ["Firefox/", "Firefox"], ["Chrome/", "Chrome"], ["Safari/", "Safari"]];
+const SYSTEMS = [["Android", "Android"], ["iPhone", "iPhone"], ["iPad", "iPad"], ["Windows", "Windows"], ["Mac OS", "macOS"], ["Linux", "Linux"]];
+
+/** Say in short what a user agent says at length. The names that people gave their devices stay. */
+export function nameDevice(text) {
+  if (!text.startsWith("Mozilla/")) return text || "unknown device";
+  const find = (list, other) => list.find(([sign]) => text.includes(sign))?.[1] ?? other;
+  return `${find(BROWSERS, "a browser")} on ${find(SYSTEMS, "some system")}`;
+}

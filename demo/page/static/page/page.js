@@ -2,7 +2,7 @@
 // comes back, and what becomes of the tokens. Nothing is stored.
 
 import { createClient } from "../drf_tessera/client.js";
-import { byId, clock, count, make, moment, setText, shorten } from "./dom.js";
+import { byId, clock, count, make, moment, nameDevice, setText, shorten } from "./dom.js";
 import { log, record, say } from "./log.js";
 import { claim, graceLeft, laneOf, recoveriesOf, update, watch } from "./timeline.js";
 import { CLAIMS, CODES, ENDS, explain } from "./words.js";
@@ -332,11 +332,12 @@ async function listSessions() {
 }
 
 function showSession(row) {
-  const title = make("div", {}, row.device || "Unknown device", " ");
+  const device = nameDevice(row.device);
+  const title = make("div", {}, device, " ");
   if (row.current) title.append(make("span", { class: "badge good" }, "this page"));
   title.append(make("br"), make("span", { class: "quiet" },
     `${row.ip ?? "no address"} · started ${moment(row.started_at)} · last used ${moment(row.last_used_at)}`));
-  const button = make("button", { type: "button", class: "small", "aria-label": `End the session on ${row.device || "an unknown device"}` }, "End");
+  const button = make("button", { type: "button", class: "small", "aria-label": `End the session on ${device}` }, "End");
   const item = make("li", {}, title, button);
   button.addEventListener("click", () => run(async () => {
     await client.endSession(row.id);

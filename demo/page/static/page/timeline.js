@@ -3,7 +3,7 @@
 // The server tells what happened (GET /api/timeline/), so this shows what really became of each token,
 // whoever sent it: this page, another tab, the thief, curl.
 
-import { byId, clock, make, setText } from "./dom.js";
+import { byId, clock, make, nameDevice, setText } from "./dom.js";
 import { ENDS } from "./words.js";
 
 const MAX_LANES = 8;
@@ -92,7 +92,7 @@ function draw() {
 
 function drawLane(session, lane) {
   const name = lane.about?.user ?? "somebody";
-  const title = make("h3", {}, `${name} `, make("span", { class: "quiet" }, lane.about?.device || "unknown device"));
+  const title = make("h3", {}, `${name} `, make("span", { class: "quiet" }, nameDevice(lane.about?.device ?? "")));
   if (session === mine) title.append(" ", make("span", { class: "badge good" }, "this page"));
   const tokens = make("ol", { class: "strip", tabindex: "0", "aria-label": `Refresh tokens of a session of ${name}` });
   tokens.append(...lane.tokens.map(drawToken));
