@@ -47,7 +47,7 @@ function open(chosen) {
   client = createClient({ baseUrl: LOGIN, transport, grace: GRACE_MS / 1000, environment: { fetch } });
   client.on("signedin", begin);
   client.on("refreshed", showAccess);
-  client.on("signedout", ({ reason }) => finish(ENDS[reason] ?? CODES[reason] ?? reason));
+  client.on("signedout", ({ reason }) => run(() => finish(reason)));
 }
 
 /** Send what the client wants to send, and log it. */
@@ -150,9 +150,11 @@ async function begin({ user, session: started }) {
   await showAccess();
 }
 
-/** It is over, and why. */
-function finish(why) {
-  over = why;
+/** It is over, and why: the server knows it best. */
+async function finish(reason) {
+  await update().catch(() => {});
+  const known = reason.startsWith("logout") ? reason : (laneOf(session)?.end?.reason ?? reason);
+  const why = (over = ENDS[known] ?? CODES[known] ?? known);
   setText(byId("ended"), `The session of this page has ended: ${why}.`);
   byId("ended").hidden = false;
   show();

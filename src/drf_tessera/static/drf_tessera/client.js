@@ -28,7 +28,10 @@ export class TesseraError extends Error {
 const UNAVAILABLE = "unavailable";
 const SUPERSEDED = "superseded";
 const MARGIN = 10; // seconds before its end that a token is no longer sent, if it lives long enough
-const NEWS = 250; // milliseconds that a broadcast may come later than the lock that it was sent under
+// Milliseconds that a broadcast may come later than the lock that it was sent under: if another tab was seen
+// to hold it, there is news; if not, one may have let it go a moment ago.
+const NEWS = 250;
+const BEAT = 25;
 
 export function createClient({
   baseUrl,
@@ -250,7 +253,7 @@ export function createClient({
   }
 
   async function renew(signal, begun, seen, contended) {
-    if (contended) await hearNews(seen);
+    if (channel) await hearNews(seen, contended ? NEWS : BEAT);
     if (epoch !== begun) throw new TesseraError(SUPERSEDED, "Somebody logged in or out meanwhile.");
     if ((state?.number ?? 0) !== seen) return; // another tab has done it
     let [grant, asked] = await exchange(signal, !state?.user);
@@ -281,11 +284,11 @@ export function createClient({
     return done ? first : world.locks.request(name, { signal }, () => action(true));
   }
 
-  /** Wait for what another tab sent under the lock that we have just got from it. */
-  function hearNews(seen) {
+  /** Wait for what another tab sent under the lock before it let it go. */
+  function hearNews(seen, milliseconds) {
     if ((state?.number ?? 0) !== seen) return undefined;
     return new Promise((resolve) => {
-      const alarm = setTimeout(resolve, NEWS);
+      const alarm = setTimeout(resolve, milliseconds);
       news = () => {
         clearTimeout(alarm);
         resolve();
