@@ -54,7 +54,11 @@ def test_no_script_can_read_the_refresh_token(start_server: Start, open_browser:
         context = open_browser()
         page = open_tab(context, address)
         answers: list[Response] = []
-        page.on("response", lambda answer: answers.append(answer))
+
+        def note(answer: Response) -> None:  # Playwright hangs something on it, so no method will do
+            answers.append(answer)
+
+        page.on("response", note)
         log_in(page)
         page.evaluate("client.refresh()")
         (cookie,) = context.cookies()
