@@ -113,6 +113,40 @@ def test_no_report_with_its_request_shows_any(
     search("".join(reports), refresh, PASSWORD, PASSWORD.replace(" ", "+"))
 
 
+@pytest.mark.parametrize("path", ["/api/token/refresh/", "/me/"])
+@pytest.mark.parametrize("kind", ["get_traceback_text", "get_traceback_html"])
+def test_no_report_shows_a_cookie(
+    client: Client,
+    anna: AbstractBaseUser,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    path: str,
+    kind: str,
+) -> None:
+    """Django blanks cookies by their names, and ours are called so that it does."""
+    settings.TESSERA = {"PROFILE": "browser", "ACCESS_COOKIE": True}
+    answer = client.post("/api/token/", {"username": "anna", "password": PASSWORD}, secure=True)
+    tokens = [cookie.value for cookie in answer.cookies.values()]
+    monkeypatch.setattr("drf_tessera.rest.authentication.find_user", fail)
+    monkeypatch.setattr("drf_tessera.ledger.swap", fail)
+    reports: list[str] = []
+
+    def report(request: Any, **kwargs: Any) -> None:
+        reports.append(getattr(ExceptionReporter(request, *sys.exc_info()), kind)())
+
+    client.raise_request_exception = False
+    got_request_exception.connect(report)
+    try:
+        call = client.get if path == "/me/" else client.post
+        assert call(path, secure=True).status_code == 500
+    finally:
+        got_request_exception.disconnect(report)
+    assert len(tokens) == 2
+    assert len(reports) == 1
+    search(reports[0], *tokens)
+
+
 def test_no_traceback_of_a_login_shows_any(api: APIClient, anna: AbstractBaseUser, settings: Any) -> None:
     settings.TESSERA = {"CLAIMS": fail}
     body = {"username": "anna", "password": PASSWORD}
