@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.servers import wait_until
+
 
 class BadNetwork(ThreadingHTTPServer):
     """Passes everything on, but for requests to ``path``: those meet the faults of ``faults``, one each."""
@@ -23,11 +25,20 @@ class BadNetwork(ThreadingHTTPServer):
         self.path = path
         self.faults: list[str] = []
         self.met: list[str] = []
+        self.under_way = 0  # requests that the server has, or may still get
         self._lock = threading.Lock()
+
+    def wait_until_idle(self) -> None:
+        """Wait until no request is under way any more, given up by its sender or not."""
+        wait_until(lambda: self.under_way == 0, "a request does not end")
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def count(self, change: int) -> None:
+        with self._lock:
+            self.under_way += change
 
     def draw(self, path: str) -> str:
         """Give the next fault for a request."""
@@ -49,6 +60,13 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def handle_any(self) -> None:
+        self.server.count(1)
+        try:
+            self._handle()
+        finally:
+            self.server.count(-1)
+
+    def _handle(self) -> None:
         self.close_connection = True
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault = self.server.draw(self.path)

@@ -28,8 +28,10 @@ export class TesseraError extends Error {
 const UNAVAILABLE = "unavailable";
 const SUPERSEDED = "superseded";
 const MARGIN = 10; // seconds before its end that a token is no longer sent, if it lives long enough
-// Milliseconds that a broadcast may come later than the lock that it was sent under: if another tab was seen
-// to hold it, there is news; if not, one may have let it go a moment ago.
+// Milliseconds. A broadcast may come later than the lock that it was sent under. So a tab keeps the lock for a
+// moment after it has told the others, and whoever gets it waits for news: longer, if it saw another tab
+// hold it, because then there is some.
+const LINGER = 50;
 const NEWS = 250;
 const BEAT = 25;
 
@@ -273,15 +275,21 @@ export function createClient({
     return error;
   }
 
-  async function withLock(signal, action) {
+  /** Act while no other tab does; tell the action whether one was seen to. */
+  function withLock(signal, action) {
     if (!byCookie || !world.locks) return action(false);
-    let done = false;
-    const first = await world.locks.request(name, { ifAvailable: true }, async (lock) => {
-      if (!lock) return undefined;
-      done = true;
-      return action(false);
+    return new Promise((resolve, reject) => {
+      const act = async (contended) => {
+        resolve(await action(contended));
+        if (channel) await new Promise((after) => setTimeout(after, LINGER));
+      };
+      let taken = false;
+      const first = (lock) => (lock ? ((taken = true), act(false)) : undefined);
+      world.locks
+        .request(name, { ifAvailable: true }, first)
+        .then(() => taken || world.locks.request(name, { signal }, () => act(true)))
+        .catch(reject);
     });
-    return done ? first : world.locks.request(name, { signal }, () => action(true));
   }
 
   /** Wait for what another tab sent under the lock before it let it go. */
