@@ -10,9 +10,10 @@ import pytest
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpResponse
 from django.test import RequestFactory
+from rest_framework.request import Request
 from rest_framework.test import APIClient
 
-from drf_tessera import cookies
+from drf_tessera import JWTAuthentication, cookies
 from drf_tessera.exceptions import ProjectError
 from drf_tessera.models import Session
 from drf_tessera.tokens import MAX_REFRESH_LENGTH
@@ -505,6 +506,14 @@ class TestAccessCookie:
         token = browser.log_in(anna).cookies[ACCESS].value
         browser.get("/me/")
         assert Browser().get("/me/", authorization=token).status_code == 401
+
+    def test_authenticates_where_no_view_is_around(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        browser.log_in(anna)
+        token = browser.api.cookies[ACCESS].value
+        request = RequestFactory().get("/", headers={"cookie": f"{ACCESS}={token}"}, secure=True)
+        found = JWTAuthentication().authenticate(Request(request))
+        assert found is not None
+        assert found[0] == anna
 
     def test_ended_is_ended(self, browser: Browser, anna: AbstractBaseUser) -> None:
         answer = browser.log_in(anna)
