@@ -144,6 +144,18 @@ describe("a request", () => {
     assert.equal(server.refreshes, 1);
   });
 
+  test("whose 401 comes late is repeated with the token that has come meanwhile", async () => {
+    const server = new Server();
+    const client = open(server);
+    await client.login(ANNA);
+    server.apiFaults.push(async () => {
+      await client.refresh();
+      return refuse(401, "token_expired");
+    });
+    assert.equal((await (await client.fetch(API)).json()).token, "access-session-1-1");
+    assert.equal(server.refreshes, 1);
+  });
+
   test("is never repeated as somebody else, who logged in meanwhile", async () => {
     const server = new Server();
     const client = open(server);
@@ -199,6 +211,7 @@ describe("refreshing", () => {
     const server = new Server();
     const client = open(server);
     await client.login(ANNA);
+    server.delay = 20;
     await Promise.all(Array.from({ length: 20 }, () => client.refresh()));
     assert.equal(server.refreshes, 1);
     await client.refresh();
@@ -474,6 +487,8 @@ describe("logging out", () => {
     await client.fetch(API);
     assert.deepEqual(client.events, ["signedin", "signedout: logout"]); // the cookie lets nobody back in
     assert.equal(server.refreshes, 0);
+    await assert.rejects(client.refresh(), { code: "session_ended", status: 401 });
+    assert.equal(client.signedIn, false);
   });
 
   test("that is still tried does not end the session of the next login", async () => {
