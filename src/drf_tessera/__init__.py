@@ -24,25 +24,27 @@ import stands; ``tests/test_architecture.py`` holds the code to it.
 16. revocation: which sessions ended early; the only writer of Revocation
 17. users: from a token to its user
 18. statements: an UPDATE that is compiled once
-19. ledger: the statements on Session rows, for sessions alone
-20. sessions: start, refresh, revoke, prune; the only writer of Session
-21. receivers: what ends sessions from outside
-22. backends: log in with an e-mail address
-23. login: from credentials to a session
-24. routes: where views are mounted
-25. csrf: whether the site itself made a request
-26. cookies: the two cookies, set and deleted alike
-27. transports: how tokens travel
-28. rest.errors: one shape for every error
-29. rest.authentication: the authentication classes
-30. rest.throttling: limits on guessing passwords
-31. rest.serializers: what the endpoints read and write
-32. rest.views: the endpoints
-33. rest.urls: their addresses
-34. checks: what manage.py check says
-35. admin: sessions in Django's admin
-36. apps: the Django app
-37. management.commands.tessera_prune: delete the sessions that have ended
+19. ledger: the statements on Session rows, for sessions and adoption alone
+20. sessions: start, refresh, revoke, prune; the writer of Session
+21. inspection: a session's tokens beside a refresh
+22. adoption: refresh tokens of other packages, taken over
+23. receivers: what ends sessions from outside
+24. backends: log in with an e-mail address
+25. login: from credentials to a session
+26. routes: where views are mounted
+27. csrf: whether the site itself made a request
+28. cookies: the two cookies, set and deleted alike
+29. transports: how tokens travel
+30. rest.errors: one shape for every error
+31. rest.authentication: the authentication classes
+32. rest.throttling: limits on guessing passwords
+33. rest.serializers: what the endpoints read and write
+34. rest.views: the endpoints
+35. rest.urls: their addresses
+36. checks: what manage.py check says
+37. admin: sessions in Django's admin
+38. apps: the Django app
+39. management.commands.tessera_prune: delete the sessions that have ended
 
 The packages ``jose``, ``rest``, ``management`` and ``migrations`` hold modules and no code of their
 own (a migration imports what Django writes into it). Below, the public names, loaded when they are

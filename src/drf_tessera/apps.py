@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
+from typing import Final
+
 from django.apps import AppConfig
+
+EXTENSIONS: Final = "drf_tessera"
+"""The group of entry points whose functions are called when the app is ready: ``compat/`` has two."""
 
 
 class TesseraConfig(AppConfig):
@@ -18,3 +24,5 @@ class TesseraConfig(AppConfig):
 
         receivers.connect()
         checks.connect()
+        for extension in entry_points(group=EXTENSIONS):
+            extension.load()()

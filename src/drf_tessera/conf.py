@@ -115,11 +115,47 @@ def get_settings() -> Settings:
 def forget_settings(*, setting: str, **kwargs: object) -> None:
     """Drop the cached settings when one that they are made of changes (``setting_changed``)."""
     global _cached  # noqa: PLW0603 - see get_settings
-    if setting in _WATCHED:
+    if setting in _WATCHED or setting in _translators:
         _cached = None
 
 
 setting_changed.connect(forget_settings, dispatch_uid="drf_tessera.conf")
+
+Translator = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+_translators: dict[str, Translator] = {}
+
+
+def translate_setting(name: str, translate: Translator) -> None:
+    """Have another package's setting read, too: what it says counts where ``TESSERA`` is silent.
+
+    Args:
+        name: of Django's setting, such as ``SIMPLE_JWT``.
+        translate: from its value to keys of ``TESSERA``. Called whenever the settings are read.
+    """
+    _translators[name] = translate
+    forget_settings(setting="TESSERA")
+
+
+def _read_others(own: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """Collect what other packages' settings say in the words of ``TESSERA``; two must not contradict."""
+    found: dict[str, Any] = {}
+    said_by: dict[str, str] = {}
+    problems = []
+    for name, translate in sorted(_translators.items()):
+        raw = getattr(django_settings, name, None)
+        if not isinstance(raw, Mapping):
+            continue
+        for key, value in translate(raw).items():
+            if key in found and found[key] != value and key not in own:
+                problems.append(
+                    Problem(
+                        id="tessera.E019",
+                        message=f"{said_by[key]} and {name} contradict each other about {key}.",
+                        hint=f"Say which one counts: write {key} into TESSERA.",
+                    )
+                )
+            found[key], said_by[key] = value, name
+    return found, problems
 
 
 def read_settings() -> tuple[Settings, list[Problem]]:
@@ -137,6 +173,9 @@ def read_settings() -> tuple[Settings, list[Problem]]:
             )
         ]
     problems = [_name_unknown(key) for key in raw if key not in KEYS]
+    others, contradictions = _read_others(raw)
+    problems += contradictions
+    raw = {**others, **raw}
     values: dict[str, Any] = {}
     for key in KEYS:
         if key not in raw:

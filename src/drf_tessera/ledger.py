@@ -1,4 +1,4 @@
-"""The statements on :class:`Session` rows; :mod:`drf_tessera.sessions` alone calls those that write.
+"""The statements on :class:`Session` rows; ``sessions`` and ``adoption`` alone call those that write.
 
 Every refresh is compare-and-swap: a write names the generation that was seen, and changes nothing if
 the row has moved on. No lock is held and no transaction is open, so there is no stale snapshot to
@@ -8,7 +8,7 @@ read (MariaDB's REPEATABLE READ) and nothing to upgrade (SQLite's "database is l
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from datetime import UTC, datetime, timedelta
@@ -227,6 +227,28 @@ def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.Sta
         idle_expires_at=session.idle_expires_at,
         expires_at=session.expires_at,
     )
+
+
+def insert_missing(found: Sequence[Session]) -> int:
+    """Write the sessions whose keys are free; tell how many those were.
+
+    Another writer may take a key between the two statements: then that one's row stays.
+
+    Raises:
+        UserGone: some user does not exist any more.
+        TemporarilyUnavailable: see :func:`translated_contention`.
+    """
+    try:
+        return persist(partial(_insert_missing, select_sessions(), found))
+    except IntegrityError:
+        raise UserGone from None
+
+
+def _insert_missing(rows: SessionQuerySet, found: Sequence[Session]) -> int:
+    taken = set(rows.filter(pk__in=[session.pk for session in found]).values_list("pk", flat=True))
+    missing = [session for session in found if session.pk not in taken]
+    rows.bulk_create(missing, ignore_conflicts=True)
+    return len(missing)
 
 
 def insert(session: Session) -> None:

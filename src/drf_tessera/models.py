@@ -1,4 +1,4 @@
-"""Tables: columns, constraints, querysets. No flow; :mod:`drf_tessera.sessions` is the only writer."""
+"""Tables: columns, constraints, querysets. No flow."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return self.filter(revoked_at__isnull=True, idle_expires_at__gt=now, expires_at__gt=now)
 
     def ended_before(self, moment: datetime) -> SessionQuerySet:
-        """Keep the sessions that had ended, in whatever way, by ``moment``."""
+        """Keep the sessions that had ended, in whatever way, by ``moment``, and need not be remembered."""
         return self.filter(
-            Q(revoked_at__lte=moment) | Q(idle_expires_at__lte=moment) | Q(expires_at__lte=moment)
+            Q(revoked_at__lte=moment) | Q(idle_expires_at__lte=moment) | Q(expires_at__lte=moment),
+            Q(kept_until__isnull=True) | Q(kept_until__lte=moment),
         )
 
     def of_active_user(self) -> SessionQuerySet:
@@ -85,6 +86,11 @@ class Session(models.Model):
     )
     revoked_at = models.DateTimeField(null=True)
     revoked_for = models.CharField(max_length=32, blank=True)
+    kept_until = models.DateTimeField(
+        null=True,
+        help_text="The row stays until then, so that the token of another package that began the session "
+        "cannot begin it again.",
+    )
 
     objects = SessionQuerySet.as_manager()
 

@@ -103,6 +103,7 @@ def start(
     amr: tuple[str, ...] = ("pwd",),
     scope: str = "",
     transport: str = HEADER,
+    claims: Mapping[str, Any] | None = None,
     now: datetime | None = None,
 ) -> Grant:
     """Start a session for ``user``, who has proved who they are. One ``INSERT``.
@@ -116,24 +117,38 @@ def start(
         amr: how the user proved it (RFC 8176).
         scope: the scope of all the session's access tokens (RFC 6749, section 3.3).
         transport: how its refresh tokens travel, for good: ``conf.HEADER`` or ``conf.COOKIE``.
+        claims: what all the session's access tokens say besides. The refresh token carries it, unencrypted:
+            keep it short. What changes belongs into the ``CLAIMS`` hook, which is asked at each refresh.
         now: the present, if not the clock's.
 
     Raises:
         UserGone, UserInactive: the user may not log in (any more).
         PasswordChanged: the row has another password by now than ``user``; load and prove it again.
         TemporarilyUnavailable: the database is busy.
-        ClaimsHookError: the project's hook returned what cannot go into a token; nothing is written.
+        ClaimsHookError: the project's hook or ``claims`` has what cannot go into a token; nothing is
+            written.
     """
     if not user.is_active:
         raise UserInactive
     settings, moment, secret = get_settings(), now or timezone.now(), make_secret()
-    session = _make_row(
-        user, client or Client(), amr=amr, scope=scope, secret=secret, now=moment, settings=settings
+    where = client or Client()
+    session = Session(
+        id=uuid4(),
+        user=cast("Any", user),
+        created_at=moment,
+        auth_time=moment,
+        idle_expires_at=moment + settings.session_idle_lifetime,
+        expires_at=moment + settings.session_lifetime,
+        secret_hash=hash_secret(secret),
+        amr=" ".join(amr),
+        scope=scope,
+        ip=where.ip,
+        user_agent=clean(where.user_agent, USER_AGENT_LENGTH),
+        label=clean(where.label, LABEL_LENGTH),
     )
-    login = _describe(session, transport)
-    access, expires_in = mint_access_token(
-        login, _describe_user(settings, user, session), to_timestamp(moment)
-    )
+    login = _describe(session, transport, claims or {})
+    access, expires_in = mint_access_token(login, describe_session(user, session), to_timestamp(moment))
+    refresh_token = write_refresh_token(login, rotation.START.generation, secret)
     ledger.insert(session)
     if settings.max_sessions_per_user is not None:
         _evict(user.pk, settings.max_sessions_per_user, moment)
@@ -143,46 +158,19 @@ def start(
         sub=login.sub,
         access=access,
         expires_in=expires_in,
-        refresh=write_refresh_token(login, rotation.START.generation, secret),
+        refresh=refresh_token,
         refresh_expires_in=_seconds_left(session.idle_expires_at, login, moment),
         outcome=None,
     )
 
 
-@sensitive_variables()
-def _make_row(
-    user: AbstractBaseUser,
-    client: Client,
-    *,
-    amr: tuple[str, ...],
-    scope: str,
-    secret: bytes,
-    now: datetime,
-    settings: Settings,
-) -> Session:
-    return Session(
-        id=uuid4(),
-        user=cast("Any", user),
-        created_at=now,
-        auth_time=now,
-        idle_expires_at=now + settings.session_idle_lifetime,
-        expires_at=now + settings.session_lifetime,
-        secret_hash=hash_secret(secret),
-        amr=" ".join(amr),
-        scope=scope,
-        ip=client.ip,
-        user_agent=_clean(client.user_agent, USER_AGENT_LENGTH),
-        label=_clean(client.label, LABEL_LENGTH),
-    )
-
-
-def _clean(text: str, width: int) -> str:
+def clean(text: str, width: int) -> str:
     """Fit a stranger's text into a column: printable, and no longer than it is wide."""
     printable = "".join(char if char.isprintable() else " " for char in text)
     return printable[:width].strip()
 
 
-def _describe(session: Session, transport: str) -> Login:
+def _describe(session: Session, transport: str, claims: Mapping[str, Any]) -> Login:
     return Login(
         session_id=session.pk,
         sub=str(session.user_id),
@@ -191,6 +179,7 @@ def _describe(session: Session, transport: str) -> Login:
         amr=tuple(session.amr.split()),
         scope=session.scope,
         transport=transport,
+        claims=claims,
     )
 
 
@@ -280,11 +269,11 @@ def _attempt(token: RefreshToken, now: datetime, settings: Settings) -> Grant:
     policy = rotation.Policy(grace=settings.refresh_grace, recoveries=settings.refresh_recoveries)
     decision = rotation.decide(state, token.generation, now, policy)
     if decision.outcome is Outcome.REUSED:
-        _end_stolen(session, now)
+        end_stolen(session, now)
     if decision.outcome in _REFUSALS:
         raise _REFUSALS[decision.outcome]
     # The hook runs before anything is written: if it fails, the token has not been spent.
-    extra = _describe_user(settings, session.user, session) if settings.reads_user else {}
+    extra = describe_session(session.user, session) if settings.reads_user else {}
     position = decision.position
     idle = session.idle_expires_at if position is None else now + settings.session_idle_lifetime
     grant = _make_grant(token, decision.outcome, position, idle_expires_at=idle, extra=extra, now=now)
@@ -294,7 +283,13 @@ def _attempt(token: RefreshToken, now: datetime, settings: Settings) -> Grant:
     return grant
 
 
-def _end_stolen(session: Session, now: datetime) -> NoReturn:
+def end_stolen(session: Session, now: datetime) -> NoReturn:
+    """End a session two of whose holders were seen, and refuse them both.
+
+    Raises:
+        RefreshReused: it has been ended, and that is committed.
+        RefreshContended: somebody moved it meanwhile; look again.
+    """
     with ledger.translated_contention(), revocation.announcing(to_timestamp(now)) as ended:
         if not ledger.end_if_standing(session, Reason.REUSED.value, now):
             raise RefreshContended
@@ -475,9 +470,13 @@ def _seconds_left(idle_expires_at: datetime, login: Login, now: datetime) -> int
     return max(0, int(min(to_timestamp(idle_expires_at), login.expires_at) - present))
 
 
-def _describe_user(settings: Settings, user: AbstractBaseUser, session: Session) -> Mapping[str, Any]:
-    """Collect what the project puts into access tokens: ``USER_FIELDS`` and the ``CLAIMS`` hook."""
-    columns = describe_user(user)
+def describe_session(user: AbstractBaseUser, session: Session) -> Mapping[str, Any]:
+    """Collect what the project puts into access tokens: ``USER_FIELDS`` and the ``CLAIMS`` hook.
+
+    Raises:
+        ClaimsHookError: the hook's answer is no dict, or names the claim of ``USER_FIELDS``.
+    """
+    columns, settings = describe_user(user), get_settings()
     if settings.claims is None:
         return columns
     extra = settings.claims(user, session)

@@ -14,11 +14,12 @@ import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from django.conf import settings as django_settings
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -56,6 +57,12 @@ def to_timestamp(moment: datetime) -> float:
     return (moment if timezone.is_aware(moment) else timezone.make_aware(moment)).timestamp()
 
 
+def from_timestamp(seconds: float) -> datetime:
+    """Give a moment as the database takes it, under either ``USE_TZ``; the inverse of the above."""
+    moment = datetime.fromtimestamp(seconds, tz=UTC)
+    return moment if django_settings.USE_TZ else timezone.make_naive(moment)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
     """What stays the same for the whole life of a session: whose it is, since when, and how.
@@ -73,6 +80,8 @@ class Login:
     scope: str
     transport: str = HEADER
     """How its refresh tokens travel, from the login on; see ``conf.HEADER`` and ``conf.COOKIE``."""
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    """What all its access tokens say besides; whoever holds the refresh token can read it, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +137,18 @@ def hash_secret(secret: bytes) -> bytes:
     return hashlib.sha256(secret).digest()
 
 
+@sensitive_variables()
+def derive_secrets(name: str) -> tuple[bytes, ...]:
+    """Give the secrets that stand for another package's refresh token, one for each key in force.
+
+    Always the same for one ``name``, so that the token begins one session however often it comes. It is
+    no weaker than the token: both stand on what the server alone knows, and on a random ``jti``.
+    """
+    message = b"drf_tessera adopted session\0" + name.encode("utf-8", "backslashreplace")
+    keys = get_keystore().refresh_keys
+    return tuple(hmac.digest(key, message, "sha256")[:SECRET_BYTES] for key in keys)
+
+
 # -- Access tokens ---------------------------------------------------------------------------------
 
 
@@ -138,16 +159,18 @@ def mint_access_token(login: Login, extra: Mapping[str, Any], now: float) -> tup
     It never outlives its session: the absolute limit cuts the last one short.
 
     Raises:
-        ClaimsHookError: ``extra`` names a registered claim, or has no JSON form, or is too long.
+        ClaimsHookError: ``extra`` or the login's ``claims`` name a registered claim, or have no JSON form,
+            or are too long.
     """
     keystore = get_keystore()
     settings = keystore.settings
-    taken = sorted(REGISTERED_CLAIMS.intersection(extra))
+    taken = sorted(REGISTERED_CLAIMS.intersection([*login.claims, *extra]))
     if taken:
-        raise ClaimsHookError(f"The CLAIMS hook may not set the registered claim {taken[0]!r}.")
+        raise ClaimsHookError(f"Neither CLAIMS nor a login may set the registered claim {taken[0]!r}.")
     issued = int(now)
     expires = min(issued + _choose_lifetime(settings), login.expires_at)
     claims: dict[str, Any] = {
+        **login.claims,
         **extra,
         "iss": settings.issuer,
         "sub": login.sub,
@@ -302,18 +325,25 @@ def write_refresh_token(login: Login, generation: int, secret: bytes) -> str:
 
     Raises:
         ProjectError: it would be longer than what is read, so nobody should get it.
+        ClaimsHookError: the login's ``claims`` have no JSON form.
     """
     head = _HEAD.pack(_VERSION, login.session_id.bytes, generation, secret, login.auth_time, login.expires_at)
     # ASCII JSON: `sub` may be any text, even a lone surrogate that UTF-8 could not carry.
-    told = [login.sub, list(login.amr), login.scope]
-    if login.transport != HEADER:
+    told: list[Any] = [login.sub, list(login.amr), login.scope]
+    if login.transport != HEADER or login.claims:
         told.append(login.transport)
-    tail = json.dumps(told, separators=(",", ":")).encode()
+    if login.claims:
+        told.append(dict(login.claims))
+    try:
+        tail = json.dumps(told, separators=(",", ":"), allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ClaimsHookError(f"The claims of a login have no JSON form: {error}") from error
     mac = hmac.digest(get_keystore().refresh_keys[0], head + tail, "sha256")
     text = REFRESH_PREFIX + encode_base64url(head + tail + mac).decode()
     if len(text) > MAX_REFRESH_LENGTH:
         raise ProjectError(
-            f"The refresh token would have {len(text)} characters: its user's key is too long."
+            f"The refresh token would have {len(text)} characters, and {MAX_REFRESH_LENGTH} is the limit: "
+            "its user's key is too long, or the login's claims are."
         )
     return text
 
@@ -349,6 +379,7 @@ def read_refresh_token(text: str) -> RefreshToken:
             amr=tuple(amr),
             scope=scope,
             transport=rest[0] if rest else HEADER,
+            claims=rest[1] if len(rest) > 1 else {},
         ),
         generation=generation,
         secret=secret,

@@ -1,0 +1,128 @@
+"""Refresh tokens of other packages, taken over: each begins one session, however often it comes.
+
+A token of another package stands for generation 0 of a session whose key is made of the token's own
+name (``jti``). So the refresh rule judges it like any token of ours, with the database's primary key
+as the witness: the first use begins the session and goes on to generation 1, two tabs or a lost answer
+are forgiven as they always are, and once its successor has been used the old token is a reuse.
+``docs/explanation/adoption.md`` tells more.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.views.decorators.debug import sensitive_variables
+
+from drf_tessera import ledger, rotation
+from drf_tessera.conf import HEADER, get_settings
+from drf_tessera.exceptions import RefreshInvalid
+from drf_tessera.models import Session
+from drf_tessera.sessions import Reason
+from drf_tessera.tokens import Login, derive_secrets, from_timestamp, hash_secret, write_refresh_token
+
+_NAMESPACE: Final = UUID("5c7e2f0c-6d0b-5a51-9c43-0f3a6d1c9b7e")
+_AMR: Final = "pwd"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predecessor:
+    """A refresh token of another package, whose signature and dates have been verified."""
+
+    package: str
+    """The package that it comes from; two of them may use one ``jti``."""
+    jti: str
+    issued_at: int
+    """Seconds since the epoch; taken for the time of the login."""
+    expires_at: int
+    """Seconds since the epoch. It is accepted until then and no longer."""
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    """What the access tokens of its session say besides."""
+
+    @property
+    def name(self) -> str:
+        """What tells it from every other token."""
+        return f"{self.package} {self.jti}"
+
+    @property
+    def session_id(self) -> UUID:
+        """The key of the session that it begins."""
+        return uuid5(_NAMESPACE, self.name)
+
+
+@sensitive_variables()
+def adopt(old: Predecessor, user: AbstractBaseUser, *, transport: str = HEADER) -> str:
+    """Give the refresh token of ours that stands for ``old``; its session is written if it is not there.
+
+    The caller has verified ``old``, and found ``user`` in it. What is given goes to
+    :func:`drf_tessera.sessions.refresh`, which says whether it is taken.
+
+    Raises:
+        RefreshInvalid: its session was begun under a ``SECRET_KEY`` that is not in force any more.
+        UserGone: the user was deleted just now.
+        TemporarilyUnavailable: the database is busy.
+    """
+    login = _describe(old, user.pk, transport)
+    row = _make_row(old, user.pk)
+    if not ledger.insert_missing([row]):
+        row = ledger.select_sessions().filter(pk=old.session_id).first() or row
+    for secret in derive_secrets(old.name):
+        if hmac.compare_digest(hash_secret(secret), bytes(row.secret_hash)):
+            return write_refresh_token(login, rotation.START.generation, secret)
+    raise RefreshInvalid
+
+
+def adopt_many(found: Iterable[tuple[Predecessor, Any, bool]]) -> int:
+    """Write the sessions of many tokens ahead of time; tell how many were not there yet.
+
+    Args:
+        found: each token with its user's primary key, and whether it has been revoked: then its session
+            is written as an ended one, and it lets nobody in.
+
+    Raises:
+        UserGone: some user does not exist any more; nothing was written.
+        TemporarilyUnavailable: the database is busy.
+    """
+    return ledger.insert_missing([_make_row(old, pk, revoked=revoked) for old, pk, revoked in found])
+
+
+def _find_end(old: Predecessor) -> int:
+    """Give the session's absolute limit: our own from the login on, or what the old token was promised."""
+    return max(old.expires_at, old.issued_at + int(get_settings().session_lifetime.total_seconds()))
+
+
+def _describe(old: Predecessor, user_id: object, transport: str) -> Login:
+    return Login(
+        session_id=old.session_id,
+        sub=str(user_id),
+        auth_time=old.issued_at,
+        expires_at=_find_end(old),
+        amr=(_AMR,),
+        scope="",
+        transport=transport,
+        claims=old.claims,
+    )
+
+
+@sensitive_variables()
+def _make_row(old: Predecessor, user_id: Any, *, revoked: bool = False) -> Session:
+    began, until = from_timestamp(old.issued_at), from_timestamp(old.expires_at)
+    ended = began if revoked else None
+    return Session(
+        id=old.session_id,
+        user_id=user_id,
+        created_at=began,
+        auth_time=began,
+        idle_expires_at=until,
+        expires_at=from_timestamp(_find_end(old)),
+        secret_hash=hash_secret(derive_secrets(old.name)[0]),
+        amr=_AMR,
+        label=old.package,
+        kept_until=until,
+        revoked_at=ended,
+        revoked_for=Reason.LOGOUT.value if revoked else "",
+    )
