@@ -8,6 +8,7 @@ PORT ?= 8000
 BENCH ?=
 
 VENV := .venv
+COMPAT := -e compat/simplejwt -e compat/jwt
 VENV_PYTHON := $(VENV)/bin/python
 PIP_INSTALL := $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check
 
@@ -31,7 +32,7 @@ bench: $(VENV)/.test
 
 # Only adds to the environment, so both targets may share it. `pip --version` and not the existence of
 # a file tells whether there is an environment: one that was interrupted has a python and no pip.
-$(VENV)/.demo $(VENV)/.test: $(VENV)/.%: requirements/%.txt pyproject.toml
+$(VENV)/.demo $(VENV)/.test: $(VENV)/.%: requirements/%.txt pyproject.toml $(wildcard compat/*/pyproject.toml)
 	@$(VENV_PYTHON) -m pip --version >/dev/null 2>&1 || { \
 		command -v "$(PYTHON)" >/dev/null 2>&1 \
 			|| { echo "There is no $(PYTHON). Install Python 3.11 or newer, or name one: make demo PYTHON=..."; exit 1; }; \
@@ -42,5 +43,5 @@ $(VENV)/.demo $(VENV)/.test: $(VENV)/.%: requirements/%.txt pyproject.toml
 	}
 	@echo "Installing the pinned requirements into $(VENV) ..."
 	@$(PIP_INSTALL) --require-hashes -r $<
-	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e . $(if $(filter test,$*),$(COMPAT))
 	@touch $@

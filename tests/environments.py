@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "requirements"
 DJANGO_6 = ROOT / ".venv-django6"
+COMPAT = (ROOT / "compat" / "simplejwt", ROOT / "compat" / "jwt")
 OLDEST = (3, 12)
 _PRINT_VERSION = "import sys; print(*sys.version_info[:2])"
 
@@ -44,7 +45,8 @@ def install_django(python: str, version: str) -> str:
     if not mark.exists() or mark.stat().st_mtime < pinned.stat().st_mtime:
         subprocess.run([python, "-m", "venv", "--clear", str(DJANGO_6)], check=True)
         _install(inside, "--require-hashes", "-r", str(pinned))
-        _install(inside, "--no-deps", "--no-build-isolation", "-e", str(ROOT))
+        own = [str(ROOT), *map(str, COMPAT)]
+        _install(inside, "--no-deps", "--no-build-isolation", *(part for path in own for part in ("-e", path)))
         mark.touch()
     _install(inside, "--require-hashes", "-r", str(REQUIREMENTS / f"django-{version}.txt"))
     return inside

@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "rest_framework",
     "drf_tessera",
+    "rest_framework_simplejwt.token_blacklist",
     "tests.accounts",
 ]
 MIDDLEWARE = [

@@ -1,0 +1,13 @@
+"""For projects that have ``rest_framework_simplejwt`` in ``INSTALLED_APPS``."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class SimpleJWTConfig(AppConfig):
+    """An app without models."""
+
+    name = "rest_framework_simplejwt"
+    label = "rest_framework_simplejwt"
+    verbose_name = "simplejwt's names"

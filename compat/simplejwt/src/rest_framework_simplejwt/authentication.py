@@ -1,0 +1,138 @@
+"""simplejwt's authentication classes: drf-tessera's tokens, and simplejwt's until they expire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.views.decorators.debug import sensitive_variables
+from rest_framework import HTTP_HEADER_ENCODING, authentication
+from rest_framework.request import Request
+
+from drf_tessera.exceptions import Refusal, TemporarilyUnavailable
+from drf_tessera.rest.errors import LateRefusal, to_api_exception
+from drf_tessera.users import find_user
+from rest_framework_simplejwt import legacy
+from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken, TokenError
+from rest_framework_simplejwt.models import TokenUser
+from rest_framework_simplejwt.settings import api_settings, list_header_types
+from rest_framework_simplejwt.tokens import AccessToken
+
+
+class JWTAuthentication(authentication.BaseAuthentication):
+    """Authenticate by a token in the header. No query, but for a token that simplejwt issued."""
+
+    www_authenticate_realm = "api"
+    media_type = "application/json"
+
+    def __init__(self) -> None:
+        self.user_model = get_user_model()
+
+    @sensitive_variables()
+    def authenticate(self, request: Request) -> tuple[Any, AccessToken] | None:
+        """Give the user and the token, or ``None`` if the request has none for us."""
+        header = self.get_header(request)
+        raw = None if header is None else self.get_raw_token(header)
+        if raw is None:
+            return None
+        token = self.get_validated_token(raw)
+        return self.get_user(token), token
+
+    def authenticate_header(self, request: Request) -> str:
+        """Write the challenge of a 401."""
+        return f'{list_header_types()[0]} realm="{self.www_authenticate_realm}"'
+
+    def get_header(self, request: Request) -> bytes | None:
+        """Give the header ``AUTH_HEADER_NAME``."""
+        header = request.META.get(api_settings.AUTH_HEADER_NAME)
+        return header.encode(HTTP_HEADER_ENCODING, "replace") if isinstance(header, str) else header
+
+    def get_raw_token(self, header: bytes) -> bytes | None:
+        """Give what stands behind one of ``AUTH_HEADER_TYPES``; ``None`` for other schemes.
+
+        Raises:
+            AuthenticationFailed: it is one of ours and goes on wrongly.
+        """
+        parts = header.split()
+        if not parts or parts[0].decode("latin-1") not in list_header_types():
+            return None
+        if len(parts) != 2:
+            raise AuthenticationFailed(
+                "Authorization header must contain two space-delimited values",
+                code="bad_authorization_header",
+            )
+        return parts[1]
+
+    @sensitive_variables()
+    def get_validated_token(self, raw_token: bytes | str) -> AccessToken:
+        """Verify a token as one of ``AUTH_TOKEN_CLASSES``.
+
+        Raises:
+            InvalidToken: no class takes it.
+        """
+        messages = []
+        for kind in api_settings.AUTH_TOKEN_CLASSES:
+            try:
+                return kind(raw_token)  # type: ignore[no-any-return]  # a setting
+            except TokenError as error:
+                messages.append(
+                    {
+                        "token_class": kind.__name__,
+                        "token_type": kind.token_type,
+                        "message": str(error),
+                        "reason": error.code,
+                    }
+                )
+            except TemporarilyUnavailable as error:
+                raise to_api_exception(error) from error
+        raise InvalidToken({"detail": "Given token not valid for any token type", "messages": messages})
+
+    def get_user(self, validated_token: AccessToken) -> Any:
+        """Give the token's user: without a query, if the token is drf-tessera's.
+
+        Raises:
+            InvalidToken, AuthenticationFailed: there is no such user, or it is not active.
+        """
+        if validated_token.verified is not None:
+            try:
+                return find_user(validated_token.verified, refuse=_refuse_late)
+            except Refusal as error:
+                raise AuthenticationFailed(error.detail, code=error.code) from None
+            except TemporarilyUnavailable as error:
+                raise to_api_exception(error) from error
+        return self._find_legacy_user(validated_token.payload)
+
+    def _find_legacy_user(self, claims: dict[str, Any]) -> AbstractBaseUser:
+        if api_settings.USER_ID_CLAIM not in claims:
+            raise InvalidToken("Token contained no recognizable user identification")
+        user = legacy.find_user(claims)
+        if user is None:
+            raise AuthenticationFailed("User not found", code="user_not_found")
+        if not user.is_active:
+            raise AuthenticationFailed("User is inactive", code="user_inactive")
+        if not legacy.password_holds(claims, user):
+            raise AuthenticationFailed("The user's password has been changed.", code="password_changed")
+        return user
+
+
+class JWTStatelessUserAuthentication(JWTAuthentication):
+    """The same with a user that is only what the token says."""
+
+    def get_user(self, validated_token: AccessToken) -> TokenUser:
+        """Give the token's user, of ``TOKEN_USER_CLASS``."""
+        if api_settings.USER_ID_CLAIM not in validated_token:
+            raise InvalidToken("Token contained no recognizable user identification")
+        return api_settings.TOKEN_USER_CLASS(validated_token)  # type: ignore[no-any-return]  # a setting
+
+
+JWTTokenUserAuthentication = JWTStatelessUserAuthentication
+
+
+def default_user_authentication_rule(user: Any) -> bool:
+    """Let in whoever exists and is active."""
+    return user is not None and user.is_active
+
+
+def _refuse_late(error: Refusal) -> LateRefusal:
+    return LateRefusal({"detail": error.detail, "code": error.code})

@@ -1,0 +1,64 @@
+"""simplejwt's errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import exceptions, status
+
+from drf_tessera.exceptions import Refusal, TokenExpired
+
+
+class TokenError(Exception):
+    """A token is not accepted. ``code`` is drf-tessera's stable code, where it was that which refused."""
+
+    code = "token_invalid"
+
+
+class ExpiredTokenError(TokenError):
+    """A token has expired."""
+
+    code = "token_expired"
+
+
+class TokenBackendError(Exception):
+    """A token cannot be read."""
+
+
+class TokenBackendExpiredToken(TokenBackendError):
+    """A token cannot be read any more."""
+
+
+class AuthenticationFailed(exceptions.AuthenticationFailed):
+    """401, always in the shape ``{"detail", "code"}``."""
+
+    def __init__(self, detail: Any = None, code: str | None = None) -> None:
+        body: dict[str, Any] = {"detail": self.default_detail, "code": self.default_code}
+        if isinstance(detail, dict):
+            body.update(detail)
+        elif detail is not None:
+            body["detail"] = detail
+        if code is not None:
+            body["code"] = code
+        super().__init__(body)
+
+
+class InvalidToken(AuthenticationFailed):
+    """401 for a token."""
+
+    status_code = status.HTTP_401_UNAUTHORIZED
+    default_detail = _("Token is invalid or expired")
+    default_code = "token_not_valid"
+
+
+def to_token_error(error: Refusal) -> TokenError:
+    """Give simplejwt's error for one of drf-tessera's; its code stays readable."""
+    found = (ExpiredTokenError if isinstance(error, TokenExpired) else TokenError)(error.detail)
+    found.code = error.code
+    return found
+
+
+def to_invalid_token(error: TokenError) -> InvalidToken:
+    """Give the 401 of an error, with the exact reason beside simplejwt's one code."""
+    return InvalidToken({"detail": str(error), "reason": error.code})

@@ -1,0 +1,137 @@
+"""Tokens that simplejwt itself issued: read until they expire, never written."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import jwt
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.views.decorators.debug import sensitive_variables
+
+from drf_tessera.adoption import Predecessor, adopt
+from drf_tessera.keystore import ACCESS_TYPE
+from drf_tessera.tokens import REFRESH_PREFIX, REGISTERED_CLAIMS
+from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
+from rest_framework_simplejwt.settings import api_settings
+
+PACKAGE: Final = "simplejwt"
+MAX_LENGTH: Final = 16_384
+
+
+@sensitive_variables()
+def is_legacy(raw: str) -> bool:
+    """Tell by its header, or the prefix of our refresh tokens, that a token is not one of ours."""
+    if raw.startswith(REFRESH_PREFIX) or len(raw) > MAX_LENGTH:
+        return False
+    try:
+        typ = jwt.get_unverified_header(raw).get("typ")
+    except jwt.InvalidTokenError:
+        return False
+    return not isinstance(typ, str) or typ.lower().removeprefix("application/") != ACCESS_TYPE
+
+
+@sensitive_variables()
+def decode(raw: str, token_type: str | None) -> dict[str, Any]:
+    """Verify a token of simplejwt as simplejwt did, and give its claims.
+
+    The algorithm is the project's, whatever the token says, and always signed.
+
+    Raises:
+        TokenError: in one of its kinds.
+    """
+    for key in _list_keys():
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                raw,
+                key,
+                algorithms=[api_settings.ALGORITHM],
+                audience=api_settings.AUDIENCE,
+                issuer=api_settings.ISSUER,
+                leeway=api_settings.LEEWAY or 0,
+                options={"verify_aud": api_settings.AUDIENCE is not None, "require": ["exp"]},
+            )
+        except jwt.InvalidSignatureError:
+            continue
+        except jwt.ExpiredSignatureError:
+            raise ExpiredTokenError("Token is expired") from None
+        except (jwt.InvalidTokenError, jwt.InvalidKeyError):
+            break
+        return _check_claims(claims, token_type)
+    raise TokenError("Token is invalid")
+
+
+def _list_keys() -> list[Any]:
+    if not api_settings.ALGORITHM.startswith("HS"):
+        return [api_settings.VERIFYING_KEY]
+    given = api_settings.user_settings.get("SIGNING_KEY")
+    return [given] if given else [django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS]
+
+
+def _check_claims(claims: dict[str, Any], token_type: str | None) -> dict[str, Any]:
+    if api_settings.JTI_CLAIM is not None and not isinstance(claims.get(api_settings.JTI_CLAIM), str):
+        raise TokenError("Token has no id")
+    found = claims.get(api_settings.TOKEN_TYPE_CLAIM)
+    if api_settings.TOKEN_TYPE_CLAIM is not None and (not found or token_type not in {None, found}):
+        raise TokenError("Token has wrong type")
+    return claims
+
+
+def find_user(claims: dict[str, Any]) -> AbstractBaseUser | None:
+    """Give the user that the claims name, if there is one and its password is still the same."""
+    named = claims.get(api_settings.USER_ID_CLAIM)
+    model = get_user_model()
+    try:
+        user = model._default_manager.filter(**{api_settings.USER_ID_FIELD: named}).first()
+    except (ValueError, TypeError, OverflowError, model.DoesNotExist):
+        return None
+    if named is None or user is None or str(getattr(user, api_settings.USER_ID_FIELD)) != str(named):
+        return None
+    return user
+
+
+@sensitive_variables()
+def exchange(raw: str) -> str:
+    """Give the refresh token of ours that stands for one of simplejwt's.
+
+    Raises:
+        TokenError: it is not valid, blacklisted, or its user is gone.
+    """
+    claims = decode(raw, "refresh")
+    user = find_user(claims)
+    if user is None or not password_holds(claims, user):
+        raise TokenError("User not found")
+    jti = claims.get(api_settings.JTI_CLAIM or "jti")
+    if not isinstance(jti, str) or is_blacklisted(jti):
+        raise TokenError("Token is blacklisted")
+    return adopt(make_predecessor(claims, jti), user)
+
+
+def make_predecessor(claims: dict[str, Any], jti: str) -> Predecessor:
+    """Describe a verified token of simplejwt to drf-tessera."""
+    own = {api_settings.TOKEN_TYPE_CLAIM, api_settings.JTI_CLAIM, api_settings.REVOKE_TOKEN_CLAIM}
+    kept = {name: claims[name] for name in claims.keys() - REGISTERED_CLAIMS - own}
+    if api_settings.TOKEN_TYPE_CLAIM:
+        kept[api_settings.TOKEN_TYPE_CLAIM] = "access"
+    expires, issued = int(claims["exp"]), claims.get("iat")
+    issued = int(issued) if isinstance(issued, int | float) else expires
+    return Predecessor(package=PACKAGE, jti=jti, issued_at=issued, expires_at=expires, claims=kept)
+
+
+def is_blacklisted(jti: str) -> bool:
+    """Ask simplejwt's own table, where the project has it."""
+    if not apps.is_installed("rest_framework_simplejwt.token_blacklist"):
+        return False
+    found: Any = apps.get_model("token_blacklist", "BlacklistedToken")
+    return bool(found._default_manager.filter(token__jti=jti).exists())
+
+
+def password_holds(claims: dict[str, Any], user: AbstractBaseUser) -> bool:
+    """Tell whether the password is the one of then, where ``CHECK_REVOKE_TOKEN`` noted that."""
+    if not api_settings.CHECK_REVOKE_TOKEN:
+        return True
+    from rest_framework_simplejwt.utils import get_md5_hash_password  # noqa: PLC0415 - beside its only user
+
+    return claims.get(api_settings.REVOKE_TOKEN_CLAIM) == get_md5_hash_password(user.password)

@@ -1,0 +1,102 @@
+"""simplejwt's user without a row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from django.contrib.auth import models as auth_models
+from django.db.models.manager import EmptyManager
+
+from rest_framework_simplejwt.settings import api_settings
+
+if TYPE_CHECKING:
+    from rest_framework_simplejwt.tokens import Token
+
+
+class TokenUser:
+    """A user that is what its token says: for services that have no table of users."""
+
+    is_active = True
+    is_anonymous = False
+    is_authenticated = True
+
+    def __init__(self, token: Token) -> None:
+        self.token = token
+
+    def __str__(self) -> str:
+        return f"TokenUser {self.id}"
+
+    @property
+    def id(self) -> Any:
+        """The user's id, as in the token."""
+        return self.token[api_settings.USER_ID_CLAIM]
+
+    @property
+    def pk(self) -> Any:
+        """The same."""
+        return self.id
+
+    @property
+    def username(self) -> str:
+        """The claim ``username``, or nothing."""
+        return self.token.get("username", "")  # type: ignore[no-any-return]  # a claim
+
+    @property
+    def is_staff(self) -> bool:
+        """The claim ``is_staff``; without one, no."""
+        return self.token.get("is_staff", False) is True
+
+    @property
+    def is_superuser(self) -> bool:
+        """The claim ``is_superuser``; without one, no."""
+        return self.token.get("is_superuser", False) is True
+
+    @property
+    def groups(self) -> Any:
+        """No groups."""
+        return EmptyManager(auth_models.Group)
+
+    @property
+    def user_permissions(self) -> Any:
+        """No permissions."""
+        return EmptyManager(auth_models.Permission)
+
+    def __eq__(self, other: object) -> bool:
+        return self.id == other.id if isinstance(other, TokenUser) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "token":
+            raise AttributeError(name)
+        return self.token.get(name)
+
+    def get_username(self) -> str:
+        """Give the user name."""
+        return self.username
+
+    def get_group_permissions(self, obj: object = None) -> set[str]:
+        """Give none."""
+        return set()
+
+    def get_all_permissions(self, obj: object = None) -> set[str]:
+        """Give none."""
+        return set()
+
+    def has_perm(self, perm: str, obj: object = None) -> bool:
+        """Give none."""
+        return False
+
+    def has_perms(self, perm_list: list[str], obj: object = None) -> bool:
+        """Give none."""
+        return False
+
+    def has_module_perms(self, module: str) -> bool:
+        """Give none."""
+        return False
+
+    def _refuse(self, *args: object) -> NoReturn:
+        raise NotImplementedError("Token users have no DB representation")
+
+    save = delete = set_password = check_password = _refuse

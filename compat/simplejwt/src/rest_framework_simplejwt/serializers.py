@@ -1,0 +1,163 @@
+"""simplejwt's shapes. Each calls one flow of drf-tessera."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from django.contrib.auth import authenticate, get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import update_last_login
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
+from rest_framework import serializers
+
+from drf_tessera import sessions
+from drf_tessera.conf import HEADER
+from drf_tessera.exceptions import Refusal
+from drf_tessera.receivers import checking_password
+from rest_framework_simplejwt import legacy
+from rest_framework_simplejwt.exceptions import AuthenticationFailed, TokenError, to_token_error
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.tokens import SLIDING, RefreshToken, Token, UntypedToken
+
+
+class PasswordField(serializers.CharField):
+    """A password: written, never shown."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["style"] = {**kwargs.get("style", {}), "input_type": "password"}
+        super().__init__(*args, **{**kwargs, "write_only": True})
+
+
+class TokenObtainSerializer(serializers.Serializer[Any]):
+    """Check credentials. ``user`` is who they belong to."""
+
+    username_field = get_user_model().USERNAME_FIELD
+    token_class: type[Token] = RefreshToken
+    default_error_messages = {  # noqa: RUF012 - as REST framework declares it
+        "no_active_account": _("No active account found with the given credentials")
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields[self.username_field] = serializers.CharField(write_only=True)
+        self.fields["password"] = PasswordField(trim_whitespace=False)
+
+    @sensitive_variables()
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Authenticate with the project's backends."""
+        named = {self.username_field: attrs[self.username_field], "password": attrs["password"]}
+        request = self.context.get("request")
+        with checking_password():
+            self.user = authenticate(getattr(request, "_request", request), **named)
+        if (
+            self.user is None
+            or not self.user.is_active
+            or not api_settings.USER_AUTHENTICATION_RULE(self.user)
+        ):
+            self._refuse()
+        return {}
+
+    def _refuse(self) -> NoReturn:
+        raise AuthenticationFailed(self.error_messages["no_active_account"], "no_active_account")
+
+    @classmethod
+    def get_token(cls, user: AbstractBaseUser) -> Any:
+        """Start a session and give its token; overridden to add claims."""
+        return cls.token_class.for_user(user)
+
+
+class TokenObtainPairSerializer(TokenObtainSerializer):
+    """Credentials in, both tokens out."""
+
+    token_class = RefreshToken
+
+    @sensitive_variables()
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Log in."""
+        data = super().validate(attrs)
+        try:
+            refresh = self.get_token(self.user)  # type: ignore[arg-type]  # refused above if it is None
+        except TokenError:
+            self._refuse()  # gone, deactivated, or given another password in this very moment
+        data["refresh"], data["access"] = str(refresh), str(refresh.access_token)
+        if api_settings.UPDATE_LAST_LOGIN:
+            update_last_login(None, self.user)  # type: ignore[arg-type]  # the same
+        return data
+
+
+class TokenRefreshSerializer(serializers.Serializer[Any]):
+    """A refresh token in, an access token and the next refresh token out."""
+
+    refresh = serializers.CharField()
+    access = serializers.CharField(read_only=True)
+    token_class = RefreshToken
+    default_error_messages = {  # noqa: RUF012 - as REST framework declares it
+        "no_active_account": _("No active account found for the given token.")
+    }
+
+    @sensitive_variables()
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refresh. With ``ROTATE_REFRESH_TOKENS: False`` the token is looked at and not spent."""
+        if not api_settings.ROTATE_REFRESH_TOKENS:
+            token = self.token_class(attrs["refresh"])
+            self._ask_rule(token[api_settings.USER_ID_CLAIM])
+            return {"access": str(token.access_token)}
+        if "USER_AUTHENTICATION_RULE" in api_settings.user_settings:
+            self._ask_rule(self.token_class(attrs["refresh"])[api_settings.USER_ID_CLAIM])
+        grant = self.token_class.rotate(attrs["refresh"])
+        data = {"access": grant.access}
+        if grant.refresh is not None:
+            data["refresh"] = grant.refresh
+        elif isinstance(self.initial_data, dict) and "refresh" in self.initial_data:
+            # "Keep the one that you have", to clients that store whatever stands here.
+            data["refresh"] = attrs["refresh"]
+        return data
+
+    def _ask_rule(self, user_id: object) -> None:
+        user = get_user_model()._default_manager.filter(**{api_settings.USER_ID_FIELD: user_id}).first()
+        if not api_settings.USER_AUTHENTICATION_RULE(user):
+            raise AuthenticationFailed(self.error_messages["no_active_account"], "no_active_account")
+
+
+class TokenVerifySerializer(serializers.Serializer[Any]):
+    """Any token in, nothing out if it is valid."""
+
+    token = serializers.CharField(write_only=True)
+
+    @sensitive_variables()
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Verify."""
+        UntypedToken(attrs["token"])
+        return {}
+
+
+class TokenBlacklistSerializer(serializers.Serializer[Any]):
+    """A refresh token in; its session ends."""
+
+    refresh = serializers.CharField(write_only=True)
+    token_class = RefreshToken
+
+    @sensitive_variables()
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Log out."""
+        raw = attrs["refresh"]
+        try:
+            text = legacy.exchange(raw) if legacy.is_legacy(raw) else raw
+            ended = sessions.revoke_by_refresh_token(text, transport=HEADER)
+        except Refusal as error:
+            raise to_token_error(error) from None
+        if not ended:
+            raise TokenError("Token is blacklisted")
+        return {}
+
+
+class _SlidingSerializer(serializers.Serializer[Any]):
+    """Refused, with the way out."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse."""
+        raise TokenError(SLIDING)
+
+
+TokenObtainSlidingSerializer = TokenRefreshSlidingSerializer = _SlidingSerializer

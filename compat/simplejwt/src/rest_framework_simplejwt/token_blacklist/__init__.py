@@ -1,0 +1,1 @@
+"""simplejwt's tables, read and not written."""

@@ -1,0 +1,21 @@
+"""simplejwt's command of this name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+from rest_framework_simplejwt.utils import aware_utcnow
+
+
+class Command(BaseCommand):
+    """Delete the tokens of simplejwt that have expired."""
+
+    help = "Delete the tokens of simplejwt that have expired; tessera_prune deletes ended sessions."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Delete them."""
+        number, _ = OutstandingToken.objects.filter(expires_at__lte=aware_utcnow()).delete()
+        self.stdout.write(f"Deleted {number} rows.")

@@ -1,0 +1,102 @@
+"""simplejwt's views, with drf-tessera's limits: no transaction, no cache, small bodies, throttled logins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.module_loading import import_string
+from django.views.decorators.debug import sensitive_variables
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from drf_tessera.exceptions import TesseraError
+from drf_tessera.rest.errors import to_api_exception
+from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle
+from drf_tessera.rest.views import TokenView
+from rest_framework_simplejwt.exceptions import TokenError, to_invalid_token
+from rest_framework_simplejwt.serializers import TokenObtainSerializer
+from rest_framework_simplejwt.settings import api_settings, list_header_types
+
+
+class TokenViewBase(TokenView, GenericAPIView[Any]):
+    """What the views share; ``serializer_class`` goes before the setting."""
+
+    permission_classes = ()
+    serializer_class: Any = None
+    setting = ""
+    www_authenticate_realm = "api"
+
+    def get_serializer_class(self) -> Any:
+        """Give the class of the view, or of its setting."""
+        return self.serializer_class or import_string(getattr(api_settings, self.setting))
+
+    def get_authenticate_header(self, request: Request) -> str:
+        """Write the challenge of a 401."""
+        return f'{list_header_types()[0]} realm="{self.www_authenticate_realm}"'
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer in simplejwt's shapes."""
+        if isinstance(exc, TokenError):
+            exc = to_invalid_token(exc)
+        elif isinstance(exc, TesseraError):
+            exc = to_api_exception(exc)
+        return APIView.handle_exception(self, exc)
+
+    @sensitive_variables()
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Do what the serializer says."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return Response(serializer.validated_data)
+
+
+class TokenObtainPairView(TokenViewBase):
+    """Exchange credentials for an access and a refresh token."""
+
+    setting = "TOKEN_OBTAIN_SERIALIZER"
+    throttle_classes = (LoginAccountThrottle, LoginAddressThrottle)
+
+    @property
+    def account_fields(self) -> tuple[str, ...]:
+        """Give the names that the throttle looks for in the body."""
+        return (TokenObtainSerializer.username_field, *LoginAccountThrottle.fields)
+
+
+class TokenRefreshView(TokenViewBase):
+    """Exchange a refresh token for an access token and the next refresh token."""
+
+    setting = "TOKEN_REFRESH_SERIALIZER"
+
+
+class TokenVerifyView(TokenViewBase):
+    """Tell whether a token is valid."""
+
+    setting = "TOKEN_VERIFY_SERIALIZER"
+
+
+class TokenBlacklistView(TokenViewBase):
+    """Log out: end the session of a refresh token."""
+
+    setting = "TOKEN_BLACKLIST_SERIALIZER"
+
+
+class TokenObtainSlidingView(TokenViewBase):
+    """Refused, with the way out."""
+
+    setting = "SLIDING_TOKEN_OBTAIN_SERIALIZER"
+
+
+class TokenRefreshSlidingView(TokenViewBase):
+    """Refused, with the way out."""
+
+    setting = "SLIDING_TOKEN_REFRESH_SERIALIZER"
+
+
+token_obtain_pair = TokenObtainPairView.as_view()
+token_refresh = TokenRefreshView.as_view()
+token_verify = TokenVerifyView.as_view()
+token_blacklist = TokenBlacklistView.as_view()
+token_obtain_sliding = TokenObtainSlidingView.as_view()
+token_refresh_sliding = TokenRefreshSlidingView.as_view()

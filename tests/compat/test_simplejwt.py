@@ -1,0 +1,551 @@
+"""The names and shapes of simplejwt, on drf-tessera."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import jwt
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.test import override_settings
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from drf_tessera import sessions
+from drf_tessera.conf import get_settings
+from drf_tessera.models import Session
+from drf_tessera.revocation import forget_feed
+from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
+from rest_framework_simplejwt.models import TokenUser
+from rest_framework_simplejwt.serializers import TokenObtainPairSerializer
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.state import token_backend
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, SlidingToken, UntypedToken
+from tests.compat.originals import simplejwt_token
+from tests.conftest import PASSWORD, bearer
+from tests.settings import USER_MODEL
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.urls("tests.compat.simplejwt_urls"),
+    pytest.mark.skipif(USER_MODEL != "auth.User", reason="the user model is not what is tested"),
+]
+
+
+def obtain(api: APIClient, user: AbstractBaseUser) -> dict[str, str]:
+    answer = api.post("/api/token/", {"username": user.get_username(), "password": PASSWORD})
+    assert answer.status_code == 200, answer.content
+    return answer.json()
+
+
+def refresh(api: APIClient, text: str) -> Any:
+    return api.post("/api/token/refresh/", {"refresh": text})
+
+
+def me(api: APIClient, token: object) -> Any:
+    return api.get("/me/", **bearer(token))
+
+
+def pass_grace() -> None:
+    """Let every session's last rotation be long ago."""
+    Session.objects.update(rotated_at=timezone.now() - timedelta(minutes=5))
+
+
+def make_custom_token(user: Any) -> Any:
+    token = RefreshToken.for_user(user)
+    token["name"] = user.first_name
+    return token
+
+
+class NamedSerializer(TokenObtainPairSerializer):
+    @classmethod
+    def get_token(cls, user: Any) -> Any:
+        token = super().get_token(user)
+        token["name"] = user.first_name
+        return token
+
+
+# -- The views -------------------------------------------------------------------------------------
+
+
+def test_log_in_call_refresh_log_out(api: APIClient, anna: AbstractBaseUser) -> None:
+    pair = obtain(api, anna)
+    assert pair.keys() == {"access", "refresh"}
+    answer = me(api, pair["access"])
+    assert answer.json()["pk"] == anna.pk
+    assert answer.json()["claims"]["user_id"] == str(anna.pk)
+    assert answer.json()["claims"]["token_type"] == "access"
+    again = refresh(api, pair["refresh"]).json()
+    assert again.keys() == {"access", "refresh"}
+    assert again["refresh"] != pair["refresh"]
+    assert me(api, again["access"]).status_code == 200
+    assert api.post("/api/token/blacklist/", {"refresh": again["refresh"]}).json() == {}
+    forget_feed()
+    ended = me(api, again["access"])
+    assert (ended.status_code, ended.json()["code"]) == (401, "token_not_valid")
+    refused = refresh(api, again["refresh"])
+    assert (refused.status_code, refused.json()["code"]) == (401, "token_not_valid")
+    assert refused.json()["reason"] == "session_revoked"
+    assert refused["WWW-Authenticate"] == 'Bearer realm="api"'
+
+
+def test_a_replaced_refresh_token_ends_its_session(api: APIClient, anna: AbstractBaseUser) -> None:
+    first = obtain(api, anna)["refresh"]
+    second = refresh(api, first).json()["refresh"]
+    pass_grace()
+    third = refresh(api, second).json()["refresh"]
+    pass_grace()
+    assert refresh(api, first).json()["reason"] == "refresh_reused"
+    assert refresh(api, third).json()["reason"] == "session_revoked"
+
+
+def test_a_second_tab_is_told_to_keep_its_token(api: APIClient, anna: AbstractBaseUser) -> None:
+    first = obtain(api, anna)["refresh"]
+    assert refresh(api, first).json()["refresh"] != first
+    assert refresh(api, first).json()["refresh"] == first
+
+
+def test_a_protected_call_costs_no_query(
+    api: APIClient, anna: AbstractBaseUser, django_assert_num_queries: Any
+) -> None:
+    access = obtain(api, anna)["access"]
+    me(api, access)
+    with django_assert_num_queries(0):
+        assert me(api, access).status_code == 200
+
+
+def test_shapes_of_errors(api: APIClient, anna: AbstractBaseUser) -> None:
+    wrong = api.post("/api/token/", {"username": "anna", "password": "wrong"})
+    assert wrong.status_code == 401
+    assert wrong.json() == {
+        "detail": "No active account found with the given credentials",
+        "code": "no_active_account",
+    }
+    assert api.post("/api/token/", {}).json() == {
+        "username": ["This field is required."],
+        "password": ["This field is required."],
+    }
+    assert refresh(api, "nonsense").json()["code"] == "token_not_valid"
+    assert api.post("/api/token/blacklist/", {"refresh": "nonsense"}).status_code == 401
+    header = api.get("/me/", HTTP_AUTHORIZATION="Bearer a b")
+    assert (header.status_code, header.json()["code"]) == (401, "bad_authorization_header")
+    assert api.get("/me/", HTTP_AUTHORIZATION="Basic a").status_code == 401
+
+
+@pytest.mark.parametrize("raw", ["", "a.b.c", "tsr_", "tsr_xx", "\x00", "é", "a" * 100_000, "e30.e30."])
+def test_no_text_is_a_server_error(api: APIClient, db: None, raw: str) -> None:
+    for path, field in (("refresh", "refresh"), ("verify", "token"), ("blacklist", "refresh")):
+        assert api.post(f"/api/token/{path}/", {field: raw}).status_code in {400, 401, 413}
+    assert me(api, raw.encode("latin-1", "replace").decode("latin-1")).status_code == 401
+
+
+def test_verify_takes_every_kind(api: APIClient, anna: AbstractBaseUser) -> None:
+    pair = obtain(api, anna)
+    for token in (*pair.values(), simplejwt_token(anna), simplejwt_token(anna, "access")):
+        assert api.post("/api/token/verify/", {"token": token}).json() == {}
+    assert api.post("/api/token/verify/", {"token": pair["access"] + "x"}).status_code == 401
+
+
+def test_logins_are_throttled(api: APIClient, anna: AbstractBaseUser) -> None:
+    wrong = {"username": "anna", "password": "wrong"}
+    statuses = [api.post("/api/token/", wrong).status_code for _ in range(12)]
+    assert statuses[-1] == 429
+
+
+def test_a_second_logout_is_refused_as_simplejwt_does(api: APIClient, anna: AbstractBaseUser) -> None:
+    pair = obtain(api, anna)
+    statuses = [api.post("/api/token/blacklist/", {"refresh": pair["refresh"]}).status_code for _ in range(2)]
+    assert statuses == [200, 401]
+
+
+@override_settings(SIMPLE_JWT={"UPDATE_LAST_LOGIN": True})
+def test_last_login_is_written_if_asked_for(api: APIClient, anna: Any) -> None:
+    obtain(api, anna)
+    anna.refresh_from_db()
+    assert anna.last_login is not None
+
+
+def test_last_login_is_left_alone_by_default(api: APIClient, anna: Any) -> None:
+    obtain(api, anna)
+    anna.refresh_from_db()
+    assert anna.last_login is None
+
+
+def test_a_serializer_adds_claims_for_the_whole_session(api: APIClient, anna: Any) -> None:
+    with override_settings(SIMPLE_JWT={"TOKEN_OBTAIN_SERIALIZER": f"{__name__}.NamedSerializer"}):
+        pair = obtain(api, anna)
+    assert me(api, pair["access"]).json()["claims"]["name"] == "Anna"
+    again = refresh(api, pair["refresh"]).json()
+    assert me(api, again["access"]).json()["claims"]["name"] == "Anna"
+
+
+@override_settings(SIMPLE_JWT={"ROTATE_REFRESH_TOKENS": False})
+def test_without_rotation_the_refresh_token_stays(api: APIClient, anna: AbstractBaseUser) -> None:
+    text = obtain(api, anna)["refresh"]
+    for _ in range(3):
+        answer = refresh(api, text)
+        assert answer.json().keys() == {"access"}
+        assert me(api, answer.json()["access"]).status_code == 200
+        pass_grace()
+
+
+def _refuse_everybody(user: object) -> bool:
+    return False
+
+
+def test_the_projects_rule_is_asked_at_login_and_refresh(api: APIClient, anna: AbstractBaseUser) -> None:
+    text = obtain(api, anna)["refresh"]
+    with override_settings(SIMPLE_JWT={"USER_AUTHENTICATION_RULE": f"{__name__}._refuse_everybody"}):
+        assert refresh(api, text).json()["code"] == "no_active_account"
+        answer = api.post("/api/token/", {"username": "anna", "password": PASSWORD})
+        assert answer.json()["code"] == "no_active_account"
+
+
+def test_inactive_users_get_nothing(api: APIClient, anna: Any) -> None:
+    text = obtain(api, anna)["refresh"]
+    anna.is_active = False
+    anna.save()
+    assert refresh(api, text).status_code == 401
+    assert api.post("/api/token/", {"username": "anna", "password": PASSWORD}).status_code == 401
+    with pytest.raises(TokenError, match="not active"):
+        RefreshToken.for_user(anna)
+
+
+# -- Token objects ---------------------------------------------------------------------------------
+
+
+def test_claims_of_both_tokens(api: APIClient, anna: Any) -> None:
+    token = make_custom_token(anna)
+    access = token.access_token
+    access["only"] = "here"
+    claims = me(api, access).json()["claims"]
+    assert (claims["name"], claims["only"]) == ("Anna", "here")
+    again = refresh(api, str(token)).json()["access"]
+    assert me(api, again).json()["claims"]["name"] == "Anna"
+    assert "only" not in me(api, again).json()["claims"]
+
+
+def test_a_token_reads_as_a_dict(anna: AbstractBaseUser) -> None:
+    token = RefreshToken.for_user(anna)
+    assert token["token_type"] == "refresh"
+    assert token["user_id"] == str(anna.pk)
+    assert token.get("nothing", 1) == 1
+    assert "exp" in token
+    assert set(token) == set(token.payload)
+    assert repr(token) == repr(token.payload)
+    del token["user_id"]
+    assert "user_id" not in token
+
+
+def test_raw_tokens_are_read_again(anna: AbstractBaseUser) -> None:
+    token = RefreshToken.for_user(anna)
+    assert RefreshToken(str(token))["user_id"] == str(anna.pk)
+    access = AccessToken(str(token.access_token))
+    assert access["user_id"] == str(anna.pk)
+    assert str(AccessToken(str(access).encode())) == str(access)
+    assert access.session_id == token.current.login.session_id
+    assert UntypedToken(str(token))["token_type"] == "refresh"
+    assert token_backend.decode(str(access))["user_id"] == str(anna.pk)
+
+
+def test_an_access_token_can_be_signed_again_with_more(api: APIClient, anna: AbstractBaseUser) -> None:
+    access = AccessToken(str(AccessToken.for_user(anna)))
+    access["more"] = 1
+    assert me(api, access).json()["claims"]["more"] == 1
+
+
+def test_a_token_that_ends_its_session(api: APIClient, anna: AbstractBaseUser) -> None:
+    token = RefreshToken.for_user(anna)
+    text, access = str(token), str(token.access_token)
+    token.check_blacklist()
+    assert token.outstand() is None
+    assert RefreshToken(text).blacklist()[1]
+    with pytest.raises(TokenError) as caught:
+        RefreshToken(text)
+    assert caught.value.code == "session_revoked"
+    forget_feed()
+    with pytest.raises(TokenError):
+        AccessToken(access)
+
+
+def test_a_life_can_be_shortened_and_not_lengthened(anna: AbstractBaseUser) -> None:
+    access = RefreshToken.for_user(anna).access_token
+    access.set_exp(lifetime=timedelta(seconds=20))
+    assert AccessToken(str(access))["exp"] <= time.time() + 21
+    access.set_exp(lifetime=timedelta(days=20))
+    assert AccessToken(str(access))["exp"] <= time.time() + 301
+    with pytest.raises(TokenError, match="REFRESH_TOKEN_LIFETIME"):
+        RefreshToken.for_user(anna).set_exp(lifetime=timedelta(days=20))
+
+
+def test_a_subclass_chooses_a_shorter_life(anna: AbstractBaseUser) -> None:
+    class Brief(AccessToken):
+        lifetime = timedelta(seconds=5)
+
+    assert AccessToken(str(Brief.for_user(anna)))["exp"] <= time.time() + 6
+
+
+def test_what_is_refused_says_so(anna: AbstractBaseUser) -> None:
+    with pytest.raises(TokenError, match="Sliding tokens"):
+        SlidingToken.for_user(anna)
+    with pytest.raises(TokenError, match="without verification"):
+        AccessToken("x", verify=False)
+    with pytest.raises(TokenError, match="for_user"):
+        str(AccessToken())
+    with pytest.raises(TokenError, match="for_user"):
+        str(RefreshToken())
+    token = RefreshToken(str(RefreshToken.for_user(anna)))
+    with pytest.raises(TokenError, match="rotate"):
+        token.set_jti()
+    with pytest.raises(Exception, match="for_user"):
+        token_backend.encode({})
+    with pytest.raises(Exception, match="not a well-formed"):
+        token_backend.decode("x")
+
+
+def test_check_exp(anna: AbstractBaseUser) -> None:
+    access = AccessToken.for_user(anna)
+    access.check_exp()
+    with pytest.raises(TokenError, match="no 'other' claim"):
+        access.check_exp("other")
+    access.set_exp(lifetime=timedelta(seconds=-1))
+    with pytest.raises(TokenError, match="has expired"):
+        access.check_exp()
+
+
+def test_the_stateless_user(api: APIClient, anna: AbstractBaseUser) -> None:
+    token = RefreshToken.for_user(anna)
+    token["color"] = "green"
+    answer = api.get("/stateless/", **bearer(token.access_token))
+    assert answer.json() == {"pk": str(anna.pk), "kind": "TokenUser"}
+    user = TokenUser(AccessToken(str(token.access_token)))
+    assert (user.color, user.nothing, user.username, str(user)) == ("green", None, "", f"TokenUser {anna.pk}")
+    assert user == TokenUser(AccessToken.for_user(anna))
+    assert len({user, TokenUser(AccessToken.for_user(anna))}) == 1
+    assert user != object()
+    assert not (user.is_staff or user.is_superuser or user.has_perm("x") or user.has_perms(["x"]))
+    assert not (user.has_module_perms("x") or user.get_all_permissions() or user.get_group_permissions())
+    assert not (user.groups.exists() or user.user_permissions.exists())
+    assert user.get_username() == ""
+    with pytest.raises(NotImplementedError):
+        user.save()
+
+
+# -- Tokens that simplejwt issued before ------------------------------------------------------------
+
+
+def test_an_old_access_token_is_taken_until_it_expires(api: APIClient, anna: AbstractBaseUser) -> None:
+    assert me(api, simplejwt_token(anna, "access")).json()["pk"] == anna.pk
+    assert me(api, simplejwt_token(anna, "access", exp=int(time.time()) - 1)).status_code == 401
+    with pytest.raises(ExpiredTokenError):
+        AccessToken(simplejwt_token(anna, "access", exp=1))
+
+
+def test_an_old_refresh_token_starts_one_session(api: APIClient, anna: AbstractBaseUser) -> None:
+    old = simplejwt_token(anna, name="Anna")
+    first = refresh(api, old).json()
+    assert first.keys() == {"access", "refresh"}
+    assert first["refresh"].startswith("tsr_")
+    assert me(api, first["access"]).json()["claims"]["name"] == "Anna"
+    assert Session.objects.filter(user=anna).count() == 1
+    pass_grace()
+    second = refresh(api, first["refresh"])
+    assert second.status_code == 200
+    assert Session.objects.filter(user=anna).count() == 1
+
+
+def test_a_second_use_of_an_old_refresh_token_is_reuse(api: APIClient, anna: AbstractBaseUser) -> None:
+    old = simplejwt_token(anna)
+    first = refresh(api, old).json()["refresh"]
+    pass_grace()
+    second = refresh(api, first).json()["refresh"]
+    pass_grace()
+    again = refresh(api, old)
+    assert (again.status_code, again.json()["reason"]) == (401, "refresh_reused")
+    assert refresh(api, second).json()["reason"] == "session_revoked"
+
+
+@override_settings(TESSERA={"REFRESH_GRACE": 0, "REFRESH_RECOVERIES": 0})
+def test_it_is_reuse_at_once_under_strict_rotation(api: APIClient, anna: AbstractBaseUser) -> None:
+    old = simplejwt_token(anna)
+    assert refresh(api, old).status_code == 200
+    assert refresh(api, old).json()["reason"] == "refresh_reused"
+
+
+def test_two_tabs_and_a_lost_answer_survive_the_move(api: APIClient, anna: AbstractBaseUser) -> None:
+    old = simplejwt_token(anna)
+    assert refresh(api, old).status_code == 200  # its answer is lost
+    assert refresh(api, old).json()["refresh"] == old  # the second tab
+    pass_grace()
+    recovered = refresh(api, old).json()["refresh"]
+    pass_grace()
+    assert refresh(api, recovered).status_code == 200
+
+
+def test_a_blacklisted_old_token_is_refused(api: APIClient, anna: Any) -> None:
+    old = simplejwt_token(anna, jti="abc")
+    row = OutstandingToken.objects.create(user=anna, jti="abc", token=old, expires_at=timezone.now())
+    BlacklistedToken.objects.create(token=row)
+    assert refresh(api, old).status_code == 401
+    assert not Session.objects.exists()
+    assert str(row)
+    assert str(BlacklistedToken.objects.get())
+
+
+def test_an_old_token_can_be_logged_out(api: APIClient, anna: AbstractBaseUser) -> None:
+    old = simplejwt_token(anna)
+    assert api.post("/api/token/blacklist/", {"refresh": old}).status_code == 200
+    assert refresh(api, old).json()["reason"] == "session_revoked"
+
+
+def test_an_ended_old_token_stays_ended_after_pruning(api: APIClient, anna: AbstractBaseUser) -> None:
+    old = simplejwt_token(anna, exp=int(time.time()) + 30 * 86_400)
+    api.post("/api/token/blacklist/", {"refresh": old})
+    later = timezone.now() + timedelta(days=10)
+    assert sessions.prune(now=later) == 0
+    assert refresh(api, old).json()["reason"] == "session_revoked"
+    assert sessions.prune(now=timezone.now() + timedelta(days=32)) == 1
+
+
+def test_a_logout_everywhere_ends_what_an_old_token_began(api: APIClient, anna: AbstractBaseUser) -> None:
+    old = simplejwt_token(anna)
+    text = refresh(api, old).json()["refresh"]
+    sessions.revoke_all(anna)
+    assert refresh(api, text).status_code == refresh(api, old).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"key": "x" * 40},
+        {"token_type": "access"},
+        {"user_id": "999999"},
+        {"user_id": "01"},
+        {"user_id": None},
+        {"jti": None},
+        {"jti": 7},
+        {"exp": 1},
+        {"token_type": None},
+    ],
+)
+def test_what_simplejwt_would_refuse_is_refused(
+    api: APIClient, anna: AbstractBaseUser, change: dict[str, Any]
+) -> None:
+    assert refresh(api, simplejwt_token(anna, **change)).status_code == 401
+    assert not Session.objects.exists()
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS512"])
+def test_no_other_algorithm_is_taken(api: APIClient, anna: AbstractBaseUser, algorithm: str) -> None:
+    claims = jwt.decode(simplejwt_token(anna, "access"), options={"verify_signature": False})
+    forged = jwt.encode(claims, "" if algorithm == "none" else settings.SECRET_KEY * 2, algorithm=algorithm)
+    assert me(api, forged).status_code == 401
+
+
+def test_an_old_access_token_is_no_refresh_token(api: APIClient, anna: AbstractBaseUser) -> None:
+    assert refresh(api, simplejwt_token(anna, "access")).status_code == 401
+    assert me(api, simplejwt_token(anna)).status_code == 401
+
+
+def test_old_tokens_of_users_who_are_gone_or_inactive(api: APIClient, anna: Any, bob: Any) -> None:
+    gone, idle = simplejwt_token(anna, "access"), simplejwt_token(bob, "access")
+    anna.delete()
+    bob.is_active = False
+    bob.save()
+    assert me(api, gone).json()["code"] == "user_not_found"
+    assert me(api, idle).json()["code"] == "user_inactive"
+    nobody = simplejwt_token(bob, "access", user_id=None)
+    assert me(api, nobody).status_code == 401
+
+
+@override_settings(SIMPLE_JWT={"CHECK_REVOKE_TOKEN": True})
+def test_the_note_of_the_password_is_compared(api: APIClient, anna: Any) -> None:
+    assert me(api, simplejwt_token(anna, "access")).json()["code"] == "password_changed"
+    assert refresh(api, simplejwt_token(anna)).status_code == 401
+    assert RefreshToken.for_user(anna)["hash_password"]
+
+
+def test_an_old_token_outlives_a_change_of_secret_key(api: APIClient, anna: AbstractBaseUser) -> None:
+    old, former = simplejwt_token(anna), settings.SECRET_KEY
+    with override_settings(SECRET_KEY="n" * 50, SECRET_KEY_FALLBACKS=[former]):
+        assert refresh(api, old).status_code == 200
+
+
+def test_a_session_begun_by_an_old_token_outlives_it_too(api: APIClient, anna: AbstractBaseUser) -> None:
+    old, former = simplejwt_token(anna), settings.SECRET_KEY
+    assert refresh(api, old).status_code == 200
+    with override_settings(SECRET_KEY="n" * 50, SECRET_KEY_FALLBACKS=[former]):
+        assert refresh(api, old).json()["refresh"] == old
+    with override_settings(SECRET_KEY="n" * 50, SIMPLE_JWT={"SIGNING_KEY": former}):
+        assert refresh(api, old).json()["reason"] == "refresh_invalid"
+
+
+# -- Settings --------------------------------------------------------------------------------------
+
+
+def test_settings_are_translated_live() -> None:
+    with override_settings(
+        SIMPLE_JWT={
+            "ACCESS_TOKEN_LIFETIME": timedelta(minutes=7),
+            "REFRESH_TOKEN_LIFETIME": timedelta(days=100),
+            "ISSUER": "me",
+            "AUDIENCE": "you",
+            "LEEWAY": 3,
+            "AUTH_HEADER_TYPES": ("JWT", "Bearer"),
+            "SIGNING_KEY": "s" * 40,
+        }
+    ):
+        found = get_settings()
+        assert found.access_lifetime == timedelta(minutes=7) == api_settings.ACCESS_TOKEN_LIFETIME
+        assert found.session_idle_lifetime == found.session_lifetime == api_settings.REFRESH_TOKEN_LIFETIME
+        assert (found.issuer, found.audience, found.header_prefix) == ("me", ("you",), "JWT")
+        assert found.clock_skew == timedelta(seconds=3)
+        assert found.keys[0].alg == "HS256"
+    assert get_settings().access_lifetime == timedelta(minutes=5)
+    with pytest.raises(AttributeError, match="NONSENSE"):
+        _ = api_settings.NONSENSE
+
+
+def test_an_access_token_may_outlive_the_default_session() -> None:
+    with override_settings(SIMPLE_JWT={"ACCESS_TOKEN_LIFETIME": timedelta(days=30)}):
+        assert get_settings().session_idle_lifetime == timedelta(days=30)
+
+
+def test_tessera_goes_before_the_former_setting() -> None:
+    former = {"ACCESS_TOKEN_LIFETIME": timedelta(minutes=7)}
+    with override_settings(SIMPLE_JWT=former, TESSERA={"ACCESS_LIFETIME": 60}):
+        assert get_settings().access_lifetime == timedelta(minutes=1)
+
+
+@override_settings(SIMPLE_JWT={"AUTH_HEADER_TYPES": ("JWT", "Bearer"), "AUTH_HEADER_NAME": "HTTP_X_TOKEN"})
+def test_header_settings(api: APIClient, anna: AbstractBaseUser) -> None:
+    access = str(AccessToken.for_user(anna))
+    for scheme in ("JWT", "Bearer"):
+        assert api.get("/me/", HTTP_X_TOKEN=f"{scheme} {access}").status_code == 200
+    assert me(api, access).status_code == 401
+
+
+def test_asymmetric_keys_go_on(api: APIClient, anna: AbstractBaseUser) -> None:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    chosen = {"ALGORITHM": "RS256", "SIGNING_KEY": private, "VERIFYING_KEY": public.decode()}
+    with override_settings(SIMPLE_JWT=chosen):
+        claims = jwt.decode(simplejwt_token(anna), options={"verify_signature": False})
+        old = jwt.encode(claims, private, algorithm="RS256")
+        fresh = refresh(api, old).json()["access"]
+        assert jwt.decode(fresh, public, algorithms=["RS256"], audience="drf-tessera")["user_id"]
+        assert me(api, fresh).status_code == 200
+        # The public key is no HMAC secret.
+        assert refresh(api, simplejwt_token(anna, key="k" * 64)).status_code == 401
