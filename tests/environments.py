@@ -46,7 +46,9 @@ def install_django(python: str, version: str) -> str:
         subprocess.run([python, "-m", "venv", "--clear", str(DJANGO_6)], check=True)
         _install(inside, "--require-hashes", "-r", str(pinned))
         own = [str(ROOT), *map(str, COMPAT)]
-        _install(inside, "--no-deps", "--no-build-isolation", *(part for path in own for part in ("-e", path)))
+        _install(
+            inside, "--no-deps", "--no-build-isolation", *(part for path in own for part in ("-e", path))
+        )
         mark.touch()
     _install(inside, "--require-hashes", "-r", str(REQUIREMENTS / f"django-{version}.txt"))
     return inside

@@ -21,3 +21,17 @@ def simplejwt_token(user: Any, kind: str = "refresh", *, key: str | None = None,
         **claims,
     }
     return jwt.encode(body, key or settings.SECRET_KEY, algorithm=claims.pop("alg", "HS256"))
+
+
+def tutorial_token(user: Any, *, key: str | None = None, **claims: Any) -> str:
+    """Write a token of djangorestframework-jwt 1.11, with refreshing allowed."""
+    now = int(time.time())
+    body = {
+        "user_id": user.pk,
+        "username": user.get_username(),
+        "exp": now + 300,
+        "email": user.email,
+        "orig_iat": now - 10,
+        **claims,
+    }
+    return jwt.encode(body, key or settings.SECRET_KEY, algorithm="HS256")

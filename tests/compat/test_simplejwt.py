@@ -13,11 +13,6 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.test import override_settings
 from django.utils import timezone
 from rest_framework.test import APIClient
-
-from drf_tessera import sessions
-from drf_tessera.conf import get_settings
-from drf_tessera.models import Session
-from drf_tessera.revocation import forget_feed
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.models import TokenUser
 from rest_framework_simplejwt.serializers import TokenObtainPairSerializer
@@ -25,6 +20,11 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.state import token_backend
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, SlidingToken, UntypedToken
+
+from drf_tessera import sessions
+from drf_tessera.conf import get_settings
+from drf_tessera.models import Session
+from drf_tessera.revocation import forget_feed
 from tests.compat.originals import simplejwt_token
 from tests.conftest import PASSWORD, bearer
 from tests.settings import USER_MODEL
@@ -327,9 +327,15 @@ def test_the_stateless_user(api: APIClient, anna: AbstractBaseUser) -> None:
     assert user == TokenUser(AccessToken.for_user(anna))
     assert len({user, TokenUser(AccessToken.for_user(anna))}) == 1
     assert user != object()
-    assert not (user.is_staff or user.is_superuser or user.has_perm("x") or user.has_perms(["x"]))
-    assert not (user.has_module_perms("x") or user.get_all_permissions() or user.get_group_permissions())
-    assert not (user.groups.exists() or user.user_permissions.exists())
+    assert not (user.is_staff)
+    assert not (user.is_superuser)
+    assert not (user.has_perm("x"))
+    assert not (user.has_perms(["x"]))
+    assert not (user.has_module_perms("x"))
+    assert not (user.get_all_permissions())
+    assert not (user.get_group_permissions())
+    assert not (user.groups.exists())
+    assert not (user.user_permissions.exists())
     assert user.get_username() == ""
     with pytest.raises(NotImplementedError):
         user.save()

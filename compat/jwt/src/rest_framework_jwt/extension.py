@@ -1,0 +1,16 @@
+"""Called when drf-tessera is ready."""
+
+from __future__ import annotations
+
+from django.core.checks import Tags, register
+
+from drf_tessera.conf import translate_setting
+from rest_framework_jwt import checks
+from rest_framework_jwt.settings import translate
+
+
+def connect() -> None:
+    """Have ``JWT_AUTH`` read, and check it."""
+    translate_setting("JWT_AUTH", translate)
+    register(checks.check_distribution, Tags.compatibility)
+    register(checks.check_settings, Tags.security)

@@ -1,0 +1,94 @@
+"""The views of djangorestframework-jwt, with drf-tessera's limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.views.decorators.debug import sensitive_variables
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from drf_tessera.conf import get_settings
+from drf_tessera.csrf import check_site
+from drf_tessera.exceptions import TesseraError
+from drf_tessera.rest.errors import to_api_exception
+from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle
+from drf_tessera.rest.views import TokenView
+from rest_framework_jwt.serializers import (
+    JSONWebTokenSerializer,
+    RefreshJSONWebTokenSerializer,
+    VerifyJSONWebTokenSerializer,
+)
+from rest_framework_jwt.settings import api_settings
+
+
+class JSONWebTokenAPIView(TokenView):
+    """What the views share."""
+
+    permission_classes = ()
+    serializer_class: Any = None
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """Give what the serializer may look at."""
+        return {"request": self.request, "view": self}
+
+    def get_serializer_class(self) -> Any:
+        """Give the class of the serializer."""
+        return self.serializer_class
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        """Make the serializer."""
+        kwargs["context"] = self.get_serializer_context()
+        return self.get_serializer_class()(*args, **kwargs)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer in the shapes of djangorestframework-jwt."""
+        return APIView.handle_exception(self, to_api_exception(exc) if isinstance(exc, TesseraError) else exc)
+
+    @sensitive_variables()
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Do what the serializer says."""
+        name = api_settings.JWT_AUTH_COOKIE
+        if name:
+            check_site(request._request)  # else another site could log its visitors in as somebody else
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        token = serializer.object["token"]
+        user = serializer.object.get("user") or request.user
+        response = Response(api_settings.JWT_RESPONSE_PAYLOAD_HANDLER(token, user, request))
+        if name:
+            seconds = int(get_settings().access_lifetime.total_seconds())
+            secure = not django_settings.DEBUG
+            response.set_cookie(name, token, max_age=seconds, httponly=True, samesite="Lax", secure=secure)
+        return response
+
+
+class ObtainJSONWebToken(JSONWebTokenAPIView):
+    """Exchange credentials for a token."""
+
+    serializer_class = JSONWebTokenSerializer
+    throttle_classes = (LoginAccountThrottle, LoginAddressThrottle)
+
+    @property
+    def account_fields(self) -> tuple[str, ...]:
+        """Give the names that the throttle looks for in the body."""
+        return (JSONWebTokenSerializer().username_field, *LoginAccountThrottle.fields)
+
+
+class VerifyJSONWebToken(JSONWebTokenAPIView):
+    """Tell whether a token is valid."""
+
+    serializer_class = VerifyJSONWebTokenSerializer
+
+
+class RefreshJSONWebToken(JSONWebTokenAPIView):
+    """Exchange a token that has not expired for a new one."""
+
+    serializer_class = RefreshJSONWebTokenSerializer
+
+
+obtain_jwt_token = ObtainJSONWebToken.as_view()
+refresh_jwt_token = RefreshJSONWebToken.as_view()
+verify_jwt_token = VerifyJSONWebToken.as_view()
