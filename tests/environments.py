@@ -1,4 +1,4 @@
-"""The environment in which the tests run on Django 6, which needs Python 3.12 or newer."""
+"""The other environments of the tests: Django 6, which needs Python 3.12 or newer, and real applications."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "requirements"
 DJANGO_6 = ROOT / ".venv-django6"
+APPLICATIONS = ROOT / ".venv-applications"
 COMPAT = (ROOT / "compat" / "simplejwt", ROOT / "compat" / "jwt")
 OLDEST = (3, 12)
 _PRINT_VERSION = "import sys; print(*sys.version_info[:2])"
@@ -51,6 +52,23 @@ def install_django(python: str, version: str) -> str:
         )
         mark.touch()
     _install(inside, "--require-hashes", "-r", str(REQUIREMENTS / f"django-{version}.txt"))
+    return inside
+
+
+def install_applications(python: str) -> str:
+    """Make, at need, the environment of real applications on ours; give its interpreter."""
+    # Without dependencies: one of theirs is the original in whose place ours is.
+    return _make(APPLICATIONS, python, REQUIREMENTS / "applications.txt", "--no-deps")
+
+
+def _make(folder: Path, python: str, pinned: Path, *options: str) -> str:
+    inside, mark = str(folder / "bin" / "python"), folder / ".installed"
+    if not mark.exists() or mark.stat().st_mtime < pinned.stat().st_mtime:
+        subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=True)
+        _install(inside, *options, "--require-hashes", "-r", str(pinned))
+        own = [part for path in (ROOT, *COMPAT) for part in ("-e", str(path))]
+        _install(inside, "--no-deps", "--no-build-isolation", *own)
+        mark.touch()
     return inside
 
 
