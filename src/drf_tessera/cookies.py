@@ -93,18 +93,19 @@ def _read(request: HttpRequest, name: str) -> str | None:
     of the attacker's: the victim would then work in the attacker's account. Nothing in the header tells
     which of two is ours, so neither is taken.
     """
-    if name not in request.COOKIES:
-        return None
     header = request.META.get("HTTP_COOKIE", "")
-    found = {
-        value
-        for pair in header.split(";")
-        if pair.partition("=")[0].strip() == name
-        for value in parse_cookie(pair).values()
-    }
+    if name not in header:
+        return None
+    found = set()
+    for pair in header.split(";"):
+        written, _, value = pair.partition("=")
+        # As browsers strip names: Django's parse_cookie takes Unicode spaces away too, and with one of
+        # those before it a name has no prefix to the browser, so any subdomain may set it.
+        if written.strip(" \t") == name:
+            found.update(parse_cookie(f"x={value}").values())
     if len(found) > 1:
         raise CookieAmbiguous(name)
-    return request.COOKIES[name] or None
+    return next(iter(found), None) or None
 
 
 def set_refresh_cookie(

@@ -59,6 +59,40 @@ describe("a request", () => {
     assert.equal(found.token, "access-session-1-0");
   });
 
+  test("is not sent as somebody else who has logged in meanwhile", async () => {
+    const server = new Server();
+    const client = open(server);
+    await client.login(ANNA);
+    client.clock.advance(10_000);
+    server.faults.push(() => refuse(503, "temporarily_unavailable", { "Retry-After": "0.3" }));
+    const note = client.fetch(API, { method: "POST", body: "anna's secret note" });
+    note.catch(() => {});
+    await settle(100);
+    await client.login({ username: "bob", password: "right" });
+    await assert.rejects(note, { code: "superseded" });
+    assert.equal(server.log.some((request) => request.url === API), false);
+  });
+
+  test("that a gateway refuses logs nobody out", async () => {
+    const server = new Server();
+    const client = open(server);
+    await client.login(ANNA);
+    server.faults.push(() => refuse(401, "UNAUTHORIZED"));
+    await assert.rejects(client.refresh(), { code: "UNAUTHORIZED", status: 401 });
+    assert.equal(client.signedIn, true);
+    await client.refresh();
+    assert.deepEqual(client.events, ["signedin", "refreshed"]);
+  });
+
+  test("is not kept back by an unreadable cookie, and knows origins by whatever way they are written", async () => {
+    const server = new Server();
+    const environment = { cookies: () => "csrftoken=%" };
+    const client = open(server, { environment, origins: ["https://Files.example.com:443/x/"] });
+    await client.login(ANNA);
+    await client.fetch("https://files.example.com/notes/");
+    assert.equal(server.log.at(-1).headers.get("Authorization"), "Bearer access-session-1-0");
+  });
+
   test("to another origin goes out as it is", async () => {
     const server = new Server();
     const client = open(server);
@@ -505,6 +539,16 @@ describe("logging out", () => {
     assert.equal(client.user.username, "bob");
   });
 
+  test("goes on telling the server when the page is left", async () => {
+    const server = new Server();
+    const kept = [];
+    const fetch = (address, init) => (kept.push([address.split("/").at(-2), init.keepalive]), server.fetch(address, init));
+    const client = open(server, { environment: { fetch } });
+    await client.login(ANNA);
+    await client.logout();
+    assert.deepEqual(kept, [["token", false], ["revoke", true]]);
+  });
+
   test("is told to the server again after a passing trouble", async () => {
     const server = new Server();
     const client = open(server);
@@ -614,6 +658,20 @@ describe("tabs", () => {
     await second.login({ username: "bob", password: "right" });
     await settle();
     assert.equal(first.user.username, "bob");
+  });
+
+  test("a logout that is still tried does not end the login of another tab", async () => {
+    const [server, [first, second]] = tabs(2);
+    await first.login(ANNA);
+    await settle();
+    server.faults.push(() => refuse(503, "temporarily_unavailable", { "Retry-After": "0.2" }));
+    const pending = first.logout().catch((error) => error.code);
+    await settle();
+    await second.login({ username: "bob", password: "right" });
+    await settle(400);
+    assert.equal(await pending, "temporarily_unavailable");
+    assert.equal(server.live.has(second.session), true);
+    assert.deepEqual([first.user.username, second.user.username], ["bob", "bob"]);
   });
 
   test("share the refusal of a session", async () => {

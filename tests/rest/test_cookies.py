@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse
 from django.test import RequestFactory
 from rest_framework.request import Request
@@ -24,6 +26,7 @@ pytestmark = pytest.mark.django_db
 
 REFRESH = "__Secure-tessera_refresh_token"
 ACCESS = "__Host-tessera_access_token"
+HOST_REFRESH = "__Host-tessera_refresh_token"
 BOTH = {"PROFILE": ["api", "browser"]}
 
 
@@ -612,3 +615,26 @@ def test_a_form_logs_in_by_cookie(browser: Browser, anna: AbstractBaseUser) -> N
 
 def _header(token: str) -> dict[str, str]:
     return {"authorization": bearer(token)["HTTP_AUTHORIZATION"]}
+
+
+@pytest.mark.parametrize("space", ["\u2000", "\u00a0", "\u0085", "\u3000", "\u2028", "\x1c"])
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_a_name_that_only_looks_like_ours_is_not_ours(settings: Any, space: str, kind: str) -> None:
+    """To a browser a name behind such a space has no prefix: any subdomain may set it."""
+    settings.TESSERA = {"PROFILE": "browser", "ACCESS_COOKIE": True, "COOKIE_PATH": "/"}
+
+    def make(header: str) -> Any:
+        if kind == "wsgi":
+            return RequestFactory().post("/x", HTTP_COOKIE=header.encode().decode("latin-1"))
+        raw = [(b"cookie", header.encode()), (b"host", b"testserver")]
+        scope = {"type": "http", "method": "POST", "path": "/x", "headers": raw, "query_string": b""}
+        return ASGIRequest(scope, io.BytesIO())
+
+    for name, read in ((ACCESS, cookies.read_access_cookie), (HOST_REFRESH, _read_refresh)):
+        assert read(make(f"{space}{name}=evil")) is None
+        assert read(make(f"{name}=good; {space}{name}=evil")) == "good"
+        assert read(make(f"{space}{name}=evil; \t{name}=good")) == "good"
+
+
+def _read_refresh(request: Any) -> str | None:
+    return cookies.read_refresh_cookie(request, "/")

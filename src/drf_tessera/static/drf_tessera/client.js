@@ -27,6 +27,9 @@ export class TesseraError extends Error {
 
 const UNAVAILABLE = "unavailable";
 const SUPERSEDED = "superseded";
+// What our server says when a session is over; any other 401 may be a gateway's, which knows nothing of it.
+const REFUSAL = /^(refresh_|session_|user_|transport_mismatch$)/;
+const LONGEST_WAIT = 60; // seconds, whatever a server asks for: a timer of a month would be none
 const MARGIN = 10; // seconds before its end that a token is no longer sent, if it lives long enough
 // Milliseconds. A broadcast may come later than the lock that it was sent under. So a tab keeps the lock for a
 // moment after it has told the others, and whoever gets it waits for news: longer, if it saw another tab
@@ -50,8 +53,8 @@ export function createClient({
     throw new TypeError(`transport is "cookie" or "header", not ${JSON.stringify(transport)}.`);
   }
   const world = { ...readEnvironment(), ...environment };
-  const base = new URL(baseUrl.endsWith("/") ? baseUrl : `${baseUrl}/`, world.location);
-  const allowed = new Set([base.origin, ...origins]);
+  const base = new URL(baseUrl.endsWith("/") ? baseUrl : `${baseUrl}/`, world.location.href);
+  const allowed = new Set([base, ...origins].map((address) => new URL(address).origin));
   const name = `tessera:${base.href}`;
   const byCookie = transport === "cookie";
   const listeners = new Map();
@@ -100,6 +103,7 @@ export function createClient({
       if (state?.session === message.session) forget(message.reason);
     } else if (message.type === "grant" && !ended.has(message.grant.session)) {
       const grant = message.grant;
+      leaving?.abort(); // as in login(): the cookie belongs to somebody else by now
       if (state && state.session !== grant.session) replace(); // another login has the cookie now
       take(grant, message.age);
     }
@@ -174,7 +178,7 @@ export function createClient({
 
   // -- Talking to the token endpoints ------------------------------------------------------------
 
-  async function call(method, path, body, { signal } = {}) {
+  async function call(method, path, body, { signal, keepalive = false } = {}) {
     const headers = { Accept: "application/json", "Content-Type": "application/json" };
     const csrf = byCookie && base.origin === world.location.origin && readCookie(world.cookies(), csrfCookie);
     if (csrf) headers["X-CSRFToken"] = csrf; // for browsers that send neither Origin nor Sec-Fetch-Site
@@ -186,6 +190,7 @@ export function createClient({
         body: JSON.stringify(body),
         credentials: byCookie ? "include" : "omit",
         cache: "no-store",
+        keepalive, // a page that is left keeps on telling of a logout
         signal,
       });
       text = await response.text();
@@ -251,7 +256,7 @@ export function createClient({
 
   /** Milliseconds to wait: longer each time, at random so that clients do not come back all at once. */
   function backOff(attempt, error) {
-    return Math.max(50, Math.min(30_000, 500 * 2 ** attempt) * world.random(), error.retryAfter * 1000);
+    return Math.max(50, Math.min(30_000, 500 * 2 ** attempt) * world.random(), Math.min(error.retryAfter, LONGEST_WAIT) * 1000);
   }
 
   async function renew(signal, begun, seen, contended) {
@@ -271,7 +276,7 @@ export function createClient({
 
   /** Only a definite refusal signs out; a CSRF failure (403), say, is told and changes nothing. */
   function conclude(error) {
-    if (error.status === 401) end(error.code);
+    if (error.status === 401 && REFUSAL.test(error.code)) end(error.code);
     return error;
   }
 
@@ -380,7 +385,7 @@ export function createClient({
     if (!byCookie && !refreshToken) return { revoked: false };
     const controller = (leaving = new AbortController());
     const body = byCookie ? {} : { refresh: refreshToken };
-    return insist((signal) => call("POST", "revoke/", body, { signal }), controller.signal);
+    return insist((signal) => call("POST", "revoke/", body, { signal, keepalive: true }), controller.signal);
   }
 
   /** Try for as long as somebody has the patience. */
@@ -424,11 +429,16 @@ export function createClient({
 
   async function fetchWithToken(input, init) {
     const given = input instanceof Request ? input : null;
-    const url = new URL(given?.url ?? input, world.location);
+    const url = new URL(given?.url ?? input, world.location.href);
     const headers = new Headers(init?.headers ?? given?.headers);
     if (!allowed.has(url.origin) || headers.has("Authorization")) return world.fetch(input, init);
     const signal = init?.signal ?? given?.signal;
+    const asking = state?.session;
     const held = await unlessAborted(ready(), signal);
+    if (asking && held && held.session !== asking) {
+      // As nobody else than who asked: a note of one person is not stored in the name of the next.
+      throw new TesseraError(SUPERSEDED, "Somebody logged in or out meanwhile.");
+    }
     if (!held) return world.fetch(input, init);
     const request = new Request(given ?? url, init);
     const spare = request.clone();
@@ -522,7 +532,11 @@ function readAnswer(response, text) {
 
 function readCookie(cookies, name) {
   const found = cookies.split("; ").find((pair) => pair.startsWith(`${name}=`));
-  return found && decodeURIComponent(found.slice(name.length + 1));
+  try {
+    return found && decodeURIComponent(found.slice(name.length + 1));
+  } catch {
+    return undefined; // "%" alone, say: any subdomain can plant it, and nobody should be kept out by it
+  }
 }
 
 /** What a browser has, and what does without it. */
