@@ -32,19 +32,21 @@ import stands; ``tests/test_architecture.py`` holds the code to it.
 24. backends: log in with an e-mail address
 25. login: from credentials to a session
 26. routes: where views are mounted
-27. csrf: whether the site itself made a request
-28. cookies: the two cookies, set and deleted alike
-29. transports: how tokens travel
-30. rest.errors: one shape for every error
-31. rest.authentication: the authentication classes
-32. rest.throttling: limits on guessing passwords
-33. rest.serializers: what the endpoints read and write
-34. rest.views: the endpoints
-35. rest.urls: their addresses
-36. checks: what manage.py check says
-37. admin: sessions in Django's admin
-38. apps: the Django app
-39. management.commands.tessera_prune: delete the sessions that have ended
+27. verdicts: what becomes of other packages' settings and names
+28. csrf: whether the site itself made a request
+29. cookies: the two cookies, set and deleted alike
+30. transports: how tokens travel
+31. rest.errors: one shape for every error
+32. rest.authentication: the authentication classes
+33. rest.throttling: limits on guessing passwords
+34. rest.serializers: what the endpoints read and write
+35. rest.views: the endpoints
+36. rest.urls: their addresses
+37. checks: what manage.py check says
+38. admin: sessions in Django's admin
+39. apps: the Django app
+40. management.commands.tessera_prune: delete the sessions that have ended
+41. management.commands.tessera_migrate_check: what would change for a project
 
 The packages ``jose``, ``rest``, ``management`` and ``migrations`` hold modules and no code of their
 own (a migration imports what Django writes into it). Below, the public names, loaded when they are

@@ -96,7 +96,7 @@ def _read(request: HttpRequest, name: str) -> str | None:
     header = request.META.get("HTTP_COOKIE", "")
     if name not in header:
         return None
-    found = set()
+    found: set[str] = set()
     for pair in header.split(";"):
         written, _, value = pair.partition("=")
         # As browsers strip names: Django's parse_cookie takes Unicode spaces away too, and with one of

@@ -1,0 +1,93 @@
+"""``manage.py tessera_import_simplejwt``: sessions for the tokens of simplejwt, ahead of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from drf_tessera.adoption import Predecessor, adopt_many
+from drf_tessera.exceptions import TemporarilyUnavailable, UserGone
+from drf_tessera.tokens import to_timestamp
+from rest_framework_simplejwt.legacy import PACKAGE
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+
+FIELDS = ("pk", "jti", "user_id", "created_at", "expires_at")
+
+
+class Command(BaseCommand):
+    """Import in batches; safe to interrupt, and a second run goes on where the first one stopped."""
+
+    help = (
+        "Write a session for each refresh token of simplejwt that has not expired, an ended one for each "
+        "that is blacklisted: then a new password or a logout everywhere ends those tokens too. Tokens "
+        "that are not imported are taken over when they are first used."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add --batch-size and --after."""
+        parser.add_argument("--batch-size", type=int, default=1000, help="rows for each transaction (1000)")
+        parser.add_argument(
+            "--after", type=int, default=0, help="begin after this id of OutstandingToken (0)"
+        )
+
+    def handle(self, *args: Any, batch_size: int, after: int, **options: Any) -> None:
+        """Import, with a bar."""
+        if batch_size < 1:
+            raise CommandError("--batch-size must be 1 or more.")
+        rows = OutstandingToken.objects.filter(expires_at__gt=timezone.now(), user__isnull=False).order_by(
+            "pk"
+        )
+        total, done, written = rows.filter(pk__gt=after).count(), 0, 0
+        for batch in _read_batches(rows, after, batch_size):
+            written += self._write(batch)
+            done += len(batch)
+            self._show(done, total, batch[-1][0])
+        self.stdout.write(
+            self.style.SUCCESS(
+                f"{written} sessions written; {done - written} were there, or their users are gone."
+            )
+        )
+
+    def _write(self, batch: list[Any]) -> int:
+        found = BlacklistedToken.objects.filter(token__in=[row[0] for row in batch])
+        ended = set(found.values_list("token", flat=True))
+        wanted = [(_describe(row), row[2], row[0] in ended) for row in batch]
+        try:
+            return adopt_many(wanted)
+        except UserGone:
+            # Somebody deleted a user just now: all but that one's.
+            return sum(map(_write_one, wanted))
+        except TemporarilyUnavailable as error:
+            raise CommandError(f"{error.detail} Go on with --after {batch[0][0] - 1}.") from error
+
+    def _show(self, done: int, total: int, last: int) -> None:
+        terminal, share = self.stderr.isatty(), done / max(total, 1)
+        bar = f"[{'#' * int(30 * share):<30}] {share:4.0%} {done} of {total}, id {last}"
+        self.stderr.write(f"\r{bar}" if terminal else bar, ending="" if terminal and done < total else "\n")
+
+
+def _read_batches(rows: Any, after: int, size: int) -> Iterator[list[Any]]:
+    # Onward from the last key, so that no cursor and no offset grows with the table.
+    while batch := list(rows.filter(pk__gt=after).values_list(*FIELDS)[:size]):
+        yield batch
+        after = batch[-1][0]
+
+
+def _describe(row: Any) -> Predecessor:
+    _, jti, _, created, expires = row
+    return Predecessor(
+        package=PACKAGE,
+        jti=jti,
+        issued_at=int(to_timestamp(created or expires)),
+        expires_at=int(to_timestamp(expires)),
+    )
+
+
+def _write_one(wanted: Any) -> int:
+    try:
+        return adopt_many([wanted])
+    except UserGone:
+        return 0

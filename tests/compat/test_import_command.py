@@ -1,0 +1,237 @@
+"""``tessera_import_simplejwt`` and ``tessera_migrate_check``."""
+
+from __future__ import annotations
+
+import io
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rest_framework_jwt.settings
+import rest_framework_simplejwt.settings
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+
+from drf_tessera import adoption, sessions
+from drf_tessera.exceptions import TemporarilyUnavailable, UserGone
+from drf_tessera.models import Session
+from drf_tessera.verdicts import JWT_AUTH, NAMES, SIMPLE_JWT, Kind, find_name
+from tests.compat.originals import simplejwt_token
+from tests.servers import ROOT
+from tests.settings import USER_MODEL
+
+MIGRATE = ROOT / "docs" / "migrate"
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(USER_MODEL != "auth.User", reason="the user model is not what is tested"),
+]
+
+
+def make_row(user: Any, number: int, *, days: int = 1) -> OutstandingToken:
+    now = timezone.now()
+    token = simplejwt_token(user, jti=f"jti-{number}") if user else "x"
+    return OutstandingToken.objects.create(
+        user=user,
+        jti=f"jti-{number}",
+        token=token,
+        created_at=now - timedelta(days=2),
+        expires_at=now + timedelta(days=days),
+    )
+
+
+def run(**options: Any) -> tuple[str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    call_command("tessera_import_simplejwt", stdout=out, stderr=err, **options)
+    return out.getvalue(), err.getvalue()
+
+
+def refresh(api: APIClient, row: OutstandingToken) -> Any:
+    return api.post("/api/token/refresh/", {"refresh": row.token})
+
+
+@pytest.mark.urls("tests.compat.simplejwt_urls")
+def test_each_token_becomes_the_session_that_its_use_would_have_begun(api: APIClient, anna: Any) -> None:
+    rows = [make_row(anna, number) for number in range(5)]
+    BlacklistedToken.objects.create(token=rows[0])
+    make_row(anna, 5, days=-1)
+    make_row(None, 6)
+    out, err = run(batch_size=2)
+    assert out.startswith("5 sessions written; 0 were there")
+    assert len(err.splitlines()) == 3
+    assert err.splitlines()[-1].startswith("[##############################] 100% 5 of 5")
+    assert Session.objects.filter(user=anna).count() == 5
+    assert sessions.live_sessions(anna.pk).count() == 4
+    assert refresh(api, rows[0]).status_code == 401
+    assert refresh(api, rows[1]).status_code == 200
+    assert Session.objects.count() == 5
+
+
+@pytest.mark.urls("tests.compat.simplejwt_urls")
+def test_a_new_password_ends_what_was_imported(api: APIClient, anna: Any) -> None:
+    row = make_row(anna, 1)
+    run()
+    anna.set_password("another horse")
+    anna.save()
+    assert refresh(api, row).json()["reason"] == "session_revoked"
+
+
+@pytest.mark.urls("tests.compat.simplejwt_urls")
+def test_what_was_used_before_the_import_stays_as_it_is(api: APIClient, anna: Any) -> None:
+    row = make_row(anna, 1)
+    text = refresh(api, row).json()["refresh"]
+    assert run()[0].startswith("0 sessions written; 1 were there")
+    Session.objects.update(rotated_at=timezone.now() - timedelta(minutes=5))
+    assert api.post("/api/token/refresh/", {"refresh": text}).status_code == 200
+
+
+def test_a_second_run_goes_on_where_the_first_one_stopped(anna: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [make_row(anna, number) for number in range(4)]
+    calls = []
+
+    def fail(found: Any) -> int:
+        calls.append(len(found))
+        if len(calls) == 2:
+            raise TemporarilyUnavailable
+        return adoption.adopt_many(found)
+
+    place = "rest_framework_simplejwt.token_blacklist.management.commands.tessera_import_simplejwt"
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{place}.adopt_many", fail)
+        with pytest.raises(CommandError, match=f"--after {rows[2].pk - 1}"):
+            run(batch_size=2)
+    assert Session.objects.count() == 2
+    assert run(batch_size=2)[0].startswith("2 sessions written; 2 were there")
+    assert run(after=rows[2].pk - 1)[0].startswith("0 sessions written; 2 were there")
+
+
+def test_a_user_who_is_deleted_takes_nobody_along(anna: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        make_row(anna, number)
+    place = "rest_framework_simplejwt.token_blacklist.management.commands.tessera_import_simplejwt"
+
+    def fail(found: Any) -> int:
+        if len(found) > 1 or found[0][0].jti == "jti-1":
+            raise UserGone
+        return adoption.adopt_many(found)
+
+    monkeypatch.setattr(f"{place}.adopt_many", fail)
+    assert run()[0].startswith("2 sessions written; 1 were there, or their users are gone")
+
+
+def test_a_user_without_a_row_is_gone(anna: Any) -> None:
+    old = adoption.Predecessor(package="x", jti="y", issued_at=1, expires_at=2**31)
+    with pytest.raises(UserGone):
+        adoption.adopt_many([(old, 999_999, False)])
+
+
+def test_the_number_of_statements_follows_the_batches(anna: Any) -> None:
+    for number in range(40):
+        make_row(anna, number)
+    counts = []
+    for size in (40, 20, 10):
+        Session.objects.all().delete()
+        with CaptureQueriesContext(
+            connection,
+        ) as seen:
+            run(batch_size=size)
+        counts.append(len(seen))
+    each = counts[1] - counts[0]
+    assert counts[2] - counts[1] == 2 * each
+
+
+def test_a_batch_of_nothing_is_refused(db: None) -> None:
+    with pytest.raises(CommandError, match="1 or more"):
+        run(batch_size=0)
+    assert run()[0].startswith("0 sessions written")
+
+
+# -- tessera_migrate_check -------------------------------------------------------------------------
+
+
+def check(**chosen: Any) -> str:
+    out = io.StringIO()
+    with override_settings(**chosen):
+        call_command("tessera_migrate_check", stdout=out)
+    return out.getvalue()
+
+
+@pytest.mark.urls("tests.compat.simplejwt_urls")
+def test_it_says_what_would_change() -> None:
+    found = check(
+        SIMPLE_JWT={"JWK_URL": "x", "AUTH_HEADER_TYPES": ("Bearer",), "NONSENSE": 1},
+        JWT_AUTH={"JWT_VERIFY": False},
+        REST_AUTH={},
+        REST_FRAMEWORK={
+            "DEFAULT_AUTHENTICATION_CLASSES": [
+                "rest_framework_jwt.authentication.JSONWebTokenAuthentication",
+                "rest_framework.authentication.BasicAuthentication",
+            ]
+        },
+    )
+    assert "refused SIMPLE_JWT['JWK_URL']: " in found
+    assert "same    SIMPLE_JWT['AUTH_HEADER_TYPES']\n" in found
+    assert "refused SIMPLE_JWT['NONSENSE']: There is no such key" in found
+    assert "refused JWT_AUTH['JWT_VERIFY']: " in found
+    assert "better  REST_FRAMEWORK: rest_framework_jwt.authentication.JSONWebTokenAuthentication" in found
+    assert "Basic" not in found
+    assert "better  /api/token/refresh/ (TokenRefreshView): " in found
+    assert "better  SIMPLE_JWT['ROTATE_REFRESH_TOKENS']: It is not written in this project" in found
+    assert "by hand REST_AUTH: docs/migrate/from-dj-rest-auth.md" in found
+    assert re.search(r"\d+ names: 1 same, \d+ better, 3 refused\.", found)
+
+
+def test_a_project_of_none_of_these_packages_has_nothing_to_change() -> None:
+    assert check().splitlines()[-1] == "0 names: 0 same, 0 better, 0 refused."
+
+
+@pytest.mark.urls("tests.compat.simplejwt_urls")
+def test_rotation_that_is_written_is_no_surprise() -> None:
+    assert "not written" not in check(SIMPLE_JWT={"ROTATE_REFRESH_TOKENS": True})
+
+
+# -- The tables ------------------------------------------------------------------------------------
+
+
+def test_every_setting_of_the_originals_is_judged() -> None:
+    assert set(SIMPLE_JWT) == set(rest_framework_simplejwt.settings.DEFAULTS)
+    assert set(JWT_AUTH) == set(rest_framework_jwt.settings.DEFAULTS)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if NAMES[name].kind is not Kind.REFUSED])
+def test_a_name_that_is_not_refused_is_there(name: str) -> None:
+    from django.utils.module_loading import import_string
+
+    assert import_string(name)
+
+
+def test_a_name_is_found_by_what_it_stands_in() -> None:
+    assert find_name("rest_framework_jwt.blacklist.models.Anything") == (
+        "rest_framework_jwt.blacklist",
+        NAMES["rest_framework_jwt.blacklist"],
+    )
+    assert find_name("somewhere.else") is None
+
+
+def read_rows(page: Path) -> set[tuple[str, str, str]]:
+    row = r"^\| `([^`]+)` \| (same|better|refused) \| ?(.*?) ?\|$"
+    return set(re.findall(row, page.read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("page", "settings", "package"),
+    [
+        ("from-simplejwt.md", SIMPLE_JWT, "rest_framework_simplejwt."),
+        ("from-djangorestframework-jwt.md", JWT_AUTH, "rest_framework_jwt."),
+    ],
+)
+def test_the_pages_say_what_the_command_says(page: str, settings: Any, package: str) -> None:
+    names = {name.removeprefix(package): NAMES[name] for name in NAMES if name.startswith(package)}
+    expected = {(name, str(verdict.kind), verdict.text) for name, verdict in {**settings, **names}.items()}
+    assert read_rows(MIGRATE / page) == expected
