@@ -6,13 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "requirements"
 DJANGO_6 = ROOT / ".venv-django6"
 APPLICATIONS = ROOT / ".venv-applications"
+ORIGINAL = ROOT / ".venv-original"
 COMPAT = (ROOT / "compat" / "simplejwt", ROOT / "compat" / "jwt")
 OLDEST = (3, 12)
 _PRINT_VERSION = "import sys; print(*sys.version_info[:2])"
@@ -61,13 +62,20 @@ def install_applications(python: str) -> str:
     return _make(APPLICATIONS, python, REQUIREMENTS / "applications.txt", "--no-deps")
 
 
-def _make(folder: Path, python: str, pinned: Path, *options: str) -> str:
+def install_original(python: str) -> str:
+    """Make, at need, an environment of simplejwt itself, without anything of ours; give its interpreter."""
+    return _make(ORIGINAL, python, REQUIREMENTS / "bench-simplejwt.txt", own=())
+
+
+def _make(
+    folder: Path, python: str, pinned: Path, *options: str, own: Sequence[Path] = (ROOT, *COMPAT)
+) -> str:
     inside, mark = str(folder / "bin" / "python"), folder / ".installed"
     if not mark.exists() or mark.stat().st_mtime < pinned.stat().st_mtime:
         subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=True)
         _install(inside, *options, "--require-hashes", "-r", str(pinned))
-        own = [part for path in (ROOT, *COMPAT) for part in ("-e", str(path))]
-        _install(inside, "--no-deps", "--no-build-isolation", *own)
+        for path in own:
+            _install(inside, "--no-deps", "--no-build-isolation", "-e", str(path))
         mark.touch()
     return inside
 

@@ -44,6 +44,9 @@ T = TypeVar("T")
 MAX_ATTEMPTS: Final = 10
 """How often a write is tried again after another writer was faster."""
 
+_INSERTS: Final = 3
+"""How often sessions are written whose keys somebody else may write, too."""
+
 _MOVED: Final = frozenset({"40001", "40P01", 1020, 1213})
 """PostgreSQL's serialization failure and deadlock; MariaDB's changed record and deadlock."""
 
@@ -230,24 +233,26 @@ def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.Sta
 
 
 def insert_missing(found: Sequence[Session]) -> int:
-    """Write the sessions whose keys are free; tell how many those were.
-
-    Another writer may take a key between the two statements: then that one's row stays.
+    """Write the sessions whose keys are free, all or none; tell how many those were.
 
     Raises:
         UserGone: some user does not exist any more.
         TemporarilyUnavailable: see :func:`translated_contention`.
     """
-    try:
-        return persist(partial(_insert_missing, select_sessions(), found))
-    except IntegrityError:
-        raise UserGone from None
+    # Not by "ignore conflicts": on MariaDB that would ignore a user who is gone, and write nothing.
+    for _ in range(_INSERTS):
+        try:
+            return persist(partial(_insert_missing, select_sessions(), found))
+        except IntegrityError:
+            continue  # perhaps another writer took a key between the two statements: look again
+    raise UserGone
 
 
 def _insert_missing(rows: SessionQuerySet, found: Sequence[Session]) -> int:
     taken = set(rows.filter(pk__in=[session.pk for session in found]).values_list("pk", flat=True))
     missing = [session for session in found if session.pk not in taken]
-    rows.bulk_create(missing, ignore_conflicts=True)
+    with transaction.atomic(using=rows.db):
+        rows.bulk_create(missing)
     return len(missing)
 
 
