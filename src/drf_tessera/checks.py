@@ -163,7 +163,8 @@ def check_cookie_path(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         Error(
             f"TESSERA['COOKIE_PATH'] is {settings.cookie_path!r}, and browsers would not send the cookie to"
             f" the views under {needed!r} that read it.",
-            hint="Leave COOKIE_PATH out: it is found from the urls.",
+            hint="Leave COOKIE_PATH out: it is found from the urls. Behind a proxy that takes a prefix off,"
+            " tell Django of that: FORCE_SCRIPT_NAME.",
             id="tessera.E018",
         )
     ]

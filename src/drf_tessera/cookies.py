@@ -10,14 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from django.http.cookie import parse_cookie
 
 from drf_tessera.conf import get_settings
-from drf_tessera.exceptions import CookieAmbiguous, ProjectError
+from drf_tessera.exceptions import CookieAmbiguous
 
 REFRESH: Final = "tessera_refresh_token"
 ACCESS: Final = "tessera_access_token"
 """With "token" in the name: Django's reports of errors blank the cookies that are called so."""
-
-MAX_COOKIE_BYTES: Final = 4096
-"""Of name and value together; browsers drop what is larger, without a word (RFC 6265bis, section 5.6)."""
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -103,9 +100,10 @@ def _read(request: HttpRequest, name: str) -> str | None:
         # those before it a name has no prefix to the browser, so any subdomain may set it.
         if written.strip(" \t") == name:
             found.update(parse_cookie(f"x={value}").values())
+    found.discard("")  # what a client that ignores Max-Age keeps of a deleted one
     if len(found) > 1:
         raise CookieAmbiguous(name)
-    return next(iter(found), None) or None
+    return next(iter(found), None)
 
 
 def set_refresh_cookie(
@@ -118,11 +116,7 @@ def set_refresh_cookie(
 
 
 def set_access_cookie(request: HttpRequest, response: HttpResponse, token: str, *, seconds: int) -> None:
-    """Give the browser the access token, until it expires.
-
-    Raises:
-        ProjectError: it is larger than a browser keeps.
-    """
+    """Give the browser the access token, until it expires."""
     secure = is_secure(request)
     _set(response, name_access_cookie(secure=secure), token, path="/", secure=secure, seconds=seconds)
 
@@ -139,12 +133,23 @@ def delete_cookies(request: HttpRequest, response: HttpResponse, path: str) -> N
         _set(response, name_access_cookie(secure=secure), "", path="/", secure=secure, seconds=0)
 
 
+def delete_stray_cookies(request: HttpRequest, response: HttpResponse, path: str) -> None:
+    """Delete the refresh cookies that were set while ``path`` was another one, above or below.
+
+    They make ours ambiguous. What another host has planted for the whole domain stays, as does ours: if it
+    went, the planted one would be taken next.
+    """
+    secure = is_secure(request)
+    name = name_refresh_cookie(secure=secure, path=path)
+    steps = request.path.split("/")[:-1]
+    for stray in ("/".join(steps[: index + 1]) + "/" for index in range(len(steps))):
+        if stray != path and name_refresh_cookie(secure=secure, path=stray) == name:
+            _set(response, name, "", path=stray, secure=secure, seconds=0)
+            # Under a key of its own: Django writes every value of this dict, and names one cookie a key.
+            dict.__setitem__(response.cookies, f"{name} {stray}", response.cookies.pop(name))
+
+
 def _set(response: HttpResponse, name: str, value: str, *, path: str, secure: bool, seconds: int) -> None:
-    if len(name) + len(value) > MAX_COOKIE_BYTES:
-        raise ProjectError(
-            f"The cookie {name} would have {len(name) + len(value)} bytes, and browsers keep"
-            f" {MAX_COOKIE_BYTES}. Give the tokens fewer claims, or turn ACCESS_COOKIE off."
-        )
     settings = get_settings()
     response.set_cookie(
         name,

@@ -410,14 +410,20 @@ def revoke_all(
     return len(ended)
 
 
-def revoke_by_refresh_token(text: str, *, transport: str | None = None, now: datetime | None = None) -> bool:
+def revoke_by_refresh_token(
+    text: str, *, transport: str | None = None, only: UUID | None = None, now: datetime | None = None
+) -> bool:
     """End the session of a refresh token: any generation of it, used or not, may end its session.
+
+    With ``only`` the token of any other session ends nothing.
 
     Raises:
         RefreshInvalid: no token of ours.
         TransportMismatch: it came another way than ``transport``.
     """
     token = _read(text, transport)
+    if only not in (None, token.login.session_id):
+        return False
     if not ledger.select_sessions().filter(pk=token.login.session_id, secret_hash=token.secret_hash).exists():
         return False
     return revoke(token.login.session_id, now=now)

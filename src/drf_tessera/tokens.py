@@ -23,7 +23,7 @@ from django.conf import settings as django_settings
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera.conf import HEADER, Settings
+from drf_tessera.conf import COOKIE, HEADER, Settings
 from drf_tessera.exceptions import (
     ClaimsHookError,
     ProjectError,
@@ -45,6 +45,10 @@ REFRESH_PREFIX: Final = "tsr_"
 """Fixed, so that secret scanners can find a refresh token in a repository or a log."""
 
 MAX_REFRESH_LENGTH: Final = 2048
+MAX_ACCESS_COOKIE_LENGTH: Final = 4069
+"""Of an access token that travels by cookie. Browsers drop a cookie without a word if it is larger, with its
+name, than 4,096 bytes (RFC 6265bis, section 5.6); ``__Host-tessera_access_token`` has 27."""
+
 SECRET_BYTES: Final = 16
 _CANONICAL_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _VERSION: Final = 1
@@ -161,6 +165,7 @@ def mint_access_token(login: Login, extra: Mapping[str, Any], now: float) -> tup
     Raises:
         ClaimsHookError: ``extra`` or the login's ``claims`` name a registered claim, or have no JSON form,
             or are too long.
+        ProjectError: ``ACCESS_COOKIE`` is on, and browsers would not keep a cookie of that size.
     """
     keystore = get_keystore()
     settings = keystore.settings
@@ -185,11 +190,18 @@ def mint_access_token(login: Login, extra: Mapping[str, Any], now: float) -> tup
     if login.scope:
         claims["scope"] = login.scope
     try:
-        return keystore.codec.encode(claims), expires - issued
+        text = keystore.codec.encode(claims)
     except (TypeError, ValueError, RecursionError) as error:
         raise ClaimsHookError(f"CLAIMS or USER_FIELDS gave what has no JSON form: {error}") from error
     except TokenTooLarge as error:
         raise ClaimsHookError(f"CLAIMS and USER_FIELDS gave too much. {error.detail}") from error
+    # Here and not where the cookie is set: there the refresh token has been spent.
+    if login.transport == COOKIE and settings.access_cookie and len(text) > MAX_ACCESS_COOKIE_LENGTH:
+        raise ProjectError(
+            f"The access token would have {len(text)} bytes, and browsers keep cookies of"
+            f" {MAX_ACCESS_COOKIE_LENGTH}. Give it fewer claims, or turn ACCESS_COOKIE off."
+        )
+    return text, expires - issued
 
 
 def _choose_lifetime(settings: Settings) -> int:

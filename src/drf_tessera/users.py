@@ -40,7 +40,7 @@ from drf_tessera.database import find_database
 from drf_tessera.exceptions import Refusal, SessionEnded, SettingsError, UserGone, UserInactive
 from drf_tessera.models import Session
 from drf_tessera.revocation import check_session
-from drf_tessera.tokens import AccessToken
+from drf_tessera.tokens import AccessToken, Login
 
 USER_CLAIM: Final = "user"
 """The claim of an access token that carries the columns of ``USER_FIELDS``."""
@@ -118,8 +118,8 @@ def _parse_sub(model: Any, sub: str) -> Any:
     return pk
 
 
-def load_user(token: AccessToken) -> AbstractBaseUser:
-    """Load the token's user and ask after its session: one query for both.
+def load_user(token: AccessToken | Login) -> AbstractBaseUser:
+    """Load the user of a token of either kind and ask after its session: one query for both.
 
     The write database is asked, so that a login is known at once where replicas lag.
 

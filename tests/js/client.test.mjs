@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 
 import { createClient, TesseraError } from "../../src/drf_tessera/static/drf_tessera/client.js";
-import { ANNA, answer, BASE, Clock, closeAll, Locks, open, refuse, Server, settle } from "./world.mjs";
+import { ANNA, answer, BASE, Clock, closeAll, hang, Locks, open, refuse, Server, settle } from "./world.mjs";
 
 const API = "https://api.example.com/notes/";
 
@@ -27,6 +27,13 @@ describe("logging in", () => {
     await assert.rejects(client.login(ANNA), { code: "throttled", retryAfter: 7 });
     assert.equal(server.log.length, 2);
     assert.deepEqual(client.events, []);
+  });
+
+  test("does not wait for ever for an answer", async () => {
+    const server = new Server();
+    const client = open(server, { patience: 0.1 });
+    server.faults.push(hang);
+    await assert.rejects(client.login(ANNA), { code: "unavailable", passing: true });
   });
 
   test("keeps nothing where scripts of the page would find it", async () => {
@@ -549,6 +556,41 @@ describe("logging out", () => {
     assert.deepEqual(kept, [["token", false], ["revoke", true]]);
   });
 
+  test("names its session: the cookie may be another login's by now", async () => {
+    const server = new Server();
+    const alone = { environment: { BroadcastChannel: undefined } };
+    const [stale, other] = [open(server, alone), open(server, alone)];
+    await stale.login(ANNA);
+    await other.login({ username: "bob", password: "right" });
+    assert.deepEqual(await stale.logout(), { revoked: false });
+    assert.deepEqual(JSON.parse(server.log.at(-1).text), { session: "session-1" });
+    assert.equal(server.live.has(other.session), true);
+    await other.refresh();
+    assert.equal(other.user.username, "bob");
+  });
+
+  for (const transport of ["cookie", "header"]) {
+    test(`that the server has not heard can be tried again (${transport})`, async () => {
+      const server = new Server();
+      const client = open(server, { transport, patience: 0.2 });
+      await client.login(ANNA);
+      server.faults.push(...Array(1000).fill(() => refuse(503, "temporarily_unavailable")));
+      await assert.rejects(client.logout(), { code: "temporarily_unavailable" });
+      server.faults.length = 0;
+      assert.deepEqual(await client.logout(), { revoked: true });
+      assert.deepEqual(await client.logout(), { revoked: false });
+      assert.deepEqual(client.events, ["signedin", "signedout: logout"]);
+    });
+  }
+
+  test("does not wait for ever for an answer", async () => {
+    const server = new Server();
+    const client = open(server, { grace: 0.1 });
+    await client.login(ANNA);
+    server.faults.push(hang);
+    assert.deepEqual(await client.logout(), { revoked: true });
+  });
+
   test("is told to the server again after a passing trouble", async () => {
     const server = new Server();
     const client = open(server);
@@ -734,12 +776,7 @@ describe("tabs", () => {
     const [first, second] = [1, 2].map(() => open(server, { grace: 0.2, environment: { locks } }));
     await first.login(ANNA);
     await settle();
-    server.faults.push(
-      (_, request) =>
-        new Promise((_resolve, reject) =>
-          request.signal.addEventListener("abort", () => reject(request.signal.reason)),
-        ),
-    );
+    server.faults.push(hang);
     const begun = Date.now();
     await Promise.all([first.refresh(), second.refresh()]);
     assert.ok(Date.now() - begun < 1000);

@@ -11,6 +11,10 @@ export function answer(status, body, headers = {}) {
 
 export const refuse = (status, code, headers) => answer(status, { detail: `No: ${code}.`, code }, headers);
 
+/** A fault: no answer, until whoever asked gives up. */
+export const hang = (_, request) =>
+  new Promise((_, reject) => request.signal.addEventListener("abort", () => reject(request.signal.reason)));
+
 /** The token endpoints, and an API behind them; `log` has each request. */
 export class Server {
   constructor({ lifetime = 300, accessCookie = false } = {}) {
@@ -82,6 +86,7 @@ export class Server {
 
   #revoke(body) {
     const token = body.refresh ?? this.cookie;
+    if (token && body.session && body.session !== token.split(":")[0]) return answer(200, { revoked: false });
     const revoked = token ? this.live.delete(token.split(":")[0]) : false;
     if (!body.refresh) this.cookie = null;
     return answer(200, { revoked });

@@ -80,11 +80,15 @@ class RefreshSerializer(serializers.Serializer[Any]):
 
 
 class RevokeSerializer(serializers.Serializer[Any]):
-    """``{refresh}``, or nothing: then the header or the cookie says which session."""
+    """``{refresh}``, or nothing: then the header or the cookie says which session.
+
+    With ``session`` that one is ended and no other.
+    """
 
     refresh = serializers.CharField(
         max_length=MAX_REFRESH_LENGTH, write_only=True, required=False, allow_null=True
     )
+    session = serializers.UUIDField(required=False, allow_null=True)
 
 
 class VerifySerializer(serializers.Serializer[Any]):

@@ -21,9 +21,10 @@ from rest_framework.views import exception_handler as drf_exception_handler
 
 from drf_tessera import sessions
 from drf_tessera.conf import COOKIE, HEADER, get_settings
-from drf_tessera.cookies import delete_cookies
+from drf_tessera.cookies import delete_cookies, delete_stray_cookies
 from drf_tessera.csrf import check_site
 from drf_tessera.exceptions import (
+    CookieAmbiguous,
     RefreshMissing,
     Refusal,
     SessionNotFound,
@@ -45,7 +46,7 @@ from drf_tessera.rest.serializers import (
 )
 from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle, count_proxies
 from drf_tessera.routes import find_directory
-from drf_tessera.tokens import AccessToken, Login, verify_access_token
+from drf_tessera.tokens import AccessToken, Login, read_refresh_token, verify_access_token
 from drf_tessera.transports import (
     choose_transport,
     describe_client,
@@ -116,7 +117,10 @@ class TokenView(APIView):
         """Answer each error as ``{"detail", "code"}``."""
         if isinstance(exc, TesseraError):
             remember_failure(self.request._request, exc)
-        return super().handle_exception(add_code(exc))
+        answer = super().handle_exception(add_code(exc))
+        if isinstance(exc, CookieAmbiguous):
+            delete_stray_cookies(self.request._request, answer, find_cookie_path())
+        return answer
 
     def get_authenticate_header(self, request: Request) -> str:
         """Write the challenge that makes a refusal here a 401."""
@@ -124,10 +128,10 @@ class TokenView(APIView):
 
 
 @sensitive_variables()
-def _read_body(shape: type[Any], request: Request) -> dict[str, str]:
+def _read_body(shape: type[Any], request: Request) -> dict[str, Any]:
     body = shape(data=request.data)
     body.is_valid(raise_exception=True)
-    return cast("dict[str, str]", body.validated_data)
+    return cast("dict[str, Any]", body.validated_data)
 
 
 def _read_length(request: Request) -> int:
@@ -227,12 +231,18 @@ class RefreshView(TokenView):
             raise RefreshMissing
         if transport not in get_settings().transports:
             raise TransportMismatch
+        more = self._show_user(request, text) if body.get("with_user") else {}
         grant = sessions.refresh(text, transport=transport)
-        more = {}
-        if body.get("with_user"):
-            user = load_user(verify_access_token(grant.access))
-            more["user"] = load_user_serializer()(user, context={"request": request, "view": self}).data
         return _answer(request._request, grant, transport, **more)
+
+    @sensitive_variables()
+    def _show_user(self, request: Request, text: str) -> dict[str, Any]:
+        """Write the user before the token is spent, so that a serializer which fails has cost nothing."""
+        try:
+            user = load_user(read_refresh_token(text).login)
+        except Refusal:
+            return {}  # the refresh refuses too, by its own rule and for its own reason
+        return {"user": load_user_serializer()(user, context={"request": request, "view": self}).data}
 
 
 class VerifyView(TokenView):
@@ -253,7 +263,8 @@ class RevokeView(TokenView):
 
     A refresh token is enough, whatever has become of the access token. What is in the body goes first,
     then the header, then the cookie. Ending a session twice is no error: ``revoked`` tells whether this
-    call did it (RFC 7009, section 2.2).
+    call did it (RFC 7009, section 2.2). With ``session`` nothing but that one is ended: the cookie may be
+    another login's by the time that a logout comes through.
     """
 
     serializer_class = RevokeSerializer
@@ -262,25 +273,31 @@ class RevokeView(TokenView):
     def post(self, request: Request) -> Response:
         """Log out."""
         body = _read_body(self.serializer_class, request)
+        only = body.get("session")
         if body.get("refresh") is not None:
-            revoked = sessions.revoke_by_refresh_token(body["refresh"], transport=HEADER)
+            revoked = sessions.revoke_by_refresh_token(body["refresh"], transport=HEADER, only=only)
             return Response({"revoked": revoked})
         if not has_bearer_token(request._request):
             cookie = read_refresh_cookie(request._request, find_cookie_path())
             if cookie is not None:
-                return self._end_by_cookie(request._request, cookie)
+                return self._end_by_cookie(request._request, cookie, only)
         found = StrictJWTAuthentication().authenticate(request)
         if found is None:
             return self._answer_nobody()
         session_id = found[1].session_id
+        if only not in (None, session_id):
+            return Response({"revoked": False})
         response = Response({"revoked": sessions.revoke(session_id)})
         _clear_up(request._request, response, lambda login: login.session_id == session_id)
         return response
 
     @sensitive_variables()
-    def _end_by_cookie(self, request: HttpRequest, text: str) -> Response:
+    def _end_by_cookie(self, request: HttpRequest, text: str, only: UUID | None) -> Response:
+        login = peek_cookie_login(request, find_cookie_path())
+        if only is not None and login is not None and login.session_id != only:
+            return Response({"revoked": False})  # and the cookie stays: it is of a login that came between
         try:
-            revoked = sessions.revoke_by_refresh_token(text, transport=COOKIE)
+            revoked = sessions.revoke_by_refresh_token(text, transport=COOKIE, only=only)
         except Refusal:
             revoked = False  # no token of ours, so there is nothing to end; but the cookie has to go
         response = Response({"revoked": revoked})

@@ -57,6 +57,8 @@ export function createClient({
   const allowed = new Set([base, ...origins].map((address) => new URL(address).origin));
   const name = `tessera:${base.href}`;
   const byCookie = transport === "cookie";
+  // The server forgives a late answer for `grace`; what takes longer than half of it is asked for again.
+  const slow = (grace * 1000) / 2 || 10_000;
   const listeners = new Map();
   const ended = new Set(); // sessions that are over: whatever is still on its way for them comes too late
 
@@ -70,6 +72,7 @@ export function createClient({
   let restoring = null;
   let news = () => {};
   let leaving = null; // stops a logout that the server has not heard yet
+  let unheard = null; // what such a logout is to end: { refresh, session }
 
   const channel = byCookie && world.BroadcastChannel ? new world.BroadcastChannel(name) : null;
   channel?.unref?.(); // in Node, where a channel would keep the process
@@ -208,18 +211,22 @@ export function createClient({
 
   async function exchange(signal, withUser) {
     const asked = world.monotonic();
+    const body = byCookie ? {} : { refresh: state.refresh };
+    if (withUser) body.with_user = true;
+    return [await within(slow, signal, (either) => askForGrant("refresh/", body, either)), asked];
+  }
+
+  /** Act for so many milliseconds at most, and only until `signal` says stop: nothing hangs for ever. */
+  async function within(milliseconds, signal, action) {
     const timer = new AbortController();
     const stop = () => timer.abort();
-    // The server forgives a late answer for `grace`; what takes longer than half of it is asked for again.
-    const alarm = setTimeout(stop, (grace * 1000) / 2 || 10_000);
-    signal.addEventListener("abort", stop);
+    const alarm = setTimeout(stop, milliseconds);
+    signal?.addEventListener("abort", stop);
     try {
-      const body = byCookie ? {} : { refresh: state.refresh };
-      if (withUser) body.with_user = true;
-      return [await askForGrant("refresh/", body, timer.signal), asked];
+      return await action(timer.signal);
     } finally {
       clearTimeout(alarm);
-      signal.removeEventListener("abort", stop);
+      signal?.removeEventListener("abort", stop);
     }
   }
 
@@ -370,7 +377,7 @@ export function createClient({
     const asked = world.monotonic();
     const body = { username, email, password, device, transport };
     leaving?.abort(); // a logout that is still tried would end the session that begins now
-    const grant = await askForGrant("", body);
+    const grant = await within(patience * 1000, null, (signal) => askForGrant("", body, signal));
     replace();
     const age = world.monotonic() - asked;
     take(grant, age);
@@ -379,13 +386,20 @@ export function createClient({
   }
 
   async function logout() {
-    const refreshToken = state?.refresh;
+    if (state) unheard = { refresh: state.refresh, session: state.session };
+    const mine = unheard;
     end("logout");
     restoring = Promise.resolve(false);
-    if (!byCookie && !refreshToken) return { revoked: false };
+    if (!byCookie && !mine) return { revoked: false };
     const controller = (leaving = new AbortController());
-    const body = byCookie ? {} : { refresh: refreshToken };
-    return insist((signal) => call("POST", "revoke/", body, { signal, keepalive: true }), controller.signal);
+    // By its name: when this comes through, the cookie may be another login's.
+    const body = byCookie ? { session: mine?.session } : { refresh: mine.refresh };
+    const answer = await insist(
+      (signal) => call("POST", "revoke/", body, { signal, keepalive: true }),
+      controller.signal,
+    );
+    if (unheard === mine) unheard = null;
+    return answer;
   }
 
   /** Try for as long as somebody has the patience. */
@@ -393,7 +407,7 @@ export function createClient({
     const begun = world.monotonic();
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return await action(signal);
+        return await within(slow, signal, action);
       } catch (error) {
         const wait = backOff(attempt, error);
         const late = world.monotonic() - begun + wait > patience * 1000;
