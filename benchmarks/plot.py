@@ -51,8 +51,10 @@ def main() -> None:
             "axes.titlelocation": "left",
         }
     )
-    rows = (len(panels) + 1) // 2
-    figure, axes = plt.subplots(rows, 2, figsize=(12, 4.2 * rows), layout="constrained", squeeze=False)
+    columns = min(len(panels), 2)
+    rows = -(-len(panels) // columns)
+    size = (6 * columns, 4.2 * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
     for axis, (name, draw) in zip(axes.flat, panels, strict=False):
         draw(axis, measured[name])
     for axis in list(axes.flat)[len(panels) :]:
@@ -236,6 +238,19 @@ def _draw_revocation(axis: Axes, data: dict[str, Any]) -> None:
     axis.legend(loc="upper left", frameon=False)
 
 
+def _draw_importing(axis: Axes, data: dict[str, Any]) -> None:
+    for run, colour in zip(reversed(data["runs"]), (BLUE, ORANGE), strict=True):
+        memory = [value / (1 << 20) for value in run["memory"]]
+        places = [run["rows"] * (index + 1) / len(memory) for index in range(len(memory))]
+        axis.plot(places, memory, color=colour, label=f"{run['rows']:,} tokens")
+    axis.set_ylim(bottom=0)
+    axis.xaxis.set_major_formatter(_PLAIN)
+    axis.set_xlabel("tokens imported")
+    axis.set_ylabel("memory of the process, MiB")
+    axis.set_title("tessera_import_simplejwt")
+    axis.legend(loc="lower right", frameon=False)
+
+
 _PANELS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
     "protected": _draw_protected,
     "http": _draw_http,
@@ -243,6 +258,7 @@ _PANELS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
     "refresh": _draw_refresh,
     "storage": _draw_storage,
     "revocation": _draw_revocation,
+    "importing": _draw_importing,
 }
 
 

@@ -20,6 +20,7 @@ SERVICES = {
     "mariadb": (os.environ.get("MARIADB_HOST", "127.0.0.1"), int(os.environ.get("MARIADB_PORT", "3306"))),
 }
 USER_MODELS = ("accounts.EmailUser", "accounts.HandleUser")
+USER_MODEL_TESTS = ("tests/test_user_models.py", "tests/compat/test_user_models.py")
 NO_BROWSER = ("--ignore=tests/browser", "--ignore=tests/test_client.py")
 """What a browser sees of another Django, the tests of the server see too, in a tenth of the time."""
 NEWER_DJANGO = (("6.0", ("sqlite",)), ("6.1", ("sqlite", "postgres")))
@@ -64,7 +65,7 @@ def run_pinned(databases: list[str]) -> Iterator[bool]:
     for database in databases:
         for user_model in USER_MODELS:
             _say(f"{database}, {user_model}")
-            yield run(database, user_model, "tests/test_user_models.py")
+            yield run(database, user_model, *USER_MODEL_TESTS)
 
 
 def main() -> int:

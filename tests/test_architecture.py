@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import ast
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import rest_framework_jwt
+import rest_framework_simplejwt
 
 import drf_tessera
 from tests.architecture import find_violations, read_order
@@ -116,3 +120,69 @@ def test_public_names_are_loaded_when_asked_for() -> None:
         assert getattr(drf_tessera, name).__module__.startswith("drf_tessera.")
     with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
         _ = drf_tessera.Nonsense
+
+
+# -- compat/: over the public API alone ------------------------------------------------------------
+
+COMPAT = [Path(package.__file__ or "").parent for package in (rest_framework_jwt, rest_framework_simplejwt)]
+
+
+def find_private(tree: ast.AST) -> Iterator[str]:
+    """Name what a module takes of drf_tessera that begins with an underscore."""
+    modules = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules |= {
+                alias.asname or alias.name for alias in node.names if alias.name.startswith("drf_tessera")
+            }
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "drf_tessera":
+            modules |= {alias.asname or alias.name for alias in node.names}
+            steps = [*(node.module or "").split("."), *(alias.name for alias in node.names)]
+            yield from (step for step in steps if step.startswith("_"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+            owner = node.value
+            while isinstance(owner, ast.Attribute):
+                owner = owner.value
+            if isinstance(owner, ast.Name) and owner.id in modules:
+                yield node.attr
+
+
+def count_code(text: str) -> int:
+    """Count the lines that are neither blank nor docstring."""
+    tree = ast.parse(text)
+    spoken = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            first = node.body[0]
+            spoken |= set(range(first.lineno, (first.end_lineno or 0) + 1))
+    lines = enumerate(text.splitlines(), 1)
+    return sum(bool(line.strip()) and number not in spoken for number, line in lines)
+
+
+@pytest.mark.parametrize("root", COMPAT, ids=lambda root: root.name)
+def test_nothing_private_is_used(root: Path) -> None:
+    found = {str(file): list(find_private(ast.parse(file.read_text()))) for file in root.rglob("*.py")}
+    assert not any(found.values()), found
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from drf_tessera.sessions import _describe",
+        "from drf_tessera import sessions\nsessions._describe()",
+        "import drf_tessera.conf as conf\nconf._cached",
+        "from drf_tessera import tokens\ntokens.x._y",
+    ],
+)
+def test_a_planted_private_name_is_found(code: str) -> None:
+    assert list(find_private(ast.parse(code)))
+
+
+@pytest.mark.parametrize(
+    ("root", "most"), list(zip(COMPAT, (530, 1070), strict=True)), ids=["jwt", "simplejwt"]
+)
+def test_they_stay_small(root: Path, most: int) -> None:
+    """About 500 lines were planned for each; the larger one has tables, a user, an import and more checks."""
+    files = [file for file in root.rglob("*.py") if "migrations" not in file.parts]
+    assert sum(count_code(file.read_text()) for file in files) <= most

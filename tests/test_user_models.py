@@ -1,6 +1,7 @@
 """The main job with the user model of this run: integer, UUID and text keys, e-mail for a name.
 
-``TESSERA_TEST_USER`` chooses the model; ``tests/matrix.py`` runs this file for each.
+``TESSERA_TEST_USER`` chooses the model; ``tests/matrix.py`` runs this file, and the one of this name in
+``compat/``, for each.
 """
 
 from __future__ import annotations

@@ -15,38 +15,39 @@ import stands; ``tests/test_architecture.py`` holds the code to it.
 7.  lru: a map of bounded size
 8.  readers: one value of a setting, or what is wrong with it
 9.  conf: the settings, typed and live
-10. signals: what happened, for others to hear
-11. models: columns, constraints, querysets
-12. database: which one, and whether a transaction is open there
-13. keystore: the keys in force now
-14. tokens: access and refresh tokens, in and out
-15. stores: where the news of ended sessions is kept
-16. revocation: which sessions ended early; the only writer of Revocation
-17. users: from a token to its user
-18. statements: an UPDATE that is compiled once
-19. ledger: the statements on Session rows, for sessions and adoption alone
-20. sessions: start, refresh, revoke, prune; the writer of Session
-21. inspection: a session's tokens beside a refresh
-22. adoption: refresh tokens of other packages, taken over
-23. receivers: what ends sessions from outside
-24. backends: log in with an e-mail address
-25. login: from credentials to a session
-26. routes: where views are mounted
-27. verdicts: what becomes of other packages' settings and names
-28. csrf: whether the site itself made a request
-29. cookies: the two cookies, set and deleted alike
-30. transports: how tokens travel
-31. rest.errors: one shape for every error
-32. rest.authentication: the authentication classes
-33. rest.throttling: limits on guessing passwords
-34. rest.serializers: what the endpoints read and write
-35. rest.views: the endpoints
-36. rest.urls: their addresses
-37. checks: what manage.py check says
-38. admin: sessions in Django's admin
-39. apps: the Django app
-40. management.commands.tessera_prune: delete the sessions that have ended
-41. management.commands.tessera_migrate_check: what would change for a project
+10. former: the setting of a package that came before
+11. signals: what happened, for others to hear
+12. models: columns, constraints, querysets
+13. database: which one, and whether a transaction is open there
+14. keystore: the keys in force now
+15. tokens: access and refresh tokens, in and out
+16. stores: where the news of ended sessions is kept
+17. revocation: which sessions ended early; the only writer of Revocation
+18. users: from a token to its user
+19. statements: an UPDATE that is compiled once
+20. ledger: the statements on Session rows, for sessions and adoption alone
+21. sessions: start, refresh, revoke, prune; the writer of Session
+22. inspection: a session's tokens beside a refresh
+23. adoption: refresh tokens of other packages, taken over
+24. receivers: what ends sessions from outside
+25. backends: log in with an e-mail address
+26. login: from credentials to a session
+27. routes: where views are mounted
+28. verdicts: what becomes of other packages' settings and names
+29. csrf: whether the site itself made a request
+30. cookies: the two cookies, set and deleted alike
+31. transports: how tokens travel
+32. rest.errors: one shape for every error
+33. rest.authentication: the authentication classes
+34. rest.throttling: limits on guessing passwords
+35. rest.serializers: what the endpoints read and write
+36. rest.views: the endpoints
+37. rest.urls: their addresses
+38. checks: what manage.py check says
+39. admin: sessions in Django's admin
+40. apps: the Django app
+41. management.commands.tessera_prune: delete the sessions that have ended
+42. management.commands.tessera_migrate_check: what would change for a project
 
 The packages ``jose``, ``rest``, ``management`` and ``migrations`` hold modules and no code of their
 own (a migration imports what Django writes into it). Below, the public names, loaded when they are

@@ -20,13 +20,26 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import ledger, rotation
 from drf_tessera.conf import HEADER, get_settings
-from drf_tessera.exceptions import RefreshInvalid
+from drf_tessera.exceptions import RefreshInvalid, UserGone
+from drf_tessera.jose.encoding import EncodingError, decode_base64url, decode_json_object
+from drf_tessera.keystore import ACCESS_TYPE
 from drf_tessera.models import Session
 from drf_tessera.sessions import Reason
-from drf_tessera.tokens import Login, derive_secrets, from_timestamp, hash_secret, write_refresh_token
+from drf_tessera.tokens import (
+    REFRESH_PREFIX,
+    Login,
+    derive_secrets,
+    from_timestamp,
+    hash_secret,
+    write_refresh_token,
+)
 
 _NAMESPACE: Final = UUID("5c7e2f0c-6d0b-5a51-9c43-0f3a6d1c9b7e")
 _AMR: Final = "pwd"
+LATEST: Final = 253_370_764_800
+"""Seconds since the epoch: the year 9999, in which Python's and the databases' calendars end."""
+MAX_FOREIGN_LENGTH: Final = 16_384
+"""Characters. Twice what we write: other packages set no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +56,41 @@ class Predecessor:
     claims: Mapping[str, Any] = field(default_factory=dict)
     """What the access tokens of its session say besides."""
 
+    def __post_init__(self) -> None:
+        """Bring moments that no database can hold to the edge of what one can."""
+        for moment in ("issued_at", "expires_at"):
+            object.__setattr__(self, moment, min(max(getattr(self, moment), 0), LATEST))
+
     @property
     def name(self) -> str:
         """What tells it from every other token."""
-        return f"{self.package} {self.jti}"
+        return _name(self.package, self.jti)
 
     @property
     def session_id(self) -> UUID:
         """The key of the session that it begins."""
-        return uuid5(_NAMESPACE, self.name)
+        return find_session_id(self.package, self.jti)
+
+
+@sensitive_variables()
+def is_foreign(text: str) -> bool:
+    """Tell a JWT of another package from a token of ours by what its header says; nothing is verified."""
+    if text.startswith(REFRESH_PREFIX) or len(text) > MAX_FOREIGN_LENGTH:
+        return False
+    try:
+        typ = decode_json_object(decode_base64url(text.encode("ascii").partition(b".")[0])).get("typ")
+    except (EncodingError, UnicodeEncodeError):
+        return False
+    return not isinstance(typ, str) or typ.lower().removeprefix("application/") != ACCESS_TYPE
+
+
+def find_session_id(package: str, jti: str) -> UUID:
+    """Give the key of the session that a package's token begins."""
+    return uuid5(_NAMESPACE, _name(package, jti))
+
+
+def _name(package: str, jti: str) -> str:
+    return f"{package} {jti}"
 
 
 @sensitive_variables()
@@ -79,20 +118,34 @@ def adopt(old: Predecessor, user: AbstractBaseUser, *, transport: str = HEADER) 
 def adopt_many(found: Iterable[tuple[Predecessor, Any, bool]]) -> int:
     """Write the sessions of many tokens ahead of time; tell how many were not there yet.
 
+    Whose user does not exist any more is left out.
+
     Args:
         found: each token with its user's primary key, and whether it has been revoked: then its session
             is written as an ended one, and it lets nobody in.
 
     Raises:
-        UserGone: some user does not exist any more; nothing was written.
         TemporarilyUnavailable: the database is busy.
     """
-    return ledger.insert_missing([_make_row(old, pk, revoked=revoked) for old, pk, revoked in found])
+    rows = [_make_row(old, pk, revoked=revoked) for old, pk, revoked in found]
+    try:
+        return ledger.insert_missing(rows)
+    except UserGone:
+        # Somebody deleted a user just now: all but that one's.
+        return sum(map(_insert_one, rows))
+
+
+def _insert_one(row: Session) -> int:
+    try:
+        return ledger.insert_missing([row])
+    except UserGone:
+        return 0
 
 
 def _find_end(old: Predecessor) -> int:
     """Give the session's absolute limit: our own from the login on, or what the old token was promised."""
-    return max(old.expires_at, old.issued_at + int(get_settings().session_lifetime.total_seconds()))
+    ours = old.issued_at + int(get_settings().session_lifetime.total_seconds())
+    return min(max(old.expires_at, ours), LATEST)
 
 
 def _describe(old: Predecessor, user_id: object, transport: str) -> Login:

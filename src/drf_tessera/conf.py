@@ -7,7 +7,6 @@ cached, and thrown away whenever Django's ``setting_changed`` says so, which is 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
@@ -19,7 +18,8 @@ from django.utils.encoding import force_bytes
 
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.jose.keys import Key
-from drf_tessera.readers import READERS, WrongValueError
+from drf_tessera.readers import READERS, Reader, WrongValueError, suggest_key
+from drf_tessera.rotation import Policy
 
 DEFAULT_USER_SERIALIZER: Final = "drf_tessera.rest.serializers.UserSerializer"
 
@@ -89,6 +89,11 @@ class Settings:
         """How refresh tokens may travel; the first is for clients that do not say."""
         return tuple(_TRANSPORTS[name] for name in self.profile)
 
+    def choose_policy(self, recoveries: int | None = None) -> Policy:
+        """Give the policy of refreshing, with another number of ``recoveries`` if one is given."""
+        forgiven = self.refresh_recoveries if recoveries is None else recoveries
+        return Policy(grace=self.refresh_grace, recoveries=forgiven)
+
 
 KEYS: Final = tuple(item.name.upper() for item in fields(Settings) if item.name != "secrets")
 """Every key that ``TESSERA`` may have."""
@@ -122,29 +127,49 @@ def forget_settings(*, setting: str, **kwargs: object) -> None:
 setting_changed.connect(forget_settings, dispatch_uid="drf_tessera.conf")
 
 Translator = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-_translators: dict[str, Translator] = {}
+_translators: dict[str, tuple[Translator, Mapping[str, Reader]]] = {}
 
 
-def translate_setting(name: str, translate: Translator) -> None:
+def translate_setting(name: str, translate: Translator, shapes: Mapping[str, Reader] | None = None) -> None:
     """Have another package's setting read, too: what it says counts where ``TESSERA`` is silent.
 
     Args:
         name: of Django's setting, such as ``SIMPLE_JWT``.
         translate: from its value to keys of ``TESSERA``. Called whenever the settings are read.
+        shapes: how its keys are read (``drf_tessera.readers``), before they are translated.
     """
-    _translators[name] = translate
+    _translators[name] = (translate, shapes or {})
     forget_settings(setting="TESSERA")
 
 
-def _read_others(own: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """Collect what other packages' settings say in the words of ``TESSERA``; two must not contradict."""
+def _read_former(name: str, shapes: Mapping[str, Reader]) -> tuple[dict[str, Any], list[Problem]]:
+    """Read another package's setting; what has a problem is left out."""
+    raw: Any = getattr(django_settings, name, None) or {}
+    if not isinstance(raw, Mapping):
+        text = f"{name} must be a dict, not {type(raw).__name__}."
+        return {}, [Problem(id="tessera.E020", message=text, hint="Or leave it out.")]
+    good, problems = dict(raw), []
+    for key in shapes.keys() & raw.keys():
+        try:
+            good[key] = shapes[key](raw[key])
+        except WrongValueError as wrong:
+            del good[key]
+            text = f"{name}[{key!r}] {wrong}"
+            problems.append(Problem(id="tessera.E020", message=text, hint=wrong.hint))
+    return good, problems
+
+
+def _read_others(own: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str], list[Problem]]:
+    """Collect what other packages' settings say in the words of ``TESSERA``; two must not contradict.
+
+    Gives, besides, which setting says each key, and what is wrong.
+    """
     found: dict[str, Any] = {}
     said_by: dict[str, str] = {}
     problems = []
-    for name, translate in sorted(_translators.items()):
-        raw = getattr(django_settings, name, None)
-        if not isinstance(raw, Mapping):
-            continue
+    for name, (translate, shapes) in sorted(_translators.items()):
+        raw, wrong = _read_former(name, shapes)
+        problems += wrong
         for key, value in translate(raw).items():
             if key in found and found[key] != value and key not in own:
                 problems.append(
@@ -155,7 +180,7 @@ def _read_others(own: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]
                     )
                 )
             found[key], said_by[key] = value, name
-    return found, problems
+    return found, {key: name for key, name in said_by.items() if key not in own}, problems
 
 
 def read_settings() -> tuple[Settings, list[Problem]]:
@@ -173,8 +198,8 @@ def read_settings() -> tuple[Settings, list[Problem]]:
             )
         ]
     problems = [_name_unknown(key) for key in raw if key not in KEYS]
-    others, contradictions = _read_others(raw)
-    problems += contradictions
+    others, said_by, wrong_others = _read_others(raw)
+    problems += wrong_others
     raw = {**others, **raw}
     values: dict[str, Any] = {}
     for key in KEYS:
@@ -183,7 +208,11 @@ def read_settings() -> tuple[Settings, list[Problem]]:
         try:
             values[key.lower()] = READERS[key](raw[key])
         except WrongValueError as wrong:
-            problems.append(Problem(id=wrong.id, message=f"TESSERA[{key!r}] {wrong}", hint=wrong.hint))
+            source, hint = "", wrong.hint
+            if key in said_by:
+                source = f" (from {said_by[key]})"
+                hint += f" What TESSERA itself says goes before {said_by[key]}."
+            problems.append(Problem(id=wrong.id, message=f"TESSERA[{key!r}]{source} {wrong}", hint=hint))
     secrets, wrong_secrets = _read_secrets()
     settings = Settings(**values, secrets=secrets)
     return settings, problems + wrong_secrets + _compare_lifetimes(settings) + _compare_cookies(settings)
@@ -237,8 +266,7 @@ _FORMER: Final = {
 
 def _name_unknown(key: object) -> Problem:
     former = _FORMER.get(str(key).upper().removeprefix("JWT_"))
-    near = [former] if former else difflib.get_close_matches(str(key).upper(), KEYS, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(KEYS)}."
+    hint = f"Did you mean {former!r}?" if former else suggest_key(key, KEYS)
     return Problem(id="tessera.E002", message=f"TESSERA has no key {key!r}.", hint=hint)
 
 

@@ -43,7 +43,7 @@ _REFUSALS = {
 
 @sensitive_variables()
 def inspect_refresh_token(
-    text: str, *, transport: str | None = None, now: datetime | None = None
+    text: str, *, transport: str | None = None, now: datetime | None = None, recoveries: int | None = None
 ) -> RefreshToken:
     """Tell whether a refresh token would be taken now, and do not spend it. One query.
 
@@ -59,8 +59,7 @@ def inspect_refresh_token(
     if transport is not None and token.login.transport != transport:
         raise TransportMismatch
     ledger.refuse_transaction()
-    settings, moment = get_settings(), now or timezone.now()
-    policy = rotation.Policy(grace=settings.refresh_grace, recoveries=settings.refresh_recoveries)
+    policy, moment = get_settings().choose_policy(recoveries), now or timezone.now()
     for _ in range(ledger.MAX_ATTEMPTS):
         session, state = ledger.read(token, with_user=False)
         outcome = rotation.decide(state, token.generation, moment, policy).outcome

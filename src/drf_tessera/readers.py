@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeGuard
@@ -23,6 +24,14 @@ _PATH: Final = re.compile(r"/([A-Za-z0-9._~!$&'()*+=:@%-]+/)*")
 _PREFIX: Final = re.compile(r"[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]*")
 
 
+Reader = Callable[[Any], object]
+"""From what is written to what it means.
+
+Raises:
+    WrongValueError: it cannot work.
+"""
+
+
 class WrongValueError(Exception):
     """A value that cannot work; the text goes on after the key's name."""
 
@@ -30,6 +39,13 @@ class WrongValueError(Exception):
         self.id = check_id
         self.hint = hint
         super().__init__(message)
+
+
+def suggest_key(key: object, known: Iterable[str]) -> str:
+    """Say what was probably meant by a key that there is not, or which there are."""
+    named = list(known)
+    near = difflib.get_close_matches(str(key).upper(), named, n=1)
+    return f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(named)}."
 
 
 def _read_duration(value: object, *, zero: bool = False) -> timedelta:
@@ -302,7 +318,7 @@ def _read_bytes(value: object) -> bytes:
     return force_bytes(value)
 
 
-READERS: Final[Mapping[str, Callable[[Any], object]]] = {
+READERS: Final[Mapping[str, Reader]] = {
     "ACCESS_LIFETIME": _read_access_lifetime,
     "ACCESS_LIFETIME_JITTER": _read_duration_or_zero,
     "SESSION_IDLE_LIFETIME": _read_duration,

@@ -193,7 +193,9 @@ def _evict(user_id: object, limit: int, now: datetime) -> None:
 
 
 @sensitive_variables()
-def refresh(text: str, *, transport: str | None = None, now: datetime | None = None) -> Grant:
+def refresh(
+    text: str, *, transport: str | None = None, now: datetime | None = None, recoveries: int | None = None
+) -> Grant:
     """Exchange a refresh token for an access token and, outside the grace window, its successor.
 
     The normal case is one ``UPDATE`` and no other statement. With a ``CLAIMS`` hook the session and
@@ -206,6 +208,8 @@ def refresh(text: str, *, transport: str | None = None, now: datetime | None = N
         text: whatever a stranger sent.
         transport: how it came, if that is known: it must be how it was given out.
         now: the present, if not the clock's.
+        recoveries: how many lost answers in a row are forgiven, if not ``REFRESH_RECOVERIES``. Those
+            beyond the setting lengthen nothing: the session's idle limit stays where it was.
 
     Raises:
         RefreshInvalid: no token of ours; no query was made unless the MAC held.
@@ -222,7 +226,7 @@ def refresh(text: str, *, transport: str | None = None, now: datetime | None = N
     if not settings.reads_user:
         grant = _swap(token, moment, settings)
     if grant is None:
-        grant = _settle(token, moment, settings)
+        grant = _settle(token, moment, settings, recoveries)
     ledger.publish(
         signals.session_refreshed,
         session_id=grant.session_id,
@@ -253,21 +257,20 @@ def _swap(token: RefreshToken, now: datetime, settings: Settings) -> Grant | Non
 
 
 @sensitive_variables()
-def _settle(token: RefreshToken, now: datetime, settings: Settings) -> Grant:
+def _settle(token: RefreshToken, now: datetime, settings: Settings, recoveries: int | None) -> Grant:
     """Read the row, decide, and write if it still stands there; look again if it does not."""
     for _ in range(ledger.MAX_ATTEMPTS):
         try:
-            return _attempt(token, now, settings)
+            return _attempt(token, now, settings, recoveries)
         except RefreshContended:
             continue
     raise RefreshContended
 
 
 @sensitive_variables()
-def _attempt(token: RefreshToken, now: datetime, settings: Settings) -> Grant:
+def _attempt(token: RefreshToken, now: datetime, settings: Settings, recoveries: int | None) -> Grant:
     session, state = ledger.read(token, with_user=settings.reads_user)
-    policy = rotation.Policy(grace=settings.refresh_grace, recoveries=settings.refresh_recoveries)
-    decision = rotation.decide(state, token.generation, now, policy)
+    decision = rotation.decide(state, token.generation, now, settings.choose_policy(recoveries))
     if decision.outcome is Outcome.REUSED:
         end_stolen(session, now)
     if decision.outcome in _REFUSALS:
@@ -275,7 +278,8 @@ def _attempt(token: RefreshToken, now: datetime, settings: Settings) -> Grant:
     # The hook runs before anything is written: if it fails, the token has not been spent.
     extra = describe_session(session.user, session) if settings.reads_user else {}
     position = decision.position
-    idle = session.idle_expires_at if position is None else now + settings.session_idle_lifetime
+    stays = position is None or position.recoveries > settings.refresh_recoveries
+    idle = session.idle_expires_at if stays else now + settings.session_idle_lifetime
     grant = _make_grant(token, decision.outcome, position, idle_expires_at=idle, extra=extra, now=now)
     row = ledger.select_sessions().filter(pk=session.pk)
     if position is not None and not ledger.move(row, session.generation, position, idle):

@@ -123,6 +123,18 @@ class AccessToken:
     amr: tuple[str, ...]
     scope: str
 
+    @property
+    def login(self) -> Login:
+        """What one more token of its session says of the login; as it lives no longer than this one."""
+        return Login(
+            session_id=self.session_id,
+            sub=self.sub,
+            auth_time=self.auth_time,
+            expires_at=self.expires_at,
+            amr=self.amr,
+            scope=self.scope,
+        )
+
     def __getitem__(self, claim: str) -> Any:
         return _thaw(self.claims[claim])
 

@@ -42,6 +42,11 @@ _NO_SLIDING: Final = _refused(
     "What renews itself should not travel with each request. Use the pair of access and refresh token."
 )
 _ON: Final = "always on"
+_LIVE: Final = _refused("It was frozen at import. Ask settings.api_settings.")
+_AS_VIEW: Final = _better("as the class of this view")
+_TEST_CLIENT: Final = _refused(
+    'client.credentials(HTTP_AUTHORIZATION=f"JWT {token}") needs no class of its own.'
+)
 
 SIMPLE_JWT: Final[Mapping[str, Verdict]] = {
     "ACCESS_TOKEN_LIFETIME": _SAME,
@@ -50,8 +55,8 @@ SIMPLE_JWT: Final[Mapping[str, Verdict]] = {
         "by default"
     ),
     "ROTATE_REFRESH_TOKENS": _better(
-        "on by default, with a grace window and reuse detection; clients must keep the new token. False is "
-        "honoured, and check warns"
+        "True: with a grace window and reuse detection. Not written: tokens rotate, and clients that "
+        "ignore the new one go on, until theirs expires. False is honoured. check warns of both"
     ),
     "BLACKLIST_AFTER_ROTATION": _better(_ON + ", and a replaced token that comes back ends its session"),
     "UPDATE_LAST_LOGIN": _SAME,
@@ -139,16 +144,31 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_SIMPLEJWT}.authentication.JWTStatelessUserAuthentication": _better("an ended session is refused"),
     f"{_SIMPLEJWT}.authentication.JWTTokenUserAuthentication": _better("the same as the one above"),
     f"{_SIMPLEJWT}.authentication.default_user_authentication_rule": _SAME,
+    f"{_SIMPLEJWT}.authentication.AUTH_HEADER_TYPES": _LIVE,
+    f"{_SIMPLEJWT}.authentication.AUTH_HEADER_TYPE_BYTES": _LIVE,
+    f"{_SIMPLEJWT}.views.TokenViewBase": _better("no transaction, no cache, small bodies"),
+    **{
+        f"{_SIMPLEJWT}.views.{view}": _AS_VIEW
+        for view in ("token_obtain_pair", "token_refresh", "token_verify", "token_blacklist")
+    },
+    f"{_SIMPLEJWT}.views.token_obtain_sliding": _NO_SLIDING,
+    f"{_SIMPLEJWT}.views.token_refresh_sliding": _NO_SLIDING,
     f"{_SIMPLEJWT}.tokens.RefreshToken": _better(
-        "for_user starts a session; raw tokens are looked at, RefreshToken.rotate(raw) spends one; set_exp "
-        "is refused: lifetimes are settings"
+        "for_user starts a session, for an active user alone; raw tokens are looked at, "
+        "RefreshToken.rotate(raw) spends one; a lifetime of its own is refused: it is a setting"
     ),
     f"{_SIMPLEJWT}.tokens.AccessToken": _better(
-        "verified on the way in; its life can be shortened, not lengthened"
+        "verified on the way in; its life can be shortened, and a longer one is refused; one that is not "
+        "signed yet has no jti"
     ),
     f"{_SIMPLEJWT}.tokens.UntypedToken": _SAME,
     f"{_SIMPLEJWT}.tokens.SlidingToken": _NO_SLIDING,
-    f"{_SIMPLEJWT}.tokens.Token": _better("verify=False is refused"),
+    f"{_SIMPLEJWT}.tokens.Token": _better(
+        "verify=False, tokens without a user, and a token_type of your own are refused: for other purposes "
+        "than a login there is django.core.signing"
+    ),
+    f"{_SIMPLEJWT}.tokens.Token.token_backend": _refused("Say state.token_backend."),
+    f"{_SIMPLEJWT}.tokens.Token.get_token_backend": _refused("Say state.token_backend."),
     f"{_SIMPLEJWT}.tokens.BlacklistMixin": _refused(
         "Every refresh token can be ended: RefreshToken.blacklist()."
     ),
@@ -163,30 +183,86 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_SIMPLEJWT}.serializers.TokenRefreshSlidingSerializer": _NO_SLIDING,
     f"{_SIMPLEJWT}.serializers.PasswordField": _SAME,
     f"{_SIMPLEJWT}.settings.api_settings": _better("read live: override_settings works"),
+    f"{_SIMPLEJWT}.settings.DEFAULTS": _SAME,
+    f"{_SIMPLEJWT}.settings.IMPORT_STRINGS": _SAME,
+    f"{_SIMPLEJWT}.settings.APISettings": _better("read live: override_settings works"),
+    f"{_SIMPLEJWT}.settings.USER_SETTINGS": _refused("Say api_settings.user_settings."),
+    f"{_SIMPLEJWT}.settings.REMOVED_SETTINGS": _refused("`check` names what is unknown (E002)."),
+    f"{_SIMPLEJWT}.settings.reload_api_settings": _refused("Nothing is kept that could be stale."),
+    f"{_SIMPLEJWT}.exceptions.DetailDictMixin": _refused("Subclass exceptions.AuthenticationFailed."),
     f"{_SIMPLEJWT}.exceptions.TokenError": _better("with drf-tessera's `code`"),
     f"{_SIMPLEJWT}.exceptions.ExpiredTokenError": _SAME,
     f"{_SIMPLEJWT}.exceptions.InvalidToken": _better("with the exact `reason` beside its one code"),
     f"{_SIMPLEJWT}.exceptions.AuthenticationFailed": _SAME,
     f"{_SIMPLEJWT}.exceptions.TokenBackendError": _SAME,
+    f"{_SIMPLEJWT}.exceptions.TokenBackendExpiredToken": _SAME,
     f"{_SIMPLEJWT}.models.TokenUser": _SAME,
     f"{_SIMPLEJWT}.state.token_backend": _better("decode() verifies always; encode() is refused"),
     f"{_SIMPLEJWT}.backends.TokenBackend": _refused(
         "A token without a session could not be ended. Use for_user."
     ),
-    f"{_SIMPLEJWT}.token_blacklist.models.OutstandingToken": _better("read, and no longer written"),
-    f"{_SIMPLEJWT}.token_blacklist.models.BlacklistedToken": _better("read, and no longer written"),
+    f"{_SIMPLEJWT}.backends.ALLOWED_ALGORITHMS": _refused("docs/reference/settings.md lists them."),
+    **{
+        f"{_SIMPLEJWT}.utils.{name}": _SAME
+        for name in (
+            "get_md5_hash_password",
+            "make_utc",
+            "aware_utcnow",
+            "datetime_to_epoch",
+            "datetime_from_epoch",
+            "logger",
+        )
+    },
+    f"{_SIMPLEJWT}.utils.format_lazy": _refused("Say django.utils.text.format_lazy."),
+    f"{_SIMPLEJWT}.token_blacklist.apps.TokenBlacklistConfig": _SAME,
+    f"{_SIMPLEJWT}.token_blacklist.models.OutstandingToken": _better(
+        "one row for each login, without the token, and none for each refresh"
+    ),
+    f"{_SIMPLEJWT}.token_blacklist.models.BlacklistedToken": _better(
+        "read, and to write one ends the session at once"
+    ),
+    f"{_SIMPLEJWT}.token_blacklist.admin.OutstandingTokenAdmin": _better("shows no tokens"),
+    f"{_SIMPLEJWT}.token_blacklist.admin.BlacklistedTokenAdmin": _better("to add a row ends its session"),
     f"{_JWT}.authentication.JSONWebTokenAuthentication": _better("no query, and an ended session is refused"),
     f"{_JWT}.authentication.BaseJSONWebTokenAuthentication": _SAME,
     f"{_JWT}.views.ObtainJSONWebToken": _better("starts a session, and is throttled"),
     f"{_JWT}.views.RefreshJSONWebToken": _better("one more token of the same session"),
     f"{_JWT}.views.VerifyJSONWebToken": _better("knows of ended sessions"),
+    f"{_JWT}.views.JSONWebTokenAPIView": _better("no transaction, no cache, small bodies"),
+    **{
+        f"{_JWT}.views.{view}": _AS_VIEW
+        for view in ("obtain_jwt_token", "refresh_jwt_token", "verify_jwt_token")
+    },
+    f"{_JWT}.views.jwt_response_payload_handler": _LIVE,
+    **{
+        f"{_JWT}.{module}.{name}": _LIVE
+        for module, names in (
+            ("authentication", ("jwt_decode_handler", "jwt_get_username_from_payload")),
+            (
+                "serializers",
+                (
+                    "jwt_payload_handler",
+                    "jwt_encode_handler",
+                    "jwt_decode_handler",
+                    "jwt_get_username_from_payload",
+                ),
+            ),
+        )
+        for name in names
+    },
+    f"{_JWT}.serializers.User": _refused("Say get_user_model()."),
+    f"{_JWT}.serializers.VerificationBaseSerializer": _better("find(raw) gives the user and the claims"),
     f"{_JWT}.serializers.JSONWebTokenSerializer": _SAME,
     f"{_JWT}.serializers.RefreshJSONWebTokenSerializer": _SAME,
     f"{_JWT}.serializers.VerifyJSONWebTokenSerializer": _SAME,
     f"{_JWT}.settings.api_settings": _better("read live: override_settings works"),
+    f"{_JWT}.settings.DEFAULTS": _SAME,
+    f"{_JWT}.settings.IMPORT_STRINGS": _SAME,
+    f"{_JWT}.settings.USER_SETTINGS": _refused("Say api_settings.user_settings."),
     f"{_JWT}.utils.jwt_payload_handler": _SAME,
     f"{_JWT}.utils.jwt_encode_handler": _better(
-        "starts a session for the payload's user, so that it can be ended"
+        "starts a session for the payload's user, so that it can be ended; an exp beyond "
+        "JWT_EXPIRATION_DELTA is refused"
     ),
     f"{_JWT}.utils.jwt_decode_handler": _better("always verifies"),
     f"{_JWT}.utils.jwt_response_payload_handler": _SAME,
@@ -194,6 +270,11 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_JWT}.utils.jwt_get_username_from_payload_handler": _SAME,
     f"{_JWT}.utils.jwt_get_user_id_from_payload_handler": _SAME,
     f"{_JWT}.compat.get_username_field": _refused("Say get_user_model().USERNAME_FIELD."),
+    f"{_JWT}.compat.get_username": _refused("Say user.get_username()."),
+    f"{_JWT}.compat.Serializer": _refused("Say rest_framework.serializers.Serializer."),
+    f"{_JWT}.compat.PasswordField": _refused("Say rest_framework.serializers.CharField."),
+    f"{_JWT}.test.APIJWTClient": _TEST_CLIENT,
+    f"{_JWT}.test.APIJWTTestCase": _TEST_CLIENT,
     f"{_JWT}.blacklist": _refused("drf-jwt's app. A session ends by drf_tessera.sessions.revoke()."),
 }
 

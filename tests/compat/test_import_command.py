@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import tracemalloc
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+from rest_framework_simplejwt.tokens import RefreshToken
 
 from drf_tessera import adoption, sessions
-from drf_tessera.exceptions import TemporarilyUnavailable, UserGone
+from drf_tessera.exceptions import TemporarilyUnavailable
 from drf_tessera.models import Session
 from drf_tessera.verdicts import JWT_AUTH, NAMES, SIMPLE_JWT, Kind, find_name
 from tests.compat.originals import simplejwt_token
@@ -43,6 +45,20 @@ def make_row(user: Any, number: int, *, days: int = 1) -> OutstandingToken:
         token=token,
         created_at=now - timedelta(days=2),
         expires_at=now + timedelta(days=days),
+    )
+
+
+def make_rows(user: Any, count: int) -> None:
+    now = timezone.now()
+    OutstandingToken.objects.bulk_create(
+        OutstandingToken(
+            user=user,
+            jti=f"many-{number}",
+            token="x" * 300,
+            created_at=now,
+            expires_at=now + timedelta(days=1),
+        )
+        for number in range(count)
     )
 
 
@@ -111,24 +127,34 @@ def test_a_second_run_goes_on_where_the_first_one_stopped(anna: Any, monkeypatch
     assert run(after=rows[2].pk - 1)[0].startswith("0 sessions written; 2 were there")
 
 
-def test_a_user_who_is_deleted_takes_nobody_along(anna: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in range(3):
-        make_row(anna, number)
+def test_a_user_who_is_deleted_takes_nobody_along(
+    anna: Any, bob: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, user in enumerate((anna, bob, anna)):
+        make_row(user, number)
     place = "rest_framework_simplejwt.token_blacklist.management.commands.tessera_import_simplejwt"
 
-    def fail(found: Any) -> int:
-        if len(found) > 1 or found[0][0].jti == "jti-1":
-            raise UserGone
+    def adopt_too_late(found: Any) -> int:
+        bob.delete()
         return adoption.adopt_many(found)
 
-    monkeypatch.setattr(f"{place}.adopt_many", fail)
+    monkeypatch.setattr(f"{place}.adopt_many", adopt_too_late)
     assert run()[0].startswith("2 sessions written; 1 were there, or their users are gone")
 
 
-def test_a_user_without_a_row_is_gone(anna: Any) -> None:
-    old = adoption.Predecessor(package="x", jti="y", issued_at=1, expires_at=2**31)
-    with pytest.raises(UserGone):
-        adoption.adopt_many([(old, 999_999, False)])
+def test_a_user_without_a_row_is_left_out(anna: Any) -> None:
+    olds = [
+        adoption.Predecessor(package="x", jti=str(number), issued_at=1, expires_at=2**31) for number in (1, 2)
+    ]
+    assert adoption.adopt_many([(olds[0], 999_999, False), (olds[1], anna.pk, False)]) == 1
+    assert Session.objects.get().user == anna
+
+
+def test_a_row_of_a_session_of_ours_is_no_old_token(anna: Any) -> None:
+    RefreshToken.for_user(anna)
+    assert OutstandingToken.objects.count() == 1
+    assert run()[0].startswith("0 sessions written; 0 were there")
+    assert Session.objects.count() == 1
 
 
 def test_the_number_of_statements_follows_the_batches(anna: Any) -> None:
@@ -144,6 +170,24 @@ def test_the_number_of_statements_follows_the_batches(anna: Any) -> None:
         counts.append(len(seen))
     each = counts[1] - counts[0]
     assert counts[2] - counts[1] == 2 * each
+
+
+def test_the_memory_follows_the_batch_and_not_the_table(anna: Any) -> None:
+    """``python -m benchmarks.importing`` shows it with a million rows."""
+    peaks = []
+    for count in (3000, 9000):
+        OutstandingToken.objects.all().delete()
+        Session.objects.all().delete()
+        make_rows(anna, count)
+        tracemalloc.start()
+        try:
+            run(batch_size=100)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+        assert Session.objects.count() == count
+    # A row that is kept takes over 300 bytes; the garbage that waits for its collector varies by some 50.
+    assert (peaks[1] - peaks[0]) / 6000 < 150
 
 
 def test_a_batch_of_nothing_is_refused(db: None) -> None:
@@ -202,6 +246,13 @@ def test_rotation_that_is_written_is_no_surprise() -> None:
 def test_every_setting_of_the_originals_is_judged() -> None:
     assert set(SIMPLE_JWT) == set(rest_framework_simplejwt.settings.DEFAULTS)
     assert set(JWT_AUTH) == set(rest_framework_jwt.settings.DEFAULTS)
+
+
+def test_every_name_of_the_originals_is_judged() -> None:
+    """``names.txt`` has what the modules of simplejwt 5.5.1 and djangorestframework-jwt 1.11.0 define."""
+    names = (Path(__file__).parent / "names.txt").read_text().split()
+    assert len(names) > 90
+    assert [name for name in names if name not in NAMES] == []
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if NAMES[name].kind is not Kind.REFUSED])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -75,9 +75,23 @@ def test_the_handlers_make_a_token_that_can_be_ended(api: APIClient, anna: Abstr
     brief = jwt_encode_handler({**payload, "exp": int(time.time()) + 5})
     assert jwt_decode_handler(brief)["exp"] <= time.time() + 5
     assert jwt_encode_handler({"user_id": anna.pk})
+    with pytest.raises(ValueError, match="make that longer"):
+        jwt_encode_handler({**payload, "exp": int(time.time()) + 86_400})
+    with pytest.raises(ValueError, match="invalid literal"):
+        jwt_encode_handler({**payload, "exp": "soon"})
+    assert Session.objects.count() == 3  # and none for that
     for nobody in ({}, {"user_id": "x"}, {"user_id": 10**30}, {"user_id": 999_999}):
         with pytest.raises(ValueError, match="no active user"):
             jwt_encode_handler(nobody)
+
+
+@override_settings(TIME_ZONE="Asia/Tokyo")
+def test_a_moment_without_a_time_zone_is_in_utc(api: APIClient, anna: AbstractBaseUser) -> None:
+    """Handlers that are older than time zones write ``datetime.utcnow()``."""
+    naive = datetime.now(tz=UTC).replace(tzinfo=None) + timedelta(seconds=60)
+    token = jwt_encode_handler({"user_id": anna.pk, "username": "anna", "exp": naive})
+    assert 55 <= jwt_decode_handler(token)["exp"] - time.time() <= 61
+    assert me(api, token).status_code == 200
 
 
 def test_a_token_that_the_project_signed_itself_is_taken(api: APIClient, anna: AbstractBaseUser) -> None:
@@ -173,6 +187,13 @@ def test_an_old_token_goes_on_as_a_session(api: APIClient, anna: AbstractBaseUse
     again = api.post("/refresh/", {"token": fresh})
     assert again.status_code == 200
     assert Session.objects.count() == 1
+
+
+@override_settings(JWT_AUTH=ALLOW)
+def test_an_old_token_may_have_claims_of_our_names(api: APIClient, anna: AbstractBaseUser) -> None:
+    old = tutorial_token(anna, sid="room 5", auth_time="noon", amr=7)
+    fresh = api.post("/refresh/", {"token": old}).json()["token"]
+    assert jwt_decode_handler(fresh)["sid"] == str(Session.objects.get().pk)
 
 
 @override_settings(JWT_AUTH=ALLOW)

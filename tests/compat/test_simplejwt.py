@@ -10,6 +10,7 @@ import jwt
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -19,7 +20,7 @@ from rest_framework_simplejwt.serializers import TokenObtainPairSerializer
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.state import token_backend
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, SlidingToken, UntypedToken
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, SlidingToken, Token, UntypedToken
 
 from drf_tessera import sessions
 from drf_tessera.conf import get_settings
@@ -277,9 +278,33 @@ def test_a_life_can_be_shortened_and_not_lengthened(anna: AbstractBaseUser) -> N
     access.set_exp(lifetime=timedelta(seconds=20))
     assert AccessToken(str(access))["exp"] <= time.time() + 21
     access.set_exp(lifetime=timedelta(days=20))
-    assert AccessToken(str(access))["exp"] <= time.time() + 301
+    with pytest.raises(TokenError, match="ACCESS_TOKEN_LIFETIME at most"):
+        str(access)
     with pytest.raises(TokenError, match="REFRESH_TOKEN_LIFETIME"):
         RefreshToken.for_user(anna).set_exp(lifetime=timedelta(days=20))
+    with pytest.raises(TokenError, match="REFRESH_TOKEN_LIFETIME"):
+        RefreshToken.for_user(anna)["exp"] = 2**31
+
+
+def test_lifetimes_are_those_in_force(anna: AbstractBaseUser) -> None:
+    assert AccessToken.lifetime == RefreshToken.for_user(anna).access_token.lifetime == timedelta(minutes=5)
+    with override_settings(SIMPLE_JWT={"ACCESS_TOKEN_LIFETIME": timedelta(minutes=7)}):
+        assert AccessToken.lifetime == timedelta(minutes=7)
+    with override_settings(SIMPLE_JWT={"REFRESH_TOKEN_LIFETIME": timedelta(days=3)}):
+        assert RefreshToken.lifetime == RefreshToken.for_user(anna).lifetime == timedelta(days=3)
+
+
+def test_a_refresh_token_of_another_life_is_refused_at_once() -> None:
+    with pytest.raises(ImproperlyConfigured, match="REFRESH_TOKEN_LIFETIME holds for all"):
+        type("RememberMe", (RefreshToken,), {"lifetime": timedelta(days=300)})
+
+
+@pytest.mark.parametrize("parent", [AccessToken, RefreshToken, Token])
+def test_a_token_for_another_purpose_is_refused_at_once(parent: type[Token]) -> None:
+    """It would be an access token by another name, and open everything."""
+    with pytest.raises(ImproperlyConfigured, match=r"django\.core\.signing"):
+        type("PasswordReset", (parent,), {"token_type": "reset"})
+    assert type("Mine", (parent,), {"token_type": parent.token_type})
 
 
 def test_a_subclass_chooses_a_shorter_life(anna: AbstractBaseUser) -> None:
@@ -380,6 +405,124 @@ def test_it_is_reuse_at_once_under_strict_rotation(api: APIClient, anna: Abstrac
     old = simplejwt_token(anna)
     assert refresh(api, old).status_code == 200
     assert refresh(api, old).json()["reason"] == "refresh_reused"
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+def test_a_client_that_keeps_no_new_token_goes_on(
+    api: APIClient, anna: AbstractBaseUser, legacy: bool
+) -> None:
+    """simplejwt gave it none, unless ``ROTATE_REFRESH_TOKENS`` was written."""
+    text = simplejwt_token(anna) if legacy else obtain(api, anna)["refresh"]
+    ends = set()
+    for count in range(12):
+        answer = refresh(api, text)
+        assert answer.status_code == 200
+        if count >= 6:
+            ends.add(Session.objects.get().idle_expires_at)
+            assert RefreshToken(text).payload["user_id"] == str(anna.pk)
+        pass_grace()
+    assert len(ends) == 1  # nor does its session last longer by it
+    assert refresh(api, answer.json()["refresh"]).status_code == 200
+    pass_grace()
+    assert refresh(api, text).json()["reason"] == "refresh_reused"
+
+
+@pytest.mark.parametrize(
+    "said", [{"SIMPLE_JWT": {"ROTATE_REFRESH_TOKENS": True}}, {"TESSERA": {"REFRESH_RECOVERIES": 5}}]
+)
+def test_who_says_that_tokens_are_kept_has_them_kept(
+    api: APIClient, anna: AbstractBaseUser, said: dict[str, Any]
+) -> None:
+    with override_settings(**said):
+        old = simplejwt_token(anna)
+        for _ in range(6):
+            assert refresh(api, old).status_code == 200
+            pass_grace()
+        assert refresh(api, old).json()["reason"] == "refresh_reused"
+
+
+def verify(api: APIClient, text: str) -> Any:
+    return api.post("/api/token/verify/", {"token": text})
+
+
+def test_verify_knows_what_became_of_an_old_refresh_token(api: APIClient, anna: AbstractBaseUser) -> None:
+    old = simplejwt_token(anna)
+    assert verify(api, old).status_code == 200
+    assert refresh(api, old).status_code == 200
+    sessions.revoke_all(anna)
+    assert verify(api, old).json()["reason"] == "session_revoked"
+    other = simplejwt_token(anna, jti="abc")
+    row = OutstandingToken.objects.create(user=anna, jti="abc", token=other, expires_at=timezone.now())
+    BlacklistedToken.objects.create(token=row)
+    assert verify(api, other).status_code == 401
+
+
+def test_verify_takes_an_old_token_by_what_was_signed(api: APIClient, anna: AbstractBaseUser) -> None:
+    old = simplejwt_token(anna)
+    header, _, signature = old.split(".")
+    broken = ".".join((header, "bm9uc2Vuc2U", signature))
+    assert verify(api, broken).status_code == 401
+    assert verify(api, simplejwt_token(anna, "access")).status_code == 200
+    with override_settings(SIMPLE_JWT={"TOKEN_TYPE_CLAIM": None}):
+        assert verify(api, old).status_code == 200
+
+
+@override_settings(SIMPLE_JWT={"USER_ID_FIELD": "date_joined"})
+def test_an_id_that_is_none_is_no_server_error(api: APIClient, anna: AbstractBaseUser) -> None:
+    assert refresh(api, simplejwt_token(anna)).status_code == 401
+    assert me(api, simplejwt_token(anna, "access")).json()["code"] == "user_not_found"
+
+
+# -- simplejwt's tables ----------------------------------------------------------------------------
+
+
+def test_a_login_writes_one_row_and_a_refresh_none(api: APIClient, anna: AbstractBaseUser) -> None:
+    text = obtain(api, anna)["refresh"]
+    row = OutstandingToken.objects.get()
+    assert (row.user, row.token, row.jti) == (anna, "", RefreshToken(text)["jti"])
+    pass_grace()
+    assert refresh(api, text).status_code == 200
+    assert OutstandingToken.objects.count() == 1
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_rows_log_out_everywhere(api: APIClient, anna: AbstractBaseUser, at_once: bool) -> None:
+    """What many projects do: blacklist each of a user's rows, those of simplejwt and those of sessions."""
+    ours, old = obtain(api, anna)["refresh"], simplejwt_token(anna, jti="abc")
+    OutstandingToken.objects.create(user=anna, jti="abc", token=old, expires_at=timezone.now())
+    begun = refresh(api, old).json()["refresh"]
+    rows = OutstandingToken.objects.filter(user=anna)
+    if at_once:
+        BlacklistedToken.objects.bulk_create(BlacklistedToken(token=row) for row in rows)
+    else:
+        for row in rows:
+            BlacklistedToken.objects.get_or_create(token=row)
+    for text in (ours, old, begun):
+        assert refresh(api, text).status_code == 401
+    assert not Session.objects.filter(revoked_at=None).exists()
+
+
+def test_the_admin_shows_no_token_and_ends_sessions(client: Any, anna: Any, api: APIClient) -> None:
+    anna.is_staff = anna.is_superuser = True
+    anna.save()
+    client.force_login(anna)
+    text = obtain(api, anna)["refresh"]
+    secret = simplejwt_token(anna)
+    old = OutstandingToken.objects.create(
+        user=anna, jti="the-old-one", token=secret, expires_at=timezone.now()
+    )
+    with override_settings(ROOT_URLCONF="tests.urls"):
+        there = "/admin/token_blacklist/outstandingtoken/"
+        assert "the-old-one" in client.get(there, {"q": "the-old-one"}).content.decode()
+        page = client.get(f"{there}{old.pk}/change/")
+        assert page.status_code == 200
+        assert secret not in page.content.decode()
+        assert client.post(f"{there}{old.pk}/change/", {}).status_code == 403
+        row = OutstandingToken.objects.exclude(pk=old.pk).get()
+        added = client.post("/admin/token_blacklist/blacklistedtoken/add/", {"token": row.pk})
+        assert added.status_code == 302
+        assert "the-old-one" not in client.get("/admin/token_blacklist/blacklistedtoken/").content.decode()
+    assert refresh(api, text).json()["reason"] == "session_revoked"
 
 
 def test_two_tabs_and_a_lost_answer_survive_the_move(api: APIClient, anna: AbstractBaseUser) -> None:

@@ -14,12 +14,13 @@ from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
 
+from drf_tessera.adoption import is_foreign
 from drf_tessera.csrf import check_site
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable
 from drf_tessera.rest.errors import LateRefusal, to_api_exception
 from drf_tessera.users import find_user
 from rest_framework_jwt.settings import api_settings
-from rest_framework_jwt.utils import is_legacy, verify_own
+from rest_framework_jwt.utils import verify_own
 
 if apps.ready and not apps.is_installed("drf_tessera"):
     raise ImproperlyConfigured(
@@ -43,7 +44,7 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
             return None
         raw = value.decode("ascii", "replace") if isinstance(value, bytes) else value
         try:
-            if api_settings.uses_default("JWT_DECODE_HANDLER") and not is_legacy(raw):
+            if api_settings.uses_default("JWT_DECODE_HANDLER") and not is_foreign(raw):
                 return find_user(verify_own(raw), refuse=_refuse_late), value
             payload = api_settings.JWT_DECODE_HANDLER(raw)
         except (Refusal, TemporarilyUnavailable) as error:
@@ -63,7 +64,7 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
             AuthenticationFailed: there is none.
         """
         username = api_settings.JWT_PAYLOAD_GET_USERNAME_HANDLER(payload)
-        if not isinstance(username, str) or not username:
+        if not isinstance(username, str) or not username or "\0" in username:  # PostgreSQL takes no NUL
             raise _refuse("Invalid payload.", "token_claim_invalid")
         model = get_user_model()
         try:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Caution
 
-from rest_framework_jwt.settings import DEFAULTS, read_raw
+from drf_tessera import former
+from rest_framework_jwt.settings import IMPORT_STRINGS, api_settings
 
+PREFIX: Final = "tessera_jwt"
 ORIGINALS: Final = ("djangorestframework-jwt", "drf-jwt")
 """Both own the import name."""
 
@@ -21,27 +21,16 @@ _REFUSED: Final = {
 
 
 def check_distribution(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report E001: two distributions own one import name, and files of both lie about."""
-    found: list[CheckMessage] = []
-    for name in ORIGINALS:
-        try:
-            version(name)
-        except PackageNotFoundError:
-            continue
-        found.append(
-            Error(
-                f"{name} is installed beside drf-tessera-jwt, and both own rest_framework_jwt.",
-                hint=f"pip uninstall {name}; pip install --force-reinstall --no-deps drf-tessera-jwt",
-                id="tessera_jwt.E001",
-            )
-        )
-    return found
+    """Report E001: the original is installed beside us."""
+    return former.find_originals(PREFIX, "drf-tessera-jwt", "rest_framework_jwt", ORIGINALS)
 
 
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report E002 (unknown), E003 (refused) and W001 (without effect on new tokens)."""
-    raw = read_raw()
-    found: list[CheckMessage] = [_name_unknown(key) for key in raw if key not in DEFAULTS]
+    raw = api_settings.user_settings
+    found = former.find_unknown(PREFIX, api_settings) + former.find_unloadable(
+        PREFIX, api_settings, IMPORT_STRINGS
+    )
     for key, reason in _REFUSED.items():
         if not raw.get(key, True):
             text = f"JWT_AUTH[{key!r}] is switched off: {reason}. It counts as on."
@@ -57,9 +46,3 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         hint = "New tokens end with their session: drf_tessera.sessions.revoke_all(user) logs a user out."
         found.append(Caution(text, hint=hint, id="tessera_jwt.W001"))
     return found
-
-
-def _name_unknown(key: object) -> CheckMessage:
-    near = difflib.get_close_matches(str(key).upper(), DEFAULTS, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(DEFAULTS)}."
-    return Error(f"JWT_AUTH has no key {key!r}.", hint=hint, id="tessera_jwt.E002")

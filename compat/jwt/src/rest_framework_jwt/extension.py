@@ -6,11 +6,11 @@ from django.core.checks import Tags, register
 
 from drf_tessera.conf import translate_setting
 from rest_framework_jwt import checks
-from rest_framework_jwt.settings import translate
+from rest_framework_jwt.settings import SHAPES, translate
 
 
 def connect() -> None:
     """Have ``JWT_AUTH`` read, and check it."""
-    translate_setting("JWT_AUTH", translate)
+    translate_setting("JWT_AUTH", translate, SHAPES)
     register(checks.check_distribution, Tags.compatibility)
     register(checks.check_settings, Tags.security)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -15,15 +16,15 @@ from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 
 from drf_tessera import sessions
-from drf_tessera.adoption import Predecessor, adopt
+from drf_tessera.adoption import Predecessor, adopt, is_foreign
 from drf_tessera.exceptions import Refusal
 from drf_tessera.inspection import sign_access_token
 from drf_tessera.receivers import checking_password
-from drf_tessera.tokens import Login, to_timestamp
+from drf_tessera.tokens import to_timestamp
 from drf_tessera.users import load_user
 from rest_framework_jwt.authentication import JSONWebTokenAuthentication
 from rest_framework_jwt.settings import api_settings
-from rest_framework_jwt.utils import is_legacy, select_claims, verify_own
+from rest_framework_jwt.utils import select_claims, verify_own
 
 
 class _Serializer(serializers.Serializer[Any]):
@@ -74,7 +75,7 @@ class VerificationBaseSerializer(_Serializer):
     def find(self, raw: str) -> tuple[Any, dict[str, Any]]:
         """Verify a token and give its user and its claims."""
         try:
-            if api_settings.uses_default("JWT_DECODE_HANDLER") and not is_legacy(raw):
+            if api_settings.uses_default("JWT_DECODE_HANDLER") and not is_foreign(raw):
                 found = verify_own(raw)
                 return load_user(found), {name: found[name] for name in found.claims}
             payload = api_settings.JWT_DECODE_HANDLER(raw)
@@ -119,19 +120,13 @@ class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
     def _renew(self, user: AbstractBaseUser, payload: dict[str, Any], raw: str) -> str:
         """Sign one more token of the session; a token of djangorestframework-jwt begins one."""
         try:
-            if "sid" not in payload:
+            if is_foreign(raw):
                 return sessions.refresh(adopt(_describe(payload, raw), user)).access
-            session = sessions.live_sessions(user.pk).filter(pk=payload["sid"]).first()
+            own = verify_own(raw)
+            session = sessions.live_sessions(user.pk).filter(pk=own.session_id).first()
             if session is None:
                 self._refuse("The session has ended; log in again.", "session_ended")
-            login = Login(
-                session_id=session.pk,
-                sub=str(user.pk),
-                auth_time=payload["auth_time"],
-                expires_at=int(to_timestamp(session.expires_at)),
-                amr=tuple(payload["amr"]),
-                scope=session.scope,
-            )
+            login = replace(own.login, expires_at=int(to_timestamp(session.expires_at)))
             fresh = {**api_settings.JWT_PAYLOAD_HANDLER(user), "orig_iat": payload["orig_iat"]}
             return sign_access_token(login, select_claims(fresh))
         except Refusal as error:

@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.conf import settings as django_settings
-from django.utils.module_loading import import_string
 
+from drf_tessera import former
 from drf_tessera.conf import Settings, get_settings
+from drf_tessera.readers import READERS, Reader
 
 _HERE: Final = "rest_framework_jwt.utils"
 
@@ -42,44 +43,46 @@ IMPORT_STRINGS: Final = frozenset(name for name in DEFAULTS if name.endswith("_H
     "JWT_GET_USER_SECRET_KEY"
 }
 
+SHAPES: Final[Mapping[str, Reader]] = {
+    **former.list_switches(DEFAULTS),
+    "JWT_EXPIRATION_DELTA": READERS["ACCESS_LIFETIME"],
+    "JWT_REFRESH_EXPIRATION_DELTA": READERS["SESSION_LIFETIME"],
+    "JWT_LEEWAY": READERS["CLOCK_SKEW"],
+    "JWT_ALGORITHM": former.read_algorithm,
+    "JWT_AUDIENCE": former.read_optional(READERS["AUDIENCE"]),
+    "JWT_ISSUER": former.read_optional(READERS["ISSUER"]),
+    "JWT_AUTH_HEADER_PREFIX": READERS["HEADER_PREFIX"],
+    "JWT_AUTH_COOKIE": former.read_optional(former.read_cookie_name),
+}
+"""How each key is read that could not work if it were of another kind."""
 
-def read_raw() -> Mapping[str, Any]:
-    """Give ``JWT_AUTH`` as the project wrote it."""
-    return getattr(django_settings, "JWT_AUTH", None) or {}
 
+class APISettings(former.FormerSettings):
+    """djangorestframework-jwt's ``api_settings``."""
 
-class APISettings:
-    """djangorestframework-jwt's ``api_settings``: each attribute is read when it is asked for."""
-
+    name = "JWT_AUTH"
     defaults = DEFAULTS
+    paths = IMPORT_STRINGS
 
-    @property
-    def user_settings(self) -> Mapping[str, Any]:
-        """What the project wrote."""
-        return read_raw()
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in DEFAULTS:
-            raise AttributeError(f"Invalid API setting: '{name}'")
+    def look_up(self, name: str) -> Any:
+        """Give a key's value; verification is always on, and the lifetime is the one in force."""
         if name in {"JWT_VERIFY", "JWT_VERIFY_EXPIRATION"}:
             return True  # whatever is written: a check refuses everything else
         if name == "JWT_EXPIRATION_DELTA":
             return get_settings().access_lifetime
-        value = read_raw().get(name, DEFAULTS[name])
-        if name == "JWT_SECRET_KEY":
-            return value or django_settings.SECRET_KEY
-        return import_string(value) if name in IMPORT_STRINGS and isinstance(value, str) else value
+        value = super().look_up(name)
+        return value or django_settings.SECRET_KEY if name == "JWT_SECRET_KEY" else value
 
     def uses_default(self, name: str) -> bool:
         """Tell whether the project has not put something of its own in the place of a handler."""
-        return bool(read_raw().get(name, DEFAULTS[name]) == DEFAULTS[name])
+        return bool(self.user_settings.get(name, DEFAULTS[name]) == DEFAULTS[name])
 
 
 api_settings = APISettings()
 
 
 def translate(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Say in the words of ``TESSERA`` what ``JWT_AUTH`` says; only what is written there."""
+    """Say in the words of ``TESSERA`` what ``JWT_AUTH`` says, once it was read by :data:`SHAPES`."""
     pairs = (
         ("JWT_EXPIRATION_DELTA", "ACCESS_LIFETIME"),
         ("JWT_LEEWAY", "CLOCK_SKEW"),
@@ -89,12 +92,10 @@ def translate(raw: Mapping[str, Any]) -> dict[str, Any]:
     )
     found = {new: raw[old] for old, new in pairs if raw.get(old)}
     access = found.get("ACCESS_LIFETIME")
-    longest = access if isinstance(access, timedelta) else timedelta(0)
+    longest = access or timedelta(0)
     if raw.get("JWT_ALLOW_REFRESH"):
         # The session is what is refreshed, from the login on, and for no longer than that.
         delta = raw.get("JWT_REFRESH_EXPIRATION_DELTA", DEFAULTS["JWT_REFRESH_EXPIRATION_DELTA"])
-        if not isinstance(delta, timedelta):
-            delta = timedelta(seconds=delta)
         found["SESSION_LIFETIME"] = found["SESSION_IDLE_LIFETIME"] = max(delta, longest)
     elif longest > Settings().session_idle_lifetime:
         found["SESSION_IDLE_LIFETIME"] = longest

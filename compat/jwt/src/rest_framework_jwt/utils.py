@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,9 +17,9 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
+from drf_tessera.adoption import is_foreign
 from drf_tessera.exceptions import Refusal, TokenExpired
 from drf_tessera.inspection import sign_access_token
-from drf_tessera.keystore import ACCESS_TYPE
 from drf_tessera.revocation import check_session
 from drf_tessera.tokens import (
     REGISTERED_CLAIMS,
@@ -29,7 +30,6 @@ from drf_tessera.tokens import (
 )
 from rest_framework_jwt.settings import api_settings
 
-MAX_LENGTH: Final = 16_384
 NOBODY: Final = "The payload names no active user: a token without a user belongs to no session."
 
 
@@ -42,6 +42,8 @@ def jwt_get_secret_key(payload: Mapping[str, Any] | None = None) -> Any:
 
 
 def _find_user(pk: Any) -> Any:
+    if "\0" in str(pk):
+        return None  # PostgreSQL takes no such text
     try:
         return get_user_model()._default_manager.filter(pk=pk).first()
     except (ValueError, TypeError, OverflowError, ValidationError):
@@ -92,20 +94,29 @@ def jwt_encode_handler(payload: Mapping[str, Any]) -> str:
     """Start a session for the payload's user and give its access token, so that it can be ended.
 
     Raises:
-        ValueError: the payload names no active user.
+        ValueError: the payload names no active user, or would outlive ``JWT_EXPIRATION_DELTA``.
     """
     user = _find_user(payload.get("user_id"))
     if user is None:
         raise ValueError(NOBODY)
+    ends = _to_seconds(payload["exp"]) if "exp" in payload else None
+    if ends is not None and ends > time.time() + api_settings.JWT_EXPIRATION_DELTA.total_seconds() + 1:
+        raise ValueError("The payload's exp is later than JWT_EXPIRATION_DELTA allows: make that longer.")
     try:
         grant = sessions.start(user)
     except Refusal as error:
         raise ValueError(NOBODY) from error
-    login, ends = read_refresh_token(grant.refresh or "").login, payload.get("exp", timezone.now())
-    if "exp" in payload:
-        seconds = ends.timestamp() if isinstance(ends, datetime) else int(ends)
-        login = replace(login, expires_at=min(login.expires_at, int(seconds)))
+    login = read_refresh_token(grant.refresh or "").login
+    if ends is not None:
+        login = replace(login, expires_at=min(login.expires_at, ends))
     return sign_access_token(login, select_claims(payload))
+
+
+def _to_seconds(moment: Any) -> int:
+    if not isinstance(moment, datetime):
+        return int(moment)
+    # One without a time zone is in UTC, as for PyJWT: handlers that are older than time zones write utcnow().
+    return int((moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)).timestamp())
 
 
 @sensitive_variables()
@@ -116,7 +127,7 @@ def jwt_decode_handler(token: str | bytes) -> dict[str, Any]:
         jwt.InvalidTokenError: in one of its kinds; ``ExpiredSignatureError`` and ``DecodeError`` above all.
     """
     raw = token.decode("ascii", "replace") if isinstance(token, bytes) else token
-    if is_legacy(raw):
+    if is_foreign(raw):
         return decode_legacy(raw)
     try:
         found = verify_own(raw)
@@ -139,18 +150,6 @@ def verify_own(raw: str) -> AccessToken:
     found = recall_access_token(key) or verify_access_token(raw, remember_as=key)
     check_session(found.session_id)
     return found
-
-
-@sensitive_variables()
-def is_legacy(raw: str) -> bool:
-    """Tell by its header that a token is not drf-tessera's."""
-    if len(raw) > MAX_LENGTH:
-        return False
-    try:
-        typ = jwt.get_unverified_header(raw).get("typ")
-    except jwt.InvalidTokenError:
-        return False
-    return not isinstance(typ, str) or typ.lower().removeprefix("application/") != ACCESS_TYPE
 
 
 @sensitive_variables()

@@ -9,5 +9,4 @@ class SimpleJWTConfig(AppConfig):
     """An app without models."""
 
     name = "rest_framework_simplejwt"
-    label = "rest_framework_simplejwt"
     verbose_name = "simplejwt's names"

@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-import difflib
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Caution
 
+from drf_tessera import former
 from drf_tessera.routes import find_view_class, walk_views
 from drf_tessera.tokens import REGISTERED_CLAIMS
 from rest_framework_simplejwt import views
-from rest_framework_simplejwt.settings import DEFAULTS, read_raw
+from rest_framework_simplejwt.settings import IMPORT_STRINGS, SERIALIZERS, api_settings
+from rest_framework_simplejwt.tokens import SLIDING
 
-ORIGINAL = "djangorestframework-simplejwt"
+PREFIX = "tessera_simplejwt"
 SLIDING_VIEWS = (views.TokenObtainSlidingView, views.TokenRefreshSlidingView)
 
 
 def check_distribution(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report E001: two distributions own one import name, and files of both lie about."""
-    try:
-        version(ORIGINAL)
-    except PackageNotFoundError:
-        return []
-    return [
-        Error(
-            f"{ORIGINAL} is installed beside drf-tessera-simplejwt, and both own rest_framework_simplejwt.",
-            hint=f"pip uninstall {ORIGINAL}; pip install --force-reinstall --no-deps drf-tessera-simplejwt",
-            id="tessera_simplejwt.E001",
-        )
-    ]
+    """Report E001: the original is installed beside us."""
+    owned, originals = "rest_framework_simplejwt", ("djangorestframework-simplejwt",)
+    return former.find_originals(PREFIX, "drf-tessera-simplejwt", owned, originals)
 
 
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report E002 (unknown), E003 (refused) and W002 (without effect)."""
-    raw = read_raw()
-    found: list[CheckMessage] = [_name_unknown(key) for key in raw if key not in DEFAULTS]
+    raw = api_settings.user_settings
+    found = former.find_unknown(PREFIX, api_settings)
+    found += former.find_unloadable(PREFIX, api_settings, IMPORT_STRINGS | SERIALIZERS)
     found += [Error(text, hint=hint, id="tessera_simplejwt.E003") for text, hint in _list_refused(raw)]
-    idle = sorted(key for key in raw if key.startswith("SLIDING_"))
+    idle = sorted(key for key in raw if str(key).startswith("SLIDING_"))
     if raw.get("BLACKLIST_AFTER_ROTATION") is False:
         idle.append("BLACKLIST_AFTER_ROTATION")
     if idle:
@@ -48,12 +42,12 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return found
 
 
-def _judge_rotation(raw: Any) -> list[CheckMessage]:
+def _judge_rotation(raw: Mapping[str, Any]) -> list[CheckMessage]:
     if "ROTATE_REFRESH_TOKENS" not in raw:
-        text = "SIMPLE_JWT does not say ROTATE_REFRESH_TOKENS, and refresh tokens rotate here."
+        text = "SIMPLE_JWT does not say ROTATE_REFRESH_TOKENS: refresh tokens rotate, and need not be kept."
         hint = (
-            "Clients must keep the `refresh` of each answer of the refresh view. If yours do, write True; "
-            "until they do, write False."
+            "A copied token of a client that ignores the new ones is not noticed. When yours keep the "
+            "`refresh` of each answer, write True; if they must not get one, write False."
         )
         return [Caution(text, hint=hint, id="tessera_simplejwt.W001")]
     if raw["ROTATE_REFRESH_TOKENS"]:
@@ -63,31 +57,27 @@ def _judge_rotation(raw: Any) -> list[CheckMessage]:
     return [Caution(text, hint=hint, id="tessera_simplejwt.W003")]
 
 
-def _name_unknown(key: object) -> CheckMessage:
-    near = difflib.get_close_matches(str(key).upper(), DEFAULTS, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(DEFAULTS)}."
-    return Error(f"SIMPLE_JWT has no key {key!r}.", hint=hint, id="tessera_simplejwt.E002")
-
-
-def _list_refused(raw: Any) -> list[tuple[str, str]]:
+def _list_refused(raw: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = []
     if raw.get("JWK_URL"):
         found.append(("SIMPLE_JWT['JWK_URL'] is not served.", "Give the public key in VERIFYING_KEY."))
     if raw.get("CHECK_USER_IS_ACTIVE") is False:
         text = "SIMPLE_JWT['CHECK_USER_IS_ACTIVE'] is False, and inactive users are never let in."
         found.append((text, "Leave it out, and activate whoever should get in."))
-    if any("SlidingToken" in str(name) for name in raw.get("AUTH_TOKEN_CLASSES", ())):
-        found.append(("SIMPLE_JWT['AUTH_TOKEN_CLASSES'] has SlidingToken.", views_hint()))
-    claim = raw.get("USER_ID_CLAIM")
-    if claim in REGISTERED_CLAIMS - {"sub"} or (
-        claim == "sub" and raw.get("USER_ID_FIELD", "id") not in {"id", "pk"}
-    ):
+    if "SlidingToken" in str(raw.get("AUTH_TOKEN_CLASSES")):
+        found.append(("SIMPLE_JWT['AUTH_TOKEN_CLASSES'] has SlidingToken.", SLIDING))
+    claim, field = str(raw.get("USER_ID_CLAIM")), str(raw.get("USER_ID_FIELD", "id"))
+    names = {"pk"} | {name for it in get_user_model()._meta.fields for name in (it.name, it.attname)}
+    if field not in names:
+        text = f"SIMPLE_JWT['USER_ID_FIELD'] is {field!r}, and the user model has no such column."
+        found.append((text, f"It has: {', '.join(sorted(names))}."))
+    if claim in REGISTERED_CLAIMS - {"sub"} or (claim == "sub" and field not in {"id", "pk"}):
         text = f"SIMPLE_JWT['USER_ID_CLAIM'] is {claim!r}, which says something else in every token here."
         found.append((text, "Take the default, 'user_id'; 'sub' is always the primary key."))
     algorithm = str(raw.get("ALGORITHM", "HS256"))
     if not algorithm.startswith("HS") and not (raw.get("SIGNING_KEY") and raw.get("VERIFYING_KEY")):
         text = f"SIMPLE_JWT['ALGORITHM'] is {algorithm!r} without SIGNING_KEY and VERIFYING_KEY."
-        found.append((text, "Give both keys, in PEM."))
+        found.append((text, "Give both, in PEM. A service that only verifies stays on the original."))
     return found
 
 
@@ -95,14 +85,9 @@ def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report E004 (a view of sliding tokens is mounted), W001 and W003 (rotation, at a refresh view)."""
     mounted = [(route, find_view_class(callback)) for route, callback in walk_views()]
     found: list[CheckMessage] = [
-        Error(f"{route!r} serves sliding tokens.", hint=views_hint(), id="tessera_simplejwt.E004")
+        Error(f"{route!r} serves sliding tokens.", hint=SLIDING, id="tessera_simplejwt.E004")
         for route, kind in mounted
         if kind is not None and issubclass(kind, SLIDING_VIEWS)
     ]
     refreshes = any(kind is not None and issubclass(kind, views.TokenRefreshView) for _, kind in mounted)
-    return found + (_judge_rotation(read_raw()) if refreshes else [])
-
-
-def views_hint() -> str:
-    """Give the way out of sliding tokens."""
-    return "Use TokenObtainPairView and TokenRefreshView: what renews itself does not travel in each request."
+    return found + (_judge_rotation(api_settings.user_settings) if refreshes else [])

@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from uuid import UUID
 
 import jwt
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera.adoption import Predecessor, adopt
-from drf_tessera.keystore import ACCESS_TYPE
-from drf_tessera.tokens import REFRESH_PREFIX, REGISTERED_CLAIMS
+from drf_tessera import sessions
+from drf_tessera.adoption import Predecessor, adopt, find_session_id, is_foreign
+from drf_tessera.tokens import REGISTERED_CLAIMS, Login, from_timestamp
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.utils import get_md5_hash_password
 
 PACKAGE: Final = "simplejwt"
-MAX_LENGTH: Final = 16_384
-
-
-@sensitive_variables()
-def is_legacy(raw: str) -> bool:
-    """Tell by its header, or the prefix of our refresh tokens, that a token is not one of ours."""
-    if raw.startswith(REFRESH_PREFIX) or len(raw) > MAX_LENGTH:
-        return False
-    try:
-        typ = jwt.get_unverified_header(raw).get("typ")
-    except jwt.InvalidTokenError:
-        return False
-    return not isinstance(typ, str) or typ.lower().removeprefix("application/") != ACCESS_TYPE
+BLACKLIST: Final = "rest_framework_simplejwt.token_blacklist"
 
 
 @sensitive_variables()
@@ -63,6 +54,18 @@ def decode(raw: str, token_type: str | None) -> dict[str, Any]:
     raise TokenError("Token is invalid")
 
 
+@sensitive_variables()
+def is_refresh(raw: str) -> bool:
+    """Tell whether a token is a refresh token of simplejwt's, valid or not, by what it says of itself."""
+    if not is_foreign(raw):
+        return False
+    try:
+        claims = jwt.decode(raw, options={"verify_signature": False})
+    except (jwt.InvalidTokenError, RecursionError):
+        return False
+    return claims.get(api_settings.TOKEN_TYPE_CLAIM) == "refresh"
+
+
 def _list_keys() -> list[Any]:
     if not api_settings.ALGORITHM.startswith("HS"):
         return [api_settings.VERIFYING_KEY]
@@ -80,31 +83,38 @@ def _check_claims(claims: dict[str, Any], token_type: str | None) -> dict[str, A
 
 
 def find_user(claims: dict[str, Any]) -> AbstractBaseUser | None:
-    """Give the user that the claims name, if there is one and its password is still the same."""
+    """Give the user that the claims name, if there is one."""
     named = claims.get(api_settings.USER_ID_CLAIM)
-    model = get_user_model()
-    try:
-        user = model._default_manager.filter(**{api_settings.USER_ID_FIELD: named}).first()
-    except (ValueError, TypeError, OverflowError, model.DoesNotExist):
-        return None
+    user = find_user_by_id(named)
     if named is None or user is None or str(getattr(user, api_settings.USER_ID_FIELD)) != str(named):
         return None
     return user
 
 
+def find_user_by_id(named: object) -> AbstractBaseUser | None:
+    """Give the user whose ``USER_ID_FIELD`` is ``named``, if there is one."""
+    users = get_user_model()._default_manager
+    try:  # PostgreSQL takes no NUL
+        return None if "\0" in str(named) else users.filter(**{api_settings.USER_ID_FIELD: named}).first()
+    except (ValueError, TypeError, OverflowError, ValidationError):
+        return None  # no id of the user model is written like this
+
+
 @sensitive_variables()
 def exchange(raw: str) -> str:
-    """Give the refresh token of ours that stands for one of simplejwt's.
+    """Give the refresh token of ours that stands for one of simplejwt's; what is ours already stays.
 
     Raises:
         TokenError: it is not valid, blacklisted, or its user is gone.
     """
+    if not is_foreign(raw):
+        return raw
     claims = decode(raw, "refresh")
     user = find_user(claims)
     if user is None or not password_holds(claims, user):
         raise TokenError("User not found")
     jti = claims.get(api_settings.JTI_CLAIM or "jti")
-    if not isinstance(jti, str) or is_blacklisted(jti):
+    if not isinstance(jti, str) or "\0" in jti or is_blacklisted(jti):
         raise TokenError("Token is blacklisted")
     return adopt(make_predecessor(claims, jti), user)
 
@@ -122,16 +132,34 @@ def make_predecessor(claims: dict[str, Any], jti: str) -> Predecessor:
 
 def is_blacklisted(jti: str) -> bool:
     """Ask simplejwt's own table, where the project has it."""
-    if not apps.is_installed("rest_framework_simplejwt.token_blacklist"):
+    if not apps.is_installed(BLACKLIST):
         return False
     found: Any = apps.get_model("token_blacklist", "BlacklistedToken")
     return bool(found._default_manager.filter(token__jti=jti).exists())
+
+
+def note_session(user: AbstractBaseUser, login: Login) -> None:
+    """Write a session's row into simplejwt's table, where the project has it: one for each login.
+
+    Projects log somebody out everywhere by going through those rows.
+    """
+    if apps.is_installed(BLACKLIST):
+        apps.get_model("token_blacklist", "OutstandingToken")._default_manager.create(
+            user_id=user.pk,
+            jti=login.session_id.hex,
+            token="",
+            created_at=from_timestamp(login.auth_time),
+            expires_at=from_timestamp(login.expires_at),
+        )
+
+
+def end_session(jti: str, *, issued_here: bool) -> None:
+    """End the session that a row of simplejwt's table stands for, or that its token began."""
+    sessions.revoke(UUID(jti) if issued_here else find_session_id(PACKAGE, jti))
 
 
 def password_holds(claims: dict[str, Any], user: AbstractBaseUser) -> bool:
     """Tell whether the password is the one of then, where ``CHECK_REVOKE_TOKEN`` noted that."""
     if not api_settings.CHECK_REVOKE_TOKEN:
         return True
-    from rest_framework_simplejwt.utils import get_md5_hash_password  # noqa: PLC0415 - beside its only user
-
     return claims.get(api_settings.REVOKE_TOKEN_CLAIM) == get_md5_hash_password(user.password)

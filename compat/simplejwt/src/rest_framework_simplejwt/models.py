@@ -76,25 +76,17 @@ class TokenUser:
         """Give the user name."""
         return self.username
 
-    def get_group_permissions(self, obj: object = None) -> set[str]:
-        """Give none."""
-        return set()
-
     def get_all_permissions(self, obj: object = None) -> set[str]:
         """Give none."""
         return set()
 
-    def has_perm(self, perm: str, obj: object = None) -> bool:
+    get_group_permissions = get_all_permissions
+
+    def has_perm(self, *args: object, **kwargs: object) -> bool:
         """Give none."""
         return False
 
-    def has_perms(self, perm_list: list[str], obj: object = None) -> bool:
-        """Give none."""
-        return False
-
-    def has_module_perms(self, module: str) -> bool:
-        """Give none."""
-        return False
+    has_perms = has_module_perms = has_perm
 
     def _refuse(self, *args: object) -> NoReturn:
         raise NotImplementedError("Token users have no DB representation")

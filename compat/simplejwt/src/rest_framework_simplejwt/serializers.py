@@ -115,8 +115,7 @@ class TokenRefreshSerializer(serializers.Serializer[Any]):
         return data
 
     def _ask_rule(self, user_id: object) -> None:
-        user = get_user_model()._default_manager.filter(**{api_settings.USER_ID_FIELD: user_id}).first()
-        if not api_settings.USER_AUTHENTICATION_RULE(user):
+        if not api_settings.USER_AUTHENTICATION_RULE(legacy.find_user_by_id(user_id)):
             raise AuthenticationFailed(self.error_messages["no_active_account"], "no_active_account")
 
 
@@ -141,10 +140,8 @@ class TokenBlacklistSerializer(serializers.Serializer[Any]):
     @sensitive_variables()
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Log out."""
-        raw = attrs["refresh"]
         try:
-            text = legacy.exchange(raw) if legacy.is_legacy(raw) else raw
-            ended = sessions.revoke_by_refresh_token(text, transport=HEADER)
+            ended = sessions.revoke_by_refresh_token(legacy.exchange(attrs["refresh"]), transport=HEADER)
         except Refusal as error:
             raise to_token_error(error) from None
         if not ended:

@@ -7,13 +7,16 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.conf import settings as django_settings
-from django.utils.module_loading import import_string
 
+from drf_tessera import former
 from drf_tessera.conf import Settings, get_settings
+from drf_tessera.readers import READERS, Reader
 
 _HERE: Final = "rest_framework_simplejwt"
 _IDLE: Final = "SESSION_IDLE_LIFETIME"
 _UNSET: Final = timedelta(0)
+MOST_RECOVERIES: Final = 32_767
+"""As many as the database counts: each of five minutes, that is longer than any session."""
 
 DEFAULTS: Final[Mapping[str, Any]] = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=5),
@@ -53,41 +56,48 @@ DEFAULTS: Final[Mapping[str, Any]] = {
 }
 """Every key of ``SIMPLE_JWT``; where a default is another than simplejwt's, a check says so."""
 
-IMPORT_STRINGS: Final = ("AUTH_TOKEN_CLASSES", "JSON_ENCODER", "TOKEN_USER_CLASS", "USER_AUTHENTICATION_RULE")
+SERIALIZERS: Final = frozenset(
+    f"TOKEN_{flow}_SERIALIZER" for flow in ("OBTAIN", "REFRESH", "VERIFY", "BLACKLIST")
+)
+IMPORT_STRINGS: Final = frozenset(
+    {"AUTH_TOKEN_CLASSES", "JSON_ENCODER", "TOKEN_USER_CLASS", "USER_AUTHENTICATION_RULE"}
+)
+
+SHAPES: Final[Mapping[str, Reader]] = {
+    **former.list_switches(DEFAULTS),
+    "ACCESS_TOKEN_LIFETIME": READERS["ACCESS_LIFETIME"],
+    "REFRESH_TOKEN_LIFETIME": READERS["SESSION_IDLE_LIFETIME"],
+    "ALGORITHM": former.read_algorithm,
+    "AUDIENCE": former.read_optional(READERS["AUDIENCE"]),
+    "ISSUER": former.read_optional(READERS["ISSUER"]),
+    "LEEWAY": READERS["CLOCK_SKEW"],
+    "AUTH_HEADER_TYPES": former.read_prefixes,
+    "AUTH_HEADER_NAME": former.read_meta_key,
+    "USER_ID_FIELD": former.read_text,
+    "USER_ID_CLAIM": former.read_text,
+    "REVOKE_TOKEN_CLAIM": former.read_text,
+    "TOKEN_TYPE_CLAIM": former.read_optional(former.read_text),
+    "JTI_CLAIM": former.read_optional(former.read_text),
+    "AUTH_TOKEN_CLASSES": former.read_paths,
+}
+"""How each key is read that could not work if it were of another kind."""
 
 
-def read_raw() -> Mapping[str, Any]:
-    """Give ``SIMPLE_JWT`` as the project wrote it."""
-    return getattr(django_settings, "SIMPLE_JWT", None) or {}
+class APISettings(former.FormerSettings):
+    """simplejwt's ``api_settings``."""
 
-
-class APISettings:
-    """simplejwt's ``api_settings``: each attribute is read when it is asked for."""
-
+    name = "SIMPLE_JWT"
     defaults = DEFAULTS
+    paths = IMPORT_STRINGS
 
-    @property
-    def user_settings(self) -> Mapping[str, Any]:
-        """What the project wrote."""
-        return read_raw()
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in DEFAULTS:
-            raise AttributeError(f"Invalid API setting: '{name}'")
+    def look_up(self, name: str) -> Any:
+        """Give a key's value; lifetimes are those in force."""
         if name == "ACCESS_TOKEN_LIFETIME":
             return get_settings().access_lifetime
         if name == "REFRESH_TOKEN_LIFETIME":
             return get_settings().session_idle_lifetime
-        value = read_raw().get(name, DEFAULTS[name])
-        if name == "SIGNING_KEY":
-            return value or django_settings.SECRET_KEY
-        return _load(value) if name in IMPORT_STRINGS else value
-
-
-def _load(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return [_load(item) for item in value]
-    return import_string(value) if isinstance(value, str) else value
+        value = super().look_up(name)
+        return value or django_settings.SECRET_KEY if name == "SIGNING_KEY" else value
 
 
 api_settings = APISettings()
@@ -99,15 +109,26 @@ def list_header_types() -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
+def count_recoveries() -> int | None:
+    """Give how often a client may ignore the next token and come with its own; ``None``: as ``TESSERA`` says.
+
+    Without ``ROTATE_REFRESH_TOKENS`` simplejwt gives no new refresh token, so clients may not know that they
+    should keep one. Until the project says what they do, none is logged out for it.
+    """
+    ours = getattr(django_settings, "TESSERA", {})
+    said = "ROTATE_REFRESH_TOKENS" in api_settings.user_settings or "REFRESH_RECOVERIES" in ours
+    return None if said else MOST_RECOVERIES
+
+
 def translate(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Say in the words of ``TESSERA`` what ``SIMPLE_JWT`` says; only what is written there."""
+    """Say in the words of ``TESSERA`` what ``SIMPLE_JWT`` says, once it was read by :data:`SHAPES`."""
     found: dict[str, Any] = {
         new: raw[old]
         for old, new in (("ACCESS_TOKEN_LIFETIME", "ACCESS_LIFETIME"), ("REFRESH_TOKEN_LIFETIME", _IDLE))
         if old in raw
     }
     # simplejwt lets an access token outlive its refresh token, and a refresh token live for years.
-    longest = max((value for value in found.values() if isinstance(value, timedelta)), default=_UNSET)
+    longest = max(found.values(), default=_UNSET)
     if longest > found.get(_IDLE, Settings().session_idle_lifetime):
         found[_IDLE] = longest
     if longest > Settings().session_lifetime:
@@ -119,8 +140,7 @@ def translate(raw: Mapping[str, Any]) -> dict[str, Any]:
     if raw.get("LEEWAY"):
         found["CLOCK_SKEW"] = raw["LEEWAY"]
     if raw.get("AUTH_HEADER_TYPES"):
-        types = raw["AUTH_HEADER_TYPES"]
-        found["HEADER_PREFIX"] = types if isinstance(types, str) else types[0]
+        found["HEADER_PREFIX"] = raw["AUTH_HEADER_TYPES"][0]
     key = _translate_key(raw)
     return {**found, "KEYS": [key]} if key else found
 

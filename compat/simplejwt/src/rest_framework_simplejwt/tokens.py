@@ -17,26 +17,15 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera import sessions
+from drf_tessera import inspection, sessions
+from drf_tessera import tokens as ours
+from drf_tessera.adoption import is_foreign
 from drf_tessera.conf import HEADER
 from drf_tessera.exceptions import Refusal
-from drf_tessera.inspection import inspect_refresh_token, rewrite_refresh_token, sign_access_token
 from drf_tessera.revocation import check_session
-from drf_tessera.tokens import (
-    REGISTERED_CLAIMS,
-    Login,
-    read_refresh_token,
-    recall_access_token,
-    verify_access_token,
-)
-from drf_tessera.tokens import AccessToken as Verified
-from drf_tessera.tokens import (
-    RefreshToken as Current,
-)
-from rest_framework_simplejwt import legacy
+from rest_framework_simplejwt import legacy, utils
 from rest_framework_simplejwt.exceptions import TokenError, to_token_error
-from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.utils import aware_utcnow, datetime_from_epoch, datetime_to_epoch
+from rest_framework_simplejwt.settings import api_settings, count_recoveries
 
 if apps.ready and not apps.is_installed("drf_tessera"):
     raise ImproperlyConfigured(
@@ -45,16 +34,34 @@ if apps.ready and not apps.is_installed("drf_tessera"):
     )
 
 
+class Lifetime:
+    """A class's lifetime, as the settings say it now; subclasses may put another one in its place."""
+
+    def __init__(self, setting: str) -> None:
+        self.setting = setting
+
+    def __get__(self, token: object, kind: type) -> Any:
+        return getattr(api_settings, self.setting)
+
+
 class Token:
     """What all tokens share: claims, in a dict of their own."""
 
     token_type: ClassVar[str | None] = None
-    lifetime: timedelta | None = None
+    lifetime: Any = None
+
+    def __init_subclass__(cls) -> None:
+        if cls.__module__ == __name__:
+            return
+        if cls.token_type != next(kind.token_type for kind in cls.__mro__[1:] if issubclass(kind, Token)):
+            raise ImproperlyConfigured(ONE_KIND)  # else it would pass for an access token
+        if issubclass(cls, RefreshToken) and "lifetime" in vars(cls):
+            raise ImproperlyConfigured(ONE_LIFETIME)
 
     def __init__(self, token: str | bytes | None = None, verify: bool = True) -> None:
         if not verify:
             raise TokenError("There is no token without verification here: leave verify out.")
-        self.current_time = aware_utcnow()
+        self.current_time = utils.aware_utcnow()
         self.token = token.decode("ascii", "replace") if isinstance(token, bytes) else token
         self.payload: dict[str, Any] = {}
         if token is None:
@@ -103,17 +110,16 @@ class Token:
 
     def set_iat(self, claim: str = "iat", at_time: datetime | None = None) -> None:
         """Note the time of issue; in the signed token it is the time of signing."""
-        self.payload[claim] = datetime_to_epoch(at_time or self.current_time)
+        self.payload[claim] = utils.datetime_to_epoch(at_time or self.current_time)
 
     def set_exp(
         self, claim: str = "exp", from_time: datetime | None = None, lifetime: timedelta | None = None
     ) -> None:
-        """Shorten the token's life. It cannot be lengthened: the settings say how long a token lives."""
-        self.payload[claim] = datetime_to_epoch((from_time or self.current_time) + (lifetime or self._life()))
+        """Shorten the token's life. One that is longer than the settings say is refused when it is signed."""
+        self.payload[claim] = utils.datetime_to_epoch(
+            (from_time or self.current_time) + (lifetime or self.lifetime)
+        )
         self.token = None
-
-    def _life(self) -> timedelta:
-        return self.lifetime or api_settings.ACCESS_TOKEN_LIFETIME
 
     def set_jti(self) -> None:
         """Do nothing: each token that is signed gets an id of its own."""
@@ -126,7 +132,7 @@ class Token:
         """
         if claim not in self.payload:
             raise TokenError(f"Token has no '{claim}' claim")
-        if datetime_from_epoch(self.payload[claim]) <= (current_time or self.current_time):
+        if utils.datetime_from_epoch(self.payload[claim]) <= (current_time or self.current_time):
             raise TokenError(f"Token '{claim}' claim has expired")
 
     def outstand(self) -> None:
@@ -134,7 +140,7 @@ class Token:
 
     def _claims(self) -> dict[str, Any]:
         """Give the project's own claims."""
-        own = {"iat", "exp", "jti", *REGISTERED_CLAIMS, api_settings.JTI_CLAIM}
+        own = {"iat", "exp", "jti", *ours.REGISTERED_CLAIMS, api_settings.JTI_CLAIM}
         kept = {name: value for name, value in self.payload.items() if name not in own}
         if api_settings.TOKEN_TYPE_CLAIM:
             kept[api_settings.TOKEN_TYPE_CLAIM] = "access"
@@ -150,17 +156,17 @@ class Token:
         token = cls()
         token[api_settings.USER_ID_CLAIM] = str(getattr(user, api_settings.USER_ID_FIELD))
         if api_settings.CHECK_REVOKE_TOKEN:
-            from rest_framework_simplejwt.utils import get_md5_hash_password  # noqa: PLC0415 - seldom
-
-            token[api_settings.REVOKE_TOKEN_CLAIM] = get_md5_hash_password(user.password)
+            token[api_settings.REVOKE_TOKEN_CLAIM] = utils.get_md5_hash_password(user.password)
         try:
             grant = sessions.start(user, claims=token._claims())
         except Refusal as error:
             raise to_token_error(error) from None
-        token._take(read_refresh_token(grant.refresh or ""))
+        current = ours.read_refresh_token(grant.refresh or "")
+        legacy.note_session(user, current.login)
+        token._take(current)
         return token
 
-    def _take(self, current: Current) -> None:
+    def _take(self, current: ours.RefreshToken) -> None:
         raise NotImplementedError
 
 
@@ -168,34 +174,30 @@ class AccessToken(Token):
     """An access token: verified, or about to be signed."""
 
     token_type = "access"  # noqa: S105 - a kind of token
-    verified: Verified | None = None
+    lifetime = Lifetime("ACCESS_TOKEN_LIFETIME")
+    verified: ours.AccessToken | None = None
     """drf-tessera's own token, where it is one; ``None`` for one that simplejwt issued."""
-    login: Login | None = None
+    login: ours.Login | None = None
 
     @sensitive_variables()
     def _read(self, raw: str) -> None:
-        if legacy.is_legacy(raw):
-            self.payload = legacy.decode(raw, self.token_type)
-            return
         key = f"simplejwt\n{raw}"
-        found = recall_access_token(key) or verify_access_token(raw, remember_as=key)
+        found = ours.recall_access_token(key)
+        if found is None:
+            if is_foreign(raw):
+                self.payload = legacy.decode(raw, self.token_type)
+                return
+            found = ours.verify_access_token(raw, remember_as=key)
         check_session(found.session_id)
         self.verified = found
         self.payload = {name: found[name] for name in found.claims}
-        self.login = Login(
-            session_id=found.session_id,
-            sub=found.sub,
-            auth_time=found.auth_time,
-            expires_at=found.expires_at,
-            amr=found.amr,
-            scope=found.scope,
-        )
+        self.login = found.login
 
     def _begin(self) -> None:
         super()._begin()
         self.set_exp()
 
-    def _take(self, current: Current) -> None:
+    def _take(self, current: ours.RefreshToken) -> None:
         self.login = replace(current.login, claims={})
 
     @property
@@ -209,24 +211,28 @@ class AccessToken(Token):
             return self.token
         if self.login is None:
             raise TokenError("This token belongs to nobody: make it by for_user(user).")
+        limit = utils.datetime_to_epoch(utils.aware_utcnow() + api_settings.ACCESS_TOKEN_LIFETIME) + 1
+        if self.payload["exp"] > limit:
+            raise TokenError("An access token lives for ACCESS_TOKEN_LIFETIME at most: make that longer.")
         ends = min(int(self.payload["exp"]), self.login.expires_at)
-        return sign_access_token(replace(self.login, expires_at=ends), self._claims())
+        return inspection.sign_access_token(replace(self.login, expires_at=ends), self._claims())
 
 
 class RefreshToken(Token):
     """A session's refresh token, looked at and not spent; :meth:`rotate` spends it."""
 
     token_type = "refresh"  # noqa: S105 - a kind of token
+    lifetime = Lifetime("REFRESH_TOKEN_LIFETIME")
     access_token_class: type[AccessToken] = AccessToken
     no_copy_claims: tuple[str, ...] = ("token_type", "exp", "jti", "iat")
-    current: Current | None = None
+    current: ours.RefreshToken | None = None
 
     @sensitive_variables()
     def _read(self, raw: str) -> None:
-        text = legacy.exchange(raw) if legacy.is_legacy(raw) else raw
-        self._take(inspect_refresh_token(text, transport=HEADER))
+        text, most = legacy.exchange(raw), count_recoveries()
+        self._take(inspection.inspect_refresh_token(text, transport=HEADER, recoveries=most))
 
-    def _take(self, current: Current) -> None:
+    def _take(self, current: ours.RefreshToken) -> None:
         self.current = current
         self.payload.update(current.login.claims)
         self.payload |= {"exp": current.login.expires_at, "iat": current.login.auth_time}
@@ -234,17 +240,18 @@ class RefreshToken(Token):
         if api_settings.TOKEN_TYPE_CLAIM:
             self.payload[api_settings.TOKEN_TYPE_CLAIM] = self.token_type
 
-    def set_exp(
-        self, claim: str = "exp", from_time: datetime | None = None, lifetime: timedelta | None = None
-    ) -> None:
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key == "exp":
+            raise TokenError(ONE_LIFETIME)
+        super().__setitem__(key, value)
+
+    def set_exp(self, *args: Any, **kwargs: Any) -> None:
         """Refuse: how long a session lives is said by the settings alone.
 
         Raises:
             TokenError: always.
         """
-        raise TokenError(
-            "A single refresh token has no lifetime of its own here; REFRESH_TOKEN_LIFETIME holds for all."
-        )
+        raise TokenError(ONE_LIFETIME)
 
     @property
     def access_token(self) -> AccessToken:
@@ -256,14 +263,14 @@ class RefreshToken(Token):
         access._take(self._stand())
         return access
 
-    def _stand(self) -> Current:
+    def _stand(self) -> ours.RefreshToken:
         if self.current is None:
             raise TokenError("This token belongs to nobody: make it by for_user(user).")
         return self.current
 
     @sensitive_variables()
     def __str__(self) -> str:
-        return rewrite_refresh_token(self._stand(), self._claims())
+        return inspection.rewrite_refresh_token(self._stand(), self._claims())
 
     @classmethod
     @sensitive_variables()
@@ -274,8 +281,7 @@ class RefreshToken(Token):
             TokenError: it is not taken.
         """
         try:
-            text = legacy.exchange(raw) if legacy.is_legacy(raw) else raw
-            return sessions.refresh(text, transport=HEADER)
+            return sessions.refresh(legacy.exchange(raw), transport=HEADER, recoveries=count_recoveries())
         except Refusal as error:
             raise to_token_error(error) from None
 
@@ -301,10 +307,10 @@ class UntypedToken(AccessToken):
 
     @sensitive_variables()
     def _read(self, raw: str) -> None:
-        if legacy.is_legacy(raw):
+        if raw.startswith(ours.REFRESH_PREFIX) or legacy.is_refresh(raw):
+            self.payload = RefreshToken(raw).payload  # which knows whether its session has ended
+        elif is_foreign(raw):
             self.payload = legacy.decode(raw, None)
-        elif raw.startswith("tsr_"):
-            self.payload = RefreshToken(raw).payload
         else:
             super()._read(raw)
 
@@ -318,6 +324,11 @@ class SlidingToken(Token):
         raise TokenError(SLIDING)
 
 
+ONE_KIND = (
+    "There are access and refresh tokens here, and none of a token_type of your own. For another purpose, "
+    "such as a link in a mail, take django.core.signing: dumps(value, salt=...), loads(..., max_age=...)."
+)
+ONE_LIFETIME = "Refresh tokens have no lifetimes of their own here; REFRESH_TOKEN_LIFETIME holds for all."
 SLIDING = (
     "Sliding tokens are not served here: each request would carry what renews itself. Use the pair: "
     "TokenObtainPairView and TokenRefreshView."

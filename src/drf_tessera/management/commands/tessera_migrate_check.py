@@ -13,8 +13,8 @@ from drf_tessera.verdicts import BY_HAND, JWT_AUTH, SIMPLE_JWT, Kind, Verdict, f
 
 _UNKNOWN: Final = Verdict(Kind.REFUSED, "There is no such key; manage.py check may know what was meant.")
 _SILENT: Final = (
-    "It is not written in this project, and simplejwt then keeps the refresh token: have clients keep the "
-    "`refresh` of each answer, or write False until they do."
+    "It is not written in this project, and simplejwt then gives no new refresh token. Here clients get one, "
+    "and may ignore it: have them keep the `refresh` of each answer, then write True."
 )
 
 Finding = tuple[str, Verdict]

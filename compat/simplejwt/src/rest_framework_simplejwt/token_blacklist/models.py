@@ -1,6 +1,9 @@
-"""simplejwt's tables. Nothing is written here any more but by the project itself."""
+"""simplejwt's tables. A row is written for each login, none for each refresh."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
 
 from django.apps import apps
 from django.conf import settings
@@ -8,7 +11,7 @@ from django.db import models
 
 
 class OutstandingToken(models.Model):
-    """A refresh token that simplejwt issued."""
+    """A refresh token that simplejwt issued, or a session: its ``token`` is empty then."""
 
     id = models.BigAutoField(primary_key=True, serialize=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
@@ -27,12 +30,25 @@ class OutstandingToken(models.Model):
         return f"Token for {self.user} ({self.jti})"
 
 
+class BlacklistedTokens(models.QuerySet["BlacklistedToken"]):
+    """Rows that end sessions."""
+
+    def bulk_create(self, objs: Iterable[BlacklistedToken], *args: Any, **kwargs: Any) -> Any:
+        """Write many, and end their sessions."""
+        rows = list(objs)
+        written = super().bulk_create(rows, *args, **kwargs)
+        _end_sessions(rows)
+        return written
+
+
 class BlacklistedToken(models.Model):
-    """One that simplejwt refused; drf-tessera refuses it, too."""
+    """One that is refused; to write it ends the session."""
 
     id = models.BigAutoField(primary_key=True, serialize=False)
     token = models.OneToOneField(OutstandingToken, on_delete=models.CASCADE)
     blacklisted_at = models.DateTimeField(auto_now_add=True)
+
+    objects = BlacklistedTokens.as_manager()
 
     class Meta:  # noqa: D106 - Django's own convention
         verbose_name = "Blacklisted Token"
@@ -41,3 +57,15 @@ class BlacklistedToken(models.Model):
 
     def __str__(self) -> str:
         return f"Blacklisted token for {self.token.user}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Write, and end the session: that is how projects log somebody out everywhere."""
+        super().save(*args, **kwargs)
+        _end_sessions([self])
+
+
+def _end_sessions(rows: Iterable[BlacklistedToken]) -> None:
+    from rest_framework_simplejwt.legacy import end_session  # noqa: PLC0415 - it needs these models
+
+    for row in rows:
+        end_session(row.token.jti, issued_here=not row.token.token)

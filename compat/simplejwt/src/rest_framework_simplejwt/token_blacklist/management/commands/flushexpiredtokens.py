@@ -11,9 +11,9 @@ from rest_framework_simplejwt.utils import aware_utcnow
 
 
 class Command(BaseCommand):
-    """Delete the tokens of simplejwt that have expired."""
+    """Delete the rows of tokens and sessions that have expired."""
 
-    help = "Delete the tokens of simplejwt that have expired; tessera_prune deletes ended sessions."
+    help = "Delete simplejwt's rows of what has expired; tessera_prune deletes the sessions themselves."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Delete them."""

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from drf_tessera.adoption import Predecessor, adopt_many
-from drf_tessera.exceptions import TemporarilyUnavailable, UserGone
+from drf_tessera.exceptions import TemporarilyUnavailable
 from drf_tessera.tokens import to_timestamp
 from rest_framework_simplejwt.legacy import PACKAGE
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
@@ -37,9 +37,8 @@ class Command(BaseCommand):
         """Import, with a bar."""
         if batch_size < 1:
             raise CommandError("--batch-size must be 1 or more.")
-        rows = OutstandingToken.objects.filter(expires_at__gt=timezone.now(), user__isnull=False).order_by(
-            "pk"
-        )
+        given = OutstandingToken.objects.exclude(token="")  # those rows are sessions already
+        rows = given.filter(expires_at__gt=timezone.now(), user__isnull=False).order_by("pk")
         total, done, written = rows.filter(pk__gt=after).count(), 0, 0
         for batch in _read_batches(rows, after, batch_size):
             written += self._write(batch)
@@ -57,9 +56,6 @@ class Command(BaseCommand):
         wanted = [(_describe(row), row[2], row[0] in ended) for row in batch]
         try:
             return adopt_many(wanted)
-        except UserGone:
-            # Somebody deleted a user just now: all but that one's.
-            return sum(map(_write_one, wanted))
         except TemporarilyUnavailable as error:
             raise CommandError(f"{error.detail} Go on with --after {batch[0][0] - 1}.") from error
 
@@ -84,10 +80,3 @@ def _describe(row: Any) -> Predecessor:
         issued_at=int(to_timestamp(created or expires)),
         expires_at=int(to_timestamp(expires)),
     )
-
-
-def _write_one(wanted: Any) -> int:
-    try:
-        return adopt_many([wanted])
-    except UserGone:
-        return 0
