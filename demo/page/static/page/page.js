@@ -54,7 +54,7 @@ function open(chosen) {
 async function listen(request) {
   const refreshing = new URL(request.url).pathname === REFRESH;
   if (refreshing && copies > 1) return multiply(request);
-  const before = refreshing ? stand() : null;
+  const before = refreshing ? await stand() : null;
   const { entry, response, error } = await record(request, "");
   learn(entry, "you");
   report(entry, before);
@@ -64,9 +64,10 @@ async function listen(request) {
 
 /** Send the client's refresh many times at once, as so many tabs would; the client gets one answer. */
 async function multiply(request) {
-  const before = stand();
-  const sent = Array.from({ length: copies }, () => record(request.clone(), ""));
+  const length = copies;
   copies = 1;
+  const before = await stand();
+  const sent = Array.from({ length }, () => record(request.clone(), ""));
   const answers = await Promise.all(sent);
   const good = answers.filter(({ entry }) => entry.status === 200);
   const winner = answers.find(({ entry }) => entry.data?.refresh) ?? good[0] ?? answers[0];
@@ -80,7 +81,10 @@ async function multiply(request) {
 }
 
 /** How the session stands on the timeline, to tell what a refresh has changed. */
-const stand = () => ({ tokens: laneOf(session)?.tokens.length ?? 0 });
+async function stand() {
+  await update().catch(() => {});
+  return { tokens: laneOf(session)?.tokens.length ?? 0 };
+}
 
 async function report(entry, before) {
   await update().catch(() => {}); // the timeline says what became of the refresh token
@@ -251,7 +255,7 @@ function learn(entry, holder) {
 
 /** A second client, somewhere else, that has got hold of a refresh token. */
 async function steal(token) {
-  const before = stand();
+  const before = await stand();
   const body = JSON.stringify({ refresh: token.text });
   const headers = { Accept: "application/json", "Content-Type": "application/json" };
   const request = new Request(new URL(REFRESH, location), { method: "POST", headers, body, credentials: "omit" });
@@ -282,7 +286,7 @@ async function playTheft() {
   const items = [...byId("steps").children];
   const step = (index) => items.forEach((item, other) => (other === index ? item.setAttribute("aria-current", "step") : item.removeAttribute("aria-current")));
   const acts = [
-    () => (stolen = current()),
+    () => (stolen = held()),
     waitForWindow,
     () => client.refresh(),
     waitForWindow,
@@ -300,7 +304,7 @@ async function playTheft() {
 }
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-const current = () => seen.findLast((token) => stateOf(token) === "current");
+const held = () => seen.findLast((token) => token.holder === "you"); // not by its state: the timeline may come late
 const stateOf = (token) => laneOf(session)?.tokens[token.number - 1]?.state ?? "unknown";
 
 async function waitForWindow() {
@@ -406,8 +410,8 @@ function tick() {
   for (const token of seen) {
     const state = stateOf(token);
     const [words, colour] = ROLES[state];
-    const held = token === stolen ? ", and the thief has it" : token.holder === "you" ? "" : ", held by the thief";
-    setText(token.badge, words + held);
+    const holder = token === stolen ? ", and the thief has it" : token.holder === "you" ? "" : ", held by the thief";
+    setText(token.badge, words + holder);
     token.badge.className = `badge ${colour}`;
     setText(token.forecast, foresee(state));
   }

@@ -19,10 +19,12 @@ const lanes = new Map(); // by session, oldest first
 let since = 0;
 let ahead = 0; // how far the server's clock is ahead of this one, in milliseconds
 let asking = null;
+let next = null;
 
-/** Ask what happened, and draw it. Calls at the same time are one. */
+/** Ask what happened up to now, and draw it. An answer that is on its way may be older: then ask once more. */
 export function update() {
-  asking ??= ask().finally(() => (asking = null));
+  if (asking) return (next ??= asking.catch(() => {}).then(() => ((next = null), update())));
+  asking = ask().finally(() => (asking = null));
   return asking;
 }
 
