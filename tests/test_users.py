@@ -28,7 +28,7 @@ from drf_tessera import JWTAuthentication, sessions, users
 from drf_tessera.exceptions import ClaimsHookError, Refusal, SettingsError, UserGone, UserInactive
 from drf_tessera.models import Session
 from drf_tessera.tokens import verify_access_token
-from drf_tessera.users import find_user_fields, make_lazy_user
+from drf_tessera.users import find_user_by, find_user_fields, make_lazy_user
 from tests.conftest import bearer, log_in, make_user
 
 pytestmark = pytest.mark.django_db
@@ -481,3 +481,18 @@ def test_columns_of_other_types_are_written_as_their_fields_read_them() -> None:
     ):
         value = field.to_python(text)
         assert field.to_python(users._write(value)) == value
+
+
+# -- By an id that is no `sub` of ours -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value", [None, "", "anna\0", "four", 2**70, -1, 1.5, float("nan"), [1], {"pk": 1}, b"1", "9" * 5000]
+)
+@pytest.mark.parametrize("field", ["pk", "username"])
+def test_nobody_is_found_by_what_no_id_can_be(anna: AbstractBaseUser, field: str, value: object) -> None:
+    assert find_user_by(field, value) is None
+
+
+def test_somebody_is_found_by_any_column(anna: AbstractBaseUser) -> None:
+    assert find_user_by("pk", anna.pk) == find_user_by("username", "anna") == anna

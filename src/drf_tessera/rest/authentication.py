@@ -16,7 +16,13 @@ from drf_tessera.conf import get_settings
 from drf_tessera.cookies import read_access_cookie
 from drf_tessera.csrf import check_site
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable, TokenMalformed
-from drf_tessera.rest.errors import LateRefusal, remember_failure, to_api_exception, write_challenge
+from drf_tessera.rest.errors import (
+    LateRefusal,
+    remember_failure,
+    to_api_exception,
+    to_late_refusal,
+    write_challenge,
+)
 from drf_tessera.tokens import AccessToken, recall_access_token, verify_access_token
 from drf_tessera.transports import check_bearer_token, read_bearer_token
 from drf_tessera.users import Refuse, find_user, load_user
@@ -144,15 +150,11 @@ class _LateRefuser(weakref.ref[HttpRequest]):
         if request is not None:
             remember_failure(request, error)
             request.user = AnonymousUser()  # what looks next, such as a middleware, finds nobody
-        return _refuse_late(error)
+        return to_late_refusal(error)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _get_requestless_refuser, ()
 
 
 def _get_requestless_refuser() -> Refuse:
-    return _refuse_late
-
-
-def _refuse_late(error: Refusal) -> LateRefusal:
-    return LateRefusal({"detail": error.detail, "code": error.code})
+    return to_late_refusal

@@ -57,6 +57,11 @@ class LateRefusal(drf.AuthenticationFailed, SuspiciousOperation):
     """
 
 
+def to_late_refusal(error: Refusal) -> LateRefusal:
+    """Give the 401 that a user raises who is looked at and gone (:data:`drf_tessera.users.Refuse`)."""
+    return LateRefusal({"detail": error.detail, "code": error.code})
+
+
 _STATUSES: Final[tuple[tuple[type[TesseraError], type[drf.APIException]], ...]] = (
     (Refusal, drf.AuthenticationFailed),
     (RequestError, drf.ValidationError),

@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from drf_tessera.adoption import is_foreign
 from drf_tessera.csrf import check_site
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable
-from drf_tessera.rest.errors import LateRefusal, to_api_exception
+from drf_tessera.rest.errors import to_api_exception, to_late_refusal
 from drf_tessera.users import find_user
 from rest_framework_jwt.settings import api_settings
 from rest_framework_jwt.utils import verify_own
@@ -45,7 +45,7 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
         raw = value.decode("ascii", "replace") if isinstance(value, bytes) else value
         try:
             if api_settings.uses_default("JWT_DECODE_HANDLER") and not is_foreign(raw):
-                return find_user(verify_own(raw), refuse=_refuse_late), value
+                return find_user(verify_own(raw), refuse=to_late_refusal), value
             payload = api_settings.JWT_DECODE_HANDLER(raw)
         except (Refusal, TemporarilyUnavailable) as error:
             raise to_api_exception(error) from None
@@ -116,7 +116,3 @@ class JSONWebTokenAuthentication(BaseJSONWebTokenAuthentication):
 
 def _refuse(detail: str, code: str) -> exceptions.AuthenticationFailed:
     return exceptions.AuthenticationFailed({"detail": detail, "code": code})
-
-
-def _refuse_late(error: Refusal) -> LateRefusal:
-    return LateRefusal({"detail": error.detail, "code": error.code})

@@ -10,9 +10,7 @@ from typing import Any, Final
 
 import jwt
 from django.conf import settings as django_settings
-from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -28,6 +26,7 @@ from drf_tessera.tokens import (
     recall_access_token,
     verify_access_token,
 )
+from drf_tessera.users import find_user_by
 from rest_framework_jwt.settings import api_settings
 
 NOBODY: Final = "The payload names no active user: a token without a user belongs to no session."
@@ -37,17 +36,8 @@ def jwt_get_secret_key(payload: Mapping[str, Any] | None = None) -> Any:
     """Give the key under which a token of djangorestframework-jwt was signed; that may be the user's own."""
     if api_settings.JWT_GET_USER_SECRET_KEY is None:
         return api_settings.JWT_SECRET_KEY
-    user = _find_user((payload or {}).get("user_id"))
+    user = find_user_by("pk", (payload or {}).get("user_id"))
     return None if user is None else str(api_settings.JWT_GET_USER_SECRET_KEY(user))
-
-
-def _find_user(pk: Any) -> Any:
-    if "\0" in str(pk):
-        return None  # PostgreSQL takes no such text
-    try:
-        return get_user_model()._default_manager.filter(pk=pk).first()
-    except (ValueError, TypeError, OverflowError, ValidationError):
-        return None  # no key of the user model is written like this
 
 
 def jwt_payload_handler(user: Any) -> dict[str, Any]:
@@ -96,7 +86,7 @@ def jwt_encode_handler(payload: Mapping[str, Any]) -> str:
     Raises:
         ValueError: the payload names no active user, or would outlive ``JWT_EXPIRATION_DELTA``.
     """
-    user = _find_user(payload.get("user_id"))
+    user = find_user_by("pk", payload.get("user_id"))
     if user is None:
         raise ValueError(NOBODY)
     ends = _to_seconds(payload["exp"]) if "exp" in payload else None

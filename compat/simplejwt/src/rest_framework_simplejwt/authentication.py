@@ -11,7 +11,7 @@ from rest_framework import HTTP_HEADER_ENCODING, authentication
 from rest_framework.request import Request
 
 from drf_tessera.exceptions import Refusal, TemporarilyUnavailable
-from drf_tessera.rest.errors import LateRefusal, to_api_exception
+from drf_tessera.rest.errors import to_api_exception, to_late_refusal
 from drf_tessera.users import find_user
 from rest_framework_simplejwt import legacy
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken, TokenError
@@ -96,7 +96,7 @@ class JWTAuthentication(authentication.BaseAuthentication):
         """
         if validated_token.verified is not None:
             try:
-                return find_user(validated_token.verified, refuse=_refuse_late)
+                return find_user(validated_token.verified, refuse=to_late_refusal)
             except Refusal as error:
                 raise AuthenticationFailed(error.detail, code=error.code) from None
             except TemporarilyUnavailable as error:
@@ -132,7 +132,3 @@ JWTTokenUserAuthentication = JWTStatelessUserAuthentication
 def default_user_authentication_rule(user: Any) -> bool:
     """Let in whoever exists and is active."""
     return user is not None and user.is_active
-
-
-def _refuse_late(error: Refusal) -> LateRefusal:
-    return LateRefusal({"detail": error.detail, "code": error.code})

@@ -8,14 +8,13 @@ from uuid import UUID
 import jwt
 from django.apps import apps
 from django.conf import settings as django_settings
-from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import ValidationError
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
 from drf_tessera.adoption import Predecessor, adopt, find_session_id, is_foreign
 from drf_tessera.tokens import REGISTERED_CLAIMS, Login, from_timestamp
+from drf_tessera.users import find_user_by
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.utils import get_md5_hash_password
@@ -84,20 +83,7 @@ def _check_claims(claims: dict[str, Any], token_type: str | None) -> dict[str, A
 
 def find_user(claims: dict[str, Any]) -> AbstractBaseUser | None:
     """Give the user that the claims name, if there is one."""
-    named = claims.get(api_settings.USER_ID_CLAIM)
-    user = find_user_by_id(named)
-    if named is None or user is None or str(getattr(user, api_settings.USER_ID_FIELD)) != str(named):
-        return None
-    return user
-
-
-def find_user_by_id(named: object) -> AbstractBaseUser | None:
-    """Give the user whose ``USER_ID_FIELD`` is ``named``, if there is one."""
-    users = get_user_model()._default_manager
-    try:  # PostgreSQL takes no NUL
-        return None if "\0" in str(named) else users.filter(**{api_settings.USER_ID_FIELD: named}).first()
-    except (ValueError, TypeError, OverflowError, ValidationError):
-        return None  # no id of the user model is written like this
+    return find_user_by(api_settings.USER_ID_FIELD, claims.get(api_settings.USER_ID_CLAIM))
 
 
 @sensitive_variables()

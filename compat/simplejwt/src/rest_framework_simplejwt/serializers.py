@@ -15,6 +15,7 @@ from drf_tessera import sessions
 from drf_tessera.conf import HEADER
 from drf_tessera.exceptions import Refusal
 from drf_tessera.receivers import checking_password
+from drf_tessera.users import find_user_by
 from rest_framework_simplejwt import legacy
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, TokenError, to_token_error
 from rest_framework_simplejwt.settings import api_settings
@@ -115,7 +116,7 @@ class TokenRefreshSerializer(serializers.Serializer[Any]):
         return data
 
     def _ask_rule(self, user_id: object) -> None:
-        if not api_settings.USER_AUTHENTICATION_RULE(legacy.find_user_by_id(user_id)):
+        if not api_settings.USER_AUTHENTICATION_RULE(find_user_by(api_settings.USER_ID_FIELD, user_id)):
             raise AuthenticationFailed(self.error_messages["no_active_account"], "no_active_account")
 
 
