@@ -12,7 +12,12 @@ MAX_MODULE_LINES = 500
 MAX_FUNCTION_LINES = 45
 FORBIDDEN_NAMES = {"utils", "helpers", "base", "mixins"}
 NO_DJANGO = {"exceptions", "rotation", "jose.encoding", "jose.algorithms", "jose.keys", "jose.codec"}
-HOMES = {"rest_framework": "rest.", "joserfc": "jose.algorithms", "cryptography": "keystore"}
+HOMES = {
+    "rest_framework": "rest.",
+    "joserfc": "jose.algorithms",
+    "cryptography": "keystore",
+    "jwt": "contrib.pyjwt",
+}
 """A foreign package, and the only module (or, with a final dot, package) that may import it."""
 
 _ITEM = re.compile(r"^\d+\.\s+([\w.]+):", re.MULTILINE)

@@ -15,42 +15,43 @@ import stands; ``tests/test_architecture.py`` holds the code to it.
 7.  lru: a map of bounded size
 8.  readers: one value of a setting, or what is wrong with it
 9.  conf: the settings, typed and live
-10. former: the setting of a package that came before
-11. signals: what happened, for others to hear
-12. models: columns, constraints, querysets
-13. database: which one, and whether a transaction is open there
-14. keystore: the keys in force now
-15. tokens: access and refresh tokens, in and out
-16. stores: where the news of ended sessions is kept
-17. revocation: which sessions ended early; the only writer of Revocation
-18. users: from a token to its user
-19. statements: an UPDATE that is compiled once
-20. ledger: the statements on Session rows, for sessions and adoption alone
-21. sessions: start, refresh, revoke, prune; the writer of Session
-22. inspection: a session's tokens beside a refresh
-23. adoption: refresh tokens of other packages, taken over
-24. receivers: what ends sessions from outside
-25. backends: log in with an e-mail address
-26. login: from credentials to a session
-27. routes: where views are mounted
-28. verdicts: what becomes of other packages' settings and names
-29. csrf: whether the site itself made a request
-30. cookies: the two cookies, set and deleted alike
-31. transports: how tokens travel
-32. rest.errors: one shape for every error
-33. rest.authentication: the authentication classes
-34. rest.throttling: limits on guessing passwords
-35. rest.serializers: what the endpoints read and write
-36. rest.views: the endpoints
-37. rest.urls: their addresses
-38. checks: what manage.py check says
-39. admin: sessions in Django's admin
-40. apps: the Django app
-41. management.commands.tessera_prune: delete the sessions that have ended
-42. management.commands.tessera_migrate_check: what would change for a project
+10. contrib.pyjwt: tokens and keys of packages that came before, read by PyJWT; its only home
+11. former: the setting of a package that came before
+12. signals: what happened, for others to hear
+13. models: columns, constraints, querysets
+14. database: which one, and whether a transaction is open there
+15. keystore: the keys in force now
+16. tokens: access and refresh tokens, in and out
+17. stores: where the news of ended sessions is kept
+18. revocation: which sessions ended early; the only writer of Revocation
+19. users: from a token to its user
+20. statements: an UPDATE that is compiled once
+21. ledger: the statements on Session rows, for sessions and adoption alone
+22. sessions: start, refresh, revoke, prune; the writer of Session
+23. inspection: a session's tokens beside a refresh
+24. adoption: refresh tokens of other packages, taken over
+25. receivers: what ends sessions from outside
+26. backends: log in with an e-mail address
+27. login: from credentials to a session
+28. routes: where views are mounted
+29. verdicts: what becomes of other packages' settings and names
+30. csrf: whether the site itself made a request
+31. cookies: the two cookies, set and deleted alike
+32. transports: how tokens travel
+33. rest.errors: one shape for every error
+34. rest.authentication: the authentication classes
+35. rest.throttling: limits on guessing passwords
+36. rest.serializers: what the endpoints read and write
+37. rest.views: the endpoints
+38. rest.urls: their addresses
+39. checks: what manage.py check says
+40. admin: sessions in Django's admin
+41. apps: the Django app
+42. management.commands.tessera_prune: delete the sessions that have ended
+43. management.commands.tessera_migrate_check: what would change for a project
 
-The packages ``jose``, ``rest``, ``management`` and ``migrations`` hold modules and no code of their
-own (a migration imports what Django writes into it). Below, the public names, loaded when they are
+The packages ``contrib``, ``jose``, ``rest``, ``management`` and ``migrations`` hold modules and no code
+of their own (a migration imports what Django writes into it). Below, the public names, loaded when they are
 first asked for: ``import drf_tessera`` loads no Django.
 """
 

@@ -7,7 +7,7 @@ For the distributions under ``compat/``. What such a setting means for us says i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar, Final
 
@@ -97,22 +97,39 @@ def find_unloadable(prefix: str, settings: FormerSettings, keys: Iterable[str]) 
     """Report E003: values of ``keys`` that lead to nothing that can be called."""
     found: list[CheckMessage] = []
     for key in sorted(settings.user_settings.keys() & set(keys)):
-        problem = _find_fault(settings.user_settings[key])
+        problem = _find_fault(settings.user_settings[key], settings.defaults[key])
         if problem:
             text = f"{settings.name}[{key!r}] {problem}"
             found.append(Error(text, hint="Give a dotted path; check its spelling.", id=f"{prefix}.E003"))
     return found
 
 
-def _find_fault(value: Any) -> str:
-    """Say what is wrong with one value; nothing, if it is as it should be."""
+def _find_fault(value: Any, default: Any) -> str:
+    """Say what is wrong with one value; nothing, if it is as it should be.
+
+    It is a list, or ``None``, only where the default is.
+    """
     try:
         loaded = _load(value)
-    except ImportError as error:
+    except (ImportError, ValueError) as error:  # ValueError: a path that begins with its point
         return f"cannot be imported: {error}"
-    several = loaded if isinstance(loaded, list) else [loaded]
-    good = all(item is None or callable(item) for item in several)
+    several = loaded if isinstance(loaded, list) and isinstance(default, list | tuple) else [loaded]
+    good = all(callable(item) or (item is None and default is None) for item in several)
     return "" if good else "is no function or class, nor the path of one."
+
+
+def find_bad_key(
+    prefix: str, settings: FormerSettings, key: str, load: Callable[[Any], object]
+) -> list[CheckMessage]:
+    """Report E003: key material that ``load``, of the library which verifies old tokens, cannot read."""
+    value = settings.user_settings.get(key)
+    try:
+        if value:
+            load(value)
+    except Exception as error:  # noqa: BLE001 - whatever that library says of a bad key is told here
+        text = f"{settings.name}[{key!r}] cannot be read as a key: {error}"
+        return [Error(text, hint="Give it in PEM. Its tokens would all be refused.", id=f"{prefix}.E003")]
+    return []
 
 
 # -- Shapes, beside those of TESSERA (drf_tessera.readers.READERS) ---------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model
@@ -27,6 +27,8 @@ from drf_tessera.exceptions import (
 )
 from drf_tessera.ledger import translated_contention
 from drf_tessera.receivers import checking_password
+
+T = TypeVar("T")
 
 MAX_PROOFS: Final = 3
 """How often a password is checked for one login, if it keeps moving."""
@@ -69,7 +71,7 @@ def log_in(
         credentials["email"] = email
     else:
         raise EmailLoginUnavailable
-    user, grant = _prove(request, credentials, partial(sessions.start, client=client, transport=transport))
+    user, grant = prove(request, credentials, partial(sessions.start, client=client, transport=transport))
     request.user = cast("Any", user)  # as django.contrib.auth.login does, for receivers that look there
     try:
         with translated_contention():
@@ -82,15 +84,21 @@ def log_in(
 
 
 @sensitive_variables()
-def _prove(
-    request: HttpRequest,
-    credentials: dict[str, str],
-    start: Callable[[AbstractBaseUser], sessions.Grant],
-) -> tuple[AbstractBaseUser, sessions.Grant]:
+def prove(
+    request: HttpRequest | None, credentials: dict[str, str], start: Callable[[AbstractBaseUser], T]
+) -> tuple[AbstractBaseUser, T]:
     """Authenticate and start a session; once more if the password moved in between.
 
     It may have been changed, and then the second attempt fails. Or another login at the same moment
-    made its hash stronger.
+    made its hash stronger. :func:`log_in` does more; this is for interfaces with credentials of their own.
+
+    Args:
+        request: Django's own, if there is one.
+        credentials: for ``django.contrib.auth.authenticate``.
+        start: starts the session of whoever was authenticated.
+
+    Raises:
+        LoginFailed: unknown, wrong, inactive, or gone meanwhile; ``user_login_failed`` has been sent.
     """
     for _ in range(MAX_PROOFS):
         with checking_password():
@@ -116,6 +124,6 @@ def _reads_email() -> bool:
 
 
 @sensitive_variables()
-def _report_failure(request: HttpRequest, credentials: dict[str, str]) -> None:
+def _report_failure(request: HttpRequest | None, credentials: dict[str, str]) -> None:
     shown = {**credentials, "password": "********************"}
     user_login_failed.send(sender=__name__, credentials=shown, request=request)

@@ -134,6 +134,17 @@ def find_user_by(field: str, value: object) -> AbstractBaseUser | None:
     return user if user is not None and str(getattr(user, field)) == str(value) else None
 
 
+def find_user_by_name(username: object) -> AbstractBaseUser | None:
+    """Give the user of a name, as the user model's own manager finds it; ``None``: there is none."""
+    if not isinstance(username, str) or "\0" in username:
+        return None
+    model: Any = get_user_model()
+    try:
+        return cast("AbstractBaseUser", model._default_manager.get_by_natural_key(username))
+    except (model.DoesNotExist, ValueError):  # a lone surrogate is a UnicodeEncodeError
+        return None
+
+
 def load_user(token: AccessToken | Login) -> AbstractBaseUser:
     """Load the user of a token of either kind and ask after its session: one query for both.
 

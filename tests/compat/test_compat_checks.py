@@ -20,7 +20,13 @@ from rest_framework_simplejwt.settings import api_settings
 from drf_tessera import former, sessions
 from drf_tessera.conf import read_settings, translate_setting
 from drf_tessera.exceptions import SettingsError
+from tests.jose.material import RSA, write_private, write_public
 
+KEYS = {
+    "JWT_ALGORITHM": "RS256",
+    "JWT_PRIVATE_KEY": write_private(RSA).decode(),
+    "JWT_PUBLIC_KEY": write_public(RSA).decode(),
+}
 urlpatterns = [path("sliding/", views.token_obtain_sliding)]
 
 
@@ -96,6 +102,15 @@ def test_sliding_views_are_named(client: Any) -> None:
         ({"JWT_PAYLOAD_HANDLER": 5}, ["tessera_jwt.E003"]),
         ({"JWT_PAYLOAD_HANDLER": "uuid.NAMESPACE_DNS"}, ["tessera_jwt.E003"]),
         ({"JWT_PAYLOAD_HANDLER": dict}, []),
+        ({"JWT_PAYLOAD_HANDLER": None}, ["tessera_jwt.E003"]),
+        ({"JWT_PAYLOAD_HANDLER": ["uuid.uuid4"]}, ["tessera_jwt.E003"]),
+        ({"JWT_PAYLOAD_HANDLER": ".uuid4"}, ["tessera_jwt.E003"]),
+        ({"JWT_GET_USER_SECRET_KEY": None}, []),
+        ({"JWT_ENCODE_HANDLER": "jwt.encode"}, ["tessera_jwt.W002"]),
+        ({**KEYS, "JWT_PUBLIC_KEY": "not a key"}, ["tessera_jwt.E003"]),
+        ({**KEYS, "JWT_PUBLIC_KEY": 5}, ["tessera_jwt.E003"]),
+        (KEYS, []),
+        ({**KEYS, "JWT_ALGORITHM": "none"}, ["tessera_jwt.E003"]),
     ],
 )
 def test_jwt_auth(chosen: dict[str, Any], expected: list[str]) -> None:

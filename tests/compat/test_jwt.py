@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,17 +12,27 @@ import jwt
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
-from django.test import override_settings
+from django.core.cache import cache
+from django.test import RequestFactory, override_settings
+from rest_framework.exceptions import AuthenticationFailed, ValidationError
+from rest_framework.request import Request
+from rest_framework.serializers import CharField
 from rest_framework.test import APIClient
+from rest_framework_jwt.authentication import JSONWebTokenAuthentication
+from rest_framework_jwt.checks import check_settings
+from rest_framework_jwt.serializers import JSONWebTokenSerializer, VerifyJSONWebTokenSerializer
 from rest_framework_jwt.settings import api_settings
 from rest_framework_jwt.utils import jwt_decode_handler, jwt_encode_handler, jwt_payload_handler
+from rest_framework_jwt.views import ObtainJSONWebToken
 
 from drf_tessera import sessions
-from drf_tessera.conf import get_settings
+from drf_tessera.conf import get_settings, read_settings
+from drf_tessera.exceptions import ProjectError
 from drf_tessera.models import Session
 from drf_tessera.revocation import forget_feed
-from tests.compat.originals import tutorial_token
-from tests.conftest import PASSWORD
+from tests.compat.originals import simplejwt_token, tutorial_token
+from tests.conftest import PASSWORD, make_user
+from tests.jose.material import RSA
 from tests.settings import USER_MODEL
 
 pytestmark = [
@@ -75,14 +87,19 @@ def test_the_handlers_make_a_token_that_can_be_ended(api: APIClient, anna: Abstr
     brief = jwt_encode_handler({**payload, "exp": int(time.time()) + 5})
     assert jwt_decode_handler(brief)["exp"] <= time.time() + 5
     assert jwt_encode_handler({"user_id": anna.pk})
-    with pytest.raises(ValueError, match="make that longer"):
-        jwt_encode_handler({**payload, "exp": int(time.time()) + 86_400})
-    with pytest.raises(ValueError, match="invalid literal"):
-        jwt_encode_handler({**payload, "exp": "soon"})
+    for moment in (int(time.time()) + 86_400, "soon", float("nan"), True, timedelta(1), 10**400):
+        with pytest.raises(ProjectError, match="make that longer"):
+            jwt_encode_handler({**payload, "exp": moment})
     assert Session.objects.count() == 3  # and none for that
     for nobody in ({}, {"user_id": "x"}, {"user_id": 10**30}, {"user_id": 999_999}):
         with pytest.raises(ValueError, match="no active user"):
             jwt_encode_handler(nobody)
+
+
+def test_a_payload_that_cannot_be_signed_leaves_no_session(anna: AbstractBaseUser) -> None:
+    with pytest.raises(ProjectError):
+        jwt_encode_handler({**jwt_payload_handler(anna), "much": "x" * 20_000})
+    assert not sessions.live_sessions(anna.pk).exists()
 
 
 @override_settings(TIME_ZONE="Asia/Tokyo")
@@ -314,3 +331,250 @@ def test_the_key_may_change_with_django(api: APIClient, anna: AbstractBaseUser) 
         assert me(api, old).status_code == 200
     with override_settings(SECRET_KEY="n" * 50, JWT_AUTH={"JWT_SECRET_KEY": former}):
         assert me(api, old).status_code == 200
+
+
+# -- What a hostile reader found -------------------------------------------------------------------
+
+
+def _name_a_profile(user: Any) -> dict[str, Any]:
+    return {**jwt_payload_handler(user), "user_id": 1 + user.pk}
+
+
+def _name_nobody(user: Any) -> dict[str, Any]:
+    return {"username": user.get_username()}
+
+
+@pytest.mark.parametrize("handler", [_name_a_profile, _name_nobody])
+def test_the_user_name_says_whose_a_payload_is(api: APIClient, anna: AbstractBaseUser, handler: Any) -> None:
+    """``user_id`` may be another table's key, as long as no key of a user hangs on it."""
+    make_user("bob", pk=anna.pk + 1)
+    with override_settings(JWT_AUTH={"JWT_PAYLOAD_HANDLER": handler}):
+        assert me(api, obtain(api)).json()["pk"] == anna.pk
+        assert me(api, jwt_encode_handler(handler(anna))).json()["pk"] == anna.pk
+        old = jwt.encode({**handler(anna), "exp": time.time() + 60}, settings.SECRET_KEY)
+        assert me(api, old).json()["pk"] == anna.pk
+
+
+def test_a_name_that_is_somebody_elses_by_now_lets_nobody_in(api: APIClient, anna: AbstractBaseUser) -> None:
+    token, bob = tutorial_token(anna), make_user("bob")
+    anna.delete()
+    bob.username = "anna"
+    bob.save()
+    assert me(api, token).json()["code"] == "user_gone"
+
+
+class Banning(JSONWebTokenAuthentication):
+    def authenticate_credentials(self, payload: dict[str, Any]) -> Any:
+        user = super().authenticate_credentials(payload)
+        assert payload["username"] == user.get_username()
+        raise AuthenticationFailed({"detail": "banned", "code": "banned"})
+
+
+def test_what_a_subclass_asks_besides_is_asked_of_every_token(api: APIClient, anna: AbstractBaseUser) -> None:
+    for token in (tutorial_token(anna), obtain(api)):
+        request = Request(RequestFactory().get("/", HTTP_AUTHORIZATION=f"JWT {token}"))
+        with pytest.raises(AuthenticationFailed, match="banned"):
+            Banning().authenticate(request)
+
+
+class Choosy(VerifyJSONWebTokenSerializer):
+    def _check_payload(self, token: str) -> dict[str, Any]:
+        return {**super()._check_payload(token)}
+
+    def _check_user(self, payload: dict[str, Any]) -> Any:
+        super()._check_user(payload)
+        raise ValidationError("not today")
+
+
+def test_what_a_serializers_subclass_asks_besides_is_asked(api: APIClient, anna: AbstractBaseUser) -> None:
+    for token in (tutorial_token(anna), obtain(api)):
+        serializer = Choosy(data={"token": token})
+        assert not serializer.is_valid()
+        assert "not today" in str(serializer.errors)
+
+
+def test_no_secret_is_not_a_secret(api: APIClient, anna: AbstractBaseUser) -> None:
+    for nothing in (None, ""):
+        with override_settings(JWT_AUTH={"JWT_GET_USER_SECRET_KEY": lambda user, found=nothing: found}):
+            for key in ("None", ""):
+                signed = tutorial_token(anna).rpartition(".")[0]  # PyJWT warns of such a key
+                mac = hmac.digest(key.encode(), signed.encode(), "sha256")
+                token = f"{signed}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
+                assert me(api, token).status_code == 401
+
+
+def test_a_users_own_key_is_for_no_other_user(api: APIClient, anna: AbstractBaseUser) -> None:
+    make_user("bob")
+    forged = tutorial_token(anna, key=_get_key(anna), username="bob")
+    for more in ({}, {"JWT_PAYLOAD_HANDLER": _name_a_profile}):
+        with override_settings(JWT_AUTH={"JWT_GET_USER_SECRET_KEY": _get_key, **more}):
+            assert me(api, forged).status_code == 401
+
+
+def _change_the_password(user: Any) -> dict[str, Any]:
+    other = type(user).objects.get(pk=user.pk)
+    other.set_password("another one")
+    other.save()
+    return jwt_payload_handler(user)
+
+
+@override_settings(JWT_AUTH={"JWT_PAYLOAD_HANDLER": _change_the_password})
+def test_a_login_that_races_a_new_password_starts_no_session(api: APIClient, anna: AbstractBaseUser) -> None:
+    assert api.post("/auth/", {"username": "anna", "password": PASSWORD}).status_code == 400
+    assert not sessions.live_sessions(anna.pk).exists()
+
+
+def test_a_login_notes_where_it_came_from(api: APIClient, anna: AbstractBaseUser) -> None:
+    api.post("/auth/", {"username": "anna", "password": PASSWORD}, HTTP_USER_AGENT="A phone")
+    session = Session.objects.get()
+    assert (session.user_agent, session.ip) == ("A phone", "127.0.0.1")
+
+
+def test_a_refresh_token_of_simplejwt_is_no_access_token(api: APIClient, anna: AbstractBaseUser) -> None:
+    assert me(api, simplejwt_token(anna, username="anna")).status_code == 401
+
+
+@override_settings(TESSERA={"LOGIN_RATE_PER_ACCOUNT": "2/min"})
+def test_logins_by_a_field_of_another_name_are_counted(anna: AbstractBaseUser) -> None:
+    cache.clear()
+
+    class Serializer(JSONWebTokenSerializer):
+        username_field = "login"
+
+    view = ObtainJSONWebToken.as_view(serializer_class=Serializer)
+    answers = [view(RequestFactory().post("/", {"login": "anna", "password": "x"})) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [400, 400, 429, 429]
+
+
+@pytest.mark.parametrize("body", ["[" * 1500, '{"a":' * 1500, '{"token": ' + "[" * 1500])
+@pytest.mark.parametrize("path", ["/auth/", "/refresh/", "/verify/"])
+def test_a_body_that_is_too_deep_is_a_bad_request(api: APIClient, db: None, path: str, body: str) -> None:
+    assert api.generic("POST", path, body, content_type="application/json").status_code == 400
+
+
+DEEP = "[" * 5000 + "]" * 5000
+ODD = [
+    {"username": "\ud800"},
+    {"user_id": "\ud800"},
+    {"orig_iat": 10**400},
+    {"orig_iat": float("nan")},
+    {"orig_iat": float("inf")},
+    {"orig_iat": -5},
+    {"nan": float("nan")},
+    {"text": "\ud800"},
+    {"number": 10**4000},
+    {"exp": 10**400},
+    {"exp": str(10**10)},
+    {"many": ["a permission of some length"] * 200},
+]
+
+
+@override_settings(JWT_AUTH=ALLOW)
+@pytest.mark.parametrize("claims", ODD, ids=lambda claims: next(iter(claims)))
+def test_no_odd_claim_is_a_server_error(
+    api: APIClient, anna: AbstractBaseUser, claims: dict[str, Any]
+) -> None:
+    """Only the server itself could have signed it; but then it has."""
+    token = tutorial_token(anna, **claims)
+    assert me(api, token).status_code in {200, 401}
+    for path in ("/verify/", "/refresh/"):
+        assert api.post(path, {"token": token}).status_code in {200, 400}
+
+
+@pytest.mark.parametrize("more", [{}, {"JWT_GET_USER_SECRET_KEY": _get_key}])
+def test_a_token_that_is_too_deep_is_refused(api: APIClient, anna: AbstractBaseUser, more: Any) -> None:
+    head, _, tail = tutorial_token(anna).split(".")
+    raw = f"{head}.{base64.urlsafe_b64encode(DEEP.encode()).decode().rstrip('=')}.{tail}"
+    with override_settings(JWT_AUTH=more):
+        assert me(api, raw).status_code == 401
+
+
+def test_what_older_libraries_let_pass_is_let_pass(api: APIClient, anna: AbstractBaseUser) -> None:
+    token = tutorial_token(anna, sub=anna.pk, jti=7, iat=int(time.time()) + 3)
+    assert me(api, token).status_code == 200
+
+
+def _encode(payload: dict[str, Any]) -> str:
+    return jwt.encode(payload, settings.SECRET_KEY)
+
+
+def _decode(token: str) -> dict[str, Any]:
+    return jwt.decode(token, settings.SECRET_KEY, algorithms=["HS256"])
+
+
+@override_settings(JWT_AUTH={**ALLOW, "JWT_ENCODE_HANDLER": _encode, "JWT_DECODE_HANDLER": _decode})
+def test_both_handlers_of_the_projects_own_go_through_everything(
+    api: APIClient, anna: AbstractBaseUser
+) -> None:
+    token = obtain(api)
+    fresh = api.post("/refresh/", {"token": token}).json()["token"]
+    assert me(api, token).status_code == me(api, fresh).status_code == 200
+    assert _decode(fresh)["orig_iat"] == _decode(token)["orig_iat"]
+
+
+@override_settings(JWT_AUTH={"JWT_AUTH_COOKIE": "jwt"})
+def test_a_client_that_is_no_browser_gets_the_token_in_the_body_alone(anna: AbstractBaseUser) -> None:
+    api = APIClient(enforce_csrf_checks=True)
+    answer = api.post("/auth/", {"username": "anna", "password": PASSWORD})
+    assert (answer.status_code, dict(answer.cookies)) == (200, {})
+    assert me(api, answer.json()["token"]).status_code == 200
+    api.cookies["other"] = "one"
+    assert api.post("/auth/", {"username": "anna", "password": PASSWORD}).status_code == 403
+
+
+@override_settings(JWT_AUTH={"JWT_AUTH_COOKIE": "jwt"}, TESSERA={"COOKIE_SAMESITE": "Strict"})
+def test_the_cookie_is_as_the_settings_say(anna: AbstractBaseUser) -> None:
+    api = APIClient()
+    api.post("/auth/", {"username": "anna", "password": PASSWORD}, HTTP_ORIGIN="http://testserver")
+    assert api.cookies["jwt"]["samesite"] == "Strict"
+
+
+class WithDevice(JSONWebTokenSerializer):
+    device = CharField()
+
+
+def test_a_field_more_is_no_credential(anna: AbstractBaseUser) -> None:
+    serializer = WithDevice(data={"username": "anna", "password": PASSWORD, "device": "phone"})
+    assert serializer.is_valid(), serializer.errors
+    assert serializer.object["user"] == anna
+
+
+def test_an_expired_token_is_told_in_the_old_words(api: APIClient, anna: AbstractBaseUser) -> None:
+    token = jwt_encode_handler({**jwt_payload_handler(anna), "exp": int(time.time()) - 5})
+    for late in (token, tutorial_token(anna, exp=1)):
+        assert me(api, late).json() == {"detail": "Signature has expired.", "code": "token_expired"}
+        for path in ("/verify/", "/refresh/"):
+            answer = api.post(path, {"token": late})
+            assert answer.json() == {"non_field_errors": ["Signature has expired."]}
+
+
+@override_settings(JWT_AUTH=ALLOW)
+def test_a_login_may_be_noted_to_the_millisecond(api: APIClient, anna: AbstractBaseUser) -> None:
+    assert (
+        api.post("/refresh/", {"token": tutorial_token(anna, orig_iat=time.time() - 0.5)}).status_code == 200
+    )
+
+
+@override_settings(JWT_AUTH={**ALLOW, "JWT_LEEWAY": 3600})
+def test_leeway_holds_for_a_refresh_too(api: APIClient, anna: AbstractBaseUser) -> None:
+    late = tutorial_token(anna, exp=int(time.time()) - 100)
+    assert me(api, late).status_code == api.post("/refresh/", {"token": late}).status_code == 200
+
+
+@pytest.mark.parametrize("delta", [timedelta(minutes=2), timedelta(seconds=1)])
+def test_a_short_time_for_refreshing_contradicts_nothing(
+    api: APIClient, anna: AbstractBaseUser, delta: timedelta
+) -> None:
+    with override_settings(JWT_AUTH={**ALLOW, "JWT_REFRESH_EXPIRATION_DELTA": delta}):
+        assert read_settings()[1] == []
+        late = tutorial_token(anna, orig_iat=int(time.time() - delta.total_seconds() - 2))
+        assert api.post("/refresh/", {"token": late}).status_code == 400
+        assert api.post("/refresh/", {"token": obtain(api)}).status_code == 200
+
+
+def test_keys_may_be_objects_of_cryptography(api: APIClient, anna: AbstractBaseUser) -> None:
+    keys = {"JWT_ALGORITHM": "RS256", "JWT_PRIVATE_KEY": RSA, "JWT_PUBLIC_KEY": RSA.public_key()}
+    with override_settings(JWT_AUTH=keys):
+        assert read_settings()[1] == check_settings(None) == []
+        old = jwt.encode({**jwt_payload_handler(anna)}, RSA, algorithm="RS256")
+        assert me(api, old).status_code == me(api, obtain(api)).status_code == 200

@@ -73,6 +73,13 @@ def test_a_key_that_cannot_work_is_refused(make: Any) -> None:
     assert found.value.code == "key_invalid"
 
 
+@pytest.mark.parametrize("operations", [["sign"], ["sign", "verify"]])
+def test_a_jwk_that_may_sign_verifies_what_it_signed(operations: list[str]) -> None:
+    """RFC 7517, section 4.3: some libraries name the one operation that the private half is for."""
+    key = Key.from_jwk({"kty": "oct", "k": "A" * 43, "key_ops": operations}, "HS256")
+    assert key.verify(b"m", key.sign(b"m"))
+
+
 def test_an_encrypted_key_opens_with_its_password() -> None:
     key = Key.from_pem(write_private(RSA, b"pw"), "RS256", password=b"pw")
     assert Key.from_pem(write_public(RSA), "RS256").verify(b"m", key.sign(b"m"))

@@ -90,7 +90,11 @@ def load_jwk(alg: str, value: Mapping[str, Any]) -> Material:
         KeyMaterialError: unreadable, meant for something else than ``alg``, or too small.
     """
     _key_type(alg)
-    return _import(alg, dict(value))
+    found = dict(value)
+    operations = found.get("key_ops")
+    if isinstance(operations, list) and "sign" in operations:
+        del found["key_ops"]  # what signs verifies too, by its public half, and some write "sign" alone
+    return _import(alg, found)
 
 
 def _key_type(alg: str) -> str:

@@ -109,9 +109,7 @@ def add_code(exc: Exception) -> Exception:
 
     Errors of single fields become ``fields``: a list of ``{"message", "code"}`` for each name.
     """
-    if isinstance(exc, TesseraError):
-        return to_api_exception(exc)
-    found = _translate(exc)
+    found = translate_error(exc)
     if not isinstance(found, drf.APIException):
         return found
     if isinstance(found.detail, Mapping) and {"detail", "code"} <= found.detail.keys():
@@ -120,8 +118,10 @@ def add_code(exc: Exception) -> Exception:
     return found
 
 
-def _translate(exc: Exception) -> Exception:
-    """Name Django's and Python's errors as REST framework does."""
+def translate_error(exc: Exception) -> Exception:
+    """Name errors of ours, of Django and of Python as REST framework does; others go on as they are."""
+    if isinstance(exc, TesseraError):
+        return to_api_exception(exc)
     if isinstance(exc, Http404):
         return drf.NotFound()
     if isinstance(exc, PermissionDenied):

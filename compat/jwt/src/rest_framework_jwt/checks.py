@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Caution
 
 from drf_tessera import former
+from drf_tessera.contrib.pyjwt import load_key
 from rest_framework_jwt.settings import IMPORT_STRINGS, api_settings
 
 PREFIX: Final = "tessera_jwt"
@@ -26,7 +28,7 @@ def check_distribution(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report E002 (unknown), E003 (refused) and W001 (without effect on new tokens)."""
+    """Report E002 (unknown), E003 (refused), W001 (without effect on new tokens) and W002."""
     raw = api_settings.user_settings
     found = former.find_unknown(PREFIX, api_settings) + former.find_unloadable(
         PREFIX, api_settings, IMPORT_STRINGS
@@ -40,9 +42,22 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     algorithm = str(raw.get("JWT_ALGORITHM", "HS256"))
     if not algorithm.startswith("HS") and not (raw.get("JWT_PRIVATE_KEY") and raw.get("JWT_PUBLIC_KEY")):
         text = f"JWT_AUTH['JWT_ALGORITHM'] is {algorithm!r} without JWT_PRIVATE_KEY and JWT_PUBLIC_KEY."
-        found.append(Error(text, hint="Give both keys, in PEM.", id="tessera_jwt.E003"))
+        found.append(Error(text, hint="Give both.", id="tessera_jwt.E003"))
+    found += former.find_bad_key(
+        PREFIX,
+        api_settings,
+        "JWT_PUBLIC_KEY",
+        partial(load_key, algorithm),
+    )
     if raw.get("JWT_GET_USER_SECRET_KEY"):
         text = "JWT_AUTH['JWT_GET_USER_SECRET_KEY'] counts for tokens issued before the move alone."
         hint = "New tokens end with their session: drf_tessera.sessions.revoke_all(user) logs a user out."
         found.append(Caution(text, hint=hint, id="tessera_jwt.W001"))
+    if not api_settings.uses_default("JWT_ENCODE_HANDLER"):
+        text = "JWT_AUTH['JWT_ENCODE_HANDLER'] is the project's own."
+        hint = (
+            "Unless it calls jwt_encode_handler, its tokens belong to no session: no logout and no new "
+            "password ends them."
+        )
+        found.append(Caution(text, hint=hint, id="tessera_jwt.W002"))
     return found

@@ -9,22 +9,24 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 import jwt
-from django.contrib.auth import authenticate, get_user_model
+from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 
 from drf_tessera import sessions
-from drf_tessera.adoption import Predecessor, adopt, is_foreign
-from drf_tessera.exceptions import Refusal
+from drf_tessera.adoption import LATEST, Predecessor, adopt
+from drf_tessera.exceptions import LoginFailed, Refusal, SessionEnded
 from drf_tessera.inspection import sign_access_token
-from drf_tessera.receivers import checking_password
-from drf_tessera.tokens import to_timestamp
+from drf_tessera.login import prove
+from drf_tessera.rest.throttling import count_proxies
+from drf_tessera.tokens import Login, read_refresh_token, to_timestamp
+from drf_tessera.transports import describe_client
 from drf_tessera.users import load_user
 from rest_framework_jwt.authentication import JSONWebTokenAuthentication
 from rest_framework_jwt.settings import api_settings
-from rest_framework_jwt.utils import select_claims, verify_own
+from rest_framework_jwt.utils import OwnClaims, explain, select_claims, start_session
 
 
 class _Serializer(serializers.Serializer[Any]):
@@ -52,14 +54,21 @@ class JSONWebTokenSerializer(_Serializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Log in."""
         request = self.context.get("request")
-        with checking_password():
-            user = authenticate(getattr(request, "_request", request), **attrs)
-        if user is None or not user.is_active:
-            raise serializers.ValidationError("Unable to log in with provided credentials.", "login_failed")
+        client = None if request is None else describe_client(request, proxies=count_proxies())
+
+        def start(user: AbstractBaseUser) -> str:
+            payload = api_settings.JWT_PAYLOAD_HANDLER(user)
+            if api_settings.uses_default("JWT_ENCODE_HANDLER"):
+                # Of this very user, whose password was checked: by its name it could be another's by now.
+                return start_session(user, payload, client)
+            return str(api_settings.JWT_ENCODE_HANDLER(payload))
+
+        named = {name: attrs[name] for name in (self.username_field, "password")}
         try:
-            token = api_settings.JWT_ENCODE_HANDLER(api_settings.JWT_PAYLOAD_HANDLER(user))
-        except ValueError as error:
-            raise serializers.ValidationError(str(error), "login_failed") from None
+            user, token = prove(getattr(request, "_request", request), named, start)
+        except LoginFailed as error:
+            text = "Unable to log in with provided credentials."
+            raise serializers.ValidationError(text, error.code) from None
         return {"token": token, "user": user}
 
 
@@ -72,20 +81,21 @@ class VerificationBaseSerializer(_Serializer):
         raise serializers.ValidationError(detail, code)
 
     @sensitive_variables()
-    def find(self, raw: str) -> tuple[Any, dict[str, Any]]:
-        """Verify a token and give its user and its claims."""
+    def _check_payload(self, token: str) -> dict[str, Any]:
+        """Verify a token and give its claims."""
         try:
-            if api_settings.uses_default("JWT_DECODE_HANDLER") and not is_foreign(raw):
-                found = verify_own(raw)
-                return load_user(found), {name: found[name] for name in found.claims}
-            payload = api_settings.JWT_DECODE_HANDLER(raw)
-            return JSONWebTokenAuthentication().authenticate_credentials(payload), payload
+            return api_settings.JWT_DECODE_HANDLER(token)  # type: ignore[no-any-return]  # a setting
+        except jwt.InvalidTokenError as error:
+            self._refuse(*explain(error))
+
+    def _check_user(self, payload: dict[str, Any]) -> AbstractBaseUser:
+        """Give the user of a verified payload, loaded."""
+        try:
+            if isinstance(payload, OwnClaims):
+                return load_user(payload.token)
+            return JSONWebTokenAuthentication().authenticate_credentials(payload)
         except Refusal as error:
             self._refuse(error.detail, error.code)
-        except jwt.ExpiredSignatureError:
-            self._refuse("Signature has expired.", "token_expired")
-        except jwt.InvalidTokenError:
-            self._refuse("Error decoding signature.", "token_invalid")
         except AuthenticationFailed as error:
             detail: Any = error.detail
             self._refuse(str(detail["detail"]), str(detail["code"]))
@@ -97,7 +107,7 @@ class VerifyJSONWebTokenSerializer(VerificationBaseSerializer):
     @sensitive_variables()
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Verify."""
-        return {"token": attrs["token"], "user": self.find(attrs["token"])[0]}
+        return {"token": attrs["token"], "user": self._check_user(self._check_payload(attrs["token"]))}
 
 
 class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
@@ -106,31 +116,33 @@ class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
     @sensitive_variables()
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refresh."""
-        user, payload = self.find(attrs["token"])
-        began = payload.get("orig_iat")
-        if not api_settings.JWT_ALLOW_REFRESH or not isinstance(began, int) or isinstance(began, bool):
+        payload = self._check_payload(attrs["token"])
+        user, began = self._check_user(payload), payload.get("orig_iat")
+        dated = isinstance(began, int | float) and not isinstance(began, bool) and 0 < began < LATEST
+        if not api_settings.JWT_ALLOW_REFRESH or not dated:
             self._refuse("orig_iat field is required.", "refresh_invalid")
-        limit = api_settings.JWT_REFRESH_EXPIRATION_DELTA
-        seconds = limit.total_seconds() if isinstance(limit, timedelta) else limit
-        if time.time() > began + seconds:
+        if time.time() > payload["orig_iat"] + _count_seconds(api_settings.JWT_REFRESH_EXPIRATION_DELTA):
             self._refuse("Refresh has expired.", "session_expired")
-        return {"token": self._renew(user, payload, attrs["token"]), "user": user}
-
-    @sensitive_variables()
-    def _renew(self, user: AbstractBaseUser, payload: dict[str, Any], raw: str) -> str:
-        """Sign one more token of the session; a token of djangorestframework-jwt begins one."""
+        fresh = {**api_settings.JWT_PAYLOAD_HANDLER(user), "orig_iat": began}
+        if not api_settings.uses_default("JWT_ENCODE_HANDLER"):
+            return {"token": api_settings.JWT_ENCODE_HANDLER(fresh), "user": user}
         try:
-            if is_foreign(raw):
-                return sessions.refresh(adopt(_describe(payload, raw), user)).access
-            own = verify_own(raw)
-            session = sessions.live_sessions(user.pk).filter(pk=own.session_id).first()
-            if session is None:
-                self._refuse("The session has ended; log in again.", "session_ended")
-            login = replace(own.login, expires_at=int(to_timestamp(session.expires_at)))
-            fresh = {**api_settings.JWT_PAYLOAD_HANDLER(user), "orig_iat": payload["orig_iat"]}
-            return sign_access_token(login, select_claims(fresh))
+            login = self._find_session(user, payload, attrs["token"])
         except Refusal as error:
             self._refuse(error.detail, error.code)
+        return {"token": sign_access_token(login, select_claims(fresh)), "user": user}
+
+    @sensitive_variables()
+    def _find_session(self, user: AbstractBaseUser, payload: dict[str, Any], raw: str) -> Login:
+        """Give the login of a token's session; a token of djangorestframework-jwt begins one."""
+        if not isinstance(payload, OwnClaims):
+            refresh_token = adopt(_describe(payload, raw), user)
+            sessions.refresh(refresh_token)
+            return read_refresh_token(refresh_token).login
+        session = sessions.live_sessions(user.pk).filter(pk=payload.token.session_id).first()
+        if session is None:
+            raise SessionEnded
+        return replace(payload.token.login, expires_at=int(to_timestamp(session.expires_at)))
 
 
 @sensitive_variables()
@@ -140,7 +152,10 @@ def _describe(payload: dict[str, Any], raw: str) -> Predecessor:
     return Predecessor(
         package="djangorestframework-jwt",
         jti=name,
-        issued_at=payload["orig_iat"],
-        expires_at=int(payload["exp"]),
-        claims=select_claims(payload),
+        issued_at=int(payload["orig_iat"]),
+        expires_at=int(payload["exp"]) + int(_count_seconds(api_settings.JWT_LEEWAY)),
     )
+
+
+def _count_seconds(duration: timedelta | float) -> float:
+    return duration.total_seconds() if isinstance(duration, timedelta) else duration

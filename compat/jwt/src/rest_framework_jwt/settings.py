@@ -10,6 +10,7 @@ from django.conf import settings as django_settings
 
 from drf_tessera import former
 from drf_tessera.conf import Settings, get_settings
+from drf_tessera.contrib.pyjwt import describe_key
 from drf_tessera.readers import READERS, Reader
 
 _HERE: Final = "rest_framework_jwt.utils"
@@ -91,15 +92,16 @@ def translate(raw: Mapping[str, Any]) -> dict[str, Any]:
         ("JWT_AUTH_HEADER_PREFIX", "HEADER_PREFIX"),
     )
     found = {new: raw[old] for old, new in pairs if raw.get(old)}
-    access = found.get("ACCESS_LIFETIME")
-    longest = access or timedelta(0)
+    ours = Settings()
+    access = found.get("ACCESS_LIFETIME", ours.access_lifetime)
     if raw.get("JWT_ALLOW_REFRESH"):
         # The session is what is refreshed, from the login on, and for no longer than that.
         delta = raw.get("JWT_REFRESH_EXPIRATION_DELTA", DEFAULTS["JWT_REFRESH_EXPIRATION_DELTA"])
-        found["SESSION_LIFETIME"] = found["SESSION_IDLE_LIFETIME"] = max(delta, longest)
-    elif longest > Settings().session_idle_lifetime:
-        found["SESSION_IDLE_LIFETIME"] = longest
-        found["SESSION_LIFETIME"] = max(longest, Settings().session_lifetime)
+        longest = max(delta, access, ours.refresh_grace + timedelta(seconds=1))
+        found["SESSION_LIFETIME"] = found["SESSION_IDLE_LIFETIME"] = longest
+    elif access > ours.session_idle_lifetime:
+        found["SESSION_IDLE_LIFETIME"] = access
+        found["SESSION_LIFETIME"] = max(access, ours.session_lifetime)
     key = _translate_key(raw)
     return {**found, "KEYS": [key]} if key else found
 
@@ -108,6 +110,6 @@ def _translate_key(raw: Mapping[str, Any]) -> dict[str, Any] | None:
     """Sign on with the project's own key, if it has one; ``SECRET_KEY`` is never a signing key itself."""
     algorithm = raw.get("JWT_ALGORITHM", "HS256")
     if raw.get("JWT_PRIVATE_KEY"):
-        return {"alg": algorithm, "pem": raw["JWT_PRIVATE_KEY"]}
+        return describe_key(algorithm, raw["JWT_PRIVATE_KEY"])
     key = raw.get("JWT_SECRET_KEY")
     return None if not key or key == django_settings.SECRET_KEY else {"alg": algorithm, "secret": key}

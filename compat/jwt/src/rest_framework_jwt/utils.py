@@ -16,7 +16,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
 from drf_tessera.adoption import is_foreign
-from drf_tessera.exceptions import Refusal, TokenExpired
+from drf_tessera.contrib.pyjwt import decode, peek
+from drf_tessera.exceptions import ProjectError, Refusal, TokenError, TokenExpired
 from drf_tessera.inspection import sign_access_token
 from drf_tessera.revocation import check_session
 from drf_tessera.tokens import (
@@ -26,7 +27,7 @@ from drf_tessera.tokens import (
     recall_access_token,
     verify_access_token,
 )
-from drf_tessera.users import find_user_by
+from drf_tessera.users import find_user_by, find_user_by_name
 from rest_framework_jwt.settings import api_settings
 
 NOBODY: Final = "The payload names no active user: a token without a user belongs to no session."
@@ -36,8 +37,10 @@ def jwt_get_secret_key(payload: Mapping[str, Any] | None = None) -> Any:
     """Give the key under which a token of djangorestframework-jwt was signed; that may be the user's own."""
     if api_settings.JWT_GET_USER_SECRET_KEY is None:
         return api_settings.JWT_SECRET_KEY
-    user = find_user_by("pk", (payload or {}).get("user_id"))
-    return None if user is None else str(api_settings.JWT_GET_USER_SECRET_KEY(user))
+    user = find_user_by("pk", api_settings.JWT_PAYLOAD_GET_USER_ID_HANDLER(payload or {}))
+    # No key is none: as a text it would be one that everybody knows.
+    key = None if user is None else api_settings.JWT_GET_USER_SECRET_KEY(user)
+    return str(key) if key else None
 
 
 def jwt_payload_handler(user: Any) -> dict[str, Any]:
@@ -83,30 +86,65 @@ def select_claims(payload: Mapping[str, Any]) -> dict[str, Any]:
 def jwt_encode_handler(payload: Mapping[str, Any]) -> str:
     """Start a session for the payload's user and give its access token, so that it can be ended.
 
+    Whose it is says the user name, as it does in a token; where there is none, ``user_id``.
+
     Raises:
-        ValueError: the payload names no active user, or would outlive ``JWT_EXPIRATION_DELTA``.
+        ValueError: the payload names no active user.
+        ProjectError: it has what no token here can have; see :func:`start_session`.
     """
-    user = find_user_by("pk", payload.get("user_id"))
+    user = find_user_by_name(api_settings.JWT_PAYLOAD_GET_USERNAME_HANDLER(payload))
+    user = user or find_user_by("pk", api_settings.JWT_PAYLOAD_GET_USER_ID_HANDLER(payload))
     if user is None:
         raise ValueError(NOBODY)
-    ends = _to_seconds(payload["exp"]) if "exp" in payload else None
-    if ends is not None and ends > time.time() + api_settings.JWT_EXPIRATION_DELTA.total_seconds() + 1:
-        raise ValueError("The payload's exp is later than JWT_EXPIRATION_DELTA allows: make that longer.")
     try:
-        grant = sessions.start(user)
+        return start_session(user, payload)
     except Refusal as error:
         raise ValueError(NOBODY) from error
+
+
+@sensitive_variables()
+def start_session(
+    user: AbstractBaseUser, payload: Mapping[str, Any], client: sessions.Client | None = None
+) -> str:
+    """Start a session for a user and give an access token with a payload's claims.
+
+    Raises:
+        Refusal: the user may not log in (any more).
+        ProjectError: the payload would outlive ``JWT_EXPIRATION_DELTA``, or has what cannot go into a token.
+    """
+    ends = _read_expiry(payload)
+    grant = sessions.start(user, client=client)
     login = read_refresh_token(grant.refresh or "").login
-    if ends is not None:
-        login = replace(login, expires_at=min(login.expires_at, ends))
-    return sign_access_token(login, select_claims(payload))
+    try:
+        return sign_access_token(
+            replace(login, expires_at=min(login.expires_at, ends)), select_claims(payload)
+        )
+    except ProjectError:
+        sessions.revoke(grant.session_id)  # nobody gets its token
+        raise
 
 
-def _to_seconds(moment: Any) -> int:
-    if not isinstance(moment, datetime):
-        return int(moment)
-    # One without a time zone is in UTC, as for PyJWT: handlers that are older than time zones write utcnow().
-    return int((moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)).timestamp())
+def _read_expiry(payload: Mapping[str, Any]) -> int:
+    moment, limit = payload.get("exp"), time.time() + api_settings.JWT_EXPIRATION_DELTA.total_seconds() + 1
+    if isinstance(moment, datetime):
+        # One without a time zone is in UTC, as for PyJWT: old handlers write utcnow().
+        moment = (moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)).timestamp()
+    if moment is None:
+        return int(limit)
+    if isinstance(moment, bool) or not isinstance(moment, int | float) or not 0 <= moment <= limit:
+        raise ProjectError(
+            f"The payload's exp is {moment!r}, and no token lives longer than JWT_EXPIRATION_DELTA: make "
+            "that longer, or leave exp out."
+        )
+    return int(moment)
+
+
+class OwnClaims(dict[str, Any]):
+    """The claims of a token of drf-tessera, which says by itself whose it is."""
+
+    def __init__(self, token: AccessToken) -> None:
+        super().__init__((name, token[name]) for name in token.claims)
+        self.token = token
 
 
 @sensitive_variables()
@@ -115,21 +153,32 @@ def jwt_decode_handler(token: str | bytes) -> dict[str, Any]:
 
     Raises:
         jwt.InvalidTokenError: in one of its kinds; ``ExpiredSignatureError`` and ``DecodeError`` above all.
+        TemporarilyUnavailable: which sessions have ended is not known just now.
     """
     raw = token.decode("ascii", "replace") if isinstance(token, bytes) else token
     if is_foreign(raw):
         return decode_legacy(raw)
     try:
-        found = verify_own(raw)
+        return OwnClaims(_verify_own(raw))
     except TokenExpired as error:
-        raise jwt.ExpiredSignatureError(error.detail) from None
+        raise jwt.ExpiredSignatureError(error.detail) from error
     except Refusal as error:
-        raise jwt.DecodeError(error.detail) from None
-    return {name: found[name] for name in found.claims}
+        raise jwt.DecodeError(error.detail) from error
+
+
+def explain(error: jwt.InvalidTokenError) -> tuple[str, str]:
+    """Give the text and the code of a refusal: djangorestframework-jwt's own text where it has one."""
+    if isinstance(error, jwt.ExpiredSignatureError):
+        return "Signature has expired.", TokenExpired.code
+    reason = error.__cause__ if isinstance(error.__cause__, Refusal) else TokenError()
+    if not isinstance(reason, TokenError):
+        return reason.detail, reason.code
+    known = isinstance(error, jwt.DecodeError)
+    return "Error decoding signature." if known else "Incorrect authentication credentials.", reason.code
 
 
 @sensitive_variables()
-def verify_own(raw: str) -> AccessToken:
+def _verify_own(raw: str) -> AccessToken:
     """Verify an access token of drf-tessera, and that its session has not been ended.
 
     Raises:
@@ -146,27 +195,22 @@ def verify_own(raw: str) -> AccessToken:
 def decode_legacy(raw: str) -> dict[str, Any]:
     """Verify a token of djangorestframework-jwt, or one that the project signed as the tutorial does.
 
-    ``JWT_VERIFY`` and ``JWT_VERIFY_EXPIRATION`` switch nothing off. The algorithm is the project's.
+    ``JWT_VERIFY`` and ``JWT_VERIFY_EXPIRATION`` switch nothing off.
 
     Raises:
         jwt.InvalidTokenError: in one of its kinds.
     """
-    for key in _list_keys(raw):
-        try:
-            return jwt.decode(
-                raw,
-                key,
-                algorithms=[api_settings.JWT_ALGORITHM],
-                audience=api_settings.JWT_AUDIENCE,
-                issuer=api_settings.JWT_ISSUER,
-                leeway=api_settings.JWT_LEEWAY,
-                options={"require": ["exp"]},
-            )
-        except jwt.InvalidSignatureError:
-            continue
-        except jwt.InvalidKeyError as error:
-            raise jwt.DecodeError(str(error)) from None
-    raise jwt.DecodeError("Signature verification failed")
+    claims = decode(
+        raw,
+        _list_keys(raw),
+        algorithm=api_settings.JWT_ALGORITHM,
+        audience=api_settings.JWT_AUDIENCE,
+        issuer=api_settings.JWT_ISSUER,
+        leeway=api_settings.JWT_LEEWAY,
+    )
+    if claims.get("token_type") == "refresh":
+        raise jwt.InvalidTokenError("A refresh token of simplejwt")  # where a project has both
+    return claims
 
 
 def _list_keys(raw: str) -> list[Any]:
@@ -174,8 +218,8 @@ def _list_keys(raw: str) -> list[Any]:
         return [api_settings.JWT_PUBLIC_KEY]
     if api_settings.JWT_GET_USER_SECRET_KEY is not None:
         # Whose key it is says the token; that it is theirs says the signature, in a moment.
-        key = jwt_get_secret_key(jwt.decode(raw, options={"verify_signature": False}))
-        return [] if not key else [key]
+        key = jwt_get_secret_key(peek(raw))
+        return [key] if key else []
     if read_own_key():
         return [api_settings.JWT_SECRET_KEY]
     return [django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS]

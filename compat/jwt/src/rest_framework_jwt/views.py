@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from drf_tessera.conf import get_settings
-from drf_tessera.csrf import check_site
-from drf_tessera.exceptions import TesseraError
-from drf_tessera.rest.errors import to_api_exception
+from drf_tessera.cookies import is_secure
+from drf_tessera.csrf import check_site, is_browser
+from drf_tessera.rest.errors import translate_error
 from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle
 from drf_tessera.rest.views import TokenView
 from rest_framework_jwt.serializers import (
@@ -45,12 +45,12 @@ class JSONWebTokenAPIView(TokenView):
 
     def handle_exception(self, exc: Exception) -> Response:
         """Answer in the shapes of djangorestframework-jwt."""
-        return APIView.handle_exception(self, to_api_exception(exc) if isinstance(exc, TesseraError) else exc)
+        return APIView.handle_exception(self, translate_error(exc))
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Do what the serializer says."""
-        name = api_settings.JWT_AUTH_COOKIE
+        name = api_settings.JWT_AUTH_COOKIE if is_browser(request._request) else None  # others have the body
         if name:
             check_site(request._request)  # else another site could log its visitors in as somebody else
         serializer = self.get_serializer(data=request.data)
@@ -59,9 +59,15 @@ class JSONWebTokenAPIView(TokenView):
         user = serializer.object.get("user") or request.user
         response = Response(api_settings.JWT_RESPONSE_PAYLOAD_HANDLER(token, user, request))
         if name:
-            seconds = int(get_settings().access_lifetime.total_seconds())
-            secure = not django_settings.DEBUG
-            response.set_cookie(name, token, max_age=seconds, httponly=True, samesite="Lax", secure=secure)
+            settings = get_settings()
+            response.set_cookie(
+                name,
+                token,
+                max_age=int(settings.access_lifetime.total_seconds()),
+                httponly=True,
+                samesite=settings.cookie_samesite,
+                secure=is_secure(request._request),
+            )
         return response
 
 
@@ -74,7 +80,8 @@ class ObtainJSONWebToken(JSONWebTokenAPIView):
     @property
     def account_fields(self) -> tuple[str, ...]:
         """Give the names that the throttle looks for in the body."""
-        return (JSONWebTokenSerializer().username_field, *LoginAccountThrottle.fields)
+        named = getattr(self.get_serializer(), "username_field", get_user_model().USERNAME_FIELD)
+        return (named, *LoginAccountThrottle.fields)
 
 
 class VerifyJSONWebToken(JSONWebTokenAPIView):

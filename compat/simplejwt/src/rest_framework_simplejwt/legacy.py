@@ -12,7 +12,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
-from drf_tessera.adoption import Predecessor, adopt, find_session_id, is_foreign
+from drf_tessera.adoption import LATEST, Predecessor, adopt, find_session_id, is_foreign
+from drf_tessera.contrib import pyjwt
 from drf_tessera.tokens import REGISTERED_CLAIMS, Login, from_timestamp
 from drf_tessera.users import find_user_by
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
@@ -27,42 +28,33 @@ BLACKLIST: Final = "rest_framework_simplejwt.token_blacklist"
 def decode(raw: str, token_type: str | None) -> dict[str, Any]:
     """Verify a token of simplejwt as simplejwt did, and give its claims.
 
-    The algorithm is the project's, whatever the token says, and always signed.
-
     Raises:
         TokenError: in one of its kinds.
     """
-    for key in _list_keys():
-        try:
-            claims: dict[str, Any] = jwt.decode(
-                raw,
-                key,
-                algorithms=[api_settings.ALGORITHM],
-                audience=api_settings.AUDIENCE,
-                issuer=api_settings.ISSUER,
-                leeway=api_settings.LEEWAY or 0,
-                options={"verify_aud": api_settings.AUDIENCE is not None, "require": ["exp"]},
-            )
-        except jwt.InvalidSignatureError:
-            continue
-        except jwt.ExpiredSignatureError:
-            raise ExpiredTokenError("Token is expired") from None
-        except (jwt.InvalidTokenError, jwt.InvalidKeyError):
-            break
-        return _check_claims(claims, token_type)
-    raise TokenError("Token is invalid")
+    try:
+        claims = pyjwt.decode(
+            raw,
+            _list_keys(),
+            algorithm=api_settings.ALGORITHM,
+            audience=api_settings.AUDIENCE,
+            issuer=api_settings.ISSUER,
+            leeway=api_settings.LEEWAY or 0,
+            any_audience=api_settings.AUDIENCE is None,
+        )
+    except jwt.ExpiredSignatureError:
+        raise ExpiredTokenError("Token is expired") from None
+    except jwt.InvalidTokenError:
+        raise TokenError("Token is invalid") from None
+    return _check_claims(claims, token_type)
 
 
 @sensitive_variables()
 def is_refresh(raw: str) -> bool:
     """Tell whether a token is a refresh token of simplejwt's, valid or not, by what it says of itself."""
-    if not is_foreign(raw):
-        return False
     try:
-        claims = jwt.decode(raw, options={"verify_signature": False})
-    except (jwt.InvalidTokenError, RecursionError):
+        return is_foreign(raw) and pyjwt.peek(raw).get(api_settings.TOKEN_TYPE_CLAIM) == "refresh"
+    except jwt.InvalidTokenError:
         return False
-    return claims.get(api_settings.TOKEN_TYPE_CLAIM) == "refresh"
 
 
 def _list_keys() -> list[Any]:
@@ -112,7 +104,7 @@ def make_predecessor(claims: dict[str, Any], jti: str) -> Predecessor:
     if api_settings.TOKEN_TYPE_CLAIM:
         kept[api_settings.TOKEN_TYPE_CLAIM] = "access"
     expires, issued = int(claims["exp"]), claims.get("iat")
-    issued = int(issued) if isinstance(issued, int | float) else expires
+    issued = int(issued) if isinstance(issued, int | float) and 0 <= issued <= LATEST else expires
     return Predecessor(package=PACKAGE, jti=jti, issued_at=issued, expires_at=expires, claims=kept)
 
 

@@ -11,8 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from drf_tessera.exceptions import TesseraError
-from drf_tessera.rest.errors import to_api_exception
+from drf_tessera.rest.errors import translate_error
 from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle
 from drf_tessera.rest.views import TokenView
 from rest_framework_simplejwt.exceptions import TokenError, to_invalid_token
@@ -38,11 +37,8 @@ class TokenViewBase(TokenView, GenericAPIView[Any]):
 
     def handle_exception(self, exc: Exception) -> Response:
         """Answer in simplejwt's shapes."""
-        if isinstance(exc, TokenError):
-            exc = to_invalid_token(exc)
-        elif isinstance(exc, TesseraError):
-            exc = to_api_exception(exc)
-        return APIView.handle_exception(self, exc)
+        found = to_invalid_token(exc) if isinstance(exc, TokenError) else translate_error(exc)
+        return APIView.handle_exception(self, found)
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
