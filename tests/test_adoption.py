@@ -8,15 +8,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import connection
+from django.db import connection, transaction
 from django.test import override_settings
 from django.utils import timezone
 
-from drf_tessera import sessions
-from drf_tessera.adoption import Predecessor, adopt
-from drf_tessera.exceptions import RefreshInvalid
-from drf_tessera.models import Session
+from drf_tessera import conf, sessions
+from drf_tessera.adoption import Predecessor, adopt, adopt_many
+from drf_tessera.exceptions import PasswordChanged, RefreshInvalid, SessionRevoked
+from drf_tessera.models import Session, SessionQuerySet
 from drf_tessera.rotation import Outcome
 from drf_tessera.tokens import from_timestamp, read_refresh_token, to_timestamp, verify_access_token
 
@@ -93,3 +94,104 @@ def test_twenty_at_once_begin_one_session(anna: AbstractBaseUser) -> None:
 def test_moments_go_to_and_fro(settings: Any, use_tz: bool) -> None:
     settings.USE_TZ = use_tz
     assert to_timestamp(from_timestamp(1_700_000_000)) == 1_700_000_000
+
+
+# -- What ends all sessions of a user ends what was not adopted yet ---------------------------------
+
+
+@pytest.fixture
+def expecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(conf._expecting, "former tokens", False)
+    conf.expect_former_tokens()
+
+
+def _change_password(user: Any) -> None:
+    user.set_password("another one")
+    user.save()
+
+
+def _deactivate_and_back(user: Any) -> None:
+    for active in (False, True):
+        user.is_active = active
+        user.save()
+
+
+@pytest.mark.usefixtures("expecting")
+@pytest.mark.parametrize("end", [_change_password, _deactivate_and_back, sessions.revoke_all])
+def test_an_old_token_begins_no_session_after_all_were_ended(anna: AbstractBaseUser, end: Any) -> None:
+    end(anna)
+    with pytest.raises(SessionRevoked):
+        adopt(make(), anna)
+    later = make(issued_at=int(time.time()) + 5)
+    assert sessions.refresh(adopt(later, anna)).refresh
+    end(anna)
+    with pytest.raises(SessionRevoked):
+        sessions.refresh(adopt(later, anna))
+    assert not sessions.live_sessions(anna.pk).exists()
+    assert sessions.revoke_all(anna) == 0
+
+
+@pytest.mark.usefixtures("expecting")
+def test_nor_when_it_is_imported_later(anna: AbstractBaseUser, bob: AbstractBaseUser) -> None:
+    sessions.revoke_all(anna)
+    adopt_many([(make(jti="a"), anna.pk, False), (make(jti="b"), bob.pk, False)])
+    assert not sessions.live_sessions(anna.pk).exists()
+    assert sessions.live_sessions(bob.pk).count() == 1
+
+
+@pytest.mark.usefixtures("expecting")
+def test_another_users_tokens_and_a_session_that_is_kept_go_on(
+    anna: AbstractBaseUser, bob: AbstractBaseUser
+) -> None:
+    mine = sessions.start(anna)
+    sessions.revoke_all(anna, keep=mine.session_id)
+    assert sessions.live_sessions(anna.pk).get().pk == mine.session_id
+    assert adopt(make(), bob)
+
+
+@pytest.mark.usefixtures("expecting")
+def test_a_second_end_counts_from_then_on(anna: AbstractBaseUser) -> None:
+    sessions.revoke_all(anna, now=timezone.now() - timedelta(hours=1))
+    sessions.revoke_all(anna)
+    with pytest.raises(SessionRevoked):
+        adopt(make(), anna)
+    assert Session.objects.count() == 2  # what was closed, and the token that came and was refused
+
+
+@pytest.mark.usefixtures("expecting")
+def test_a_deletion_needs_no_note(anna: AbstractBaseUser) -> None:
+    anna.delete()
+    assert not Session.objects.exists()
+
+
+def test_a_project_without_such_tokens_writes_none(anna: AbstractBaseUser, expecting: None) -> None:
+    with override_settings(TESSERA={"FORMER_TOKENS_UNTIL": timezone.now()}):
+        sessions.revoke_all(anna)
+    assert not Session.objects.exists()
+
+
+def test_an_adoption_that_races_a_new_password_begins_no_session(
+    anna: AbstractBaseUser, expecting: None
+) -> None:
+    """The instance was read before: the insert finds another password in the row."""
+    stale = get_user_model().objects.get(pk=anna.pk)
+    _change_password(anna)
+    with pytest.raises(PasswordChanged):
+        adopt(make(issued_at=int(time.time()) + 5), stale)
+    assert not sessions.live_sessions(anna.pk).exists()
+
+
+def test_in_a_transaction_a_key_that_is_taken_spoils_nothing(
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else was faster, between our look and our write."""
+    text, first, looks = adopt(make(), anna), SessionQuerySet.first, []
+
+    def look(rows: SessionQuerySet) -> Any:
+        looks.append(rows)
+        return None if len(looks) == 1 else first(rows)
+
+    monkeypatch.setattr(SessionQuerySet, "first", look)
+    with transaction.atomic():
+        assert adopt(make(), anna) == text
+        assert Session.objects.count() == 1

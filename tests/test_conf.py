@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,8 @@ BAD = [
     ("E016", "PROFILE", []),
     ("E016", "PROFILE", ["api", "api"]),
     ("E016", "PROFILE", ["api", 1]),
+    ("E021", "FORMER_TOKENS_UNTIL", "2027-01-31"),
+    ("E021", "FORMER_TOKENS_UNTIL", datetime(2027, 1, 31)),  # noqa: DTZ001 - that is the mistake
     ("E017", "ACCESS_COOKIE", "yes"),
     ("E017", "ACCESS_COOKIE", True),  # without the browser profile no cookie is read
     ("E017", "COOKIE_PARTITIONED", None),
@@ -180,6 +182,7 @@ GOOD: dict[str, Any] = {
     "USER_SERIALIZER": "drf_tessera.rest.serializers.UserSerializer",
     "LOGIN_RATE_PER_ACCOUNT": None,
     "LOGIN_RATE_PER_ADDRESS": "1/day",
+    "FORMER_TOKENS_UNTIL": datetime(2027, 1, 31, tzinfo=UTC),
     "KEYS": [{"alg": "HS256", "secret": TEXT}],
     "ACCESS_LIFETIME_JITTER": 30,
     "USER": "database",

@@ -12,15 +12,18 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, cast
 from uuid import UUID, uuid5
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import IntegrityError
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import ledger, rotation
 from drf_tessera.conf import HEADER, get_settings
-from drf_tessera.exceptions import RefreshInvalid, UserGone
+from drf_tessera.exceptions import PasswordChanged, RefreshInvalid, SessionRevoked, UserGone
 from drf_tessera.jose.encoding import EncodingError, decode_base64url, decode_json_object
 from drf_tessera.keystore import ACCESS_TYPE
 from drf_tessera.models import Session
@@ -31,6 +34,7 @@ from drf_tessera.tokens import (
     derive_secrets,
     from_timestamp,
     hash_secret,
+    to_timestamp,
     write_refresh_token,
 )
 
@@ -101,18 +105,44 @@ def adopt(old: Predecessor, user: AbstractBaseUser, *, transport: str = HEADER) 
     :func:`drf_tessera.sessions.refresh`, which says whether it is taken.
 
     Raises:
+        SessionRevoked: all sessions of the user were ended since ``old`` was issued.
         RefreshInvalid: its session was begun under a ``SECRET_KEY`` that is not in force any more.
-        UserGone: the user was deleted just now.
+        UserGone, UserInactive, PasswordChanged: that happened to the user just now.
+        ProjectError: ``old`` has more claims than a refresh token can carry.
         TemporarilyUnavailable: the database is busy.
     """
     login = _describe(old, user.pk, transport)
-    row = _make_row(old, user.pk)
-    if not ledger.insert_missing([row]):
-        row = ledger.select_sessions().filter(pk=old.session_id).first() or row
+    row = _find_or_begin(old, user)
+    # Asked last: the insert has waited for whoever is ending this user's sessions just now.
+    if _is_closed(old, ledger.find_closings([user.pk]).get(user.pk)):
+        ledger.end_if_standing(row, Reason.LOGOUT_ALL.value, timezone.now())
+        raise SessionRevoked
     for secret in derive_secrets(old.name):
         if hmac.compare_digest(hash_secret(secret), bytes(row.secret_hash)):
             return write_refresh_token(login, rotation.START.generation, secret)
     raise RefreshInvalid
+
+
+@sensitive_variables()
+def _find_or_begin(old: Predecessor, user: AbstractBaseUser) -> Session:
+    rows = ledger.select_sessions().filter(pk=old.session_id)
+    found = rows.first()
+    if found is None:
+        found = _make_row(old, user.pk)
+        found.user = cast("Any", user)
+        try:
+            with ledger.savepoint():
+                ledger.insert(found)
+        except (PasswordChanged, IntegrityError):
+            # Or somebody else was faster, which looks the same.
+            found = rows.first()
+            if found is None:
+                raise
+    return found
+
+
+def _is_closed(old: Predecessor, closing: datetime | None) -> bool:
+    return closing is not None and old.issued_at <= to_timestamp(closing)
 
 
 def adopt_many(found: Iterable[tuple[Predecessor, Any, bool]]) -> int:
@@ -127,7 +157,12 @@ def adopt_many(found: Iterable[tuple[Predecessor, Any, bool]]) -> int:
     Raises:
         TemporarilyUnavailable: the database is busy.
     """
-    rows = [_make_row(old, pk, revoked=revoked) for old, pk, revoked in found]
+    listed = list(found)
+    closings = ledger.find_closings({pk for _, pk, _ in listed})
+    rows = [
+        _make_row(old, pk, revoked=revoked or _is_closed(old, closings.get(pk)))
+        for old, pk, revoked in listed
+    ]
     try:
         return ledger.insert_missing(rows)
     except UserGone:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from django.conf import settings as django_settings
@@ -76,6 +76,7 @@ class Settings:
     cookie_partitioned: bool = False
     login_rate_per_account: str | None = "10/min"
     login_rate_per_address: str | None = "60/min"
+    former_tokens_until: datetime | None = None
     secrets: tuple[bytes, ...] = field(default=(), repr=False)
     """``SECRET_KEY`` and then ``SECRET_KEY_FALLBACKS``; not a key of ``TESSERA``."""
 
@@ -88,6 +89,11 @@ class Settings:
     def transports(self) -> tuple[str, ...]:
         """How refresh tokens may travel; the first is for clients that do not say."""
         return tuple(_TRANSPORTS[name] for name in self.profile)
+
+    def takes_former_tokens(self, now: datetime | None = None) -> bool:
+        """Tell whether tokens of packages that came before are still taken."""
+        limit = self.former_tokens_until
+        return limit is None or (now or datetime.now(tz=UTC)) < limit
 
     def choose_policy(self, recoveries: int | None = None) -> Policy:
         """Give the policy of refreshing, with another number of ``recoveries`` if one is given."""
@@ -125,6 +131,23 @@ def forget_settings(*, setting: str, **kwargs: object) -> None:
 
 
 setting_changed.connect(forget_settings, dispatch_uid="drf_tessera.conf")
+
+_expecting = {"former tokens": False}
+
+
+def expect_former_tokens() -> None:
+    """Say that tokens of a package that came before may still be out: call it in ``AppConfig.ready``.
+
+    From then on what ends all sessions of a user is noted for those tokens as well, although they have
+    begun no session yet (:func:`drf_tessera.adoption.adopt`). A row for each such user.
+    """
+    _expecting["former tokens"] = True
+
+
+def expects_former_tokens() -> bool:
+    """Tell whether somebody has said so, and the time of ``FORMER_TOKENS_UNTIL`` has not come."""
+    return _expecting["former tokens"] and get_settings().takes_former_tokens()
+
 
 Translator = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _translators: dict[str, tuple[Translator, Mapping[str, Reader]]] = {}

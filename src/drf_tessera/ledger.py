@@ -8,13 +8,13 @@ read (MariaDB's REPEATABLE READ) and nothing to upgrade (SQLite's "database is l
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any, Final, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -37,7 +37,7 @@ from drf_tessera.exceptions import (
 )
 from drf_tessera.models import Session, SessionQuerySet, active_users
 from drf_tessera.statements import Mark, Statement, compile_update
-from drf_tessera.tokens import Login, RefreshToken, hash_secret
+from drf_tessera.tokens import Login, RefreshToken, hash_secret, make_secret
 
 T = TypeVar("T")
 
@@ -46,6 +46,8 @@ MAX_ATTEMPTS: Final = 10
 
 _INSERTS: Final = 3
 """How often sessions are written whose keys somebody else may write, too."""
+
+_CLOSINGS: Final = UUID("0b7c5a3e-8f0e-5d52-9a55-6f3d0c3f7b11")
 
 _MOVED: Final = frozenset({"40001", "40P01", 1020, 1213})
 """PostgreSQL's serialization failure and deadlock; MariaDB's changed record and deadlock."""
@@ -256,6 +258,42 @@ def _insert_missing(rows: SessionQuerySet, found: Sequence[Session]) -> int:
     return len(missing)
 
 
+def close_former(user: Any, now: datetime, until: datetime) -> None:
+    """Note that what other packages gave a user before ``now`` begins no session any more.
+
+    As a session that has ended: of all that came before, under a key of its own. The row is kept until
+    ``until``, by when those tokens have expired.
+    """
+    row = Session(
+        id=_name_closing(user.pk),
+        user_id=user.pk,
+        created_at=now,
+        auth_time=now,
+        idle_expires_at=now,
+        expires_at=now,
+        secret_hash=hash_secret(make_secret()),
+        label="tokens of another package",
+        kept_until=until,
+        revoked_at=now,
+        revoked_for="former_tokens",
+    )
+    if not insert_missing([row]):
+        again = select_sessions().filter(pk=row.pk)
+        persist(partial(again.update, revoked_at=now, kept_until=until))
+
+
+def find_closings(user_ids: Iterable[Any]) -> dict[Any, datetime]:
+    """Give, by user, until when what other packages gave them had been closed; most have no such moment."""
+    rows = select_sessions().filter(pk__in=[_name_closing(pk) for pk in user_ids])
+    # Any: to the stubs the column may be empty, and here it is not
+    found: Any = rows.values_list("user_id", "revoked_at")
+    return dict(found)
+
+
+def _name_closing(user_id: object) -> UUID:
+    return uuid5(_CLOSINGS, str(user_id))
+
+
 def insert(session: Session) -> None:
     """Write a new session, if its user still is as it was when it was authenticated: one statement.
 
@@ -282,6 +320,17 @@ def insert(session: Session) -> None:
         persist(partial(row.save, force_insert=True, using=find_database()))
     except IntegrityError:
         raise _explain_user(session.user) from None
+
+
+@contextmanager
+def savepoint() -> Iterator[None]:
+    """Let an error of the block leave a transaction of the caller's usable; without one do nothing."""
+    using = find_database()
+    if transaction.get_connection(using).in_atomic_block:
+        with transaction.atomic(using=using):
+            yield
+    else:
+        yield
 
 
 class _LockingSubquery(Subquery):

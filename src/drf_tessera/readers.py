@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeGuard
 
@@ -318,6 +318,18 @@ def _read_bytes(value: object) -> bytes:
     return force_bytes(value)
 
 
+def _read_moment(value: object) -> datetime | None:
+    if value is None:
+        return None
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        raise WrongValueError(
+            "tessera.E021",
+            f"must be a datetime with a time zone, or None, not {value!r}.",
+            "Like datetime(2027, 1, 31, tzinfo=UTC).",
+        )
+    return value
+
+
 READERS: Final[Mapping[str, Reader]] = {
     "ACCESS_LIFETIME": _read_access_lifetime,
     "ACCESS_LIFETIME_JITTER": _read_duration_or_zero,
@@ -347,4 +359,5 @@ READERS: Final[Mapping[str, Reader]] = {
     "COOKIE_PARTITIONED": _read_switch,
     "LOGIN_RATE_PER_ACCOUNT": _read_rate,
     "LOGIN_RATE_PER_ADDRESS": _read_rate,
+    "FORMER_TOKENS_UNTIL": _read_moment,
 }

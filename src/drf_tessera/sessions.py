@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import ledger, revocation, rotation, signals
-from drf_tessera.conf import HEADER, Settings, get_settings
+from drf_tessera.conf import HEADER, Settings, expects_former_tokens, get_settings
 from drf_tessera.exceptions import (
     ClaimsHookError,
     RefreshContended,
@@ -394,8 +394,8 @@ def revoke_all(
 ) -> int:
     """End all live sessions of ``user`` but ``keep``, and tell how many that were.
 
-    The rows are marked first and read back by their mark: each is reported by the one call that
-    ended it, without a lock, and without reading first (which SQLite answers with "locked").
+    The rows are marked first and read back by their mark: each is reported by the one call that ended it,
+    without a lock or a read before (SQLite: "locked"). Their tokens of former packages begin none any more.
     """
     moment = now or timezone.now()
     kept = (_kept.get() if reason is Reason.PASSWORD_CHANGED else frozenset()) | ({keep} if keep else set())
@@ -408,6 +408,9 @@ def revoke_all(
                 ended.extend(marked.values_list("pk", flat=True))
         return ended
 
+    if reason is not Reason.USER_DELETED and expects_former_tokens():
+        # First: whoever comes in between is in the table by then, and ended below.
+        ledger.close_former(user, moment, moment + get_settings().session_lifetime)
     ended = ledger.persist(end)
     for session_id in ended:
         ledger.publish(signals.session_revoked, session_id=session_id, sub=str(user.pk), reason=reason.value)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import jwt
 from django.views.decorators.debug import sensitive_variables
 
+from drf_tessera.conf import get_settings
+
 if TYPE_CHECKING:
     from jwt.types import Options
 
@@ -42,8 +44,11 @@ def decode(
         any_audience: do not look at ``aud``.
 
     Raises:
-        jwt.InvalidTokenError: in one of its kinds, and nothing else whatever was sent.
+        jwt.InvalidTokenError: in one of its kinds, and nothing else whatever was sent. All have expired
+            once ``FORMER_TOKENS_UNTIL`` has come.
     """
+    if not get_settings().takes_former_tokens():
+        raise jwt.ExpiredSignatureError("Tokens of this kind are not taken any more.")
     options: Options = {
         "require": ["exp"],
         "verify_aud": not any_audience,
