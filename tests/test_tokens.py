@@ -183,8 +183,11 @@ def test_times_of_a_project_without_time_zones() -> None:
 
 def test_a_refresh_token_that_could_not_be_read_is_not_written() -> None:
     login = Login(session_id=uuid4(), sub="\U0001f600" * 200, auth_time=1, expires_at=2, amr=(), scope="")
+    assert read_refresh_token(write_refresh_token(login, 1, b"s" * 16)).login == login
     with pytest.raises(ProjectError, match="key is too long"):
-        write_refresh_token(login, 1, b"s" * 16)
+        write_refresh_token(replace(login, transport="cookie"), 1, b"s" * 16)  # browsers keep less
+    with pytest.raises(ProjectError, match="8192 is the limit"):
+        write_refresh_token(replace(login, sub="\U0001f600" * 1000), 1, b"s" * 16)
 
 
 # -- Tokens that were verified before --------------------------------------------------------------

@@ -9,6 +9,7 @@ are forgiven as they always are, and once its successor has been used the old to
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -59,6 +60,8 @@ class Predecessor:
     """Seconds since the epoch. It is accepted until then and no longer."""
     claims: Mapping[str, Any] = field(default_factory=dict)
     """What the access tokens of its session say besides."""
+    scope: str = ""
+    """The scope of its session (RFC 6749, section 3.3)."""
 
     def __post_init__(self) -> None:
         """Bring moments that no database can hold to the edge of what one can."""
@@ -86,6 +89,12 @@ def is_foreign(text: str) -> bool:
     except (EncodingError, UnicodeEncodeError):
         return False
     return not isinstance(typ, str) or typ.lower().removeprefix("application/") != ACCESS_TYPE
+
+
+@sensitive_variables()
+def name_token(text: str) -> str:
+    """Give a JWT without a ``jti`` a name: of what was signed, since a signature may be written otherwise."""
+    return hashlib.sha256(text.rpartition(".")[0].encode()).hexdigest()
 
 
 def find_session_id(package: str, jti: str) -> UUID:
@@ -190,7 +199,7 @@ def _describe(old: Predecessor, user_id: object, transport: str) -> Login:
         auth_time=old.issued_at,
         expires_at=_find_end(old),
         amr=(_AMR,),
-        scope="",
+        scope=old.scope,
         transport=transport,
         claims=old.claims,
     )
@@ -209,6 +218,7 @@ def _make_row(old: Predecessor, user_id: Any, *, revoked: bool = False) -> Sessi
         expires_at=from_timestamp(_find_end(old)),
         secret_hash=hash_secret(derive_secrets(old.name)[0]),
         amr=_AMR,
+        scope=old.scope,
         label=old.package,
         kept_until=until,
         revoked_at=ended,

@@ -6,6 +6,7 @@ For the distributions under ``compat/``. What such a setting means for us says i
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +14,7 @@ from typing import Any, ClassVar, Final
 
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as Caution
 from django.utils.module_loading import import_string
 
 from drf_tessera.jose.algorithms import ALGORITHMS
@@ -81,16 +83,21 @@ def _is_installed(name: str) -> bool:
 
 
 def find_unknown(prefix: str, settings: FormerSettings) -> list[CheckMessage]:
-    """Report E002: keys that the package does not have."""
-    return [
-        Error(
-            f"{settings.name} has no key {key!r}.",
-            hint=suggest_key(key, settings.defaults),
-            id=f"{prefix}.E002",
-        )
-        for key in settings.user_settings
-        if key not in settings.defaults
-    ]
+    """Report E002, keys that are misspelt, and W005, keys that the package never had.
+
+    The packages themselves asked for neither, so projects keep things of their own there.
+    """
+    found: list[CheckMessage] = []
+    for key in settings.user_settings:
+        if key in settings.defaults:
+            continue
+        text, hint = f"{settings.name} has no key {key!r}.", suggest_key(key, settings.defaults)
+        if difflib.get_close_matches(str(key).upper(), settings.defaults, n=1, cutoff=0.8):
+            found.append(Error(text, hint=hint, id=f"{prefix}.E002"))
+        else:
+            hint = "Nothing here reads it. If your own code does, keep it in a setting of your own."
+            found.append(Caution(text, hint=hint, id=f"{prefix}.W005"))
+    return found
 
 
 def find_unloadable(prefix: str, settings: FormerSettings, keys: Iterable[str]) -> list[CheckMessage]:

@@ -47,18 +47,17 @@ def inspect_refresh_token(
 ) -> RefreshToken:
     """Tell whether a refresh token would be taken now, and do not spend it. One query.
 
-    What was replaced and comes back ends its session here as it does in a refresh. But whoever never
-    refreshes shows no theft: a copy of the token is as good as the token.
+    What was replaced and comes back ends its session here as it does in a refresh; inside a transaction
+    that end stands or falls with it. But whoever never refreshes shows no theft: a copy of the token is as
+    good as the token.
 
     Raises:
         RefreshInvalid, TransportMismatch, RefreshReused, SessionUnknown, SessionRevoked, SessionExpired,
             UserInactive, RefreshContended: as :func:`drf_tessera.sessions.refresh` does.
-        RuntimeError: called inside a transaction.
     """
     token = read_refresh_token(text)
     if transport is not None and token.login.transport != transport:
         raise TransportMismatch
-    ledger.refuse_transaction()
     policy, moment = get_settings().choose_policy(recoveries), now or timezone.now()
     for _ in range(ledger.MAX_ATTEMPTS):
         session, state = ledger.read(token, with_user=False)
@@ -94,11 +93,14 @@ def sign_access_token(login: Login, extra: Mapping[str, Any], *, now: datetime |
 
 
 @sensitive_variables()
-def rewrite_refresh_token(token: RefreshToken, claims: Mapping[str, Any]) -> str:
+def rewrite_refresh_token(token: RefreshToken, claims: Mapping[str, Any], *, scope: str | None = None) -> str:
     """Write a refresh token again, with other ``claims``: the same session, generation and secret.
+
+    With another ``scope`` too, if one is given: it holds for all that this token begins.
 
     Raises:
         ClaimsHookError: the claims have no JSON form.
         ProjectError: they are too long.
     """
-    return write_refresh_token(replace(token.login, claims=claims), token.generation, token.secret)
+    login = replace(token.login, claims=claims, scope=token.login.scope if scope is None else scope)
+    return write_refresh_token(login, token.generation, token.secret)

@@ -21,6 +21,7 @@ from django.contrib.auth import get_user_model
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Exists, Manager, OuterRef, Q, QuerySet, Subquery
 from django.dispatch import Signal
+from django.utils.functional import LazyObject
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation
@@ -350,12 +351,20 @@ class _LockingSubquery(Subquery):
 def _select_unchanged(user: Any) -> QuerySet[Any]:
     """Select the user's row if it is active and has the password that was read with ``user``."""
     rows = active_users().using(find_database()).filter(pk=user.pk)
-    known = vars(user).get("password")
+    known = vars(unwrap(user)).get("password")
     return rows if known is None else rows.filter(password=known)
 
 
+def unwrap(user: Any) -> Any:
+    """Give the user itself in the place of ``request.user``, which Django wraps until it is looked at."""
+    if isinstance(user, LazyObject):
+        bool(user)
+        return user._wrapped
+    return user
+
+
 def _explain_user(user: Any) -> Refusal:
-    if not type(user)._default_manager.using(find_database()).filter(pk=user.pk).exists():
+    if not get_user_model()._default_manager.using(find_database()).filter(pk=user.pk).exists():
         return UserGone()
     if not active_users().using(find_database()).filter(pk=user.pk).exists():
         return UserInactive()

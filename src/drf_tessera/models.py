@@ -16,6 +16,7 @@ from drf_tessera import rotation
 
 USER_AGENT_LENGTH: Final = 255
 LABEL_LENGTH: Final = 64
+SCOPE_LENGTH: Final = 255
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
@@ -78,7 +79,7 @@ class Session(models.Model):
     )
     auth_time = models.DateTimeField(help_text="When the user last proved who they are.")
     amr = models.CharField(max_length=64, blank=True, help_text="How (RFC 8176), separated by spaces.")
-    scope = models.CharField(max_length=255, blank=True, help_text="RFC 6749, section 3.3.")
+    scope = models.CharField(max_length=SCOPE_LENGTH, blank=True, help_text="RFC 6749, section 3.3.")
     ip = models.GenericIPAddressField(null=True, help_text="The address of the login.")
     user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
     label = models.CharField(

@@ -44,7 +44,10 @@ REGISTERED_CLAIMS: Final = frozenset(
 REFRESH_PREFIX: Final = "tsr_"
 """Fixed, so that secret scanners can find a refresh token in a repository or a log."""
 
-MAX_REFRESH_LENGTH: Final = 2048
+MAX_REFRESH_LENGTH: Final = 8192
+"""Characters that are read, and written where no browser has to keep them."""
+
+MAX_REFRESH_COOKIE_LENGTH: Final = 2048
 MAX_ACCESS_COOKIE_LENGTH: Final = 4069
 """Of an access token that travels by cookie. Browsers drop a cookie without a word if it is larger, with its
 name, than 4,096 bytes (RFC 6265bis, section 5.6); ``__Host-tessera_access_token`` has 27."""
@@ -364,9 +367,10 @@ def write_refresh_token(login: Login, generation: int, secret: bytes) -> str:
         raise ClaimsHookError(f"The claims of a login have no JSON form: {error}") from error
     mac = hmac.digest(get_keystore().refresh_keys[0], head + tail, "sha256")
     text = REFRESH_PREFIX + encode_base64url(head + tail + mac).decode()
-    if len(text) > MAX_REFRESH_LENGTH:
+    limit = MAX_REFRESH_COOKIE_LENGTH if login.transport == COOKIE else MAX_REFRESH_LENGTH
+    if len(text) > limit:
         raise ProjectError(
-            f"The refresh token would have {len(text)} characters, and {MAX_REFRESH_LENGTH} is the limit: "
+            f"The refresh token would have {len(text)} characters, and {limit} is the limit: "
             "its user's key is too long, or the login's claims are."
         )
     return text

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NoReturn
 
 
 class Kind(StrEnum):
@@ -283,6 +283,18 @@ BY_HAND: Final[Mapping[str, str]] = {
     "REST_AUTH": "docs/migrate/from-dj-rest-auth.md",
 }
 """Settings of packages that are moved from by hand, and the page that tells how."""
+
+
+def refuse_names(module: str) -> Callable[[str], NoReturn]:
+    """Make the ``__getattr__`` of a module: a name that is refused says why, and what to take instead."""
+
+    def refuse(name: str) -> NoReturn:
+        known = NAMES.get(f"{module}.{name}")
+        if known is not None:
+            raise ImportError(f"cannot import name {name!r} from {module!r}: {known.text}", name=module)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return refuse
 
 
 def find_name(path: str) -> tuple[str, Verdict] | None:

@@ -40,7 +40,7 @@ def ids(found: list[CheckMessage]) -> list[str]:
     [
         ({}, []),
         ({"ACCES_TOKEN_LIFETIME": 1}, ["tessera_simplejwt.E002"]),
-        ({"nothing like it": 1}, ["tessera_simplejwt.E002"]),
+        ({"AUTH_COOKIE": "access", "AUTH_COOKIE_SECURE": True}, ["tessera_simplejwt.W005"] * 2),
         ({"JWK_URL": "https://example.com"}, ["tessera_simplejwt.E003"]),
         ({"CHECK_USER_IS_ACTIVE": False}, ["tessera_simplejwt.E003"]),
         (
@@ -95,7 +95,7 @@ def test_sliding_views_are_named(client: Any) -> None:
         ({"JWT_VERIFY": False}, ["tessera_jwt.E003"]),
         ({"JWT_VERIFY_EXPIRATION": False}, ["tessera_jwt.E003"]),
         ({"JWT_VERFY": True}, ["tessera_jwt.E002"]),
-        ({"nothing like it": 1}, ["tessera_jwt.E002"]),
+        ({"nothing like it": 1}, ["tessera_jwt.W005"]),
         ({"JWT_ALGORITHM": "RS256"}, ["tessera_jwt.E003"]),
         ({"JWT_GET_USER_SECRET_KEY": "uuid.uuid4"}, ["tessera_jwt.W001"]),
         ({"JWT_PAYLOAD_HANDLER": "no.such"}, ["tessera_jwt.E003"]),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+import time
 import tracemalloc
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import rest_framework_jwt.settings
 import rest_framework_simplejwt.settings
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import QuerySet
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -24,6 +26,7 @@ from rest_framework_simplejwt.tokens import RefreshToken
 from drf_tessera import adoption, sessions
 from drf_tessera.exceptions import TemporarilyUnavailable
 from drf_tessera.models import Session
+from drf_tessera.tokens import to_timestamp
 from drf_tessera.verdicts import JWT_AUTH, NAMES, SIMPLE_JWT, Kind, find_name
 from tests.compat.originals import simplejwt_token
 from tests.servers import ROOT
@@ -75,7 +78,7 @@ def refresh(api: APIClient, row: OutstandingToken) -> Any:
 @pytest.mark.urls("tests.compat.simplejwt_urls")
 def test_each_token_becomes_the_session_that_its_use_would_have_begun(api: APIClient, anna: Any) -> None:
     rows = [make_row(anna, number) for number in range(5)]
-    BlacklistedToken.objects.create(token=rows[0])
+    QuerySet(BlacklistedToken).bulk_create([BlacklistedToken(token=rows[0])])  # as simplejwt itself did
     make_row(anna, 5, days=-1)
     make_row(None, 6)
     out, err = run(batch_size=2)
@@ -87,6 +90,27 @@ def test_each_token_becomes_the_session_that_its_use_would_have_begun(api: APICl
     assert refresh(api, rows[0]).status_code == 401
     assert refresh(api, rows[1]).status_code == 200
     assert Session.objects.count() == 5
+
+
+@pytest.mark.urls("tests.compat.simplejwt_urls")
+@override_settings(USE_TZ=False, TIME_ZONE="Asia/Tokyo")
+def test_without_time_zones_simplejwts_moments_are_in_utc(api: APIClient, anna: Any) -> None:
+    """It wrote ``aware_utcnow()``, which is then a naive moment in UTC, whatever ``TIME_ZONE`` is."""
+    now = datetime.now(tz=UTC).replace(tzinfo=None)
+    token = simplejwt_token(anna, jti="a")
+    row = OutstandingToken.objects.create(
+        user=anna, jti="a", token=token, created_at=now, expires_at=now + timedelta(hours=6)
+    )
+    run()
+    session = Session.objects.get()
+    assert abs(to_timestamp(session.auth_time) - time.time()) < 60
+    assert abs(to_timestamp(session.kept_until) - time.time() - 6 * 3600) < 60
+    assert refresh(api, row).status_code == 200
+    text = str(RefreshToken.for_user(anna))
+    mine = OutstandingToken.objects.get(jti=RefreshToken(text)["jti"])
+    assert abs(mine.created_at - now) < timedelta(minutes=1)
+    BlacklistedToken.objects.create(token=row)
+    assert refresh(api, row).status_code == 401
 
 
 @pytest.mark.urls("tests.compat.simplejwt_urls")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -11,19 +11,36 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
-from django.test import override_settings
+from django.db import transaction
+from django.test import RequestFactory, override_settings
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from rest_framework.test import APIClient
+from rest_framework_simplejwt import authentication, legacy, models, serializers, tokens
+from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.models import TokenUser
-from rest_framework_simplejwt.serializers import TokenObtainPairSerializer
+from rest_framework_simplejwt.serializers import (
+    TokenBlacklistSerializer,
+    TokenObtainPairSerializer,
+    TokenRefreshSerializer,
+)
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.state import token_backend
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, SlidingToken, Token, UntypedToken
+from rest_framework_simplejwt.tokens import (
+    AccessToken,
+    BlacklistMixin,
+    RefreshToken,
+    SlidingToken,
+    Token,
+    UntypedToken,
+)
+from rest_framework_simplejwt.views import TokenObtainPairView
 
 from drf_tessera import sessions
 from drf_tessera.conf import get_settings
+from drf_tessera.exceptions import ProjectError
 from drf_tessera.models import Session
 from drf_tessera.revocation import forget_feed
 from tests.compat.originals import simplejwt_token
@@ -265,6 +282,9 @@ def test_a_token_that_ends_its_session(api: APIClient, anna: AbstractBaseUser) -
     token.check_blacklist()
     assert token.outstand() is None
     assert RefreshToken(text).blacklist()[1]
+    with pytest.raises(TokenError, match="blacklisted"):
+        token.check_blacklist()
+    assert BlacklistedToken.objects.filter(token__jti=token["jti"]).count() == 1
     with pytest.raises(TokenError) as caught:
         RefreshToken(text)
     assert caught.value.code == "session_revoked"
@@ -278,11 +298,11 @@ def test_a_life_can_be_shortened_and_not_lengthened(anna: AbstractBaseUser) -> N
     access.set_exp(lifetime=timedelta(seconds=20))
     assert AccessToken(str(access))["exp"] <= time.time() + 21
     access.set_exp(lifetime=timedelta(days=20))
-    with pytest.raises(TokenError, match="ACCESS_TOKEN_LIFETIME at most"):
+    with pytest.raises(ImproperlyConfigured, match="ACCESS_TOKEN_LIFETIME at most"):
         str(access)
-    with pytest.raises(TokenError, match="REFRESH_TOKEN_LIFETIME"):
+    with pytest.raises(ImproperlyConfigured, match="REFRESH_TOKEN_LIFETIME"):
         RefreshToken.for_user(anna).set_exp(lifetime=timedelta(days=20))
-    with pytest.raises(TokenError, match="REFRESH_TOKEN_LIFETIME"):
+    with pytest.raises(ImproperlyConfigured, match="REFRESH_TOKEN_LIFETIME"):
         RefreshToken.for_user(anna)["exp"] = 2**31
 
 
@@ -324,7 +344,7 @@ def test_what_is_refused_says_so(anna: AbstractBaseUser) -> None:
     with pytest.raises(TokenError, match="for_user"):
         str(RefreshToken())
     token = RefreshToken(str(RefreshToken.for_user(anna)))
-    with pytest.raises(TokenError, match="rotate"):
+    with pytest.raises(ImproperlyConfigured, match="rotate"):
         token.set_jti()
     with pytest.raises(Exception, match="for_user"):
         token_backend.encode({})
@@ -480,6 +500,7 @@ def test_a_login_writes_one_row_and_a_refresh_none(api: APIClient, anna: Abstrac
     text = obtain(api, anna)["refresh"]
     row = OutstandingToken.objects.get()
     assert (row.user, row.token, row.jti) == (anna, "", RefreshToken(text)["jti"])
+    assert row.expires_at > row.created_at
     pass_grace()
     assert refresh(api, text).status_code == 200
     assert OutstandingToken.objects.count() == 1
@@ -615,7 +636,9 @@ def test_old_tokens_of_users_who_are_gone_or_inactive(api: APIClient, anna: Any,
 def test_the_note_of_the_password_is_compared(api: APIClient, anna: Any) -> None:
     assert me(api, simplejwt_token(anna, "access")).json()["code"] == "password_changed"
     assert refresh(api, simplejwt_token(anna)).status_code == 401
-    assert RefreshToken.for_user(anna)["hash_password"]
+    assert "hash_password" not in RefreshToken.for_user(
+        anna
+    )  # a new password ends sessions, and no digest travels
 
 
 def test_an_old_token_outlives_a_change_of_secret_key(api: APIClient, anna: AbstractBaseUser) -> None:
@@ -698,3 +721,365 @@ def test_asymmetric_keys_go_on(api: APIClient, anna: AbstractBaseUser) -> None:
         assert me(api, fresh).status_code == 200
         # The public key is no HMAC secret.
         assert refresh(api, simplejwt_token(anna, key="k" * 64)).status_code == 401
+
+
+# -- What a hostile reader found -------------------------------------------------------------------
+
+
+class Choosy(RefreshToken):
+    """Checks more, and makes another kind of access token."""
+
+    class Brief(AccessToken):
+        lifetime = timedelta(seconds=60)
+
+    access_token_class = Brief
+    refusing = False
+
+    def verify(self) -> None:
+        super().verify()
+        if Choosy.refusing:
+            raise TokenError("not today")
+
+    @property
+    def access_token(self) -> Any:
+        token = super().access_token
+        token["fresh"] = "yes"
+        return token
+
+
+class ChoosyRefreshSerializer(TokenRefreshSerializer):
+    token_class = Choosy
+
+
+class ChoosyBlacklistSerializer(TokenBlacklistSerializer):
+    token_class = Choosy
+
+
+CHOOSY = {
+    "TOKEN_REFRESH_SERIALIZER": f"{__name__}.ChoosyRefreshSerializer",
+    "TOKEN_BLACKLIST_SERIALIZER": f"{__name__}.ChoosyBlacklistSerializer",
+}
+
+
+@pytest.mark.parametrize("rotate", [True, False])
+def test_a_token_class_of_the_projects_own_is_asked_at_each_refresh(
+    api: APIClient, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch, rotate: bool
+) -> None:
+    text = str(Choosy.for_user(anna))
+    with override_settings(SIMPLE_JWT={**CHOOSY, "ROTATE_REFRESH_TOKENS": rotate}):
+        claims = me(api, refresh(api, text).json()["access"]).json()["claims"]
+        assert (claims["fresh"], claims["exp"] <= time.time() + 61) == ("yes", True)
+        monkeypatch.setattr(Choosy, "refusing", True)
+        assert refresh(api, text).json()["detail"] == "not today"
+        assert api.post("/api/token/blacklist/", {"refresh": text}).status_code == 401
+        monkeypatch.setattr(Choosy, "refusing", False)
+        assert api.post("/api/token/blacklist/", {"refresh": text}).status_code == 200
+
+
+class WrongType(AccessToken):
+    def _read(self, raw: str) -> None:
+        super()._read(raw)
+        self.payload["token_type"] = "other"
+
+
+def test_the_claim_of_the_kind_is_checked(anna: AbstractBaseUser) -> None:
+    with pytest.raises(TokenError, match="wrong type"):
+        WrongType(str(AccessToken.for_user(anna)))
+
+
+PERMISSIONS = [f"a permission, number {number}" for number in range(150)]
+
+
+def test_many_claims_are_carried_on(api: APIClient, anna: AbstractBaseUser) -> None:
+    old = simplejwt_token(anna, permissions=PERMISSIONS)
+    for _ in range(2):
+        body = refresh(api, old).json()
+        assert me(api, body["access"]).json()["claims"]["permissions"] == PERMISSIONS
+        old = body["refresh"]
+        pass_grace()
+
+
+@pytest.mark.parametrize(
+    "claims", [{"permissions": PERMISSIONS * 5}, {"x": float("nan")}, {"x": "\ud800"}, {"x": float("inf")}]
+)
+def test_what_cannot_be_carried_on_is_refused_and_no_server_error(
+    api: APIClient, anna: AbstractBaseUser, claims: dict[str, Any]
+) -> None:
+    old = simplejwt_token(anna, **claims)
+    assert refresh(api, old).status_code == 401
+    assert verify(api, old).status_code == 401
+    assert api.post("/api/token/blacklist/", {"refresh": old}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "change", [{"token_type": ["refresh"]}, {"token_type": {}}, {"jti": "\ud800"}, {"jti": "\0"}]
+)
+def test_odd_claims_of_simplejwts_own_are_refused(
+    api: APIClient, anna: AbstractBaseUser, change: dict[str, Any]
+) -> None:
+    for kind in ("refresh", "access"):
+        old = simplejwt_token(anna, kind, **change)
+        assert refresh(api, old).status_code == 401
+        assert verify(api, old).status_code in {200, 401}
+        assert api.post("/api/token/blacklist/", {"refresh": old}).status_code == 401
+        assert api.get("/stateless/", **bearer(old)).status_code in {200, 401}
+
+
+def test_a_scope_is_a_scope(api: APIClient, anna: AbstractBaseUser) -> None:
+    token = RefreshToken.for_user(anna)
+    token["scope"] = "read write"
+    for text in (str(token), simplejwt_token(anna, scope="read write")):
+        fresh = refresh(api, text).json()
+        assert me(api, fresh["access"]).json()["claims"]["scope"] == "read write"
+        assert RefreshToken(fresh["refresh"])["scope"] == "read write"
+    access = token.access_token
+    access["scope"] = "read"
+    assert me(api, access).json()["claims"]["scope"] == "read"
+    assert refresh(api, simplejwt_token(anna, scope=["read"])).status_code == 200
+    assert refresh(api, simplejwt_token(anna, scope="x" * 300)).status_code == 200
+
+
+@pytest.mark.parametrize("claim", ["sid", "amr", "cnf", "client_id", "iss", "aud", "sub", "nbf", "auth_time"])
+def test_a_claim_that_says_something_else_here_is_refused_at_once(anna: AbstractBaseUser, claim: str) -> None:
+    for token in (RefreshToken.for_user(anna), AccessToken.for_user(anna)):
+        with pytest.raises(ImproperlyConfigured, match=claim):
+            token[claim] = "mine"
+
+
+@override_settings(SIMPLE_JWT={"USER_ID_CLAIM": "sub", "ROTATE_REFRESH_TOKENS": False})
+def test_users_may_be_named_by_sub(api: APIClient, anna: AbstractBaseUser) -> None:
+    pair = obtain(api, anna)
+    assert RefreshToken(pair["refresh"])["sub"] == str(anna.pk)
+    assert me(api, refresh(api, pair["refresh"]).json()["access"]).json()["pk"] == anna.pk
+    assert api.get("/stateless/", **bearer(pair["access"])).json()["pk"] == str(anna.pk)
+
+
+@pytest.mark.parametrize("rotate", [True, False])
+def test_tokens_of_drf_tesseras_own_login_are_taken(
+    api: APIClient, anna: AbstractBaseUser, rotate: bool
+) -> None:
+    grant = sessions.start(anna)
+    with override_settings(SIMPLE_JWT={"ROTATE_REFRESH_TOKENS": rotate}):
+        assert refresh(api, grant.refresh or "").status_code == 200
+    assert RefreshToken(grant.refresh)["user_id"] == str(anna.pk)
+    assert api.get("/stateless/", **bearer(grant.access)).json()["pk"] == str(anna.pk)
+    assert verify(api, grant.access).status_code == 200
+    with override_settings(SIMPLE_JWT={"USER_ID_FIELD": "username"}):
+        assert "user_id" not in RefreshToken(grant.refresh)  # the primary key is something else
+
+
+def _end_everything(user: Any) -> None:
+    for row in OutstandingToken.objects.filter(user=user):
+        BlacklistedToken.objects.get_or_create(token=row)
+
+
+def make_row(user: Any, token: str, jti: str) -> Any:
+    until = timezone.now() + timedelta(days=1)
+    return OutstandingToken.objects.create(user=user, jti=jti, token=token, expires_at=until)
+
+
+def test_rows_end_an_adopted_session_that_has_outlived_its_old_token(
+    api: APIClient, anna: AbstractBaseUser
+) -> None:
+    old = simplejwt_token(anna, jti="abc")
+    row = make_row(anna, old, "abc")
+    text = refresh(api, old).json()["refresh"]
+    row.delete()  # flushexpiredtokens
+    _end_everything(anna)
+    assert refresh(api, text).json()["reason"] == "session_revoked"
+
+
+def test_a_row_written_by_hand_ends_its_session(api: APIClient, anna: AbstractBaseUser) -> None:
+    """As simplejwt's own ``blacklist()`` writes it, in code that was copied from there."""
+    token = RefreshToken(obtain(api, anna)["refresh"])
+    OutstandingToken.objects.all().delete()
+    row, _ = OutstandingToken.objects.get_or_create(
+        jti=token["jti"],
+        defaults={"user": anna, "token": str(token), "expires_at": timezone.now() + timedelta(days=1)},
+    )
+    BlacklistedToken.objects.create(token=row)
+    assert refresh(api, str(token)).json()["reason"] == "session_revoked"
+    other = OutstandingToken.objects.create(user=anna, jti="no uuid", token="", expires_at=timezone.now())
+    assert BlacklistedToken.objects.create(token=other)
+
+
+def test_an_adoption_that_races_a_logout_everywhere_begins_nothing(
+    api: APIClient, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The blacklisting comes when the table has been asked, and before the session is written."""
+    old = simplejwt_token(anna, jti="abc")
+    make_row(anna, old, "abc")
+
+    def ask(jti: str) -> bool:
+        _end_everything(anna)
+        return False
+
+    monkeypatch.setattr(legacy, "is_blacklisted", ask)
+    assert refresh(api, old).json()["reason"] == "session_revoked"
+    assert not sessions.live_sessions(anna.pk).exists()
+
+
+def test_logging_out_works_inside_a_transaction(api: APIClient, anna: AbstractBaseUser) -> None:
+    """``ATOMIC_REQUESTS``, and a view of the project's own."""
+    for text in (obtain(api, anna)["refresh"], simplejwt_token(anna)):
+        with transaction.atomic():
+            RefreshToken(text).blacklist()
+        assert refresh(api, text).json()["reason"] == "session_revoked"
+
+
+def test_who_is_wrapped_by_django_is_found(anna: Any) -> None:
+    """``request.user`` is such an object, and its password is compared like any other."""
+    assert RefreshToken.for_user(SimpleLazyObject(lambda: anna))["user_id"] == str(anna.pk)
+    stale = type(anna).objects.get(pk=anna.pk)
+    anna.set_password("another one")
+    anna.save()
+    with pytest.raises(TokenError):
+        RefreshToken.for_user(SimpleLazyObject(lambda: stale))
+    type(anna).objects.update(is_active=False)
+    with pytest.raises(TokenError):
+        RefreshToken.for_user(SimpleLazyObject(lambda: anna))
+
+
+class ForeverSerializer(TokenObtainPairSerializer):
+    @classmethod
+    def get_token(cls, user: Any) -> Any:
+        token = super().get_token(user)
+        token.set_exp(lifetime=timedelta(days=300))
+        return token
+
+
+class MuchSerializer(TokenObtainPairSerializer):
+    @classmethod
+    def get_token(cls, user: Any) -> Any:
+        token = super().get_token(user)
+        token["permissions"] = PERMISSIONS * 5
+        return token
+
+
+class QuotaSerializer(TokenObtainPairSerializer):
+    @classmethod
+    def get_token(cls, user: Any) -> Any:
+        raise TokenError("too many devices")
+
+
+def test_a_mistake_in_get_token_is_not_told_as_a_wrong_password(
+    api: APIClient, anna: AbstractBaseUser
+) -> None:
+    credentials = {"username": "anna", "password": PASSWORD}
+    with (
+        override_settings(SIMPLE_JWT={"TOKEN_OBTAIN_SERIALIZER": f"{__name__}.ForeverSerializer"}),
+        pytest.raises(ImproperlyConfigured, match="REFRESH_TOKEN_LIFETIME"),
+    ):
+        api.post("/api/token/", credentials)
+    with (
+        override_settings(SIMPLE_JWT={"TOKEN_OBTAIN_SERIALIZER": f"{__name__}.MuchSerializer"}),
+        pytest.raises(ProjectError, match="8192 is the limit"),
+    ):
+        api.post("/api/token/", credentials)
+    assert sessions.live_sessions(anna.pk).count() == 1  # of the first, which failed inside of get_token
+    with override_settings(SIMPLE_JWT={"TOKEN_OBTAIN_SERIALIZER": f"{__name__}.QuotaSerializer"}):
+        assert api.post("/api/token/", credentials).json()["detail"] == "too many devices"
+
+
+@override_settings(SIMPLE_JWT={"JTI_CLAIM": None, "LEEWAY": None})
+def test_tokens_without_an_id_begin_one_session_each(api: APIClient, anna: AbstractBaseUser) -> None:
+    old = simplejwt_token(anna)
+    assert refresh(api, old).status_code == refresh(api, old).status_code == 200
+    assert Session.objects.count() == 1
+
+
+@pytest.mark.parametrize("leeway", [3600, timedelta(hours=1)])
+def test_leeway_holds_for_a_refresh_too(api: APIClient, anna: AbstractBaseUser, leeway: Any) -> None:
+    with override_settings(SIMPLE_JWT={"LEEWAY": leeway}):
+        assert refresh(api, simplejwt_token(anna, exp=int(time.time()) - 100)).status_code == 200
+
+
+def test_a_hard_end_stays_one() -> None:
+    """Who was given no new token had to log in again after ``REFRESH_TOKEN_LIFETIME``."""
+    life = {"REFRESH_TOKEN_LIFETIME": timedelta(hours=12)}
+    for more in ({}, {"ROTATE_REFRESH_TOKENS": False}):
+        with override_settings(SIMPLE_JWT={**life, **more}):
+            assert get_settings().session_lifetime == timedelta(hours=12)
+    with override_settings(SIMPLE_JWT={**life, "ROTATE_REFRESH_TOKENS": True}):
+        assert get_settings().session_lifetime == timedelta(days=90)
+        assert get_settings().session_idle_lifetime == timedelta(hours=12)
+
+
+def test_what_is_not_written_reads_as_in_simplejwt() -> None:
+    """Serializers that were copied from there ask, and rotate by hand if it says so."""
+    assert (api_settings.ROTATE_REFRESH_TOKENS, api_settings.BLACKLIST_AFTER_ROTATION) == (False, False)
+
+
+@pytest.mark.parametrize("path", ["", "refresh/", "verify/", "blacklist/"])
+def test_a_body_that_is_too_deep_is_a_bad_request(api: APIClient, db: None, path: str) -> None:
+    body = '{"refresh": ' + "[" * 1500
+    answer = api.generic("POST", f"/api/token/{path}", body, content_type="application/json")
+    assert answer.status_code == 400
+
+
+def test_tokens_of_the_old_package_end_when_the_project_says_so(
+    api: APIClient, anna: AbstractBaseUser
+) -> None:
+    old, access = simplejwt_token(anna), simplejwt_token(anna, "access")
+    with override_settings(TESSERA={"FORMER_TOKENS_UNTIL": datetime.now(tz=UTC) - timedelta(seconds=1)}):
+        assert refresh(api, old).status_code == me(api, access).status_code == 401
+        assert me(api, obtain(api, anna)["access"]).status_code == 200
+    with override_settings(TESSERA={"FORMER_TOKENS_UNTIL": datetime.now(tz=UTC) + timedelta(days=1)}):
+        assert refresh(api, old).status_code == me(api, access).status_code == 200
+
+
+def test_a_new_password_ends_old_tokens_that_were_never_used(api: APIClient, anna: Any) -> None:
+    old = simplejwt_token(anna)
+    anna.set_password("another one")
+    anna.save()
+    assert refresh(api, old).json()["reason"] == "session_revoked"
+
+
+class NamedView(TokenObtainPairView):
+    _serializer_class = f"{__name__}.NamedSerializer"
+
+
+def test_a_view_names_its_serializer_as_in_simplejwt(anna: AbstractBaseUser) -> None:
+    request = RequestFactory().post("/", {"username": "anna", "password": PASSWORD})
+    answer = NamedView.as_view()(request)
+    assert AccessToken(answer.data["access"])["name"] == "Anna"
+
+
+def test_names_that_projects_import(anna: AbstractBaseUser) -> None:
+    with override_settings(SIMPLE_JWT={"AUTH_HEADER_TYPES": ("JWT",)}):
+        assert (("JWT",), {b"JWT"}) == (
+            authentication.AUTH_HEADER_TYPES,
+            authentication.AUTH_HEADER_TYPE_BYTES,
+        )
+    token = RefreshToken.for_user(anna)
+    assert token.token_backend is token.get_token_backend() is token_backend
+    assert TokenBackend(algorithm="HS256").decode(str(token.access_token))["user_id"] == str(anna.pk)
+    assert TokenBackend("HS256", settings.SECRET_KEY).decode(str(token.access_token))
+    with pytest.raises(ImproperlyConfigured, match="signing_key"):
+        TokenBackend("HS256", "another key")
+    with pytest.raises(Exception, match="without verification"):
+        TokenBackend(algorithm="HS256").decode(str(token.access_token), verify=False)
+    assert issubclass(type("Mine", (BlacklistMixin, Token), {"token_type": "refresh"}), RefreshToken)
+    assert tokens.AuthUser is models.AuthUser is authentication.AuthUser is serializers.AuthUser
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "way"),
+    [
+        ("rest_framework_simplejwt.utils", "format_lazy", "django.utils.text.format_lazy"),
+        ("rest_framework_simplejwt.settings", "USER_SETTINGS", "api_settings.user_settings"),
+        ("rest_framework_simplejwt.exceptions", "DetailDictMixin", "AuthenticationFailed"),
+        ("rest_framework_simplejwt.backends", "ALLOWED_ALGORITHMS", "settings.md"),
+        ("rest_framework_jwt.serializers", "jwt_payload_handler", "api_settings"),
+        ("rest_framework_jwt.authentication", "jwt_decode_handler", "api_settings"),
+        ("rest_framework_jwt.views", "jwt_response_payload_handler", "api_settings"),
+        ("rest_framework_jwt.settings", "USER_SETTINGS", "user_settings"),
+        ("rest_framework_jwt.compat", "get_username_field", "USERNAME_FIELD"),
+        ("rest_framework_jwt.test", "APIJWTClient", "credentials"),
+    ],
+)
+def test_a_name_that_is_not_here_says_what_to_take_instead(module: str, name: str, way: str) -> None:
+    with pytest.raises(ImportError, match=way):
+        exec(f"from {module} import {name}")  # noqa: S102 - the statement is what is tested
+    with pytest.raises(ImportError, match="cannot import name"):
+        exec(f"from {module} import nothing_like_it")  # noqa: S102 - the same

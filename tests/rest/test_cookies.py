@@ -19,7 +19,7 @@ from rest_framework.test import APIClient
 from drf_tessera import JWTAuthentication, cookies
 from drf_tessera.exceptions import ProjectError
 from drf_tessera.models import Session
-from drf_tessera.tokens import MAX_ACCESS_COOKIE_LENGTH, MAX_REFRESH_LENGTH
+from drf_tessera.tokens import MAX_ACCESS_COOKIE_LENGTH, MAX_REFRESH_COOKIE_LENGTH
 from tests.conftest import PASSWORD, bearer
 from tests.rest.test_endpoints import age
 
@@ -250,7 +250,7 @@ class TestAttributes:
         assert cookie["expires"] == "Thu, 01 Jan 1970 00:00:00 GMT"
 
     def test_the_largest_refresh_token_fits(self) -> None:
-        assert len("__Secure-") + len(cookies.REFRESH) + MAX_REFRESH_LENGTH < 4096
+        assert len("__Secure-") + len(cookies.REFRESH) + MAX_REFRESH_COOKIE_LENGTH < 4096
 
     def test_the_largest_access_token_just_fits(self) -> None:
         assert len(ACCESS) + MAX_ACCESS_COOKIE_LENGTH == 4096

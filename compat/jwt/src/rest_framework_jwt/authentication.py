@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jwt
 from django.apps import apps
@@ -17,6 +17,7 @@ from drf_tessera.csrf import check_site
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable
 from drf_tessera.rest.errors import to_api_exception, to_late_refusal
 from drf_tessera.users import find_user, find_user_by_name
+from drf_tessera.verdicts import refuse_names
 from rest_framework_jwt.settings import api_settings
 from rest_framework_jwt.utils import OwnClaims, explain
 
@@ -120,3 +121,7 @@ class JSONWebTokenAuthentication(BaseJSONWebTokenAuthentication):
 
 def _refuse(detail: str, code: str) -> exceptions.AuthenticationFailed:
     return exceptions.AuthenticationFailed({"detail": detail, "code": code})
+
+
+if not TYPE_CHECKING:
+    __getattr__ = refuse_names(__name__)

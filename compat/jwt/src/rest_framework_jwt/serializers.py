@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import jwt
 from django.contrib.auth import get_user_model
@@ -16,7 +15,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 
 from drf_tessera import sessions
-from drf_tessera.adoption import LATEST, Predecessor, adopt
+from drf_tessera.adoption import LATEST, Predecessor, adopt, name_token
 from drf_tessera.exceptions import LoginFailed, Refusal, SessionEnded
 from drf_tessera.inspection import sign_access_token
 from drf_tessera.login import prove
@@ -24,6 +23,7 @@ from drf_tessera.rest.throttling import count_proxies
 from drf_tessera.tokens import Login, read_refresh_token, to_timestamp
 from drf_tessera.transports import describe_client
 from drf_tessera.users import load_user
+from drf_tessera.verdicts import refuse_names
 from rest_framework_jwt.authentication import JSONWebTokenAuthentication
 from rest_framework_jwt.settings import api_settings
 from rest_framework_jwt.utils import OwnClaims, explain, select_claims, start_session
@@ -147,11 +147,9 @@ class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
 
 @sensitive_variables()
 def _describe(payload: dict[str, Any], raw: str) -> Predecessor:
-    # These tokens have no `jti`. What was signed names the token; its signature could be written otherwise.
-    name = hashlib.sha256(raw.rpartition(".")[0].encode()).hexdigest()
     return Predecessor(
         package="djangorestframework-jwt",
-        jti=name,
+        jti=name_token(raw),
         issued_at=int(payload["orig_iat"]),
         expires_at=int(payload["exp"]) + int(_count_seconds(api_settings.JWT_LEEWAY)),
     )
@@ -159,3 +157,7 @@ def _describe(payload: dict[str, Any], raw: str) -> Predecessor:
 
 def _count_seconds(duration: timedelta | float) -> float:
     return duration.total_seconds() if isinstance(duration, timedelta) else duration
+
+
+if not TYPE_CHECKING:
+    __getattr__ = refuse_names(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings as django_settings
 
@@ -12,6 +12,7 @@ from drf_tessera import former
 from drf_tessera.conf import Settings, get_settings
 from drf_tessera.contrib.pyjwt import describe_key
 from drf_tessera.readers import READERS, Reader
+from drf_tessera.verdicts import refuse_names
 
 _HERE: Final = "rest_framework_jwt.utils"
 
@@ -113,3 +114,7 @@ def _translate_key(raw: Mapping[str, Any]) -> dict[str, Any] | None:
         return describe_key(algorithm, raw["JWT_PRIVATE_KEY"])
     key = raw.get("JWT_SECRET_KEY")
     return None if not key or key == django_settings.SECRET_KEY else {"alg": algorithm, "secret": key}
+
+
+if not TYPE_CHECKING:
+    __getattr__ = refuse_names(__name__)

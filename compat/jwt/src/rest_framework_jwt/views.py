@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.views.decorators.debug import sensitive_variables
@@ -16,6 +16,7 @@ from drf_tessera.csrf import check_site, is_browser
 from drf_tessera.rest.errors import translate_error
 from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle
 from drf_tessera.rest.views import TokenView
+from drf_tessera.verdicts import refuse_names
 from rest_framework_jwt.serializers import (
     JSONWebTokenSerializer,
     RefreshJSONWebTokenSerializer,
@@ -99,3 +100,7 @@ class RefreshJSONWebToken(JSONWebTokenAPIView):
 obtain_jwt_token = ObtainJSONWebToken.as_view()
 refresh_jwt_token = RefreshJSONWebToken.as_view()
 verify_jwt_token = VerifyJSONWebToken.as_view()
+
+
+if not TYPE_CHECKING:
+    __getattr__ = refuse_names(__name__)

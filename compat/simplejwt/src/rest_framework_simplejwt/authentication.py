@@ -15,6 +15,7 @@ from drf_tessera.rest.errors import to_api_exception, to_late_refusal
 from drf_tessera.users import find_user
 from rest_framework_simplejwt import legacy
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken, TokenError
+from rest_framework_simplejwt.models import AuthUser as AuthUser  # noqa: PLC0414 - projects import it here
 from rest_framework_simplejwt.models import TokenUser
 from rest_framework_simplejwt.settings import api_settings, list_header_types
 from rest_framework_simplejwt.tokens import AccessToken
@@ -132,3 +133,11 @@ JWTTokenUserAuthentication = JWTStatelessUserAuthentication
 def default_user_authentication_rule(user: Any) -> bool:
     """Let in whoever exists and is active."""
     return user is not None and user.is_active
+
+
+def __getattr__(name: str) -> Any:
+    if name == "AUTH_HEADER_TYPES":
+        return list_header_types()
+    if name == "AUTH_HEADER_TYPE_BYTES":
+        return {scheme.encode(HTTP_HEADER_ENCODING) for scheme in list_header_types()}
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 
 from drf_tessera.exceptions import Refusal, TokenExpired
+from drf_tessera.verdicts import refuse_names
 
 
 class TokenError(Exception):
     """A token is not accepted. ``code`` is drf-tessera's stable code, where it was that which refused."""
 
     code = "token_invalid"
+    refusal: Refusal | None = None
+    """What refused it, if that was drf-tessera."""
 
 
 class ExpiredTokenError(TokenError):
@@ -55,10 +58,14 @@ class InvalidToken(AuthenticationFailed):
 def to_token_error(error: Refusal) -> TokenError:
     """Give simplejwt's error for one of drf-tessera's; its code stays readable."""
     found = (ExpiredTokenError if isinstance(error, TokenExpired) else TokenError)(error.detail)
-    found.code = error.code
+    found.code, found.refusal = error.code, error
     return found
 
 
 def to_invalid_token(error: TokenError) -> InvalidToken:
     """Give the 401 of an error, with the exact reason beside simplejwt's one code."""
     return InvalidToken({"detail": str(error), "reason": error.code})
+
+
+if not TYPE_CHECKING:
+    __getattr__ = refuse_names(__name__)

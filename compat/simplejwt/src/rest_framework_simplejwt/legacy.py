@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,15 +15,23 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
-from drf_tessera.adoption import LATEST, Predecessor, adopt, find_session_id, is_foreign
+from drf_tessera.adoption import LATEST, Predecessor, adopt, adopt_many, is_foreign, name_token
 from drf_tessera.contrib import pyjwt
-from drf_tessera.tokens import REGISTERED_CLAIMS, Login, from_timestamp
+from drf_tessera.models import SCOPE_LENGTH
+from drf_tessera.tokens import REGISTERED_CLAIMS, Login, read_refresh_token
 from drf_tessera.users import find_user_by
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.utils import get_md5_hash_password
+from rest_framework_simplejwt.utils import (
+    aware_utcnow,
+    datetime_from_epoch,
+    datetime_to_epoch,
+    get_md5_hash_password,
+)
 
 PACKAGE: Final = "simplejwt"
+MOST_BYTES: Final = 5_500
+"""Of an old token's own claims, in JSON: then both of our tokens are within their limit."""
 BLACKLIST: Final = "rest_framework_simplejwt.token_blacklist"
 
 
@@ -68,7 +79,7 @@ def _check_claims(claims: dict[str, Any], token_type: str | None) -> dict[str, A
     if api_settings.JTI_CLAIM is not None and not isinstance(claims.get(api_settings.JTI_CLAIM), str):
         raise TokenError("Token has no id")
     found = claims.get(api_settings.TOKEN_TYPE_CLAIM)
-    if api_settings.TOKEN_TYPE_CLAIM is not None and (not found or token_type not in {None, found}):
+    if api_settings.TOKEN_TYPE_CLAIM is not None and (not found or token_type not in (None, found)):
         raise TokenError("Token has wrong type")
     return claims
 
@@ -91,10 +102,20 @@ def exchange(raw: str) -> str:
     user = find_user(claims)
     if user is None or not password_holds(claims, user):
         raise TokenError("User not found")
-    jti = claims.get(api_settings.JTI_CLAIM or "jti")
-    if not isinstance(jti, str) or "\0" in jti or is_blacklisted(jti):
+    # Without JTI_CLAIM simplejwt wrote tokens that have no id, and had no table of them.
+    jti = name_token(raw) if api_settings.JTI_CLAIM is None else claims[api_settings.JTI_CLAIM]
+    if is_blacklisted(jti):
         raise TokenError("Token is blacklisted")
-    return adopt(make_predecessor(claims, jti), user)
+    old = make_predecessor(claims, jti)
+    try:
+        size = len(json.dumps(old.claims, ensure_ascii=False, allow_nan=False).encode())
+    except ValueError:  # not a number, or half a character
+        size = MOST_BYTES + 1
+    if size > MOST_BYTES:
+        raise TokenError("What this token says cannot be carried on; log in again.")
+    text = adopt(old, user)
+    note_session(user, read_refresh_token(text).login)
+    return text
 
 
 def make_predecessor(claims: dict[str, Any], jti: str) -> Predecessor:
@@ -105,35 +126,69 @@ def make_predecessor(claims: dict[str, Any], jti: str) -> Predecessor:
         kept[api_settings.TOKEN_TYPE_CLAIM] = "access"
     expires, issued = int(claims["exp"]), claims.get("iat")
     issued = int(issued) if isinstance(issued, int | float) and 0 <= issued <= LATEST else expires
-    return Predecessor(package=PACKAGE, jti=jti, issued_at=issued, expires_at=expires, claims=kept)
+    leeway, scope = api_settings.LEEWAY or 0, claims.get("scope")
+    seconds = leeway.total_seconds() if isinstance(leeway, timedelta) else leeway
+    return Predecessor(
+        package=PACKAGE,
+        jti=jti,
+        issued_at=issued,
+        expires_at=expires + int(seconds),
+        claims=kept,
+        scope=scope if isinstance(scope, str) and len(scope) <= SCOPE_LENGTH else "",
+    )
 
 
 def is_blacklisted(jti: str) -> bool:
-    """Ask simplejwt's own table, where the project has it."""
+    """Ask simplejwt's own table, where the project has it; what no table can hold is refused."""
     if not apps.is_installed(BLACKLIST):
         return False
     found: Any = apps.get_model("token_blacklist", "BlacklistedToken")
-    return bool(found._default_manager.filter(token__jti=jti).exists())
+    try:
+        return "\0" in jti or bool(found._default_manager.filter(token__jti=jti).exists())
+    except UnicodeEncodeError:
+        return True
 
 
-def note_session(user: AbstractBaseUser, login: Login) -> None:
-    """Write a session's row into simplejwt's table, where the project has it: one for each login.
+def note_session(user: AbstractBaseUser, login: Login) -> Any:
+    """Write a session's row into simplejwt's table, where the project has it: one for each session.
 
     Projects log somebody out everywhere by going through those rows.
     """
+    if not apps.is_installed(BLACKLIST):
+        return None
+    values = {
+        "user_id": user.pk,
+        "token": "",
+        "created_at": datetime_from_epoch(login.auth_time),
+        "expires_at": datetime_from_epoch(login.expires_at),
+    }
+    rows = apps.get_model("token_blacklist", "OutstandingToken")._default_manager
+    return rows.get_or_create(jti=login.session_id.hex, defaults=values)[0]
+
+
+def note_end(login: Login) -> None:
+    """Write into simplejwt's table that a session has ended, where it has a row."""
     if apps.is_installed(BLACKLIST):
-        apps.get_model("token_blacklist", "OutstandingToken")._default_manager.create(
-            user_id=user.pk,
-            jti=login.session_id.hex,
-            token="",
-            created_at=from_timestamp(login.auth_time),
-            expires_at=from_timestamp(login.expires_at),
-        )
+        rows = apps.get_model("token_blacklist", "OutstandingToken")._default_manager
+        ended: Any = apps.get_model("token_blacklist", "BlacklistedToken")
+        for row in rows.filter(jti=login.session_id.hex):
+            ended._default_manager.get_or_create(token=row)
 
 
-def end_session(jti: str, *, issued_here: bool) -> None:
-    """End the session that a row of simplejwt's table stands for, or that its token began."""
-    sessions.revoke(UUID(jti) if issued_here else find_session_id(PACKAGE, jti))
+def end_session(row: Any) -> None:
+    """End the session that a row of simplejwt's table stands for, or that its token began or could begin."""
+    old = Predecessor(
+        package=PACKAGE,
+        jti=row.jti,
+        issued_at=datetime_to_epoch(row.created_at or row.expires_at),
+        expires_at=datetime_to_epoch(row.expires_at),
+    )
+    if row.token:
+        if row.user_id is not None and row.expires_at > aware_utcnow():
+            adopt_many([(old, row.user_id, True)])  # an ended one, so that no refresh begins it just now
+        sessions.revoke(old.session_id)
+    with suppress(ValueError):  # not every jti of simplejwt's is a UUID
+        sessions.revoke(UUID(row.jti))
 
 
 def password_holds(claims: dict[str, Any], user: AbstractBaseUser) -> bool:

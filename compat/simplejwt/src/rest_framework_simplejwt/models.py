@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from django.contrib.auth import models as auth_models
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models.manager import EmptyManager
 
 from rest_framework_simplejwt.settings import api_settings
@@ -92,3 +93,6 @@ class TokenUser:
         raise NotImplementedError("Token users have no DB representation")
 
     save = delete = set_password = check_password = _refuse
+
+
+AuthUser = TypeVar("AuthUser", AbstractBaseUser, TokenUser)

@@ -13,12 +13,12 @@ from rest_framework import serializers
 
 from drf_tessera import sessions
 from drf_tessera.conf import HEADER
-from drf_tessera.exceptions import Refusal
+from drf_tessera.exceptions import ProjectError, Refusal
 from drf_tessera.receivers import checking_password
-from drf_tessera.users import find_user_by
 from rest_framework_simplejwt import legacy
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, TokenError, to_token_error
-from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.models import AuthUser as AuthUser  # noqa: PLC0414 - projects import it here
+from rest_framework_simplejwt.settings import api_settings, rotates
 from rest_framework_simplejwt.tokens import SLIDING, RefreshToken, Token, UntypedToken
 
 
@@ -79,9 +79,15 @@ class TokenObtainPairSerializer(TokenObtainSerializer):
         data = super().validate(attrs)
         try:
             refresh = self.get_token(self.user)  # type: ignore[arg-type]  # refused above if it is None
-        except TokenError:
+        except TokenError as error:
+            if error.refusal is None:
+                raise  # what get_token did besides
             self._refuse()  # gone, deactivated, or given another password in this very moment
-        data["refresh"], data["access"] = str(refresh), str(refresh.access_token)
+        try:
+            data["refresh"], data["access"] = str(refresh), str(refresh.access_token)
+        except ProjectError:
+            refresh.blacklist()  # nobody gets its tokens
+            raise
         if api_settings.UPDATE_LAST_LOGIN:
             update_last_login(None, self.user)  # type: ignore[arg-type]  # the same
         return data
@@ -100,24 +106,31 @@ class TokenRefreshSerializer(serializers.Serializer[Any]):
     @sensitive_variables()
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refresh. With ``ROTATE_REFRESH_TOKENS: False`` the token is looked at and not spent."""
-        if not api_settings.ROTATE_REFRESH_TOKENS:
-            token = self.token_class(attrs["refresh"])
-            self._ask_rule(token[api_settings.USER_ID_CLAIM])
+        raw = attrs["refresh"]
+        # It is looked at only for who asks: the rule, or what a class of the project's own checks and makes.
+        own, ruled = (
+            self.token_class is not RefreshToken,
+            "USER_AUTHENTICATION_RULE" in api_settings.user_settings,
+        )
+        token = self._look_at(raw) if own or ruled or not rotates() else None
+        if token is not None and not rotates():
             return {"access": str(token.access_token)}
-        if "USER_AUTHENTICATION_RULE" in api_settings.user_settings:
-            self._ask_rule(self.token_class(attrs["refresh"])[api_settings.USER_ID_CLAIM])
-        grant = self.token_class.rotate(attrs["refresh"])
-        data = {"access": grant.access}
+        grant = self.token_class.rotate(raw)
+        data = {"access": grant.access if token is None else str(token.access_token)}
         if grant.refresh is not None:
             data["refresh"] = grant.refresh
         elif isinstance(self.initial_data, dict) and "refresh" in self.initial_data:
-            # "Keep the one that you have", to clients that store whatever stands here.
-            data["refresh"] = attrs["refresh"]
+            # "Keep the one that you have", to clients that store whatever stands here. Not to a view that
+            # puts it into a cookie: there may be the next one by now, which another tab has got.
+            data["refresh"] = raw
         return data
 
-    def _ask_rule(self, user_id: object) -> None:
-        if not api_settings.USER_AUTHENTICATION_RULE(find_user_by(api_settings.USER_ID_FIELD, user_id)):
+    @sensitive_variables()
+    def _look_at(self, raw: str) -> RefreshToken:
+        token = self.token_class(raw)
+        if not api_settings.USER_AUTHENTICATION_RULE(token.find_user()):
             raise AuthenticationFailed(self.error_messages["no_active_account"], "no_active_account")
+        return token
 
 
 class TokenVerifySerializer(serializers.Serializer[Any]):
@@ -141,6 +154,8 @@ class TokenBlacklistSerializer(serializers.Serializer[Any]):
     @sensitive_variables()
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Log out."""
+        if self.token_class is not RefreshToken:
+            self.token_class(attrs["refresh"])  # which may check more
         try:
             ended = sessions.revoke_by_refresh_token(legacy.exchange(attrs["refresh"]), transport=HEADER)
         except Refusal as error:

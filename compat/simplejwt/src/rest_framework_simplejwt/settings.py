@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings as django_settings
 
 from drf_tessera import former
 from drf_tessera.conf import Settings, get_settings
+from drf_tessera.contrib.pyjwt import describe_key
 from drf_tessera.readers import READERS, Reader
+from drf_tessera.verdicts import refuse_names
 
 _HERE: Final = "rest_framework_simplejwt"
 _IDLE: Final = "SESSION_IDLE_LIFETIME"
-_UNSET: Final = timedelta(0)
 MOST_RECOVERIES: Final = 32_767
 """As many as the database counts: each of five minutes, that is longer than any session."""
 
 DEFAULTS: Final[Mapping[str, Any]] = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=5),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
-    "ROTATE_REFRESH_TOKENS": True,
-    "BLACKLIST_AFTER_ROTATION": True,
+    "ROTATE_REFRESH_TOKENS": False,
+    "BLACKLIST_AFTER_ROTATION": False,
     "UPDATE_LAST_LOGIN": False,
     "ALGORITHM": "HS256",
     "SIGNING_KEY": None,
@@ -54,7 +55,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "REVOKE_TOKEN_CLAIM": "hash_password",
     "CHECK_USER_IS_ACTIVE": True,
 }
-"""Every key of ``SIMPLE_JWT``; where a default is another than simplejwt's, a check says so."""
+"""Every key of ``SIMPLE_JWT``. What counts of the two of rotation says :func:`rotates`."""
 
 SERIALIZERS: Final = frozenset(
     f"TOKEN_{flow}_SERIALIZER" for flow in ("OBTAIN", "REFRESH", "VERIFY", "BLACKLIST")
@@ -70,7 +71,7 @@ SHAPES: Final[Mapping[str, Reader]] = {
     "ALGORITHM": former.read_algorithm,
     "AUDIENCE": former.read_optional(READERS["AUDIENCE"]),
     "ISSUER": former.read_optional(READERS["ISSUER"]),
-    "LEEWAY": READERS["CLOCK_SKEW"],
+    "LEEWAY": former.read_optional(READERS["CLOCK_SKEW"]),
     "AUTH_HEADER_TYPES": former.read_prefixes,
     "AUTH_HEADER_NAME": former.read_meta_key,
     "USER_ID_FIELD": former.read_text,
@@ -109,6 +110,11 @@ def list_header_types() -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
+def rotates() -> bool:
+    """Tell whether a refresh gives a new refresh token: unless the project has written that it must not."""
+    return bool(api_settings.user_settings.get("ROTATE_REFRESH_TOKENS", True))
+
+
 def count_recoveries() -> int | None:
     """Give how often a client may ignore the next token and come with its own; ``None``: as ``TESSERA`` says.
 
@@ -128,10 +134,12 @@ def translate(raw: Mapping[str, Any]) -> dict[str, Any]:
         if old in raw
     }
     # simplejwt lets an access token outlive its refresh token, and a refresh token live for years.
-    longest = max(found.values(), default=_UNSET)
-    if longest > found.get(_IDLE, Settings().session_idle_lifetime):
+    ours, longest = Settings(), max(found.values(), default=timedelta(0))
+    if longest > found.get(_IDLE, ours.session_idle_lifetime):
         found[_IDLE] = longest
-    if longest > Settings().session_lifetime:
+    # Who was not given a new token had to log in again when the first one was over.
+    hard = _IDLE in found and not raw.get("ROTATE_REFRESH_TOKENS", False)
+    if hard or longest > ours.session_lifetime:
         found["SESSION_LIFETIME"] = longest
     if raw.get("ISSUER"):
         found["ISSUER"] = raw["ISSUER"]
@@ -150,4 +158,8 @@ def _translate_key(raw: Mapping[str, Any]) -> dict[str, Any] | None:
     algorithm, key = raw.get("ALGORITHM", "HS256"), raw.get("SIGNING_KEY")
     if not key or (key == django_settings.SECRET_KEY and algorithm.startswith("HS")):
         return None
-    return {"alg": algorithm, "secret" if algorithm.startswith("HS") else "pem": key}
+    return {"alg": algorithm, "secret": key} if algorithm.startswith("HS") else describe_key(algorithm, key)
+
+
+if not TYPE_CHECKING:
+    __getattr__ = refuse_names(__name__)

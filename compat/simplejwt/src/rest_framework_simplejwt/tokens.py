@@ -23,8 +23,10 @@ from drf_tessera.adoption import is_foreign
 from drf_tessera.conf import HEADER
 from drf_tessera.exceptions import Refusal
 from drf_tessera.revocation import check_session
+from drf_tessera.users import find_user_by, parse_sub
 from rest_framework_simplejwt import legacy, utils
 from rest_framework_simplejwt.exceptions import TokenError, to_token_error
+from rest_framework_simplejwt.models import AuthUser as AuthUser  # noqa: PLC0414 - projects import it here
 from rest_framework_simplejwt.settings import api_settings, count_recoveries
 
 if apps.ready and not apps.is_installed("drf_tessera"):
@@ -83,6 +85,27 @@ class Token:
 
     def verify(self) -> None:
         """Check more; for subclasses. What is needed to be safe has been checked."""
+        self.verify_token_type()
+
+    def verify_token_type(self) -> None:
+        """Check the claim ``TOKEN_TYPE_CLAIM``, where the token has one.
+
+        Raises:
+            TokenError: it is of another kind.
+        """
+        if self.payload.get(api_settings.TOKEN_TYPE_CLAIM, self.token_type) != self.token_type:
+            raise TokenError("Token has wrong type")
+
+    @property
+    def token_backend(self) -> Any:
+        """Give what reads tokens."""
+        from rest_framework_simplejwt.state import token_backend  # noqa: PLC0415 - it reads them by this module
+
+        return token_backend
+
+    def get_token_backend(self) -> Any:
+        """Give the same."""
+        return self.token_backend
 
     def __repr__(self) -> str:
         return repr(self.payload)
@@ -91,6 +114,8 @@ class Token:
         return self.payload[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
+        if key in TAKEN and key != api_settings.USER_ID_CLAIM:
+            raise ImproperlyConfigured(f"The claim {key!r} says something else in every token here.")
         self.payload[key] = value
         self.token = None
 
@@ -135,6 +160,11 @@ class Token:
         if utils.datetime_from_epoch(self.payload[claim]) <= (current_time or self.current_time):
             raise TokenError(f"Token '{claim}' claim has expired")
 
+    def _name_user(self, sub: str) -> None:
+        """Say whose the token is, where it was not made by this package."""
+        if api_settings.USER_ID_FIELD in {"id", "pk"}:
+            self.payload.setdefault(api_settings.USER_ID_CLAIM, sub)
+
     def outstand(self) -> None:
         """Do nothing: no row is written for each token."""
 
@@ -155,8 +185,6 @@ class Token:
         """
         token = cls()
         token[api_settings.USER_ID_CLAIM] = str(getattr(user, api_settings.USER_ID_FIELD))
-        if api_settings.CHECK_REVOKE_TOKEN:
-            token[api_settings.REVOKE_TOKEN_CLAIM] = utils.get_md5_hash_password(user.password)
         try:
             grant = sessions.start(user, claims=token._claims())
         except Refusal as error:
@@ -189,9 +217,9 @@ class AccessToken(Token):
                 return
             found = ours.verify_access_token(raw, remember_as=key)
         check_session(found.session_id)
-        self.verified = found
+        self.verified, self.login = found, found.login
         self.payload = {name: found[name] for name in found.claims}
-        self.login = found.login
+        self._name_user(found.sub)
 
     def _begin(self) -> None:
         super()._begin()
@@ -213,9 +241,12 @@ class AccessToken(Token):
             raise TokenError("This token belongs to nobody: make it by for_user(user).")
         limit = utils.datetime_to_epoch(utils.aware_utcnow() + api_settings.ACCESS_TOKEN_LIFETIME) + 1
         if self.payload["exp"] > limit:
-            raise TokenError("An access token lives for ACCESS_TOKEN_LIFETIME at most: make that longer.")
+            raise ImproperlyConfigured(
+                "An access token lives for ACCESS_TOKEN_LIFETIME at most: make that longer."
+            )
         ends = min(int(self.payload["exp"]), self.login.expires_at)
-        return inspection.sign_access_token(replace(self.login, expires_at=ends), self._claims())
+        scope = self.payload.get("scope", self.login.scope)
+        return inspection.sign_access_token(replace(self.login, expires_at=ends, scope=scope), self._claims())
 
 
 class RefreshToken(Token):
@@ -236,22 +267,25 @@ class RefreshToken(Token):
         self.current = current
         self.payload.update(current.login.claims)
         self.payload |= {"exp": current.login.expires_at, "iat": current.login.auth_time}
+        self._name_user(current.login.sub)
+        if current.login.scope:
+            self.payload["scope"] = current.login.scope
         self.payload[api_settings.JTI_CLAIM or "jti"] = current.login.session_id.hex
         if api_settings.TOKEN_TYPE_CLAIM:
             self.payload[api_settings.TOKEN_TYPE_CLAIM] = self.token_type
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key == "exp":
-            raise TokenError(ONE_LIFETIME)
+            raise ImproperlyConfigured(ONE_LIFETIME)
         super().__setitem__(key, value)
 
     def set_exp(self, *args: Any, **kwargs: Any) -> None:
         """Refuse: how long a session lives is said by the settings alone.
 
         Raises:
-            TokenError: always.
+            ImproperlyConfigured: always.
         """
-        raise TokenError(ONE_LIFETIME)
+        raise ImproperlyConfigured(ONE_LIFETIME)
 
     @property
     def access_token(self) -> AccessToken:
@@ -263,6 +297,10 @@ class RefreshToken(Token):
         access._take(self._stand())
         return access
 
+    def find_user(self) -> AbstractBaseUser | None:
+        """Give the user of the session, if there still is one."""
+        return find_user_by("pk", self._stand().login.sub)
+
     def _stand(self) -> ours.RefreshToken:
         if self.current is None:
             raise TokenError("This token belongs to nobody: make it by for_user(user).")
@@ -270,7 +308,8 @@ class RefreshToken(Token):
 
     @sensitive_variables()
     def __str__(self) -> str:
-        return inspection.rewrite_refresh_token(self._stand(), self._claims())
+        scope = self.payload.get("scope")
+        return inspection.rewrite_refresh_token(self._stand(), self._claims(), scope=scope)
 
     @classmethod
     @sensitive_variables()
@@ -289,21 +328,38 @@ class RefreshToken(Token):
         """Refuse to rotate by hand: two of whoever did would both succeed.
 
         Raises:
-            TokenError: always, for a token that came from a client.
+            ImproperlyConfigured: always, for a token that came from a client.
         """
         if self.token is not None:
-            raise TokenError("Do not rotate by hand: RefreshToken.rotate(raw), or TokenRefreshSerializer.")
+            raise ImproperlyConfigured(BY_HAND)
 
     def blacklist(self) -> tuple[Self, bool]:
         """End the session, with all its tokens; tell whether this call did it."""
-        return self, sessions.revoke(self._stand().login.session_id)
+        login = self._stand().login
+        ended = sessions.revoke(login.session_id)
+        legacy.note_end(login)
+        return self, ended
 
     def check_blacklist(self) -> None:
-        """Do nothing: whoever has such an object has a token whose session stood a moment ago."""
+        """Ask whether the session still stands.
+
+        Raises:
+            TokenError: it has ended.
+        """
+        login = self._stand().login
+        if not sessions.live_sessions(parse_sub(login.sub)).filter(pk=login.session_id).exists():
+            raise TokenError("Token is blacklisted")
+
+
+BlacklistMixin = RefreshToken
+"""Every refresh token can be ended."""
 
 
 class UntypedToken(AccessToken):
     """Any token, of whatever kind, that is valid."""
+
+    def verify_token_type(self) -> None:
+        """Take every kind."""
 
     @sensitive_variables()
     def _read(self, raw: str) -> None:
@@ -328,6 +384,9 @@ ONE_KIND = (
     "There are access and refresh tokens here, and none of a token_type of your own. For another purpose, "
     "such as a link in a mail, take django.core.signing: dumps(value, salt=...), loads(..., max_age=...)."
 )
+TAKEN = ours.REGISTERED_CLAIMS - {"iat", "exp", "jti", "scope"}
+"""Claims that no project may set; ``scope`` may be set, and the rest is written anew at each signing."""
+BY_HAND = "Do not rotate by hand: RefreshToken.rotate(raw), or TokenRefreshSerializer."
 ONE_LIFETIME = "Refresh tokens have no lifetimes of their own here; REFRESH_TOKEN_LIFETIME holds for all."
 SLIDING = (
     "Sliding tokens are not served here: each request would carry what renews itself. Use the pair: "

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.utils import timezone
+
+from drf_tessera.verdicts import refuse_names
 
 logger = logging.getLogger("rest_framework_simplejwt")
 
@@ -36,3 +39,7 @@ def datetime_from_epoch(ts: float) -> datetime:
     """Give the moment in UTC, naive without ``USE_TZ``."""
     moment = datetime.fromtimestamp(ts, tz=UTC)
     return moment if settings.USE_TZ else moment.replace(tzinfo=None)
+
+
+if not TYPE_CHECKING:
+    __getattr__ = refuse_names(__name__)

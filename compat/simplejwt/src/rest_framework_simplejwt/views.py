@@ -25,11 +25,14 @@ class TokenViewBase(TokenView, GenericAPIView[Any]):
     permission_classes = ()
     serializer_class: Any = None
     setting = ""
+    _serializer_class = ""
+    """The path of another one, as subclasses of simplejwt's views name it."""
     www_authenticate_realm = "api"
 
     def get_serializer_class(self) -> Any:
         """Give the class of the view, or of its setting."""
-        return self.serializer_class or import_string(getattr(api_settings, self.setting))
+        named = self._serializer_class or getattr(api_settings, self.setting)
+        return self.serializer_class or import_string(named)
 
     def get_authenticate_header(self, request: Request) -> str:
         """Write the challenge of a 401."""

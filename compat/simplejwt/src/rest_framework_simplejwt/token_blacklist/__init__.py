@@ -1,1 +1,1 @@
-"""simplejwt's tables, read and not written."""
+"""simplejwt's tables, which a login writes a row of."""

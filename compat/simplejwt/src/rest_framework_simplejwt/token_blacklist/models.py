@@ -68,4 +68,4 @@ def _end_sessions(rows: Iterable[BlacklistedToken]) -> None:
     from rest_framework_simplejwt.legacy import end_session  # noqa: PLC0415 - it needs these models
 
     for row in rows:
-        end_session(row.token.jti, issued_here=not row.token.token)
+        end_session(row.token)

@@ -6,19 +6,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
+from django.db.models import Q
 
 from drf_tessera.adoption import Predecessor, adopt_many
 from drf_tessera.exceptions import TemporarilyUnavailable
-from drf_tessera.tokens import to_timestamp
+from drf_tessera.tokens import REFRESH_PREFIX
 from rest_framework_simplejwt.legacy import PACKAGE
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+from rest_framework_simplejwt.utils import aware_utcnow, datetime_to_epoch
 
 FIELDS = ("pk", "jti", "user_id", "created_at", "expires_at")
 
 
 class Command(BaseCommand):
-    """Import in batches; safe to interrupt, and a second run goes on where the first one stopped."""
+    """Import in batches; safe to interrupt: a second run passes over what is there."""
 
     help = (
         "Write a session for each refresh token of simplejwt that has not expired, an ended one for each "
@@ -37,8 +38,9 @@ class Command(BaseCommand):
         """Import, with a bar."""
         if batch_size < 1:
             raise CommandError("--batch-size must be 1 or more.")
-        given = OutstandingToken.objects.exclude(token="")  # those rows are sessions already
-        rows = given.filter(expires_at__gt=timezone.now(), user__isnull=False).order_by("pk")
+        own = Q(token="") | Q(token__startswith=REFRESH_PREFIX)  # those rows are sessions already
+        given = OutstandingToken.objects.exclude(own)
+        rows = given.filter(expires_at__gt=aware_utcnow(), user__isnull=False).order_by("pk")
         total, done, written = rows.filter(pk__gt=after).count(), 0, 0
         for batch in _read_batches(rows, after, batch_size):
             written += self._write(batch)
@@ -77,6 +79,7 @@ def _describe(row: Any) -> Predecessor:
     return Predecessor(
         package=PACKAGE,
         jti=jti,
-        issued_at=int(to_timestamp(created or expires)),
-        expires_at=int(to_timestamp(expires)),
+        # Without USE_TZ these moments are in UTC, and not in TIME_ZONE: simplejwt wrote them so.
+        issued_at=datetime_to_epoch(created or expires),
+        expires_at=datetime_to_epoch(expires),
     )
