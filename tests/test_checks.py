@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
 
@@ -15,7 +16,7 @@ from django.test import override_settings
 from django.urls import include, path
 from rest_framework.settings import api_settings
 
-from drf_tessera import checks
+from drf_tessera import checks, conf
 from drf_tessera.conf import read_settings
 from drf_tessera.rest.views import LoginView, RefreshView
 from tests.test_conf import BAD
@@ -248,3 +249,15 @@ class TestCookies:
             assert "W006" not in reported(deploy=True)
             with override_settings(TESSERA={"PROFILE": "browser"}):
                 assert ("W006" in reported(deploy=True)) == weak
+
+
+def test_w008_tokens_of_another_package_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "W008" not in reported(deploy=True)
+    monkeypatch.setitem(conf._expecting, "former tokens", True)
+    assert "W008" in reported(deploy=True)
+    assert "W008" not in reported()
+    for moment in (datetime(2020, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)):
+        with override_settings(TESSERA={"FORMER_TOKENS_UNTIL": moment}):
+            assert "W008" not in reported(deploy=True)
+    with override_settings(TESSERA={"FORMER_TOKENS_UNTIL": "soon"}):
+        assert "W008" not in reported(deploy=True)

@@ -16,7 +16,7 @@ from django.db.models import UniqueConstraint
 from django.utils.module_loading import import_string
 
 from drf_tessera.backends import EmailBackend
-from drf_tessera.conf import COOKIE, read_settings
+from drf_tessera.conf import COOKIE, expects_former_tokens, read_settings
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.models import Session
 from drf_tessera.rest.serializers import load_user_serializer
@@ -43,6 +43,7 @@ def connect() -> None:
     register(check_plain_cookies, Tags.security, deploy=True)
     register(check_trusted_origins, Tags.security, deploy=True)
     register(check_third_party_cookies, Tags.security, deploy=True)
+    register(check_former_tokens, Tags.security, deploy=True)
 
 
 def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
@@ -276,5 +277,23 @@ def check_third_party_cookies(app_configs: Apps, **kwargs: Any) -> list[CheckMes
             " cookies keep no session.",
             hint="Serve page and API under one site, or turn COOKIE_PARTITIONED on.",
             id="tessera.W007",
+        )
+    ]
+
+
+def check_former_tokens(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report W008: tokens of another package, which ``SECRET_KEY`` alone can write, are taken for ever."""
+    settings, problems = read_settings()
+    if problems or settings.former_tokens_until is not None or not expects_former_tokens():
+        return []
+    return [
+        django_checks.Warning(
+            "Tokens of the package that came before are taken without an end: whoever holds SECRET_KEY can"
+            " write them, and they pass by every logout.",
+            hint=(
+                "When the last of them has expired, write TESSERA['FORMER_TOKENS_UNTIL'], a datetime with a"
+                " time zone; it may lie ahead."
+            ),
+            id="tessera.W008",
         )
     ]

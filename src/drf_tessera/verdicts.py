@@ -51,8 +51,9 @@ _TEST_CLIENT: Final = _refused(
 SIMPLE_JWT: Final[Mapping[str, Verdict]] = {
     "ACCESS_TOKEN_LIFETIME": _SAME,
     "REFRESH_TOKEN_LIFETIME": _better(
-        "the session's idle limit, anew at each refresh, and an absolute limit of 90 days besides; 14 days "
-        "by default"
+        "the session's idle limit, anew at each refresh; its absolute limit too, unless "
+        "ROTATE_REFRESH_TOKENS is True: then that is 90 days. Never less than ACCESS_TOKEN_LIFETIME. Not "
+        "written: 14 and 90 days"
     ),
     "ROTATE_REFRESH_TOKENS": _better(
         "True: with a grace window and reuse detection. Not written: tokens rotate, and clients that "
@@ -77,7 +78,7 @@ SIMPLE_JWT: Final[Mapping[str, Verdict]] = {
     ),
     "AUTH_TOKEN_CLASSES": _better("subclasses of AccessToken; SlidingToken is refused"),
     "TOKEN_TYPE_CLAIM": _better("still in the tokens; what counts is the header's `typ`"),
-    "JTI_CLAIM": _better("for tokens issued before the move; new ones have `jti`"),
+    "JTI_CLAIM": _better("for tokens issued before the move, None included; new ones have `jti`"),
     "TOKEN_USER_CLASS": _SAME,
     "SLIDING_TOKEN_REFRESH_EXP_CLAIM": _NO_SLIDING,
     "SLIDING_TOKEN_LIFETIME": _NO_SLIDING,
@@ -95,16 +96,22 @@ SIMPLE_JWT: Final[Mapping[str, Verdict]] = {
     "CHECK_USER_IS_ACTIVE": _refused("Inactive users are never let in. Activate whoever should get in."),
 }
 
-_HANDLER: Final = _SAME
-
 JWT_AUTH: Final[Mapping[str, Verdict]] = {
-    "JWT_ENCODE_HANDLER": _HANDLER,
-    "JWT_DECODE_HANDLER": _HANDLER,
-    "JWT_PAYLOAD_HANDLER": _HANDLER,
-    "JWT_PAYLOAD_GET_USER_ID_HANDLER": _HANDLER,
-    "JWT_PAYLOAD_GET_USERNAME_HANDLER": _HANDLER,
-    "JWT_RESPONSE_PAYLOAD_HANDLER": _HANDLER,
-    "JWT_PRIVATE_KEY": _better("a key fixes its algorithm, whatever a token says"),
+    "JWT_ENCODE_HANDLER": _better(
+        "one of your own that does not call jwt_encode_handler makes tokens that nothing can end; check warns"
+    ),
+    "JWT_DECODE_HANDLER": _SAME,
+    "JWT_PAYLOAD_HANDLER": _better(
+        "exp may not be later than JWT_EXPIRATION_DELTA; claims that RFC 7519 and 9068 register, such as "
+        "sub, jti and scope, are drf-tessera's"
+    ),
+    "JWT_PAYLOAD_GET_USER_ID_HANDLER": _better("asked where there is no user name, or a key to choose"),
+    "JWT_PAYLOAD_GET_USERNAME_HANDLER": _better(
+        "asked when a token is made, and of tokens issued before the move; new ones say by `sub` whose they "
+        "are"
+    ),
+    "JWT_RESPONSE_PAYLOAD_HANDLER": _SAME,
+    "JWT_PRIVATE_KEY": _better("in PEM or an object; a key fixes its algorithm, whatever a token says"),
     "JWT_PUBLIC_KEY": _better(
         "for tokens issued before the move; new ones are verified by JWT_PRIVATE_KEY's own"
     ),
@@ -127,7 +134,9 @@ JWT_AUTH: Final[Mapping[str, Verdict]] = {
         "the session's absolute limit; 7 days by default where refresh is allowed"
     ),
     "JWT_AUTH_HEADER_PREFIX": _SAME,
-    "JWT_AUTH_COOKIE": _better("Secure and SameSite, and what other sites send by it is refused (403)"),
+    "JWT_AUTH_COOKIE": _better(
+        "Secure and SameSite, and what other sites send by it is refused (403); set for browsers alone"
+    ),
 }
 
 _SIMPLEJWT: Final = "rest_framework_simplejwt"
@@ -144,8 +153,8 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_SIMPLEJWT}.authentication.JWTStatelessUserAuthentication": _better("an ended session is refused"),
     f"{_SIMPLEJWT}.authentication.JWTTokenUserAuthentication": _better("the same as the one above"),
     f"{_SIMPLEJWT}.authentication.default_user_authentication_rule": _SAME,
-    f"{_SIMPLEJWT}.authentication.AUTH_HEADER_TYPES": _LIVE,
-    f"{_SIMPLEJWT}.authentication.AUTH_HEADER_TYPE_BYTES": _LIVE,
+    f"{_SIMPLEJWT}.authentication.AUTH_HEADER_TYPES": _better("read live"),
+    f"{_SIMPLEJWT}.authentication.AUTH_HEADER_TYPE_BYTES": _better("read live"),
     f"{_SIMPLEJWT}.views.TokenViewBase": _better("no transaction, no cache, small bodies"),
     **{
         f"{_SIMPLEJWT}.views.{view}": _AS_VIEW
@@ -161,22 +170,27 @@ NAMES: Final[Mapping[str, Verdict]] = {
         "verified on the way in; its life can be shortened, and a longer one is refused; one that is not "
         "signed yet has no jti"
     ),
-    f"{_SIMPLEJWT}.tokens.UntypedToken": _SAME,
+    f"{_SIMPLEJWT}.tokens.UntypedToken": _better("access and refresh tokens, and no token without a kind"),
     f"{_SIMPLEJWT}.tokens.SlidingToken": _NO_SLIDING,
     f"{_SIMPLEJWT}.tokens.Token": _better(
         "verify=False, tokens without a user, and a token_type of your own are refused: for other purposes "
-        "than a login there is django.core.signing"
+        "than a login there is django.core.signing; so are claims that RFC 7519 and 9068 register, but scope"
     ),
-    f"{_SIMPLEJWT}.tokens.Token.token_backend": _refused("Say state.token_backend."),
-    f"{_SIMPLEJWT}.tokens.Token.get_token_backend": _refused("Say state.token_backend."),
-    f"{_SIMPLEJWT}.tokens.BlacklistMixin": _refused(
-        "Every refresh token can be ended: RefreshToken.blacklist()."
-    ),
+    f"{_SIMPLEJWT}.tokens.Token.token_backend": _better("decode() verifies always; encode() is refused"),
+    f"{_SIMPLEJWT}.tokens.Token.get_token_backend": _better("decode() verifies always; encode() is refused"),
+    f"{_SIMPLEJWT}.tokens.Token.verify_token_type": _SAME,
+    f"{_SIMPLEJWT}.tokens.BlacklistMixin": _better("the same as RefreshToken: every one can be ended"),
+    f"{_SIMPLEJWT}.tokens.AuthUser": _SAME,
+    f"{_SIMPLEJWT}.authentication.AuthUser": _SAME,
+    f"{_SIMPLEJWT}.serializers.AuthUser": _SAME,
     f"{_SIMPLEJWT}.serializers.TokenObtainSerializer": _SAME,
     f"{_SIMPLEJWT}.serializers.TokenObtainPairSerializer": _better(
         "claims of get_token() hold for the session"
     ),
-    f"{_SIMPLEJWT}.serializers.TokenRefreshSerializer": _SAME,
+    f"{_SIMPLEJWT}.serializers.TokenRefreshSerializer": _better(
+        "one statement; a token_class of your own is looked at first, and makes the access token. Within the "
+        "grace window a view that reads a cookie finds no `refresh` in data: write data.get('refresh')"
+    ),
     f"{_SIMPLEJWT}.serializers.TokenVerifySerializer": _SAME,
     f"{_SIMPLEJWT}.serializers.TokenBlacklistSerializer": _SAME,
     f"{_SIMPLEJWT}.serializers.TokenObtainSlidingSerializer": _NO_SLIDING,
@@ -198,8 +212,8 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_SIMPLEJWT}.exceptions.TokenBackendExpiredToken": _SAME,
     f"{_SIMPLEJWT}.models.TokenUser": _SAME,
     f"{_SIMPLEJWT}.state.token_backend": _better("decode() verifies always; encode() is refused"),
-    f"{_SIMPLEJWT}.backends.TokenBackend": _refused(
-        "A token without a session could not be ended. Use for_user."
+    f"{_SIMPLEJWT}.backends.TokenBackend": _better(
+        "decode() verifies always, by the settings' keys; encode() is refused: use for_user"
     ),
     f"{_SIMPLEJWT}.backends.ALLOWED_ALGORITHMS": _refused("docs/reference/settings.md lists them."),
     **{
@@ -251,7 +265,7 @@ NAMES: Final[Mapping[str, Verdict]] = {
         for name in names
     },
     f"{_JWT}.serializers.User": _refused("Say get_user_model()."),
-    f"{_JWT}.serializers.VerificationBaseSerializer": _better("find(raw) gives the user and the claims"),
+    f"{_JWT}.serializers.VerificationBaseSerializer": _SAME,
     f"{_JWT}.serializers.JSONWebTokenSerializer": _SAME,
     f"{_JWT}.serializers.RefreshJSONWebTokenSerializer": _SAME,
     f"{_JWT}.serializers.VerifyJSONWebTokenSerializer": _SAME,
@@ -261,7 +275,7 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_JWT}.settings.USER_SETTINGS": _refused("Say api_settings.user_settings."),
     f"{_JWT}.utils.jwt_payload_handler": _SAME,
     f"{_JWT}.utils.jwt_encode_handler": _better(
-        "starts a session for the payload's user, so that it can be ended; an exp beyond "
+        "starts a session for the payload's user, by name, so that it can be ended; an exp beyond "
         "JWT_EXPIRATION_DELTA is refused"
     ),
     f"{_JWT}.utils.jwt_decode_handler": _better("always verifies"),
@@ -280,9 +294,11 @@ NAMES: Final[Mapping[str, Verdict]] = {
 
 BY_HAND: Final[Mapping[str, str]] = {
     "REST_KNOX": "docs/migrate/from-knox.md",
+    "knox": "docs/migrate/from-knox.md",
     "REST_AUTH": "docs/migrate/from-dj-rest-auth.md",
+    "dj_rest_auth": "docs/migrate/from-dj-rest-auth.md",
 }
-"""Settings of packages that are moved from by hand, and the page that tells how."""
+"""Settings and apps of packages that are moved from by hand, and the page that tells how."""
 
 
 def refuse_names(module: str) -> Callable[[str], NoReturn]:

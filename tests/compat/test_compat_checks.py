@@ -27,6 +27,9 @@ KEYS = {
     "JWT_PRIVATE_KEY": write_private(RSA).decode(),
     "JWT_PUBLIC_KEY": write_public(RSA).decode(),
 }
+PAIR = {
+    name: KEYS[old] for name, old in zip(("ALGORITHM", "SIGNING_KEY", "VERIFYING_KEY"), KEYS, strict=True)
+}
 urlpatterns = [path("sliding/", views.token_obtain_sliding)]
 
 
@@ -51,6 +54,9 @@ def ids(found: list[CheckMessage]) -> list[str]:
         ({"USER_ID_CLAIM": "sub", "USER_ID_FIELD": "email"}, ["tessera_simplejwt.E003"]),
         ({"USER_ID_CLAIM": "sub"}, []),
         ({"ALGORITHM": "RS256"}, ["tessera_simplejwt.E003"]),
+        ({**PAIR, "VERIFYING_KEY": "not a key"}, ["tessera_simplejwt.E003"]),
+        ({**PAIR, "VERIFYING_KEY": 5}, ["tessera_simplejwt.E003"]),
+        (PAIR, []),
         ({"USER_ID_FIELD": "nosuch"}, ["tessera_simplejwt.E003"]),
         ({"USER_ID_FIELD": "username"}, []),
         ({"TOKEN_OBTAIN_SERIALIZER": "no.such.Serializer"}, ["tessera_simplejwt.E003"]),

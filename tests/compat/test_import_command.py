@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 import time
 import tracemalloc
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import rest_framework_jwt.settings
 import rest_framework_simplejwt.settings
+from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.core.management.base import SystemCheckError
 from django.db import connection
 from django.db.models import QuerySet
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
+from django.urls import path
 from django.utils import timezone
 from rest_framework.test import APIClient
+from rest_framework.views import APIView
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.serializers import TokenRefreshSerializer
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import RefreshToken
+from rest_framework_simplejwt.views import TokenRefreshView
 
 from drf_tessera import adoption, sessions
 from drf_tessera.exceptions import TemporarilyUnavailable
+from drf_tessera.management.commands.tessera_migrate_check import Command as MigrateCheck
+from drf_tessera.management.commands.tessera_prune import Command as Prune
 from drf_tessera.models import Session
 from drf_tessera.tokens import to_timestamp
 from drf_tessera.verdicts import JWT_AUTH, NAMES, SIMPLE_JWT, Kind, find_name
@@ -259,6 +270,81 @@ def test_a_project_of_none_of_these_packages_has_nothing_to_change() -> None:
     assert check().splitlines()[-1] == "0 names: 0 same, 0 better, 0 refused."
 
 
+class OwnRefreshSerializer(TokenRefreshSerializer):
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return super().validate(attrs)
+
+
+class OwnRefresh(TokenRefreshView):
+    serializer_class = OwnRefreshSerializer
+
+
+class OwnAuthentication(JWTAuthentication):
+    pass
+
+
+class Alone(APIView):
+    authentication_classes = (OwnAuthentication,)
+
+
+class Plain(APIView):
+    pass
+
+
+urlpatterns = [
+    path("refresh/", TokenRefreshView.as_view(serializer_class=OwnRefreshSerializer)),
+    path(
+        "own/",
+        type("OwnRefreshView", (TokenRefreshView,), {"serializer_class": OwnRefreshSerializer}).as_view(),
+    ),
+    path("alone/", Alone.as_view()),
+    path("plain/", Plain.as_view()),
+]
+
+
+@pytest.mark.urls(__name__)
+def test_what_is_derived_from_their_classes_is_named_too() -> None:
+    listed = {"DEFAULT_AUTHENTICATION_CLASSES": [f"{__name__}.OwnAuthentication", "no.such.Class"]}
+    found = check(REST_FRAMEWORK=listed)
+    assert f"better  REST_FRAMEWORK: {__name__}.OwnAuthentication: no query" in found
+    assert "better  /own/ (OwnRefreshSerializer): It overrides validate()." in found
+    assert f"better  /alone/ (Alone): {__name__}.OwnAuthentication: no query" in check()
+    assert "Plain" not in found
+
+
+@pytest.mark.parametrize("nothing", [None, {}, {"DEFAULT_AUTHENTICATION_CLASSES": None}])
+@pytest.mark.urls("tests.compat.simplejwt_urls")
+def test_nothing_that_is_not_written_breaks_it(nothing: Any) -> None:
+    with override_settings(REST_FRAMEWORK=nothing):
+        out = io.StringIO()
+        call_command("tessera_migrate_check", stdout=out)
+    assert "/api/token/refresh/" in out.getvalue()
+
+
+@pytest.mark.urls("no.such.urls")
+def test_urls_that_the_old_package_breaks_are_told() -> None:
+    """djangorestframework-jwt imports on no Django that is supported."""
+    found = check(JWT_AUTH={"JWT_VERIFY": False})
+    assert "refused JWT_AUTH['JWT_VERIFY']: " in found
+    assert "The urls cannot be read: No module named 'no'" in found
+    assert "when the new package is in the place of the old one" in found
+
+
+def test_what_check_refuses_does_not_stop_it() -> None:
+    out, options = io.StringIO(), {"force_color": False, "no_color": True, "skip_checks": False}
+    with override_settings(SIMPLE_JWT={"ACCES_TOKEN_LIFETIME": 1}):
+        MigrateCheck(stdout=out).execute(**options)
+        with pytest.raises(SystemCheckError):
+            Prune(stdout=out).execute(**options)
+    assert "refused SIMPLE_JWT['ACCES_TOKEN_LIFETIME']" in out.getvalue()
+
+
+@pytest.mark.parametrize("name", ["knox", "dj_rest_auth"])
+def test_apps_that_are_moved_from_by_hand_are_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "INSTALLED_APPS", [*settings.INSTALLED_APPS, name])  # not installed here
+    assert f"by hand {name}: docs/migrate/from-" in check()
+
+
 @pytest.mark.urls("tests.compat.simplejwt_urls")
 def test_rotation_that_is_written_is_no_surprise() -> None:
     assert "not written" not in check(SIMPLE_JWT={"ROTATE_REFRESH_TOKENS": True})
@@ -281,9 +367,21 @@ def test_every_name_of_the_originals_is_judged() -> None:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if NAMES[name].kind is not Kind.REFUSED])
 def test_a_name_that_is_not_refused_is_there(name: str) -> None:
-    from django.utils.module_loading import import_string
+    parts = name.split(".")
+    places = [".".join(parts[:count]) for count in range(1, len(parts))]
+    found: Any = sys.modules[max(place for place in places if find_spec_of(place))]
+    for step in parts[found.__name__.count(".") + 1 :]:
+        found = getattr(found, step)
+    assert found
 
-    assert import_string(name)
+
+def find_spec_of(place: str) -> bool:
+    """Tell whether a dotted name is a module, and import it."""
+    try:
+        import_module(place)
+    except ModuleNotFoundError:
+        return False
+    return True
 
 
 def test_a_name_is_found_by_what_it_stands_in() -> None:

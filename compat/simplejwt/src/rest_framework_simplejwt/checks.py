@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -10,6 +11,7 @@ from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Caution
 
 from drf_tessera import former
+from drf_tessera.contrib.pyjwt import load_key
 from drf_tessera.routes import find_view_class, walk_views
 from drf_tessera.tokens import REGISTERED_CLAIMS
 from rest_framework_simplejwt import views
@@ -32,6 +34,8 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     found = former.find_unknown(PREFIX, api_settings)
     found += former.find_unloadable(PREFIX, api_settings, IMPORT_STRINGS | SERIALIZERS)
     found += [Error(text, hint=hint, id="tessera_simplejwt.E003") for text, hint in _list_refused(raw)]
+    algorithm = str(raw.get("ALGORITHM", "HS256"))
+    found += former.find_bad_key(PREFIX, api_settings, "VERIFYING_KEY", partial(load_key, algorithm))
     idle = sorted(key for key in raw if str(key).startswith("SLIDING_"))
     if raw.get("BLACKLIST_AFTER_ROTATION") is False:
         idle.append("BLACKLIST_AFTER_ROTATION")
@@ -47,7 +51,8 @@ def _judge_rotation(raw: Mapping[str, Any]) -> list[CheckMessage]:
         text = "SIMPLE_JWT does not say ROTATE_REFRESH_TOKENS: refresh tokens rotate, and need not be kept."
         hint = (
             "A copied token of a client that ignores the new ones is not noticed. When yours keep the "
-            "`refresh` of each answer, write True; if they must not get one, write False."
+            "`refresh` of each answer, write True (sessions then live on while they are used, 90 days at "
+            "most); if they must not get one, write False."
         )
         return [Caution(text, hint=hint, id="tessera_simplejwt.W001")]
     if raw["ROTATE_REFRESH_TOKENS"]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.utils.module_loading import import_string
 
 from drf_tessera.routes import find_view_class, walk_views
 from drf_tessera.verdicts import BY_HAND, JWT_AUTH, SIMPLE_JWT, Kind, Verdict, find_name
@@ -16,6 +17,10 @@ _SILENT: Final = (
     "It is not written in this project, and simplejwt then gives no new refresh token. Here clients get one, "
     "and may ignore it: have them keep the `refresh` of each answer, then write True."
 )
+_OWN_REFRESH: Final = (
+    "It overrides validate(). If that rotates by hand, as simplejwt's own does (blacklist(), set_jti()), "
+    "call super().validate() instead: two of whoever rotates by hand would both succeed."
+)
 
 Finding = tuple[str, Verdict]
 
@@ -24,17 +29,23 @@ class Command(BaseCommand):
     """Read the settings and the urls, and change nothing."""
 
     help = "Say what would change for this project on the way from simplejwt or djangorestframework-jwt."
+    requires_system_checks = ()  # what they would refuse is just what should be read here
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print a line for each setting and view that is affected."""
-        found = [*_judge_settings(), *_judge_classes(), *_judge_urls()]
+        found = [*_judge_settings(), *_judge_classes()]
+        try:
+            found += _judge_urls()
+        except ImportError as error:
+            self.stdout.write(self.style.ERROR(f"The urls cannot be read: {error}"))
+            self.stdout.write("Run this once more when the new package is in the place of the old one.")
         for name, verdict in found:
             style = self.style.ERROR if verdict.kind is Kind.REFUSED else self.style.SUCCESS
             line = style(f"{verdict.kind.value:<8}") + name
             self.stdout.write(f"{line}: {verdict.text}" if verdict.text else line)
-        for setting, page in BY_HAND.items():
-            if hasattr(settings, setting):
-                self.stdout.write(f"by hand {setting}: {page}")
+        for name, page in BY_HAND.items():
+            if hasattr(settings, name) or name in settings.INSTALLED_APPS:
+                self.stdout.write(f"by hand {name}: {page}")
         counts = [f"{sum(v.kind is kind for _, v in found)} {kind.value}" for kind in Kind]
         self.stdout.write(f"{len(found)} names: {', '.join(counts)}.")
 
@@ -47,21 +58,51 @@ def _judge_settings() -> Iterator[Finding]:
 
 
 def _judge_classes() -> Iterator[Finding]:
-    listed = getattr(settings, "REST_FRAMEWORK", {}).get("DEFAULT_AUTHENTICATION_CLASSES", ())
-    for path in listed:
-        if isinstance(path, str) and (known := find_name(path)):
-            yield f"REST_FRAMEWORK: {path}", known[1]
+    framework = getattr(settings, "REST_FRAMEWORK", None) or {}
+    yield from _judge_each(framework.get("DEFAULT_AUTHENTICATION_CLASSES"), "REST_FRAMEWORK")
+
+
+def _judge_each(listed: Iterable[Any] | None, where: str) -> Iterator[Finding]:
+    for item in listed or ():
+        path = item if isinstance(item, str) else f"{item.__module__}.{item.__qualname__}"
+        known = find_name(path) or _find_parent(path)
+        if known:
+            yield f"{where}: {path}", known[1]
+
+
+def _find_parent(path: str) -> Finding | None:
+    """Give the verdict on what a class of the project's own is derived from."""
+    try:
+        return _find_kind(import_string(path))
+    except ImportError:
+        return None
+
+
+def _find_kind(kind: Any) -> Finding | None:
+    names = (f"{it.__module__}.{it.__qualname__}" for it in getattr(kind, "__mro__", ()))
+    return next(filter(None, map(find_name, names)), None)
 
 
 def _judge_urls() -> Iterator[Finding]:
     refreshes = False
+    defaults = getattr(settings, "REST_FRAMEWORK", None) or {}
     for route, callback in walk_views():
         view = find_view_class(callback)
-        for kind in view.__mro__ if view else ():
-            known = find_name(f"{kind.__module__}.{kind.__qualname__}")
-            if known:
-                refreshes |= known[0].endswith(".TokenRefreshView")
-                yield f"/{route} ({kind.__name__})", known[1]
-                break
+        known = _find_kind(view)
+        if known:
+            refreshes |= known[0].endswith(".TokenRefreshView")
+            yield f"/{route} ({known[0].rpartition('.')[2]})", known[1]
+            serializer: Any = getattr(view, "serializer_class", None) or object
+            if known[0].endswith(".TokenRefreshView") and "validate" in vars(serializer):
+                yield f"/{route} ({serializer.__qualname__})", Verdict(Kind.BETTER, _OWN_REFRESH)
+        elif view is not None:
+            own = [it for it in getattr(view, "authentication_classes", ()) if it not in _load(defaults)]
+            yield from _judge_each(own, f"/{route} ({view.__qualname__})")
     if refreshes and "ROTATE_REFRESH_TOKENS" not in (getattr(settings, "SIMPLE_JWT", None) or {}):
         yield "SIMPLE_JWT['ROTATE_REFRESH_TOKENS']", Verdict(Kind.BETTER, _SILENT)
+
+
+def _load(framework: Mapping[str, Any]) -> list[Any]:
+    """Give the classes that are judged with REST_FRAMEWORK already."""
+    listed = framework.get("DEFAULT_AUTHENTICATION_CLASSES") or ()
+    return [import_string(item) if isinstance(item, str) else item for item in listed]
