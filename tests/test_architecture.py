@@ -180,9 +180,9 @@ def test_a_planted_private_name_is_found(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("root", "most"), list(zip(COMPAT, (530, 1070), strict=True)), ids=["jwt", "simplejwt"]
+    ("root", "most"), list(zip(COMPAT, (600, 1210), strict=True)), ids=["jwt", "simplejwt"]
 )
 def test_they_stay_small(root: Path, most: int) -> None:
-    """About 500 lines were planned for each; the larger one has tables, a user, an import and more checks."""
+    """About 500 lines were planned for each: docs/explanation/architecture.md tells what the rest is."""
     files = [file for file in root.rglob("*.py") if "migrations" not in file.parts]
     assert sum(count_code(file.read_text()) for file in files) <= most

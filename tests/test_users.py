@@ -28,7 +28,7 @@ from drf_tessera import JWTAuthentication, sessions, users
 from drf_tessera.exceptions import ClaimsHookError, Refusal, SettingsError, UserGone, UserInactive
 from drf_tessera.models import Session
 from drf_tessera.tokens import verify_access_token
-from drf_tessera.users import find_user_by, find_user_fields, make_lazy_user
+from drf_tessera.users import find_user_by, find_user_by_name, find_user_fields, make_lazy_user
 from tests.conftest import bearer, log_in, make_user
 
 pytestmark = pytest.mark.django_db
@@ -492,6 +492,12 @@ def test_columns_of_other_types_are_written_as_their_fields_read_them() -> None:
 @pytest.mark.parametrize("field", ["pk", "username"])
 def test_nobody_is_found_by_what_no_id_can_be(anna: AbstractBaseUser, field: str, value: object) -> None:
     assert find_user_by(field, value) is None
+
+
+@pytest.mark.parametrize("name", [None, 5, "", "anna\0", "\ud800", ["anna"]])
+def test_nobody_is_found_by_what_no_name_can_be(anna: AbstractBaseUser, name: object) -> None:
+    assert find_user_by_name(name) is None
+    assert find_user_by_name("anna") == anna
 
 
 def test_somebody_is_found_by_any_column(anna: AbstractBaseUser) -> None:
