@@ -178,6 +178,7 @@ def test_a_second_logout_is_refused_as_simplejwt_does(api: APIClient, anna: Abst
     pair = obtain(api, anna)
     statuses = [api.post("/api/token/blacklist/", {"refresh": pair["refresh"]}).status_code for _ in range(2)]
     assert statuses == [200, 401]
+    assert BlacklistedToken.objects.get().token.jti == Session.objects.get().pk.hex  # for who looks there
 
 
 @override_settings(SIMPLE_JWT={"UPDATE_LAST_LOGIN": True})
@@ -832,6 +833,8 @@ def test_a_scope_is_a_scope(api: APIClient, anna: AbstractBaseUser) -> None:
         fresh = refresh(api, text).json()
         assert me(api, fresh["access"]).json()["claims"]["scope"] == "read write"
         assert RefreshToken(fresh["refresh"])["scope"] == "read write"
+    with pytest.raises(ImproperlyConfigured, match="one text"):
+        token["scope"] = ["read"]
     access = token.access_token
     access["scope"] = "read"
     assert me(api, access).json()["claims"]["scope"] == "read"

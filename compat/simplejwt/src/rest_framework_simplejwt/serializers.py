@@ -15,6 +15,7 @@ from drf_tessera import sessions
 from drf_tessera.conf import HEADER
 from drf_tessera.exceptions import ProjectError, Refusal
 from drf_tessera.receivers import checking_password
+from drf_tessera.tokens import read_refresh_token
 from rest_framework_simplejwt import legacy
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, TokenError, to_token_error
 from rest_framework_simplejwt.models import AuthUser as AuthUser  # noqa: PLC0414 - projects import it here
@@ -157,11 +158,13 @@ class TokenBlacklistSerializer(serializers.Serializer[Any]):
         if self.token_class is not RefreshToken:
             self.token_class(attrs["refresh"])  # which may check more
         try:
-            ended = sessions.revoke_by_refresh_token(legacy.exchange(attrs["refresh"]), transport=HEADER)
+            text = legacy.exchange(attrs["refresh"])
+            ended = sessions.revoke_by_refresh_token(text, transport=HEADER)
         except Refusal as error:
             raise to_token_error(error) from None
         if not ended:
             raise TokenError("Token is blacklisted")
+        legacy.note_end(read_refresh_token(text).login)
         return {}
 
 

@@ -116,6 +116,8 @@ class Token:
     def __setitem__(self, key: str, value: Any) -> None:
         if key in TAKEN and key != api_settings.USER_ID_CLAIM:
             raise ImproperlyConfigured(f"The claim {key!r} says something else in every token here.")
+        if key == "scope" and not isinstance(value, str):
+            raise ImproperlyConfigured("A scope is one text, its parts separated by spaces (RFC 6749, 3.3).")
         self.payload[key] = value
         self.token = None
 
