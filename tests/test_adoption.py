@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.test import override_settings
 from django.utils import timezone
 
-from drf_tessera import conf, sessions
+from drf_tessera import conf, ledger, sessions
 from drf_tessera.adoption import Predecessor, adopt, adopt_many
 from drf_tessera.exceptions import PasswordChanged, RefreshInvalid, SessionRevoked
 from drf_tessera.models import Session, SessionQuerySet
@@ -159,15 +159,88 @@ def test_a_second_end_counts_from_then_on(anna: AbstractBaseUser) -> None:
 
 
 @pytest.mark.usefixtures("expecting")
-def test_a_deletion_needs_no_note(anna: AbstractBaseUser) -> None:
+def test_a_deletion_needs_no_note(anna: AbstractBaseUser, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(3):  # the one that ends them, in a transaction; a note would be more
+        sessions.revoke_all(anna, reason=sessions.Reason.USER_DELETED)
     anna.delete()
     assert not Session.objects.exists()
 
 
-def test_a_project_without_such_tokens_writes_none(anna: AbstractBaseUser, expecting: None) -> None:
-    with override_settings(TESSERA={"FORMER_TOKENS_UNTIL": timezone.now()}):
-        sessions.revoke_all(anna)
+def test_a_project_without_such_tokens_writes_none(anna: AbstractBaseUser) -> None:
+    assert sessions.revoke_all(anna) == 0
     assert not Session.objects.exists()
+
+
+@pytest.mark.usefixtures("expecting")
+def test_the_note_is_kept_however_long_old_tokens_live(anna: AbstractBaseUser) -> None:
+    """How long that is their own package knew; and ``FORMER_TOKENS_UNTIL`` may be put off."""
+    with override_settings(TESSERA={"FORMER_TOKENS_UNTIL": timezone.now()}):
+        for _ in range(2):
+            sessions.revoke_all(anna)
+    assert sessions.prune(now=timezone.now() + timedelta(days=3000)) == 0
+    with pytest.raises(SessionRevoked):
+        adopt(make(expires_at=int(time.time()) + 4000 * 86_400), anna)
+    assert not sessions.live_sessions(anna.pk).exists()  # nor does the row of the one that came
+
+
+@pytest.mark.usefixtures("expecting")
+@pytest.mark.parametrize("keep", [True, False], ids=["keep", "keeping"])
+def test_a_session_that_is_kept_goes_on_with_its_old_token(anna: Any, keep: bool) -> None:
+    """Clients that are given no new refresh token have only that."""
+    old = make()
+    text = adopt(old, anna)
+    if keep:
+        sessions.revoke_all(anna, keep=old.session_id)
+    else:
+        with sessions.keeping(old.session_id):
+            _change_password(anna)
+    assert adopt(old, anna) == text
+    assert sessions.refresh(text).refresh
+
+
+@pytest.mark.usefixtures("expecting")
+def test_a_token_of_an_unknown_age_is_as_old_as_can_be(anna: AbstractBaseUser) -> None:
+    assert adopt(make(jti="k", issued_at=0), anna)
+    sessions.revoke_all(anna)
+    with pytest.raises(SessionRevoked):
+        adopt(make(issued_at=0), anna)
+
+
+@pytest.mark.usefixtures("expecting")
+def test_a_token_of_the_very_second_is_closed(anna: AbstractBaseUser) -> None:
+    """Tokens know whole seconds, and whoever is logged out wants to be."""
+    now = datetime.fromtimestamp(int(time.time()), tz=UTC)
+    sessions.revoke_all(anna, now=now)
+    with pytest.raises(SessionRevoked):
+        adopt(make(issued_at=int(now.timestamp())), anna)
+    assert adopt(make(jti="k", issued_at=int(now.timestamp()) + 1), anna)
+
+
+@pytest.mark.usefixtures("expecting")
+def test_of_two_who_come_at_once_with_a_closed_token_none_gets_in(
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second finds the row of the first, before that has been ended, and refreshes."""
+    sessions.revoke_all(anna)
+    old, find, texts = make(), ledger.find_closings, []
+
+    def come_between(users: Any) -> Any:
+        if not texts:
+            texts.append(adopt(old, anna))
+            assert sessions.refresh(texts[0]).refresh
+        return find(users)
+
+    monkeypatch.setattr(ledger, "find_closings", come_between)
+    with pytest.raises(SessionRevoked):
+        adopt(old, anna)
+    assert not sessions.live_sessions(anna.pk).exists()
+
+
+@pytest.mark.usefixtures("expecting")
+def test_who_is_in_no_table_has_nothing_to_close(anna: AbstractBaseUser) -> None:
+    type(anna).objects.filter(pk=anna.pk).delete()
+    assert sessions.revoke_all(anna) == 0
+    assert sessions.revoke_all(type(anna)()) == 0
 
 
 def test_an_adoption_that_races_a_new_password_begins_no_session(

@@ -19,7 +19,6 @@ from uuid import UUID, uuid5
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import IntegrityError
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import ledger, rotation
@@ -28,8 +27,9 @@ from drf_tessera.exceptions import PasswordChanged, RefreshInvalid, SessionRevok
 from drf_tessera.jose.encoding import EncodingError, decode_base64url, decode_json_object
 from drf_tessera.keystore import ACCESS_TYPE
 from drf_tessera.models import Session
-from drf_tessera.sessions import Reason
+from drf_tessera.sessions import Reason, revoke
 from drf_tessera.tokens import (
+    LATEST,
     REFRESH_PREFIX,
     Login,
     derive_secrets,
@@ -41,8 +41,6 @@ from drf_tessera.tokens import (
 
 _NAMESPACE: Final = UUID("5c7e2f0c-6d0b-5a51-9c43-0f3a6d1c9b7e")
 _AMR: Final = "pwd"
-LATEST: Final = 253_370_764_800
-"""Seconds since the epoch: the year 9999, in which Python's and the databases' calendars end."""
 MAX_FOREIGN_LENGTH: Final = 16_384
 """Characters. Twice what we write: other packages set no limit."""
 
@@ -55,7 +53,7 @@ class Predecessor:
     """The package that it comes from; two of them may use one ``jti``."""
     jti: str
     issued_at: int
-    """Seconds since the epoch; taken for the time of the login."""
+    """Seconds since the epoch; taken for the time of the login. 0 if it is not known: it may be long ago."""
     expires_at: int
     """Seconds since the epoch. It is accepted until then and no longer."""
     claims: Mapping[str, Any] = field(default_factory=dict)
@@ -121,10 +119,11 @@ def adopt(old: Predecessor, user: AbstractBaseUser, *, transport: str = HEADER) 
         TemporarilyUnavailable: the database is busy.
     """
     login = _describe(old, user.pk, transport)
-    row = _find_or_begin(old, user)
-    # Asked last: the insert has waited for whoever is ending this user's sessions just now.
-    if _is_closed(old, ledger.find_closings([user.pk]).get(user.pk)):
-        ledger.end_if_standing(row, Reason.LOGOUT_ALL.value, timezone.now())
+    row, begun = _find_or_begin(old, user)
+    # Of a session that was there the end is its own. And asked last: the insert has waited for whoever is
+    # ending this user's sessions just now.
+    if begun and _is_closed(old, ledger.find_closings([user.pk]).get(user.pk)):
+        revoke(row.pk, reason=Reason.LOGOUT_ALL)
         raise SessionRevoked
     for secret in derive_secrets(old.name):
         if hmac.compare_digest(hash_secret(secret), bytes(row.secret_hash)):
@@ -133,21 +132,24 @@ def adopt(old: Predecessor, user: AbstractBaseUser, *, transport: str = HEADER) 
 
 
 @sensitive_variables()
-def _find_or_begin(old: Predecessor, user: AbstractBaseUser) -> Session:
+def _find_or_begin(old: Predecessor, user: AbstractBaseUser) -> tuple[Session, bool]:
+    """Give the session that ``old`` begins, and whether it began just now."""
     rows = ledger.select_sessions().filter(pk=old.session_id)
     found = rows.first()
-    if found is None:
-        found = _make_row(old, user.pk)
-        found.user = cast("Any", user)
-        try:
-            with ledger.savepoint():
-                ledger.insert(found)
-        except (PasswordChanged, IntegrityError):
-            # Or somebody else was faster, which looks the same.
-            found = rows.first()
-            if found is None:
-                raise
-    return found
+    if found is not None:
+        return found, False
+    row = _make_row(old, user.pk)
+    row.user = cast("Any", user)
+    try:
+        with ledger.savepoint():
+            ledger.insert(row)
+    except (PasswordChanged, IntegrityError):
+        # Or somebody else was faster, which looks the same.
+        found = rows.first()
+        if found is None:
+            raise
+        return found, False
+    return row, True
 
 
 def _is_closed(old: Predecessor, closing: datetime | None) -> bool:

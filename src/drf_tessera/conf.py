@@ -90,10 +90,10 @@ class Settings:
         """How refresh tokens may travel; the first is for clients that do not say."""
         return tuple(_TRANSPORTS[name] for name in self.profile)
 
-    def takes_former_tokens(self, now: datetime | None = None) -> bool:
-        """Tell whether tokens of packages that came before are still taken."""
-        limit = self.former_tokens_until
-        return limit is None or (now or datetime.now(tz=UTC)) < limit
+    @property
+    def takes_former_tokens(self) -> bool:
+        """Whether tokens of packages that came before are still taken."""
+        return self.former_tokens_until is None or datetime.now(tz=UTC) < self.former_tokens_until
 
     def choose_policy(self, recoveries: int | None = None) -> Policy:
         """Give the policy of refreshing, with another number of ``recoveries`` if one is given."""
@@ -145,8 +145,11 @@ def expect_former_tokens() -> None:
 
 
 def expects_former_tokens() -> bool:
-    """Tell whether somebody has said so, and the time of ``FORMER_TOKENS_UNTIL`` has not come."""
-    return _expecting["former tokens"] and get_settings().takes_former_tokens()
+    """Tell whether somebody has said so.
+
+    Whatever ``FORMER_TOKENS_UNTIL`` says: that may be put off later.
+    """
+    return _expecting["former tokens"]
 
 
 Translator = Callable[[Mapping[str, Any]], Mapping[str, Any]]

@@ -45,11 +45,6 @@ def check_site(request: HttpRequest) -> None:
         _check_token(request)
 
 
-def is_browser(request: HttpRequest) -> bool:
-    """Tell whether a browser may have sent this: all others have no cookies, and name no site."""
-    return bool(request.COOKIES) or not {"HTTP_ORIGIN", "HTTP_SEC_FETCH_SITE"}.isdisjoint(request.META)
-
-
 def _check_origin(request: HttpRequest, origin: str, site: str | None) -> None:
     own = _strip_default_port(f"{request.scheme}://{request.get_host()}")
     if _is_trusted(origin):

@@ -22,6 +22,9 @@ from drf_tessera.readers import READERS, Reader, WrongValueError, suggest_key
 
 _ID: Final = "tessera.E020"
 _META_KEY: Final = re.compile(r"[A-Z][A-Z0-9_]*")
+_ALIKE: Final = 0.75
+"""VERFY is VERIFY, and RESET is not REFRESH."""
+
 _COOKIE_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
@@ -92,12 +95,20 @@ def find_unknown(prefix: str, settings: FormerSettings) -> list[CheckMessage]:
         if key in settings.defaults:
             continue
         text, hint = f"{settings.name} has no key {key!r}.", suggest_key(key, settings.defaults)
-        if difflib.get_close_matches(str(key).upper(), settings.defaults, n=1, cutoff=0.8):
+        if any(_resembles(str(key).upper(), known) for known in settings.defaults):
             found.append(Error(text, hint=hint, id=f"{prefix}.E002"))
         else:
             hint = "Nothing here reads it. If your own code does, keep it in a setting of your own."
             found.append(Caution(text, hint=hint, id=f"{prefix}.W005"))
     return found
+
+
+def _resembles(key: str, known: str) -> bool:
+    """Tell whether a key is a known one with letters wrong: word for word nearly the same."""
+    pairs = list(zip(key.split("_"), known.split("_"), strict=False))
+    alike = all(difflib.SequenceMatcher(None, *pair).ratio() >= _ALIKE for pair in pairs)
+    same = key.replace("_", "") == known.replace("_", "")
+    return same or (alike and key.count("_") == known.count("_"))
 
 
 def find_unloadable(prefix: str, settings: FormerSettings, keys: Iterable[str]) -> list[CheckMessage]:

@@ -24,7 +24,7 @@ from drf_tessera.exceptions import (
     UserInactive,
 )
 from drf_tessera.rotation import Outcome
-from drf_tessera.sessions import describe_session, end_stolen
+from drf_tessera.sessions import end_stolen
 from drf_tessera.tokens import (
     Login,
     RefreshToken,
@@ -33,6 +33,7 @@ from drf_tessera.tokens import (
     to_timestamp,
     write_refresh_token,
 )
+from drf_tessera.users import describe_session
 
 _REFUSALS = {
     Outcome.REVOKED: SessionRevoked,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
@@ -38,7 +38,7 @@ from drf_tessera.exceptions import (
 )
 from drf_tessera.models import Session, SessionQuerySet, active_users
 from drf_tessera.statements import Mark, Statement, compile_update
-from drf_tessera.tokens import Login, RefreshToken, hash_secret, make_secret
+from drf_tessera.tokens import LATEST, Login, RefreshToken, from_timestamp, hash_secret, make_secret
 
 T = TypeVar("T")
 
@@ -259,12 +259,17 @@ def _insert_missing(rows: SessionQuerySet, found: Sequence[Session]) -> int:
     return len(missing)
 
 
-def close_former(user: Any, now: datetime, until: datetime) -> None:
+def close_former(user: Any, now: datetime) -> None:
     """Note that what other packages gave a user before ``now`` begins no session any more.
 
-    As a session that has ended: of all that came before, under a key of its own. The row is kept until
-    ``until``, by when those tokens have expired.
+    As a session that has ended: of all that came before, under a key of its own. The row is kept for good,
+    one for each such user: how long those tokens live their package knew alone.
     """
+    there = select_sessions().filter(pk=_name_closing(user.pk))
+    if persist(
+        partial(there.update, revoked_at=now)
+    ):  # written first: SQLite lets nobody read and then write
+        return
     row = Session(
         id=_name_closing(user.pk),
         user_id=user.pk,
@@ -274,13 +279,12 @@ def close_former(user: Any, now: datetime, until: datetime) -> None:
         expires_at=now,
         secret_hash=hash_secret(make_secret()),
         label="tokens of another package",
-        kept_until=until,
+        kept_until=from_timestamp(LATEST),
         revoked_at=now,
         revoked_for="former_tokens",
     )
-    if not insert_missing([row]):
-        again = select_sessions().filter(pk=row.pk)
-        persist(partial(again.update, revoked_at=now, kept_until=until))
+    with suppress(UserGone):  # who has nothing to close
+        insert_missing([row])
 
 
 def find_closings(user_ids: Iterable[Any]) -> dict[Any, datetime]:

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final, NoReturn, cast
 from uuid import UUID, uuid4
 
@@ -21,7 +22,6 @@ from django.views.decorators.debug import sensitive_variables
 from drf_tessera import ledger, revocation, rotation, signals
 from drf_tessera.conf import HEADER, Settings, expects_former_tokens, get_settings
 from drf_tessera.exceptions import (
-    ClaimsHookError,
     RefreshContended,
     RefreshReused,
     Refusal,
@@ -42,7 +42,7 @@ from drf_tessera.tokens import (
     to_timestamp,
     write_refresh_token,
 )
-from drf_tessera.users import USER_CLAIM, describe_user
+from drf_tessera.users import describe_session
 
 _REFUSALS: Final[Mapping[Outcome, type[Refusal]]] = {
     Outcome.REVOKED: SessionRevoked,
@@ -385,6 +385,15 @@ def revoke(
     return True
 
 
+def shorten(session_id: UUID, until: datetime) -> bool:
+    """Let a session end at ``until``, for good, if it would have lasted longer; tell whether it would.
+
+    Access tokens that are out live on until they expire.
+    """
+    rows = ledger.select_sessions().filter(pk=session_id, expires_at__gt=until)
+    return bool(ledger.persist(partial(rows.update, expires_at=until)))
+
+
 def revoke_all(
     user: AbstractBaseUser,
     *,
@@ -410,7 +419,7 @@ def revoke_all(
 
     if reason is not Reason.USER_DELETED and expects_former_tokens():
         # First: whoever comes in between is in the table by then, and ended below.
-        ledger.close_former(user, moment, moment + get_settings().session_lifetime)
+        ledger.close_former(user, moment)
     ended = ledger.persist(end)
     for session_id in ended:
         ledger.publish(signals.session_revoked, session_id=session_id, sub=str(user.pk), reason=reason.value)
@@ -481,20 +490,3 @@ def prune(
 def _seconds_left(idle_expires_at: datetime, login: Login, now: datetime) -> int:
     present = to_timestamp(now)
     return max(0, int(min(to_timestamp(idle_expires_at), login.expires_at) - present))
-
-
-def describe_session(user: AbstractBaseUser, session: Session) -> Mapping[str, Any]:
-    """Collect what the project puts into access tokens: ``USER_FIELDS`` and the ``CLAIMS`` hook.
-
-    Raises:
-        ClaimsHookError: the hook's answer is no dict, or names the claim of ``USER_FIELDS``.
-    """
-    columns, settings = describe_user(user), get_settings()
-    if settings.claims is None:
-        return columns
-    extra = settings.claims(user, session)
-    if not isinstance(extra, Mapping):
-        raise ClaimsHookError(f"The CLAIMS hook must return a dict, not {type(extra).__name__}.")
-    if USER_CLAIM in extra:
-        raise ClaimsHookError(f"The claim {USER_CLAIM!r} belongs to USER_FIELDS; choose another name.")
-    return {**extra, **columns}

@@ -41,6 +41,9 @@ REGISTERED_CLAIMS: Final = frozenset(
 )
 """Claims that say what a token is and whom it is for (RFC 7519, 9068); no hook may set them."""
 
+LATEST: Final = 253_370_764_800
+"""Seconds since the epoch: the year 9999, in which Python's and the databases' calendars end."""
+
 REFRESH_PREFIX: Final = "tsr_"
 """Fixed, so that secret scanners can find a refresh token in a repository or a log."""
 
@@ -53,6 +56,7 @@ MAX_ACCESS_COOKIE_LENGTH: Final = 4069
 name, than 4,096 bytes (RFC 6265bis, section 5.6); ``__Host-tessera_access_token`` has 27."""
 
 SECRET_BYTES: Final = 16
+_SCOPE: Final = re.compile(r"[!#-\[\]-~]+( [!#-\[\]-~]+)*")
 _CANONICAL_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _VERSION: Final = 1
 _HEAD: Final = struct.Struct(f">B16sI{SECRET_BYTES}sqq")
@@ -144,6 +148,11 @@ class AccessToken:
     def get(self, claim: str, default: Any = None) -> Any:
         """Give a claim, or ``default`` if the token has none of that name."""
         return _thaw(self.claims[claim]) if claim in self.claims else default
+
+
+def is_scope(value: object) -> bool:
+    """Tell whether a value is written as RFC 6749, section 3.3, writes scopes."""
+    return isinstance(value, str) and _SCOPE.fullmatch(value) is not None
 
 
 def make_secret() -> bytes:

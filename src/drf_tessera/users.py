@@ -37,7 +37,14 @@ from django.utils import timezone
 
 from drf_tessera.conf import Settings, get_settings
 from drf_tessera.database import find_database
-from drf_tessera.exceptions import Refusal, SessionEnded, SettingsError, UserGone, UserInactive
+from drf_tessera.exceptions import (
+    ClaimsHookError,
+    Refusal,
+    SessionEnded,
+    SettingsError,
+    UserGone,
+    UserInactive,
+)
 from drf_tessera.models import Session
 from drf_tessera.revocation import check_session
 from drf_tessera.tokens import AccessToken, Login
@@ -135,14 +142,19 @@ def find_user_by(field: str, value: object) -> AbstractBaseUser | None:
 
 
 def find_user_by_name(username: object) -> AbstractBaseUser | None:
-    """Give the user of a name, as the user model's own manager finds it; ``None``: there is none."""
-    if not isinstance(username, str) or "\0" in username:
+    """Give the user of a name, as the user model's own manager finds it; ``None``: there is none.
+
+    A name may be a number, where the user model's is.
+    """
+    number = isinstance(username, int) and not isinstance(username, bool)
+    if not (number or isinstance(username, str)) or "\0" in str(username):
         return None
     model: Any = get_user_model()
     try:
-        return cast("AbstractBaseUser", model._default_manager.get_by_natural_key(username))
-    except (model.DoesNotExist, ValueError):  # a lone surrogate is a UnicodeEncodeError
+        user = model._default_manager.get_by_natural_key(username)
+    except (model.DoesNotExist, ValueError, OverflowError):  # a lone surrogate is a UnicodeEncodeError
         return None
+    return cast("AbstractBaseUser", user) if not number or str(user.get_username()) == str(username) else None
 
 
 def load_user(token: AccessToken | Login) -> AbstractBaseUser:
@@ -374,6 +386,23 @@ def _find_fields(model: Any, names: tuple[str, ...]) -> dict[str, Field[Any, Any
             raise SettingsError("The password's hash must not go into a token: whoever has one can read it.")
         found[field.attname] = field
     return found
+
+
+def describe_session(user: AbstractBaseUser, session: Session) -> Mapping[str, Any]:
+    """Collect what the project puts into access tokens: ``USER_FIELDS`` and the ``CLAIMS`` hook.
+
+    Raises:
+        ClaimsHookError: the hook's answer is no dict, or names the claim of ``USER_FIELDS``.
+    """
+    columns, settings = describe_user(user), get_settings()
+    if settings.claims is None:
+        return columns
+    extra = settings.claims(user, session)
+    if not isinstance(extra, Mapping):
+        raise ClaimsHookError(f"The CLAIMS hook must return a dict, not {type(extra).__name__}.")
+    if USER_CLAIM in extra:
+        raise ClaimsHookError(f"The claim {USER_CLAIM!r} belongs to USER_FIELDS; choose another name.")
+    return {**extra, **columns}
 
 
 def describe_user(user: AbstractBaseUser) -> dict[str, Any]:

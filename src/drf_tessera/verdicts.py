@@ -164,7 +164,8 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_SIMPLEJWT}.views.token_refresh_sliding": _NO_SLIDING,
     f"{_SIMPLEJWT}.tokens.RefreshToken": _better(
         "for_user starts a session, for an active user alone; raw tokens are looked at, "
-        "RefreshToken.rotate(raw) spends one; a lifetime of its own is refused: it is a setting"
+        "RefreshToken.rotate(raw) spends one; set_exp() may shorten the session, and a lifetime of a class's "
+        "own is refused: it is a setting"
     ),
     f"{_SIMPLEJWT}.tokens.AccessToken": _better(
         "verified on the way in; its life can be shortened, and a longer one is refused; one that is not "
@@ -179,7 +180,7 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_SIMPLEJWT}.tokens.Token.token_backend": _better("decode() verifies always; encode() is refused"),
     f"{_SIMPLEJWT}.tokens.Token.get_token_backend": _better("decode() verifies always; encode() is refused"),
     f"{_SIMPLEJWT}.tokens.Token.verify_token_type": _SAME,
-    f"{_SIMPLEJWT}.tokens.BlacklistMixin": _better("the same as RefreshToken: every one can be ended"),
+    f"{_SIMPLEJWT}.tokens.BlacklistMixin": _better("adds nothing: every refresh token can be ended"),
     f"{_SIMPLEJWT}.tokens.AuthUser": _SAME,
     f"{_SIMPLEJWT}.authentication.AuthUser": _SAME,
     f"{_SIMPLEJWT}.serializers.AuthUser": _SAME,

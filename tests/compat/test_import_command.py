@@ -16,6 +16,7 @@ import pytest
 import rest_framework_jwt.settings
 import rest_framework_simplejwt.settings
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
 from django.db import connection
@@ -289,6 +290,19 @@ class Alone(APIView):
 
 class Plain(APIView):
     pass
+
+
+def test_a_class_that_is_refused_where_it_is_made_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> Any:
+        raise ImproperlyConfigured("none of a token_type of your own")
+
+    place = "drf_tessera.management.commands.tessera_migrate_check"
+    monkeypatch.setattr(f"{place}.import_string", fail)
+    monkeypatch.setattr(f"{place}.walk_views", fail)
+    monkeypatch.setattr(f"{place}.find_view_class", fail)
+    found = check(REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": ["app.authentication.Own"]})
+    assert "refused REST_FRAMEWORK: app.authentication.Own: none of a token_type" in found
+    assert "The urls cannot be read: " in found
 
 
 urlpatterns = [

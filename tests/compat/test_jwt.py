@@ -512,14 +512,84 @@ def test_both_handlers_of_the_projects_own_go_through_everything(
     assert _decode(fresh)["orig_iat"] == _decode(token)["orig_iat"]
 
 
+def _encode_more(payload: dict[str, Any]) -> str:
+    return jwt_encode_handler({**payload, "color": "green"})
+
+
+def _copy(token: str) -> dict[str, Any]:
+    return dict(jwt_decode_handler(token))
+
+
+WRAPPED = [{"JWT_ENCODE_HANDLER": _encode_more}, {"JWT_DECODE_HANDLER": _copy}]
+
+
+@pytest.mark.parametrize("handlers", WRAPPED, ids=["encode", "decode"])
+def test_handlers_around_ours_keep_to_one_session(
+    api: APIClient, anna: AbstractBaseUser, handlers: dict[str, Any]
+) -> None:
+    with override_settings(JWT_AUTH={**ALLOW, **handlers}):
+        token = obtain(api)
+        fresh = api.post("/refresh/", {"token": token}).json()["token"]
+        assert Session.objects.count() == 1
+        assert me(api, fresh).status_code == 200
+        sessions.revoke_all(anna)
+        forget_feed()
+        assert me(api, fresh).status_code == 401
+        for text in (token, fresh, tutorial_token(anna)):
+            assert api.post("/refresh/", {"token": text}).status_code == 400
+        assert not sessions.live_sessions(anna.pk).exists()
+
+
+@pytest.mark.parametrize("handler", [jwt_encode_handler, _encode_more, _encode])
+def test_inactive_users_get_nothing_whatever_the_backend_says(
+    api: APIClient, anna: Any, handler: Any
+) -> None:
+    anna.is_active = False
+    anna.save()
+    backend = "django.contrib.auth.backends.AllowAllUsersModelBackend"
+    with override_settings(JWT_AUTH={"JWT_ENCODE_HANDLER": handler}, AUTHENTICATION_BACKENDS=[backend]):
+        assert api.post("/auth/", {"username": "anna", "password": PASSWORD}).status_code == 400
+
+
+@override_settings(JWT_AUTH={"JWT_PAYLOAD_HANDLER": _change_the_password, "JWT_ENCODE_HANDLER": _encode_more})
+def test_a_race_with_a_new_password_is_lost_with_a_handler_around_ours_too(
+    api: APIClient, anna: AbstractBaseUser
+) -> None:
+    assert api.post("/auth/", {"username": "anna", "password": PASSWORD}).status_code == 400
+    assert not sessions.live_sessions(anna.pk).exists()
+
+
+def _read_anything(token: str) -> dict[str, Any]:
+    return {"username": "anna"}
+
+
+@override_settings(JWT_AUTH={"JWT_DECODE_HANDLER": _read_anything})
+def test_tokens_of_a_kind_that_the_project_alone_knows(api: APIClient, anna: AbstractBaseUser) -> None:
+    assert me(api, "opaque").json()["pk"] == anna.pk
+
+
+def test_a_name_that_nobody_has_is_nobody(anna: AbstractBaseUser) -> None:
+    """Its ``user_id`` is asked only where there is no name, and has to agree where there is one."""
+    bob = make_user("bob")
+    for payload in ({"username": "gone", "user_id": bob.pk}, {"username": "anna", "user_id": bob.pk}):
+        with pytest.raises(ValueError, match="no active user"):
+            jwt_encode_handler(payload)
+
+
 @override_settings(JWT_AUTH={"JWT_AUTH_COOKIE": "jwt"})
-def test_a_client_that_is_no_browser_gets_the_token_in_the_body_alone(anna: AbstractBaseUser) -> None:
+@pytest.mark.parametrize("header", [{}, {"HTTP_ORIGIN": "https://app.example"}])
+def test_who_may_not_get_the_cookie_gets_the_token_in_the_body_alone(
+    anna: AbstractBaseUser, header: dict[str, str]
+) -> None:
+    """Phones, services, and pages of other origins; a balancer's cookie makes no browser of them."""
     api = APIClient(enforce_csrf_checks=True)
-    answer = api.post("/auth/", {"username": "anna", "password": PASSWORD})
-    assert (answer.status_code, dict(answer.cookies)) == (200, {})
-    assert me(api, answer.json()["token"]).status_code == 200
-    api.cookies["other"] = "one"
-    assert api.post("/auth/", {"username": "anna", "password": PASSWORD}).status_code == 403
+    for _ in range(2):
+        answer = api.post("/auth/", {"username": "anna", "password": PASSWORD}, **header)
+        assert (answer.status_code, dict(answer.cookies)) == (200, {})
+        assert me(api, answer.json()["token"]).status_code == 200
+        api.cookies["balancer"] = "one"
+    api.cookies["jwt"] = "whatever"
+    assert api.post("/auth/", {"username": "anna", "password": PASSWORD}, **header).status_code == 403
 
 
 @override_settings(JWT_AUTH={"JWT_AUTH_COOKIE": "jwt"}, TESSERA={"COOKIE_SAMESITE": "Strict"})

@@ -18,7 +18,12 @@ from django.utils.functional import SimpleLazyObject
 from rest_framework.test import APIClient
 from rest_framework_simplejwt import authentication, legacy, models, serializers, tokens
 from rest_framework_simplejwt.backends import TokenBackend
-from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
+from rest_framework_simplejwt.exceptions import (
+    ExpiredTokenError,
+    TokenBackendError,
+    TokenBackendExpiredToken,
+    TokenError,
+)
 from rest_framework_simplejwt.models import TokenUser
 from rest_framework_simplejwt.serializers import (
     TokenBlacklistSerializer,
@@ -304,6 +309,17 @@ def test_a_life_can_be_shortened_and_not_lengthened(anna: AbstractBaseUser) -> N
     with pytest.raises(ImproperlyConfigured, match="REFRESH_TOKEN_LIFETIME"):
         RefreshToken.for_user(anna).set_exp(lifetime=timedelta(days=20))
     with pytest.raises(ImproperlyConfigured, match="REFRESH_TOKEN_LIFETIME"):
+        RefreshToken.for_user(anna).set_exp("refresh_exp")
+    token = RefreshToken.for_user(anna)
+    token.set_exp(lifetime=timedelta(hours=2))
+    assert AccessToken(str(token.access_token))
+    assert abs(RefreshToken(str(token))["exp"] - time.time() - 7200) < 5
+    assert abs(
+        sessions.live_sessions(anna.pk)[0].expires_at - timezone.now() - timedelta(hours=2)
+    ) < timedelta(seconds=5)
+    token.set_exp(lifetime=timedelta(hours=3))
+    assert abs(token["exp"] - time.time() - 7200) < 5  # for good
+    with pytest.raises(ImproperlyConfigured, match="REFRESH_TOKEN_LIFETIME"):
         RefreshToken.for_user(anna)["exp"] = 2**31
 
 
@@ -316,7 +332,7 @@ def test_lifetimes_are_those_in_force(anna: AbstractBaseUser) -> None:
 
 
 def test_a_refresh_token_of_another_life_is_refused_at_once() -> None:
-    with pytest.raises(ImproperlyConfigured, match="REFRESH_TOKEN_LIFETIME holds for all"):
+    with pytest.raises(ImproperlyConfigured, match="REFRESH_TOKEN_LIFETIME, which holds for all"):
         type("RememberMe", (RefreshToken,), {"lifetime": timedelta(days=300)})
 
 
@@ -842,6 +858,44 @@ def test_a_scope_is_a_scope(api: APIClient, anna: AbstractBaseUser) -> None:
     assert refresh(api, simplejwt_token(anna, scope="x" * 300)).status_code == 200
 
 
+def test_a_claim_that_says_what_it_will_say_is_no_mistake(api: APIClient, anna: AbstractBaseUser) -> None:
+    token = RefreshToken.for_user(anna)
+    token["sub"], token["iss"], token["aud"] = str(anna.pk), "drf-tessera", "drf-tessera"
+    claims = me(api, token.access_token).json()["claims"]
+    assert (claims["sub"], claims["iss"], claims["aud"]) == (str(anna.pk), "drf-tessera", "drf-tessera")
+    assert refresh(api, str(token)).status_code == 200
+
+
+@pytest.mark.parametrize("scope", ["\ud800", "\0", 'a"b', " a", "a  b", ""])
+def test_a_scope_that_is_none_is_left_out(api: APIClient, anna: AbstractBaseUser, scope: str) -> None:
+    body = refresh(api, simplejwt_token(anna, scope=scope)).json()
+    assert "scope" not in me(api, body["access"]).json()["claims"]
+
+
+def test_a_cookie_that_is_not_there_is_no_server_error(anna: AbstractBaseUser) -> None:
+    for raw in (None, 5):
+        with pytest.raises(TokenError):
+            RefreshToken.rotate(raw)
+        with pytest.raises(TokenError):
+            legacy.exchange(raw)
+
+
+class Both(BlacklistMixin, AccessToken):
+    """What many a project has written."""
+
+
+@pytest.mark.parametrize("kind", [RefreshToken, UntypedToken, SlidingToken, dict])
+def test_no_other_class_lets_refresh_tokens_in(api: APIClient, anna: AbstractBaseUser, kind: type) -> None:
+    old, mine = simplejwt_token(anna), RefreshToken.for_user(anna)
+    with override_settings(SIMPLE_JWT={"AUTH_TOKEN_CLASSES": (Both, kind)}):
+        assert me(api, mine.access_token).status_code == 200
+        assert me(api, old).status_code == me(api, mine).status_code == 401
+    with override_settings(SIMPLE_JWT={"AUTH_TOKEN_CLASSES": (kind,)}):
+        assert me(api, mine.access_token).status_code == 401
+    with pytest.raises(ImproperlyConfigured):
+        type("Neither", (AccessToken, RefreshToken), {"token_type": "access"})
+
+
 @pytest.mark.parametrize("claim", ["sid", "amr", "cnf", "client_id", "iss", "aud", "sub", "nbf", "auth_time"])
 def test_a_claim_that_says_something_else_here_is_refused_at_once(anna: AbstractBaseUser, claim: str) -> None:
     for token in (RefreshToken.for_user(anna), AccessToken.for_user(anna)):
@@ -979,7 +1033,7 @@ def test_a_mistake_in_get_token_is_not_told_as_a_wrong_password(
         pytest.raises(ProjectError, match="8192 is the limit"),
     ):
         api.post("/api/token/", credentials)
-    assert sessions.live_sessions(anna.pk).count() == 1  # of the first, which failed inside of get_token
+    assert not sessions.live_sessions(anna.pk).exists()  # nobody holds the tokens of those that were begun
     with override_settings(SIMPLE_JWT={"TOKEN_OBTAIN_SERIALIZER": f"{__name__}.QuotaSerializer"}):
         assert api.post("/api/token/", credentials).json()["detail"] == "too many devices"
 
@@ -1057,12 +1111,15 @@ def test_names_that_projects_import(anna: AbstractBaseUser) -> None:
     token = RefreshToken.for_user(anna)
     assert token.token_backend is token.get_token_backend() is token_backend
     assert TokenBackend(algorithm="HS256").decode(str(token.access_token))["user_id"] == str(anna.pk)
-    assert TokenBackend("HS256", settings.SECRET_KEY).decode(str(token.access_token))
+    assert TokenBackend("HS256", settings.SECRET_KEY, settings.SECRET_KEY).decode(str(token.access_token))
     with pytest.raises(ImproperlyConfigured, match="signing_key"):
         TokenBackend("HS256", "another key")
-    with pytest.raises(Exception, match="without verification"):
-        TokenBackend(algorithm="HS256").decode(str(token.access_token), verify=False)
-    assert issubclass(type("Mine", (BlacklistMixin, Token), {"token_type": "refresh"}), RefreshToken)
+    assert TokenBackend(algorithm="HS256").decode(str(token.access_token), verify=False)
+    with pytest.raises(TokenBackendError):
+        TokenBackend(algorithm="HS256").decode(simplejwt_token(anna, "access", key="k" * 40), verify=False)
+    with pytest.raises(TokenBackendExpiredToken):
+        TokenBackend().decode(simplejwt_token(anna, "access", exp=1))
+    assert type("Mine", (BlacklistMixin, RefreshToken), {}).for_user(anna)
     assert tokens.AuthUser is models.AuthUser is authentication.AuthUser is serializers.AuthUser
 
 

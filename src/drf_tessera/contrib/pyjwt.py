@@ -47,7 +47,7 @@ def decode(
         jwt.InvalidTokenError: in one of its kinds, and nothing else whatever was sent. All have expired
             once ``FORMER_TOKENS_UNTIL`` has come.
     """
-    if not get_settings().takes_former_tokens():
+    if not get_settings().takes_former_tokens:
         raise jwt.ExpiredSignatureError("Tokens of this kind are not taken any more.")
     options: Options = {
         "require": ["exp"],

@@ -122,15 +122,18 @@ def translate_error(exc: Exception) -> Exception:
     """Name errors of ours, of Django and of Python as REST framework does; others go on as they are."""
     if isinstance(exc, TesseraError):
         return to_api_exception(exc)
-    if isinstance(exc, Http404):
-        return drf.NotFound()
-    if isinstance(exc, PermissionDenied):
-        return drf.PermissionDenied()
-    if isinstance(exc, SuspiciousOperation):
-        return drf.ParseError("The request cannot be read.")
-    if isinstance(exc, RecursionError):
-        return drf.ParseError("The body is nested too deeply.")
-    return exc
+    found: Exception = exc
+    if isinstance(exc, drf.APIException):
+        pass  # also a LateRefusal, which is a SuspiciousOperation besides
+    elif isinstance(exc, Http404):
+        found = drf.NotFound()
+    elif isinstance(exc, PermissionDenied):
+        found = drf.PermissionDenied()
+    elif isinstance(exc, SuspiciousOperation):
+        found = drf.ParseError("The request cannot be read.")
+    elif isinstance(exc, RecursionError):
+        found = drf.ParseError("The body is nested too deeply.")
+    return found
 
 
 def _describe(exc: drf.APIException) -> Any:

@@ -19,7 +19,7 @@ from drf_tessera.rest.errors import to_api_exception, to_late_refusal
 from drf_tessera.users import find_user, find_user_by_name
 from drf_tessera.verdicts import refuse_names
 from rest_framework_jwt.settings import api_settings
-from rest_framework_jwt.utils import OwnClaims, explain
+from rest_framework_jwt.utils import OwnClaims, decode_token, explain, is_owner
 
 if apps.ready and not apps.is_installed("drf_tessera"):
     raise ImproperlyConfigured(
@@ -43,7 +43,7 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
             return None
         raw = value.decode("ascii", "replace") if isinstance(value, bytes) else value
         try:
-            payload = api_settings.JWT_DECODE_HANDLER(raw)
+            payload = decode_token(raw)
         except jwt.InvalidTokenError as error:
             raise _refuse(*explain(error)) from None
         except (Refusal, TemporarilyUnavailable) as error:
@@ -65,20 +65,11 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
         if not username:
             raise _refuse("Invalid payload.", "token_claim_invalid")
         user = find_user_by_name(username)
-        if user is None or not _is_owner(user, payload):
+        if user is None or not is_owner(user, payload):
             raise _refuse("Invalid signature.", "user_gone")
         if not user.is_active:
             raise _refuse("User account is disabled.", "user_inactive")
         return user
-
-
-def _is_owner(user: AbstractBaseUser, payload: dict[str, Any]) -> bool:
-    """Tell whether a payload's ``user_id`` agrees: a name may be somebody else's by now."""
-    named = api_settings.JWT_PAYLOAD_GET_USER_ID_HANDLER(payload)
-    # A payload of the project's own making may say something else by it, unless it chooses the key.
-    ours = api_settings.uses_default("JWT_PAYLOAD_HANDLER")
-    binding = ours or api_settings.JWT_GET_USER_SECRET_KEY is not None
-    return named is None or not binding or str(named) == str(user.pk)
 
 
 class JSONWebTokenAuthentication(BaseJSONWebTokenAuthentication):

@@ -15,18 +15,17 @@ from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 
 from drf_tessera import sessions
-from drf_tessera.adoption import LATEST, Predecessor, adopt, name_token
-from drf_tessera.exceptions import LoginFailed, Refusal, SessionEnded
-from drf_tessera.inspection import sign_access_token
+from drf_tessera.adoption import Predecessor, adopt, name_token
+from drf_tessera.exceptions import LoginFailed, Refusal, SessionEnded, UserInactive
 from drf_tessera.login import prove
 from drf_tessera.rest.throttling import count_proxies
-from drf_tessera.tokens import Login, read_refresh_token, to_timestamp
+from drf_tessera.tokens import LATEST, Login, read_refresh_token, to_timestamp
 from drf_tessera.transports import describe_client
 from drf_tessera.users import load_user
 from drf_tessera.verdicts import refuse_names
 from rest_framework_jwt.authentication import JSONWebTokenAuthentication
 from rest_framework_jwt.settings import api_settings
-from rest_framework_jwt.utils import OwnClaims, explain, select_claims, start_session
+from rest_framework_jwt.utils import OwnClaims, decode_token, encoding_for, explain
 
 
 class _Serializer(serializers.Serializer[Any]):
@@ -57,11 +56,11 @@ class JSONWebTokenSerializer(_Serializer):
         client = None if request is None else describe_client(request, proxies=count_proxies())
 
         def start(user: AbstractBaseUser) -> str:
-            payload = api_settings.JWT_PAYLOAD_HANDLER(user)
-            if api_settings.uses_default("JWT_ENCODE_HANDLER"):
-                # Of this very user, whose password was checked: by its name it could be another's by now.
-                return start_session(user, payload, client)
-            return str(api_settings.JWT_ENCODE_HANDLER(payload))
+            if not user.is_active:
+                raise UserInactive
+            # For this very user, whose password was checked: by its name it could be another's by now.
+            with encoding_for(user, client=client):
+                return str(api_settings.JWT_ENCODE_HANDLER(api_settings.JWT_PAYLOAD_HANDLER(user)))
 
         named = {name: attrs[name] for name in (self.username_field, "password")}
         try:
@@ -84,9 +83,11 @@ class VerificationBaseSerializer(_Serializer):
     def _check_payload(self, token: str) -> dict[str, Any]:
         """Verify a token and give its claims."""
         try:
-            return api_settings.JWT_DECODE_HANDLER(token)  # type: ignore[no-any-return]  # a setting
+            return decode_token(token)
         except jwt.InvalidTokenError as error:
             self._refuse(*explain(error))
+        except Refusal as error:
+            self._refuse(error.detail, error.code)
 
     def _check_user(self, payload: dict[str, Any]) -> AbstractBaseUser:
         """Give the user of a verified payload, loaded."""
@@ -123,14 +124,13 @@ class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
             self._refuse("orig_iat field is required.", "refresh_invalid")
         if time.time() > payload["orig_iat"] + _count_seconds(api_settings.JWT_REFRESH_EXPIRATION_DELTA):
             self._refuse("Refresh has expired.", "session_expired")
-        fresh = {**api_settings.JWT_PAYLOAD_HANDLER(user), "orig_iat": began}
-        if not api_settings.uses_default("JWT_ENCODE_HANDLER"):
-            return {"token": api_settings.JWT_ENCODE_HANDLER(fresh), "user": user}
         try:
             login = self._find_session(user, payload, attrs["token"])
         except Refusal as error:
             self._refuse(error.detail, error.code)
-        return {"token": sign_access_token(login, select_claims(fresh)), "user": user}
+        with encoding_for(user, login=login):
+            fresh = {**api_settings.JWT_PAYLOAD_HANDLER(user), "orig_iat": began}
+            return {"token": api_settings.JWT_ENCODE_HANDLER(fresh), "user": user}
 
     @sensitive_variables()
     def _find_session(self, user: AbstractBaseUser, payload: dict[str, Any], raw: str) -> Login:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -23,6 +25,7 @@ from drf_tessera.revocation import check_session
 from drf_tessera.tokens import (
     REGISTERED_CLAIMS,
     AccessToken,
+    Login,
     read_refresh_token,
     recall_access_token,
     verify_access_token,
@@ -82,24 +85,68 @@ def select_claims(payload: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in payload.items() if name not in REGISTERED_CLAIMS}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occasion:
+    """What a token is made for: a login of ``user``, or one more token of ``login``."""
+
+    user: AbstractBaseUser
+    client: sessions.Client | None = None
+    login: Login | None = None
+
+
+_occasion: ContextVar[Occasion | None] = ContextVar("rest_framework_jwt_occasion", default=None)
+
+
+@contextmanager
+def encoding_for(user: AbstractBaseUser, **known: Any) -> Iterator[None]:
+    """Say what the next tokens are for, also to a project's handler that calls :func:`jwt_encode_handler`."""
+    mark = _occasion.set(Occasion(user=user, **known))
+    try:
+        yield
+    finally:
+        _occasion.reset(mark)
+
+
 @sensitive_variables()
 def jwt_encode_handler(payload: Mapping[str, Any]) -> str:
     """Start a session for the payload's user and give its access token, so that it can be ended.
 
-    Whose it is says the user name, as it does in a token; where there is none, ``user_id``.
+    Whose it is says the user name, as it does in a token; where there is none, ``user_id``. In a login it is
+    for the very user whose password was checked, and in a refresh for the same session.
 
     Raises:
         ValueError: the payload names no active user.
         ProjectError: it has what no token here can have; see :func:`start_session`.
     """
-    user = find_user_by_name(api_settings.JWT_PAYLOAD_GET_USERNAME_HANDLER(payload))
-    user = user or find_user_by("pk", api_settings.JWT_PAYLOAD_GET_USER_ID_HANDLER(payload))
+    occasion = _occasion.get()
+    if occasion is not None:
+        if occasion.login is not None:
+            return sign_access_token(occasion.login, select_claims(payload))
+        return start_session(occasion.user, payload, occasion.client)
+    user = _find_owner(payload)
     if user is None:
         raise ValueError(NOBODY)
     try:
         return start_session(user, payload)
     except Refusal as error:
         raise ValueError(NOBODY) from error
+
+
+def _find_owner(payload: Mapping[str, Any]) -> AbstractBaseUser | None:
+    username = api_settings.JWT_PAYLOAD_GET_USERNAME_HANDLER(payload)
+    if not username:
+        return find_user_by("pk", api_settings.JWT_PAYLOAD_GET_USER_ID_HANDLER(payload))
+    user = find_user_by_name(username)
+    return user if user is not None and is_owner(user, payload) else None
+
+
+def is_owner(user: AbstractBaseUser, payload: Mapping[str, Any]) -> bool:
+    """Tell whether a payload's ``user_id`` agrees: a name may be somebody else's by now."""
+    named = api_settings.JWT_PAYLOAD_GET_USER_ID_HANDLER(payload)
+    # A payload of the project's own making may say something else by it, unless it chooses the key.
+    ours = api_settings.uses_default("JWT_PAYLOAD_HANDLER")
+    binding = ours or api_settings.JWT_GET_USER_SECRET_KEY is not None
+    return named is None or not binding or str(named) == str(user.pk)
 
 
 @sensitive_variables()
@@ -142,9 +189,26 @@ def _read_expiry(payload: Mapping[str, Any]) -> int:
 class OwnClaims(dict[str, Any]):
     """The claims of a token of drf-tessera, which says by itself whose it is."""
 
-    def __init__(self, token: AccessToken) -> None:
-        super().__init__((name, token[name]) for name in token.claims)
+    def __init__(self, token: AccessToken, claims: Mapping[str, Any] | None = None) -> None:
+        super().__init__(claims if claims is not None else {name: token[name] for name in token.claims})
         self.token = token
+
+
+@sensitive_variables()
+def decode_token(raw: str) -> dict[str, Any]:
+    """Verify a token by ``JWT_DECODE_HANDLER``, which may have made another dict of one of ours.
+
+    Raises:
+        jwt.InvalidTokenError: in one of its kinds.
+        Refusal: the session of a token of ours has ended.
+    """
+    payload: dict[str, Any] = api_settings.JWT_DECODE_HANDLER(raw)
+    if isinstance(payload, OwnClaims) or is_foreign(raw):
+        return payload
+    try:
+        return OwnClaims(_verify_own(raw), payload)
+    except TokenError:
+        return payload  # of a kind that the project's handler alone knows
 
 
 @sensitive_variables()

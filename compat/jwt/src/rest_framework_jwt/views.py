@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
+from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,7 +13,8 @@ from rest_framework.views import APIView
 
 from drf_tessera.conf import get_settings
 from drf_tessera.cookies import is_secure
-from drf_tessera.csrf import check_site, is_browser
+from drf_tessera.csrf import check_site
+from drf_tessera.exceptions import CsrfFailed
 from drf_tessera.rest.errors import translate_error
 from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle
 from drf_tessera.rest.views import TokenView
@@ -48,12 +50,26 @@ class JSONWebTokenAPIView(TokenView):
         """Answer in the shapes of djangorestframework-jwt."""
         return APIView.handle_exception(self, translate_error(exc))
 
+    def _choose_cookie(self, request: HttpRequest) -> str | None:
+        """Give the name of the cookie, if it may be set.
+
+        Not for another site, which could log its visitors in as somebody else: it gets the token in the body
+        alone, which it cannot read. So do clients that are no browsers.
+        """
+        name: str | None = api_settings.JWT_AUTH_COOKIE
+        try:
+            if name:
+                check_site(request)
+        except CsrfFailed:
+            if name in request.COOKIES:
+                raise
+            return None
+        return name
+
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Do what the serializer says."""
-        name = api_settings.JWT_AUTH_COOKIE if is_browser(request._request) else None  # others have the body
-        if name:
-            check_site(request._request)  # else another site could log its visitors in as somebody else
+        name = self._choose_cookie(request._request)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         token = serializer.object["token"]

@@ -18,7 +18,7 @@ from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidTok
 from rest_framework_simplejwt.models import AuthUser as AuthUser  # noqa: PLC0414 - projects import it here
 from rest_framework_simplejwt.models import TokenUser
 from rest_framework_simplejwt.settings import api_settings, list_header_types
-from rest_framework_simplejwt.tokens import AccessToken
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, UntypedToken
 
 
 class JWTAuthentication(authentication.BaseAuthentication):
@@ -73,7 +73,7 @@ class JWTAuthentication(authentication.BaseAuthentication):
             InvalidToken: no class takes it.
         """
         messages = []
-        for kind in api_settings.AUTH_TOKEN_CLASSES:
+        for kind in filter(is_access_class, api_settings.AUTH_TOKEN_CLASSES):
             try:
                 return kind(raw_token)  # type: ignore[no-any-return]  # a setting
             except TokenError as error:
@@ -128,6 +128,12 @@ class JWTStatelessUserAuthentication(JWTAuthentication):
 
 
 JWTTokenUserAuthentication = JWTStatelessUserAuthentication
+
+
+def is_access_class(kind: Any) -> bool:
+    """Tell whether a class takes access tokens, and no others: whatever else it would let in is refused."""
+    named = isinstance(kind, type) and issubclass(kind, AccessToken)
+    return named and not issubclass(kind, RefreshToken | UntypedToken)
 
 
 def default_user_authentication_rule(user: Any) -> bool:

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from django.core.exceptions import ImproperlyConfigured
 
 from drf_tessera.verdicts import refuse_names
-from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
+from rest_framework_simplejwt.exceptions import (
+    ExpiredTokenError,
+    TokenBackendError,
+    TokenBackendExpiredToken,
+    TokenError,
+)
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import UntypedToken
 
@@ -27,19 +32,23 @@ class TokenBackend:
         *args: Any,
         **kwargs: Any,
     ) -> None:
+        own = {api_settings.SIGNING_KEY, api_settings.VERIFYING_KEY}
+        known = {"algorithm": {api_settings.ALGORITHM}, "signing_key": own, "verifying_key": own}
         given = {"algorithm": algorithm, "signing_key": signing_key, "verifying_key": verifying_key}
         for name, value in given.items():
-            if value and value != getattr(api_settings, name.upper()):
+            if value and value not in known[name]:
                 raise ImproperlyConfigured(f"TokenBackend reads by the settings; leave {name} out.")
 
     def decode(self, token: str | bytes, verify: bool = True) -> dict[str, Any]:
-        """Verify a token and give its claims.
+        """Verify a token, whatever ``verify`` says, and give its claims.
 
         Raises:
-            TokenBackendError: it is not valid, or should not be verified.
+            TokenBackendError: it is not valid; ``TokenBackendExpiredToken`` if that is for its time alone.
         """
         try:
-            return UntypedToken(token, verify=verify).payload
+            return UntypedToken(token).payload
+        except ExpiredTokenError as error:
+            raise TokenBackendExpiredToken(str(error)) from error
         except TokenError as error:
             raise TokenBackendError(str(error)) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from drf_tessera.contrib.pyjwt import load_key
 from drf_tessera.routes import find_view_class, walk_views
 from drf_tessera.tokens import REGISTERED_CLAIMS
 from rest_framework_simplejwt import views
+from rest_framework_simplejwt.authentication import is_access_class
 from rest_framework_simplejwt.settings import IMPORT_STRINGS, SERIALIZERS, api_settings
 from rest_framework_simplejwt.tokens import SLIDING
 
@@ -35,7 +37,8 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     found += former.find_unloadable(PREFIX, api_settings, IMPORT_STRINGS | SERIALIZERS)
     found += [Error(text, hint=hint, id="tessera_simplejwt.E003") for text, hint in _list_refused(raw)]
     algorithm = str(raw.get("ALGORITHM", "HS256"))
-    found += former.find_bad_key(PREFIX, api_settings, "VERIFYING_KEY", partial(load_key, algorithm))
+    if not algorithm.startswith("HS"):  # else nothing reads it
+        found += former.find_bad_key(PREFIX, api_settings, "VERIFYING_KEY", partial(load_key, algorithm))
     idle = sorted(key for key in raw if str(key).startswith("SLIDING_"))
     if raw.get("BLACKLIST_AFTER_ROTATION") is False:
         idle.append("BLACKLIST_AFTER_ROTATION")
@@ -71,6 +74,9 @@ def _list_refused(raw: Mapping[str, Any]) -> list[tuple[str, str]]:
         found.append((text, "Leave it out, and activate whoever should get in."))
     if "SlidingToken" in str(raw.get("AUTH_TOKEN_CLASSES")):
         found.append(("SIMPLE_JWT['AUTH_TOKEN_CLASSES'] has SlidingToken.", SLIDING))
+    elif not all(map(is_access_class, _load_classes())):
+        text = "SIMPLE_JWT['AUTH_TOKEN_CLASSES'] has a class that is no AccessToken; it is passed over."
+        found.append((text, "Derive it from rest_framework_simplejwt.tokens.AccessToken."))
     claim, field = str(raw.get("USER_ID_CLAIM")), str(raw.get("USER_ID_FIELD", "id"))
     names = {"pk"} | {name for it in get_user_model()._meta.fields for name in (it.name, it.attname)}
     if field not in names:
@@ -84,6 +90,13 @@ def _list_refused(raw: Mapping[str, Any]) -> list[tuple[str, str]]:
         text = f"SIMPLE_JWT['ALGORITHM'] is {algorithm!r} without SIGNING_KEY and VERIFYING_KEY."
         found.append((text, "Give both, in PEM. A service that only verifies stays on the original."))
     return found
+
+
+def _load_classes() -> list[Any]:
+    found = None
+    with suppress(ImportError, ValueError):  # which are reported elsewhere
+        found = api_settings.AUTH_TOKEN_CLASSES
+    return found if isinstance(found, list) else []
 
 
 def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -15,10 +17,10 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
-from drf_tessera.adoption import LATEST, Predecessor, adopt, adopt_many, is_foreign, name_token
+from drf_tessera.adoption import Predecessor, adopt, adopt_many, is_foreign, name_token
 from drf_tessera.contrib import pyjwt
 from drf_tessera.models import SCOPE_LENGTH
-from drf_tessera.tokens import REGISTERED_CLAIMS, Login, read_refresh_token
+from drf_tessera.tokens import LATEST, REGISTERED_CLAIMS, Login, is_scope, read_refresh_token
 from drf_tessera.users import find_user_by
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.settings import api_settings
@@ -90,12 +92,14 @@ def find_user(claims: dict[str, Any]) -> AbstractBaseUser | None:
 
 
 @sensitive_variables()
-def exchange(raw: str) -> str:
+def exchange(raw: Any) -> str:
     """Give the refresh token of ours that stands for one of simplejwt's; what is ours already stays.
 
     Raises:
         TokenError: it is not valid, blacklisted, or its user is gone.
     """
+    if not isinstance(raw, str):  # a cookie that is not there
+        raise TokenError("Token is invalid")
     if not is_foreign(raw):
         return raw
     claims = decode(raw, "refresh")
@@ -125,7 +129,7 @@ def make_predecessor(claims: dict[str, Any], jti: str) -> Predecessor:
     if api_settings.TOKEN_TYPE_CLAIM:
         kept[api_settings.TOKEN_TYPE_CLAIM] = "access"
     expires, issued = int(claims["exp"]), claims.get("iat")
-    issued = int(issued) if isinstance(issued, int | float) and 0 <= issued <= LATEST else expires
+    issued = int(issued) if isinstance(issued, int | float) and 0 <= issued <= LATEST else 0
     leeway, scope = api_settings.LEEWAY or 0, claims.get("scope")
     seconds = leeway.total_seconds() if isinstance(leeway, timedelta) else leeway
     return Predecessor(
@@ -134,7 +138,7 @@ def make_predecessor(claims: dict[str, Any], jti: str) -> Predecessor:
         issued_at=issued,
         expires_at=expires + int(seconds),
         claims=kept,
-        scope=scope if isinstance(scope, str) and len(scope) <= SCOPE_LENGTH else "",
+        scope=str(scope) if is_scope(scope) and len(str(scope)) <= SCOPE_LENGTH else "",
     )
 
 
@@ -149,11 +153,32 @@ def is_blacklisted(jti: str) -> bool:
         return True
 
 
+_begun: ContextVar[list[UUID] | None] = ContextVar("rest_framework_simplejwt_begun", default=None)
+
+
+@contextmanager
+def all_or_nothing() -> Iterator[None]:
+    """End the sessions that the block began if it fails: nobody gets their tokens."""
+    begun: list[UUID] = []
+    mark = _begun.set(begun)
+    try:
+        yield
+    except Exception:
+        for session_id in begun:
+            sessions.revoke(session_id)
+        raise
+    finally:
+        _begun.reset(mark)
+
+
 def note_session(user: AbstractBaseUser, login: Login) -> Any:
     """Write a session's row into simplejwt's table, where the project has it: one for each session.
 
     Projects log somebody out everywhere by going through those rows.
     """
+    begun = _begun.get()
+    if begun is not None:
+        begun.append(login.session_id)
     if not apps.is_installed(BLACKLIST):
         return None
     values = {
@@ -180,7 +205,7 @@ def end_session(row: Any) -> None:
     old = Predecessor(
         package=PACKAGE,
         jti=row.jti,
-        issued_at=datetime_to_epoch(row.created_at or row.expires_at),
+        issued_at=datetime_to_epoch(row.created_at) if row.created_at else 0,
         expires_at=datetime_to_epoch(row.expires_at),
     )
     if row.token:

@@ -13,7 +13,7 @@ from rest_framework import serializers
 
 from drf_tessera import sessions
 from drf_tessera.conf import HEADER
-from drf_tessera.exceptions import ProjectError, Refusal
+from drf_tessera.exceptions import Refusal
 from drf_tessera.receivers import checking_password
 from drf_tessera.tokens import read_refresh_token
 from rest_framework_simplejwt import legacy
@@ -78,17 +78,14 @@ class TokenObtainPairSerializer(TokenObtainSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Log in."""
         data = super().validate(attrs)
-        try:
-            refresh = self.get_token(self.user)  # type: ignore[arg-type]  # refused above if it is None
-        except TokenError as error:
-            if error.refusal is None:
-                raise  # what get_token did besides
-            self._refuse()  # gone, deactivated, or given another password in this very moment
-        try:
+        with legacy.all_or_nothing():
+            try:
+                refresh = self.get_token(self.user)  # type: ignore[arg-type]  # refused above if it is None
+            except TokenError as error:
+                if error.refusal is None:
+                    raise  # what get_token did besides
+                self._refuse()  # gone, deactivated, or given another password in this very moment
             data["refresh"], data["access"] = str(refresh), str(refresh.access_token)
-        except ProjectError:
-            refresh.blacklist()  # nobody gets its tokens
-            raise
         if api_settings.UPDATE_LAST_LOGIN:
             update_last_login(None, self.user)  # type: ignore[arg-type]  # the same
         return data

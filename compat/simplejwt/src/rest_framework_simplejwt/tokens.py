@@ -20,7 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 from drf_tessera import inspection, sessions
 from drf_tessera import tokens as ours
 from drf_tessera.adoption import is_foreign
-from drf_tessera.conf import HEADER
+from drf_tessera.conf import HEADER, get_settings
 from drf_tessera.exceptions import Refusal
 from drf_tessera.revocation import check_session
 from drf_tessera.users import find_user_by, parse_sub
@@ -57,8 +57,8 @@ class Token:
             return
         if cls.token_type != next(kind.token_type for kind in cls.__mro__[1:] if issubclass(kind, Token)):
             raise ImproperlyConfigured(ONE_KIND)  # else it would pass for an access token
-        if issubclass(cls, RefreshToken) and "lifetime" in vars(cls):
-            raise ImproperlyConfigured(ONE_LIFETIME)
+        if issubclass(cls, RefreshToken) and ("lifetime" in vars(cls) or issubclass(cls, AccessToken)):
+            raise ImproperlyConfigured(ONE_KIND if issubclass(cls, AccessToken) else ONE_LIFETIME)
 
     def __init__(self, token: str | bytes | None = None, verify: bool = True) -> None:
         if not verify:
@@ -114,9 +114,9 @@ class Token:
         return self.payload[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        if key in TAKEN and key != api_settings.USER_ID_CLAIM:
+        if key in TAKEN and key != api_settings.USER_ID_CLAIM and value != self._find_registered(key):
             raise ImproperlyConfigured(f"The claim {key!r} says something else in every token here.")
-        if key == "scope" and not isinstance(value, str):
+        if key == "scope" and not ours.is_scope(value):
             raise ImproperlyConfigured("A scope is one text, its parts separated by spaces (RFC 6749, 3.3).")
         self.payload[key] = value
         self.token = None
@@ -166,6 +166,13 @@ class Token:
         """Say whose the token is, where it was not made by this package."""
         if api_settings.USER_ID_FIELD in {"id", "pk"}:
             self.payload.setdefault(api_settings.USER_ID_CLAIM, sub)
+
+    def _find_registered(self, claim: str) -> Any:
+        """Give what a claim that projects may not choose will be, where that is known now."""
+        login = getattr(self, "login", None) or getattr(getattr(self, "current", None), "login", None)
+        settings = get_settings()
+        known = {"iss": settings.issuer, "aud": settings.audience[0] if len(settings.audience) == 1 else None}
+        return {**known, "sub": login.sub if login else None}.get(claim)
 
     def outstand(self) -> None:
         """Do nothing: no row is written for each token."""
@@ -281,22 +288,33 @@ class RefreshToken(Token):
             raise ImproperlyConfigured(ONE_LIFETIME)
         super().__setitem__(key, value)
 
-    def set_exp(self, *args: Any, **kwargs: Any) -> None:
-        """Refuse: how long a session lives is said by the settings alone.
+    def set_exp(
+        self, claim: str = "exp", from_time: datetime | None = None, lifetime: timedelta | None = None
+    ) -> None:
+        """Let the session end earlier, for good, than the settings say.
 
         Raises:
-            ImproperlyConfigured: always.
+            ImproperlyConfigured: later than ``REFRESH_TOKEN_LIFETIME``, or another claim.
         """
-        raise ImproperlyConfigured(ONE_LIFETIME)
+        ends = (from_time or self.current_time) + (lifetime or self.lifetime)
+        latest = utils.aware_utcnow() + api_settings.REFRESH_TOKEN_LIFETIME + timedelta(seconds=1)
+        if claim != "exp" or ends > latest:
+            raise ImproperlyConfigured(ONE_LIFETIME)
+        current, until = self._stand(), utils.datetime_to_epoch(ends)
+        sessions.shorten(current.login.session_id, ours.from_timestamp(until))
+        shorter = replace(current.login, expires_at=min(until, current.login.expires_at))
+        self.current = replace(current, login=shorter)
+        self.payload["exp"] = shorter.expires_at
+        self.token = None
 
     @property
     def access_token(self) -> AccessToken:
         """An access token of the same session, with the claims of this one."""
         access = self.access_token_class()
+        access._take(self._stand())
         for claim, value in self.payload.items():
             if claim not in {*self.no_copy_claims, api_settings.TOKEN_TYPE_CLAIM, api_settings.JTI_CLAIM}:
                 access[claim] = value
-        access._take(self._stand())
         return access
 
     def find_user(self) -> AbstractBaseUser | None:
@@ -353,8 +371,8 @@ class RefreshToken(Token):
             raise TokenError("Token is blacklisted")
 
 
-BlacklistMixin = RefreshToken
-"""Every refresh token can be ended."""
+class BlacklistMixin:
+    """Adds nothing: every refresh token can be ended."""
 
 
 class UntypedToken(AccessToken):
@@ -389,7 +407,9 @@ ONE_KIND = (
 TAKEN = ours.REGISTERED_CLAIMS - {"iat", "exp", "jti", "scope"}
 """Claims that no project may set; ``scope`` may be set, and the rest is written anew at each signing."""
 BY_HAND = "Do not rotate by hand: RefreshToken.rotate(raw), or TokenRefreshSerializer."
-ONE_LIFETIME = "Refresh tokens have no lifetimes of their own here; REFRESH_TOKEN_LIFETIME holds for all."
+ONE_LIFETIME = (
+    "No refresh token lives longer than REFRESH_TOKEN_LIFETIME, which holds for all: make that longer."
+)
 SLIDING = (
     "Sliding tokens are not served here: each request would carry what renews itself. Use the pair: "
     "TokenObtainPairView and TokenRefreshView."

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand
 from django.utils.module_loading import import_string
 
@@ -36,7 +38,7 @@ class Command(BaseCommand):
         found = [*_judge_settings(), *_judge_classes()]
         try:
             found += _judge_urls()
-        except ImportError as error:
+        except (ImportError, ImproperlyConfigured) as error:
             self.stdout.write(self.style.ERROR(f"The urls cannot be read: {error}"))
             self.stdout.write("Run this once more when the new package is in the place of the old one.")
         for name, verdict in found:
@@ -74,6 +76,8 @@ def _find_parent(path: str) -> Finding | None:
     """Give the verdict on what a class of the project's own is derived from."""
     try:
         return _find_kind(import_string(path))
+    except ImproperlyConfigured as error:
+        return path, Verdict(Kind.REFUSED, str(error))
     except ImportError:
         return None
 
@@ -105,4 +109,6 @@ def _judge_urls() -> Iterator[Finding]:
 def _load(framework: Mapping[str, Any]) -> list[Any]:
     """Give the classes that are judged with REST_FRAMEWORK already."""
     listed = framework.get("DEFAULT_AUTHENTICATION_CLASSES") or ()
-    return [import_string(item) if isinstance(item, str) else item for item in listed]
+    with suppress(ImportError, ImproperlyConfigured):
+        return [import_string(item) if isinstance(item, str) else item for item in listed]
+    return []

@@ -80,6 +80,6 @@ def _describe(row: Any) -> Predecessor:
         package=PACKAGE,
         jti=jti,
         # Without USE_TZ these moments are in UTC, and not in TIME_ZONE: simplejwt wrote them so.
-        issued_at=datetime_to_epoch(created or expires),
+        issued_at=datetime_to_epoch(created) if created else 0,
         expires_at=datetime_to_epoch(expires),
     )
