@@ -405,6 +405,21 @@ class TestHook:
         assert sessions.refresh(str(grant.refresh), now=NOW).outcome is Outcome.ROTATED
 
 
+class TestShorten:
+    def test_a_session_ends_earlier_for_good(self, anna: AbstractBaseUser) -> None:
+        grant, now = start(anna), timezone.now()
+        soon = now + timedelta(hours=1)
+        assert sessions.shorten(grant.session_id, soon) is True
+        assert sessions.shorten(grant.session_id, now + timedelta(hours=2)) is False
+        assert row(grant).expires_at == soon
+        assert sessions.refresh(grant.refresh or "", now=soon - timedelta(seconds=1)).refresh
+        with pytest.raises(SessionExpired):
+            sessions.refresh(grant.refresh or "", now=soon)
+
+    def test_nobody_s(self, anna: AbstractBaseUser) -> None:
+        assert sessions.shorten(uuid4(), timezone.now()) is False
+
+
 class TestRevoke:
     def test_tells_whether_it_changed_anything(self, anna: AbstractBaseUser) -> None:
         grant = start(anna)

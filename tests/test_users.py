@@ -500,5 +500,25 @@ def test_nobody_is_found_by_what_no_name_can_be(anna: AbstractBaseUser, name: ob
     assert find_user_by_name("anna") == anna
 
 
+class Numbers:
+    """A user model whose name is a number."""
+
+    DoesNotExist = User.DoesNotExist
+
+    class _default_manager:  # noqa: N801 - Django's own name
+        @staticmethod
+        def get_by_natural_key(name: object) -> Any:
+            if name in (True, 4711):
+                return User(username="4711")
+            raise OverflowError
+
+
+def test_a_name_may_be_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(users, "get_user_model", lambda: Numbers)
+    assert find_user_by_name(4711)
+    for other in (True, 10**30, 4711.0):
+        assert find_user_by_name(other) is None
+
+
 def test_somebody_is_found_by_any_column(anna: AbstractBaseUser) -> None:
     assert find_user_by("pk", anna.pk) == find_user_by("username", "anna") == anna

@@ -12,7 +12,7 @@ from rest_framework.test import APIRequestFactory
 
 from drf_tessera import exception_handler, exceptions
 from drf_tessera.exceptions import RefreshContended, SettingsError, TesseraError
-from drf_tessera.rest.errors import add_code, to_api_exception
+from drf_tessera.rest.errors import LateRefusal, add_code, to_api_exception
 from drf_tessera.rest.serializers import load_user_serializer
 from drf_tessera.rest.views import RefreshView
 
@@ -36,6 +36,7 @@ def answer(error: Exception) -> tuple[int, Any]:
         (drf.ValidationError({"a": ["no"]}), 400, "invalid_request"),
         (drf.APIException(["a", "b"]), 500, "error"),
         (RefreshContended(), 503, "refresh_contended"),
+        (LateRefusal({"detail": "gone", "code": "user_gone"}), 401, "user_gone"),
     ],
 )
 def test_every_error_has_a_detail_and_a_code(error: Exception, status: int, code: str) -> None:
