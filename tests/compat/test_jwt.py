@@ -20,7 +20,11 @@ from rest_framework.serializers import CharField
 from rest_framework.test import APIClient
 from rest_framework_jwt.authentication import JSONWebTokenAuthentication
 from rest_framework_jwt.checks import check_settings
-from rest_framework_jwt.serializers import JSONWebTokenSerializer, VerifyJSONWebTokenSerializer
+from rest_framework_jwt.serializers import (
+    JSONWebTokenSerializer,
+    RefreshJSONWebTokenSerializer,
+    VerifyJSONWebTokenSerializer,
+)
 from rest_framework_jwt.settings import api_settings
 from rest_framework_jwt.utils import jwt_decode_handler, jwt_encode_handler, jwt_payload_handler
 from rest_framework_jwt.views import ObtainJSONWebToken
@@ -90,7 +94,7 @@ def test_the_handlers_make_a_token_that_can_be_ended(api: APIClient, anna: Abstr
     for moment in (int(time.time()) + 86_400, "soon", float("nan"), True, timedelta(1), 10**400):
         with pytest.raises(ProjectError, match="make that longer"):
             jwt_encode_handler({**payload, "exp": moment})
-    assert Session.objects.count() == 3  # and none for that
+    assert sessions.live_sessions(anna.pk).count() == 3  # and none for that
     for nobody in ({}, {"user_id": "x"}, {"user_id": 10**30}, {"user_id": 999_999}):
         with pytest.raises(ValueError, match="no active user"):
             jwt_encode_handler(nobody)
@@ -560,12 +564,37 @@ def test_a_race_with_a_new_password_is_lost_with_a_handler_around_ours_too(
 
 
 def _read_anything(token: str) -> dict[str, Any]:
-    return {"username": "anna"}
+    return {"username": "anna", "orig_iat": 1_700_000_000}
 
 
-@override_settings(JWT_AUTH={"JWT_DECODE_HANDLER": _read_anything})
+@override_settings(
+    JWT_AUTH={
+        **ALLOW,
+        "JWT_DECODE_HANDLER": _read_anything,
+        "JWT_REFRESH_EXPIRATION_DELTA": timedelta(days=9999),
+    }
+)
 def test_tokens_of_a_kind_that_the_project_alone_knows(api: APIClient, anna: AbstractBaseUser) -> None:
     assert me(api, "opaque").json()["pk"] == anna.pk
+    assert api.post("/refresh/", {"token": "opaque"}).status_code == 200
+
+
+def _make_brief(user: Any) -> dict[str, Any]:
+    return {**jwt_payload_handler(user), "exp": int(time.time()) + 5}
+
+
+class ChoosyRefresh(RefreshJSONWebTokenSerializer):
+    def _check_payload(self, token: str) -> dict[str, Any]:
+        return dict(super()._check_payload(token))
+
+
+@override_settings(JWT_AUTH={**ALLOW, "JWT_PAYLOAD_HANDLER": _make_brief})
+def test_a_refresh_keeps_to_the_session_and_to_the_payloads_end(anna: AbstractBaseUser) -> None:
+    serializer = ChoosyRefresh(data={"token": jwt_encode_handler(_make_brief(anna))})
+    assert serializer.is_valid(), serializer.errors
+    fresh = jwt_decode_handler(serializer.object["token"])
+    assert fresh["exp"] <= time.time() + 6
+    assert fresh["sid"] == str(Session.objects.get().pk)
 
 
 def test_a_name_that_nobody_has_is_nobody(anna: AbstractBaseUser) -> None:

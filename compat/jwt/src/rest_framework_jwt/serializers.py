@@ -27,6 +27,8 @@ from rest_framework_jwt.authentication import JSONWebTokenAuthentication
 from rest_framework_jwt.settings import api_settings
 from rest_framework_jwt.utils import OwnClaims, decode_token, encoding_for, explain
 
+NO_LOGIN: Final = "Unable to log in with provided credentials."
+
 
 class _Serializer(serializers.Serializer[Any]):
     @property
@@ -66,8 +68,7 @@ class JSONWebTokenSerializer(_Serializer):
         try:
             user, token = prove(getattr(request, "_request", request), named, start)
         except LoginFailed as error:
-            text = "Unable to log in with provided credentials."
-            raise serializers.ValidationError(text, error.code) from None
+            raise serializers.ValidationError(NO_LOGIN, error.code) from None
         return {"token": token, "user": user}
 
 
@@ -136,6 +137,8 @@ class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
     def _find_session(self, user: AbstractBaseUser, payload: dict[str, Any], raw: str) -> Login:
         """Give the login of a token's session; a token of djangorestframework-jwt begins one."""
         if not isinstance(payload, OwnClaims):
+            payload = decode_token(raw)  # a subclass may have made another dict of it
+        if not isinstance(payload, OwnClaims):
             refresh_token = adopt(_describe(payload, raw), user)
             sessions.refresh(refresh_token)
             return read_refresh_token(refresh_token).login
@@ -151,7 +154,7 @@ def _describe(payload: dict[str, Any], raw: str) -> Predecessor:
         package="djangorestframework-jwt",
         jti=name_token(raw),
         issued_at=int(payload["orig_iat"]),
-        expires_at=int(payload["exp"]) + int(_count_seconds(api_settings.JWT_LEEWAY)),
+        expires_at=int(payload.get("exp", LATEST)) + int(_count_seconds(api_settings.JWT_LEEWAY)),
     )
 
 

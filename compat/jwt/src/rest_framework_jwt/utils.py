@@ -121,7 +121,7 @@ def jwt_encode_handler(payload: Mapping[str, Any]) -> str:
     occasion = _occasion.get()
     if occasion is not None:
         if occasion.login is not None:
-            return sign_access_token(occasion.login, select_claims(payload))
+            return _sign(occasion.login, payload)
         return start_session(occasion.user, payload, occasion.client)
     user = _find_owner(payload)
     if user is None:
@@ -144,9 +144,8 @@ def is_owner(user: AbstractBaseUser, payload: Mapping[str, Any]) -> bool:
     """Tell whether a payload's ``user_id`` agrees: a name may be somebody else's by now."""
     named = api_settings.JWT_PAYLOAD_GET_USER_ID_HANDLER(payload)
     # A payload of the project's own making may say something else by it, unless it chooses the key.
-    ours = api_settings.uses_default("JWT_PAYLOAD_HANDLER")
-    binding = ours or api_settings.JWT_GET_USER_SECRET_KEY is not None
-    return named is None or not binding or str(named) == str(user.pk)
+    loose = not api_settings.uses_default("JWT_PAYLOAD_HANDLER") and not api_settings.JWT_GET_USER_SECRET_KEY
+    return named is None or loose or str(named) == str(user.pk)
 
 
 @sensitive_variables()
@@ -159,16 +158,17 @@ def start_session(
         Refusal: the user may not log in (any more).
         ProjectError: the payload would outlive ``JWT_EXPIRATION_DELTA``, or has what cannot go into a token.
     """
-    ends = _read_expiry(payload)
     grant = sessions.start(user, client=client)
-    login = read_refresh_token(grant.refresh or "").login
     try:
-        return sign_access_token(
-            replace(login, expires_at=min(login.expires_at, ends)), select_claims(payload)
-        )
+        return _sign(read_refresh_token(grant.refresh or "").login, payload)
     except ProjectError:
         sessions.revoke(grant.session_id)  # nobody gets its token
         raise
+
+
+def _sign(login: Login, payload: Mapping[str, Any]) -> str:
+    ends = min(login.expires_at, _read_expiry(payload))
+    return sign_access_token(replace(login, expires_at=ends), select_claims(payload))
 
 
 def _read_expiry(payload: Mapping[str, Any]) -> int:
