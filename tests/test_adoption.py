@@ -155,7 +155,10 @@ def test_a_second_end_counts_from_then_on(anna: AbstractBaseUser) -> None:
     sessions.revoke_all(anna)
     with pytest.raises(SessionRevoked):
         adopt(make(), anna)
-    assert Session.objects.count() == 2  # what was closed, and the token that came and was refused
+    sessions.revoke_all(anna, now=timezone.now() - timedelta(hours=2))  # and is not taken back
+    with pytest.raises(SessionRevoked):
+        adopt(make(), anna)
+    assert Session.objects.count() == 1  # the note alone: what came and was refused left nothing
 
 
 @pytest.mark.usefixtures("expecting")
@@ -220,14 +223,17 @@ def test_a_token_of_the_very_second_is_closed(anna: AbstractBaseUser) -> None:
 def test_of_two_who_come_at_once_with_a_closed_token_none_gets_in(
     anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second finds the row of the first, before that has been ended, and refreshes."""
-    sessions.revoke_all(anna)
-    old, find, texts = make(), ledger.find_closings, []
+    """All were ended when the first had asked; the second finds its row before that ends, and refreshes."""
+    old, find, asked = make(), ledger.find_closings, []
 
     def come_between(users: Any) -> Any:
-        if not texts:
-            texts.append(adopt(old, anna))
-            assert sessions.refresh(texts[0]).refresh
+        asked.append(users)
+        if len(asked) == 1:
+            found = find(users)
+            ledger.close_former(anna, timezone.now())
+            return found
+        if len(asked) == 2:
+            assert sessions.refresh(adopt(old, anna)).refresh
         return find(users)
 
     monkeypatch.setattr(ledger, "find_closings", come_between)

@@ -416,6 +416,12 @@ class TestShorten:
         with pytest.raises(SessionExpired):
             sessions.refresh(grant.refresh or "", now=soon)
 
+    def test_not_once_its_tokens_have_been_used(self, anna: AbstractBaseUser) -> None:
+        """An access token that is out would outlive its session, and could not be ended."""
+        grant = start(anna)
+        sessions.refresh(grant.refresh or "")
+        assert sessions.shorten(grant.session_id, timezone.now() + timedelta(seconds=5)) is False
+
     def test_nobody_s(self, anna: AbstractBaseUser) -> None:
         assert sessions.shorten(uuid4(), timezone.now()) is False
 

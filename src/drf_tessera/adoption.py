@@ -26,7 +26,7 @@ from drf_tessera.conf import HEADER, get_settings
 from drf_tessera.exceptions import PasswordChanged, RefreshInvalid, SessionRevoked, UserGone
 from drf_tessera.jose.encoding import EncodingError, decode_base64url, decode_json_object
 from drf_tessera.keystore import ACCESS_TYPE
-from drf_tessera.models import Session
+from drf_tessera.models import Session, SessionQuerySet
 from drf_tessera.sessions import Reason, revoke
 from drf_tessera.tokens import (
     LATEST,
@@ -118,13 +118,9 @@ def adopt(old: Predecessor, user: AbstractBaseUser, *, transport: str = HEADER) 
         ProjectError: ``old`` has more claims than a refresh token can carry.
         TemporarilyUnavailable: the database is busy.
     """
-    login = _describe(old, user.pk, transport)
-    row, begun = _find_or_begin(old, user)
-    # Of a session that was there the end is its own. And asked last: the insert has waited for whoever is
-    # ending this user's sessions just now.
-    if begun and _is_closed(old, ledger.find_closings([user.pk]).get(user.pk)):
-        revoke(row.pk, reason=Reason.LOGOUT_ALL)
-        raise SessionRevoked
+    login, rows = _describe(old, user.pk, transport), ledger.select_sessions().filter(pk=old.session_id)
+    # Of a session that is there the end is its own.
+    row = rows.first() or _begin(old, user, rows)
     for secret in derive_secrets(old.name):
         if hmac.compare_digest(hash_secret(secret), bytes(row.secret_hash)):
             return write_refresh_token(login, rotation.START.generation, secret)
@@ -132,12 +128,14 @@ def adopt(old: Predecessor, user: AbstractBaseUser, *, transport: str = HEADER) 
 
 
 @sensitive_variables()
-def _find_or_begin(old: Predecessor, user: AbstractBaseUser) -> tuple[Session, bool]:
-    """Give the session that ``old`` begins, and whether it began just now."""
-    rows = ledger.select_sessions().filter(pk=old.session_id)
-    found = rows.first()
-    if found is not None:
-        return found, False
+def _begin(old: Predecessor, user: AbstractBaseUser, rows: SessionQuerySet) -> Session:
+    """Begin the session of ``old``, unless all sessions of its user were ended since it was issued.
+
+    That is asked before, so that none is begun, and once more behind the insert, which has waited for
+    whoever was ending them just then.
+    """
+    if _is_closed(old, ledger.find_closings([user.pk]).get(user.pk)):
+        raise SessionRevoked
     row = _make_row(old, user.pk)
     row.user = cast("Any", user)
     try:
@@ -148,8 +146,11 @@ def _find_or_begin(old: Predecessor, user: AbstractBaseUser) -> tuple[Session, b
         found = rows.first()
         if found is None:
             raise
-        return found, False
-    return row, True
+        return found
+    if _is_closed(old, ledger.find_closings([user.pk]).get(user.pk)):
+        revoke(row.pk, reason=Reason.LOGOUT_ALL)
+        raise SessionRevoked
+    return row
 
 
 def _is_closed(old: Predecessor, closing: datetime | None) -> bool:

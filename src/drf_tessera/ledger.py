@@ -265,7 +265,7 @@ def close_former(user: Any, now: datetime) -> None:
     As a session that has ended: of all that came before, under a key of its own. The row is kept for good,
     one for each such user: how long those tokens live their package knew alone.
     """
-    there = select_sessions().filter(pk=_name_closing(user.pk))
+    there = select_sessions().filter(pk=_name_closing(user.pk), revoked_at__lt=now)
     if persist(
         partial(there.update, revoked_at=now)
     ):  # written first: SQLite lets nobody read and then write

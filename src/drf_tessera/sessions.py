@@ -386,11 +386,12 @@ def revoke(
 
 
 def shorten(session_id: UUID, until: datetime) -> bool:
-    """Let a session end at ``until``, for good, if it would have lasted longer; tell whether it would.
+    """Let a session that has just begun end at ``until``, for good; tell whether it would have lasted longer.
 
-    Access tokens that are out live on until they expire.
+    Before its tokens are given out: an access token that outlives its session could not be ended. So not
+    once it has been refreshed.
     """
-    rows = ledger.select_sessions().filter(pk=session_id, expires_at__gt=until)
+    rows = ledger.select_sessions().filter(pk=session_id, expires_at__gt=until, rotated_at__isnull=True)
     return bool(ledger.persist(partial(rows.update, expires_at=until)))
 
 

@@ -180,7 +180,7 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_SIMPLEJWT}.tokens.Token.token_backend": _better("decode() verifies always; encode() is refused"),
     f"{_SIMPLEJWT}.tokens.Token.get_token_backend": _better("decode() verifies always; encode() is refused"),
     f"{_SIMPLEJWT}.tokens.Token.verify_token_type": _SAME,
-    f"{_SIMPLEJWT}.tokens.BlacklistMixin": _better("adds nothing: every refresh token can be ended"),
+    f"{_SIMPLEJWT}.tokens.BlacklistMixin": _better("ends the session of the token, of an access token too"),
     f"{_SIMPLEJWT}.tokens.AuthUser": _SAME,
     f"{_SIMPLEJWT}.authentication.AuthUser": _SAME,
     f"{_SIMPLEJWT}.serializers.AuthUser": _SAME,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import hmac
 import time
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
 import pytest
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.cache import cache
 from django.test import RequestFactory, override_settings
@@ -26,7 +28,12 @@ from rest_framework_jwt.serializers import (
     VerifyJSONWebTokenSerializer,
 )
 from rest_framework_jwt.settings import api_settings
-from rest_framework_jwt.utils import jwt_decode_handler, jwt_encode_handler, jwt_payload_handler
+from rest_framework_jwt.utils import (
+    encoding_for,
+    jwt_decode_handler,
+    jwt_encode_handler,
+    jwt_payload_handler,
+)
 from rest_framework_jwt.views import ObtainJSONWebToken
 
 from drf_tessera import sessions
@@ -677,3 +684,59 @@ def test_keys_may_be_objects_of_cryptography(api: APIClient, anna: AbstractBaseU
         assert read_settings()[1] == check_settings(None) == []
         old = jwt.encode({**jwt_payload_handler(anna)}, RSA, algorithm="RS256")
         assert me(api, old).status_code == me(api, obtain(api)).status_code == 200
+
+
+def _empty(token: str) -> dict[str, Any]:
+    jwt_decode_handler(token)
+    return {}
+
+
+def _as_bob(token: str) -> dict[str, Any]:
+    return {**jwt_decode_handler(token), "username": "bob", "user_id": None}
+
+
+def test_what_a_decode_handler_takes_out_counts(api: APIClient, anna: AbstractBaseUser) -> None:
+    bob, token = make_user("bob"), obtain(api)
+    with override_settings(JWT_AUTH={**ALLOW, "JWT_DECODE_HANDLER": _empty}):
+        assert me(api, token).status_code == 401
+        assert api.post("/verify/", {"token": token}).status_code == 400
+        assert api.post("/refresh/", {"token": token}).status_code == 400
+    with override_settings(JWT_AUTH={**ALLOW, "JWT_DECODE_HANDLER": _as_bob}):
+        assert me(api, token).json()["pk"] == bob.pk
+
+
+def _make_another(user: Any) -> dict[str, Any]:
+    other = type(user).objects.get(username="bob")
+    if other.pk == user.pk:
+        return jwt_payload_handler(user)
+    return {**jwt_payload_handler(user), "kiosk": jwt_encode_handler(jwt_payload_handler(other))}
+
+
+def _encode_another(payload: dict[str, Any]) -> str:
+    bob = get_user_model().objects.get(username="bob")
+    return jwt_encode_handler({**payload, "kiosk": jwt_encode_handler(jwt_payload_handler(bob))})
+
+
+@pytest.mark.parametrize(
+    "handlers", [{"JWT_PAYLOAD_HANDLER": _make_another}, {"JWT_ENCODE_HANDLER": _encode_another}]
+)
+def test_a_token_for_somebody_else_in_a_login_is_somebody_elses(
+    api: APIClient, anna: AbstractBaseUser, handlers: dict[str, Any]
+) -> None:
+    bob = make_user("bob")
+    with override_settings(JWT_AUTH={**ALLOW, **handlers}):
+        token = obtain(api)
+        fresh = api.post("/refresh/", {"token": token}).json()["token"]
+        for text in (token, fresh):
+            assert me(api, text).json()["pk"] == anna.pk
+            assert me(api, jwt_decode_handler(text)["kiosk"]).json()["pk"] == bob.pk
+
+
+def test_an_occasion_is_over_for_copies_of_its_context_too(anna: AbstractBaseUser) -> None:
+    bob = make_user("bob")
+    with encoding_for(bob):
+        context = copy_context()
+    token = context.run(jwt_encode_handler, jwt_payload_handler(anna))
+    assert jwt_decode_handler(token)["sub"] == str(anna.pk)
+    with pytest.raises(ValueError, match="no active user"):
+        context.run(jwt_encode_handler, {})

@@ -45,7 +45,7 @@ from rest_framework_simplejwt.views import TokenObtainPairView
 
 from drf_tessera import sessions
 from drf_tessera.conf import get_settings
-from drf_tessera.exceptions import ProjectError
+from drf_tessera.exceptions import ProjectError, TemporarilyUnavailable
 from drf_tessera.models import Session
 from drf_tessera.revocation import forget_feed
 from tests.compat.originals import simplejwt_token
@@ -311,14 +311,21 @@ def test_a_life_can_be_shortened_and_not_lengthened(anna: AbstractBaseUser) -> N
     with pytest.raises(ImproperlyConfigured, match="REFRESH_TOKEN_LIFETIME"):
         RefreshToken.for_user(anna).set_exp("refresh_exp")
     token = RefreshToken.for_user(anna)
+    for lifetime in (timedelta(0), timedelta(seconds=-1)):
+        with pytest.raises(ImproperlyConfigured, match="just made"):
+            token.set_exp(lifetime=lifetime)
     token.set_exp(lifetime=timedelta(hours=2))
     assert AccessToken(str(token.access_token))
     assert abs(RefreshToken(str(token))["exp"] - time.time() - 7200) < 5
     assert abs(
         sessions.live_sessions(anna.pk)[0].expires_at - timezone.now() - timedelta(hours=2)
     ) < timedelta(seconds=5)
-    token.set_exp(lifetime=timedelta(hours=3))
-    assert abs(token["exp"] - time.time() - 7200) < 5  # for good
+    for given in (token, RefreshToken(str(token))):  # what is out could not be ended when its session has
+        with pytest.raises(ImproperlyConfigured, match="just made"):
+            given.set_exp(lifetime=timedelta(hours=1))
+    access.set_exp(lifetime=timedelta(0))
+    with pytest.raises(TokenError):
+        AccessToken(str(access))
     with pytest.raises(ImproperlyConfigured, match="REFRESH_TOKEN_LIFETIME"):
         RefreshToken.for_user(anna)["exp"] = 2**31
 
@@ -851,6 +858,9 @@ def test_a_scope_is_a_scope(api: APIClient, anna: AbstractBaseUser) -> None:
         assert RefreshToken(fresh["refresh"])["scope"] == "read write"
     with pytest.raises(ImproperlyConfigured, match="one text"):
         token["scope"] = ["read"]
+    nothing = RefreshToken.for_user(anna)
+    nothing["scope"] = " ".join([])
+    assert "scope" not in me(api, nothing.access_token).json()["claims"]
     access = token.access_token
     access["scope"] = "read"
     assert me(api, access).json()["claims"]["scope"] == "read"
@@ -882,6 +892,49 @@ def test_a_cookie_that_is_not_there_is_no_server_error(anna: AbstractBaseUser) -
 
 class Both(BlacklistMixin, AccessToken):
     """What many a project has written."""
+
+
+def test_an_access_token_may_end_its_session_too(api: APIClient, anna: AbstractBaseUser) -> None:
+    refresh_token = RefreshToken.for_user(anna)
+    token = Both(str(refresh_token.access_token))
+    token.check_blacklist()
+    assert token.blacklist()[1]
+    with pytest.raises(TokenError, match="blacklisted"):
+        token.check_blacklist()
+    assert refresh(api, str(refresh_token)).status_code == 401
+    with pytest.raises(TokenError, match="no session"):
+        Both(simplejwt_token(anna, "access")).blacklist()
+
+
+class LookingSerializer(TokenObtainPairSerializer):
+    """Looks at another token, and fails."""
+
+    other = ""
+
+    @classmethod
+    def get_token(cls, user: Any) -> Any:
+        super().get_token(user)
+        RefreshToken(cls.other)
+        raise KeyError("x")
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_login_that_fails_ends_what_it_began_and_nothing_else(
+    api: APIClient, anna: AbstractBaseUser, bob: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch, busy: bool
+) -> None:
+    def fail(*args: object, **kwargs: object) -> bool:
+        raise TemporarilyUnavailable
+
+    monkeypatch.setattr(LookingSerializer, "other", simplejwt_token(bob))
+    if busy:
+        monkeypatch.setattr(legacy.sessions, "revoke", fail)
+    with (
+        override_settings(SIMPLE_JWT={"TOKEN_OBTAIN_SERIALIZER": f"{__name__}.LookingSerializer"}),
+        pytest.raises(KeyError),
+    ):
+        api.post("/api/token/", {"username": "anna", "password": PASSWORD})
+    assert sessions.live_sessions(bob.pk).count() == 1
+    assert sessions.live_sessions(anna.pk).count() == (1 if busy else 0)
 
 
 @pytest.mark.parametrize("kind", [RefreshToken, UntypedToken, SlidingToken, dict])
@@ -1119,7 +1172,7 @@ def test_names_that_projects_import(anna: AbstractBaseUser) -> None:
         TokenBackend(algorithm="HS256").decode(simplejwt_token(anna, "access", key="k" * 40), verify=False)
     with pytest.raises(TokenBackendExpiredToken):
         TokenBackend().decode(simplejwt_token(anna, "access", exp=1))
-    assert type("Mine", (BlacklistMixin, RefreshToken), {}).for_user(anna)
+    assert issubclass(RefreshToken, BlacklistMixin)
     assert tokens.AuthUser is models.AuthUser is authentication.AuthUser is serializers.AuthUser
 
 

@@ -85,13 +85,15 @@ def select_claims(payload: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in payload.items() if name not in REGISTERED_CLAIMS}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Occasion:
     """What a token is made for: a login of ``user``, or one more token of ``login``."""
 
     user: AbstractBaseUser
     client: sessions.Client | None = None
     login: Login | None = None
+    over: bool = False
+    """Also to whoever has a copy of the context, such as a task."""
 
 
 _occasion: ContextVar[Occasion | None] = ContextVar("rest_framework_jwt_occasion", default=None)
@@ -100,10 +102,12 @@ _occasion: ContextVar[Occasion | None] = ContextVar("rest_framework_jwt_occasion
 @contextmanager
 def encoding_for(user: AbstractBaseUser, **known: Any) -> Iterator[None]:
     """Say what the next tokens are for, also to a project's handler that calls :func:`jwt_encode_handler`."""
-    mark = _occasion.set(Occasion(user=user, **known))
+    occasion = Occasion(user=user, **known)
+    mark = _occasion.set(occasion)
     try:
         yield
     finally:
+        occasion.over = True
         _occasion.reset(mark)
 
 
@@ -119,7 +123,8 @@ def jwt_encode_handler(payload: Mapping[str, Any]) -> str:
         ProjectError: it has what no token here can have; see :func:`start_session`.
     """
     occasion = _occasion.get()
-    if occasion is not None:
+    named = api_settings.JWT_PAYLOAD_GET_USERNAME_HANDLER(payload)
+    if occasion and not occasion.over and (not named or str(named) == occasion.user.get_username()):
         if occasion.login is not None:
             return _sign(occasion.login, payload)
         return start_session(occasion.user, payload, occasion.client)
@@ -203,12 +208,15 @@ def decode_token(raw: str) -> dict[str, Any]:
         Refusal: the session of a token of ours has ended.
     """
     payload: dict[str, Any] = api_settings.JWT_DECODE_HANDLER(raw)
-    if isinstance(payload, OwnClaims) or is_foreign(raw):
+    if isinstance(payload, OwnClaims) or is_foreign(raw) or not isinstance(payload, Mapping):
         return payload
     try:
-        return OwnClaims(_verify_own(raw), payload)
+        own = OwnClaims(verify_own(raw))
     except TokenError:
         return payload  # of a kind that the project's handler alone knows
+    name = api_settings.JWT_PAYLOAD_GET_USERNAME_HANDLER
+    # What the handler takes out or puts in counts: by another name it is another's, by none nobody's.
+    return OwnClaims(own.token, payload) if name(payload) and name(payload) == name(own) else payload
 
 
 @sensitive_variables()
@@ -223,7 +231,7 @@ def jwt_decode_handler(token: str | bytes) -> dict[str, Any]:
     if is_foreign(raw):
         return decode_legacy(raw)
     try:
-        return OwnClaims(_verify_own(raw))
+        return OwnClaims(verify_own(raw))
     except TokenExpired as error:
         raise jwt.ExpiredSignatureError(error.detail) from error
     except Refusal as error:
@@ -242,7 +250,7 @@ def explain(error: jwt.InvalidTokenError) -> tuple[str, str]:
 
 
 @sensitive_variables()
-def _verify_own(raw: str) -> AccessToken:
+def verify_own(raw: str) -> AccessToken:
     """Verify an access token of drf-tessera, and that its session has not been ended.
 
     Raises:

@@ -19,6 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 from drf_tessera import sessions
 from drf_tessera.adoption import Predecessor, adopt, adopt_many, is_foreign, name_token
 from drf_tessera.contrib import pyjwt
+from drf_tessera.exceptions import TemporarilyUnavailable
 from drf_tessera.models import SCOPE_LENGTH
 from drf_tessera.tokens import LATEST, REGISTERED_CLAIMS, Login, is_scope, read_refresh_token
 from drf_tessera.users import find_user_by
@@ -29,6 +30,7 @@ from rest_framework_simplejwt.utils import (
     datetime_from_epoch,
     datetime_to_epoch,
     get_md5_hash_password,
+    logger,
 )
 
 PACKAGE: Final = "simplejwt"
@@ -165,10 +167,20 @@ def all_or_nothing() -> Iterator[None]:
         yield
     except Exception:
         for session_id in begun:
-            sessions.revoke(session_id)
+            try:
+                sessions.revoke(session_id)
+            except TemporarilyUnavailable:
+                logger.exception("The session %s, whose tokens nobody has, could not be ended.", session_id)
         raise
     finally:
         _begun.reset(mark)
+
+
+def note_begun(session_id: UUID) -> None:
+    """Remember a session for :func:`all_or_nothing`."""
+    begun = _begun.get()
+    if begun is not None:
+        begun.append(session_id)
 
 
 def note_session(user: AbstractBaseUser, login: Login) -> Any:
@@ -176,9 +188,6 @@ def note_session(user: AbstractBaseUser, login: Login) -> Any:
 
     Projects log somebody out everywhere by going through those rows.
     """
-    begun = _begun.get()
-    if begun is not None:
-        begun.append(login.session_id)
     if not apps.is_installed(BLACKLIST):
         return None
     values = {

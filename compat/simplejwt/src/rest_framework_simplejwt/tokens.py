@@ -51,6 +51,8 @@ class Token:
 
     token_type: ClassVar[str | None] = None
     lifetime: Any = None
+    kept_back = False
+    """Made just now, and nothing of it has been given out."""
 
     def __init_subclass__(cls) -> None:
         if cls.__module__ == __name__:
@@ -116,7 +118,7 @@ class Token:
     def __setitem__(self, key: str, value: Any) -> None:
         if key in TAKEN and key != api_settings.USER_ID_CLAIM and value != self._find_registered(key):
             raise ImproperlyConfigured(f"The claim {key!r} says something else in every token here.")
-        if key == "scope" and not ours.is_scope(value):
+        if key == "scope" and value != "" and not ours.is_scope(value):
             raise ImproperlyConfigured("A scope is one text, its parts separated by spaces (RFC 6749, 3.3).")
         self.payload[key] = value
         self.token = None
@@ -144,7 +146,7 @@ class Token:
     ) -> None:
         """Shorten the token's life. One that is longer than the settings say is refused when it is signed."""
         self.payload[claim] = utils.datetime_to_epoch(
-            (from_time or self.current_time) + (lifetime or self.lifetime)
+            (from_time or self.current_time) + (self.lifetime if lifetime is None else lifetime)
         )
         self.token = None
 
@@ -199,12 +201,41 @@ class Token:
         except Refusal as error:
             raise to_token_error(error) from None
         current = ours.read_refresh_token(grant.refresh or "")
+        legacy.note_begun(current.login.session_id)
         legacy.note_session(user, current.login)
         token._take(current)
+        token.kept_back = True
         return token
 
     def _take(self, current: ours.RefreshToken) -> None:
         raise NotImplementedError
+
+
+class BlacklistMixin:
+    """Ends the session of a token."""
+
+    def _find_login(self) -> ours.Login:
+        current, login = getattr(self, "current", None), getattr(self, "login", None)
+        if current is None and login is None:
+            raise TokenError("This token belongs to no session that could be ended.")
+        return current.login if current is not None else login  # type: ignore[return-value]  # one of them is
+
+    def blacklist(self) -> tuple[Self, bool]:
+        """End the session, with all its tokens; tell whether this call did it."""
+        login = self._find_login()
+        ended = sessions.revoke(login.session_id)
+        legacy.note_end(login)
+        return self, ended
+
+    def check_blacklist(self) -> None:
+        """Ask whether the session still stands.
+
+        Raises:
+            TokenError: it has ended.
+        """
+        login = self._find_login()
+        if not sessions.live_sessions(parse_sub(login.sub)).filter(pk=login.session_id).exists():
+            raise TokenError("Token is blacklisted")
 
 
 class AccessToken(Token):
@@ -258,7 +289,7 @@ class AccessToken(Token):
         return inspection.sign_access_token(replace(self.login, expires_at=ends, scope=scope), self._claims())
 
 
-class RefreshToken(Token):
+class RefreshToken(BlacklistMixin, Token):
     """A session's refresh token, looked at and not spent; :meth:`rotate` spends it."""
 
     token_type = "refresh"  # noqa: S105 - a kind of token
@@ -291,14 +322,16 @@ class RefreshToken(Token):
     def set_exp(
         self, claim: str = "exp", from_time: datetime | None = None, lifetime: timedelta | None = None
     ) -> None:
-        """Let the session end earlier, for good, than the settings say.
+        """Let a session that :meth:`for_user` has just begun end earlier, for good, than the settings say.
 
         Raises:
-            ImproperlyConfigured: later than ``REFRESH_TOKEN_LIFETIME``, or another claim.
+            ImproperlyConfigured: later than ``REFRESH_TOKEN_LIFETIME``, now or in the past, another claim, or
+                of a token that came from a client or has been given out.
         """
-        ends = (from_time or self.current_time) + (lifetime or self.lifetime)
-        latest = utils.aware_utcnow() + api_settings.REFRESH_TOKEN_LIFETIME + timedelta(seconds=1)
-        if claim != "exp" or ends > latest:
+        ends = (from_time or self.current_time) + (self.lifetime if lifetime is None else lifetime)
+        now = utils.aware_utcnow()
+        within = now < ends <= now + api_settings.REFRESH_TOKEN_LIFETIME + timedelta(seconds=1)
+        if claim != "exp" or not within or not self.kept_back:
             raise ImproperlyConfigured(ONE_LIFETIME)
         current, until = self._stand(), utils.datetime_to_epoch(ends)
         sessions.shorten(current.login.session_id, ours.from_timestamp(until))
@@ -310,11 +343,12 @@ class RefreshToken(Token):
     @property
     def access_token(self) -> AccessToken:
         """An access token of the same session, with the claims of this one."""
+        self.kept_back = False
         access = self.access_token_class()
         access._take(self._stand())
         for claim, value in self.payload.items():
             if claim not in {*self.no_copy_claims, api_settings.TOKEN_TYPE_CLAIM, api_settings.JTI_CLAIM}:
-                access[claim] = value
+                access.payload[claim] = value
         return access
 
     def find_user(self) -> AbstractBaseUser | None:
@@ -328,7 +362,7 @@ class RefreshToken(Token):
 
     @sensitive_variables()
     def __str__(self) -> str:
-        scope = self.payload.get("scope")
+        scope, self.kept_back = self.payload.get("scope"), False
         return inspection.rewrite_refresh_token(self._stand(), self._claims(), scope=scope)
 
     @classmethod
@@ -352,27 +386,6 @@ class RefreshToken(Token):
         """
         if self.token is not None:
             raise ImproperlyConfigured(BY_HAND)
-
-    def blacklist(self) -> tuple[Self, bool]:
-        """End the session, with all its tokens; tell whether this call did it."""
-        login = self._stand().login
-        ended = sessions.revoke(login.session_id)
-        legacy.note_end(login)
-        return self, ended
-
-    def check_blacklist(self) -> None:
-        """Ask whether the session still stands.
-
-        Raises:
-            TokenError: it has ended.
-        """
-        login = self._stand().login
-        if not sessions.live_sessions(parse_sub(login.sub)).filter(pk=login.session_id).exists():
-            raise TokenError("Token is blacklisted")
-
-
-class BlacklistMixin:
-    """Adds nothing: every refresh token can be ended."""
 
 
 class UntypedToken(AccessToken):
@@ -408,7 +421,8 @@ TAKEN = ours.REGISTERED_CLAIMS - {"iat", "exp", "jti", "scope"}
 """Claims that no project may set; ``scope`` may be set, and the rest is written anew at each signing."""
 BY_HAND = "Do not rotate by hand: RefreshToken.rotate(raw), or TokenRefreshSerializer."
 ONE_LIFETIME = (
-    "No refresh token lives longer than REFRESH_TOKEN_LIFETIME, which holds for all: make that longer."
+    "No refresh token lives longer than REFRESH_TOKEN_LIFETIME, which holds for all: make that longer. "
+    "set_exp() shortens the life of one that for_user() has just made, and of no other."
 )
 SLIDING = (
     "Sliding tokens are not served here: each request would carry what renews itself. Use the pair: "
