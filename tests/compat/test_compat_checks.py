@@ -20,7 +20,7 @@ from rest_framework_simplejwt.settings import api_settings
 from drf_tessera import former, sessions
 from drf_tessera.conf import read_settings, translate_setting
 from drf_tessera.exceptions import SettingsError
-from tests.jose.material import RSA, write_private, write_public
+from tests.jose.material import ED25519, RSA, write_private, write_public
 
 KEYS = {
     "JWT_ALGORITHM": "RS256",
@@ -200,6 +200,19 @@ def test_a_value_that_cannot_work_is_named_where_it_stands(name: str, value: Any
 def test_a_value_that_works_is_taken(name: str, value: Any) -> None:
     with override_settings(**{name: value}):
         assert read_settings()[1] == []
+
+
+@pytest.mark.parametrize(
+    "key", [5, ED25519, RSA.public_key(), ["x"]], ids=["number", "kind", "public", "list"]
+)
+@pytest.mark.parametrize(
+    ("name", "algorithm", "private"),
+    [("JWT_AUTH", "JWT_ALGORITHM", "JWT_PRIVATE_KEY"), ("SIMPLE_JWT", "ALGORITHM", "SIGNING_KEY")],
+)
+def test_a_key_that_cannot_sign_is_named(name: str, algorithm: str, private: str, key: Any) -> None:
+    with override_settings(**{name: {algorithm: "RS256", private: key}}):
+        (problem,) = read_settings()[1]
+    assert (problem.id, f"(from {name})" in problem.message) == ("tessera.E007", True)
 
 
 def test_a_problem_of_a_translated_value_says_where_it_comes_from() -> None:

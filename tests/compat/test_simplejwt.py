@@ -50,6 +50,7 @@ from drf_tessera.models import Session
 from drf_tessera.revocation import forget_feed
 from tests.compat.originals import simplejwt_token
 from tests.conftest import PASSWORD, bearer
+from tests.jose.material import RSA
 from tests.settings import USER_MODEL
 
 pytestmark = [
@@ -1165,6 +1166,11 @@ def test_names_that_projects_import(anna: AbstractBaseUser) -> None:
     assert token.token_backend is token.get_token_backend() is token_backend
     assert TokenBackend(algorithm="HS256").decode(str(token.access_token))["user_id"] == str(anna.pk)
     assert TokenBackend("HS256", settings.SECRET_KEY, settings.SECRET_KEY).decode(str(token.access_token))
+    keys = {"ALGORITHM": "RS256", "SIGNING_KEY": RSA, "VERIFYING_KEY": RSA.public_key()}
+    with override_settings(SIMPLE_JWT=keys):
+        assert TokenBackend("RS256", RSA, RSA.public_key()).decode(
+            str(RefreshToken.for_user(anna).access_token)
+        )
     with pytest.raises(ImproperlyConfigured, match="signing_key"):
         TokenBackend("HS256", "another key")
     assert TokenBackend(algorithm="HS256").decode(str(token.access_token), verify=False)

@@ -6,6 +6,7 @@ None of ours is written or read here (see ``jose``).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,8 @@ def load_key(algorithm: str, key: Any) -> object:
 @sensitive_variables()
 def describe_key(algorithm: str, key: Any) -> dict[str, Any]:
     """Write a private key, in PEM or as an object of ``cryptography``, as ``TESSERA["KEYS"]`` takes it."""
-    if isinstance(key, str | bytes):
-        return {"alg": algorithm, "pem": key}
-    return {"alg": algorithm, "jwk": jwt.get_algorithm_by_name(algorithm).to_jwk(key, as_dict=True)}
+    # What is no such key, or one of another kind, goes on as it is: what is wrong with it is said there.
+    if hasattr(key, "private_bytes"):
+        with suppress(jwt.InvalidKeyError, AttributeError, NotImplementedError):
+            return {"alg": algorithm, "jwk": jwt.get_algorithm_by_name(algorithm).to_jwk(key, as_dict=True)}
+    return {"alg": algorithm, "pem": key}

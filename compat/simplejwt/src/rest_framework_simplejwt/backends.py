@@ -32,11 +32,13 @@ class TokenBackend:
         *args: Any,
         **kwargs: Any,
     ) -> None:
-        own = {api_settings.SIGNING_KEY, api_settings.VERIFYING_KEY}
-        known = {"algorithm": {api_settings.ALGORITHM}, "signing_key": own, "verifying_key": own}
-        given = {"algorithm": algorithm, "signing_key": signing_key, "verifying_key": verifying_key}
-        for name, value in given.items():
-            if value and value not in known[name]:
+        keys = ("SIGNING_KEY", "VERIFYING_KEY")
+        for name, value, settings in (
+            ("algorithm", algorithm, ("ALGORITHM",)),
+            ("signing_key", signing_key, keys),
+            ("verifying_key", verifying_key, keys),
+        ):
+            if value and value not in [getattr(api_settings, setting) for setting in settings]:
                 raise ImproperlyConfigured(f"TokenBackend reads by the settings; leave {name} out.")
 
     def decode(self, token: str | bytes, verify: bool = True) -> dict[str, Any]:
