@@ -69,12 +69,12 @@ class Predecessor:
     @property
     def name(self) -> str:
         """What tells it from every other token."""
-        return _name(self.package, self.jti)
+        return f"{self.package} {self.jti}"
 
     @property
     def session_id(self) -> UUID:
         """The key of the session that it begins."""
-        return find_session_id(self.package, self.jti)
+        return uuid5(_NAMESPACE, self.name)
 
 
 @sensitive_variables()
@@ -93,15 +93,6 @@ def is_foreign(text: str) -> bool:
 def name_token(text: str) -> str:
     """Give a JWT without a ``jti`` a name: of what was signed, since a signature may be written otherwise."""
     return hashlib.sha256(text.rpartition(".")[0].encode()).hexdigest()
-
-
-def find_session_id(package: str, jti: str) -> UUID:
-    """Give the key of the session that a package's token begins."""
-    return uuid5(_NAMESPACE, _name(package, jti))
-
-
-def _name(package: str, jti: str) -> str:
-    return f"{package} {jti}"
 
 
 @sensitive_variables()
@@ -134,7 +125,7 @@ def _begin(old: Predecessor, user: AbstractBaseUser, rows: SessionQuerySet) -> S
     That is asked before, so that none is begun, and once more behind the insert, which has waited for
     whoever was ending them just then.
     """
-    if _is_closed(old, ledger.find_closings([user.pk]).get(user.pk)):
+    if _is_closed(old, user.pk, ledger.find_closings([user.pk])):
         raise SessionRevoked
     row = _make_row(old, user.pk)
     row.user = cast("Any", user)
@@ -147,14 +138,14 @@ def _begin(old: Predecessor, user: AbstractBaseUser, rows: SessionQuerySet) -> S
         if found is None:
             raise
         return found
-    if _is_closed(old, ledger.find_closings([user.pk]).get(user.pk)):
+    if _is_closed(old, user.pk, ledger.find_closings([user.pk])):
         revoke(row.pk, reason=Reason.LOGOUT_ALL)
         raise SessionRevoked
     return row
 
 
-def _is_closed(old: Predecessor, closing: datetime | None) -> bool:
-    return closing is not None and old.issued_at <= to_timestamp(closing)
+def _is_closed(old: Predecessor, user_id: Any, closings: Mapping[Any, datetime]) -> bool:
+    return user_id in closings and old.issued_at <= to_timestamp(closings[user_id])
 
 
 def adopt_many(found: Iterable[tuple[Predecessor, Any, bool]]) -> int:
@@ -172,8 +163,7 @@ def adopt_many(found: Iterable[tuple[Predecessor, Any, bool]]) -> int:
     listed = list(found)
     closings = ledger.find_closings({pk for _, pk, _ in listed})
     rows = [
-        _make_row(old, pk, revoked=revoked or _is_closed(old, closings.get(pk)))
-        for old, pk, revoked in listed
+        _make_row(old, pk, revoked=revoked or _is_closed(old, pk, closings)) for old, pk, revoked in listed
     ]
     try:
         return ledger.insert_missing(rows)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar, Final
 
@@ -64,6 +65,11 @@ def _load(value: Any) -> Any:
     return import_string(value) if isinstance(value, str) else value
 
 
+def count_seconds(duration: timedelta | float | None) -> float:
+    """Give the seconds of a leeway or a limit, in each of the forms that the packages take."""
+    return duration.total_seconds() if isinstance(duration, timedelta) else duration or 0
+
+
 def find_originals(prefix: str, ours: str, owned: str, originals: Iterable[str]) -> list[CheckMessage]:
     """Report E001: two distributions own one import name, and files of both lie about."""
     return [
@@ -94,9 +100,9 @@ def find_unknown(prefix: str, settings: FormerSettings) -> list[CheckMessage]:
     for key in settings.user_settings:
         if key in settings.defaults:
             continue
-        text, hint = f"{settings.name} has no key {key!r}.", suggest_key(key, settings.defaults)
+        text = f"{settings.name} has no key {key!r}."
         if any(_resembles(str(key).upper(), known) for known in settings.defaults):
-            found.append(Error(text, hint=hint, id=f"{prefix}.E002"))
+            found.append(Error(text, hint=suggest_key(key, settings.defaults), id=f"{prefix}.E002"))
         else:
             hint = "Nothing here reads it. If your own code does, keep it in a setting of your own."
             found.append(Caution(text, hint=hint, id=f"{prefix}.W005"))

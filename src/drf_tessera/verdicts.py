@@ -306,9 +306,9 @@ def refuse_names(module: str) -> Callable[[str], NoReturn]:
     """Make the ``__getattr__`` of a module: a name that is refused says why, and what to take instead."""
 
     def refuse(name: str) -> NoReturn:
-        known = NAMES.get(f"{module}.{name}")
+        known = find_name(f"{module}.{name}")
         if known is not None:
-            raise ImportError(f"cannot import name {name!r} from {module!r}: {known.text}", name=module)
+            raise ImportError(f"cannot import name {name!r} from {module!r}: {known[1].text}", name=module)
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
     return refuse

@@ -8,6 +8,7 @@ from typing import Any
 
 import jwt
 import pytest
+from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
@@ -1195,6 +1196,7 @@ def test_names_that_projects_import(anna: AbstractBaseUser) -> None:
         ("rest_framework_jwt.settings", "USER_SETTINGS", "user_settings"),
         ("rest_framework_jwt.compat", "get_username_field", "USERNAME_FIELD"),
         ("rest_framework_jwt.test", "APIJWTClient", "credentials"),
+        ("rest_framework_jwt.blacklist", "models", "sessions.revoke"),
     ],
 )
 def test_a_name_that_is_not_here_says_what_to_take_instead(module: str, name: str, way: str) -> None:
@@ -1202,3 +1204,8 @@ def test_a_name_that_is_not_here_says_what_to_take_instead(module: str, name: st
         exec(f"from {module} import {name}")  # noqa: S102 - the statement is what is tested
     with pytest.raises(ImportError, match="cannot import name"):
         exec(f"from {module} import nothing_like_it")  # noqa: S102 - the same
+
+
+def test_an_app_that_is_not_here_says_so_in_installed_apps() -> None:
+    with pytest.raises(ImportError, match=r"sessions\.revoke"):
+        AppConfig.create("rest_framework_jwt.blacklist")

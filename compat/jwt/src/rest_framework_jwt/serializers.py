@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import jwt
@@ -17,6 +16,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from drf_tessera import sessions
 from drf_tessera.adoption import Predecessor, adopt, is_foreign, name_token
 from drf_tessera.exceptions import LoginFailed, Refusal, SessionEnded, TokenError, UserInactive
+from drf_tessera.former import count_seconds
 from drf_tessera.login import prove
 from drf_tessera.rest.throttling import count_proxies
 from drf_tessera.tokens import LATEST, Login, read_refresh_token, to_timestamp
@@ -124,7 +124,7 @@ class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
         dated = isinstance(began, int | float) and not isinstance(began, bool) and 0 < began < LATEST
         if not api_settings.JWT_ALLOW_REFRESH or not dated:
             self._refuse("orig_iat field is required.", "refresh_invalid")
-        if time.time() > payload["orig_iat"] + _count_seconds(api_settings.JWT_REFRESH_EXPIRATION_DELTA):
+        if time.time() > payload["orig_iat"] + count_seconds(api_settings.JWT_REFRESH_EXPIRATION_DELTA):
             self._refuse("Refresh has expired.", "session_expired")
         try:
             login = self._find_session(user, payload, attrs["token"])
@@ -157,12 +157,8 @@ def _describe(payload: dict[str, Any], raw: str) -> Predecessor:
         package="djangorestframework-jwt",
         jti=name_token(raw),
         issued_at=int(payload["orig_iat"]),
-        expires_at=int(payload.get("exp", LATEST)) + int(_count_seconds(api_settings.JWT_LEEWAY)),
+        expires_at=int(payload.get("exp", LATEST)) + int(count_seconds(api_settings.JWT_LEEWAY)),
     )
-
-
-def _count_seconds(duration: timedelta | float) -> float:
-    return duration.total_seconds() if isinstance(duration, timedelta) else duration
 
 
 if not TYPE_CHECKING:

@@ -128,7 +128,7 @@ def jwt_encode_handler(payload: Mapping[str, Any]) -> str:
         if occasion.login is not None:
             return _sign(occasion.login, payload)
         return start_session(occasion.user, payload, occasion.client)
-    user = _find_owner(payload)
+    user = _find_owner(payload, named)
     if user is None:
         raise ValueError(NOBODY)
     try:
@@ -137,8 +137,7 @@ def jwt_encode_handler(payload: Mapping[str, Any]) -> str:
         raise ValueError(NOBODY) from error
 
 
-def _find_owner(payload: Mapping[str, Any]) -> AbstractBaseUser | None:
-    username = api_settings.JWT_PAYLOAD_GET_USERNAME_HANDLER(payload)
+def _find_owner(payload: Mapping[str, Any], username: Any) -> AbstractBaseUser | None:
     if not username:
         return find_user_by("pk", api_settings.JWT_PAYLOAD_GET_USER_ID_HANDLER(payload))
     user = find_user_by_name(username)

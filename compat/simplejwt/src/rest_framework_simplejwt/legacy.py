@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from drf_tessera import sessions
 from drf_tessera.adoption import Predecessor, adopt, adopt_many, is_foreign, name_token
 from drf_tessera.contrib import pyjwt
 from drf_tessera.exceptions import TemporarilyUnavailable
+from drf_tessera.former import count_seconds
 from drf_tessera.models import SCOPE_LENGTH
 from drf_tessera.tokens import LATEST, REGISTERED_CLAIMS, Login, is_scope, read_refresh_token
 from drf_tessera.users import find_user_by
@@ -132,13 +132,12 @@ def make_predecessor(claims: dict[str, Any], jti: str) -> Predecessor:
         kept[api_settings.TOKEN_TYPE_CLAIM] = "access"
     expires, issued = int(claims["exp"]), claims.get("iat")
     issued = int(issued) if isinstance(issued, int | float) and 0 <= issued <= LATEST else 0
-    leeway, scope = api_settings.LEEWAY or 0, claims.get("scope")
-    seconds = leeway.total_seconds() if isinstance(leeway, timedelta) else leeway
+    scope = claims.get("scope")
     return Predecessor(
         package=PACKAGE,
         jti=jti,
         issued_at=issued,
-        expires_at=expires + int(seconds),
+        expires_at=expires + int(count_seconds(api_settings.LEEWAY)),
         claims=kept,
         scope=str(scope) if is_scope(scope) and len(str(scope)) <= SCOPE_LENGTH else "",
     )

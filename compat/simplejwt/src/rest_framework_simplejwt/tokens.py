@@ -171,8 +171,7 @@ class Token:
 
     def _find_registered(self, claim: str) -> Any:
         """Give what a claim that projects may not choose will be, where that is known now."""
-        login = getattr(self, "login", None) or getattr(getattr(self, "current", None), "login", None)
-        settings = get_settings()
+        login, settings = _find_login(self), get_settings()
         known = {"iss": settings.issuer, "aud": settings.audience[0] if len(settings.audience) == 1 else None}
         return {**known, "sub": login.sub if login else None}.get(claim)
 
@@ -211,18 +210,24 @@ class Token:
         raise NotImplementedError
 
 
+def _find_login(token: object) -> ours.Login | None:
+    """Give the login of a token's session: of a refresh token's, or of an access token's if it is known."""
+    current = getattr(token, "current", None)
+    return current.login if current is not None else getattr(token, "login", None)
+
+
 class BlacklistMixin:
     """Ends the session of a token."""
 
-    def _find_login(self) -> ours.Login:
-        current, login = getattr(self, "current", None), getattr(self, "login", None)
-        if current is None and login is None:
+    def _stand_by(self) -> ours.Login:
+        login = _find_login(self)
+        if login is None:
             raise TokenError("This token belongs to no session that could be ended.")
-        return current.login if current is not None else login  # type: ignore[return-value]  # one of them is
+        return login
 
     def blacklist(self) -> tuple[Self, bool]:
         """End the session, with all its tokens; tell whether this call did it."""
-        login = self._find_login()
+        login = self._stand_by()
         ended = sessions.revoke(login.session_id)
         legacy.note_end(login)
         return self, ended
@@ -233,7 +238,7 @@ class BlacklistMixin:
         Raises:
             TokenError: it has ended.
         """
-        login = self._find_login()
+        login = self._stand_by()
         if not sessions.live_sessions(parse_sub(login.sub)).filter(pk=login.session_id).exists():
             raise TokenError("Token is blacklisted")
 

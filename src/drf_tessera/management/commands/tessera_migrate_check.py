@@ -60,12 +60,16 @@ def _judge_settings() -> Iterator[Finding]:
 
 
 def _judge_classes() -> Iterator[Finding]:
+    yield from _judge_each(_list_default_classes(), "REST_FRAMEWORK")
+
+
+def _list_default_classes() -> Iterable[Any]:
     framework = getattr(settings, "REST_FRAMEWORK", None) or {}
-    yield from _judge_each(framework.get("DEFAULT_AUTHENTICATION_CLASSES"), "REST_FRAMEWORK")
+    return framework.get("DEFAULT_AUTHENTICATION_CLASSES") or ()
 
 
-def _judge_each(listed: Iterable[Any] | None, where: str) -> Iterator[Finding]:
-    for item in listed or ():
+def _judge_each(listed: Iterable[Any], where: str) -> Iterator[Finding]:
+    for item in listed:
         path = item if isinstance(item, str) else f"{item.__module__}.{item.__qualname__}"
         known = find_name(path) or _find_parent(path)
         if known:
@@ -88,8 +92,7 @@ def _find_kind(kind: Any) -> Finding | None:
 
 
 def _judge_urls() -> Iterator[Finding]:
-    refreshes = False
-    defaults = getattr(settings, "REST_FRAMEWORK", None) or {}
+    refreshes, judged = False, _load_default_classes()
     for route, callback in walk_views():
         view = find_view_class(callback)
         known = _find_kind(view)
@@ -100,15 +103,14 @@ def _judge_urls() -> Iterator[Finding]:
             if known[0].endswith(".TokenRefreshView") and "validate" in vars(serializer):
                 yield f"/{route} ({serializer.__qualname__})", Verdict(Kind.BETTER, _OWN_REFRESH)
         elif view is not None:
-            own = [it for it in getattr(view, "authentication_classes", ()) if it not in _load(defaults)]
+            own = [it for it in getattr(view, "authentication_classes", ()) if it not in judged]
             yield from _judge_each(own, f"/{route} ({view.__qualname__})")
     if refreshes and "ROTATE_REFRESH_TOKENS" not in (getattr(settings, "SIMPLE_JWT", None) or {}):
         yield "SIMPLE_JWT['ROTATE_REFRESH_TOKENS']", Verdict(Kind.BETTER, _SILENT)
 
 
-def _load(framework: Mapping[str, Any]) -> list[Any]:
+def _load_default_classes() -> list[Any]:
     """Give the classes that are judged with REST_FRAMEWORK already."""
-    listed = framework.get("DEFAULT_AUTHENTICATION_CLASSES") or ()
     with suppress(ImportError, ImproperlyConfigured):
-        return [import_string(item) if isinstance(item, str) else item for item in listed]
+        return [import_string(item) if isinstance(item, str) else item for item in _list_default_classes()]
     return []
