@@ -30,6 +30,16 @@ PUBLIC: Final = (
 )
 """The rooms that projects may use. ``jose`` and ``rotation`` are for the package alone."""
 
+WITHOUT: Final = {
+    "exceptions": ("django",),
+    "rotation": ("django",),
+    "jose": ("django",),
+    "tokens": ("django.db", "django.http", "drf_tessera.models"),
+    "sessions": ("django.http",),
+    "http": ("django.db", "drf_tessera.models"),
+}
+"""What a room does without, so that it can be used and tested without."""
+
 _ITEM: Final = re.compile(r"^- ([\w.]+): (.+(?:\n {2}.+)*)", re.MULTILINE)
 _DOTTED: Final = re.compile(rf"{PACKAGE}(?:\.\w+)+")
 _LOADERS: Final = frozenset({"import_module", "import_string", "__import__"})
@@ -125,6 +135,19 @@ class House:
             if name in self.modules:
                 return name, tuple(steps[length:])
         return None
+
+    def find_imports(self) -> dict[tuple[str, str], set[str]]:
+        """Return what each room imports of each other one: ``{(importer, imported): names}``."""
+        found: dict[tuple[str, str], set[str]] = {}
+        for module in self.modules.values():
+            for use in find_uses(module.tree, module.package, self):
+                located = self.locate(use.target)
+                if module.name and located and located[0]:
+                    name, rest = located
+                    room = self.modules[name].room
+                    if room != module.room:
+                        found.setdefault((module.room, room), set()).add(rest[0] if rest else name)
+        return found
 
     def list_names(self, module: str) -> set[str]:
         """Return the names that a module defines or imports at its top level."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from tests.architecture.writers import find_writes
-from tools.house import PACKAGE, SIDE_DOORS, House, Module, Use, find_paths, find_uses, walk
+from tools.house import PACKAGE, SIDE_DOORS, WITHOUT, House, Module, Use, find_paths, find_uses, walk
 
 MAX_MODULE_LINES: Final = 500
 MAX_FUNCTION_LINES: Final = 45
@@ -27,16 +27,6 @@ HOMES: Final = {
     "jwt": "legacy.pyjwt",
 }
 """A foreign package, and the only room or module that imports it. Any other one has a file in ``contrib``."""
-
-WITHOUT: Final = {
-    "exceptions": ("django",),
-    "rotation": ("django",),
-    "jose": ("django",),
-    "tokens": ("django.db", "django.http", "drf_tessera.models"),
-    "sessions": ("django.http",),
-    "http": ("django.db", "drf_tessera.models"),
-}
-"""What a room does without, so that it can be used and tested without."""
 
 WRITERS: Final = {"Session": "sessions.rows", "Revocation": "revocation"}
 """Each model of ours, and the only room or module that writes its rows."""
