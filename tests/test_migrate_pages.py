@@ -28,7 +28,7 @@ from rest_framework.request import Request
 from rest_framework.test import APIClient, APIRequestFactory
 
 from drf_tessera import sessions
-from drf_tessera.conf import KEYS
+from drf_tessera.conf.settings import KEYS
 from drf_tessera.models import Session
 from tests.conftest import bearer
 

@@ -20,12 +20,13 @@ from django.test import AsyncClient, TestCase
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from drf_tessera import revocation, sessions, stores
+from drf_tessera import revocation, sessions
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
 from drf_tessera.models import Revocation
-from drf_tessera.revocation import Feed, announcing, forget_feed, get_feed
-from drf_tessera.stores import OVERLAP, CacheStore, DatabaseStore, Notice
+from drf_tessera.revocation import publishing, stores
+from drf_tessera.revocation.feed import Feed, get_feed
+from drf_tessera.revocation.stores import OVERLAP, CacheStore, DatabaseStore, Notice
 from tests.accounts.models import NoTable
 from tests.conftest import bearer, log_in, make_user
 
@@ -476,7 +477,7 @@ class TestTransactions:
         assert len(beside.news) == 2
 
     def test_an_error_inside_is_the_caller_s(self) -> None:
-        with pytest.raises(DatabaseError, match="mine"), announcing(time.time()):
+        with pytest.raises(DatabaseError, match="mine"), publishing(time.time()):
             raise DatabaseError("mine")
 
 
@@ -488,7 +489,7 @@ class TestSuite(TestCase):
 
     @classmethod
     def setUpTestData(cls) -> None:
-        forget_feed()
+        get_feed.forget()
         cls.anna = make_user("anna")
         cls.grant = sessions.start(cls.anna)
 
@@ -597,5 +598,5 @@ def count(table: str) -> int:
 
 def test_forgetting_is_what_a_new_process_does() -> None:
     first = get_feed()
-    forget_feed()
+    get_feed.forget()
     assert get_feed() is not first
