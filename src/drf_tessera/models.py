@@ -121,7 +121,7 @@ class Revocation(models.Model):
     """The news that a session ended early, for as long as an access token of it may live.
 
     No foreign key: the news outlives the session and its user. The primary key grows with the time,
-    which is all that readers need (see :mod:`drf_tessera.stores`).
+    which is all that readers need (see :mod:`drf_tessera.revocation.stores`).
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -23,7 +23,8 @@ USERS: Final = (
     "tests/docs",
     "tests/tutorial",
     "tests/typing",
-    "tests/compat/applications",
+    "tests/compat/applications/settings.py",
+    "tests/compat/applications/urls.py",
 )
 """Who uses the package as a project does, by its public names alone."""
 

@@ -1,4 +1,10 @@
-"""What the project chose: the ``TESSERA`` setting, typed and live, and what other packages' settings add."""
+"""What the project chose: the ``TESSERA`` setting, typed and live, and what other packages' settings add.
+
+- transports: the ways in which tokens can travel
+- values: one value of a setting, or what is wrong with it
+- foreign: the settings of other packages
+- settings: the settings in force
+"""
 
 from drf_tessera.conf.foreign import expect_legacy_tokens as expect_legacy_tokens
 from drf_tessera.conf.foreign import expects_legacy_tokens as expects_legacy_tokens

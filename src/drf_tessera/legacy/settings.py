@@ -156,7 +156,7 @@ def find_bad_key(
     return []
 
 
-# -- Shapes, beside those of TESSERA (drf_tessera.conf.values.READERS) ---------------------------------
+# -- Shapes, beside those of TESSERA (drf_tessera.conf.READERS) ----------------------------------------
 
 
 def read_optional(read: Reader) -> Reader:

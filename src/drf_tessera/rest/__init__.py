@@ -1,1 +1,9 @@
-"""The Django REST Framework side, and the only home of ``rest_framework``."""
+"""The Django REST Framework side, and the only home of ``rest_framework``.
+
+- errors: one shape for every error
+- authentication: the authentication classes
+- throttling: limits on guessing passwords
+- serializers: what the endpoints read and write
+- views: the endpoints
+- urls: their addresses
+"""

@@ -1,4 +1,9 @@
-"""From a token to its user: lookups by key and name, the project's claims, and the lazy user."""
+"""From a token to its user: lookups by key and name, the project's claims, and the lazy user.
+
+- lookup: the row of a user
+- claims: what a token carries of its user
+- lazy: a user that is loaded when it is looked at
+"""
 
 from drf_tessera.users.claims import describe_session as describe_session
 from drf_tessera.users.claims import find_user_fields as find_user_fields
