@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from tools.docstrings import read_raises, read_summary
+from tools.docstrings import read_raises, read_summary, to_markdown
 from tools.house import PACKAGE, PUBLIC, House, Module, read_house, read_sources
 from tools.pages import REPOSITORY, write_or_check
 
@@ -122,7 +122,7 @@ class _Page:
     def _describe(self, module: str) -> str:
         room, _, place = module.partition(".")
         listed = dict(self._house.list_places(room) if place else self._house.listed)
-        return listed[place or room]
+        return to_markdown(listed[place or room], self._link)
 
     def _write_package(self) -> Iterator[str]:
         yield f'\n<a id="{PACKAGE}"></a>\n\n## `{PACKAGE}`\n'

@@ -8,6 +8,12 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def fill(page: str, begin: str, end: str, text: str) -> str:
+    """Return the page with ``text`` between two marks."""
+    before, _, rest = page.partition(begin)
+    return f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}"
+
+
 def write_or_check(path: Path, text: str, *, command: str, arguments: list[str]) -> int:
     """Write ``text`` to ``path``; with ``--check`` only compare. Return the exit status."""
     if arguments == ["--check"]:

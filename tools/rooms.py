@@ -13,7 +13,7 @@ from html import escape
 from typing import Final
 
 from tools.house import WITHOUT, House, read_house, read_sources
-from tools.pages import REPOSITORY, write_or_check
+from tools.pages import REPOSITORY, fill, write_or_check
 
 PICTURE: Final = REPOSITORY / "docs" / "explanation" / "rooms.svg"
 PAGE: Final = REPOSITORY / "docs" / "explanation" / "architecture.md"
@@ -252,17 +252,10 @@ def list_rooms(house: House) -> str:
     return "\n".join(lines)
 
 
-def fill_page(page: str, table: str) -> str:
-    """Return the page with the table between its marks."""
-    before, _, rest = page.partition(BEGIN)
-    after = rest.partition(END)[2]
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
-
-
 def main(arguments: list[str]) -> int:
     """Write the picture and the list, or compare them."""
     house = read_house(read_sources())
-    page = fill_page(PAGE.read_text(), list_rooms(house))
+    page = fill(PAGE.read_text(), BEGIN, END, list_rooms(house))
     written = {PICTURE: draw(house), PAGE: page}
     return max(
         write_or_check(path, text, command=COMMAND, arguments=arguments) for path, text in written.items()

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 from tools import rooms
 from tools.house import read_house, read_sources
+from tools.pages import fill
 
 HOUSE = read_house(read_sources())
 PICTURE = rooms.draw(HOUSE)
@@ -19,7 +20,7 @@ def test_the_committed_picture_is_current() -> None:
 
 def test_the_committed_list_is_current() -> None:
     page = rooms.PAGE.read_text()
-    assert rooms.fill_page(page, rooms.list_rooms(HOUSE)) == page, "run python -m tools.rooms"
+    assert fill(page, rooms.BEGIN, rooms.END, rooms.list_rooms(HOUSE)) == page, "run python -m tools.rooms"
     assert page.count(rooms.BEGIN) == page.count(rooms.END) == 1
 
 
