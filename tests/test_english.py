@@ -74,7 +74,6 @@ TO_DO = [
     "docs/reference/errors.md",
     "docs/reference/settings.md",
     "docs/reference/signals.md",
-    "docs/tutorial.md",
     "src/drf_tessera/admin.py",
     "src/drf_tessera/adoption.py",
     "src/drf_tessera/backends.py",
