@@ -63,8 +63,6 @@ TO_DO = [
     "docs/explanation/cookies.md",
     "docs/explanation/performance.md",
     "docs/explanation/refresh.md",
-    "docs/howto/browser.md",
-    "docs/howto/use.md",
     "docs/migrate/from-dj-rest-auth.md",
     "docs/migrate/from-djangorestframework-jwt.md",
     "docs/migrate/from-knox.md",
