@@ -60,7 +60,6 @@ TO_DO = [
     "demo/timeline/views.py",
     "docs/explanation/adoption.md",
     "docs/explanation/architecture.md",
-    "docs/explanation/cookies.md",
     "docs/explanation/performance.md",
     "docs/explanation/refresh.md",
     "docs/migrate/from-dj-rest-auth.md",
