@@ -59,7 +59,6 @@ TO_DO = [
     "demo/timeline/events.py",
     "demo/timeline/views.py",
     "docs/explanation/architecture.md",
-    "docs/explanation/refresh.md",
     "docs/migrate/from-dj-rest-auth.md",
     "docs/migrate/from-djangorestframework-jwt.md",
     "docs/migrate/from-knox.md",
