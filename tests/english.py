@@ -69,7 +69,7 @@ _IS_NO = re.compile(
     r"""
     (?P<there>\bthere\s+(?:[\w']+\s+){0,2}?)?
     \b(?:is|are|was|were|be|been|being)\s+
-    (?:none\b
+    (?:(?-i:none)\b
       |no\s+(?!(?:longer|more|fewer|less|later|earlier|sooner|better|worse|different|matter)\b)["'*(]*[\w§])
     """,
     re.IGNORECASE | re.VERBOSE,
