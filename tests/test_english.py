@@ -61,7 +61,6 @@ TO_DO = [
     "docs/explanation/architecture.md",
     "docs/migrate/from-dj-rest-auth.md",
     "docs/migrate/from-knox.md",
-    "docs/migrate/from-simplejwt.md",
     "src/drf_tessera/admin.py",
     "src/drf_tessera/adoption.py",
     "src/drf_tessera/backends.py",
