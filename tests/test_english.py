@@ -60,7 +60,6 @@ TO_DO = [
     "demo/timeline/views.py",
     "docs/explanation/architecture.md",
     "docs/migrate/from-dj-rest-auth.md",
-    "docs/migrate/from-knox.md",
     "src/drf_tessera/admin.py",
     "src/drf_tessera/adoption.py",
     "src/drf_tessera/backends.py",
