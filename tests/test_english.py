@@ -59,7 +59,6 @@ TO_DO = [
     "demo/timeline/events.py",
     "demo/timeline/views.py",
     "docs/explanation/architecture.md",
-    "docs/migrate/from-dj-rest-auth.md",
     "src/drf_tessera/admin.py",
     "src/drf_tessera/adoption.py",
     "src/drf_tessera/backends.py",
