@@ -321,9 +321,9 @@ urlpatterns = [
 def test_what_is_derived_from_their_classes_is_named_too() -> None:
     listed = {"DEFAULT_AUTHENTICATION_CLASSES": [f"{__name__}.OwnAuthentication", "no.such.Class"]}
     found = check(REST_FRAMEWORK=listed)
-    assert f"better  REST_FRAMEWORK: {__name__}.OwnAuthentication: no query" in found
+    assert f"better  REST_FRAMEWORK: {__name__}.OwnAuthentication: No query" in found
     assert "better  /own/ (OwnRefreshSerializer): It overrides validate()." in found
-    assert f"better  /alone/ (Alone): {__name__}.OwnAuthentication: no query" in check()
+    assert f"better  /alone/ (Alone): {__name__}.OwnAuthentication: No query" in check()
     assert "Plain" not in found
 
 
