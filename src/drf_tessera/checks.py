@@ -248,7 +248,7 @@ def check_trusted_origins(app_configs: Apps, **kwargs: Any) -> list[CheckMessage
 
 
 def check_legacy_tokens(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report W008: tokens of another package, which ``SECRET_KEY`` alone can write, are taken for ever."""
+    """Report W007: tokens of another package, which ``SECRET_KEY`` alone can write, are taken for ever."""
     settings, problems = read_settings()
     if problems or settings.legacy_tokens_until is not None or not expects_legacy_tokens():
         return []
@@ -260,6 +260,6 @@ def check_legacy_tokens(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
                 "When the last of them has expired, write TESSERA['LEGACY_TOKENS_UNTIL'], a datetime with a"
                 " time zone; it may lie ahead."
             ),
-            id="tessera.W008",
+            id="tessera.W007",
         )
     ]
