@@ -244,13 +244,13 @@ class TestCookies:
                 assert ("W006" in reported(deploy=True)) == weak
 
 
-def test_w008_tokens_of_another_package_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "W008" not in reported(deploy=True)
+def test_w007_tokens_of_another_package_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "W007" not in reported(deploy=True)
     monkeypatch.setitem(foreign._expecting, "legacy tokens", True)
-    assert "W008" in reported(deploy=True)
-    assert "W008" not in reported()
+    assert "W007" in reported(deploy=True)
+    assert "W007" not in reported()
     for moment in (datetime(2020, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)):
         with override_settings(TESSERA={"LEGACY_TOKENS_UNTIL": moment}):
-            assert "W008" not in reported(deploy=True)
+            assert "W007" not in reported(deploy=True)
     with override_settings(TESSERA={"LEGACY_TOKENS_UNTIL": "soon"}):
-        assert "W008" not in reported(deploy=True)
+        assert "W007" not in reported(deploy=True)

@@ -48,7 +48,7 @@ def test_another_setting_changes_nothing() -> None:
 
 def test_nothing_is_read_while_importing() -> None:
     """Without any settings at all the import must work."""
-    code = "import drf_tessera.conf, drf_tessera.signals, drf_tessera.keystore"
+    code = "import drf_tessera.conf, drf_tessera.signals, drf_tessera.exceptions"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
 
 
@@ -211,14 +211,14 @@ class TestKeys:
         [
             ("x", "must be a list"),
             ([], "must be a list"),
-            ([1], "it is no dict"),
+            ([1], "the entry must be a dict"),
             ([{"alg": "HS256"}], "exactly one of"),
             ([{"alg": "HS256", "secret": TEXT, "pem": "x"}], "exactly one of"),
-            ([{"alg": "HS256", "sekret": TEXT}], "no key 'sekret'"),
-            ([{"secret": TEXT}], "has no alg"),
+            ([{"alg": "HS256", "sekret": TEXT}], "'sekret' is unknown"),
+            ([{"secret": TEXT}], "needs an alg"),
             ([{"alg": "HS256", "secret": "short"}], "5 bytes"),
             ([{"alg": "HS257", "secret": TEXT}], "not an algorithm"),
-            ([{"alg": "HS256", "secret": 5}], "text or bytes"),
+            ([{"alg": "HS256", "secret": 5}], "string or bytes"),
             ([{"alg": "RS256", "file": "/nonexistent/key.pem"}], "FileNotFoundError"),
             ([{"alg": "RS256", "file": 5}], "cannot be read"),
             ([{"jwk": "x"}], "jwk must be a dict"),

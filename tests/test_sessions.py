@@ -158,7 +158,10 @@ class TestRefresh:
             with django_assert_num_queries(2):
                 answer = sessions.refresh(str(text), now=NOW + GRACE - timedelta(microseconds=1))
             assert (answer.outcome, answer.refresh) == (Outcome.GRACE, None)
-            assert verify_access_token(answer.access, now=NOW.timestamp() + 30).session_id == first.session_id
+            assert (
+                verify_access_token(answer.access, now=NOW + timedelta(seconds=30)).session_id
+                == first.session_id
+            )
         assert {key: vars(row(first))[key] for key in before if key != "_state"} == {
             key: value for key, value in before.items() if key != "_state"
         }
@@ -363,7 +366,7 @@ class TestHook:
         Session.objects.update(generation=0, parent=None)
         resynced = sessions.refresh(str(recovered.refresh), now=NOW + GRACE)
         plans = [
-            verify_access_token(grant.access, now=NOW.timestamp() + 31)["plan"]
+            verify_access_token(grant.access, now=NOW + timedelta(seconds=31))["plan"]
             for grant in (first, second, within, recovered, resynced)
         ]
         assert plans == [f"plan {count}" for count in range(1, 6)]

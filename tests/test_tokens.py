@@ -59,7 +59,7 @@ def claims_of(text: str) -> dict[str, Any]:
 
 class TestAccess:
     def test_has_the_claims_of_rfc_9068(self) -> None:
-        text, expires_in = mint_access_token(replace(LOGIN, scope="a b"), {"plan": "x"}, NOW + 0.9)
+        text, expires_in = mint_access_token(replace(LOGIN, scope="a b"), {"plan": "x"}, at(NOW + 0.9))
         claims = claims_of(text)
         assert len(claims.pop("jti")) == 22
         assert expires_in == 300
@@ -190,7 +190,7 @@ def test_a_refresh_token_that_could_not_be_read_is_not_written() -> None:
     assert read_refresh_token(write_refresh_token(login, 1, b"s" * 16)).facts == login
     with pytest.raises(ProjectError, match="key is too long"):
         write_refresh_token(replace(login, transport="cookie"), 1, b"s" * 16)  # browsers keep less
-    with pytest.raises(ProjectError, match="8192 is the limit"):
+    with pytest.raises(ProjectError, match="The limit is 8192"):
         write_refresh_token(replace(login, sub="\U0001f600" * 1000), 1, b"s" * 16)
 
 

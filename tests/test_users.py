@@ -75,11 +75,11 @@ def test_a_key_that_breaks_a_rule_for_new_rows_is_a_key(
     field: Any = User._meta.pk
     rules = [*field.validators, RegexValidator(r"^[a-z]+$")]
     monkeypatch.setitem(vars(field), "validators", rules)  # a cached property
-    lookup._parse_sub.cache_clear()
+    lookup.parse_sub_of.cache_clear()
     assert users.parse_sub(str(anna.pk)) == anna.pk
     with pytest.raises(UserGone):
         users.parse_sub("9" * 30)
-    lookup._parse_sub.cache_clear()
+    lookup.parse_sub_of.cache_clear()
 
 
 def test_its_class_is_no_model_of_its_own() -> None:
@@ -287,10 +287,10 @@ def listener() -> Iterator[list[Any]]:
         made.append(instance)
 
     post_init.connect(hear, sender=User, weak=False, dispatch_uid="listener")
-    lazy_module._plan = None
+    lazy_module._find_plan.forget()
     yield made
     post_init.disconnect(sender=User, dispatch_uid="listener")
-    lazy_module._plan = None
+    lazy_module._find_plan.forget()
 
 
 def test_who_waits_for_construction_hears_of_it(
@@ -313,7 +313,7 @@ def test_a_constructor_that_looks_loads_the_row(
         self.name_at_first = self.username
 
     monkeypatch.setattr(User, "__init__", construct)
-    lazy_module._plan = None
+    lazy_module._find_plan.forget()
     with django_assert_num_queries(1):
         found: Any = make_lazy_user(token, refuse=pass_on)
         assert (found.name_at_first, found.email) == ("anna", "anna@example.com")
@@ -321,7 +321,7 @@ def test_a_constructor_that_looks_loads_the_row(
     found.first_name = "Änne"
     found.save()
     assert pickle.loads(pickle.dumps(found)) == anna  # noqa: S301
-    lazy_module._plan = None
+    lazy_module._find_plan.forget()
 
 
 # -- In a request ----------------------------------------------------------------------------------
@@ -520,7 +520,7 @@ class Numbers:
 
 
 def test_a_name_may_be_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(users, "get_user_model", lambda: Numbers)
+    monkeypatch.setattr(lookup, "get_user_model", lambda: Numbers)
     assert find_user_by_name(4711)
     for other in (True, 10**30, 4711.0):
         assert find_user_by_name(other) is None

@@ -590,9 +590,9 @@ class TestAccessCookie:
     ) -> None:
         browser.log_in(anna)
         settings.TESSERA = {**settings.TESSERA, "CLAIMS": f"{__name__}.say_too_much"}
-        with pytest.raises(ProjectError, match="browsers keep cookies of 4069"):
+        with pytest.raises(ProjectError, match="Browsers keep cookies of at most 4069"):
             browser.post("/api/token/refresh/")
-        with pytest.raises(ProjectError, match="browsers keep cookies of 4069"):
+        with pytest.raises(ProjectError, match="Browsers keep cookies of at most 4069"):
             browser.log_in(anna)
         assert Session.objects.get().generation == 0
 
@@ -725,4 +725,4 @@ def test_a_name_that_only_looks_like_ours_is_not_ours(settings: Any, space: str,
 
 
 def _read_refresh(request: Any) -> str | None:
-    return http.read_refresh_cookie(request, "/")
+    return cookies.read_refresh_cookie(request, "/")

@@ -61,7 +61,7 @@ def test_a_passing_trouble_says_when_to_come_back(monkeypatch: pytest.MonkeyPatc
     def fail(text: str, *, transport: str) -> None:
         raise RefreshContended
 
-    monkeypatch.setattr("drf_tessera.sessions.refreshing.refresh", fail)
+    monkeypatch.setattr("drf_tessera.sessions.refresh", fail)
     response = RefreshView.as_view()(APIRequestFactory().post("/", {"refresh": "x"}))
     assert (response.status_code, response["Retry-After"]) == (503, "1")
 
