@@ -25,10 +25,10 @@ SIDE_DOORS: Final = frozenset({"legacy.pyjwt"})
 
 PUBLIC: Final = (
     *("conf", "tokens", "revocation", "users", "sessions", "legacy", "http"),
-    *("exceptions", "signals", "models", "database", "receivers", "backends", "login"),
+    *("exceptions", "rotation", "signals", "models", "database", "receivers", "backends", "login"),
     *("rest", "contrib", "checks", "admin", "apps", "testing", "management"),
 )
-"""The rooms that projects may use. ``jose`` and ``rotation`` are for the package alone."""
+"""The rooms that projects may use. ``jose`` is for the package alone."""
 
 WITHOUT: Final = {
     "exceptions": ("django",),

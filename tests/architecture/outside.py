@@ -63,10 +63,19 @@ def _find_all(path: str, text: str, house: House) -> Iterator[Use]:
         return
     yield from find_uses(ast.parse(_read_code(text)), "", house)
     for number, line in enumerate(text.splitlines(), 1):
-        # A page of moving names modules of the package that is left.
-        for room, name in [] if path.startswith("docs/migrate/") else _INLINE.findall(line):
-            if house.has_door(room):
+        for room, name in _INLINE.findall(line):
+            if house.has_door(room) and not _may_name(path, f"{room}.{name}", house):
                 yield Use(number, f"{PACKAGE}.{room}.{name}")
+
+
+def _may_name(path: str, name: str, house: House) -> bool:
+    """Check whether a page may use a short name that no door offers.
+
+    A page of moving names modules of the package that is left, and an explanation tells of the inside.
+    """
+    return path.startswith("docs/migrate/") or (
+        path.startswith("docs/explanation/") and name in house.modules
+    )
 
 
 def _read_code(page: str) -> str:
