@@ -20,8 +20,6 @@ TO_DO = [
     "benchmarks/project/settings.py",
     "benchmarks/project/wsgi.py",
     "benchmarks/results.py",
-    "benchmarks/results/README.md",
-    "benchmarks/results/importing.md",
     "benchmarks/scale.py",
     "benchmarks/servers.py",
     "benchmarks/spread.py",
