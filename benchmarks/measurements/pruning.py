@@ -58,7 +58,8 @@ def measure(scale: Scale) -> Outcome:
             title="Pruning, PostgreSQL",
             note=f"{scale.pick(1_000_000, 150_000):,} expired rows (simplejwt: outstanding tokens, each"
             " blacklisted). Milliseconds are the wait of a refresh, 99th percentile. One refresh was sent"
-            f" every {INTERVAL * 1e3:.0f} ms. drf-tessera's command was stopped once by SIGTERM and run again.",
+            f" every {INTERVAL * 1e3:.0f} ms. drf-tessera's command was stopped once by SIGTERM and run"
+            " again.",
             header=(
                 "",
                 "seconds",
