@@ -1,1 +1,1 @@
-"""What draws and lists the package for its pages. Each tool runs by ``python -m tools.<name>``."""
+"""Tools that make pages from the source. Each one runs by ``python -m tools.<name>``."""

@@ -49,7 +49,7 @@ class _Page:
         self._anchors = self._find_anchors()
 
     def _list_modules(self) -> list[str]:
-        """Return the modules of the page in order: each door, and each public module that is no door."""
+        """Return the modules of the page in order: each door, and each public module that is not a door."""
         found = []
         for room in self._house.rooms:
             if room not in PUBLIC or room in LEFT_OUT:
@@ -61,7 +61,7 @@ class _Page:
         return found
 
     def _list(self, module: str) -> Iterator[tuple[str, tuple[Module, Definition]]]:
-        """Give the public names of a module, in the order of their definitions."""
+        """Find the public names of a module, in the order of their definitions."""
         if not self._house.has_door(module):
             home = self._house.modules[module]
             yield from ((name, (home, node)) for name, node in _define(home) if not name.startswith("_"))
@@ -318,7 +318,7 @@ def _read_field(module: Module, node: ast.AnnAssign) -> str:
 
 
 def _write_constant(module: Module, node: ast.AnnAssign | ast.Assign) -> str:
-    """Write an assignment as it is written. Of a value that is long only the call remains, if it is one."""
+    """Write an assignment as it is written. A long value is shortened to the function that it calls."""
     shown = _name(node)
     if isinstance(node, ast.AnnAssign):
         annotation = re.sub(r"^(Final|ClassVar)(\[(.+)\])?$", r"\3", _read_source(module, node.annotation))

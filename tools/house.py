@@ -38,7 +38,7 @@ WITHOUT: Final = {
     "sessions": ("django.http",),
     "http": ("django.db", "drf_tessera.models"),
 }
-"""What a room does without, so that it can be used and tested without."""
+"""Packages that a room does not import, so that it can be used and tested without them."""
 
 _ITEM: Final = re.compile(r"^- ([\w.]+): (.+(?:\n {2}.+)*)", re.MULTILINE)
 _DOTTED: Final = re.compile(rf"{PACKAGE}(?:\.\w+)+")

@@ -81,7 +81,7 @@ class _Box:
 
     @property
     def height(self) -> float:
-        """How high it is."""
+        """The height of the box."""
         return _LOW + _CHIPS * len(self.rows) + (2 if self.rows else 0)
 
 
@@ -161,7 +161,7 @@ def _measure(module: str) -> float:
 
 
 def _connect(house: House, boxes: list[_Box]) -> Iterator[_Arc]:
-    """Give each import its two ends. Long arcs go around short ones, so that few lines cross."""
+    """Find the two ends of each import. Long arcs go around short ones, so that few lines cross."""
     rooms = [box.room for box in boxes]
     imports = {pair: names for pair, names in house.find_imports().items() if set(pair) <= set(rooms)}
     needed = {room: {there for here, there in imports if here == room} for room in rooms}

@@ -43,7 +43,6 @@ QUIET: Final = (
     "tokens.refresh:hash_secret",
     "sessions.grants:",
     "sessions.rows:select_sessions",
-    "sessions.compiled:compile_update",
     "revocation.feed:get_feed",
     "http.client:read_address",
     "http.client:name_network",
@@ -121,7 +120,7 @@ def _get_module(name: str) -> str:
 
 
 def _list_callers(frame: FrameType) -> Iterator[str]:
-    """Give the functions of ours that led to a frame, the nearest first."""
+    """Find the functions of ours that led to a frame, the nearest first."""
     above = frame.f_back
     while above is not None:
         name = _name(above)

@@ -10,22 +10,22 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - exceptions: every error, each class with a stable code
 - rotation: the refresh rule, a pure function
 - jose: keys, signatures, and a strict codec for compact JWS
-- conf: what the project chose, typed and read live
-- signals: what happened to sessions, for the project to hear
+- conf: the settings of the project, typed and read live
+- signals: the events of sessions, for receivers of the project
 - models: the tables
 - database: the database of the sessions, its moments and its transactions
 - tokens: access tokens and refresh tokens, in and out
-- revocation: which sessions ended early
+- revocation: the notices of sessions that ended early
 - users: from a token to its user
 - sessions: the life of a session, from its start to its last row
-- receivers: what ends sessions from outside, by Django's signals
-- backends: log in with an e-mail address
+- receivers: the signals of Django that end sessions
+- backends: login with an e-mail address
 - login: from credentials to a session
-- legacy: what other packages left behind
+- legacy: settings, names and tokens of other packages
 - http: requests and answers, without REST framework
 - rest: authentication, endpoints and errors for REST framework
-- contrib: other people's packages, one file for each
-- checks: what ``manage.py check`` reports
+- contrib: integrations, one file for each foreign package
+- checks: the system checks of ``manage.py check``
 - admin: sessions in Django's admin
 - apps: the Django app
 - management: the commands of ``manage.py``

@@ -26,7 +26,7 @@ USERS: Final = (
     "tests/compat/applications/settings.py",
     "tests/compat/applications/urls.py",
 )
-"""Who uses the package as a project does, by its public names alone."""
+"""The files that use the package as a project does, by its public names alone."""
 
 _BLOCK: Final = re.compile(r"^( *)```python\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 _INLINE: Final = re.compile(r"`([a-z]+)\.(\w+)")

@@ -54,7 +54,7 @@ def _find_renamed(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def _follow(tree: ast.Module, known: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Give the names that an assignment, a loop or an annotation makes rows of a model."""
+    """Find the names that an assignment, a loop or an annotation makes rows of a model."""
     for node in walk(tree):
         targets: list[ast.expr] = []
         value: ast.AST | None = None

@@ -1,7 +1,7 @@
-"""What the project chose: the ``TESSERA`` setting, typed and live, and what other packages' settings add.
+"""The settings of the project: ``TESSERA``, typed and live, together with the settings of other packages.
 
 - transports: the ways in which tokens can travel
-- values: one value of a setting, or what is wrong with it
+- values: read one value of a setting, or say why it is wrong
 - foreign: the settings of other packages
 - settings: the settings in force
 """

@@ -1,10 +1,10 @@
 """Requests and answers without REST framework: routes, CSRF checks, headers, cookies and transports.
 
-- routes: where views are mounted
-- csrf: whether the site itself made a request
+- routes: the addresses of views
+- csrf: the check that the site itself made a request
 - bearer: tokens in the header and in the body
 - cookies: tokens in cookies
-- client: who sent a request, and from where
+- client: the origin of a request
 - transport: one class for each way in which tokens travel
 """
 

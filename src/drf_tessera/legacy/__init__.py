@@ -1,6 +1,6 @@
-"""What other packages left behind: their settings and names. Their tokens are read by ``legacy.pyjwt``.
+"""The settings and names of other packages. Their tokens are read by ``legacy.pyjwt``.
 
-- names: what becomes of each setting and name of another package
+- names: the verdict on each setting and name of another package
 - settings: the setting of another package, read live
 - pyjwt: tokens and keys of other packages, read by PyJWT; its only home
 """

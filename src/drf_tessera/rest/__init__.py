@@ -3,7 +3,7 @@
 - errors: one shape for every error
 - authentication: the authentication classes
 - throttling: limits on guessing passwords
-- serializers: what the endpoints read and write
+- serializers: the shapes of requests and answers
 - views: the endpoints
 - urls: their addresses
 """

@@ -1,8 +1,8 @@
 """Which sessions ended early: the stores of notices, the feed of each process, and publishing.
 
-- stores: where notices are kept: a table or a cache
-- feed: what this process knows
-- publish: tell every process that a session has ended
+- stores: the places that keep notices, a table or a cache
+- feed: the notices that this process knows
+- publish: a notice for every process, when a session ends
 """
 
 from drf_tessera.revocation.feed import check_session as check_session

@@ -2,7 +2,7 @@
 
 - compiled: an ``UPDATE`` that is compiled once
 - rows: every statement that writes a session
-- grants: what a login or a refresh hands out
+- grants: the result of a login or a refresh
 - revoking: end sessions early
 - starting: start a session
 - refreshing: exchange a refresh token

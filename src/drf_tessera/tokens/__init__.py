@@ -2,7 +2,7 @@
 
 - cache: a map of bounded size
 - keystore: the keys in force
-- facts: what the tokens of a session say about it
+- facts: the facts about a session that its tokens carry
 - refresh: refresh tokens
 - access: access tokens
 """

@@ -1,8 +1,8 @@
 """From a token to its user: lookups by key and name, the project's claims, and the lazy user.
 
 - lookup: the row of a user
-- claims: what a token carries of its user
-- lazy: a user that is loaded when it is looked at
+- claims: the project's own claims in access tokens
+- lazy: a user whose row is loaded when it is needed
 """
 
 from drf_tessera.users.claims import describe_session as describe_session
