@@ -20,7 +20,6 @@ USERS: Final = (
     "demo",
     "compat",
     "benchmarks/project",
-    "tests/docs",
     "tests/tutorial",
     "tests/typing",
     "tests/compat/applications/settings.py",
