@@ -321,15 +321,24 @@ def _write_constant(module: Module, node: ast.AnnAssign | ast.Assign) -> str:
     """Write an assignment as it is written. A long value is shortened to the function that it calls."""
     shown = _name(node)
     if isinstance(node, ast.AnnAssign):
-        annotation = re.sub(r"^(Final|ClassVar)(\[(.+)\])?$", r"\3", _read_source(module, node.annotation))
+        annotation = _resolve(module, _read_source(module, node.annotation))
         shown += f": {annotation}" if annotation else ""
     value = _read_source(module, node.value) if node.value is not None else ""
     if not value:
         return shown
     if len(value) <= WIDTH // 2:
         return f"{shown} = {value}"
-    called = f"{_read_source(module, node.value.func)}(...)" if isinstance(node.value, ast.Call) else "..."
-    return f"{shown} = {called}"
+    called = _read_source(module, node.value.func) if isinstance(node.value, ast.Call) else ""
+    if called and f": {called}[" in shown:
+        return shown  # the annotation says what is called
+    return f"{shown} = {called}(...)" if called else f"{shown} = ..."
+
+
+def _resolve(module: Module, annotation: str) -> str:
+    """Return an annotation without ``Final`` and ``ClassVar``, and with the meaning of a private alias."""
+    bare = re.sub(r"^(Final|ClassVar)(\[(.+)\])?$", r"\3", annotation)
+    meaning = re.search(rf"^ *{re.escape(bare)} = (.+)$", module.text, re.MULTILINE)
+    return meaning[1] if meaning and bare.startswith("_") else bare
 
 
 def main(arguments: list[str]) -> int:

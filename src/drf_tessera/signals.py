@@ -7,18 +7,20 @@ are plain: a receiver that wants the row reads it.
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.dispatch import Signal
 
-session_started = Signal()
+session_started: Final = Signal()
 """A login made a session. Arguments: ``session_id``, ``sub``."""
 
-session_refreshed = Signal()
+session_refreshed: Final = Signal()
 """A refresh was answered. Arguments: ``session_id``, ``sub``, ``outcome`` (see ``rotation.Outcome``)."""
 
-session_revoked = Signal()
+session_revoked: Final = Signal()
 """A session was ended early. Arguments: ``session_id``, ``sub``, ``reason``."""
 
-refresh_reused = Signal()
+refresh_reused: Final = Signal()
 """A replaced refresh token came back: a theft, very likely. Arguments: ``session_id``, ``sub``.
 
 Sent besides :data:`session_revoked`. Tell the user, and whoever watches for break-ins.

@@ -45,7 +45,7 @@ class PayloadTooLarge(drf.APIException):
     """413: the body is larger than anything that an endpoint of ours reads."""
 
     status_code = 413
-    default_detail = "The body is too large."
+    default_detail: str = "The body is too large."
     default_code = "body_too_large"
 
 

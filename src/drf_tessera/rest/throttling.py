@@ -36,8 +36,8 @@ def count_proxies() -> int:
 class LoginAccountThrottle(SimpleRateThrottle):
     """``LOGIN_RATE_PER_ACCOUNT``: attempts for one account name, from wherever they come."""
 
-    scope = "tessera_login_account"
-    fields = ("username", "email")
+    scope: str = "tessera_login_account"
+    fields: tuple[str, ...] = ("username", "email")
 
     def get_rate(self) -> str | None:
         """Read the rate live."""
@@ -59,7 +59,7 @@ class LoginAccountThrottle(SimpleRateThrottle):
 class LoginAddressThrottle(SimpleRateThrottle):
     """``LOGIN_RATE_PER_ADDRESS``: attempts from one address, for whichever account."""
 
-    scope = "tessera_login_address"
+    scope: str = "tessera_login_address"
 
     def get_rate(self) -> str | None:
         """Read the rate live."""
