@@ -1,5 +1,6 @@
 """The Django REST Framework side, and the only home of ``rest_framework``.
 
+- requests: the types of requests, for annotations
 - errors: one shape for every error
 - authentication: the authentication classes
 - throttling: limits on guessing passwords
