@@ -1,4 +1,4 @@
-"""Which database the tables are in, and whether what is written there now could still be undone."""
+"""The database of the tables, and the check for an open transaction in this database."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from drf_tessera.models import Session
 
 
 def find_database() -> str:
-    """Name the database that sessions are written to, and read from when it matters."""
+    """Return the alias of the database for writes of sessions. Reads that need fresh data use it too."""
     return router.db_for_write(Session)
 
 
 def is_in_transaction() -> bool:
-    """Tell whether a transaction is open there that could roll back what is written now.
+    """Return whether an open transaction of this database could roll back a write.
 
-    A test case's own transaction does not count, as for ``atomic(durable=True)``: to a test, what is
-    written in it is written.
+    The transaction of a test case does not count, as in ``atomic(durable=True)``, because for the test a
+    write inside that transaction is final.
     """
     connection = transaction.get_connection(find_database())
     if not connection.in_atomic_block:

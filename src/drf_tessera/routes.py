@@ -1,4 +1,4 @@
-"""Where views are mounted: what the project's urls say about the token endpoints."""
+"""The paths of views: the places of the token endpoints in the project's URLconf."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from django.urls import URLResolver, get_resolver, get_script_prefix, get_urlcon
 from django.urls.resolvers import LocalePrefixPattern, RoutePattern
 
 _OPEN_END: Final = "<"
-"""What begins the part of a route that differs from request to request."""
+"""The start of the variable part of a route."""
 
 _PLAIN: Final = re.compile(r"[\w/~.-]*")
 
 
 def walk_views(urlconf: str | None = None) -> Iterator[tuple[str, Any]]:
-    """Give the route and the callback of everything that the urls name."""
+    """Yield the route and the callback of each entry of the URLconf."""
     return _walk(get_resolver(urlconf).url_patterns, "")
 
 
 def find_view_class(callback: Any) -> type[Any] | None:
-    """Give the class behind a view function, of Django's or REST framework's; ``None``: it has none."""
+    """Return the class of a view function of Django or REST framework, or ``None``."""
     found = getattr(callback, "cls", None) or getattr(callback, "view_class", None)
     return found if isinstance(found, type) else None
 
 
 def find_directory(belongs: Callable[[type[Any]], bool]) -> str | None:
-    """Give the longest path, with a slash at its end, under which all views stand that ``belongs`` names.
+    """Return the longest common path of all views that ``belongs`` accepts, with a slash at its end.
 
-    ``None``: no such view is mounted.
+    Return ``None`` if the URLconf has no such view.
     """
     return _find_directory(belongs, get_urlconf(), get_script_prefix())
 
@@ -46,14 +46,14 @@ def _find_directory(belongs: Callable[[type[Any]], bool], urlconf: str | None, r
             found.append(route)
     if not found:
         return None
-    # What ends in no slash is a view beside its directory, and not one.
+    # A route that does not end with a slash names a view inside a directory, and not a directory.
     steps = [route.partition(_OPEN_END)[0].split("/")[:-1] for route in found]
     shared = takewhile(lambda column: len(set(column)) == 1, zip(*steps, strict=False))
     return root + "".join(f"{column[0]}/" for column in shared)
 
 
 def forget_directories() -> None:
-    """Read the urls again when they are asked for next: they, or the settings, have changed."""
+    """Drop the cached paths, because the URLconf or the settings have changed."""
     _find_directory.cache_clear()
 
 
@@ -75,12 +75,12 @@ def _walk(patterns: Iterable[Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _write_route(pattern: Any) -> str:
-    """Write the pattern of one step; of what is no plain text, only that it is there."""
+    """Return the pattern of one step as a route. A part that is not plain text becomes ``<``."""
     if isinstance(pattern, LocalePrefixPattern):
         return _OPEN_END
     if isinstance(pattern, RoutePattern):
         return str(pattern)
     text = str(pattern).removeprefix("^").removesuffix("$").removesuffix(r"\Z")
     plain = text.replace(r"\-", "-").replace(r"\.", ".").replace("/?", "/")
-    head = _PLAIN.match(plain)[0]  # type: ignore[index]  # it matches the empty text, too
+    head = _PLAIN.match(plain)[0]  # type: ignore[index]  # the pattern also matches an empty string
     return plain if head == plain else head[: head.rfind("/") + 1] + _OPEN_END

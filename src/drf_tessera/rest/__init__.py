@@ -1,1 +1,1 @@
-"""The Django REST Framework side, and the only home of ``rest_framework``."""
+"""The part for Django REST Framework. Only this package imports ``rest_framework``."""
