@@ -1,4 +1,4 @@
-"""The results of a measurement, and their tables and files."""
+"""What a measurement gives, and how it becomes tables and files."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from benchmarks.peers import HOME, ROOT
 
 COMMITTED: Final = ROOT / "benchmarks" / "results"
 SCRATCH: Final = HOME / "results"
-"""The folder for runs that did not measure everything."""
+"""Where runs go that measured less than everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A number that was promised, and the measured number."""
+    """One number that was to be reached, and what came out."""
 
     number: int
     what: str
     wanted: str
     reached: str
     met: bool | None
-    """``None`` means that the number could not be measured."""
+    """``None``: it could not be measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """All measured numbers, as a table for people."""
+    """All that was measured, for people."""
 
     title: str
     note: str
@@ -42,7 +42,7 @@ class Table:
 
 @dataclass(slots=True)
 class Outcome:
-    """The result of one measurement."""
+    """What one measurement gives."""
 
     targets: list[Target] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Outcome:
 def write(
     outcomes: Mapping[str, Outcome], *, complete: bool, versions: Mapping[str, Any], minutes: float
 ) -> Path:
-    """Write the JSON and the Markdown. Return the path of the JSON."""
+    """Write the JSON and the Markdown; give the JSON's path."""
     folder = COMMITTED if complete else SCRATCH
     folder.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)
@@ -70,27 +70,27 @@ def write(
 
 
 def show_targets(outcomes: Mapping[str, Outcome]) -> str:
-    """Return the table of the targets."""
+    """Write the table of the targets."""
     targets = sorted(
         (target for outcome in outcomes.values() for target in outcome.targets),
         key=lambda target: target.number,
     )
     words = {True: "yes", False: "**no**", None: "not measured"}
     rows = [(str(it.number), it.what, it.wanted, it.reached, words[it.met]) for it in targets]
-    return _write_table(("", "what", "wanted", "reached", "met"), rows)
+    return _write_table(("", "measurement", "target", "result", "met"), rows)
 
 
 def _write_report(outcomes: Mapping[str, Outcome], facts: Mapping[str, Any], source: str) -> str:
     machine = facts["machine"]
     parts = [
-        "# The results of `make bench`",
+        "# Results of `make bench`",
         "",
-        f"On {facts['date']}, in {facts['minutes']:.0f} minutes, on {machine['cores']} cores"
+        f"Measured on {facts['date']} in {facts['minutes']:.0f} minutes, on {machine['cores']} cores"
         f" ({machine['processor']}), {machine['memory']} of memory, {machine['system']}."
         f" The numbers are in [{source}]({source}).",
         "",
-        "The values are medians, with the 10th and the 90th percentile in brackets. Compared values were"
-        " measured in turns, in the same rounds, and each ratio is a ratio of values of the same round.",
+        "Values are medians. The values in brackets are the 10th and the 90th percentile. Compared packages"
+        " were measured in turns, in the same rounds. A ratio compares values of the same round.",
         "",
         "![The main numbers](performance.svg)",
         "",
@@ -106,7 +106,7 @@ def _write_report(outcomes: Mapping[str, Outcome], facts: Mapping[str, Any], sou
 
 
 def _round(value: Any) -> Any:
-    """Round a number to its significant digits."""
+    """Keep the digits that mean something."""
     if isinstance(value, float):
         return float(f"{value:.5g}")
     if isinstance(value, dict):

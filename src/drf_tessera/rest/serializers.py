@@ -6,13 +6,11 @@ from typing import Any, Final
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.utils.module_loading import import_string
 from rest_framework import serializers
 
-from drf_tessera.conf import COOKIE, HEADER, get_settings
-from drf_tessera.exceptions import SettingsError
+from drf_tessera.conf import MAX_REFRESH_LENGTH
+from drf_tessera.http import TRANSPORTS, offers_ambient
 from drf_tessera.models import Session
-from drf_tessera.tokens import MAX_REFRESH_LENGTH
 
 MAX_NAME_LENGTH: Final = 320
 """In characters. No e-mail address is longer (RFC 3696, erratum 1690)."""
@@ -40,7 +38,7 @@ class LoginSerializer(serializers.Serializer[Any]):
         style={"input_type": "password"},
     )
     device = serializers.CharField(max_length=64, required=False, allow_blank=True)
-    transport = serializers.ChoiceField((HEADER, COOKIE), required=False)
+    transport = serializers.ChoiceField(tuple(TRANSPORTS), required=False)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Add a field for each way to name the account."""
@@ -74,7 +72,7 @@ class RefreshSerializer(serializers.Serializer[Any]):
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Make ``refresh`` optional if the refresh token may come in a cookie."""
         fields = super().get_fields()
-        if COOKIE in get_settings().transports:
+        if offers_ambient():
             fields["refresh"].required, fields["refresh"].allow_null = False, True
         return fields
 
@@ -98,7 +96,7 @@ class VerifySerializer(serializers.Serializer[Any]):
 
 
 class UserSerializer(serializers.Serializer[AbstractBaseUser]):
-    """The ``user`` of a login's answer. ``USER_SERIALIZER`` can name another serializer.
+    """The ``user`` of a login's answer. A view's ``user_serializer_class`` may name another serializer.
 
     This serializer works with any user model. A field that the model does not have is an empty string.
     """
@@ -112,23 +110,6 @@ class UserSerializer(serializers.Serializer[AbstractBaseUser]):
             "name": full_name() if callable(full_name) else "",
             "email": getattr(instance, instance.get_email_field_name(), ""),
         }
-
-
-def load_user_serializer() -> type[serializers.BaseSerializer[AbstractBaseUser]]:
-    """Import and return the project's ``USER_SERIALIZER``.
-
-    Raises:
-        SettingsError: the class cannot be imported or is not a serializer. ``manage.py check`` reports
-            this too.
-    """
-    path = get_settings().user_serializer
-    try:
-        found = import_string(path)
-    except ImportError as error:
-        raise SettingsError(f"TESSERA['USER_SERIALIZER'] cannot be imported: {error}") from None
-    if not isinstance(found, type) or not issubclass(found, serializers.BaseSerializer):
-        raise SettingsError(f"TESSERA['USER_SERIALIZER'] is not a serializer class: {path}")
-    return found
 
 
 class SessionSerializer(serializers.ModelSerializer[Session]):

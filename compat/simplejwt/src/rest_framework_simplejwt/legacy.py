@@ -16,12 +16,12 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
-from drf_tessera.adoption import Predecessor, adopt, adopt_many, is_foreign, name_token
-from drf_tessera.contrib import pyjwt
+from drf_tessera.database import LATEST
 from drf_tessera.exceptions import TemporarilyUnavailable
-from drf_tessera.former import count_seconds
+from drf_tessera.legacy import count_seconds, pyjwt
 from drf_tessera.models import SCOPE_LENGTH
-from drf_tessera.tokens import LATEST, REGISTERED_CLAIMS, Login, is_scope, read_refresh_token
+from drf_tessera.sessions import LegacyToken, adopt, adopt_many, is_foreign, name_token
+from drf_tessera.tokens import REGISTERED_CLAIMS, SessionFacts, is_scope, read_refresh_token
 from drf_tessera.users import find_user_by
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.settings import api_settings
@@ -122,11 +122,11 @@ def exchange(raw: Any) -> str:
     if size > MOST_BYTES:
         raise TokenError("The claims of this token cannot be kept in a new token; log in again.")
     text = adopt(old, user)
-    note_session(user, read_refresh_token(text).login)
+    note_session(user, read_refresh_token(text).facts)
     return text
 
 
-def make_predecessor(claims: dict[str, Any], jti: str) -> Predecessor:
+def make_predecessor(claims: dict[str, Any], jti: str) -> LegacyToken:
     """Return drf-tessera's description of a verified token of simplejwt."""
     own = {api_settings.TOKEN_TYPE_CLAIM, api_settings.JTI_CLAIM, api_settings.REVOKE_TOKEN_CLAIM}
     kept = {name: claims[name] for name in claims.keys() - REGISTERED_CLAIMS - own}
@@ -135,7 +135,7 @@ def make_predecessor(claims: dict[str, Any], jti: str) -> Predecessor:
     expires, issued = int(claims["exp"]), claims.get("iat")
     issued = int(issued) if isinstance(issued, int | float) and 0 <= issued <= LATEST else 0
     scope = claims.get("scope")
-    return Predecessor(
+    return LegacyToken(
         package=PACKAGE,
         jti=jti,
         issued_at=issued,
@@ -187,7 +187,7 @@ def note_begun(session_id: UUID) -> None:
         begun.append(session_id)
 
 
-def note_session(user: AbstractBaseUser, login: Login) -> Any:
+def note_session(user: AbstractBaseUser, login: SessionFacts) -> Any:
     """Write one row for a session into simplejwt's table, if the project has the table.
 
     Some projects read these rows to log somebody out everywhere.
@@ -204,7 +204,7 @@ def note_session(user: AbstractBaseUser, login: Login) -> Any:
     return rows.get_or_create(jti=login.session_id.hex, defaults=values)[0]
 
 
-def note_end(login: Login) -> None:
+def note_end(login: SessionFacts) -> None:
     """Blacklist the session's row in simplejwt's table, if there is such a row."""
     if apps.is_installed(BLACKLIST):
         rows = apps.get_model("token_blacklist", "OutstandingToken")._default_manager
@@ -218,7 +218,7 @@ def end_session(row: Any) -> None:
 
     The row stands for a session, or for a token of simplejwt that started a session or could start one.
     """
-    old = Predecessor(
+    old = LegacyToken(
         package=PACKAGE,
         jti=row.jti,
         issued_at=datetime_to_epoch(row.created_at) if row.created_at else 0,
