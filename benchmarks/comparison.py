@@ -35,7 +35,7 @@ BLOCK: Final = re.compile(r"(?<=<!-- comparison -->\n).*?(?=<!-- end of comparis
 
 USERS: Final = 60
 LOGOUTS: Final = 10
-ABSENT: Final = "-"
+ABSENT: Final = "n/a"
 OLD: Final = "djangorestframework-jwt"
 _IMPORT_OLD: Final = (
     "import django.conf; django.conf.settings.configure(SECRET_KEY='k' * 50);"
@@ -186,11 +186,9 @@ def render(found: Facts) -> str:
     versions = ", ".join(f"{name} {it['version']}" for name, it in packages.items())
     lines += [
         "",
-        f"Found on {found['date']} by `python -m benchmarks.comparison`, which asks each package by its own"
-        " endpoints:",
-        f"{versions}.",
-        "Each has the protections on that it offers, and drf-tessera its defaults",
-        "([settings and facts](benchmarks/results/comparison.json)).",
+        f"`python -m benchmarks.comparison` found this on {found['date']} by the endpoints of {versions}.",
+        "Each has its protections switched on, and drf-tessera its defaults"
+        " ([settings and facts](benchmarks/results/comparison.json)).",
         _tell_old(found["old"]),
     ]
     return "\n".join(lines) + "\n"
@@ -206,15 +204,13 @@ def _tell_queries(facts: Facts) -> str:
 def _tell_logout(facts: Facts) -> str:
     logout = facts["logout"]
     if logout["here"] or logout["elsewhere"] is None:
-        return "**works until it expires**"
-    seconds = math.ceil(logout["elsewhere"] * 10) / 10
-    return f"refused; by other processes within {seconds} s" if seconds else "refused"
+        return "**still works**"
+    seconds = math.ceil(logout["elsewhere"] - 0.1)  # a tenth for asking
+    return f"refused; in other processes within {seconds} s" if seconds > 0 else "refused"
 
 
 def _tell_password(facts: Facts) -> str:
-    if not any(facts["password"].values()):
-        return "refused"
-    return "**go on**" if facts["password"]["refresh"] is not None else "**goes on**"
+    return "**still works**" if any(facts["password"].values()) else "refused"
 
 
 def _tell_replay(facts: Facts) -> str:
@@ -254,8 +250,8 @@ def _tell_old(old: Facts) -> str:
 
 ROWS: Final[Mapping[str, Callable[[Facts], str]]] = {
     "Queries for a request / for a refresh": _tell_queries,
-    "Access token after a logout": _tell_logout,
-    "Tokens after a password change": _tell_password,
+    "An access token after a logout": _tell_logout,
+    "A token after a password change": _tell_password,
     "An old refresh token is used again": _tell_replay,
     "Two tabs refresh with one token": _tell_twice,
     "Another site makes a browser refresh by cookie": _tell_another_site,
