@@ -35,9 +35,10 @@ def count_queries() -> dict[str, int]:
     headers = _connect().headers
     found = {}
     for name, path in (("untouched", "/ping/"), ("touched", "/touched/")):
-        clients.ask(headers, path)
+        request = application.prepare_get(path, headers)
+        application.demand(request)
         statements = application.record_statements(
-            lambda path=path: [clients.ask(headers, path) for _ in range(REPEATS)]
+            lambda request=request: [application.demand(request) for _ in range(REPEATS)]
         )
         # Rounded, because once a second drf-tessera asks for the sessions that have ended.
         found[name] = round(len(statements) / REPEATS)
@@ -49,9 +50,9 @@ def count_refresh() -> dict[str, int] | None:
     holders = [_connect() for _ in range(REPEATS)]
     if not holders[0].refreshes:
         return None
-    holders.pop().renew()  # the first one warms up
+    _renew(holders.pop())  # the first one warms up
     before = _count_rows()
-    statements = application.record_statements(lambda: [holder.renew() for holder in holders])
+    statements = application.record_statements(lambda: [_renew(holder) for holder in holders])
     added = _count_rows() - before
     return {"statements": round(len(statements) / len(holders)), "rows": round(added / len(holders))}
 
@@ -105,7 +106,7 @@ def replay() -> dict[str, bool] | None:
         return None
     thief = honest.fork()
     for _ in range(2):
-        honest.renew()
+        _renew(honest)
         if settings.SCHEME == "tessera":
             time.sleep(1.1)  # REFRESH_GRACE is 1 here: within it a refresh does not rotate
     if honest.refresh == thief.refresh:
@@ -121,7 +122,7 @@ def refresh_twice() -> dict[str, bool] | None:
     if not first.refreshes:
         return None
     second = first.fork()
-    first.renew()
+    _renew(first)
     second.renew()
     return {"second": second.renew() and second.works, "first": first.renew() and first.works}
 
@@ -130,7 +131,7 @@ def find_secrets() -> list[str]:
     """Return which of a login's secrets are in the database as they are."""
     client = _connect()
     if client.refreshes:
-        client.renew()
+        _renew(client)
     connection.ensure_connection()
     dump = "\n".join(connection.connection.iterdump())
     return [name for name, text in client.list_secrets().items() if text in dump]
@@ -160,7 +161,24 @@ def _write_cookies(jar: dict[str, str]) -> dict[str, str]:
 
 
 def _connect() -> clients.Client:
-    return clients.connect(next(_numbers))
+    """Return a client whose user no other probe has.
+
+    Raises:
+        WrongAnswerError: the protected view does not let it in, so that no refusal would mean anything.
+    """
+    client = clients.connect(next(_numbers))
+    demand(headers=client.headers)
+    return client
+
+
+def _renew(client: clients.Client) -> None:
+    """Refresh where a refresh must be accepted.
+
+    Raises:
+        WrongAnswerError: it is refused.
+    """
+    if not client.renew():
+        raise application.WrongAnswerError("A refresh with a new token is refused.")
 
 
 def _count_rows() -> int:
