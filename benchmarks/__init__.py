@@ -7,6 +7,7 @@
 - ``workers``: the parent's side of these children, and their turns
 - ``measurements``: one module for each target
 - ``spread``: medians, ratios, and their spread
+- ``comparison``: the peers' behaviour where drf-tessera differs; a separate command, for the README
 - ``results``: the tables and the files; ``plot``: the picture
 
 All modules except ``project``, ``inside`` and ``plot`` need only the standard library.
