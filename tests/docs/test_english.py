@@ -7,7 +7,6 @@ from tests.english import ROOT, RULES, Kind, Prose, check_file, check_prose, che
 EVER, INVERTED, IS_NO, ELSE, ANY_MORE, OPENING = RULES
 
 TO_DO = [
-    "benchmarks/results.py",
     "docs/explanation/architecture.md",
     "src/drf_tessera/conf/__init__.py",
     "src/drf_tessera/conf/settings.py",
