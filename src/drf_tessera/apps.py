@@ -8,7 +8,7 @@ from typing import Final
 from django.apps import AppConfig
 
 EXTENSIONS: Final = "drf_tessera"
-"""The group of entry points whose functions are called when the app is ready: ``compat/`` has two."""
+"""The group of entry points that the app calls when it is ready. ``compat/`` has two of them."""
 
 
 class TesseraConfig(AppConfig):

@@ -78,7 +78,9 @@ def test_by_cookie_from_the_login_to_the_logout(page: Page) -> None:
     page.get_by_role("button", name="List my notes").click()
     expect(page.locator("#latest")).to_contain_text("notes of this user")
     page.get_by_role("button", name="Twenty refreshes at once").click()
-    expect(page.locator("#latest")).to_contain_text("20 answers of 200, 20 access tokens, 1 rotation")
+    expect(page.locator("#latest")).to_contain_text(
+        "20 answers with status 200, 20 access tokens, 1 rotation"
+    )
     expect(mine.locator(".node")).to_have_count(2)
     page.get_by_role("button", name="Try to copy it").click()
     expect(page.locator("#cookie-found")).to_contain_text("document.cookie is empty")
@@ -88,7 +90,7 @@ def test_by_cookie_from_the_login_to_the_logout(page: Page) -> None:
     expect(page.locator("#session-list .badge")).to_have_count(1)
     page.get_by_role("button", name="Log out").click()
     expect(page.locator("#ended")).to_contain_text("logged out")
-    page.get_by_role("button", name="Send this one as it is").click()
+    page.get_by_role("button", name="Send this token without a refresh").click()
     expect(page.locator("#latest")).to_contain_text("401 GET /api/notes/")
     page.reload()
     expect(page.locator("#login")).to_be_visible()

@@ -176,10 +176,7 @@ def test_a_user_who_is_deleted_takes_nobody_along(
         return sessions.adopt_many(found)
 
     monkeypatch.setattr(f"{place}.adopt_many", adopt_too_late)
-    assert run()[0].startswith(
-        "2 sessions written. 1 tokens skipped, because their sessions already exist or their users no longer "
-        "exist."
-    )
+    assert run()[0].startswith("2 sessions written. 1 tokens skipped (session exists, or user gone).")
 
 
 def test_a_user_without_a_row_is_left_out(anna: Any) -> None:

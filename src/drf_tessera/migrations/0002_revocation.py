@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('session_id', models.UUIDField()),
-                ('until', models.BigIntegerField(db_index=True, help_text='No access token of the session lives longer, in seconds since the epoch.')),
+                ('until', models.BigIntegerField(db_index=True, help_text='The end of the last access token of the session, in seconds since the epoch.')),
             ],
         ),
     ]

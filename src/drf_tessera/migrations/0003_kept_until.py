@@ -14,6 +14,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='session',
             name='kept_until',
-            field=models.DateTimeField(help_text='The row stays until then, so that the token of another package that began the session cannot begin it again.', null=True),
+            field=models.DateTimeField(help_text='The row is kept until this time, because the token of another package that started the session must not start it again.', null=True),
         ),
     ]

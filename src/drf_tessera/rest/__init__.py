@@ -1,4 +1,4 @@
-"""The Django REST Framework side, and the only home of ``rest_framework``.
+"""The part for Django REST Framework. Only this room imports ``rest_framework``.
 
 - requests: the types of requests, for annotations
 - errors: one shape for every error

@@ -1,4 +1,4 @@
-"""The endpoints under one prefix: ``path("api/token/", include("drf_tessera.rest.urls"))``."""
+"""The endpoints. Include them with ``path("api/token/", include("drf_tessera.rest.urls"))``."""
 
 from __future__ import annotations
 
