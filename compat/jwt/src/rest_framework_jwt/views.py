@@ -45,6 +45,10 @@ class JSONWebTokenAPIView(TokenView):
         kwargs["context"] = self.get_serializer_context()
         return self.get_serializer_class()(*args, **kwargs)
 
+    def get_exception_handler(self) -> Any:
+        """Return the exception handler of the project."""
+        return APIView.get_exception_handler(self)
+
     def handle_exception(self, exc: Exception) -> Response:
         """Return an error in the format of djangorestframework-jwt."""
         return APIView.handle_exception(self, translate_error(exc))

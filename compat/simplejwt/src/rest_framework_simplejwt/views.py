@@ -41,6 +41,10 @@ class TokenViewBase(TokenView, GenericAPIView[Any]):
         """Return the challenge of a 401."""
         return f'{list_header_types()[0]} realm="{self.www_authenticate_realm}"'
 
+    def get_exception_handler(self) -> Any:
+        """Return the exception handler of the project."""
+        return APIView.get_exception_handler(self)
+
     def handle_exception(self, exc: Exception) -> Response:
         """Return an error in the format of simplejwt."""
         found = to_invalid_token(exc) if isinstance(exc, TokenError) else translate_error(exc)
