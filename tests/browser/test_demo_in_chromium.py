@@ -1,4 +1,4 @@
-"""The demo's page, used as a person would."""
+"""The demo's page, used like a person uses it."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_second_tab_is_logged_in_and_out_with_the_first(page: Page, demo: str)
 
 @pytest.mark.parametrize("late", [False, True], ids=["", "late-timeline"])
 def test_a_theft_is_played_to_its_end(page: Page, late: bool) -> None:
-    if late:  # as on a busy machine
+    if late:  # like on a busy machine
         page.evaluate(LATE_TIMELINE)
     log_in(page, "header")
     page.get_by_role("button", name="Play a theft").click()
@@ -129,7 +129,7 @@ def test_everything_fits_a_narrow_screen_and_has_a_name(page: Page, transport: s
     expect(page.locator("#session-list li")).not_to_have_count(0)
     assert page.evaluate(FITS)
     assert page.evaluate(NAMELESS) == []
-    if folder := os.environ.get("TESSERA_SCREENSHOTS"):  # to look at
+    if folder := os.environ.get("TESSERA_SCREENSHOTS"):  # screenshots for a person
         for width in (360, 1280):
             page.set_viewport_size({"width": width, "height": 900})
             page.wait_for_timeout(300)
