@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -21,14 +21,23 @@ else:
 class SessionAdmin(_Admin):
     """The list of logins."""
 
-    list_display = ("id", "user", "ip", "created_at", "rotated_at", "expires_at", "revoked_at", "revoked_for")
-    list_filter = ("revoked_for",)
-    list_select_related = ("user",)
-    search_fields = ("=id", "ip", "label")
+    list_display: tuple[str, ...] = (
+        "id",
+        "user",
+        "ip",
+        "created_at",
+        "rotated_at",
+        "expires_at",
+        "revoked_at",
+        "revoked_for",
+    )
+    list_filter: ClassVar[tuple[str, ...]] = ("revoked_for",)
+    list_select_related: ClassVar[tuple[str, ...]] = ("user",)
+    search_fields: ClassVar[tuple[str, ...]] = ("=id", "ip", "label")
     # No date_hierarchy, because it causes a 500 on MariaDB without time zone tables, and a new MariaDB has
     # no such tables.
-    exclude = ("secret_hash",)
-    actions = ("end_sessions",)
+    exclude: ClassVar[tuple[str, ...]] = ("secret_hash",)
+    actions: tuple[str, ...] = ("end_sessions",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return ``False``, because only a login creates a session."""

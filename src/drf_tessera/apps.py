@@ -16,7 +16,7 @@ class TesseraConfig(AppConfig):
 
     name = "drf_tessera"
     label = "tessera"
-    verbose_name = "Token sessions"
+    verbose_name: str = "Token sessions"
 
     def ready(self) -> None:
         """Connect the receivers and the checks."""

@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.receivers import checking_password
 
-logger = logging.getLogger("drf_tessera")
+logger: Final = logging.getLogger("drf_tessera")
 
 _MAX_CANDIDATES: Final = 10
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models import OuterRef, Q, Subquery
 from django.db.models.lookups import IsNull
@@ -17,6 +18,13 @@ from drf_tessera import rotation
 USER_AGENT_LENGTH: Final = 255
 LABEL_LENGTH: Final = 64
 SCOPE_LENGTH: Final = 255
+
+
+if TYPE_CHECKING:
+    # The types that a checker reads. Django's fields take no type arguments at run time.
+    _Moment = models.DateTimeField[datetime, datetime]
+    _MaybeMoment = models.DateTimeField[datetime | None, datetime | None]
+    _Text = models.CharField[str, str]
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
@@ -63,39 +71,49 @@ class Session(models.Model):
     under the server's key.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
-    created_at = models.DateTimeField(help_text="The time of the login.")
-    rotated_at = models.DateTimeField(null=True, help_text="The time of the last rotation.")
-    idle_expires_at = models.DateTimeField(help_text="Without a refresh the session ends at this time.")
-    expires_at = models.DateTimeField(help_text="The session ends at this time in any case.")
-    secret_hash = models.BinaryField(max_length=32, editable=False)
-    generation = models.PositiveBigIntegerField(default=0)
-    parent = models.PositiveBigIntegerField(
+    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(
+        primary_key=True, default=uuid.uuid4, editable=False
+    )
+    user: models.ForeignKey[AbstractBaseUser, AbstractBaseUser] = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
+    )
+    user_id: Any
+    """The primary key of the user."""
+    created_at: _Moment = models.DateTimeField(help_text="The time of the login.")
+    rotated_at: _MaybeMoment = models.DateTimeField(null=True, help_text="The time of the last rotation.")
+    idle_expires_at: _Moment = models.DateTimeField(
+        help_text="Without a refresh the session ends at this time."
+    )
+    expires_at: _Moment = models.DateTimeField(help_text="The session ends at this time in any case.")
+    secret_hash: models.BinaryField[bytes, bytes] = models.BinaryField(max_length=32, editable=False)
+    generation: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(default=0)
+    parent: models.PositiveBigIntegerField[int | None, int | None] = models.PositiveBigIntegerField(
         null=True, help_text="The generation whose token was exchanged for the current token."
     )
-    recoveries = models.PositiveSmallIntegerField(
+    recoveries: models.PositiveSmallIntegerField[int, int] = models.PositiveSmallIntegerField(
         default=0, help_text="The number of lost answers in a row since the last rotation."
     )
-    auth_time = models.DateTimeField(help_text="The time when the user last proved their identity.")
-    amr = models.CharField(
+    auth_time: _Moment = models.DateTimeField(help_text="The time when the user last proved their identity.")
+    amr: _Text = models.CharField(
         max_length=64, blank=True, help_text="The methods of this proof (RFC 8176), separated by spaces."
     )
-    scope = models.CharField(max_length=SCOPE_LENGTH, blank=True, help_text="RFC 6749, section 3.3.")
-    ip = models.GenericIPAddressField(null=True, help_text="The address of the login.")
-    user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
-    label = models.CharField(
+    scope: _Text = models.CharField(max_length=SCOPE_LENGTH, blank=True, help_text="RFC 6749, section 3.3.")
+    ip: models.GenericIPAddressField[str | None, str | None] = models.GenericIPAddressField(
+        null=True, help_text="The address of the login."
+    )
+    user_agent: _Text = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
+    label: _Text = models.CharField(
         max_length=LABEL_LENGTH, blank=True, help_text="The client's own name for its device."
     )
-    revoked_at = models.DateTimeField(null=True)
-    revoked_for = models.CharField(max_length=32, blank=True)
-    kept_until = models.DateTimeField(
+    revoked_at: _MaybeMoment = models.DateTimeField(null=True)
+    revoked_for: _Text = models.CharField(max_length=32, blank=True)
+    kept_until: _MaybeMoment = models.DateTimeField(
         null=True,
         help_text="The row is kept until this time, because the token of another package that started the "
         "session must not start it again.",
     )
 
-    objects = SessionQuerySet.as_manager()
+    objects: ClassVar[models.Manager[Session]] = SessionQuerySet.as_manager()
 
     class Meta:  # noqa: D106 - Django's own convention
         app_label = "tessera"
@@ -123,12 +141,12 @@ class Revocation(models.Model):
     """A session that ended early. The row is needed while an access token of the session may be valid.
 
     The row has no foreign key, because it outlives the session and its user. Readers only need a primary
-    key that grows with time (see :mod:`drf_tessera.stores`).
+    key that grows with time (see :mod:`drf_tessera.revocation.stores`).
     """
 
-    id = models.BigAutoField(primary_key=True)
-    session_id = models.UUIDField()
-    until = models.BigIntegerField(
+    id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    session_id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField()
+    until: models.BigIntegerField[int, int] = models.BigIntegerField(
         db_index=True,
         help_text="The end of the last access token of the session, in seconds since the epoch.",
     )

@@ -7,18 +7,20 @@ arguments are plain values. A receiver that needs the row must read the row.
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.dispatch import Signal
 
-session_started = Signal()
+session_started: Final = Signal()
 """A login started a session. Arguments: ``session_id``, ``sub``."""
 
-session_refreshed = Signal()
+session_refreshed: Final = Signal()
 """A refresh was answered. Arguments: ``session_id``, ``sub``, ``outcome`` (see ``rotation.Outcome``)."""
 
-session_revoked = Signal()
+session_revoked: Final = Signal()
 """A session was ended early. Arguments: ``session_id``, ``sub``, ``reason``."""
 
-refresh_reused = Signal()
+refresh_reused: Final = Signal()
 """A replaced refresh token came back, very likely after a theft. Arguments: ``session_id``, ``sub``.
 
 This signal is sent in addition to :data:`session_revoked`. A receiver should inform the user and the

@@ -344,7 +344,7 @@ def test_the_key_may_change_with_django(api: APIClient, anna: AbstractBaseUser) 
         assert me(api, old).status_code == 200
 
 
-# -- What a hostile reader found -------------------------------------------------------------------
+# -- Faults that a hostile review found -------------------------------------------------------------
 
 
 def _name_a_profile(user: Any) -> dict[str, Any]:

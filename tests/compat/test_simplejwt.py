@@ -749,7 +749,7 @@ def test_asymmetric_keys_go_on(api: APIClient, anna: AbstractBaseUser) -> None:
         assert refresh(api, simplejwt_token(anna, key="k" * 64)).status_code == 401
 
 
-# -- What a hostile reader found -------------------------------------------------------------------
+# -- Faults that a hostile review found -------------------------------------------------------------
 
 
 class Choosy(RefreshToken):

@@ -4,17 +4,18 @@ import django.db.models.deletion
 import uuid
 from django.conf import settings
 from django.db import migrations, models
+from django.db.migrations.operations.base import Operation
 
 
 class Migration(migrations.Migration):
 
-    initial = True
+    initial: bool | None = True
 
-    dependencies = [
+    dependencies: list[tuple[str, str]] = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
-    operations = [
+    operations: list[Operation] = [
         migrations.CreateModel(
             name='Session',
             fields=[

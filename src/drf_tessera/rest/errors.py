@@ -45,7 +45,7 @@ class PayloadTooLarge(drf.APIException):
     """A 413: the body is larger than the limit of the token endpoints."""
 
     status_code = 413
-    default_detail = "The body is too large."
+    default_detail: str = "The body is too large."
     default_code = "body_too_large"
 
 

@@ -31,14 +31,14 @@ class LoginSerializer(serializers.Serializer[Any]):
     transport of the refresh token, if ``PROFILE`` allows several transports.
     """
 
-    password = serializers.CharField(
+    password: serializers.CharField = serializers.CharField(
         max_length=MAX_PASSWORD_LENGTH,
         trim_whitespace=False,
         write_only=True,
         style={"input_type": "password"},
     )
-    device = serializers.CharField(max_length=64, required=False, allow_blank=True)
-    transport = serializers.ChoiceField(tuple(TRANSPORTS), required=False)
+    device: serializers.CharField = serializers.CharField(max_length=64, required=False, allow_blank=True)
+    transport: serializers.ChoiceField = serializers.ChoiceField(tuple(TRANSPORTS), required=False)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Add a field for each way to name the account."""
@@ -66,8 +66,8 @@ class RefreshSerializer(serializers.Serializer[Any]):
     With ``with_user`` the answer has a ``user``, as the answer to a login has. A reloaded page needs it.
     """
 
-    refresh = serializers.CharField(max_length=MAX_REFRESH_LENGTH, write_only=True)
-    with_user = serializers.BooleanField(required=False)
+    refresh: serializers.CharField = serializers.CharField(max_length=MAX_REFRESH_LENGTH, write_only=True)
+    with_user: serializers.BooleanField = serializers.BooleanField(required=False)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Make ``refresh`` optional if the refresh token may come in a cookie."""
@@ -83,16 +83,16 @@ class RevokeSerializer(serializers.Serializer[Any]):
     With ``session`` only that session is ended.
     """
 
-    refresh = serializers.CharField(
+    refresh: serializers.CharField = serializers.CharField(
         max_length=MAX_REFRESH_LENGTH, write_only=True, required=False, allow_null=True
     )
-    session = serializers.UUIDField(required=False, allow_null=True)
+    session: serializers.UUIDField = serializers.UUIDField(required=False, allow_null=True)
 
 
 class VerifySerializer(serializers.Serializer[Any]):
     """``{token}``, which is an access token."""
 
-    token = serializers.CharField(write_only=True, trim_whitespace=False)
+    token: serializers.CharField = serializers.CharField(write_only=True, trim_whitespace=False)
 
 
 class UserSerializer(serializers.Serializer[AbstractBaseUser]):
@@ -115,14 +115,14 @@ class UserSerializer(serializers.Serializer[AbstractBaseUser]):
 class SessionSerializer(serializers.ModelSerializer[Session]):
     """One session, as its user sees it. ``current`` is true for the session of the request."""
 
-    started_at = serializers.DateTimeField(source="created_at")
-    last_used_at = serializers.DateTimeField()
-    device = serializers.SerializerMethodField()
-    current = serializers.SerializerMethodField()
+    started_at: serializers.DateTimeField = serializers.DateTimeField(source="created_at")
+    last_used_at: serializers.DateTimeField = serializers.DateTimeField()
+    device: serializers.SerializerMethodField = serializers.SerializerMethodField()
+    current: serializers.SerializerMethodField = serializers.SerializerMethodField()
 
     class Meta:  # noqa: D106 - REST framework's own convention
         model = Session
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "current",
             "device",

@@ -38,8 +38,8 @@ def count_proxies() -> int:
 class LoginAccountThrottle(SimpleRateThrottle):
     """``LOGIN_RATE_PER_ACCOUNT``: the limit of attempts for one account name, from all addresses."""
 
-    scope = "tessera_login_account"
-    fields = ("username", "email")
+    scope: str = "tessera_login_account"
+    fields: tuple[str, ...] = ("username", "email")
 
     def get_rate(self) -> str | None:
         """Return the rate, read live from the settings."""
@@ -64,7 +64,7 @@ class LoginAccountThrottle(SimpleRateThrottle):
 class LoginAddressThrottle(SimpleRateThrottle):
     """``LOGIN_RATE_PER_ADDRESS``: the limit of attempts from one address, for all accounts."""
 
-    scope = "tessera_login_address"
+    scope: str = "tessera_login_address"
 
     def get_rate(self) -> str | None:
         """Return the rate, read live from the settings."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import URLPattern, path
 
 from drf_tessera.rest import views
 
-urlpatterns = [
+urlpatterns: list[URLPattern] = [
     path("", views.LoginView.as_view(), name="token_obtain_pair"),
     path("refresh/", views.RefreshView.as_view(), name="token_refresh"),
     path("verify/", views.VerifyView.as_view(), name="token_verify"),

@@ -165,7 +165,7 @@ class LoginView(TokenView):
     has to come from the site itself: else another site could log its visitors in as somebody else.
     """
 
-    throttle_classes = (LoginAccountThrottle, LoginAddressThrottle)
+    throttle_classes: _Classes = (LoginAccountThrottle, LoginAddressThrottle)
     serializer_class = LoginSerializer
 
     @property
@@ -295,8 +295,8 @@ class SessionView(TokenView):
     out elsewhere a moment ago ends nothing here.
     """
 
-    authentication_classes = (StrictJWTAuthentication,)
-    permission_classes = (IsAuthenticated,)
+    authentication_classes: _Classes = (StrictJWTAuthentication,)
+    permission_classes: _Classes = (IsAuthenticated,)
 
     @property
     def owner(self) -> AbstractBaseUser:

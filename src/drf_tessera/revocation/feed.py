@@ -21,7 +21,7 @@ from drf_tessera.conf import Settings, per_settings
 from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
 from drf_tessera.revocation.stores import CacheStore, DatabaseStore, Notice, Store
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 _SWEEP: Final = 10.0
 """Seconds between two looks for news that does not matter any more."""

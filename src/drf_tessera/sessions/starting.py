@@ -95,9 +95,7 @@ def start(
     facts = _describe(session, transport, claims or {})
     access, expires_in = mint_access_token(facts, describe_session(user, session), moment)
     refresh_token = write_refresh_token(facts, rotation.START.generation, secret)
-    rows.insert(session)
-    if settings.max_sessions_per_user is not None:
-        _evict(user.pk, settings.max_sessions_per_user, moment)
+    _write(session, settings.max_sessions_per_user, moment)
     rows.report(signals.session_started, session_id=session.pk, sub=facts.sub)
     return Grant(
         session_id=session.pk,
@@ -130,9 +128,13 @@ def _describe(session: Session, transport: str, claims: Mapping[str, Any]) -> Se
     )
 
 
-def _evict(user_id: object, limit: int, now: datetime) -> None:
+def _write(session: Session, limit: int | None, now: datetime) -> None:
+    """Write the row, and end the oldest sessions of its user above ``limit``."""
+    rows.insert(session)
+    if limit is None:
+        return
     # The new session is ranked with the others. If each login excluded its own session, two simultaneous
     # logins would evict each other.
-    extra = list(rows.live_sessions(user_id, now=now).values_list("pk", flat=True)[limit:])
+    extra = list(rows.live_sessions(session.user_id, now=now).values_list("pk", flat=True)[limit:])
     if extra:
         rows.end(rows.select_sessions().filter(pk__in=extra), now, Reason.EVICTED)

@@ -21,7 +21,7 @@ class LRU(Generic[V]):
     __slots__ = ("_half", "_lock", "_old", "_young", "size")
 
     def __init__(self, size: int) -> None:
-        self.size = size
+        self.size: int = size
         self._half = (size + 1) // 2
         self._young: dict[str, V] = {}
         self._old: dict[str, V] = {}
