@@ -155,6 +155,11 @@ PLANTED = {
         "import redis",
         "a foreign package has one file in contrib",
     ),
+    "a package for type checkers that is imported": (
+        "users/lazy.py",
+        "from typing_extensions import TypeVar",
+        "imports typing_extensions outside of",
+    ),
     # Names, sizes, settings, texts
     "a module that is not in the list": ("rest/extra.py", "X = 1", "does not name extra"),
     "a room that is not in the list": ("extra/__init__.py", "", "does not name extra"),

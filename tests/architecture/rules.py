@@ -33,8 +33,8 @@ WRITERS: Final = {"Session": "sessions.rows", "Revocation": "revocation"}
 
 READERS_OF_SETTINGS: Final = ("get_settings", "read_settings")
 
-BESIDE: Final = frozenset({"django", "asgiref"})
-"""The framework, with the package that it installs for coroutines."""
+BESIDE: Final = frozenset({"django", "asgiref", "typing_extensions"})
+"""The framework, its package for coroutines, and a package that is only there for type checkers."""
 
 _PRIVATE: Final = re.compile(r"_(?!_)|__.*(?<!__)$")
 
@@ -210,6 +210,23 @@ def _judge_names(module: Module, house: House) -> Iterator[str]:
         yield f"{module.name}: {step} is a name that says nothing"
 
 
+def _judge_typing(module: Module, house: House) -> Iterator[str]:
+    """Find imports of ``typing_extensions`` that are executed: the package does not require it."""
+    branches = (node for node in walk(module.tree) if isinstance(node, ast.If))
+    unexecuted = {
+        id(inner)
+        for branch in branches
+        if ast.unparse(branch.test) == "TYPE_CHECKING"
+        for node in branch.body
+        for inner in ast.walk(node)
+    }
+    for node in walk(module.tree):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if "typing_extensions" in names and id(node) not in unexecuted:
+            yield f"{module.name} imports typing_extensions outside of `if TYPE_CHECKING`"
+
+
 def _judge_sizes(module: Module, house: House) -> Iterator[str]:
     lines = len(module.text.splitlines())
     if lines > MAX_MODULE_LINES:
@@ -277,6 +294,7 @@ _JUDGES: Final[tuple[Callable[[Module, House], Iterator[str]], ...]] = (
     _judge_imports,
     _judge_texts,
     _judge_names,
+    _judge_typing,
     _judge_sizes,
     _judge_settings,
 )

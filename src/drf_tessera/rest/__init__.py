@@ -1,5 +1,6 @@
 """The part for Django REST Framework. Only this room imports ``rest_framework``.
 
+- requests: the types of requests, for annotations
 - errors: one shape for every error
 - authentication: the authentication classes
 - throttling: limits on guessing passwords
