@@ -1,4 +1,4 @@
-"""What the project chose: the ``TESSERA`` setting, typed and live, and what other packages' settings add."""
+"""The project's choices: the ``TESSERA`` setting, typed and live, and the settings of other packages."""
 
 from drf_tessera.conf.foreign import expect_legacy_tokens as expect_legacy_tokens
 from drf_tessera.conf.foreign import expects_legacy_tokens as expects_legacy_tokens

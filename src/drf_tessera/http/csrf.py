@@ -1,8 +1,8 @@
 """Whether a request that a cookie authenticates was made by the site itself (CSRF).
 
-Browsers send cookies with requests that other sites make them send. A header such as ``Authorization``
-they do not send along by themselves, so where a header authenticates nothing has to be asked.
-``docs/explanation/cookies.md`` has the table of cases; each is a test.
+A browser also sends cookies with requests that another site causes. A browser never sends a header such as
+``Authorization`` by itself, so a request that a header authenticates needs no check.
+``docs/explanation/cookies.md`` has the table of cases. Each case is a test.
 """
 
 from __future__ import annotations
@@ -20,19 +20,21 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that change nothing (RFC 9110, section 9.2.1)."""
 
 _OWN: Final = frozenset({"same-origin", "none"})
-"""``Sec-Fetch-Site`` of a page of this origin, or of the person at the browser."""
+"""The values of ``Sec-Fetch-Site`` for requests from a page of this origin, or from the user directly."""
 
 
 def check_site(request: HttpRequest) -> None:
-    """Let pass what the site itself sent, and every safe method.
+    """Return if the site itself made the request, or if the method is safe.
 
-    The browser says where a request comes from, and no page can make it say something else: ``Origin``,
-    then ``Sec-Fetch-Site``. A browser that sends neither (before 2020) has to show Django's CSRF token.
+    The headers ``Origin`` and ``Sec-Fetch-Site`` tell which site made the request. The browser writes them,
+    and a page cannot change them. ``Origin`` is checked first. If a browser sends neither header (before
+    2020), the request needs Django's CSRF token.
 
     Raises:
-        OriginRefused, FetchSiteRefused, CsrfTokenRefused: which of the three said no, and what it wants.
+        OriginRefused, FetchSiteRefused, CsrfTokenRefused: that check failed. The error explains what the
+            check needs.
     """
-    # Django's own mark, that its test client sets, unless it is told to enforce these checks.
+    # Django's test client sets this attribute, unless it is told to enforce the checks.
     if request.method in _SAFE or getattr(request, "_dont_enforce_csrf_checks", False):
         return
     origin, site = request.META.get("HTTP_ORIGIN"), request.META.get("HTTP_SEC_FETCH_SITE")
@@ -50,22 +52,22 @@ def _check_origin(request: HttpRequest, origin: str, site: str | None) -> None:
     if _is_trusted(origin):
         return
     if origin == "null" and site == "same-origin":
-        return  # a form under `Referrer-Policy: no-referrer`; of a sandboxed frame it would be cross-site
+        return  # a form under `Referrer-Policy: no-referrer`; for a sandboxed frame, site is "cross-site"
     if origin != own:
         raise OriginRefused(origin, own)
     if site is not None and site not in _OWN:
-        # The host may be ours by a trick of names (DNS rebinding); the browser knows better.
+        # The hosts may be equal because of DNS rebinding, but the browser still knows the other site.
         raise FetchSiteRefused(site)
 
 
 def _strip_default_port(origin: str) -> str:
-    """Write an origin as browsers do, whatever a proxy writes into ``Host``."""
+    """Return an origin as browsers write it. A proxy may write the default port into ``Host``."""
     scheme, _, _ = origin.partition(":")
     return origin.removesuffix({"https": ":443", "http": ":80"}.get(scheme, ""))
 
 
 def _is_trusted(origin: str) -> bool:
-    """Tell whether ``CSRF_TRUSTED_ORIGINS`` has this origin, or a pattern for it."""
+    """Return whether ``CSRF_TRUSTED_ORIGINS`` contains this origin, or a pattern that matches it."""
     try:
         given = urlsplit(origin)
     except ValueError:
@@ -81,15 +83,15 @@ def _is_trusted(origin: str) -> bool:
 
 
 class _TokenCheck(CsrfViewMiddleware):
-    """Django's own check, which tells why and answers nothing itself."""
+    """Django's own check. It returns the reason of a refusal instead of a response."""
 
     def _reject(self, request: HttpRequest, reason: str) -> Any:
         return reason
 
 
 def _check_token(request: HttpRequest) -> None:
-    # The endpoints are exempt from the middleware, and this asks in its place. It wants to be told of a view
-    # behind it, and calls none.
+    # The endpoints are exempt from the middleware, so this function makes the check in its place. The
+    # middleware's arguments include a view, but the middleware calls no view here.
     check = _TokenCheck(HttpResponse)
     check.process_request(request)
     reason = check.process_view(request, HttpResponse, (), {})

@@ -1,4 +1,4 @@
-"""What other packages left behind: their settings and names. Their tokens are read by ``legacy.pyjwt``."""
+"""The settings and names of other packages. ``legacy.pyjwt`` reads the tokens of those packages."""
 
 from drf_tessera.legacy.names import BY_HAND as BY_HAND
 from drf_tessera.legacy.names import JWT_AUTH as JWT_AUTH

@@ -1,6 +1,6 @@
-"""PyJWT: tokens that it wrote for packages which came before, read by it until they expire.
+"""Read the tokens that other packages wrote with PyJWT, until those tokens expire.
 
-None of ours is written or read here (see ``jose``).
+Our own tokens are neither written nor read here (see ``jose``).
 """
 
 from __future__ import annotations
@@ -30,26 +30,27 @@ def decode(
     leeway: float | timedelta = 0,
     any_audience: bool = False,
 ) -> dict[str, Any]:
-    """Verify a token by one of ``keys`` and give its claims. It has to be signed, and to expire.
+    """Verify a token with one of ``keys`` and return its claims. The token must be signed, and must expire.
 
-    The algorithm is the caller's, whatever the token says. Beyond that claims are read as PyJWT read them
-    when it was older: a number for a ``sub`` was no fault then, and those tokens are still out.
+    The caller chooses the algorithm. The header of the token cannot choose another one. The claims are
+    checked as older versions of PyJWT checked them, because tokens from that time are still in use. For
+    example, ``sub`` may be a number.
 
     Args:
-        raw: whatever a stranger sent.
-        keys: tried one after the other.
-        algorithm: such as ``HS256``.
-        audience: what ``aud`` has to name; without one the token must have none.
-        issuer: what ``iss`` has to be, if it has to be anything.
-        leeway: seconds that ``exp`` and ``nbf`` may be off.
-        any_audience: do not look at ``aud``.
+        raw: a stranger's text.
+        keys: the keys. They are tried one after the other.
+        algorithm: the algorithm of the signature, such as ``HS256``.
+        audience: the audience that ``aud`` must contain. Without an audience the token must have no ``aud``.
+        issuer: the value that ``iss`` must have. Without an issuer any ``iss`` is accepted.
+        leeway: the number of seconds by which ``exp`` and ``nbf`` may be off.
+        any_audience: accept any ``aud``.
 
     Raises:
-        jwt.InvalidTokenError: in one of its kinds, and nothing else whatever was sent. All have expired
-            once ``LEGACY_TOKENS_UNTIL`` has come.
+        jwt.InvalidTokenError: the token is not valid. This error and its subclasses are the only errors, for
+            any text. After ``LEGACY_TOKENS_UNTIL`` every token counts as expired.
     """
     if not get_settings().takes_legacy_tokens:
-        raise jwt.ExpiredSignatureError("Tokens of this kind are not taken any more.")
+        raise jwt.ExpiredSignatureError("Tokens of this kind are no longer accepted.")
     options: Options = {
         "require": ["exp"],
         "verify_aud": not any_audience,
@@ -78,10 +79,10 @@ def decode(
 
 @sensitive_variables()
 def peek(raw: str) -> dict[str, Any]:
-    """Read claims that nobody has verified: to find out which key or which rule is meant.
+    """Read the claims of a token that is not verified yet. The caller needs them to choose a key or a rule.
 
     Raises:
-        jwt.InvalidTokenError: it cannot be read.
+        jwt.InvalidTokenError: the token cannot be read.
     """
     try:
         found: dict[str, Any] = jwt.decode(raw, options={"verify_signature": False})
@@ -91,18 +92,18 @@ def peek(raw: str) -> dict[str, Any]:
 
 
 def load_key(algorithm: str, key: Any) -> object:
-    """Read a key as :func:`decode` will.
+    """Read a key in the same way as :func:`decode`.
 
     Raises:
-        jwt.InvalidKeyError, ValueError, TypeError, NotImplementedError: whatever PyJWT says of a bad one.
+        jwt.InvalidKeyError, ValueError, TypeError, NotImplementedError: PyJWT cannot read the key.
     """
     return jwt.get_algorithm_by_name(algorithm).prepare_key(key)
 
 
 @sensitive_variables()
 def describe_key(algorithm: str, key: Any) -> dict[str, Any]:
-    """Write a private key, in PEM or as an object of ``cryptography``, as ``TESSERA["KEYS"]`` takes it."""
-    # What is no such key, or one of another kind, goes on as it is: what is wrong with it is said there.
+    """Return an entry of ``TESSERA["KEYS"]`` for a private key in PEM or as an object of ``cryptography``."""
+    # A key that PyJWT cannot convert is returned unchanged, because the reader of KEYS explains the problem.
     if hasattr(key, "private_bytes"):
         with suppress(jwt.InvalidKeyError, AttributeError, NotImplementedError):
             return {"alg": algorithm, "jwk": jwt.get_algorithm_by_name(algorithm).to_jwk(key, as_dict=True)}
