@@ -47,7 +47,7 @@ def test_another_setting_changes_nothing() -> None:
 
 
 def test_nothing_is_read_while_importing() -> None:
-    """Without any settings at all the import must work."""
+    """The import must work without any settings."""
     code = "import drf_tessera.conf, drf_tessera.signals, drf_tessera.exceptions"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
 

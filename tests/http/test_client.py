@@ -1,4 +1,4 @@
-"""Where a request comes from, however proxies write it."""
+"""The address of a request, in every form in which proxies write it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the urls say about where the endpoints stand."""
+"""The path of the refresh cookie follows from the routes of the views that read the cookie."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Rules that give each use of a token a successor of its own, so that a session's tokens are a tree.
+"""Rules that give each use of a token its own successor, so that a session's tokens are a tree.
 
-Their rows are not places in a chain, and only what is "possible" under them is claimed of them; time
-runs here in one coarse step, when nothing is on its way.
+Their rows are not positions in a chain. The explorer proves only that a run is possible under these rules,
+and not that a run is impossible, because time passes here only in one coarse step and only when no message is
+on its way.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ DEAD: Final = 0
 
 
 class Family(NamedTuple):
-    """SuperTokens' row: the last token that proved its successor arrived, and its children."""
+    """SuperTokens' row: the last token that is known to have arrived, and the children of that token."""
 
     parent: int
     children: frozenset[int]
@@ -24,7 +25,7 @@ class Family(NamedTuple):
 
 @dataclass(frozen=True)
 class FirstChildWins:
-    """SuperTokens: the parent may be used again until one of its children is; that ends the others."""
+    """SuperTokens: the parent may be used until one of its children is used. That ends the other children."""
 
     @property
     def first(self) -> tuple[Family, int]:
@@ -39,12 +40,12 @@ class FirstChildWins:
         return None
 
     def pass_half(self, row: Family) -> None:
-        """Nothing here depends on time."""
+        """Return ``None``, because this rule does not depend on time."""
 
     def settle(
         self, row: Family, snapshot: None, owned: Iterable[int], stolen: Iterable[int]
     ) -> tuple[Family, None, Mapping[int, int]]:
-        """Children of the thief alone are all alike: one is enough."""
+        """Treat the children that only the thief has as one token, because they are all alike."""
         names = {row.parent: 1}
         names = _number(names, owned, alive=row.children)
         thief_only = max(names.values()) + 1
@@ -59,7 +60,7 @@ class FirstChildWins:
 
 
 class Forest(NamedTuple):
-    """Ory's row: the tokens that were not used yet, and those in their grace period."""
+    """Ory's row: the tokens that were not used yet, and the tokens in their grace period."""
 
     fresh: frozenset[int]
     graced: frozenset[int]
@@ -67,7 +68,7 @@ class Forest(NamedTuple):
 
 @dataclass(frozen=True)
 class Graceful:
-    """Ory: within its grace period a used token yields new tokens, all of which live on side by side."""
+    """Ory: within its grace period a used token yields new tokens, and all of them stay valid."""
 
     @property
     def first(self) -> tuple[Forest, int]:
@@ -80,13 +81,13 @@ class Graceful:
         return Reply(Forest(row.fresh - {token} | {child}, row.graced | {token}), child, True)
 
     def pass_half(self, row: Forest) -> Forest | None:
-        """All grace periods at once: fewer runs than there are, and each of them possible."""
+        """End all grace periods at once. Some runs are missing then, but each run found is possible."""
         return row._replace(graced=frozenset()) if row.graced else None
 
     def settle(
         self, row: Forest, snapshot: None, owned: Iterable[int], stolen: Iterable[int]
     ) -> tuple[Forest, None, Mapping[int, int]]:
-        """Tokens that the thief alone has are alike if they are in the same state."""
+        """Treat tokens that only the thief has as one token if they are in the same state."""
         names = _number({}, owned, alive=row.fresh | row.graced)
         last = max(names.values(), default=0)
         for token in stolen:
@@ -101,7 +102,7 @@ class Graceful:
 
 
 def _number(names: dict[int, int], tokens: Iterable[int], alive: frozenset[int]) -> dict[int, int]:
-    """Number tokens in the order in which they are met; those that nobody can use are all alike."""
+    """Number the tokens in their order. All tokens that can no longer be used get the same number."""
     for token in tokens:
         if token not in names:
             names[token] = max(names.values(), default=0) + 1 if token in alive else DEAD

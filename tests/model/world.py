@@ -1,31 +1,32 @@
-"""What can happen around one session.
+"""The events that can happen around one session.
 
-**Clients.** Any number of tabs share one store of the refresh token. A tab sends what is stored, at any
-time, whether or not another request is under way; so two tabs, a tab that gave up, and a retry need no
-names. On an answer with a refresh token it stores that, on one without it keeps its own. So answers
-without one change nothing, and leave the model as they leave the server.
+**Clients.** Any number of tabs share one store of the refresh token. A tab sends the stored token at any
+time, even if another request is on its way. So the model does not distinguish two tabs, a tab that gave up,
+and a retry. A tab stores the refresh token of an answer. An answer without a refresh token does not change
+the store. So the model drops such an answer when it leaves the server.
 
-**Messages.** At most three requests and answers are on their way. Each may be lost, and they may
-overtake one another.
+**Messages.** At most three requests and answers are on their way. Each of them may be lost, and one may
+overtake another.
 
-**Time.** A message takes less than half a grace window or is dropped. So time is counted in halves of a
-window since the last rotation, and a message is ``late`` once the half in which it was sent is over: it
-arrives, or is lost, before the next half is. A rotation starts the count anew, and what is on its way by
-then, its own answer included, is gone before the first half is over. After two halves the window has
-passed and nothing is counted. Every real run is a run here; not every run here is real, which only makes
-"never" harder to reach.
+**Time.** A message arrives within half a grace window, or is lost. So time is counted in halves of a window
+since the last rotation. A message is ``late`` when the half in which it was sent is over. It arrives, or is
+lost, before the next half is over. A rotation starts the count again. The messages that are on their way at
+that moment, and the answer of the rotation itself, are gone before the first half is over. After two halves
+the window has passed, and time is no longer counted. Every real run is a run of the model. Some runs of the
+model are not real, and that only makes "never" harder to prove.
 
-**The thief** copies the store once, at any moment, and uses any token that he has at any time. His
-messages need no time of their own: one that arrives late is one that he sent late.
+**The thief** copies the store once, at any moment, and uses any token that he has, at any time. His messages
+take no time, because a message that arrives late is the same as a message that he sent late.
 
-**His successes** would have no bound if the victim stayed away: whoever has the one copy in use *is* the
-client. So what counts is how long both can go on together. A success counts if it gives him a refresh
-token, and if the victim has come by (a request of hers reached the server, answered or not) since the
-theft and since the last success that counted. ``count_access`` also counts access tokens alone, once in a
-window; ``answered`` takes it that she came by only when she got an answer.
+**His successes** would have no bound without the victim, because a thief with the only copy in use *is* the
+client. So the model counts how long both can go on together. A success counts if it gives him a refresh
+token, and if the victim has come by since the theft and since the last success that counted. The victim comes
+by when a request of hers reaches the server, even if it is not answered. With ``count_access`` a success with
+only an access token counts too, once in a window. With ``answered`` the victim comes by only when she gets an
+answer.
 
-**A restored database** stands where it stood when the backup was made, at most three generations before.
-What is on its way dies with the old one, unless the fail-over is ``seamless``.
+**A restored database** has the state that it had when the backup was made, at most three generations before.
+The messages that are on their way are lost with the old database, unless the fail-over is ``seamless``.
 """
 
 from __future__ import annotations
@@ -55,12 +56,12 @@ class World(NamedTuple):
     store: int
     flight: tuple[Message, ...] = ()
     losses: int = 0
-    """Answers with a refresh token that were lost in a row. Not counted once there is a thief."""
+    """The number of answers with a refresh token that were lost in a row. Not counted if there is a thief."""
     stolen: frozenset[int] | None = None
-    """What the thief has; ``None`` before the theft."""
+    """The tokens that the thief has. ``None`` before the theft."""
     came_by: bool = False
     scored: bool = False
-    """A success of the thief has counted in this window."""
+    """Whether a success of the thief has counted in this window."""
     snapshot: Row | None = None
     restorable: bool = False
     alive: bool = True
@@ -73,12 +74,12 @@ class Move(NamedTuple):
     after: World
     score: int = 0
     backwards: bool = False
-    """An answer put an older token into the store over a newer one."""
+    """Whether an answer put an older token into the store over a newer one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """One question to ask: which rule, and what may happen."""
+    """One question for the explorer: a rule, and the events that may happen."""
 
     rule: Rule
     in_flight: int = 3
@@ -86,7 +87,7 @@ class Model:
     restores: bool = False
     seamless: bool = False
     punctual: bool = True
-    """Messages keep to half the window. Without it, they may take for ever."""
+    """Whether messages arrive within half the window. Otherwise they may take for ever."""
     count_access: bool = False
     answered: bool = False
 
@@ -95,7 +96,7 @@ class Model:
         return World(row, token, restorable=self.restores)
 
     def moves(self, world: World) -> Iterator[Move]:
-        """Give everything that may happen in ``world``."""
+        """Yield everything that may happen in ``world``."""
         if not world.alive:
             return
         for move in self._moves(world):
@@ -119,7 +120,7 @@ class Model:
         if row is None or (self.punctual and any(message.late for message in world.flight)):
             return
         if not isinstance(row, Row) and world.flight:
-            return  # trees: see there
+            return  # a tree: its time passes only when no message is on its way (see ``trees``)
         flight = tuple(message._replace(late=True) for message in world.flight)
         yield Move("half a window passes", world._replace(row=row, flight=flight))
 
@@ -130,7 +131,7 @@ class Model:
         if reply is None:
             yield Move(f"{name} is refused, and the session ends", rest._replace(alive=False))
             return
-        # An answer without a refresh token is not kept in flight, so it counts as hers at once.
+        # An answer without a refresh token is not kept in flight, so the victim has it at once.
         came_by = rest.stolen is not None and (reply.token is None or not self.answered)
         after = rest._replace(row=reply.row, came_by=rest.came_by or came_by)
         if reply.opened:
@@ -158,7 +159,7 @@ class Model:
         for token in world.stolen:
             reply = self.rule.use(world.row, token)
             if reply is None:
-                continue  # it would end the session; what is sought is how long it can last
+                continue  # this use would end the session, but the model looks for the longest session
             after = _open_window(world._replace(row=reply.row)) if reply.opened else world
             counts = (self.count_access and not after.scored) if reply.token is None else True
             score = int(world.came_by and counts)
@@ -175,7 +176,7 @@ class Model:
         if world.restorable and snapshot is None:
             yield Move("a BACKUP is made", world._replace(snapshot=world.row))
         elif snapshot is not None and snapshot.generation != world.row.generation:
-            # Rotations are a window apart: what was rotated away from, was rotated to a window ago.
+            # Rotations are at least a window apart, so the window of the backup's rotation has passed.
             row = snapshot._replace(halves=HALVES)
             flight = world.flight if self.seamless else ()
             after = world._replace(row=row, flight=flight, snapshot=None, restorable=False)

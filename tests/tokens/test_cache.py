@@ -1,4 +1,4 @@
-"""A bounded map that keeps what was used last."""
+"""A bounded map that keeps the entries that were used last."""
 
 from __future__ import annotations
 
