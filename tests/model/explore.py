@@ -31,7 +31,7 @@ class Graph:
     """The number of moves that put an older token over a newer one."""
 
     def find_loss(self) -> tuple[int, list[str]] | None:
-        """Find the session that died after the fewest answers lost in a row. Return the number and the run."""
+        """Find the session that died after the fewest answers lost in a row. Return the number and run."""
         dead = [number for number, world in enumerate(self.worlds) if not world.alive]
         if not dead:
             return None
