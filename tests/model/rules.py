@@ -52,7 +52,7 @@ class Rule(Protocol):
 
     @property
     def first(self) -> tuple[Any, int]:
-        """The row of a new session, and its refresh token."""
+        """Return the row of a new session, and its refresh token."""
 
     def use(self, row: Any, token: int) -> Reply | None:
         """Return the answer to a refresh. ``None`` ends the session."""

@@ -122,7 +122,7 @@ def test_a_serializer_saves_it_as_an_owner_without_loading_it(
     assert entry.user_id == anna.pk
 
 
-# -- The first look --------------------------------------------------------------------------------
+# -- The first read of a column --------------------------------------------------------------------
 
 
 def test_the_first_column_loads_the_row_once(anna: AbstractBaseUser, django_assert_num_queries: Any) -> None:
