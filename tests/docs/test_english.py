@@ -6,24 +6,13 @@ from tests.english import ROOT, RULES, Kind, Prose, check_file, check_prose, che
 
 EVER, INVERTED, IS_NO, ELSE, ANY_MORE, OPENING = RULES
 
-TO_DO = [
-    "docs/reference/api.md",
-]
-"""Files that are still to be mended. This table only shrinks."""
-
 FILES = {path.relative_to(ROOT).as_posix(): path for path in find_files()}
 
 
-@pytest.mark.parametrize("name", sorted(FILES.keys() - set(TO_DO)))
+@pytest.mark.parametrize("name", sorted(FILES))
 def test_a_file_is_in_plain_english(name: str) -> None:
     found = check_file(FILES[name])
     assert not found, "\n".join(map(str, found))
-
-
-@pytest.mark.parametrize("name", TO_DO)
-def test_a_file_to_do_still_has_a_violation(name: str) -> None:
-    assert name in FILES, "The file was moved or deleted. Correct its path in TO_DO, or remove the path."
-    assert check_file(FILES[name]), "The file is mended. Remove its path from TO_DO."
 
 
 def test_all_kinds_of_files_are_found() -> None:
