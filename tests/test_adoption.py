@@ -14,19 +14,21 @@ from django.db import connection, transaction
 from django.test import override_settings
 from django.utils import timezone
 
-from drf_tessera import conf, ledger, sessions
-from drf_tessera.adoption import Predecessor, adopt, adopt_many
+from drf_tessera import conf, sessions
+from drf_tessera.conf import foreign
+from drf_tessera.database import from_timestamp, to_timestamp
 from drf_tessera.exceptions import PasswordChanged, RefreshInvalid, SessionRevoked
 from drf_tessera.models import Session, SessionQuerySet
 from drf_tessera.rotation import Outcome
-from drf_tessera.tokens import from_timestamp, read_refresh_token, to_timestamp, verify_access_token
+from drf_tessera.sessions import LegacyToken, adopt, adopt_many, revoking, rows
+from drf_tessera.tokens import read_refresh_token, verify_access_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def make(**changes: Any) -> Predecessor:
+def make(**changes: Any) -> LegacyToken:
     now = int(time.time())
-    return Predecessor(
+    return LegacyToken(
         **{"package": "x", "jti": "j", "issued_at": now - 60, "expires_at": now + 86_400, **changes}
     )
 
@@ -50,12 +52,12 @@ def test_tokens_of_two_packages_are_two_sessions() -> None:
 
 def test_the_limits_are_the_old_tokens_first_and_then_ours(anna: AbstractBaseUser) -> None:
     old = make()
-    login = read_refresh_token(adopt(old, anna)).login
+    login = read_refresh_token(adopt(old, anna)).facts
     session = Session.objects.get()
     assert to_timestamp(session.idle_expires_at) == to_timestamp(session.kept_until) == old.expires_at
     assert login.expires_at == old.issued_at + 90 * 86_400 == to_timestamp(session.expires_at)
     long = make(jti="k", expires_at=old.expires_at + 200 * 86_400)
-    assert read_refresh_token(adopt(long, anna)).login.expires_at == long.expires_at
+    assert read_refresh_token(adopt(long, anna)).facts.expires_at == long.expires_at
 
 
 def test_the_row_outlives_its_session_as_long_as_the_old_token_does(anna: AbstractBaseUser) -> None:
@@ -101,8 +103,8 @@ def test_moments_go_to_and_fro(settings: Any, use_tz: bool) -> None:
 
 @pytest.fixture
 def expecting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(conf._expecting, "former tokens", False)
-    conf.expect_former_tokens()
+    monkeypatch.setitem(foreign._expecting, "legacy tokens", False)
+    conf.expect_legacy_tokens()
 
 
 def _change_password(user: Any) -> None:
@@ -176,8 +178,8 @@ def test_a_project_without_such_tokens_writes_none(anna: AbstractBaseUser) -> No
 
 @pytest.mark.usefixtures("expecting")
 def test_the_note_is_kept_however_long_old_tokens_live(anna: AbstractBaseUser) -> None:
-    """How long that is their own package knew; and ``FORMER_TOKENS_UNTIL`` may be put off."""
-    with override_settings(TESSERA={"FORMER_TOKENS_UNTIL": timezone.now()}):
+    """How long that is their own package knew; and ``LEGACY_TOKENS_UNTIL`` may be put off."""
+    with override_settings(TESSERA={"LEGACY_TOKENS_UNTIL": timezone.now()}):
         for _ in range(2):
             sessions.revoke_all(anna)
     assert sessions.prune(now=timezone.now() + timedelta(days=3000)) == 0
@@ -195,7 +197,7 @@ def test_a_session_that_is_kept_goes_on_with_its_old_token(anna: Any, keep: bool
     if keep:
         sessions.revoke_all(anna, keep=old.session_id)
     else:
-        with sessions.keeping(old.session_id):
+        with revoking.sparing(old.session_id):
             _change_password(anna)
     assert adopt(old, anna) == text
     assert sessions.refresh(text).refresh
@@ -224,19 +226,19 @@ def test_of_two_who_come_at_once_with_a_closed_token_none_gets_in(
     anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All were ended when the first had asked; the second finds its row before that ends, and refreshes."""
-    old, find, asked = make(), ledger.find_closings, []
+    old, find, asked = make(), rows.find_closings, []
 
     def come_between(users: Any) -> Any:
         asked.append(users)
         if len(asked) == 1:
             found = find(users)
-            ledger.close_former(anna, timezone.now())
+            rows.close_legacy(anna, timezone.now())
             return found
         if len(asked) == 2:
             assert sessions.refresh(adopt(old, anna)).refresh
         return find(users)
 
-    monkeypatch.setattr(ledger, "find_closings", come_between)
+    monkeypatch.setattr(rows, "find_closings", come_between)
     with pytest.raises(SessionRevoked):
         adopt(old, anna)
     assert not sessions.live_sessions(anna.pk).exists()

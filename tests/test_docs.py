@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from drf_tessera import exceptions
-from drf_tessera.conf import KEYS
+from drf_tessera.conf.settings import KEYS
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
 
-from drf_tessera import inspection, ledger, sessions
+from drf_tessera import sessions
 from drf_tessera.exceptions import (
     ClaimsHookError,
     ProjectError,
@@ -24,8 +24,8 @@ from drf_tessera.exceptions import (
     TransportMismatch,
     UserInactive,
 )
-from drf_tessera.inspection import inspect_refresh_token, rewrite_refresh_token, sign_access_token
 from drf_tessera.models import Session
+from drf_tessera.sessions import inspect_refresh_token, rewrite_refresh_token, rows, sign_access_token
 from drf_tessera.tokens import read_refresh_token, verify_access_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,7 +64,7 @@ def test_looking_refuses_as_a_refresh_does(anna: Any) -> None:
     type(anna).objects.update(is_active=False)
     with pytest.raises(UserInactive):
         inspect_refresh_token(text)
-    sessions.revoke(read_refresh_token(text).login.session_id)
+    sessions.revoke(read_refresh_token(text).facts.session_id)
     with pytest.raises(SessionRevoked):
         inspect_refresh_token(text)
     Session.objects.all().delete()
@@ -91,7 +91,7 @@ def test_looking_gives_up_when_others_are_always_faster(
 ) -> None:
     text = start(anna)
     use_twice(text)
-    monkeypatch.setattr(ledger, "end_if_standing", lambda *args: False)
+    monkeypatch.setattr(rows, "end", lambda *args: [])
     with pytest.raises(RefreshContended):
         inspect_refresh_token(text)
 
@@ -102,14 +102,14 @@ def test_claims_hold_for_the_life_of_a_session(anna: AbstractBaseUser) -> None:
     again = sessions.refresh(grant.refresh or "")
     assert verify_access_token(again.access)["color"] == "green"
     cookie = sessions.start(anna, claims={"color": "green"}, transport="cookie")
-    assert read_refresh_token(cookie.refresh or "").login.transport == "cookie"
+    assert read_refresh_token(cookie.refresh or "").facts.transport == "cookie"
 
 
 @override_settings(TESSERA={"CLAIMS": "tests.test_inspection.describe"})
 def test_the_hook_goes_before_them_and_is_asked_for_each_token(anna: AbstractBaseUser) -> None:
     grant = sessions.start(anna, claims={"color": "green"})
     assert verify_access_token(grant.access)["color"] == "blue"
-    login = read_refresh_token(grant.refresh or "").login
+    login = read_refresh_token(grant.refresh or "").facts
     token = verify_access_token(sign_access_token(login, {"more": 1}))
     assert (token["hook"], token["color"], token["more"]) == (str(login.session_id), "blue", 1)
     Session.objects.all().delete()
@@ -137,16 +137,16 @@ def test_claims_that_cannot_be_carried_start_no_session(
 def test_a_refresh_token_is_written_again_with_other_claims(anna: AbstractBaseUser) -> None:
     text = start(anna)
     other = rewrite_refresh_token(read_refresh_token(text), {"color": "red"})
-    assert read_refresh_token(other).login.claims == {"color": "red"}
+    assert read_refresh_token(other).facts.claims == {"color": "red"}
     assert verify_access_token(sessions.refresh(other).access)["color"] == "red"
     with pytest.raises(ClaimsHookError, match="no JSON form"):
         rewrite_refresh_token(read_refresh_token(text), {"x": object()})
 
 
 def test_one_more_access_token_needs_no_query(anna: AbstractBaseUser, django_assert_num_queries: Any) -> None:
-    login = read_refresh_token(start(anna)).login
+    login = read_refresh_token(start(anna)).facts
     with django_assert_num_queries(0):
-        text = inspection.sign_access_token(login, {"color": "green"})
+        text = sessions.sign_access_token(login, {"color": "green"})
     assert verify_access_token(text).session_id == login.session_id
 
 
@@ -161,5 +161,5 @@ def test_a_theft_that_shows_in_a_transaction_is_told_and_ended_with_it(anna: Abs
 def test_another_scope_holds_from_then_on(anna: AbstractBaseUser) -> None:
     token = read_refresh_token(start(anna))
     text = rewrite_refresh_token(token, {}, scope="read")
-    assert read_refresh_token(rewrite_refresh_token(read_refresh_token(text), {})).login.scope == "read"
+    assert read_refresh_token(rewrite_refresh_token(read_refresh_token(text), {})).facts.scope == "read"
     assert verify_access_token(sessions.refresh(text).access).scope == "read"

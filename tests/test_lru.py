@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drf_tessera.lru import LRU
+from drf_tessera.tokens.cache import LRU
 
 
 @given(size=st.integers(0, 9), keys=st.lists(st.sampled_from("abcdefghijklmn"), max_size=60))

@@ -20,12 +20,14 @@ from django.test import AsyncClient, TestCase
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from drf_tessera import revocation, sessions, stores
+from drf_tessera import sessions
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
 from drf_tessera.models import Revocation
-from drf_tessera.revocation import Feed, announcing, forget_feed, get_feed
-from drf_tessera.stores import OVERLAP, CacheStore, DatabaseStore, Notice
+from drf_tessera.revocation import feed as feed_module
+from drf_tessera.revocation import publish, publishing, stores
+from drf_tessera.revocation.feed import Feed, get_feed
+from drf_tessera.revocation.stores import OVERLAP, CacheStore, DatabaseStore, Notice
 from tests.accounts.models import NoTable
 from tests.conftest import bearer, log_in, make_user
 
@@ -73,7 +75,8 @@ class Store:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     found = Clock()
-    monkeypatch.setattr(revocation, "time", found)
+    monkeypatch.setattr(feed_module, "time", found)
+    monkeypatch.setattr(publish, "time", found)
     return found
 
 
@@ -462,7 +465,7 @@ class TestTransactions:
     ) -> None:
         beside = Store(joins_transaction=False)
         feed = Feed(beside, poll=POLL, staleness=STALENESS)
-        monkeypatch.setattr(revocation, "_feed", (get_settings(), feed))
+        monkeypatch.setattr(get_feed, "_held", (get_settings(), feed))
         first, second = sessions.start(anna), sessions.start(anna)
         with transaction.atomic():
             sessions.revoke(first.session_id)
@@ -476,7 +479,7 @@ class TestTransactions:
         assert len(beside.news) == 2
 
     def test_an_error_inside_is_the_caller_s(self) -> None:
-        with pytest.raises(DatabaseError, match="mine"), announcing(time.time()):
+        with pytest.raises(DatabaseError, match="mine"), publishing(time.time()):
             raise DatabaseError("mine")
 
 
@@ -488,7 +491,7 @@ class TestSuite(TestCase):
 
     @classmethod
     def setUpTestData(cls) -> None:
-        forget_feed()
+        get_feed.forget()
         cls.anna = make_user("anna")
         cls.grant = sessions.start(cls.anna)
 
@@ -511,7 +514,7 @@ def test_doubt_that_cannot_be_settled_lets_nobody_in(
 ) -> None:
     beside = Store()
     feed = Feed(beside, poll=60, staleness=60)
-    monkeypatch.setattr(revocation, "_feed", (get_settings(), feed))
+    monkeypatch.setattr(get_feed, "_held", (get_settings(), feed))
     grant = sessions.start(anna)
     sessions.revoke(grant.session_id)
     for broken in (False, True):
@@ -527,7 +530,7 @@ def test_a_store_beside_the_database_hears_of_it_in_a_test_case_too(
     """Whose transaction is never committed."""
     beside = Store(joins_transaction=False)
     feed = Feed(beside, poll=POLL, staleness=STALENESS)
-    monkeypatch.setattr(revocation, "_feed", (get_settings(), feed))
+    monkeypatch.setattr(get_feed, "_held", (get_settings(), feed))
     grant = sessions.start(anna)
     sessions.revoke(grant.session_id)
     with pytest.raises(SessionEnded):
@@ -548,7 +551,7 @@ class TestApi:
         broken = Store()
         broken.broken = True
         feed = Feed(broken, poll=POLL, staleness=STALENESS)
-        monkeypatch.setattr(revocation, "_feed", (get_settings(), feed))
+        monkeypatch.setattr(get_feed, "_held", (get_settings(), feed))
         answer = api.get(path, **bearer(access))
         assert (answer.status_code, answer["Retry-After"]) == (503, "1")
         assert answer.json()["code"] == "revocation_unavailable"
@@ -597,5 +600,5 @@ def count(table: str) -> int:
 
 def test_forgetting_is_what_a_new_process_does() -> None:
     first = get_feed()
-    forget_feed()
+    get_feed.forget()
     assert get_feed() is not first

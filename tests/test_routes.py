@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import include, path, re_path, set_script_prefix
 
-from drf_tessera.rest.views import LoginView, RefreshView, RevokeView, reads_refresh_cookie
-from drf_tessera.routes import find_directory
+from drf_tessera.http import find_cookie_directory
+from drf_tessera.rest.views import LoginView, RefreshView, RevokeView
 
 REFRESH, REVOKE = RefreshView.as_view(), RevokeView.as_view()
 
@@ -52,13 +52,13 @@ def test_the_cookie_is_for_the_directory_of_all_views_that_read_it(
     module.urlpatterns = patterns  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "tests.planted_urls", module)
     with override_settings(ROOT_URLCONF="tests.planted_urls"):
-        assert find_directory(reads_refresh_cookie) == expected
+        assert find_cookie_directory() == expected
 
 
 def test_below_the_prefix_of_the_server() -> None:
     set_script_prefix("/app/")
     try:
-        assert find_directory(reads_refresh_cookie) == "/app/api/token/"
+        assert find_cookie_directory() == "/app/api/token/"
     finally:
         set_script_prefix("/")
-    assert find_directory(reads_refresh_cookie) == "/api/token/"
+    assert find_cookie_directory() == "/api/token/"

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from drf_tessera import ledger, rotation, sessions, signals
+from drf_tessera import database, rotation, sessions, signals
 from drf_tessera.exceptions import (
     ClaimsHookError,
     RefreshContended,
@@ -31,8 +31,8 @@ from drf_tessera.exceptions import (
 )
 from drf_tessera.models import Session
 from drf_tessera.rotation import Outcome
-from drf_tessera.sessions import Client, Reason
-from drf_tessera.statements import Mark, compile_update
+from drf_tessera.sessions import Client, Reason, revoking, rows
+from drf_tessera.sessions.compiled import Mark, compile_update
 from drf_tessera.tokens import read_refresh_token, verify_access_token, write_refresh_token
 
 GRACE = timedelta(seconds=30)
@@ -158,7 +158,10 @@ class TestRefresh:
             with django_assert_num_queries(2):
                 answer = sessions.refresh(str(text), now=NOW + GRACE - timedelta(microseconds=1))
             assert (answer.outcome, answer.refresh) == (Outcome.GRACE, None)
-            assert verify_access_token(answer.access, now=NOW.timestamp() + 30).session_id == first.session_id
+            assert (
+                verify_access_token(answer.access, now=NOW + timedelta(seconds=30)).session_id
+                == first.session_id
+            )
         assert {key: vars(row(first))[key] for key in before if key != "_state"} == {
             key: value for key, value in before.items() if key != "_state"
         }
@@ -245,7 +248,7 @@ class TestRefresh:
     def test_a_good_mac_over_a_wrong_secret_gets_nowhere(self, anna: AbstractBaseUser) -> None:
         """Whoever has SECRET_KEY alone can write it, and must neither refresh nor end the session."""
         grant = start(anna)
-        login = read_refresh_token(str(grant.refresh)).login
+        login = read_refresh_token(str(grant.refresh)).facts
         with pytest.raises(RefreshInvalid):
             sessions.refresh(write_refresh_token(login, 0, b"0123456789abcdef"), now=NOW)
         assert row(grant).revoked_at is None
@@ -330,15 +333,15 @@ class TestSqlAgreesWithTheRule:
             revoked_at=NOW if revoked else None,
         )
         login = read_refresh_token(str(grant.refresh))
-        wanted = write_refresh_token(login.login, token, login.secret)
-        _, state = ledger.read(read_refresh_token(wanted), with_user=False)
+        wanted = write_refresh_token(login.facts, token, login.secret)
+        _, state = rows.read(read_refresh_token(wanted), with_user=False)
         decision = rotation.decide(state, token, NOW, rotation.Policy(grace=GRACE, recoveries=5))
         place, idle_limit = rotation.rotate(token, NOW), NOW + timedelta(days=1)
         if compiled:
-            moved = ledger.swap(read_refresh_token(wanted), place, idle_limit, NOW, GRACE)
+            moved = rows.swap(read_refresh_token(wanted), place, idle_limit, NOW, GRACE)
         else:
-            rows = ledger.select_rotatable(read_refresh_token(wanted), NOW, GRACE)
-            moved = ledger.move(rows, token, place, idle_limit)
+            which = rows.select_rotatable(read_refresh_token(wanted), NOW, GRACE)
+            moved = rows.move(which, token, place, idle_limit)
         if moved:
             found = Session.objects.get(pk=grant.session_id)
             assert (found.position, found.idle_expires_at) == (place, idle_limit)
@@ -363,7 +366,7 @@ class TestHook:
         Session.objects.update(generation=0, parent=None)
         resynced = sessions.refresh(str(recovered.refresh), now=NOW + GRACE)
         plans = [
-            verify_access_token(grant.access, now=NOW.timestamp() + 31)["plan"]
+            verify_access_token(grant.access, now=NOW + timedelta(seconds=31))["plan"]
             for grant in (first, second, within, recovered, resynced)
         ]
         assert plans == [f"plan {count}" for count in range(1, 6)]
@@ -451,8 +454,8 @@ class TestRevoke:
 
     def test_keeping_spares_sessions_inside_the_block_only(self, anna: AbstractBaseUser) -> None:
         first, second, third = (start(anna) for _ in range(3))
-        with sessions.keeping(first.session_id):
-            with sessions.keeping(second.session_id):
+        with revoking.sparing(first.session_id):
+            with revoking.sparing(second.session_id):
                 assert sessions.revoke_all(anna, reason=Reason.PASSWORD_CHANGED) == 1
             assert sessions.revoke_all(anna, reason=Reason.PASSWORD_CHANGED) == 1
         assert sessions.revoke_all(anna, reason=Reason.PASSWORD_CHANGED) == 1
@@ -460,7 +463,7 @@ class TestRevoke:
 
     def test_keeping_spares_no_session_of_a_user_who_is_deactivated(self, anna: Any) -> None:
         grant = start(anna)
-        with sessions.keeping(grant.session_id):
+        with revoking.sparing(grant.session_id):
             anna.is_active = False
             anna.save()
         assert row(grant).revoked_for == "user_inactive"
@@ -478,7 +481,7 @@ class TestRevoke:
 
     def test_a_guessed_secret_logs_nobody_out(self, anna: AbstractBaseUser) -> None:
         grant = start(anna)
-        login = read_refresh_token(str(grant.refresh)).login
+        login = read_refresh_token(str(grant.refresh)).facts
         assert sessions.revoke_by_refresh_token(write_refresh_token(login, 0, b"0" * 16)) is False
         assert row(grant).revoked_at is None
 
@@ -582,7 +585,7 @@ class TestContention:
     """What databases say when others write too; the real thing is in test_concurrency.py."""
 
     def fail_with(self, cause: object, *args: object) -> None:
-        with ledger.translated_contention():
+        with database.translated_contention():
             error = OperationalError(*args)
             error.__cause__ = cause  # type: ignore[assignment]
             raise error
@@ -615,7 +618,7 @@ class TestContention:
     ) -> None:
         """As under SERIALIZABLE, where the swap of the slower writer fails instead of matching no row."""
         grant = start(anna)
-        original, refused = ledger.move, []
+        original, refused = rows.move, []
 
         def refuse_once(*args: Any) -> bool:
             if not refused:
@@ -623,7 +626,7 @@ class TestContention:
                 raise RefreshContended
             return original(*args)
 
-        monkeypatch.setattr(ledger, "swap", refuse_once)
+        monkeypatch.setattr(rows, "swap", refuse_once)
         assert sessions.refresh(str(grant.refresh), now=NOW).outcome is Outcome.ROTATED
         assert len(refused) == 1
 
@@ -633,15 +636,15 @@ class TestContention:
         first = start(anna)
         second = sessions.refresh(str(first.refresh), now=NOW)
         sessions.refresh(str(second.refresh), now=NOW + GRACE)
-        original = ledger.read
+        original = rows.read
 
         def read_too_early(*args: Any, **kwargs: Any) -> Any:
             found = original(*args, **kwargs)
-            monkeypatch.setattr(ledger, "read", original)
+            monkeypatch.setattr(rows, "read", original)
             Session.objects.update(generation=3, parent=2)
             return found
 
-        monkeypatch.setattr(ledger, "read", read_too_early)
+        monkeypatch.setattr(rows, "read", read_too_early)
         with pytest.raises(RefreshReused):
             sessions.refresh(str(first.refresh), now=NOW + GRACE)
         assert row(first).revoked_for == "refresh_reused"
@@ -684,7 +687,7 @@ class TestPersist:
                 raise Busy("40001")
             return "written"
 
-        assert ledger.persist(write) == "written"
+        assert database.persist(write) == "written"
 
     @pytest.mark.django_db(transaction=True)
     @pytest.mark.parametrize(("sqlstate", "expected"), [("40P01", 10), ("55P03", 1)])
@@ -696,7 +699,7 @@ class TestPersist:
             raise Busy(sqlstate)
 
         with pytest.raises(TemporarilyUnavailable):
-            ledger.persist(write)
+            database.persist(write)
         assert len(tries) == expected
 
     @pytest.mark.django_db(transaction=True)
@@ -705,12 +708,12 @@ class TestPersist:
             raise Busy("40001")
 
         with transaction.atomic(), pytest.raises(Busy):
-            ledger.persist(write)
+            database.persist(write)
 
 
 class TestCompiled:
     def test_the_swap_is_compiled_on_every_database(self) -> None:
-        assert ledger._find_swap("default", get_user_model()) is not None
+        assert rows._find_swap("default", get_user_model()) is not None
 
     def test_a_manager_of_the_project_s_own_is_asked_every_time(
         self, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
@@ -721,7 +724,7 @@ class TestCompiled:
         monkeypatch.setattr(
             manager, "get_queryset", lambda self: whole(self).none() if hidden else whole(self)
         )
-        assert ledger._find_swap("default", get_user_model()) is None
+        assert rows._find_swap("default", get_user_model()) is None
         grant = start(anna)
         moved = sessions.refresh(str(grant.refresh), now=NOW)
         hidden = True

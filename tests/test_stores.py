@@ -11,11 +11,11 @@ import pytest
 from django.core.cache import caches
 from django.db import DatabaseError, Error, connection, transaction
 
-from drf_tessera import stores
 from drf_tessera.database import is_in_transaction
 from drf_tessera.exceptions import RevocationUnavailable
 from drf_tessera.models import Revocation
-from drf_tessera.stores import OVERLAP, CacheStore, DatabaseStore, Notice
+from drf_tessera.revocation import stores
+from drf_tessera.revocation.stores import OVERLAP, CacheStore, DatabaseStore, Notice
 from tests.accounts.models import NoTable
 from tests.servers import Redis
 

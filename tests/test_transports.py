@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import RequestFactory
 
-from drf_tessera.transports import name_network, read_address
+from drf_tessera.http import name_network, read_address
 
 
 @pytest.mark.parametrize(

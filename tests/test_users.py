@@ -28,7 +28,8 @@ from drf_tessera import JWTAuthentication, sessions, users
 from drf_tessera.exceptions import ClaimsHookError, Refusal, SettingsError, UserGone, UserInactive
 from drf_tessera.models import Session
 from drf_tessera.tokens import verify_access_token
-from drf_tessera.users import find_user_by, find_user_by_name, find_user_fields, make_lazy_user
+from drf_tessera.users import claims, find_user_by, find_user_by_name, find_user_fields, lookup
+from drf_tessera.users import lazy as lazy_module
 from tests.conftest import bearer, log_in, make_user
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +38,11 @@ User = get_user_model()
 
 def pass_on(error: Refusal) -> Exception:
     return error
+
+
+def make_lazy_user(token: Any, *, refuse: Any) -> Any:
+    """Make a lazy user although the session may have ended, as one that was made just before its end."""
+    return lazy_module._make_lazy_user(lazy_module._find_plan(), token, refuse)
 
 
 def lazy(user: AbstractBaseUser) -> Any:
@@ -69,18 +75,18 @@ def test_a_key_that_breaks_a_rule_for_new_rows_is_a_key(
     field: Any = User._meta.pk
     rules = [*field.validators, RegexValidator(r"^[a-z]+$")]
     monkeypatch.setitem(vars(field), "validators", rules)  # a cached property
-    users._parse_sub.cache_clear()
+    lookup.parse_sub_of.cache_clear()
     assert users.parse_sub(str(anna.pk)) == anna.pk
     with pytest.raises(UserGone):
         users.parse_sub("9" * 30)
-    users._parse_sub.cache_clear()
+    lookup.parse_sub_of.cache_clear()
 
 
 def test_its_class_is_no_model_of_its_own() -> None:
-    kind = users._make_class(User)
+    kind = lazy_module._make_class(User)
     assert issubclass(kind, User)
     assert kind not in apps.get_models()
-    assert isinstance(kind._state, users._State)
+    assert isinstance(kind._state, lazy_module._State)
 
 
 def test_filters_and_foreign_keys_need_the_key_alone(
@@ -97,7 +103,7 @@ def test_filters_and_foreign_keys_need_the_key_alone(
         assert list(entries) == [entry]
     with django_assert_num_queries(1):  # relations of the user's go by its key
         assert list(found.groups.all()) == []
-    assert users._KNOWN in vars(found)
+    assert lazy_module._KNOWN in vars(found)
 
 
 def test_a_serializer_saves_it_as_an_owner_without_loading_it(
@@ -127,8 +133,8 @@ def test_the_first_column_loads_the_row_once(anna: AbstractBaseUser, django_asse
         assert found.get_full_name() == "Anna"
         assert found.date_joined == anna.date_joined  # type: ignore[attr-defined]
     assert type(found) is User
-    assert users._REFUSE not in vars(found)
-    assert users._KNOWN not in vars(found)
+    assert lazy_module._REFUSE not in vars(found)
+    assert lazy_module._KNOWN not in vars(found)
 
 
 def test_methods_see_a_user(anna: AbstractBaseUser) -> None:
@@ -270,7 +276,7 @@ def test_copies_are_as_lazy_as_the_original(
         assert (twin.email, twin.first_name) == ("anna@example.com", "Anna")
     assert twin == found
     if not loaded:
-        assert users._KNOWN in vars(found)
+        assert lazy_module._KNOWN in vars(found)
 
 
 @pytest.fixture
@@ -281,10 +287,10 @@ def listener() -> Iterator[list[Any]]:
         made.append(instance)
 
     post_init.connect(hear, sender=User, weak=False, dispatch_uid="listener")
-    users._plan = None
+    lazy_module._find_plan.forget()
     yield made
     post_init.disconnect(sender=User, dispatch_uid="listener")
-    users._plan = None
+    lazy_module._find_plan.forget()
 
 
 def test_who_waits_for_construction_hears_of_it(
@@ -307,7 +313,7 @@ def test_a_constructor_that_looks_loads_the_row(
         self.name_at_first = self.username
 
     monkeypatch.setattr(User, "__init__", construct)
-    users._plan = None
+    lazy_module._find_plan.forget()
     with django_assert_num_queries(1):
         found: Any = make_lazy_user(token, refuse=pass_on)
         assert (found.name_at_first, found.email) == ("anna", "anna@example.com")
@@ -315,7 +321,7 @@ def test_a_constructor_that_looks_loads_the_row(
     found.first_name = "Änne"
     found.save()
     assert pickle.loads(pickle.dumps(found)) == anna  # noqa: S301
-    users._plan = None
+    lazy_module._find_plan.forget()
 
 
 # -- In a request ----------------------------------------------------------------------------------
@@ -459,7 +465,7 @@ def test_what_could_be_changed_without_being_assigned_is_not_carried(
     settings: Any, monkeypatch: pytest.MonkeyPatch, field: Any
 ) -> None:
     settings.TESSERA = {"USER_FIELDS": ["email"]}
-    users._find_fields.cache_clear()
+    claims._find_fields.cache_clear()
     field.set_attributes_from_name("email")
     monkeypatch.setattr(User._meta, "get_field", lambda name: field)
     with pytest.raises(SettingsError, match="cannot carry"):
@@ -473,14 +479,14 @@ def test_the_hook_cannot_speak_for_the_columns(anna: AbstractBaseUser, settings:
 
 
 def test_columns_of_other_types_are_written_as_their_fields_read_them() -> None:
-    assert users._write(None) is None
-    assert users._write(datetime(2020, 1, 1, tzinfo=UTC)) == "2020-01-01T00:00:00+00:00"
+    assert claims._write(None) is None
+    assert claims._write(datetime(2020, 1, 1, tzinfo=UTC)) == "2020-01-01T00:00:00+00:00"
     for field, text in (
         (models.DecimalField(), "1.50"),
         (models.UUIDField(), "0" * 8 + "-0000" * 3 + "-" + "0" * 12),
     ):
         value = field.to_python(text)
-        assert field.to_python(users._write(value)) == value
+        assert field.to_python(claims._write(value)) == value
 
 
 # -- By an id that is no `sub` of ours -------------------------------------------------------------
@@ -514,7 +520,7 @@ class Numbers:
 
 
 def test_a_name_may_be_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(users, "get_user_model", lambda: Numbers)
+    monkeypatch.setattr(lookup, "get_user_model", lambda: Numbers)
     assert find_user_by_name(4711)
     for other in (True, 10**30, 4711.0):
         assert find_user_by_name(other) is None

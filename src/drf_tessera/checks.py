@@ -16,13 +16,12 @@ from django.db.models import UniqueConstraint
 from django.utils.module_loading import import_string
 
 from drf_tessera.backends import EmailBackend
-from drf_tessera.conf import COOKIE, expects_former_tokens, read_settings
+from drf_tessera.conf import COOKIE, expects_legacy_tokens, read_settings
 from drf_tessera.exceptions import SettingsError
+from drf_tessera.http import find_cookie_directory, find_view_class, forget_directories, walk_views
 from drf_tessera.models import Session
-from drf_tessera.rest.serializers import load_user_serializer
 from drf_tessera.rest.throttling import proxies_are_counted
-from drf_tessera.rest.views import RefreshView, reads_refresh_cookie
-from drf_tessera.routes import find_directory, find_view_class, forget_directories, walk_views
+from drf_tessera.rest.views import RefreshView
 from drf_tessera.users import find_user_fields
 
 Apps = Sequence[AppConfig] | None
@@ -31,7 +30,6 @@ Apps = Sequence[AppConfig] | None
 def connect() -> None:
     """Register the checks; called once, when the app is ready."""
     register(check_settings, Tags.security)
-    register(check_user_serializer)
     register(check_user_fields, Tags.models)
     register(check_revocation_cache, Tags.caches)
     register(check_databases, Tags.models)
@@ -42,24 +40,12 @@ def connect() -> None:
     register(check_proxies, Tags.security, deploy=True)
     register(check_plain_cookies, Tags.security, deploy=True)
     register(check_trusted_origins, Tags.security, deploy=True)
-    register(check_third_party_cookies, Tags.security, deploy=True)
-    register(check_former_tokens, Tags.security, deploy=True)
+    register(check_legacy_tokens, Tags.security, deploy=True)
 
 
 def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """Report E001 to E007, E009, E010, E013 to E017, and E008 for ``CLAIMS``: what cannot work."""
     return [Error(found.message, hint=found.hint, id=found.id) for found in read_settings()[1]]
-
-
-def check_user_serializer(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report E008 for ``USER_SERIALIZER``."""
-    if read_settings()[1]:
-        return []
-    try:
-        load_user_serializer()
-    except SettingsError as error:
-        return [Error(error.detail, hint="Check the path and its spelling.", id="tessera.E008")]
-    return []
 
 
 def check_user_fields(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
@@ -149,7 +135,7 @@ def check_cookie_path(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     if problems or COOKIE not in settings.transports or not getattr(django_settings, "ROOT_URLCONF", None):
         return []
     forget_directories()
-    needed = find_directory(reads_refresh_cookie)
+    needed = find_cookie_directory()
     if needed is None:
         return [
             Error(
@@ -261,39 +247,19 @@ def check_trusted_origins(app_configs: Apps, **kwargs: Any) -> list[CheckMessage
     ]
 
 
-def check_third_party_cookies(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report W007: cookies for pages of another site, which browsers block by and by."""
+def check_legacy_tokens(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report W007: tokens of another package, which ``SECRET_KEY`` alone can write, are taken for ever."""
     settings, problems = read_settings()
-    if (
-        problems
-        or COOKIE not in settings.transports
-        or settings.cookie_samesite != "None"
-        or settings.cookie_partitioned
-    ):
-        return []
-    return [
-        django_checks.Warning(
-            "TESSERA['COOKIE_SAMESITE'] is 'None' without COOKIE_PARTITIONED: browsers that block third-party"
-            " cookies keep no session.",
-            hint="Serve page and API under one site, or turn COOKIE_PARTITIONED on.",
-            id="tessera.W007",
-        )
-    ]
-
-
-def check_former_tokens(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report W008: tokens of another package, which ``SECRET_KEY`` alone can write, are taken for ever."""
-    settings, problems = read_settings()
-    if problems or settings.former_tokens_until is not None or not expects_former_tokens():
+    if problems or settings.legacy_tokens_until is not None or not expects_legacy_tokens():
         return []
     return [
         django_checks.Warning(
             "Tokens of the package that came before are taken without an end: whoever holds SECRET_KEY can"
             " write them, and they pass by every logout.",
             hint=(
-                "When the last of them has expired, write TESSERA['FORMER_TOKENS_UNTIL'], a datetime with a"
+                "When the last of them has expired, write TESSERA['LEGACY_TOKENS_UNTIL'], a datetime with a"
                 " time zone; it may lie ahead."
             ),
-            id="tessera.W008",
+            id="tessera.W007",
         )
     ]

@@ -33,13 +33,14 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from rest_framework_simplejwt.tokens import RefreshToken
 from rest_framework_simplejwt.views import TokenRefreshView
 
-from drf_tessera import adoption, sessions
+from drf_tessera import sessions
+from drf_tessera.database import to_timestamp
 from drf_tessera.exceptions import TemporarilyUnavailable
+from drf_tessera.legacy import JWT_AUTH, SIMPLE_JWT, Kind, find_name
+from drf_tessera.legacy.names import NAMES
 from drf_tessera.management.commands.tessera_migrate_check import Command as MigrateCheck
 from drf_tessera.management.commands.tessera_prune import Command as Prune
 from drf_tessera.models import Session
-from drf_tessera.tokens import to_timestamp
-from drf_tessera.verdicts import JWT_AUTH, NAMES, SIMPLE_JWT, Kind, find_name
 from tests.compat.originals import simplejwt_token
 from tests.servers import ROOT
 from tests.settings import USER_MODEL
@@ -151,7 +152,7 @@ def test_a_second_run_goes_on_where_the_first_one_stopped(anna: Any, monkeypatch
         calls.append(len(found))
         if len(calls) == 2:
             raise TemporarilyUnavailable
-        return adoption.adopt_many(found)
+        return sessions.adopt_many(found)
 
     place = "rest_framework_simplejwt.token_blacklist.management.commands.tessera_import_simplejwt"
     with monkeypatch.context() as patch:
@@ -172,7 +173,7 @@ def test_a_user_who_is_deleted_takes_nobody_along(
 
     def adopt_too_late(found: Any) -> int:
         bob.delete()
-        return adoption.adopt_many(found)
+        return sessions.adopt_many(found)
 
     monkeypatch.setattr(f"{place}.adopt_many", adopt_too_late)
     assert run()[0].startswith("2 sessions written; 1 were there, or their users are gone")
@@ -180,9 +181,9 @@ def test_a_user_who_is_deleted_takes_nobody_along(
 
 def test_a_user_without_a_row_is_left_out(anna: Any) -> None:
     olds = [
-        adoption.Predecessor(package="x", jti=str(number), issued_at=1, expires_at=2**31) for number in (1, 2)
+        sessions.LegacyToken(package="x", jti=str(number), issued_at=1, expires_at=2**31) for number in (1, 2)
     ]
-    assert adoption.adopt_many([(olds[0], 999_999, False), (olds[1], anna.pk, False)]) == 1
+    assert sessions.adopt_many([(olds[0], 999_999, False), (olds[1], anna.pk, False)]) == 1
     assert Session.objects.get().user == anna
 
 
@@ -320,9 +321,9 @@ urlpatterns = [
 def test_what_is_derived_from_their_classes_is_named_too() -> None:
     listed = {"DEFAULT_AUTHENTICATION_CLASSES": [f"{__name__}.OwnAuthentication", "no.such.Class"]}
     found = check(REST_FRAMEWORK=listed)
-    assert f"better  REST_FRAMEWORK: {__name__}.OwnAuthentication: no query" in found
+    assert f"better  REST_FRAMEWORK: {__name__}.OwnAuthentication: No query" in found
     assert "better  /own/ (OwnRefreshSerializer): It overrides validate()." in found
-    assert f"better  /alone/ (Alone): {__name__}.OwnAuthentication: no query" in check()
+    assert f"better  /alone/ (Alone): {__name__}.OwnAuthentication: No query" in check()
     assert "Plain" not in found
 
 

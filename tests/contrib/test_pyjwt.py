@@ -10,7 +10,7 @@ import jwt
 import pytest
 from django.test import override_settings
 
-from drf_tessera.contrib.pyjwt import decode, describe_key, load_key, peek
+from drf_tessera.legacy.pyjwt import decode, describe_key, load_key, peek
 from tests.jose.material import RSA, write_private
 
 KEY = "k" * 40
@@ -55,11 +55,11 @@ def test_the_audience_is_looked_at_unless_the_caller_says_so() -> None:
 
 def test_none_is_taken_from_the_moment_that_the_project_has_chosen() -> None:
     now = datetime.now(tz=UTC)
-    with override_settings(TESSERA={"FORMER_TOKENS_UNTIL": now + timedelta(minutes=1)}):
+    with override_settings(TESSERA={"LEGACY_TOKENS_UNTIL": now + timedelta(minutes=1)}):
         assert decode(write(), [KEY], algorithm="HS256")
-    with override_settings(TESSERA={"FORMER_TOKENS_UNTIL": now}), pytest.raises(jwt.ExpiredSignatureError):
+    with override_settings(TESSERA={"LEGACY_TOKENS_UNTIL": now}), pytest.raises(jwt.ExpiredSignatureError):
         decode(write(), [KEY], algorithm="HS256")
-    with override_settings(TESSERA={"FORMER_TOKENS_UNTIL": None}):
+    with override_settings(TESSERA={"LEGACY_TOKENS_UNTIL": None}):
         assert decode(write(), [KEY], algorithm="HS256")
 
 

@@ -13,11 +13,11 @@ from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
 
-from drf_tessera.csrf import check_site
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable
+from drf_tessera.http import check_site
+from drf_tessera.legacy import refuse_names
 from drf_tessera.rest.errors import to_api_exception, to_late_refusal
-from drf_tessera.users import find_user, find_user_by_name
-from drf_tessera.verdicts import refuse_names
+from drf_tessera.users import find_user_by_name, lazy_user
 from rest_framework_jwt.settings import api_settings
 from rest_framework_jwt.utils import OwnClaims, decode_token, explain, is_owner
 
@@ -58,7 +58,7 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
         """
         if isinstance(payload, OwnClaims):
             try:
-                return find_user(payload.token, refuse=to_late_refusal)
+                return lazy_user(payload.token, refuse=to_late_refusal)
             except (Refusal, TemporarilyUnavailable) as error:
                 raise to_api_exception(error) from None
         username = api_settings.JWT_PAYLOAD_GET_USERNAME_HANDLER(payload)

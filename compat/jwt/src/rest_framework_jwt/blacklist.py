@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from drf_tessera.verdicts import refuse_names
+from drf_tessera.legacy import refuse_names
 
 if not TYPE_CHECKING:
     __getattr__ = refuse_names(__name__)

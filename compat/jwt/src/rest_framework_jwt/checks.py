@@ -8,8 +8,8 @@ from typing import Any, Final
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Caution
 
-from drf_tessera import former
-from drf_tessera.contrib.pyjwt import load_key
+from drf_tessera import legacy
+from drf_tessera.legacy.pyjwt import load_key
 from rest_framework_jwt.settings import IMPORT_STRINGS, api_settings
 
 PREFIX: Final = "tessera_jwt"
@@ -24,13 +24,13 @@ _REFUSED: Final = {
 
 def check_distribution(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report E001: the original is installed beside us."""
-    return former.find_originals(PREFIX, "drf-tessera-jwt", "rest_framework_jwt", ORIGINALS)
+    return legacy.find_originals(PREFIX, "drf-tessera-jwt", "rest_framework_jwt", ORIGINALS)
 
 
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report E002 (unknown), E003 (refused), W001 (without effect on new tokens) and W002."""
     raw = api_settings.user_settings
-    found = former.find_unknown(PREFIX, api_settings) + former.find_unloadable(
+    found = legacy.find_unknown(PREFIX, api_settings) + legacy.find_unloadable(
         PREFIX, api_settings, IMPORT_STRINGS
     )
     for key, reason in _REFUSED.items():
@@ -43,7 +43,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not algorithm.startswith("HS") and not (raw.get("JWT_PRIVATE_KEY") and raw.get("JWT_PUBLIC_KEY")):
         text = f"JWT_AUTH['JWT_ALGORITHM'] is {algorithm!r} without JWT_PRIVATE_KEY and JWT_PUBLIC_KEY."
         found.append(Error(text, hint="Give both.", id="tessera_jwt.E003"))
-    found += former.find_bad_key(
+    found += legacy.find_bad_key(
         PREFIX,
         api_settings,
         "JWT_PUBLIC_KEY",

@@ -14,15 +14,15 @@ from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 
 from drf_tessera import sessions
-from drf_tessera.adoption import Predecessor, adopt, is_foreign, name_token
+from drf_tessera.database import LATEST, to_timestamp
 from drf_tessera.exceptions import LoginFailed, Refusal, SessionEnded, TokenError, UserInactive
-from drf_tessera.former import count_seconds
+from drf_tessera.http import describe_client
+from drf_tessera.legacy import count_seconds, refuse_names
 from drf_tessera.login import prove
 from drf_tessera.rest.throttling import count_proxies
-from drf_tessera.tokens import LATEST, Login, read_refresh_token, to_timestamp
-from drf_tessera.transports import describe_client
+from drf_tessera.sessions import LegacyToken, adopt, is_foreign, name_token
+from drf_tessera.tokens import SessionFacts, read_refresh_token
 from drf_tessera.users import load_user
-from drf_tessera.verdicts import refuse_names
 from rest_framework_jwt.authentication import JSONWebTokenAuthentication
 from rest_framework_jwt.settings import api_settings
 from rest_framework_jwt.utils import OwnClaims, decode_token, encoding_for, explain, verify_own
@@ -135,7 +135,7 @@ class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
             return {"token": api_settings.JWT_ENCODE_HANDLER(fresh), "user": user}
 
     @sensitive_variables()
-    def _find_session(self, user: AbstractBaseUser, payload: dict[str, Any], raw: str) -> Login:
+    def _find_session(self, user: AbstractBaseUser, payload: dict[str, Any], raw: str) -> SessionFacts:
         """Give the login of a token's session; a token of djangorestframework-jwt begins one."""
         try:
             own = None if is_foreign(raw) else verify_own(raw)
@@ -144,16 +144,16 @@ class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
         if own is None:
             refresh_token = adopt(_describe(payload, raw), user)
             sessions.refresh(refresh_token)
-            return read_refresh_token(refresh_token).login
+            return read_refresh_token(refresh_token).facts
         session = sessions.live_sessions(user.pk).filter(pk=own.session_id).first()
         if session is None:
             raise SessionEnded
-        return replace(own.login, expires_at=int(to_timestamp(session.expires_at)))
+        return replace(own.facts, expires_at=int(to_timestamp(session.expires_at)))
 
 
 @sensitive_variables()
-def _describe(payload: dict[str, Any], raw: str) -> Predecessor:
-    return Predecessor(
+def _describe(payload: dict[str, Any], raw: str) -> LegacyToken:
+    return LegacyToken(
         package="djangorestframework-jwt",
         jti=name_token(raw),
         issued_at=int(payload["orig_iat"]),

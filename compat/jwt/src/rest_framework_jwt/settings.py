@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings as django_settings
 
-from drf_tessera import former
-from drf_tessera.conf import Settings, get_settings
-from drf_tessera.contrib.pyjwt import describe_key
-from drf_tessera.readers import READERS, Reader
-from drf_tessera.verdicts import refuse_names
+from drf_tessera import legacy
+from drf_tessera.conf import READERS, Reader, Settings, get_settings
+from drf_tessera.legacy import refuse_names
+from drf_tessera.legacy.pyjwt import describe_key
 
 _HERE: Final = "rest_framework_jwt.utils"
 
@@ -46,20 +45,20 @@ IMPORT_STRINGS: Final = frozenset(name for name in DEFAULTS if name.endswith("_H
 }
 
 SHAPES: Final[Mapping[str, Reader]] = {
-    **former.list_switches(DEFAULTS),
+    **legacy.list_switches(DEFAULTS),
     "JWT_EXPIRATION_DELTA": READERS["ACCESS_LIFETIME"],
     "JWT_REFRESH_EXPIRATION_DELTA": READERS["SESSION_LIFETIME"],
     "JWT_LEEWAY": READERS["CLOCK_SKEW"],
-    "JWT_ALGORITHM": former.read_algorithm,
-    "JWT_AUDIENCE": former.read_optional(READERS["AUDIENCE"]),
-    "JWT_ISSUER": former.read_optional(READERS["ISSUER"]),
+    "JWT_ALGORITHM": legacy.read_algorithm,
+    "JWT_AUDIENCE": legacy.read_optional(READERS["AUDIENCE"]),
+    "JWT_ISSUER": legacy.read_optional(READERS["ISSUER"]),
     "JWT_AUTH_HEADER_PREFIX": READERS["HEADER_PREFIX"],
-    "JWT_AUTH_COOKIE": former.read_optional(former.read_cookie_name),
+    "JWT_AUTH_COOKIE": legacy.read_optional(legacy.read_cookie_name),
 }
 """How each key is read that could not work if it were of another kind."""
 
 
-class APISettings(former.FormerSettings):
+class APISettings(legacy.LegacySettings):
     """djangorestframework-jwt's ``api_settings``."""
 
     name = "JWT_AUTH"

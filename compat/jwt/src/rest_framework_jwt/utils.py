@@ -17,15 +17,14 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
-from drf_tessera.adoption import is_foreign
-from drf_tessera.contrib.pyjwt import decode, peek
 from drf_tessera.exceptions import ProjectError, Refusal, TokenError, TokenExpired
-from drf_tessera.inspection import sign_access_token
+from drf_tessera.legacy.pyjwt import decode, peek
 from drf_tessera.revocation import check_session
+from drf_tessera.sessions import is_foreign, sign_access_token
 from drf_tessera.tokens import (
     REGISTERED_CLAIMS,
     AccessToken,
-    Login,
+    SessionFacts,
     read_refresh_token,
     recall_access_token,
     verify_access_token,
@@ -91,7 +90,7 @@ class Occasion:
 
     user: AbstractBaseUser
     client: sessions.Client | None = None
-    login: Login | None = None
+    login: SessionFacts | None = None
     over: bool = False
     """Also to whoever has a copy of the context, such as a task."""
 
@@ -164,13 +163,13 @@ def start_session(
     """
     grant = sessions.start(user, client=client)
     try:
-        return _sign(read_refresh_token(grant.refresh or "").login, payload)
+        return _sign(read_refresh_token(grant.refresh or "").facts, payload)
     except ProjectError:
         sessions.revoke(grant.session_id)  # nobody gets its token
         raise
 
 
-def _sign(login: Login, payload: Mapping[str, Any]) -> str:
+def _sign(login: SessionFacts, payload: Mapping[str, Any]) -> str:
     ends = min(login.expires_at, _read_expiry(payload))
     return sign_access_token(replace(login, expires_at=ends), select_claims(payload))
 

@@ -12,13 +12,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from drf_tessera.conf import get_settings
-from drf_tessera.cookies import is_secure
-from drf_tessera.csrf import check_site
 from drf_tessera.exceptions import CsrfFailed
+from drf_tessera.http import check_site, is_secure
+from drf_tessera.legacy import refuse_names
 from drf_tessera.rest.errors import translate_error
 from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle
 from drf_tessera.rest.views import TokenView
-from drf_tessera.verdicts import refuse_names
 from rest_framework_jwt.serializers import (
     JSONWebTokenSerializer,
     RefreshJSONWebTokenSerializer,

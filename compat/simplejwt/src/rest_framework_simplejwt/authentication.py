@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from drf_tessera.exceptions import Refusal, TemporarilyUnavailable
 from drf_tessera.rest.errors import to_api_exception, to_late_refusal
-from drf_tessera.users import find_user
+from drf_tessera.users import lazy_user
 from rest_framework_simplejwt import legacy
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken, TokenError
 from rest_framework_simplejwt.models import AuthUser as AuthUser  # noqa: PLC0414 - projects import it here
@@ -97,7 +97,7 @@ class JWTAuthentication(authentication.BaseAuthentication):
         """
         if validated_token.verified is not None:
             try:
-                return find_user(validated_token.verified, refuse=to_late_refusal)
+                return lazy_user(validated_token.verified, refuse=to_late_refusal)
             except Refusal as error:
                 raise AuthenticationFailed(error.detail, code=error.code) from None
             except TemporarilyUnavailable as error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
 
-from drf_tessera.verdicts import refuse_names
+from drf_tessera.legacy import refuse_names
 from rest_framework_simplejwt.exceptions import (
     ExpiredTokenError,
     TokenBackendError,

@@ -11,9 +11,9 @@ from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Caution
 
-from drf_tessera import former
-from drf_tessera.contrib.pyjwt import load_key
-from drf_tessera.routes import find_view_class, walk_views
+from drf_tessera import legacy
+from drf_tessera.http import find_view_class, walk_views
+from drf_tessera.legacy.pyjwt import load_key
 from drf_tessera.tokens import REGISTERED_CLAIMS
 from rest_framework_simplejwt import views
 from rest_framework_simplejwt.authentication import is_access_class
@@ -27,18 +27,18 @@ SLIDING_VIEWS = (views.TokenObtainSlidingView, views.TokenRefreshSlidingView)
 def check_distribution(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report E001: the original is installed beside us."""
     owned, originals = "rest_framework_simplejwt", ("djangorestframework-simplejwt",)
-    return former.find_originals(PREFIX, "drf-tessera-simplejwt", owned, originals)
+    return legacy.find_originals(PREFIX, "drf-tessera-simplejwt", owned, originals)
 
 
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report E002 (unknown), E003 (refused) and W002 (without effect)."""
     raw = api_settings.user_settings
-    found = former.find_unknown(PREFIX, api_settings)
-    found += former.find_unloadable(PREFIX, api_settings, IMPORT_STRINGS | SERIALIZERS)
+    found = legacy.find_unknown(PREFIX, api_settings)
+    found += legacy.find_unloadable(PREFIX, api_settings, IMPORT_STRINGS | SERIALIZERS)
     found += [Error(text, hint=hint, id="tessera_simplejwt.E003") for text, hint in _list_refused(raw)]
     algorithm = str(raw.get("ALGORITHM", "HS256"))
     if not algorithm.startswith("HS"):  # else nothing reads it
-        found += former.find_bad_key(PREFIX, api_settings, "VERIFYING_KEY", partial(load_key, algorithm))
+        found += legacy.find_bad_key(PREFIX, api_settings, "VERIFYING_KEY", partial(load_key, algorithm))
     idle = sorted(key for key in raw if str(key).startswith("SLIDING_"))
     if raw.get("BLACKLIST_AFTER_ROTATION") is False:
         idle.append("BLACKLIST_AFTER_ROTATION")

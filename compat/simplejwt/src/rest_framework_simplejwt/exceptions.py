@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 
 from drf_tessera.exceptions import Refusal, TokenExpired
-from drf_tessera.verdicts import refuse_names
+from drf_tessera.legacy import refuse_names
 
 
 class TokenError(Exception):

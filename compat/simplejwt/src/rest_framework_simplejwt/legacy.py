@@ -16,12 +16,12 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
-from drf_tessera.adoption import Predecessor, adopt, adopt_many, is_foreign, name_token
-from drf_tessera.contrib import pyjwt
+from drf_tessera.database import LATEST
 from drf_tessera.exceptions import TemporarilyUnavailable
-from drf_tessera.former import count_seconds
+from drf_tessera.legacy import count_seconds, pyjwt
 from drf_tessera.models import SCOPE_LENGTH
-from drf_tessera.tokens import LATEST, REGISTERED_CLAIMS, Login, is_scope, read_refresh_token
+from drf_tessera.sessions import LegacyToken, adopt, adopt_many, is_foreign, name_token
+from drf_tessera.tokens import REGISTERED_CLAIMS, SessionFacts, is_scope, read_refresh_token
 from drf_tessera.users import find_user_by
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.settings import api_settings
@@ -120,11 +120,11 @@ def exchange(raw: Any) -> str:
     if size > MOST_BYTES:
         raise TokenError("What this token says cannot be carried on; log in again.")
     text = adopt(old, user)
-    note_session(user, read_refresh_token(text).login)
+    note_session(user, read_refresh_token(text).facts)
     return text
 
 
-def make_predecessor(claims: dict[str, Any], jti: str) -> Predecessor:
+def make_predecessor(claims: dict[str, Any], jti: str) -> LegacyToken:
     """Describe a verified token of simplejwt to drf-tessera."""
     own = {api_settings.TOKEN_TYPE_CLAIM, api_settings.JTI_CLAIM, api_settings.REVOKE_TOKEN_CLAIM}
     kept = {name: claims[name] for name in claims.keys() - REGISTERED_CLAIMS - own}
@@ -133,7 +133,7 @@ def make_predecessor(claims: dict[str, Any], jti: str) -> Predecessor:
     expires, issued = int(claims["exp"]), claims.get("iat")
     issued = int(issued) if isinstance(issued, int | float) and 0 <= issued <= LATEST else 0
     scope = claims.get("scope")
-    return Predecessor(
+    return LegacyToken(
         package=PACKAGE,
         jti=jti,
         issued_at=issued,
@@ -182,7 +182,7 @@ def note_begun(session_id: UUID) -> None:
         begun.append(session_id)
 
 
-def note_session(user: AbstractBaseUser, login: Login) -> Any:
+def note_session(user: AbstractBaseUser, login: SessionFacts) -> Any:
     """Write a session's row into simplejwt's table, where the project has it: one for each session.
 
     Projects log somebody out everywhere by going through those rows.
@@ -199,7 +199,7 @@ def note_session(user: AbstractBaseUser, login: Login) -> Any:
     return rows.get_or_create(jti=login.session_id.hex, defaults=values)[0]
 
 
-def note_end(login: Login) -> None:
+def note_end(login: SessionFacts) -> None:
     """Write into simplejwt's table that a session has ended, where it has a row."""
     if apps.is_installed(BLACKLIST):
         rows = apps.get_model("token_blacklist", "OutstandingToken")._default_manager
@@ -210,7 +210,7 @@ def note_end(login: Login) -> None:
 
 def end_session(row: Any) -> None:
     """End the session that a row of simplejwt's table stands for, or that its token began or could begin."""
-    old = Predecessor(
+    old = LegacyToken(
         package=PACKAGE,
         jti=row.jti,
         issued_at=datetime_to_epoch(row.created_at) if row.created_at else 0,

@@ -161,7 +161,7 @@ class TokenBlacklistSerializer(serializers.Serializer[Any]):
             raise to_token_error(error) from None
         if not ended:
             raise TokenError("Token is blacklisted")
-        legacy.note_end(read_refresh_token(text).login)
+        legacy.note_end(read_refresh_token(text).facts)
         return {}
 
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings as django_settings
 
-from drf_tessera import former
-from drf_tessera.conf import Settings, get_settings
-from drf_tessera.contrib.pyjwt import describe_key
-from drf_tessera.readers import READERS, Reader
-from drf_tessera.verdicts import refuse_names
+from drf_tessera import legacy
+from drf_tessera.conf import READERS, Reader, Settings, get_settings
+from drf_tessera.legacy import refuse_names
+from drf_tessera.legacy.pyjwt import describe_key
 
 _HERE: Final = "rest_framework_simplejwt"
 _IDLE: Final = "SESSION_IDLE_LIFETIME"
@@ -65,26 +64,26 @@ IMPORT_STRINGS: Final = frozenset(
 )
 
 SHAPES: Final[Mapping[str, Reader]] = {
-    **former.list_switches(DEFAULTS),
+    **legacy.list_switches(DEFAULTS),
     "ACCESS_TOKEN_LIFETIME": READERS["ACCESS_LIFETIME"],
     "REFRESH_TOKEN_LIFETIME": READERS["SESSION_IDLE_LIFETIME"],
-    "ALGORITHM": former.read_algorithm,
-    "AUDIENCE": former.read_optional(READERS["AUDIENCE"]),
-    "ISSUER": former.read_optional(READERS["ISSUER"]),
-    "LEEWAY": former.read_optional(READERS["CLOCK_SKEW"]),
-    "AUTH_HEADER_TYPES": former.read_prefixes,
-    "AUTH_HEADER_NAME": former.read_meta_key,
-    "USER_ID_FIELD": former.read_text,
-    "USER_ID_CLAIM": former.read_text,
-    "REVOKE_TOKEN_CLAIM": former.read_text,
-    "TOKEN_TYPE_CLAIM": former.read_optional(former.read_text),
-    "JTI_CLAIM": former.read_optional(former.read_text),
-    "AUTH_TOKEN_CLASSES": former.read_paths,
+    "ALGORITHM": legacy.read_algorithm,
+    "AUDIENCE": legacy.read_optional(READERS["AUDIENCE"]),
+    "ISSUER": legacy.read_optional(READERS["ISSUER"]),
+    "LEEWAY": legacy.read_optional(READERS["CLOCK_SKEW"]),
+    "AUTH_HEADER_TYPES": legacy.read_prefixes,
+    "AUTH_HEADER_NAME": legacy.read_meta_key,
+    "USER_ID_FIELD": legacy.read_text,
+    "USER_ID_CLAIM": legacy.read_text,
+    "REVOKE_TOKEN_CLAIM": legacy.read_text,
+    "TOKEN_TYPE_CLAIM": legacy.read_optional(legacy.read_text),
+    "JTI_CLAIM": legacy.read_optional(legacy.read_text),
+    "AUTH_TOKEN_CLASSES": legacy.read_paths,
 }
 """How each key is read that could not work if it were of another kind."""
 
 
-class APISettings(former.FormerSettings):
+class APISettings(legacy.LegacySettings):
     """simplejwt's ``api_settings``."""
 
     name = "SIMPLE_JWT"

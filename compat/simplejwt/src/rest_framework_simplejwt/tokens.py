@@ -17,12 +17,11 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera import inspection, sessions
-from drf_tessera import tokens as ours
-from drf_tessera.adoption import is_foreign
+from drf_tessera import database, sessions, tokens
 from drf_tessera.conf import HEADER, get_settings
 from drf_tessera.exceptions import Refusal
 from drf_tessera.revocation import check_session
+from drf_tessera.sessions import is_foreign
 from drf_tessera.users import find_user_by, parse_sub
 from rest_framework_simplejwt import legacy, utils
 from rest_framework_simplejwt.exceptions import TokenError, to_token_error
@@ -118,7 +117,7 @@ class Token:
     def __setitem__(self, key: str, value: Any) -> None:
         if key in TAKEN and key != api_settings.USER_ID_CLAIM and value != self._find_registered(key):
             raise ImproperlyConfigured(f"The claim {key!r} says something else in every token here.")
-        if key == "scope" and value != "" and not ours.is_scope(value):
+        if key == "scope" and value != "" and not tokens.is_scope(value):
             raise ImproperlyConfigured("A scope is one text, its parts separated by spaces (RFC 6749, 3.3).")
         self.payload[key] = value
         self.token = None
@@ -180,7 +179,7 @@ class Token:
 
     def _claims(self) -> dict[str, Any]:
         """Give the project's own claims."""
-        own = {"iat", "exp", "jti", *ours.REGISTERED_CLAIMS, api_settings.JTI_CLAIM}
+        own = {"iat", "exp", "jti", *tokens.REGISTERED_CLAIMS, api_settings.JTI_CLAIM}
         kept = {name: value for name, value in self.payload.items() if name not in own}
         if api_settings.TOKEN_TYPE_CLAIM:
             kept[api_settings.TOKEN_TYPE_CLAIM] = "access"
@@ -199,27 +198,27 @@ class Token:
             grant = sessions.start(user, claims=token._claims())
         except Refusal as error:
             raise to_token_error(error) from None
-        current = ours.read_refresh_token(grant.refresh or "")
-        legacy.note_begun(current.login.session_id)
-        legacy.note_session(user, current.login)
+        current = tokens.read_refresh_token(grant.refresh or "")
+        legacy.note_begun(current.facts.session_id)
+        legacy.note_session(user, current.facts)
         token._take(current)
         token.kept_back = True
         return token
 
-    def _take(self, current: ours.RefreshToken) -> None:
+    def _take(self, current: tokens.RefreshToken) -> None:
         raise NotImplementedError
 
 
-def _find_login(token: object) -> ours.Login | None:
+def _find_login(token: object) -> tokens.SessionFacts | None:
     """Give the login of a token's session: of a refresh token's, or of an access token's if it is known."""
     current = getattr(token, "current", None)
-    return current.login if current is not None else getattr(token, "login", None)
+    return current.facts if current is not None else getattr(token, "login", None)
 
 
 class BlacklistMixin:
     """Ends the session of a token."""
 
-    def _stand_by(self) -> ours.Login:
+    def _stand_by(self) -> tokens.SessionFacts:
         login = _find_login(self)
         if login is None:
             raise TokenError("This token belongs to no session that could be ended.")
@@ -248,21 +247,21 @@ class AccessToken(Token):
 
     token_type = "access"  # noqa: S105 - a kind of token
     lifetime = Lifetime("ACCESS_TOKEN_LIFETIME")
-    verified: ours.AccessToken | None = None
+    verified: tokens.AccessToken | None = None
     """drf-tessera's own token, where it is one; ``None`` for one that simplejwt issued."""
-    login: ours.Login | None = None
+    login: tokens.SessionFacts | None = None
 
     @sensitive_variables()
     def _read(self, raw: str) -> None:
         key = f"simplejwt\n{raw}"
-        found = ours.recall_access_token(key)
+        found = tokens.recall_access_token(key)
         if found is None:
             if is_foreign(raw):
                 self.payload = legacy.decode(raw, self.token_type)
                 return
-            found = ours.verify_access_token(raw, remember_as=key)
+            found = tokens.verify_access_token(raw, remember_as=key)
         check_session(found.session_id)
-        self.verified, self.login = found, found.login
+        self.verified, self.login = found, found.facts
         self.payload = {name: found[name] for name in found.claims}
         self._name_user(found.sub)
 
@@ -270,8 +269,8 @@ class AccessToken(Token):
         super()._begin()
         self.set_exp()
 
-    def _take(self, current: ours.RefreshToken) -> None:
-        self.login = replace(current.login, claims={})
+    def _take(self, current: tokens.RefreshToken) -> None:
+        self.login = replace(current.facts, claims={})
 
     @property
     def session_id(self) -> Any:
@@ -291,7 +290,7 @@ class AccessToken(Token):
             )
         ends = min(int(self.payload["exp"]), self.login.expires_at)
         scope = self.payload.get("scope", self.login.scope)
-        return inspection.sign_access_token(replace(self.login, expires_at=ends, scope=scope), self._claims())
+        return sessions.sign_access_token(replace(self.login, expires_at=ends, scope=scope), self._claims())
 
 
 class RefreshToken(BlacklistMixin, Token):
@@ -301,21 +300,21 @@ class RefreshToken(BlacklistMixin, Token):
     lifetime = Lifetime("REFRESH_TOKEN_LIFETIME")
     access_token_class: type[AccessToken] = AccessToken
     no_copy_claims: tuple[str, ...] = ("token_type", "exp", "jti", "iat")
-    current: ours.RefreshToken | None = None
+    current: tokens.RefreshToken | None = None
 
     @sensitive_variables()
     def _read(self, raw: str) -> None:
         text, most = legacy.exchange(raw), count_recoveries()
-        self._take(inspection.inspect_refresh_token(text, transport=HEADER, recoveries=most))
+        self._take(sessions.inspect_refresh_token(text, transport=HEADER, recoveries=most))
 
-    def _take(self, current: ours.RefreshToken) -> None:
+    def _take(self, current: tokens.RefreshToken) -> None:
         self.current = current
-        self.payload.update(current.login.claims)
-        self.payload |= {"exp": current.login.expires_at, "iat": current.login.auth_time}
-        self._name_user(current.login.sub)
-        if current.login.scope:
-            self.payload["scope"] = current.login.scope
-        self.payload[api_settings.JTI_CLAIM or "jti"] = current.login.session_id.hex
+        self.payload.update(current.facts.claims)
+        self.payload |= {"exp": current.facts.expires_at, "iat": current.facts.auth_time}
+        self._name_user(current.facts.sub)
+        if current.facts.scope:
+            self.payload["scope"] = current.facts.scope
+        self.payload[api_settings.JTI_CLAIM or "jti"] = current.facts.session_id.hex
         if api_settings.TOKEN_TYPE_CLAIM:
             self.payload[api_settings.TOKEN_TYPE_CLAIM] = self.token_type
 
@@ -339,9 +338,9 @@ class RefreshToken(BlacklistMixin, Token):
         if claim != "exp" or not within or not self.kept_back:
             raise ImproperlyConfigured(ONE_LIFETIME)
         current, until = self._stand(), utils.datetime_to_epoch(ends)
-        sessions.shorten(current.login.session_id, ours.from_timestamp(until))
-        shorter = replace(current.login, expires_at=min(until, current.login.expires_at))
-        self.current = replace(current, login=shorter)
+        sessions.shorten(current.facts.session_id, database.from_timestamp(until))
+        shorter = replace(current.facts, expires_at=min(until, current.facts.expires_at))
+        self.current = replace(current, facts=shorter)
         self.payload["exp"] = shorter.expires_at
         self.token = None
 
@@ -358,9 +357,9 @@ class RefreshToken(BlacklistMixin, Token):
 
     def find_user(self) -> AbstractBaseUser | None:
         """Give the user of the session, if there still is one."""
-        return find_user_by("pk", self._stand().login.sub)
+        return find_user_by("pk", self._stand().facts.sub)
 
-    def _stand(self) -> ours.RefreshToken:
+    def _stand(self) -> tokens.RefreshToken:
         if self.current is None:
             raise TokenError("This token belongs to nobody: make it by for_user(user).")
         return self.current
@@ -368,7 +367,7 @@ class RefreshToken(BlacklistMixin, Token):
     @sensitive_variables()
     def __str__(self) -> str:
         scope, self.kept_back = self.payload.get("scope"), False
-        return inspection.rewrite_refresh_token(self._stand(), self._claims(), scope=scope)
+        return sessions.rewrite_refresh_token(self._stand(), self._claims(), scope=scope)
 
     @classmethod
     @sensitive_variables()
@@ -401,7 +400,7 @@ class UntypedToken(AccessToken):
 
     @sensitive_variables()
     def _read(self, raw: str) -> None:
-        if raw.startswith(ours.REFRESH_PREFIX) or legacy.is_refresh(raw):
+        if raw.startswith(tokens.REFRESH_PREFIX) or legacy.is_refresh(raw):
             self.payload = RefreshToken(raw).payload  # which knows whether its session has ended
         elif is_foreign(raw):
             self.payload = legacy.decode(raw, None)
@@ -422,7 +421,7 @@ ONE_KIND = (
     "There are access and refresh tokens here, and none of a token_type of your own. For another purpose, "
     "such as a link in a mail, take django.core.signing: dumps(value, salt=...), loads(..., max_age=...)."
 )
-TAKEN = ours.REGISTERED_CLAIMS - {"iat", "exp", "jti", "scope"}
+TAKEN = tokens.REGISTERED_CLAIMS - {"iat", "exp", "jti", "scope"}
 """Claims that no project may set; ``scope`` may be set, and the rest is written anew at each signing."""
 BY_HAND = "Do not rotate by hand: RefreshToken.rotate(raw), or TokenRefreshSerializer."
 ONE_LIFETIME = (

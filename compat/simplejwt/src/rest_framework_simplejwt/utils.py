@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.utils import timezone
 
-from drf_tessera.verdicts import refuse_names
+from drf_tessera.legacy import refuse_names
 
 logger = logging.getLogger("rest_framework_simplejwt")
 

@@ -11,8 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand
 from django.utils.module_loading import import_string
 
-from drf_tessera.routes import find_view_class, walk_views
-from drf_tessera.verdicts import BY_HAND, JWT_AUTH, SIMPLE_JWT, Kind, Verdict, find_name
+from drf_tessera.http import find_view_class, walk_views
+from drf_tessera.legacy import BY_HAND, JWT_AUTH, SIMPLE_JWT, Kind, Verdict, find_name
 
 _UNKNOWN: Final = Verdict(Kind.REFUSED, "There is no such key; manage.py check may know what was meant.")
 _SILENT: Final = (

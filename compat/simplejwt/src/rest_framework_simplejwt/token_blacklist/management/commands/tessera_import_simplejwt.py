@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 
-from drf_tessera.adoption import Predecessor, adopt_many
 from drf_tessera.exceptions import TemporarilyUnavailable
+from drf_tessera.sessions import LegacyToken, adopt_many
 from drf_tessera.tokens import REFRESH_PREFIX
 from rest_framework_simplejwt.legacy import PACKAGE
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
@@ -74,9 +74,9 @@ def _read_batches(rows: Any, after: int, size: int) -> Iterator[list[Any]]:
         after = batch[-1][0]
 
 
-def _describe(row: Any) -> Predecessor:
+def _describe(row: Any) -> LegacyToken:
     _, jti, _, created, expires = row
-    return Predecessor(
+    return LegacyToken(
         package=PACKAGE,
         jti=jti,
         # Without USE_TZ these moments are in UTC, and not in TIME_ZONE: simplejwt wrote them so.

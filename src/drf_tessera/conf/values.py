@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeGuard
@@ -13,15 +14,23 @@ from django.conf import settings as django_settings
 from django.utils.encoding import force_bytes
 from django.utils.module_loading import import_string
 
+from drf_tessera.conf.transports import PROFILES
 from drf_tessera.exceptions import KeyMaterialError
 from drf_tessera.jose.keys import Key, KeyRing
-
-PROFILES: Final = ("api", "browser")
 
 _SAMESITE: Final = ("Lax", "Strict", "None")
 _RATE: Final = re.compile(r"[1-9][0-9]*/(s|sec|second|m|min|minute|h|hour|d|day)")
 _PATH: Final = re.compile(r"/([A-Za-z0-9._~!$&'()*+=:@%-]+/)*")
 _PREFIX: Final = re.compile(r"[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong with the settings: the id of its check, what, and what to do."""
+
+    id: str
+    message: str
+    hint: str
 
 
 Reader = Callable[[Any], object]
@@ -120,14 +129,6 @@ def _read_cache(value: object) -> str | None:
             "tessera.E014",
             f"is {value!r}, and CACHES has no such alias.",
             f"CACHES has: {', '.join(django_settings.CACHES)}. None keeps the news in the database.",
-        )
-    return value
-
-
-def _read_size(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1_000_000:
-        raise WrongValueError(
-            "tessera.E005", "must be a whole number from 0 to 1000000.", "0 remembers no token."
         )
     return value
 
@@ -239,13 +240,6 @@ def _read_hook(value: object) -> Callable[..., Any] | None:
     return found
 
 
-def _read_path(value: object) -> str:
-    if not isinstance(value, str):
-        raise WrongValueError("tessera.E008", "must be a dotted path.", 'Like "accounts.api.UserSerializer".')
-    # Imported by whoever uses it: a serializer may need the models that are still being loaded.
-    return value
-
-
 def _import(path: str) -> object:
     try:
         return import_string(path)
@@ -332,7 +326,6 @@ def _read_moment(value: object) -> datetime | None:
 
 READERS: Final[Mapping[str, Reader]] = {
     "ACCESS_LIFETIME": _read_access_lifetime,
-    "ACCESS_LIFETIME_JITTER": _read_duration_or_zero,
     "SESSION_IDLE_LIFETIME": _read_duration,
     "SESSION_LIFETIME": _read_duration,
     "REFRESH_GRACE": _read_duration_or_zero,
@@ -346,18 +339,15 @@ READERS: Final[Mapping[str, Reader]] = {
     "CLAIMS": _read_hook,
     "USER": _read_user,
     "USER_FIELDS": _read_user_fields,
-    "USER_SERIALIZER": _read_path,
     "REVOCATION_POLL": _read_duration_or_zero,
     "REVOCATION_MAX_STALENESS": _read_duration,
     "REVOCATION_CACHE": _read_cache,
-    "TOKEN_CACHE_SIZE": _read_size,
     "PROFILE": _read_profile,
     "ACCESS_COOKIE": _read_switch,
     "COOKIE_PATH": _read_cookie_path,
     "COOKIE_SAMESITE": _read_samesite,
     "COOKIE_SECURE": _read_switch_or_none,
-    "COOKIE_PARTITIONED": _read_switch,
     "LOGIN_RATE_PER_ACCOUNT": _read_rate,
     "LOGIN_RATE_PER_ADDRESS": _read_rate,
-    "FORMER_TOKENS_UNTIL": _read_moment,
+    "LEGACY_TOKENS_UNTIL": _read_moment,
 }

@@ -46,9 +46,9 @@ def decode(
 
     Raises:
         jwt.InvalidTokenError: in one of its kinds, and nothing else whatever was sent. All have expired
-            once ``FORMER_TOKENS_UNTIL`` has come.
+            once ``LEGACY_TOKENS_UNTIL`` has come.
     """
-    if not get_settings().takes_former_tokens:
+    if not get_settings().takes_legacy_tokens:
         raise jwt.ExpiredSignatureError("Tokens of this kind are not taken any more.")
     options: Options = {
         "require": ["exp"],

@@ -1,9 +1,9 @@
-"""Where views are mounted: what the project's urls say about the token endpoints."""
+"""The routes of views, and the path of the refresh cookie that follows from them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import takewhile
 from typing import Any, Final
@@ -12,48 +12,56 @@ from django.core.signals import setting_changed
 from django.urls import URLResolver, get_resolver, get_script_prefix, get_urlconf
 from django.urls.resolvers import LocalePrefixPattern, RoutePattern
 
+from drf_tessera.conf import get_settings
+
 _OPEN_END: Final = "<"
-"""What begins the part of a route that differs from request to request."""
+"""The first character of the variable part of a route."""
 
 _PLAIN: Final = re.compile(r"[\w/~.-]*")
 
 
 def walk_views(urlconf: str | None = None) -> Iterator[tuple[str, Any]]:
-    """Give the route and the callback of everything that the urls name."""
+    """Yield the route and the callback of every view in the urls."""
     return _walk(get_resolver(urlconf).url_patterns, "")
 
 
 def find_view_class(callback: Any) -> type[Any] | None:
-    """Give the class behind a view function, of Django's or REST framework's; ``None``: it has none."""
+    """Return the class behind a view function of Django's or REST framework's, or ``None``."""
     found = getattr(callback, "cls", None) or getattr(callback, "view_class", None)
     return found if isinstance(found, type) else None
 
 
-def find_directory(belongs: Callable[[type[Any]], bool]) -> str | None:
-    """Give the longest path, with a slash at its end, under which all views stand that ``belongs`` names.
+def find_cookie_path() -> str:
+    """Return the path of the refresh cookie: ``COOKIE_PATH``, or the directory of its views."""
+    return get_settings().cookie_path or find_cookie_directory() or "/"
 
-    ``None``: no such view is mounted.
+
+def find_cookie_directory() -> str | None:
+    """Return the longest path, with a slash at its end, that contains all views that read the refresh cookie.
+
+    A view declares this by the class attribute ``reads_refresh_cookie = True``. ``None`` means that no such
+    view is in the urls.
     """
-    return _find_directory(belongs, get_urlconf(), get_script_prefix())
+    return _find_directory(get_urlconf(), get_script_prefix())
 
 
 @lru_cache(maxsize=64)
-def _find_directory(belongs: Callable[[type[Any]], bool], urlconf: str | None, root: str) -> str | None:
-    found = []
-    for route, callback in walk_views(urlconf):
-        view = find_view_class(callback)
-        if view is not None and belongs(view):
-            found.append(route)
+def _find_directory(urlconf: str | None, root: str) -> str | None:
+    found = [
+        route
+        for route, callback in walk_views(urlconf)
+        if getattr(find_view_class(callback), "reads_refresh_cookie", False)
+    ]
     if not found:
         return None
-    # What ends in no slash is a view beside its directory, and not one.
+    # A route without a slash at its end is a view beside the directory.
     steps = [route.partition(_OPEN_END)[0].split("/")[:-1] for route in found]
     shared = takewhile(lambda column: len(set(column)) == 1, zip(*steps, strict=False))
     return root + "".join(f"{column[0]}/" for column in shared)
 
 
 def forget_directories() -> None:
-    """Read the urls again when they are asked for next: they, or the settings, have changed."""
+    """Read the urls again at the next call, because they have changed."""
     _find_directory.cache_clear()
 
 
@@ -75,7 +83,7 @@ def _walk(patterns: Iterable[Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _write_route(pattern: Any) -> str:
-    """Write the pattern of one step; of what is no plain text, only that it is there."""
+    """Return the pattern of one step as text. A part that is not plain text becomes ``<``."""
     if isinstance(pattern, LocalePrefixPattern):
         return _OPEN_END
     if isinstance(pattern, RoutePattern):

@@ -10,29 +10,18 @@ within that second. A store that does not answer leaves what is known in force f
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from datetime import timedelta
-from functools import partial
+from collections.abc import Iterable
 from threading import Lock
 from typing import Final
 from uuid import UUID
 
-from django.db import transaction
-
-from drf_tessera.conf import Settings, get_settings
-from drf_tessera.database import find_database, is_in_transaction
+from drf_tessera.conf import Settings, per_settings
 from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
-from drf_tessera.models import Revocation
-from drf_tessera.stores import OVERLAP, CacheStore, DatabaseStore, Notice, Store
+from drf_tessera.revocation.stores import CacheStore, DatabaseStore, Notice, Store
 
 logger = logging.getLogger(__name__)
-
-MARGIN: Final = timedelta(minutes=1)
-"""Added to the life of the news, for clocks of servers that differ."""
 
 _SWEEP: Final = 10.0
 """Seconds between two looks for news that does not matter any more."""
@@ -192,34 +181,9 @@ class Feed:
                 self._doubted.discard(session_id)
 
 
-_feed: tuple[Settings, Feed] | None = None
-
-
-def get_feed() -> Feed:
-    """Give this process's feed; begun anew when the settings are another object, or after a fork."""
-    global _feed  # noqa: PLW0603 - one slot, valid as long as its settings are
-    settings, found = get_settings(), _feed
-    if found is None or found[0] is not settings:
-        found = _feed = settings, make_feed(settings)
-    return found[1]
-
-
-def check_session(session_id: UUID) -> None:
-    """Let pass whoever's session was not ended early. Only when a pull is due this is a query.
-
-    Raises:
-        SessionEnded: it was.
-        RevocationUnavailable: nobody knows, for too long.
-    """
-    found = _feed
-    if found is None or found[0] is not get_settings():
-        get_feed().check(session_id)
-    else:
-        found[1].check(session_id)
-
-
-def make_feed(settings: Settings) -> Feed:
-    """Make the feed that ``settings`` call for."""
+@per_settings
+def get_feed(settings: Settings) -> Feed:
+    """Return this process's feed. Another feed replaces it after a change of settings and after a fork."""
     return Feed(
         DatabaseStore() if settings.revocation_cache is None else CacheStore(settings.revocation_cache),
         poll=settings.revocation_poll.total_seconds(),
@@ -227,73 +191,11 @@ def make_feed(settings: Settings) -> Feed:
     )
 
 
-def forget_feed() -> None:
-    """Begin anew: a forked child has its parent's lock, perhaps held, by a thread that it has not."""
-    global _feed  # noqa: PLW0603 - see get_feed
-    _feed = None
-
-
-os.register_at_fork(after_in_child=forget_feed)
-
-
-@contextmanager
-def announcing(now: float) -> Iterator[list[UUID]]:
-    """End sessions in a transaction, and publish that they have ended.
-
-    What the block appends to the list is what has ended::
-
-        with announcing(now) as ended:
-            ...
-            ended.append(session_id)
-
-    The database takes the news in that same transaction, so that one is not without the other. A
-    cache takes it after the commit, as there is nothing to undo any more.
-
-    Args:
-        now: the present, in seconds since the epoch.
+def check_session(session_id: UUID) -> None:
+    """Return if the session was not ended early. This is a query only if a pull is due.
 
     Raises:
-        RevocationUnavailable: the database did not take the news, and so nothing was ended.
+        SessionEnded: the session was ended.
+        RevocationUnavailable: the store has not answered for longer than ``REVOCATION_MAX_STALENESS``.
     """
-    settings, feed, started = get_settings(), get_feed(), time.monotonic()
-    ended: list[UUID] = []
-    with transaction.atomic(using=find_database()):
-        yield ended
-        until = int(now + (settings.access_lifetime + settings.clock_skew + MARGIN).total_seconds()) + 1
-        notices = [Notice(session_id, until) for session_id in ended]
-        if notices and feed.store.joins_transaction:
-            feed.store.publish(notices)
-    if not notices:
-        return
-    feed.expect_news()
-    if feed.store.joins_transaction and transaction.get_connection(find_database()).in_atomic_block:
-        feed.doubt(ended)
-    if is_in_transaction():
-        transaction.on_commit(partial(_follow, feed, notices, started), using=find_database())
-    else:
-        _follow(feed, notices, started)
-
-
-def _follow(feed: Feed, notices: list[Notice], started: float) -> None:
-    """Go on after the commit.
-
-    News that was in a transaction for longer than readers look back is published again: they may have
-    gone past its number. If this process dies just here, only the first, late, publication is there,
-    and processes that start later find it.
-    """
-    if not feed.store.joins_transaction or time.monotonic() - started > OVERLAP / 2:
-        feed.send(notices)
-    if not transaction.get_connection(find_database()).in_atomic_block:
-        feed.trust(notice.session_id for notice in notices)
-    feed.expect_news()
-
-
-def prune(*, now: float, batch_size: int) -> int:
-    """Delete the news that does not matter any more, in batches, and tell how many that was."""
-    rows = Revocation._default_manager.using(find_database())
-    deleted = 0
-    while batch := list(
-        rows.filter(until__lte=int(now)).order_by("pk").values_list("pk", flat=True)[:batch_size]
-    ):
-        deleted += rows.filter(pk__in=batch).delete()[0]
-    return deleted
+    get_feed().check(session_id)

@@ -1,44 +1,32 @@
-"""The ``TESSERA`` setting as one frozen, typed object, read live.
+"""The ``TESSERA`` setting as one frozen, typed object that follows every change.
 
-Call :func:`get_settings` inside functions, never while a module is being imported: the object is
-cached, and thrown away whenever Django's ``setting_changed`` says so, which is what makes
-``override_settings`` work.
+Call :func:`get_settings` inside functions, never while a module is being imported. The object is cached, and
+dropped when Django's ``setting_changed`` reports a change. That is why ``override_settings`` works.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from functools import update_wrapper
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 from django.utils.encoding import force_bytes
 
+from drf_tessera.conf.foreign import TRANSLATORS, Translator, read_foreign
+from drf_tessera.conf.transports import COOKIE, PROFILES
+from drf_tessera.conf.values import READERS, Problem, Reader, WrongValueError, suggest_key
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.jose.keys import Key
-from drf_tessera.readers import READERS, Reader, WrongValueError, suggest_key
 from drf_tessera.rotation import Policy
 
-DEFAULT_USER_SERIALIZER: Final = "drf_tessera.rest.serializers.UserSerializer"
+T = TypeVar("T")
 
 _WATCHED: Final = frozenset({"TESSERA", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "CACHES", "AUTH_USER_MODEL"})
-HEADER: Final = "header"
-"""The transport of a refresh token in a body, beside an access token in the header."""
-COOKIE: Final = "cookie"
-"""The transport of a refresh token in a cookie that no script can read."""
-
-_TRANSPORTS: Final = {"api": HEADER, "browser": COOKIE}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """One thing that is wrong with the settings: the id of its check, what, and what to do."""
-
-    id: str
-    message: str
-    hint: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +37,6 @@ class Settings:
     """
 
     access_lifetime: timedelta = timedelta(minutes=5)
-    access_lifetime_jitter: timedelta = timedelta(0)
     session_idle_lifetime: timedelta = timedelta(days=14)
     session_lifetime: timedelta = timedelta(days=90)
     refresh_grace: timedelta = timedelta(seconds=30)
@@ -63,40 +50,37 @@ class Settings:
     claims: Callable[..., Mapping[str, Any]] | None = None
     user: str = "lazy"
     user_fields: tuple[str, ...] = ()
-    user_serializer: str = DEFAULT_USER_SERIALIZER
     revocation_poll: timedelta = timedelta(seconds=1)
     revocation_max_staleness: timedelta = timedelta(seconds=30)
     revocation_cache: str | None = None
-    token_cache_size: int = 4096
     profile: tuple[str, ...] = ("api",)
     access_cookie: bool = False
     cookie_path: str | None = None
     cookie_samesite: Literal["Lax", "Strict", "None"] = "Lax"
     cookie_secure: bool | None = None
-    cookie_partitioned: bool = False
     login_rate_per_account: str | None = "10/min"
     login_rate_per_address: str | None = "60/min"
-    former_tokens_until: datetime | None = None
+    legacy_tokens_until: datetime | None = None
     secrets: tuple[bytes, ...] = field(default=(), repr=False)
     """``SECRET_KEY`` and then ``SECRET_KEY_FALLBACKS``; not a key of ``TESSERA``."""
 
     @property
     def reads_user(self) -> bool:
-        """Whether minting an access token needs the user's row, and not only its key."""
+        """Whether an access token needs more of the user's row than its key."""
         return self.claims is not None or bool(self.user_fields)
 
     @property
     def transports(self) -> tuple[str, ...]:
-        """How refresh tokens may travel; the first is for clients that do not say."""
-        return tuple(_TRANSPORTS[name] for name in self.profile)
+        """The transports that ``PROFILE`` offers. The first one is for clients that do not choose."""
+        return tuple(PROFILES[name] for name in self.profile)
 
     @property
-    def takes_former_tokens(self) -> bool:
-        """Whether tokens of packages that came before are still taken."""
-        return self.former_tokens_until is None or datetime.now(tz=UTC) < self.former_tokens_until
+    def takes_legacy_tokens(self) -> bool:
+        """Whether tokens of other packages are still accepted."""
+        return self.legacy_tokens_until is None or datetime.now(tz=UTC) < self.legacy_tokens_until
 
     def choose_policy(self, recoveries: int | None = None) -> Policy:
-        """Give the policy of refreshing, with another number of ``recoveries`` if one is given."""
+        """Return the policy of the refresh rule, with another number of ``recoveries`` if one is given."""
         forgiven = self.refresh_recoveries if recoveries is None else recoveries
         return Policy(grace=self.refresh_grace, recoveries=forgiven)
 
@@ -108,10 +92,10 @@ _cached: Settings | None = None
 
 
 def get_settings() -> Settings:
-    """Give the settings in force now.
+    """Return the settings in force.
 
     Raises:
-        SettingsError: something in them cannot work; the message lists it all.
+        SettingsError: some value cannot work. The message lists every problem.
     """
     global _cached  # noqa: PLW0603 - one slot, cleared by the signal below
     if _cached is None:
@@ -124,95 +108,71 @@ def get_settings() -> Settings:
 
 
 def forget_settings(*, setting: str, **kwargs: object) -> None:
-    """Drop the cached settings when one that they are made of changes (``setting_changed``)."""
+    """Drop the cached settings when a setting that they are made of changes (``setting_changed``)."""
     global _cached  # noqa: PLW0603 - see get_settings
-    if setting in _WATCHED or setting in _translators:
+    if setting in _WATCHED or setting in TRANSLATORS:
         _cached = None
 
 
 setting_changed.connect(forget_settings, dispatch_uid="drf_tessera.conf")
 
-_expecting = {"former tokens": False}
 
+class PerSettings(Generic[T]):
+    """Build a value from the settings once, and again when the settings change.
 
-def expect_former_tokens() -> None:
-    """Say that tokens of a package that came before may still be out: call it in ``AppConfig.ready``.
-
-    From then on what ends all sessions of a user is noted for those tokens as well, although they have
-    begun no session yet (:func:`drf_tessera.adoption.adopt`). A row for each such user.
+    The value is also dropped in a forked child, because the child may have inherited a lock held by a thread
+    that does not exist in the child.
     """
-    _expecting["former tokens"] = True
+
+    def __init__(self, make: Callable[[Settings], T]) -> None:
+        self._make = make
+        self._held: tuple[Settings, T] | None = None
+        update_wrapper(self, make)
+        os.register_at_fork(after_in_child=self.forget)
+
+    def __call__(self) -> T:
+        """Return the value for the settings in force.
+
+        Raises:
+            SettingsError: see :func:`get_settings`.
+        """
+        settings = _cached or get_settings()  # the first half spares a call on the path of every request
+        held = self._held
+        if held is None or held[0] is not settings:
+            held = self._held = settings, self._make(settings)
+        return held[1]
+
+    def forget(self) -> None:
+        """Drop the value. The next call builds a new one."""
+        self._held = None
 
 
-def expects_former_tokens() -> bool:
-    """Tell whether somebody has said so.
-
-    Whatever ``FORMER_TOKENS_UNTIL`` says: that may be put off later.
-    """
-    return _expecting["former tokens"]
-
-
-Translator = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-_translators: dict[str, tuple[Translator, Mapping[str, Reader]]] = {}
-
-
-def translate_setting(name: str, translate: Translator, shapes: Mapping[str, Reader] | None = None) -> None:
-    """Have another package's setting read, too: what it says counts where ``TESSERA`` is silent.
+def per_settings(make: Callable[[Settings], T]) -> PerSettings[T]:
+    """Wrap ``make`` so that its value is built once for each :class:`Settings` object.
 
     Args:
-        name: of Django's setting, such as ``SIMPLE_JWT``.
-        translate: from its value to keys of ``TESSERA``. Called whenever the settings are read.
-        shapes: how its keys are read (``drf_tessera.readers``), before they are translated.
+        make: builds the value. It may be called by two threads at once; the later value is kept.
     """
-    _translators[name] = (translate, shapes or {})
+    return PerSettings(make)
+
+
+def translate_setting(name: str, translate: Translator, readers: Mapping[str, Reader] | None = None) -> None:
+    """Read the setting of another package too. Its values count where ``TESSERA`` is silent.
+
+    Args:
+        name: the name of a Django setting, such as ``SIMPLE_JWT``.
+        translate: returns keys of ``TESSERA`` for the value of that setting. It is called every time that the
+            settings are read.
+        readers: check and convert the keys of that setting before the translation (see ``conf.READERS``).
+    """
+    TRANSLATORS[name] = (translate, readers or {})
     forget_settings(setting="TESSERA")
 
 
-def _read_former(name: str, shapes: Mapping[str, Reader]) -> tuple[dict[str, Any], list[Problem]]:
-    """Read another package's setting; what has a problem is left out."""
-    raw: Any = getattr(django_settings, name, None) or {}
-    if not isinstance(raw, Mapping):
-        text = f"{name} must be a dict, not {type(raw).__name__}."
-        return {}, [Problem(id="tessera.E020", message=text, hint="Or leave it out.")]
-    good, problems = dict(raw), []
-    for key in shapes.keys() & raw.keys():
-        try:
-            good[key] = shapes[key](raw[key])
-        except WrongValueError as wrong:
-            del good[key]
-            text = f"{name}[{key!r}] {wrong}"
-            problems.append(Problem(id="tessera.E020", message=text, hint=wrong.hint))
-    return good, problems
-
-
-def _read_others(own: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str], list[Problem]]:
-    """Collect what other packages' settings say in the words of ``TESSERA``; two must not contradict.
-
-    Gives, besides, which setting says each key, and what is wrong.
-    """
-    found: dict[str, Any] = {}
-    said_by: dict[str, str] = {}
-    problems = []
-    for name, (translate, shapes) in sorted(_translators.items()):
-        raw, wrong = _read_former(name, shapes)
-        problems += wrong
-        for key, value in translate(raw).items():
-            if key in found and found[key] != value and key not in own:
-                problems.append(
-                    Problem(
-                        id="tessera.E019",
-                        message=f"{said_by[key]} and {name} contradict each other about {key}.",
-                        hint=f"Say which one counts: write {key} into TESSERA.",
-                    )
-                )
-            found[key], said_by[key] = value, name
-    return found, {key: name for key, name in said_by.items() if key not in own}, problems
-
-
 def read_settings() -> tuple[Settings, list[Problem]]:
-    """Read the settings afresh, with all that is wrong with them, for the system checks.
+    """Read the settings afresh, together with their problems. The system checks report these.
 
-    A value with a problem is left at its default in the returned object.
+    In the returned object a value with a problem is left at its default.
     """
     raw = getattr(django_settings, "TESSERA", {})
     if not isinstance(raw, Mapping):
@@ -224,7 +184,7 @@ def read_settings() -> tuple[Settings, list[Problem]]:
             )
         ]
     problems = [_name_unknown(key) for key in raw if key not in KEYS]
-    others, said_by, wrong_others = _read_others(raw)
+    others, source_of, wrong_others = read_foreign(raw)
     problems += wrong_others
     raw = {**others, **raw}
     values: dict[str, Any] = {}
@@ -235,9 +195,9 @@ def read_settings() -> tuple[Settings, list[Problem]]:
             values[key.lower()] = READERS[key](raw[key])
         except WrongValueError as wrong:
             source, hint = "", wrong.hint
-            if key in said_by:
-                source = f" (from {said_by[key]})"
-                hint += f" What TESSERA itself says goes before {said_by[key]}."
+            if key in source_of:
+                source = f" (from {source_of[key]})"
+                hint += f" A value in TESSERA itself takes precedence over {source_of[key]}."
             problems.append(Problem(id=wrong.id, message=f"TESSERA[{key!r}]{source} {wrong}", hint=hint))
     secrets, wrong_secrets = _read_secrets()
     settings = Settings(**values, secrets=secrets)
@@ -245,7 +205,7 @@ def read_settings() -> tuple[Settings, list[Problem]]:
 
 
 def _read_secrets() -> tuple[tuple[bytes, ...], list[Problem]]:
-    """Read ``SECRET_KEY`` and its fallbacks; a fallback that anybody could guess verifies nothing."""
+    """Read ``SECRET_KEY`` and its fallbacks, except empty ones, because anybody could guess those."""
     fallbacks: Any = django_settings.SECRET_KEY_FALLBACKS
     listed = fallbacks if isinstance(fallbacks, list | tuple) else ()
     good = [secret for secret in listed if isinstance(secret, str | bytes) and secret]
@@ -261,7 +221,7 @@ def _read_secrets() -> tuple[tuple[bytes, ...], list[Problem]]:
     ]
 
 
-_FORMER: Final = {
+_NAMES_ELSEWHERE: Final = {
     "ACCESS_TOKEN_LIFETIME": "ACCESS_LIFETIME",
     "EXPIRATION_DELTA": "ACCESS_LIFETIME",
     "REFRESH_TOKEN_LIFETIME": "SESSION_IDLE_LIFETIME",
@@ -285,14 +245,13 @@ _FORMER: Final = {
     "AUTH_COOKIE_SECURE": "COOKIE_SECURE",
     "AUTH_COOKIE_PATH": "COOKIE_PATH",
     "AUTH_REFRESH_COOKIE_PATH": "COOKIE_PATH",
-    "RESPONSE_PAYLOAD_HANDLER": "USER_SERIALIZER",
 }
-"""What people know from other packages, and what it is called here."""
+"""The names of settings in other packages, and their names here."""
 
 
 def _name_unknown(key: object) -> Problem:
-    former = _FORMER.get(str(key).upper().removeprefix("JWT_"))
-    hint = f"Did you mean {former!r}?" if former else suggest_key(key, KEYS)
+    known = _NAMES_ELSEWHERE.get(str(key).upper().removeprefix("JWT_"))
+    hint = f"Did you mean {known!r}?" if known else suggest_key(key, KEYS)
     return Problem(id="tessera.E002", message=f"TESSERA has no key {key!r}.", hint=hint)
 
 
@@ -309,13 +268,11 @@ def _compare_lifetimes(settings: Settings) -> list[Problem]:
         (short, getattr(settings, short.lower()), long, getattr(settings, long.lower()))
         for short, long in _ORDERED
     ]
-    half = settings.access_lifetime / 2
-    pairs.append(("ACCESS_LIFETIME_JITTER", settings.access_lifetime_jitter, "ACCESS_LIFETIME / 2", half))
     return [
         Problem(
             id="tessera.E004",
             message=f"TESSERA[{short!r}] ({low}) is longer than {long} ({high}).",
-            hint=f"Shorten {short} or lengthen {long.partition(' ')[0]}.",
+            hint=f"Shorten {short} or lengthen {long}.",
         )
         for short, low, long, high in pairs
         if low > high
@@ -323,7 +280,7 @@ def _compare_lifetimes(settings: Settings) -> list[Problem]:
 
 
 def _compare_cookies(settings: Settings) -> list[Problem]:
-    """Find what contradicts itself: a browser would drop such cookies, or nobody would read them."""
+    """Find settings of cookies that contradict each other."""
     found = []
     if settings.access_cookie and COOKIE not in settings.transports:
         found.append(
@@ -336,13 +293,6 @@ def _compare_cookies(settings: Settings) -> list[Problem]:
         found.append(
             (
                 "TESSERA['COOKIE_SAMESITE'] is 'None' without Secure, and browsers drop such cookies.",
-                "Leave COOKIE_SECURE out.",
-            )
-        )
-    if settings.cookie_secure is False and settings.cookie_partitioned:
-        found.append(
-            (
-                "TESSERA['COOKIE_PARTITIONED'] is on without Secure, and browsers drop such cookies.",
                 "Leave COOKIE_SECURE out.",
             )
         )

@@ -18,8 +18,8 @@ from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Caution
 from django.utils.module_loading import import_string
 
+from drf_tessera.conf import READERS, Reader, WrongValueError, suggest_key
 from drf_tessera.jose.algorithms import ALGORITHMS
-from drf_tessera.readers import READERS, Reader, WrongValueError, suggest_key
 
 _ID: Final = "tessera.E020"
 _META_KEY: Final = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -29,7 +29,7 @@ _ALIKE: Final = 0.75
 _COOKIE_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
-class FormerSettings:
+class LegacySettings:
     """A package's ``api_settings``: each attribute is read when it is asked for, so nothing is stale."""
 
     name: ClassVar[str]
@@ -91,7 +91,7 @@ def _is_installed(name: str) -> bool:
     return True
 
 
-def find_unknown(prefix: str, settings: FormerSettings) -> list[CheckMessage]:
+def find_unknown(prefix: str, settings: LegacySettings) -> list[CheckMessage]:
     """Report E002, keys that are misspelt, and W005, keys that the package never had.
 
     The packages themselves asked for neither, so projects keep things of their own there.
@@ -117,7 +117,7 @@ def _resembles(key: str, known: str) -> bool:
     return same or (alike and key.count("_") == known.count("_"))
 
 
-def find_unloadable(prefix: str, settings: FormerSettings, keys: Iterable[str]) -> list[CheckMessage]:
+def find_unloadable(prefix: str, settings: LegacySettings, keys: Iterable[str]) -> list[CheckMessage]:
     """Report E003: values of ``keys`` that lead to nothing that can be called."""
     found: list[CheckMessage] = []
     for key in sorted(settings.user_settings.keys() & set(keys)):
@@ -143,7 +143,7 @@ def _find_fault(value: Any, default: Any) -> str:
 
 
 def find_bad_key(
-    prefix: str, settings: FormerSettings, key: str, load: Callable[[Any], object]
+    prefix: str, settings: LegacySettings, key: str, load: Callable[[Any], object]
 ) -> list[CheckMessage]:
     """Report E003: key material that ``load``, of the library which verifies old tokens, cannot read."""
     value = settings.user_settings.get(key)
@@ -156,7 +156,7 @@ def find_bad_key(
     return []
 
 
-# -- Shapes, beside those of TESSERA (drf_tessera.readers.READERS) ---------------------------------
+# -- Shapes, beside those of TESSERA (drf_tessera.conf.values.READERS) ---------------------------------
 
 
 def read_optional(read: Reader) -> Reader:
