@@ -1,4 +1,4 @@
-"""What a release would upload: built here, checked as PyPI checks it, installed, and used."""
+"""The files of a release: built here, checked as PyPI checks them, installed, and used."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_check_wheel_contents_has_no_complaint(built: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_wheel_has_every_file_of_the_package_and_no_other(built: Path, name: str) -> None:
-    """Types, migrations, commands, the browser client, translations: whatever stands beside the code."""
+    """Also types, migrations, commands, translations, and the browser client."""
     with zipfile.ZipFile(find_wheel(built, name)) as wheel:
         inside = {path for path in wheel.namelist() if ".dist-info/" not in path}
     assert inside == set(list_tree(wheels.DISTRIBUTIONS[name]))
