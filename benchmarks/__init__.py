@@ -7,6 +7,7 @@
 - ``workers``: those children, seen from outside, and how they take turns
 - ``measurements``: one module for each target
 - ``spread``: medians, ratios, and how far they scatter
+- ``comparison``: what a peer does where drf-tessera differs; a command of its own, for the README
 - ``results``: the tables and the files; ``plot``: the picture
 
 All but ``project``, ``inside`` and ``plot`` need nothing but the standard library.

@@ -19,7 +19,7 @@ from rest_framework.settings import api_settings
 from drf_tessera import checks
 from drf_tessera.conf import foreign, read_settings
 from drf_tessera.rest.views import LoginView, RefreshView
-from tests.test_conf import BAD
+from tests.conf.test_settings import BAD
 
 
 class Router:

@@ -34,7 +34,7 @@ def measure(*, rows: int, rounds: int) -> dict[str, float]:
         "the view, whole": _time_view,
         "sessions.refresh()": _time_flow,
         "read a refresh token, write one, mint an access token": _time_tokens,
-        "ledger.swap()": _time_swap,
+        "sessions.rows.swap()": _time_swap,
         "its statement alone": _time_statement,
         "the same with EXISTS": _time_with_exists,
         "the same without asking after the user": _time_without_user,
@@ -64,7 +64,7 @@ def _time_tokens(text: str) -> float:
     begun = time.perf_counter()
     token = read_refresh_token(text)
     write_refresh_token(token.facts, token.generation + 1, token.secret)
-    mint_access_token(token.facts, {}, time.time())
+    mint_access_token(token.facts, {}, timezone.now())
     return time.perf_counter() - begun
 
 
@@ -114,8 +114,8 @@ def _time_statement(text: str) -> float:
 
 def _time_with_exists(text: str) -> float:
     sql, parameters = _prepare(read_refresh_token(text))
-    rows = Session.objects.filter(Exists(active_users().filter(pk=OuterRef("user_id"))))
-    exists = str(rows.query).partition(" WHERE ")[2]
+    asked = Session.objects.filter(Exists(active_users().filter(pk=OuterRef("user_id"))))
+    exists = str(asked.query).partition(" WHERE ")[2]
     return _execute(*_replace_question(sql, parameters, exists))
 
 

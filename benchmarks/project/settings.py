@@ -118,6 +118,8 @@ elif SCHEME == "allauth":
     HEADLESS_TOKEN_STRATEGY = "allauth.headless.tokens.strategies.jwt.JWTTokenStrategy"
     HEADLESS_JWT_PRIVATE_KEY = (HOME / "keys" / "RS256.pem").read_text()  # RS256 is its default
     HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = int(_LONG.total_seconds())
+    ACCOUNT_EMAIL_VERIFICATION = "none"
+    ACCOUNT_RATE_LIMITS = False  # logins come one after another here
     _CLASS = "allauth.headless.contrib.rest_framework.authentication.JWTTokenAuthentication"
 elif SCHEME == "oauth-toolkit":
     INSTALLED_APPS += ["oauth2_provider"]
@@ -129,4 +131,9 @@ else:
 
 REST_FRAMEWORK["DEFAULT_AUTHENTICATION_CLASSES"] = [_CLASS]
 for _key, _value in json.loads(os.environ["BENCH_SETTINGS"]).items():
-    globals()[_key] = {**globals().get(_key, {}), **_value} if isinstance(_value, dict) else _value
+    if isinstance(_value, dict):
+        globals()[_key] = {**globals().get(_key, {}), **_value}
+    elif isinstance(_value, list):
+        globals()[_key] = [*globals().get(_key, []), *_value]
+    else:
+        globals()[_key] = _value

@@ -341,7 +341,7 @@ def test_lifetimes_are_those_in_force(anna: AbstractBaseUser) -> None:
 
 
 def test_a_refresh_token_of_another_life_is_refused_at_once() -> None:
-    with pytest.raises(ImproperlyConfigured, match="REFRESH_TOKEN_LIFETIME, which holds for all"):
+    with pytest.raises(ImproperlyConfigured, match="REFRESH_TOKEN_LIFETIME, which applies to all"):
         type("RememberMe", (RefreshToken,), {"lifetime": timedelta(days=300)})
 
 
@@ -858,7 +858,7 @@ def test_a_scope_is_a_scope(api: APIClient, anna: AbstractBaseUser) -> None:
         fresh = refresh(api, text).json()
         assert me(api, fresh["access"]).json()["claims"]["scope"] == "read write"
         assert RefreshToken(fresh["refresh"])["scope"] == "read write"
-    with pytest.raises(ImproperlyConfigured, match="one text"):
+    with pytest.raises(ImproperlyConfigured, match="one string"):
         token["scope"] = ["read"]
     nothing = RefreshToken.for_user(anna)
     nothing["scope"] = " ".join([])

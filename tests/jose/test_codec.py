@@ -177,7 +177,7 @@ def test_a_long_text_is_not_parsed(size: int) -> None:
 
 
 def test_a_token_that_nobody_would_accept_is_not_written() -> None:
-    with pytest.raises(TokenTooLarge, match="over 8192"):
+    with pytest.raises(TokenTooLarge, match="limit is 8192"):
         CODEC.encode({"x": "y" * 9000})
     with pytest.raises(ValueError, match="JSON compliant"):
         CODEC.encode({"x": float("nan")})
@@ -199,7 +199,22 @@ PAYLOADS: dict[str, tuple[Any, type[TokenError]]] = {
     "a boolean for exp": ({**CLAIMS, "exp": True}, TokenClaimInvalid),
     "a text for exp": ({**CLAIMS, "exp": str(NOW + 1)}, TokenClaimInvalid),
     "exp beyond any date": ({**CLAIMS, "exp": 10**30}, TokenClaimInvalid),
-    "exp as 1e400": (json.dumps(CLAIMS).encode().replace(b"1800000300", b"1e400"), TokenClaimInvalid),
+    "exp as 1e400": (json.dumps(CLAIMS).encode().replace(b"1800000300", b"1e400"), TokenMalformed),
+    "1e400 in a claim of the project's": (
+        json.dumps(CLAIMS).encode()[:-1] + b',"x":[-1e400]}',
+        TokenMalformed,
+    ),
+    "a lone surrogate in a value": (json.dumps({**CLAIMS, "x": ["\ud800"]}).encode(), TokenMalformed),
+    "a lone surrogate in a name": (json.dumps({**CLAIMS, "\udfff": 1}).encode(), TokenMalformed),
+    "a lone surrogate for a subject": (json.dumps({**CLAIMS, "sub": "\ud800"}).encode(), TokenMalformed),
+    "900 levels": (
+        json.dumps(CLAIMS).encode()[:-1] + b',"x":' + b"[" * 900 + b"]" * 900 + b"}",
+        TokenMalformed,
+    ),
+    "64 levels below the claims": (
+        json.dumps(CLAIMS).encode()[:-1] + b',"x":' + b"[" * 64 + b"]" * 64 + b"}",
+        TokenMalformed,
+    ),
     "exp below zero": ({**CLAIMS, "exp": -1}, TokenClaimInvalid),
     "iat from the future": ({**CLAIMS, "iat": NOW + 6}, TokenNotYetValid),
     "nbf from the future": ({**CLAIMS, "nbf": NOW + 5.5}, TokenNotYetValid),
@@ -235,6 +250,30 @@ def test_claims_that_are_refused_although_the_signature_holds(payload: Any, erro
 )
 def test_claims_that_are_accepted(change: dict[str, Any]) -> None:
     assert decode(sign(HEADER, {**CLAIMS, **change})) == {**CLAIMS, **change}
+
+
+def test_claims_with_many_brackets_that_are_not_deep_are_accepted() -> None:
+    more = {
+        "x": "[{" * 200,
+        "y": [[1]] * 100,
+        "quote": '"[' * 50 + "\\",
+        "emoji": "\U0001f600",
+        "deep": nest(62),
+    }
+    token = CODEC.encode({**CLAIMS, **more})
+    assert decode(token)["deep"] == more["deep"]
+
+
+def test_what_would_be_refused_is_not_signed() -> None:
+    with pytest.raises(ValueError, match="64 levels"):
+        CODEC.encode({**CLAIMS, "x": nest(64)})
+
+
+def nest(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
 
 
 @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))

@@ -17,7 +17,7 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.test import APIClient
 
 from drf_tessera import JWTAuthentication, http
-from drf_tessera.conf import COOKIE, TRANSPORTS
+from drf_tessera.conf import COOKIE, LIMITS
 from drf_tessera.exceptions import ProjectError
 from drf_tessera.http import cookies
 from drf_tessera.models import Session
@@ -250,10 +250,10 @@ class TestAttributes:
         assert cookie["expires"] == "Thu, 01 Jan 1970 00:00:00 GMT"
 
     def test_the_largest_refresh_token_fits(self) -> None:
-        assert len("__Secure-") + len(cookies.REFRESH) + TRANSPORTS[COOKIE].refresh_length < 4096
+        assert len("__Secure-") + len(cookies.REFRESH) + LIMITS[COOKIE].refresh_length < 4096
 
     def test_the_largest_access_token_just_fits(self) -> None:
-        assert len(ACCESS) + (TRANSPORTS[COOKIE].access_cookie_length or 0) == 4096
+        assert len(ACCESS) + (LIMITS[COOKIE].access_cookie_length or 0) == 4096
 
     @pytest.mark.parametrize(
         ("debug", "host", "secure", "expected"),

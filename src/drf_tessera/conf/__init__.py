@@ -9,8 +9,8 @@ from drf_tessera.conf.settings import read_settings as read_settings
 from drf_tessera.conf.settings import translate_setting as translate_setting
 from drf_tessera.conf.transports import COOKIE as COOKIE
 from drf_tessera.conf.transports import HEADER as HEADER
+from drf_tessera.conf.transports import LIMITS as LIMITS
 from drf_tessera.conf.transports import MAX_REFRESH_LENGTH as MAX_REFRESH_LENGTH
-from drf_tessera.conf.transports import TRANSPORTS as TRANSPORTS
 from drf_tessera.conf.values import READERS as READERS
 from drf_tessera.conf.values import Reader as Reader
 from drf_tessera.conf.values import WrongValueError as WrongValueError

@@ -1,4 +1,4 @@
-"""One value of the ``TESSERA`` setting: read it, or say what is wrong with it and what would be right."""
+"""Readers for the values of the ``TESSERA`` setting. A reader returns the value, or explains its fault."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class Problem:
 
 
 Reader = Callable[[Any], object]
-"""From what is written to what it means.
+"""A function that converts the written value of a setting into the value that the code uses.
 
 Raises:
-    WrongValueError: it cannot work.
+    WrongValueError: the written value is not valid.
 """
 
 
 class WrongValueError(Exception):
-    """A value that cannot work; the text goes on after the key's name."""
+    """A value of a setting is not valid. The message continues a sentence that begins with the key."""
 
     def __init__(self, check_id: str, message: str, hint: str) -> None:
         self.id = check_id
@@ -51,7 +51,7 @@ class WrongValueError(Exception):
 
 
 def suggest_key(key: object, known: Iterable[str]) -> str:
-    """Say what was probably meant by a key that there is not, or which there are."""
+    """Return a hint for an unknown key: the most similar known key, or a list of all known keys."""
     named = list(known)
     near = difflib.get_close_matches(str(key).upper(), named, n=1)
     return f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(named)}."
@@ -67,10 +67,10 @@ def _read_duration(value: object, *, zero: bool = False) -> timedelta:
         raise WrongValueError(
             "tessera.E003",
             f"must be a {'non-negative' if zero else 'positive'} timedelta or number of seconds.",
-            "For example timedelta(minutes=5), or 300.",
+            "For example: timedelta(minutes=5), or 300.",
         )
     if value > timedelta(days=36_500):
-        raise WrongValueError("tessera.E003", "is longer than a century.", "Choose a shorter time.")
+        raise WrongValueError("tessera.E003", "is longer than 100 years.", "Choose a shorter time.")
     return value
 
 
@@ -82,7 +82,7 @@ def _read_access_lifetime(value: object) -> timedelta:
     lifetime = _read_duration(value)
     if lifetime < timedelta(seconds=1):
         raise WrongValueError(
-            "tessera.E003", "is less than a second, and JWT counts in seconds.", "Use 1 or more."
+            "tessera.E003", "is less than a second, but JWT counts in seconds.", "Use 1 second or more."
         )
     return lifetime
 
@@ -90,7 +90,9 @@ def _read_access_lifetime(value: object) -> timedelta:
 def _read_count(value: object, *, least: int = 0) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= 32_767:
         raise WrongValueError(
-            "tessera.E005", f"must be a whole number from {least} to 32767.", "Or leave the key out."
+            "tessera.E005",
+            f"must be a whole number from {least} to 32767.",
+            "To use the default, remove the key.",
         )
     return value
 
@@ -104,7 +106,7 @@ def _read_user(value: object) -> str:
         raise WrongValueError(
             "tessera.E013",
             f"must be 'lazy' or 'database', not {value!r}.",
-            "'lazy' loads a user's row when it is looked at, 'database' on every request.",
+            "'lazy' loads the user's row at the first access to a field, 'database' on every request.",
         )
     return str(value)
 
@@ -112,7 +114,9 @@ def _read_user(value: object) -> str:
 def _read_user_fields(value: object) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, list | tuple) or not all(map(_is_name, value)):
         raise WrongValueError(
-            "tessera.E013", "must be a list of names of the user model's fields.", 'Like ["username"].'
+            "tessera.E013",
+            "must be a list of field names of the user model.",
+            'For example: ["username"].',
         )
     return tuple(value)
 
@@ -127,8 +131,8 @@ def _read_cache(value: object) -> str | None:
     if not isinstance(value, str) or value not in django_settings.CACHES:
         raise WrongValueError(
             "tessera.E014",
-            f"is {value!r}, and CACHES has no such alias.",
-            f"CACHES has: {', '.join(django_settings.CACHES)}. None keeps the news in the database.",
+            f"is {value!r}, but CACHES has no such alias.",
+            f"CACHES has: {', '.join(django_settings.CACHES)}. None keeps the revocations in the database.",
         )
     return value
 
@@ -144,8 +148,8 @@ def _read_profile(value: object) -> tuple[str, ...]:
         raise WrongValueError(
             "tessera.E016",
             f"must be 'api', 'browser', or a list of both, not {value!r}.",
-            "'api' has tokens in header and body, 'browser' the refresh token in a cookie. "
-            "In a list the first is for clients that do not say.",
+            "'api' sends tokens in header and body, 'browser' sends the refresh token in a cookie. "
+            "In a list, the first profile is for clients that do not choose a profile.",
         )
     return tuple(named)
 
@@ -153,7 +157,7 @@ def _read_profile(value: object) -> tuple[str, ...]:
 def _read_switch(value: object) -> bool:
     if not isinstance(value, bool):
         raise WrongValueError(
-            "tessera.E017", f"must be True or False, not {value!r}.", "Or leave the key out."
+            "tessera.E017", f"must be True or False, not {value!r}.", "To use the default, remove the key."
         )
     return value
 
@@ -167,7 +171,9 @@ def _read_cookie_path(value: object) -> str | None:
         return None
     if not isinstance(value, str) or not _PATH.fullmatch(value):
         raise WrongValueError(
-            "tessera.E017", "must be a path that begins and ends with a slash.", 'Like "/api/token/".'
+            "tessera.E017",
+            "must be a path that begins and ends with a slash.",
+            'For example: "/api/token/".',
         )
     return value
 
@@ -177,7 +183,7 @@ def _read_samesite(value: object) -> str:
         raise WrongValueError(
             "tessera.E017",
             f"must be 'Lax', 'Strict' or 'None', not {value!r}.",
-            "'None', a text, is for pages on another site than the API.",
+            "The string 'None' is for pages on another site than the API.",
         )
     return str(value)
 
@@ -189,7 +195,9 @@ def _is_claim(value: object) -> TypeGuard[str]:
 def _read_issuer(value: object) -> str:
     if not _is_claim(value):
         raise WrongValueError(
-            "tessera.E006", "must be a text of 1 to 255 characters.", 'Like "https://api.example.com".'
+            "tessera.E006",
+            "must be a string of 1 to 255 printable characters.",
+            'For example: "https://api.example.com".',
         )
     return value
 
@@ -203,8 +211,8 @@ def _read_audience(value: object) -> tuple[str, ...]:
     ):
         raise WrongValueError(
             "tessera.E006",
-            "must be a text of 1 to 255 characters, or a list of up to 20.",
-            'Like "notes-api".',
+            "must be a string of 1 to 255 printable characters, or a list of at most 20 such strings.",
+            'For example: "notes-api".',
         )
     return tuple(named)
 
@@ -212,7 +220,9 @@ def _read_audience(value: object) -> tuple[str, ...]:
 def _read_prefix(value: object) -> str:
     if not isinstance(value, str) or not _PREFIX.fullmatch(value):
         raise WrongValueError(
-            "tessera.E010", "must be one word, as in 'Authorization: Bearer ...'.", 'Like "Bearer" or "JWT".'
+            "tessera.E010",
+            "must be one word, as in 'Authorization: Bearer ...'.",
+            'For example: "Bearer" or "JWT".',
         )
     return value
 
@@ -223,8 +233,8 @@ def _read_rate(value: object) -> str | None:
     if not isinstance(value, str) or not _RATE.fullmatch(value):
         raise WrongValueError(
             "tessera.E009",
-            "is not a rate.",
-            'Write a number, a slash and s, min, hour or day, like "10/min"; or None for no limit.',
+            "is not a valid rate.",
+            'Write a number, a slash and s, min, hour or day, for example "10/min". None means no limit.',
         )
     return value
 
@@ -235,7 +245,9 @@ def _read_hook(value: object) -> Callable[..., Any] | None:
     found = _import(value) if isinstance(value, str) else value
     if not callable(found):
         raise WrongValueError(
-            "tessera.E008", "is not callable.", "Give a function (user, session) -> dict, or its path."
+            "tessera.E008",
+            "is not callable.",
+            "Write a function (user, session) -> dict, or the dotted path of such a function.",
         )
     return found
 
@@ -245,7 +257,7 @@ def _import(path: str) -> object:
         return import_string(path)
     except ImportError as error:
         raise WrongValueError(
-            "tessera.E008", f"cannot be imported: {error}", "Check the path and its spelling."
+            "tessera.E008", f"cannot be imported: {error}", "Check the spelling of the path."
         ) from None
 
 
@@ -253,10 +265,10 @@ def _read_keys(value: object) -> tuple[Key, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str | bytes) or not value:
         raise WrongValueError(
             "tessera.E007",
-            "must be a list of dicts, oldest key first.",
-            'Like [{"alg": "EdDSA", "file": "/run/secrets/tessera.pem"}].',
+            "must be a list of dicts, with the oldest key first.",
+            'For example: [{"alg": "EdDSA", "file": "/run/secrets/tessera.pem"}].',
         )
-    hint = "docs/reference/settings.md shows each form of a key."
+    hint = "docs/reference/settings.md describes each form of a key."
     keys = []
     for index, entry in enumerate(value):
         try:
@@ -266,7 +278,7 @@ def _read_keys(value: object) -> tuple[Key, ...]:
     try:
         return KeyRing(keys).keys
     except KeyMaterialError as error:
-        raise WrongValueError("tessera.E007", f"cannot be a key ring: {error.detail}", hint) from None
+        raise WrongValueError("tessera.E007", f"is not a valid list of keys: {error.detail}", hint) from None
 
 
 _KEY_FORMS: Final = ("secret", "pem", "file", "jwk")
@@ -274,22 +286,22 @@ _KEY_FORMS: Final = ("secret", "pem", "file", "jwk")
 
 def _read_key(entry: object) -> Key:
     if not isinstance(entry, Mapping):
-        raise KeyMaterialError("it is no dict.")
+        raise KeyMaterialError("the entry must be a dict.")
     unknown = [name for name in entry if name not in {"alg", "kid", "password", *_KEY_FORMS}]
     if unknown:
         raise KeyMaterialError(
-            f"it has no key {unknown[0]!r}; known: alg, kid, password, secret, pem, file, jwk."
+            f"{unknown[0]!r} is unknown. The known names are: alg, kid, password, secret, pem, file, jwk."
         )
     forms = [form for form in _KEY_FORMS if form in entry]
     if len(forms) != 1:
-        raise KeyMaterialError("give exactly one of secret, pem, file or jwk.")
+        raise KeyMaterialError("the entry must have exactly one of secret, pem, file or jwk.")
     alg, kid = entry.get("alg"), entry.get("kid")
     if forms == ["jwk"]:
         if not isinstance(entry["jwk"], Mapping):
             raise KeyMaterialError("jwk must be a dict.")
         return Key.from_jwk(entry["jwk"], alg, kid)
     if not isinstance(alg, str):
-        raise KeyMaterialError("it has no alg, such as 'EdDSA' or 'HS256'.")
+        raise KeyMaterialError("the entry needs an alg, such as 'EdDSA' or 'HS256'.")
     material = _read_material(forms[0], entry[forms[0]])
     if forms == ["secret"]:
         return Key.from_secret(material, alg, kid)
@@ -301,14 +313,14 @@ def _read_material(form: str, value: object) -> bytes:
     if form != "file":
         return _read_bytes(value)
     try:
-        return Path(value).read_bytes()  # type: ignore[arg-type]  # a wrong type is the except branch
+        return Path(value).read_bytes()  # type: ignore[arg-type]  # the except branch reports a wrong type
     except (OSError, TypeError, ValueError) as error:
-        raise KeyMaterialError(f"its file cannot be read ({type(error).__name__}).") from None
+        raise KeyMaterialError(f"the file cannot be read ({type(error).__name__}).") from None
 
 
 def _read_bytes(value: object) -> bytes:
     if not isinstance(value, str | bytes):
-        raise KeyMaterialError("key material must be text or bytes.")
+        raise KeyMaterialError("the key must be a string or bytes.")
     return force_bytes(value)
 
 
@@ -319,7 +331,7 @@ def _read_moment(value: object) -> datetime | None:
         raise WrongValueError(
             "tessera.E021",
             f"must be a datetime with a time zone, or None, not {value!r}.",
-            "Like datetime(2027, 1, 31, tzinfo=UTC).",
+            "For example: datetime(2027, 1, 31, tzinfo=UTC).",
         )
     return value
 

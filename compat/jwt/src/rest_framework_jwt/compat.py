@@ -1,4 +1,4 @@
-"""Not here, and why: each name says what to take instead."""
+"""Names that do not exist here. The error of each name explains why, and names the replacement."""
 
 from typing import TYPE_CHECKING
 

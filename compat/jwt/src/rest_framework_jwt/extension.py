@@ -1,4 +1,4 @@
-"""Called when drf-tessera is ready."""
+"""The entry point that drf-tessera calls when its app is ready."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rest_framework_jwt.settings import SHAPES, translate
 
 
 def connect() -> None:
-    """Have ``JWT_AUTH`` read, and check it."""
+    """Register the translation and the checks of ``JWT_AUTH``."""
     expect_legacy_tokens()
     translate_setting("JWT_AUTH", translate, SHAPES)
     register(checks.check_distribution, Tags.compatibility)

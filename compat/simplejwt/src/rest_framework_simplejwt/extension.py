@@ -1,4 +1,4 @@
-"""Called when drf-tessera is ready."""
+"""The entry point that drf-tessera calls when its app is ready."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from rest_framework_simplejwt.settings import SHAPES, translate
 
 
 def connect() -> None:
-    """Have ``SIMPLE_JWT`` read, and check it."""
+    """Register the translation and the checks of ``SIMPLE_JWT``."""
     expect_legacy_tokens()
     translate_setting("SIMPLE_JWT", translate, SHAPES)
-    from rest_framework_simplejwt import checks  # noqa: PLC0415 - it reads the urls' views
+    from rest_framework_simplejwt import checks  # noqa: PLC0415 - it imports views, which need the apps
 
     register(checks.check_distribution, Tags.compatibility)
     register(checks.check_settings, Tags.security)

@@ -105,7 +105,7 @@ def test_claims_hold_for_the_life_of_a_session(anna: AbstractBaseUser) -> None:
     assert read_refresh_token(cookie.refresh or "").facts.transport == "cookie"
 
 
-@override_settings(TESSERA={"CLAIMS": "tests.test_inspection.describe"})
+@override_settings(TESSERA={"CLAIMS": "tests.sessions.test_inspection.describe"})
 def test_the_hook_goes_before_them_and_is_asked_for_each_token(anna: AbstractBaseUser) -> None:
     grant = sessions.start(anna, claims={"color": "green"})
     assert verify_access_token(grant.access)["color"] == "blue"

@@ -8,7 +8,7 @@ from pathlib import Path
 from drf_tessera import exceptions
 from drf_tessera.conf.settings import KEYS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 SOURCE = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
 

@@ -32,7 +32,7 @@ from drf_tessera.conf.settings import KEYS
 from drf_tessera.models import Session
 from tests.conftest import bearer
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs" / "migrate").glob("*.md"))
 KNOX = ROOT / "docs" / "migrate" / "from-knox.md"
 DJ_REST_AUTH = ROOT / "docs" / "migrate" / "from-dj-rest-auth.md"

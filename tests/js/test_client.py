@@ -16,7 +16,7 @@ import pytest
 import drf_tessera
 from tests.settings import DATABASE, USER_MODEL
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 JS = ROOT / "js"
 
 if (DATABASE, USER_MODEL) != ("sqlite", "auth.User"):
