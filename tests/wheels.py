@@ -57,7 +57,8 @@ def install(wheels: Sequence[Path], folder: Path = FOLDER) -> str:
 
 
 def _borrow_packages(folder: Path) -> None:
-    places = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
+    # From the path of this process, because this environment may have borrowed its packages, too.
+    places = [place for place in dict.fromkeys(sys.path) if Path(place).name == "site-packages"]
     own = next((folder / "lib").glob("python*/site-packages"))
     (own / "borrowed.pth").write_text("".join(f"{place}\n" for place in places))
 
