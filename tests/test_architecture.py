@@ -14,6 +14,8 @@ import rest_framework_simplejwt
 import drf_tessera
 from tests.architecture import find_violations, read_order
 
+pytestmark = pytest.mark.once  # it reads source code
+
 ROOT = Path(drf_tessera.__file__).parent
 
 

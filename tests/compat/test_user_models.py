@@ -17,7 +17,7 @@ from drf_tessera.models import Session
 from tests.compat.originals import simplejwt_token
 from tests.conftest import PASSWORD, bearer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.users]
 PK = {"USER_ID_FIELD": "pk"}
 
 
