@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 
@@ -9,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.cache import cache
 from rest_framework.test import APIClient
+from rest_framework.throttling import SimpleRateThrottle
 
 from drf_tessera import conf
 from drf_tessera.revocation import forget_feed
@@ -56,12 +58,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _servers_are_not_measured() -> None:
-    """Coverage measures the workers of pytest-xdist, as it does all children, but not the servers of tests."""
+    """Coverage measures the children of pytest: the workers of pytest-xdist, but not their servers."""
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
 
 
 @pytest.fixture(autouse=True)
-def _fresh_throttles() -> Iterator[None]:
+def _fresh_throttles(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Begin each test without earlier attempts, and in one moment: a busy machine may need a minute."""
+    now = time.time()
+    monkeypatch.setattr(SimpleRateThrottle, "timer", staticmethod(lambda: now))
     cache.clear()
     yield
     cache.clear()

@@ -50,7 +50,9 @@ def chromium() -> Iterator[Browser]:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     try:
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS, timeout=PATIENCE * 1000)
+            browser = playwright.chromium.launch(
+                executable_path=found, args=ARGUMENTS, timeout=PATIENCE * 1000
+            )
             yield browser
             browser.close()
     finally:
