@@ -19,7 +19,7 @@ from benchmarks.progress import say
 from benchmarks.results import COMMITTED, SCRATCH
 
 MILLION: Final = 1_000_000
-TITLE: Final = "What `python -m benchmarks.importing` measured"
+TITLE: Final = "Results of `python -m benchmarks.importing`"
 _MIB: Final = 1 << 20
 
 

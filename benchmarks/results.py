@@ -77,20 +77,20 @@ def show_targets(outcomes: Mapping[str, Outcome]) -> str:
     )
     words = {True: "yes", False: "**no**", None: "not measured"}
     rows = [(str(it.number), it.what, it.wanted, it.reached, words[it.met]) for it in targets]
-    return _write_table(("", "what", "wanted", "reached", "met"), rows)
+    return _write_table(("", "measurement", "target", "result", "met"), rows)
 
 
 def _write_report(outcomes: Mapping[str, Outcome], facts: Mapping[str, Any], source: str) -> str:
     machine = facts["machine"]
     parts = [
-        "# What `make bench` measured",
+        "# Results of `make bench`",
         "",
-        f"On {facts['date']}, in {facts['minutes']:.0f} minutes, on {machine['cores']} cores"
+        f"Measured on {facts['date']} in {facts['minutes']:.0f} minutes, on {machine['cores']} cores"
         f" ({machine['processor']}), {machine['memory']} of memory, {machine['system']}."
         f" The numbers are in [{source}]({source}).",
         "",
-        "Medians; in brackets the tenth and the ninetieth of a hundred. What is compared was measured in"
-        " turns, in the same rounds, and ratios are those of the same round.",
+        "Values are medians. The values in brackets are the 10th and the 90th percentile. Compared packages"
+        " were measured in turns, in the same rounds. A ratio compares values of the same round.",
         "",
         "![The main numbers](performance.svg)",
         "",

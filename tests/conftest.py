@@ -12,8 +12,8 @@ from django.core.cache import cache
 from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
 
-from drf_tessera import conf
-from drf_tessera.revocation import forget_feed
+from drf_tessera.conf import foreign
+from drf_tessera.revocation.feed import get_feed
 from tests import servers
 
 PASSWORD = "correct horse battery staple"
@@ -75,13 +75,13 @@ def _fresh_throttles(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _fresh_feed() -> None:
     """Each test begins as a new process does: the first call pulls."""
-    forget_feed()
+    get_feed.forget()
 
 
 @pytest.fixture(autouse=True)
-def _former_tokens(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _legacy_tokens(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both packages of ``compat/`` are installed here, but most tests are of a project that has neither."""
-    monkeypatch.setitem(conf._expecting, "former tokens", "compat" in request.path.parts)
+    monkeypatch.setitem(foreign._expecting, "legacy tokens", "compat" in request.path.parts)
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ SERVICES = {
     "mariadb": (os.environ.get("MARIADB_HOST", "127.0.0.1"), int(os.environ.get("MARIADB_PORT", "3306"))),
 }
 USER_MODELS = ("accounts.EmailUser", "accounts.HandleUser")
-USER_MODEL_TESTS = ("tests/test_user_models.py", "tests/compat/test_user_models.py")
-NO_BROWSER = ("--ignore=tests/browser", "--ignore=tests/test_client.py")
+USER_MODEL_TESTS = ("tests/users/test_user_models.py", "tests/compat/test_user_models.py")
+NO_BROWSER = ("--ignore=tests/browser", "--ignore=tests/js/test_client.py")
 """What a browser sees of another Django, the tests of the server see too, in a tenth of the time."""
 NEWER_DJANGO = (("6.0", ("sqlite",)), ("6.1", ("sqlite", "postgres")))
 

@@ -16,6 +16,7 @@ from django.db.models.deletion import Collector
 from drf_tessera import sessions, signals
 from drf_tessera.models import Session
 from drf_tessera.receivers import checking_password
+from drf_tessera.sessions import revoking
 from tests.conftest import PASSWORD, make_user
 
 
@@ -137,7 +138,7 @@ class TestPassword:
     def test_keeping_spares_the_session_that_one_sits_at(self, user: AbstractBaseUser) -> None:
         mine = sessions.start(user)
         user.set_password("another one")
-        with sessions.keeping(mine.session_id):
+        with revoking.sparing(mine.session_id):
             user.save()
         assert Session.objects.get(pk=mine.session_id).revoked_at is None
         assert Session.objects.filter(revoked_for="password_changed").count() == 2

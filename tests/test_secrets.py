@@ -17,9 +17,9 @@ from rest_framework.test import APIClient
 from drf_tessera import sessions
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import TesseraError
-from drf_tessera.keystore import get_keystore
 from drf_tessera.models import Session
 from drf_tessera.tokens import read_refresh_token, verify_access_token
+from drf_tessera.tokens.keystore import get_keystore
 from tests.conftest import PASSWORD, bearer, log_in
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +44,7 @@ def test_no_repr_shows_any(anna: AbstractBaseUser, settings: Any) -> None:
         for thing in (
             grant,
             token,
-            token.login,
+            token.facts,
             verify_access_token(grant.access),
             row,
             get_settings(),
@@ -128,8 +128,8 @@ def test_no_report_shows_a_cookie(
     settings.TESSERA = {"PROFILE": "browser", "ACCESS_COOKIE": True}
     answer = client.post("/api/token/", {"username": "anna", "password": PASSWORD}, secure=True)
     tokens = [cookie.value for cookie in answer.cookies.values()]
-    monkeypatch.setattr("drf_tessera.rest.authentication.find_user", fail)
-    monkeypatch.setattr("drf_tessera.ledger.swap", fail)
+    monkeypatch.setattr("drf_tessera.rest.authentication.lazy_user", fail)
+    monkeypatch.setattr("drf_tessera.sessions.rows.swap", fail)
     reports: list[str] = []
 
     def report(request: Any, **kwargs: Any) -> None:
@@ -165,7 +165,7 @@ def test_no_traceback_of_a_call_shows_any(
     api: APIClient, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     access = str(log_in(api, anna)["access"])
-    monkeypatch.setattr("drf_tessera.rest.authentication.find_user", fail)
+    monkeypatch.setattr("drf_tessera.rest.authentication.lazy_user", fail)
     search(frames(lambda: api.get("/me/", **bearer(access))), access)
 
 

@@ -15,9 +15,10 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from benchmarks.inside import application, database, refresh
-from drf_tessera import ledger, rotation, sessions
+from drf_tessera import rotation, sessions
 from drf_tessera.conf import get_settings
 from drf_tessera.models import Session, active_users
+from drf_tessera.sessions import rows
 from drf_tessera.tokens import RefreshToken, mint_access_token, read_refresh_token, write_refresh_token
 
 Stage = Callable[[str], float]
@@ -62,8 +63,8 @@ def _time_flow(text: str) -> float:
 def _time_tokens(text: str) -> float:
     begun = time.perf_counter()
     token = read_refresh_token(text)
-    write_refresh_token(token.login, token.generation + 1, token.secret)
-    mint_access_token(token.login, {}, time.time())
+    write_refresh_token(token.facts, token.generation + 1, token.secret)
+    mint_access_token(token.facts, {}, time.time())
     return time.perf_counter() - begun
 
 
@@ -71,17 +72,17 @@ def _time_swap(text: str) -> float:
     token, settings, now = read_refresh_token(text), get_settings(), timezone.now()
     position = rotation.rotate(token.generation, now)
     begun = time.perf_counter()
-    ledger.swap(token, position, now + settings.session_idle_lifetime, now, settings.refresh_grace)
+    rows.swap(token, position, now + settings.session_idle_lifetime, now, settings.refresh_grace)
     return time.perf_counter() - begun
 
 
 def _prepare(token: RefreshToken) -> tuple[str, list[object]]:
-    statement = ledger._find_swap("default", get_user_model())
+    statement = rows._find_swap("default", get_user_model())
     if statement is None:
         raise RuntimeError("The statement cannot be compiled once here.")
     now = timezone.now()
     values = {
-        "id": token.login.session_id,
+        "id": token.facts.session_id,
         "secret_hash": token.secret_hash,
         "now": now,
         "window": now - get_settings().refresh_grace,
@@ -133,5 +134,5 @@ def _replace_question(sql: str, parameters: list[object], instead: str) -> tuple
 def _time_orm(text: str) -> float:
     token, now = read_refresh_token(text), timezone.now()
     begun = time.perf_counter()
-    Session.objects.filter(pk=token.login.session_id).update(rotated_at=now, idle_expires_at=now)
+    Session.objects.filter(pk=token.facts.session_id).update(rotated_at=now, idle_expires_at=now)
     return time.perf_counter() - begun

@@ -59,8 +59,8 @@ def measure(scale: Scale) -> Outcome:
     outcome.tables.append(
         Table(
             title="Over HTTP, PostgreSQL",
-            note="Requests per second; 2 workers of 2 threads, 32 connections kept open, everything on one"
-            " machine. The share is that of the open view of the same environment in the same round.",
+            note="Requests per second with 2 workers of 2 threads and 32 open connections. Everything runs on"
+            " one machine. The share compares with the open view of the same environment in the same round.",
             header=("", "server", "CONN_MAX_AGE", "protected", "open", "share"),
             rows=rows,
         )
@@ -120,7 +120,7 @@ def _make_rows(server: str, age: int | None, rates: dict[str, dict[str, Any]]) -
 
 
 def _judge(server: str, age: int | None, rates: dict[str, dict[str, Any]]) -> Target:
-    what = f"{server}, CONN_MAX_AGE = {age}: requests per second beside the open view"
+    what = f"{server}, CONN_MAX_AGE = {age}: share of the requests per second of the open view"
     wanted = f"at least {_WANTED[age]:.0%}"
     ours = rates[TESSERA.name]
     if "problem" in ours:

@@ -53,8 +53,8 @@ def measure(scale: Scale) -> Outcome:
     outcome.tables.append(
         Table(
             title="Login, PostgreSQL",
-            note="Milliseconds. `overhead`: the login less the password's hash. `beyond the open view`: less"
-            " a request to the open view too. Statements:"
+            note="Milliseconds. `overhead` is the login without the hash of the password. `beyond the open"
+            " view` is the overhead without a request to the open view. Statements:"
             + "".join(f" {name}: {_name_statements(it)}." for name, it in prepared.items()),
             header=("", "overhead", "beyond the open view", "statements"),
             rows=rows,
@@ -86,7 +86,7 @@ def _judge(found: dict[str, list[Any]], prepared: dict[str, Any]) -> list[Target
     targets += [
         Target(
             number=8,
-            what=f"login but for the hash: times {peer.title}",
+            what=f"login without the hash: ratio to {peer.title}",
             wanted="at most 0.25",
             reached=beside.show(2),
             met=beside.median <= 0.25,

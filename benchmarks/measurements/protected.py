@@ -102,9 +102,9 @@ def _make_table(title: str, found: dict[str, Any], problems: dict[str, str]) -> 
     pull = found.get(TESSERA.name, {}).get("pull", 0)
     return Table(
         title=f"Protected request in the process, {title}",
-        note=f"Microseconds for a request through Django's whole default middleware; {TOKENS:,} distinct"
-        " tokens in turn. `open`: the same view without authentication, in the same environment. Beside"
-        f" this, drf-tessera asks for the news of ended sessions once a second: {pull * 1e6:,.0f} us,"
+        note=f"Microseconds for a request through Django's whole default middleware, with {TOKENS:,}"
+        " different tokens in turn. `open` is the same view without authentication, in the same environment."
+        f" In addition, drf-tessera reads once a second which sessions have ended: {pull * 1e6:,.0f} us,"
         f" {pull:.2%} of a process's time.",
         header=("", "protected", "open", "ratio", "statements"),
         rows=rows,
@@ -119,10 +119,10 @@ def _judge(title: str, found: dict[str, Any]) -> list[Target]:
         targets.append(
             Target(
                 number=1,
-                what=f"protected request, {title}: times the open view",
+                what=f"protected request, {title}: ratio to the open view",
                 wanted="at most 1.05, 0 statements",
                 reached=f"{it['ratio'].show(3)}, {it['statements']:.2f} statements;"
-                f" with the pull once a second {pulled:.3f}",
+                f" with the read once a second {pulled:.3f}",
                 met=pulled <= 1.05 and it["statements"] < 0.05,
             )
         )
@@ -134,7 +134,7 @@ def _judge(title: str, found: dict[str, Any]) -> list[Target]:
         targets.append(
             Target(
                 number=1,
-                what=f"the same with the user's row touched, {title}: times simplejwt",
+                what=f"the same with the user's row loaded, {title}: ratio to simplejwt",
                 wanted="at most 1.00, 1 statement",
                 reached=f"{beside.show(2)}, {touched['statements']:.2f} statements",
                 met=beside.median <= 1.0 and touched["statements"] <= 1.05,

@@ -57,8 +57,9 @@ def measure(scale: Scale) -> Outcome:
         Table(
             title="Pruning, PostgreSQL",
             note=f"{scale.pick(1_000_000, 150_000):,} expired rows (simplejwt: outstanding tokens, each"
-            " blacklisted). Milliseconds are what a refresh waits, 99th percentile, while one is due every"
-            f" {INTERVAL * 1e3:.0f} ms. drf-tessera's command was stopped once by SIGTERM and run again.",
+            " blacklisted). Milliseconds are the wait of a refresh, 99th percentile. One refresh was sent"
+            f" every {INTERVAL * 1e3:.0f} ms. drf-tessera's command was stopped once by SIGTERM and run"
+            " again.",
             header=(
                 "",
                 "seconds",
@@ -184,7 +185,7 @@ def _judge(found: dict[str, Any]) -> list[Target]:
         ),
         Target(
             number=6,
-            what="what refreshes wait more meanwhile, 99th percentile",
+            what="additional wait of simultaneous refreshes, 99th percentile",
             wanted="at most 50 ms",
             reached=f"{more:,.1f} ms",
             met=more <= 50,
@@ -192,7 +193,7 @@ def _judge(found: dict[str, Any]) -> list[Target]:
         Target(
             number=6,
             what="stopped by SIGTERM and run again",
-            wanted="goes on where it was, and only the live sessions are left",
+            wanted="continues where it stopped, and only the live sessions are left",
             reached=f"stopped after {found['stopped_after']:,.0f}, {found['left']:,} left"
             if stopped
             else "it was done before it could be stopped",

@@ -66,7 +66,7 @@ def _make_table(
     counts = [len(it["statements"]) for it in prepared.values()]
     return Table(
         title="Refresh, PostgreSQL",
-        note="Milliseconds, through the view in the process, by the number of sessions (for simplejwt:"
+        note="Milliseconds for the view inside the process, by the number of sessions (for simplejwt:"
         " outstanding tokens, each blacklisted). The server has"
         f" {', '.join(f'{name} {value}' for name, value in server.items())}."
         f" Statements: drf-tessera {counts[0]}, simplejwt {counts[-1] if len(counts) > len(sizes) else '-'}.",
@@ -90,14 +90,14 @@ def _judge(sizes: tuple[int, ...], found: dict[str, list[Any]]) -> list[Target]:
     targets = [
         Target(
             number=4,
-            what=f"refresh with {sizes[-1]:,} sessions: times the floor",
+            what=f"refresh with {sizes[-1]:,} sessions: ratio to the floor",
             wanted="at most 1.15",
-            reached=f"{floor.show(2)}; with the statement by hand {bare.show(2)}",
+            reached=f"{floor.show(2)}; ratio to a statement written by hand {bare.show(2)}",
             met=floor.median <= 1.15,
         ),
         Target(
             number=4,
-            what=f"refresh with {sizes[-1]:,} sessions: times that with {sizes[0]:,}",
+            what=f"refresh with {sizes[-1]:,} sessions: ratio to {sizes[0]:,} sessions",
             wanted="1 within noise (at most 1.1)",
             reached=flat.show(2),
             met=flat.median <= 1.1,

@@ -48,9 +48,9 @@ def measure(scale: Scale) -> Outcome:
     outcome.tables.append(
         Table(
             title="Logout felt by another server",
-            note=f"Milliseconds from sending the logout to one process until another one answers 401;"
-            f" {count:,} logouts at random moments by {CLIENTS} clients, each asking every"
-            f" {PAUSE * 1e3:.0f} ms, `REVOCATION_POLL` {POLL:.0f} s.",
+            note=f"Milliseconds from sending the logout to one process until another process answers 401."
+            f" {count:,} logouts at random moments by {CLIENTS} clients. Each client asks every"
+            f" {PAUSE * 1e3:.0f} ms. `REVOCATION_POLL` is {POLL:.0f} s.",
             header=("", "median", "90 %", "99 %", "longest"),
             rows=[
                 ("felt by the other server", *_show(delays)),

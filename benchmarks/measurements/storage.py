@@ -48,15 +48,15 @@ def measure(scale: Scale) -> Outcome:
     outcome.tables += [
         Table(
             title="Storage of one user, by refreshes",
-            note="Bytes of all rows that one login and so many refreshes have left, without indexes.",
+            note="Bytes of all rows after one login and this number of refreshes, without indexes.",
             header=("", *(f"{count:,}" for count in counts)),
             rows=grown,
         ),
         Table(
             title=f"Storage of {million:,} sessions",
-            note="MB on PostgreSQL, right after they were made and vacuumed. For simplejwt: of as many"
-            " refreshes, each an outstanding and a blacklisted token.",
-            header=("", "with", "MB", "of these indexes", "bytes each"),
+            note="MB on PostgreSQL, right after the rows were inserted and vacuumed. For simplejwt: the same"
+            " number of refreshes, each with an outstanding token and a blacklisted token.",
+            header=("", "with", "MB", "of which indexes", "bytes per row"),
             rows=[(*row[:4], f"{_parse(row[2]) * _MEGA / million:,.0f}") for row in filled],
         ),
     ]

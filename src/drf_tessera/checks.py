@@ -1,4 +1,4 @@
-"""What ``manage.py check`` says. ``docs/reference/checks.md`` lists every id."""
+"""System checks for ``manage.py check``. ``docs/reference/checks.md`` lists every id."""
 
 from __future__ import annotations
 
@@ -16,22 +16,20 @@ from django.db.models import UniqueConstraint
 from django.utils.module_loading import import_string
 
 from drf_tessera.backends import EmailBackend
-from drf_tessera.conf import COOKIE, expects_former_tokens, read_settings
+from drf_tessera.conf import COOKIE, expects_legacy_tokens, read_settings
 from drf_tessera.exceptions import SettingsError
+from drf_tessera.http import find_cookie_directory, find_view_class, forget_directories, walk_views
 from drf_tessera.models import Session
-from drf_tessera.rest.serializers import load_user_serializer
 from drf_tessera.rest.throttling import proxies_are_counted
-from drf_tessera.rest.views import RefreshView, reads_refresh_cookie
-from drf_tessera.routes import find_directory, find_view_class, forget_directories, walk_views
+from drf_tessera.rest.views import RefreshView
 from drf_tessera.users import find_user_fields
 
 Apps = Sequence[AppConfig] | None
 
 
 def connect() -> None:
-    """Register the checks; called once, when the app is ready."""
+    """Register the checks. The app calls this function once, when the app is ready."""
     register(check_settings, Tags.security)
-    register(check_user_serializer)
     register(check_user_fields, Tags.models)
     register(check_revocation_cache, Tags.caches)
     register(check_databases, Tags.models)
@@ -42,28 +40,19 @@ def connect() -> None:
     register(check_proxies, Tags.security, deploy=True)
     register(check_plain_cookies, Tags.security, deploy=True)
     register(check_trusted_origins, Tags.security, deploy=True)
-    register(check_third_party_cookies, Tags.security, deploy=True)
-    register(check_former_tokens, Tags.security, deploy=True)
+    register(check_legacy_tokens, Tags.security, deploy=True)
 
 
 def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report E001 to E007, E009, E010, E013 to E017, and E008 for ``CLAIMS``: what cannot work."""
+    """Report the problems of the settings.
+
+    These are E001 to E007, E009, E010, E013 to E017, E019 to E021, and E008 for ``CLAIMS``.
+    """
     return [Error(found.message, hint=found.hint, id=found.id) for found in read_settings()[1]]
 
 
-def check_user_serializer(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report E008 for ``USER_SERIALIZER``."""
-    if read_settings()[1]:
-        return []
-    try:
-        load_user_serializer()
-    except SettingsError as error:
-        return [Error(error.detail, hint="Check the path and its spelling.", id="tessera.E008")]
-    return []
-
-
 def check_user_fields(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report E013 for ``USER_FIELDS``: what is no column, or must not go into a token."""
+    """Report E013 for ``USER_FIELDS``: a name that is not a column, or must not go into a token."""
     if read_settings()[1]:
         return []
     try:
@@ -79,39 +68,39 @@ _FORGETFUL: Final = frozenset({"PyMemcacheCache", "PyLibMCCache"})
 
 
 def check_revocation_cache(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report E014 and W004: a cache that would lose the news of sessions that ended."""
+    """Report E014 and W004: a cache that may lose the revocations of sessions."""
     settings, problems = read_settings()
     if problems or settings.revocation_cache is None:
         return []
     chosen = django_settings.CACHES[settings.revocation_cache]
     backend, options = chosen.get("BACKEND", ""), chosen.get("OPTIONS", {})
     name = backend.rpartition(".")[2]
-    hint = "Use Redis, or leave REVOCATION_CACHE out to keep the news in the database."
+    hint = "Use Redis, or remove REVOCATION_CACHE to keep the revocations in the database."
     told = f"TESSERA['REVOCATION_CACHE'] is {settings.revocation_cache!r}, which is {backend}: "
     if name in _UNSHARED:
         return [
-            Error(told + "no process would hear of the logouts of another.", hint=hint, id="tessera.E014")
+            Error(told + "a process cannot see the logouts of other processes.", hint=hint, id="tessera.E014")
         ]
     if name in _UNCOUNTED:
-        told += "it does not count atomically, so that two logouts at once could be one."
+        told += "the cache does not count atomically, so one of two simultaneous logouts could be lost."
         return [Error(told, hint=hint, id="tessera.E014")]
     if options.get("IGNORE_EXCEPTIONS") or getattr(django_settings, "DJANGO_REDIS_IGNORE_EXCEPTIONS", False):
-        told += "it hides its failures (IGNORE_EXCEPTIONS)."
-        return [Error(told, hint="Give it a cache of its own that does not.", id="tessera.E014")]
+        told += "the cache hides its failures (IGNORE_EXCEPTIONS)."
+        return [Error(told, hint="Use a separate cache that does not hide its failures.", id="tessera.E014")]
     if name in _FORGETFUL:
-        told += "it drops entries when it is full, and takes a failure for an empty answer."
+        told += "the cache drops entries when it is full, and returns an empty answer when it fails."
         return [django_checks.Warning(told, hint=hint, id="tessera.W004")]
     return []
 
 
 def check_databases(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report E011: sessions and users in two databases; a refresh asks for both in one statement."""
+    """Report E011: sessions and users in two databases. A refresh needs both tables in one statement."""
     ours, theirs = router.db_for_write(Session), router.db_for_write(get_user_model())
     if ours == theirs:
         return []
     return [
         Error(
-            f"Sessions are written to the database {ours!r}, users to {theirs!r}.",
+            f"Sessions are written to the database {ours!r}, but users are written to {theirs!r}.",
             hint="Route the app 'tessera' to the database of the user model.",
             id="tessera.E011",
         )
@@ -121,7 +110,7 @@ def check_databases(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 def check_refresh_views(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """Report E012: a refresh view that runs inside ``ATOMIC_REQUESTS``.
 
-    The end of a stolen session would be rolled back together with the refusal.
+    The transaction of a refused request is rolled back, and the revocation of a stolen session with it.
     """
     alias = router.db_for_write(Session)
     atomic = connections.settings[alias].get("ATOMIC_REQUESTS")
@@ -130,7 +119,10 @@ def check_refresh_views(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
             f"The refresh view at {route!r} runs inside a transaction (ATOMIC_REQUESTS).",
-            hint=f"Decorate it, outermost, with django.db.transaction.non_atomic_requests(using={alias!r}).",
+            hint=(
+                f"Add django.db.transaction.non_atomic_requests(using={alias!r}) as the outermost decorator"
+                " of the view."
+            ),
             id="tessera.E012",
         )
         for route, callback in walk_views()
@@ -144,17 +136,17 @@ def _is_refresh(callback: Any) -> bool:
 
 
 def check_cookie_path(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report E018: a refresh cookie that browsers would not send to the views that read it."""
+    """Report E018: a refresh cookie that browsers would not send to the views that read the cookie."""
     settings, problems = read_settings()
     if problems or COOKIE not in settings.transports or not getattr(django_settings, "ROOT_URLCONF", None):
         return []
     forget_directories()
-    needed = find_directory(reads_refresh_cookie)
+    needed = find_cookie_directory()
     if needed is None:
         return [
             Error(
-                "TESSERA['PROFILE'] has 'browser', and no refresh view is in the urls to read the cookie.",
-                hint='Add path("api/token/", include("drf_tessera.rest.urls")) to the urls.',
+                "TESSERA['PROFILE'] has 'browser', but the URLconf has no refresh view to read the cookie.",
+                hint='Add path("api/token/", include("drf_tessera.rest.urls")) to the URLconf.',
                 id="tessera.E018",
             )
         ]
@@ -162,17 +154,17 @@ def check_cookie_path(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            f"TESSERA['COOKIE_PATH'] is {settings.cookie_path!r}, and browsers would not send the cookie to"
-            f" the views under {needed!r} that read it.",
-            hint="Leave COOKIE_PATH out: it is found from the urls. Behind a proxy that takes a prefix off,"
-            " tell Django of that: FORCE_SCRIPT_NAME.",
+            f"TESSERA['COOKIE_PATH'] is {settings.cookie_path!r}, so browsers would not send the cookie to"
+            f" the views under {needed!r}, which read the cookie.",
+            hint="Remove COOKIE_PATH, because the path can be derived from the URLconf. If a proxy removes a"
+            " prefix from the path, set FORCE_SCRIPT_NAME to that prefix.",
             id="tessera.E018",
         )
     ]
 
 
 def check_email_is_unique(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report W001: logging in by an address that the database lets two accounts share."""
+    """Report W001: login by an e-mail address that two accounts may share."""
     if not any(_is_email_backend(path) for path in django_settings.AUTHENTICATION_BACKENDS):
         return []
     model = get_user_model()
@@ -183,14 +175,14 @@ def check_email_is_unique(app_configs: Apps, **kwargs: Any) -> list[CheckMessage
         for item in model._meta.constraints
         if isinstance(item, UniqueConstraint) and item.condition is None
     ]
-    # A constraint on an expression is taken for the one on Lower() that the hint asks for.
+    # Any constraint on an expression counts as the constraint on Lower() that the hint recommends.
     constrained = any(name in item.fields or item.expressions for item in unique)
     if field is None or field.unique or constrained:
         return []
     return [
         django_checks.Warning(
-            f"{model.__name__}.{name} is not unique, and EmailBackend logs in by it.",
-            hint="Accounts that share one cannot log in by it. Add a unique constraint on Lower().",
+            f"{model.__name__}.{name} is not unique, but EmailBackend uses this field for login.",
+            hint="Accounts that share an address cannot log in by it. Add a unique constraint on Lower().",
             id="tessera.W001",
         )
     ]
@@ -200,18 +192,18 @@ def _is_email_backend(path: str) -> bool:
     try:
         found = import_string(path)
     except (ImportError, ImproperlyConfigured):
-        return False  # Django reports it itself
+        return False  # Django itself reports a backend that cannot be imported
     return isinstance(found, type) and issubclass(found, EmailBackend)
 
 
 def check_throttle_cache(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report W002: login limits counted by each process for itself, or not at all."""
+    """Report W002: login limits that each process counts separately, or that no process counts."""
     backend = django_settings.CACHES.get("default", {}).get("BACKEND", "")
     if backend.rpartition(".")[2] not in {"LocMemCache", "DummyCache"}:
         return []
     return [
         django_checks.Warning(
-            f"The limits on logins are kept in the default cache, which is {backend}.",
+            f"The login limits are counted in the default cache, which is {backend}.",
             hint="Use a cache that all processes share, such as Redis.",
             id="tessera.W002",
         )
@@ -219,41 +211,45 @@ def check_throttle_cache(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]
 
 
 def check_proxies(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report W003: nobody said how many proxies stand in front."""
+    """Report W003: the number of proxies in front of the server is not set."""
     if proxies_are_counted():
         return []
     return [
         django_checks.Warning(
-            "REST_FRAMEWORK['NUM_PROXIES'] is not set, so the address of a client is that of the last hop.",
-            hint="Behind a proxy all clients then share one login limit. Set it; 0 if there is no proxy.",
+            "REST_FRAMEWORK['NUM_PROXIES'] is not set, so the last hop counts as the client's address.",
+            hint="Set NUM_PROXIES, to 0 if there is no proxy. Otherwise all clients behind a proxy share one"
+            " login limit.",
             id="tessera.W003",
         )
     ]
 
 
 def check_plain_cookies(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report W005: cookies that travel without TLS."""
+    """Report W005: cookies that browsers also send without TLS."""
     settings, problems = read_settings()
     if problems or COOKIE not in settings.transports or settings.cookie_secure is not False:
         return []
     return [
         django_checks.Warning(
-            "TESSERA['COOKIE_SECURE'] is False: whoever is on the way can read the refresh token.",
-            hint="Leave it out: cookies are then Secure but on a laptop, under DEBUG.",
+            "TESSERA['COOKIE_SECURE'] is False, so anybody in the network can read the refresh token.",
+            hint="Remove COOKIE_SECURE. Cookies are then always Secure, except on localhost with DEBUG.",
             id="tessera.W005",
         )
     ]
 
 
 def check_trusted_origins(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report W006: origins that anybody on the way, or on any subdomain, could speak for."""
+    """Report W006: trusted origins without TLS, or with a wildcard.
+
+    An attacker in the network, or on any subdomain, could send requests from such an origin.
+    """
     settings, problems = read_settings()
     if problems or COOKIE not in settings.transports:
         return []
     return [
         django_checks.Warning(
-            f"CSRF_TRUSTED_ORIGINS has {origin!r}, and pages of it may use the refresh cookies.",
-            hint="Name each origin in full, with https://.",
+            f"CSRF_TRUSTED_ORIGINS has {origin!r}, so pages of that origin may use the refresh cookies.",
+            hint="Write each origin in full, with https:// and without a wildcard.",
             id="tessera.W006",
         )
         for origin in django_settings.CSRF_TRUSTED_ORIGINS
@@ -261,39 +257,22 @@ def check_trusted_origins(app_configs: Apps, **kwargs: Any) -> list[CheckMessage
     ]
 
 
-def check_third_party_cookies(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report W007: cookies for pages of another site, which browsers block by and by."""
+def check_legacy_tokens(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report W007: tokens of the previous package are accepted without an end date.
+
+    A person who knows ``SECRET_KEY`` can forge such tokens.
+    """
     settings, problems = read_settings()
-    if (
-        problems
-        or COOKIE not in settings.transports
-        or settings.cookie_samesite != "None"
-        or settings.cookie_partitioned
-    ):
+    if problems or settings.legacy_tokens_until is not None or not expects_legacy_tokens():
         return []
     return [
         django_checks.Warning(
-            "TESSERA['COOKIE_SAMESITE'] is 'None' without COOKIE_PARTITIONED: browsers that block third-party"
-            " cookies keep no session.",
-            hint="Serve page and API under one site, or turn COOKIE_PARTITIONED on.",
-            id="tessera.W007",
-        )
-    ]
-
-
-def check_former_tokens(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report W008: tokens of another package, which ``SECRET_KEY`` alone can write, are taken for ever."""
-    settings, problems = read_settings()
-    if problems or settings.former_tokens_until is not None or not expects_former_tokens():
-        return []
-    return [
-        django_checks.Warning(
-            "Tokens of the package that came before are taken without an end: whoever holds SECRET_KEY can"
-            " write them, and they pass by every logout.",
+            "Tokens of the previous package are accepted without an end date. Anybody who knows SECRET_KEY"
+            " can forge such tokens, and no logout ends them.",
             hint=(
-                "When the last of them has expired, write TESSERA['FORMER_TOKENS_UNTIL'], a datetime with a"
-                " time zone; it may lie ahead."
+                "Set TESSERA['LEGACY_TOKENS_UNTIL'] to the time when the last of these tokens expires, as a"
+                " datetime with a time zone. The time may be in the future."
             ),
-            id="tessera.W008",
+            id="tessera.W007",
         )
     ]

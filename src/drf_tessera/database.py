@@ -1,24 +1,115 @@
-"""Which database the tables are in, and whether what is written there now could still be undone."""
+"""The database of the sessions: its name, its moments, its transactions and its contention."""
 
 from __future__ import annotations
 
-from django.db import router, transaction
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Final, TypeVar
 
+from django.conf import settings as django_settings
+from django.db import OperationalError, router, transaction
+from django.utils import timezone
+
+from drf_tessera.exceptions import RefreshContended, TemporarilyUnavailable
 from drf_tessera.models import Session
+
+T = TypeVar("T")
+
+MAX_ATTEMPTS: Final = 10
+"""How often a write is tried when another writer was faster."""
+
+LATEST: Final = 253_370_764_800
+"""Seconds since the epoch: the year 9999, in which the calendars of Python and of the databases end."""
+
+_MOVED: Final = frozenset({"40001", "40P01", 1020, 1213})
+"""A serialization failure or deadlock of PostgreSQL; a changed record or deadlock of MariaDB."""
+
+_WAITED: Final = frozenset({"55P03", 1205})
+"""The lock timeouts of the same servers. SQLite has no number, only the text "locked"."""
 
 
 def find_database() -> str:
-    """Name the database that sessions are written to, and read from when it matters."""
+    """Return the alias of the database that sessions are written to. Critical reads use it too."""
     return router.db_for_write(Session)
 
 
-def is_in_transaction() -> bool:
-    """Tell whether a transaction is open there that could roll back what is written now.
+# -- Moments: datetimes inside, seconds since the epoch in tokens and in Revocation.until -----------
 
-    A test case's own transaction does not count, as for ``atomic(durable=True)``: to a test, what is
-    written in it is written.
+
+def to_timestamp(moment: datetime) -> float:
+    """Return the seconds since the epoch of a moment from the database, with ``USE_TZ`` on or off."""
+    return (moment if timezone.is_aware(moment) else timezone.make_aware(moment)).timestamp()
+
+
+def from_timestamp(seconds: float) -> datetime:
+    """Return a moment that the database accepts, with ``USE_TZ`` on or off. The inverse of the above."""
+    moment = datetime.fromtimestamp(seconds, tz=UTC)
+    return moment if django_settings.USE_TZ else timezone.make_naive(moment)
+
+
+# -- Transactions ----------------------------------------------------------------------------------
+
+
+def is_in_transaction() -> bool:
+    """Return whether an open transaction could still roll back a write that is made now.
+
+    The transaction of a test case does not count, as for ``atomic(durable=True)``.
     """
     connection = transaction.get_connection(find_database())
     if not connection.in_atomic_block:
         return not connection.get_autocommit()
     return not getattr(connection.atomic_blocks[-1], "_from_testcase", False)
+
+
+@contextmanager
+def savepoint() -> Iterator[None]:
+    """Keep the caller's transaction usable after an error in the block. Without a transaction, do nothing."""
+    using = find_database()
+    if transaction.get_connection(using).in_atomic_block:
+        with transaction.atomic(using=using):
+            yield
+    else:
+        yield
+
+
+# -- Contention ------------------------------------------------------------------------------------
+
+
+def persist(action: Callable[[], T]) -> T:
+    """Call ``action``, a write that can be repeated, until no other writer is in its way.
+
+    Inside a transaction of the caller's, call ``action`` once and let its errors pass, because only the whole
+    transaction can be repeated.
+
+    Raises:
+        TemporarilyUnavailable: another writer was faster each time, or held its lock for too long.
+    """
+    if is_in_transaction():
+        return action()
+    for _ in range(MAX_ATTEMPTS):
+        try:
+            with translated_contention():
+                return action()
+        except RefreshContended:
+            continue
+    raise TemporarilyUnavailable
+
+
+@contextmanager
+def translated_contention() -> Iterator[None]:
+    """Translate the errors that a database raises because of other writers. Other errors pass unchanged.
+
+    Raises:
+        RefreshContended: another writer was faster. Read again at once.
+        TemporarilyUnavailable: another writer held the row for longer than the database waits.
+    """
+    try:
+        yield
+    except OperationalError as error:
+        code = getattr(error.__cause__, "sqlstate", None) or (error.args[0] if error.args else None)
+        if code in _MOVED:
+            raise RefreshContended from error
+        if code in _WAITED or "database is locked" in str(error):
+            raise TemporarilyUnavailable from error
+        raise

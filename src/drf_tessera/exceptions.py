@@ -1,8 +1,8 @@
 """Every error that drf-tessera raises, as one tree.
 
-Each class has a ``code``: a string that never changes, for clients and log searches to rely on.
-``detail`` is one sentence for a person; it carries no secret and no token. The tree says what kind
-of refusal it is, and :mod:`drf_tessera.rest.errors` alone turns a kind into an HTTP status.
+Each class has a ``code``. Clients and log searches may rely on the ``code``, because it never changes.
+``detail`` is a text for a person. It contains no secret and no token. The class states the kind of
+refusal. Only :mod:`drf_tessera.rest.errors` turns a kind into an HTTP status.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import ClassVar
 
 
 class TesseraError(Exception):
-    """The root: ``except TesseraError`` catches whatever this package raises on purpose."""
+    """The root: ``except TesseraError`` catches every error that this package raises on purpose."""
 
     code: ClassVar[str] = "tessera_error"
-    default_detail: ClassVar[str] = "Something was refused."
+    default_detail: ClassVar[str] = "The operation was refused."
 
     def __init__(self, detail: str | None = None) -> None:
         self.detail = detail if detail is not None else self.default_detail
@@ -25,20 +25,20 @@ class TesseraError(Exception):
 
 
 class ProjectError(TesseraError):
-    """The project's code or settings cannot work; no client can cause or mend this."""
+    """The project's code or settings are wrong. A client can neither cause nor repair this error."""
 
     code = "project_error"
 
 
 class SettingsError(ProjectError):
-    """A setting cannot work. ``manage.py check`` names each one with a hint."""
+    """A setting is not valid. ``manage.py check`` reports each such setting with a hint."""
 
     code = "settings_invalid"
     default_detail = "The TESSERA settings are not valid; run manage.py check."
 
 
 class KeyMaterialError(ProjectError):
-    """A key cannot be used: unreadable, too short, or not of its algorithm's kind."""
+    """A key cannot be used: it is unreadable, too short, or of the wrong kind for its algorithm."""
 
     code = "key_invalid"
     default_detail = "A key cannot be used."
@@ -55,42 +55,43 @@ class ClaimsHookError(ProjectError):
 
 
 class RequestError(TesseraError):
-    """The request is not one that this endpoint can understand (HTTP 400)."""
+    """The endpoint cannot understand the request (HTTP 400)."""
 
     code = "invalid_request"
     default_detail = "The request is not valid."
 
 
 class EmailLoginUnavailable(RequestError):
-    """The body names an ``email``, and no authentication backend of the project reads one."""
+    """The body has an ``email``, but no authentication backend of the project accepts an ``email``."""
 
     code = "email_login_unavailable"
     default_detail = (
-        "This server has no log-in by e-mail. (For its developer: it needs an e-mail field on the user "
-        "model, and drf_tessera.backends.EmailBackend in AUTHENTICATION_BACKENDS.)"
+        "This server does not support login by e-mail. (For the developer: login by e-mail needs an e-mail "
+        "field on the user model, and drf_tessera.backends.EmailBackend in AUTHENTICATION_BACKENDS.)"
     )
 
 
 class TokenMissing(RequestError):
-    """Neither an access token in the header nor a refresh token in the body was sent."""
+    """The request has neither an access token in the header nor a refresh token in the body."""
 
     code = "token_missing"
     default_detail = "Send the refresh token in the body, or the access token in the Authorization header."
 
 
 class TransportUnavailable(RequestError):
-    """The client asked for a way of travelling that ``PROFILE`` does not have."""
+    """The client asked for a transport of refresh tokens that ``PROFILE`` does not allow."""
 
     code = "transport_unavailable"
 
     def __init__(self, asked: str, offered: tuple[str, ...]) -> None:
         super().__init__(
-            f"Refresh tokens do not travel by {asked!r} here, but by {' or '.join(map(repr, offered))}."
+            f"This server does not send refresh tokens by {asked!r}, only by "
+            f"{' or '.join(map(repr, offered))}."
         )
 
 
 class SessionNotFound(TesseraError):
-    """The caller has no such session (HTTP 404); nobody learns of other people's."""
+    """The caller has no such session (HTTP 404). The answer is the same if another user has the session."""
 
     code = "session_not_found"
     default_detail = "You have no such session."
@@ -100,14 +101,14 @@ class SessionNotFound(TesseraError):
 
 
 class CsrfFailed(TesseraError):
-    """A cookie would authenticate this request, and nothing shows that the site itself made it."""
+    """A cookie would authenticate this request, but nothing proves that the site itself sent the request."""
 
     code = "csrf_failed"
     default_detail = "The request does not seem to come from this site."
 
 
 class OriginRefused(CsrfFailed):
-    """``Origin`` is neither this server's own nor in ``CSRF_TRUSTED_ORIGINS``."""
+    """``Origin`` is neither the server's own origin nor an entry of ``CSRF_TRUSTED_ORIGINS``."""
 
     code = "csrf_origin"
 
@@ -115,46 +116,47 @@ class OriginRefused(CsrfFailed):
         shown = origin if origin.isprintable() and len(origin) <= 100 else "(unreadable)"
         hint = ""
         if own.partition("://")[2] == shown.partition("://")[2]:
-            hint = " (For its developer: is SECURE_PROXY_SSL_HEADER missing behind a proxy?)"
+            hint = " (For the developer: a server behind a proxy may need SECURE_PROXY_SSL_HEADER.)"
         super().__init__(
-            f"The request comes from the origin {shown}, and with cookies only {own} and those in "
-            f"CSRF_TRUSTED_ORIGINS are let in.{hint}"
+            f"The request comes from the origin {shown}. A request with cookies must come from {own} or from "
+            f"an origin in CSRF_TRUSTED_ORIGINS.{hint}"
         )
 
 
 class FetchSiteRefused(CsrfFailed):
-    """``Sec-Fetch-Site`` says that another site made this request."""
+    """``Sec-Fetch-Site`` shows that another site sent the request."""
 
     code = "csrf_fetch_site"
 
     def __init__(self, site: str) -> None:
-        shown = site if site in {"cross-site", "same-site"} else "something unknown"
+        shown = site if site in {"cross-site", "same-site"} else "of an unknown kind"
         super().__init__(
-            f"The browser says in Sec-Fetch-Site that the request is {shown}; with cookies it must be "
-            "same-origin, or have an Origin that is in CSRF_TRUSTED_ORIGINS."
+            f"The header Sec-Fetch-Site says that the request is {shown}. A request with cookies must be "
+            "same-origin, or must have an Origin that is in CSRF_TRUSTED_ORIGINS."
         )
 
 
 class CsrfTokenRefused(CsrfFailed):
-    """Neither ``Origin`` nor ``Sec-Fetch-Site`` was sent, and Django's CSRF token is not there or wrong."""
+    """The request has no ``Origin`` and no ``Sec-Fetch-Site``, and its CSRF token is missing or wrong."""
 
     code = "csrf_token"
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            "With cookies and neither Origin nor Sec-Fetch-Site a request needs Django's CSRF token: "
+            "A request with cookies, but without Origin and Sec-Fetch-Site, needs Django's CSRF token: "
             f"{reason}"
         )
 
 
 class CookieAmbiguous(CsrfFailed):
-    """Several cookies have the name of ours: perhaps another host of the domain planted one."""
+    """Several cookies have the expected name. Perhaps another host of the domain planted one of them."""
 
     code = "cookie_ambiguous"
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"There are several cookies {name!r} with different values; delete the cookies of this site."
+            f"There are several cookies named {name!r} with different values. "
+            "Delete the cookies of this site."
         )
 
 
@@ -162,60 +164,60 @@ class CookieAmbiguous(CsrfFailed):
 
 
 class Refusal(TesseraError):
-    """Whoever sent this is not let in."""
+    """The server refuses access to the sender of the request."""
 
     code = "refused"
     default_detail = "Access was refused."
 
 
 class LoginFailed(Refusal):
-    """The login did not succeed.
+    """The login failed.
 
-    One text and one code for an unknown name, a wrong password and an inactive account, so that
-    nobody learns from the answer which accounts exist.
+    The text and the code are the same for an unknown name, a wrong password and an inactive account,
+    because the answer must not show which accounts exist.
     """
 
     code = "login_failed"
-    default_detail = "The user name or password is not right, or the account is not active."
+    default_detail = "The user name or the password is wrong, or the account is not active."
 
 
 class HeaderMalformed(Refusal):
-    """The ``Authorization`` header starts like ours and goes on wrongly (RFC 6750, section 2.1)."""
+    """The ``Authorization`` header has the expected scheme, but the rest is wrong (RFC 6750, section 2.1)."""
 
     code = "header_malformed"
-    default_detail = "The Authorization header must be the scheme, one space and one token."
+    default_detail = "The Authorization header must consist of the scheme, one space and one token."
 
 
 class TokenError(Refusal):
-    """An access token is not accepted."""
+    """The access token is not accepted."""
 
     code = "token_invalid"
     default_detail = "The access token is not valid."
 
 
 class TokenMalformed(TokenError):
-    """These bytes are no compact JWS with a JSON header and JSON claims (RFC 7515, section 7.1)."""
+    """The token is not a compact JWS with a JSON header and JSON claims (RFC 7515, section 7.1)."""
 
     code = "token_malformed"
     default_detail = "The access token is not a well-formed JWT."
 
 
 class TokenTooLarge(TokenError):
-    """The token is longer than any that we issue; it was not parsed."""
+    """The token is longer than any token that this server issues. The token was not parsed."""
 
     code = "token_too_large"
     default_detail = "The access token is too long."
 
 
 class TokenUnsupported(TokenError):
-    """The header asks for an algorithm, or by ``crit`` for an extension, that we do not take."""
+    """The token's header names an algorithm, or an extension (``crit``), that is not accepted."""
 
     code = "token_unsupported"
     default_detail = "The access token uses an algorithm or extension that is not accepted here."
 
 
 class TokenWrongType(TokenError):
-    """The token is something else than an access token (RFC 9068, section 2.1)."""
+    """The token is not an access token (RFC 9068, section 2.1)."""
 
     code = "token_wrong_type"
     default_detail = "This token is not an access token."
@@ -225,18 +227,18 @@ class TokenKeyUnknown(TokenError):
     """No key in force has this ``kid``."""
 
     code = "token_key_unknown"
-    default_detail = "The access token was signed by a key that is not known here."
+    default_detail = "The access token was signed with a key that this server does not know."
 
 
 class TokenBadSignature(TokenError):
-    """The signature does not belong to these bytes."""
+    """The signature does not match the token's header and claims."""
 
     code = "token_bad_signature"
-    default_detail = "The signature of the access token is not right."
+    default_detail = "The signature of the access token is wrong."
 
 
 class TokenClaimInvalid(TokenError):
-    """A claim is missing, or has a type or range that it must not have. ``claim`` names it."""
+    """A claim is missing, or its type or value is not allowed. ``claim`` is the name of the claim."""
 
     code = "token_claim_invalid"
 
@@ -253,14 +255,14 @@ class TokenWrongIssuer(TokenError):
 
 
 class TokenWrongAudience(TokenError):
-    """``aud`` names none of this server's audiences."""
+    """``aud`` contains none of this server's audiences."""
 
     code = "token_wrong_audience"
     default_detail = "The access token is meant for another audience."
 
 
 class TokenExpired(TokenError):
-    """``exp`` has passed: refresh, then try again."""
+    """``exp`` has passed. The client should refresh and then repeat the request."""
 
     code = "token_expired"
     default_detail = "The access token has expired."
@@ -270,37 +272,37 @@ class TokenNotYetValid(TokenError):
     """``nbf`` or ``iat`` lies further in the future than ``CLOCK_SKEW`` allows."""
 
     code = "token_not_yet_valid"
-    default_detail = "The access token is not valid yet; is a server's clock wrong?"
+    default_detail = "The access token is not valid yet. Perhaps the clock of a server is wrong."
 
 
 class RefreshInvalid(Refusal):
-    """This text is no refresh token that this server issued: malformed, forged or truncated."""
+    """The text is not a refresh token of this server: it is malformed, forged or truncated."""
 
     code = "refresh_invalid"
     default_detail = "The refresh token is not valid."
 
 
 class RefreshMissing(Refusal):
-    """There is no refresh token, neither in a cookie nor in the body: nobody is logged in."""
+    """There is no refresh token, neither in a cookie nor in the body. Nobody is logged in."""
 
     code = "refresh_missing"
     default_detail = "There is no refresh token; log in."
 
 
 class TransportMismatch(Refusal):
-    """A refresh token came another way than it was given out: from a cookie in a body, or back.
+    """The refresh token of a cookie came in a body, or the refresh token of a body came in a cookie.
 
-    A token that was never readable by script does not come in a body by right.
+    No honest client sends the token of a cookie in a body, because no script can read the token.
     """
 
     code = "transport_mismatch"
-    default_detail = "This refresh token does not travel this way; log in again."
+    default_detail = "This refresh token was issued for another transport; log in again."
 
 
 class RefreshReused(Refusal):
-    """A refresh token that had been replaced came back: somebody else holds a copy.
+    """A refresh token came back after it had been replaced. Somebody else holds a copy.
 
-    The session has been ended, for the thief and for the owner; the owner logs in again.
+    The session was ended, both for the thief and for the owner. The owner must log in again.
     """
 
     code = "refresh_reused"
@@ -308,21 +310,21 @@ class RefreshReused(Refusal):
 
 
 class SessionEnded(Refusal):
-    """The session behind the token is over."""
+    """The session of the token has ended."""
 
     code = "session_ended"
     default_detail = "The session has ended; log in again."
 
 
 class SessionUnknown(SessionEnded):
-    """No such session: its user was deleted, or it ended long ago and was pruned."""
+    """The session does not exist. Its user was deleted, or the session ended long ago and was pruned."""
 
     code = "session_unknown"
-    default_detail = "The session does not exist any more; log in again."
+    default_detail = "The session no longer exists; log in again."
 
 
 class SessionRevoked(SessionEnded):
-    """The session was ended early: a logout, a password change, a theft, an eviction."""
+    """The session was ended early: by a logout, a password change, a theft or an eviction."""
 
     code = "session_revoked"
     default_detail = "The session was ended; log in again."
@@ -336,7 +338,7 @@ class SessionExpired(SessionEnded):
 
 
 class UserGone(Refusal):
-    """The user that the token names does not exist (any more)."""
+    """The user that the token names does not exist, or no longer exists."""
 
     code = "user_gone"
     default_detail = "The user of this token does not exist."
@@ -350,34 +352,34 @@ class UserInactive(Refusal):
 
 
 class PasswordChanged(Refusal):
-    """The password was changed while somebody was logging in by the old one."""
+    """The password was changed while somebody logged in with the old password."""
 
     code = "password_changed"
-    default_detail = "The password was changed just now; log in again."
+    default_detail = "The password was just changed; log in again."
 
 
-# -- Passing trouble of the server (HTTP 503) ------------------------------------------------------
+# -- Temporary problems of the server (HTTP 503) ---------------------------------------------------
 
 
 class TemporarilyUnavailable(TesseraError):
-    """Nothing is wrong with the request; the same one may succeed in a moment."""
+    """The request is correct, but the server has a temporary problem. The client may repeat the request."""
 
     code = "temporarily_unavailable"
-    default_detail = "The server could not do this just now; try again."
+    default_detail = "The server could not do this at the moment; try again."
 
 
 class RefreshContended(TemporarilyUnavailable):
-    """Too many writers moved this session at once; no token was lost."""
+    """Too many writers changed this session at the same time. No token was lost."""
 
     code = "refresh_contended"
-    default_detail = "This session is being refreshed elsewhere; try again."
+    default_detail = "Other requests are refreshing this session; try again."
 
 
 class RevocationUnavailable(TemporarilyUnavailable):
-    """Which sessions have ended could not be learned for too long, or not be told.
+    """The list of ended sessions could not be read for too long, or could not be written.
 
-    Nobody is let in, because nobody knows who was logged out.
+    The server refuses everybody, because the server cannot know which sessions have ended.
     """
 
     code = "revocation_unavailable"
-    default_detail = "The server cannot learn or tell just now which sessions have ended; try again."
+    default_detail = "The server cannot read or write the list of ended sessions at the moment; try again."

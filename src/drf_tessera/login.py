@@ -18,6 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 from drf_tessera import sessions
 from drf_tessera.backends import find_email_field
 from drf_tessera.conf import HEADER
+from drf_tessera.database import translated_contention
 from drf_tessera.exceptions import (
     EmailLoginUnavailable,
     LoginFailed,
@@ -25,7 +26,6 @@ from drf_tessera.exceptions import (
     UserGone,
     UserInactive,
 )
-from drf_tessera.ledger import translated_contention
 from drf_tessera.receivers import checking_password
 
 T = TypeVar("T")

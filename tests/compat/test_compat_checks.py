@@ -17,8 +17,7 @@ from rest_framework_simplejwt import checks as simplejwt_checks
 from rest_framework_simplejwt import views
 from rest_framework_simplejwt.settings import api_settings
 
-from drf_tessera import former, sessions
-from drf_tessera.conf import read_settings, translate_setting
+from drf_tessera.conf import get_settings, read_settings, translate_setting
 from drf_tessera.exceptions import SettingsError
 from tests.jose.material import ED25519, RSA, write_private, write_public
 
@@ -135,7 +134,7 @@ def test_jwt_auth(chosen: dict[str, Any], expected: list[str]) -> None:
 
 def test_the_original_beside_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert simplejwt_checks.check_distribution(None) == jwt_checks.check_distribution(None) == []
-    monkeypatch.setattr(former, "version", lambda name: "1.0")
+    monkeypatch.setattr("drf_tessera.legacy.settings.version", lambda name: "1.0")
     assert ids(simplejwt_checks.check_distribution(None)) == ["tessera_simplejwt.E001"]
     assert ids(jwt_checks.check_distribution(None)) == ["tessera_jwt.E001", "tessera_jwt.E001"]
 
@@ -145,9 +144,9 @@ def test_two_former_settings_must_not_contradict_each_other() -> None:
     with override_settings(**both):
         assert [problem.id for problem in read_settings()[1]] == ["tessera.E019"]
         with pytest.raises(SettingsError, match="JWT_AUTH and SIMPLE_JWT contradict each other about ISSUER"):
-            sessions.get_settings()
+            get_settings()
     with override_settings(**both, TESSERA={"ISSUER": "us"}):
-        assert sessions.get_settings().issuer == "us"
+        assert get_settings().issuer == "us"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +218,7 @@ def test_a_problem_of_a_translated_value_says_where_it_comes_from() -> None:
     with override_settings(SIMPLE_JWT={"SIGNING_KEY": "short"}):
         (problem,) = read_settings()[1]
     assert (problem.id, "(from SIMPLE_JWT)" in problem.message) == ("tessera.E007", True)
-    assert problem.hint.endswith("What TESSERA itself says goes before SIMPLE_JWT.")
+    assert problem.hint.endswith("A value in TESSERA itself takes precedence over SIMPLE_JWT.")
 
 
 def test_nothing_is_kept_that_a_reload_could_renew() -> None:

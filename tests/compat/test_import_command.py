@@ -33,13 +33,14 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from rest_framework_simplejwt.tokens import RefreshToken
 from rest_framework_simplejwt.views import TokenRefreshView
 
-from drf_tessera import adoption, sessions
+from drf_tessera import sessions
+from drf_tessera.database import to_timestamp
 from drf_tessera.exceptions import TemporarilyUnavailable
+from drf_tessera.legacy import JWT_AUTH, SIMPLE_JWT, Kind, find_name
+from drf_tessera.legacy.names import NAMES
 from drf_tessera.management.commands.tessera_migrate_check import Command as MigrateCheck
 from drf_tessera.management.commands.tessera_prune import Command as Prune
 from drf_tessera.models import Session
-from drf_tessera.tokens import to_timestamp
-from drf_tessera.verdicts import JWT_AUTH, NAMES, SIMPLE_JWT, Kind, find_name
 from tests.compat.originals import simplejwt_token
 from tests.servers import PATIENCE, ROOT
 from tests.settings import USER_MODEL
@@ -94,7 +95,7 @@ def test_each_token_becomes_the_session_that_its_use_would_have_begun(api: APICl
     make_row(anna, 5, days=-1)
     make_row(None, 6)
     out, err = run(batch_size=2)
-    assert out.startswith("5 sessions written; 0 were there")
+    assert out.startswith("5 sessions written. 0 tokens skipped")
     assert len(err.splitlines()) == 3
     assert err.splitlines()[-1].startswith("[##############################] 100% 5 of 5")
     assert Session.objects.filter(user=anna).count() == 5
@@ -138,7 +139,7 @@ def test_a_new_password_ends_what_was_imported(api: APIClient, anna: Any) -> Non
 def test_what_was_used_before_the_import_stays_as_it_is(api: APIClient, anna: Any) -> None:
     row = make_row(anna, 1)
     text = refresh(api, row).json()["refresh"]
-    assert run()[0].startswith("0 sessions written; 1 were there")
+    assert run()[0].startswith("0 sessions written. 1 tokens skipped")
     Session.objects.update(rotated_at=timezone.now() - timedelta(minutes=5))
     assert api.post("/api/token/refresh/", {"refresh": text}).status_code == 200
 
@@ -151,7 +152,7 @@ def test_a_second_run_goes_on_where_the_first_one_stopped(anna: Any, monkeypatch
         calls.append(len(found))
         if len(calls) == 2:
             raise TemporarilyUnavailable
-        return adoption.adopt_many(found)
+        return sessions.adopt_many(found)
 
     place = "rest_framework_simplejwt.token_blacklist.management.commands.tessera_import_simplejwt"
     with monkeypatch.context() as patch:
@@ -159,8 +160,8 @@ def test_a_second_run_goes_on_where_the_first_one_stopped(anna: Any, monkeypatch
         with pytest.raises(CommandError, match=f"--after {rows[2].pk - 1}"):
             run(batch_size=2)
     assert Session.objects.count() == 2
-    assert run(batch_size=2)[0].startswith("2 sessions written; 2 were there")
-    assert run(after=rows[2].pk - 1)[0].startswith("0 sessions written; 2 were there")
+    assert run(batch_size=2)[0].startswith("2 sessions written. 2 tokens skipped")
+    assert run(after=rows[2].pk - 1)[0].startswith("0 sessions written. 2 tokens skipped")
 
 
 def test_a_user_who_is_deleted_takes_nobody_along(
@@ -172,24 +173,27 @@ def test_a_user_who_is_deleted_takes_nobody_along(
 
     def adopt_too_late(found: Any) -> int:
         bob.delete()
-        return adoption.adopt_many(found)
+        return sessions.adopt_many(found)
 
     monkeypatch.setattr(f"{place}.adopt_many", adopt_too_late)
-    assert run()[0].startswith("2 sessions written; 1 were there, or their users are gone")
+    assert run()[0].startswith(
+        "2 sessions written. 1 tokens skipped, because their sessions already exist or their users no longer "
+        "exist."
+    )
 
 
 def test_a_user_without_a_row_is_left_out(anna: Any) -> None:
     olds = [
-        adoption.Predecessor(package="x", jti=str(number), issued_at=1, expires_at=2**31) for number in (1, 2)
+        sessions.LegacyToken(package="x", jti=str(number), issued_at=1, expires_at=2**31) for number in (1, 2)
     ]
-    assert adoption.adopt_many([(olds[0], 999_999, False), (olds[1], anna.pk, False)]) == 1
+    assert sessions.adopt_many([(olds[0], 999_999, False), (olds[1], anna.pk, False)]) == 1
     assert Session.objects.get().user == anna
 
 
 def test_a_row_of_a_session_of_ours_is_no_old_token(anna: Any) -> None:
     RefreshToken.for_user(anna)
     assert OutstandingToken.objects.count() == 1
-    assert run()[0].startswith("0 sessions written; 0 were there")
+    assert run()[0].startswith("0 sessions written. 0 tokens skipped")
     assert Session.objects.count() == 1
 
 
@@ -257,12 +261,12 @@ def test_it_says_what_would_change() -> None:
     )
     assert "refused SIMPLE_JWT['JWK_URL']: " in found
     assert "same    SIMPLE_JWT['AUTH_HEADER_TYPES']\n" in found
-    assert "refused SIMPLE_JWT['NONSENSE']: There is no such key" in found
+    assert "refused SIMPLE_JWT['NONSENSE']: This key does not exist." in found
     assert "refused JWT_AUTH['JWT_VERIFY']: " in found
     assert "better  REST_FRAMEWORK: rest_framework_jwt.authentication.JSONWebTokenAuthentication" in found
     assert "Basic" not in found
     assert "better  /api/token/refresh/ (TokenRefreshView): " in found
-    assert "better  SIMPLE_JWT['ROTATE_REFRESH_TOKENS']: It is not written in this project" in found
+    assert "better  SIMPLE_JWT['ROTATE_REFRESH_TOKENS']: This project does not set the key" in found
     assert "by hand REST_AUTH: docs/migrate/from-dj-rest-auth.md" in found
     assert re.search(r"\d+ names: 1 same, \d+ better, 3 refused\.", found)
 
@@ -302,7 +306,7 @@ def test_a_class_that_is_refused_where_it_is_made_is_a_finding(monkeypatch: pyte
     monkeypatch.setattr(f"{place}.find_view_class", fail)
     found = check(REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": ["app.authentication.Own"]})
     assert "refused REST_FRAMEWORK: app.authentication.Own: none of a token_type" in found
-    assert "The urls cannot be read: " in found
+    assert "The URLconf cannot be read: " in found
 
 
 urlpatterns = [
@@ -320,9 +324,9 @@ urlpatterns = [
 def test_what_is_derived_from_their_classes_is_named_too() -> None:
     listed = {"DEFAULT_AUTHENTICATION_CLASSES": [f"{__name__}.OwnAuthentication", "no.such.Class"]}
     found = check(REST_FRAMEWORK=listed)
-    assert f"better  REST_FRAMEWORK: {__name__}.OwnAuthentication: no query" in found
-    assert "better  /own/ (OwnRefreshSerializer): It overrides validate()." in found
-    assert f"better  /alone/ (Alone): {__name__}.OwnAuthentication: no query" in check()
+    assert f"better  REST_FRAMEWORK: {__name__}.OwnAuthentication: No query" in found
+    assert "better  /own/ (OwnRefreshSerializer): The serializer overrides validate()." in found
+    assert f"better  /alone/ (Alone): {__name__}.OwnAuthentication: No query" in check()
     assert "Plain" not in found
 
 
@@ -340,8 +344,8 @@ def test_urls_that_the_old_package_breaks_are_told() -> None:
     """djangorestframework-jwt imports on no Django that is supported."""
     found = check(JWT_AUTH={"JWT_VERIFY": False})
     assert "refused JWT_AUTH['JWT_VERIFY']: " in found
-    assert "The urls cannot be read: No module named 'no'" in found
-    assert "when the new package is in the place of the old one" in found
+    assert "The URLconf cannot be read: No module named 'no'" in found
+    assert "after you replace the old package by the new package" in found
 
 
 def test_what_check_refuses_does_not_stop_it() -> None:
@@ -361,7 +365,7 @@ def test_apps_that_are_moved_from_by_hand_are_named(name: str, monkeypatch: pyte
 
 @pytest.mark.urls("tests.compat.simplejwt_urls")
 def test_rotation_that_is_written_is_no_surprise() -> None:
-    assert "not written" not in check(SIMPLE_JWT={"ROTATE_REFRESH_TOKENS": True})
+    assert "does not set the key" not in check(SIMPLE_JWT={"ROTATE_REFRESH_TOKENS": True})
 
 
 # -- The tables ------------------------------------------------------------------------------------

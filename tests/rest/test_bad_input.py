@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from drf_tessera import sessions
-from drf_tessera.keystore import get_keystore
+from drf_tessera.tokens.keystore import get_keystore
 from tests.conftest import PASSWORD, bearer
 
 pytestmark = pytest.mark.django_db

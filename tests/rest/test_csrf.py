@@ -133,8 +133,8 @@ def test_reading_needs_no_proof(browser: Browser, settings: Any) -> None:
 def test_the_refusal_says_what_was_expected(browser: Browser) -> None:
     answer = browser.post("/api/token/refresh/", origin="https://evil.example")
     assert answer.json()["detail"] == (
-        "The request comes from the origin https://evil.example, and with cookies only"
-        " https://api.example.com and those in CSRF_TRUSTED_ORIGINS are let in."
+        "The request comes from the origin https://evil.example. A request with cookies must come from"
+        " https://api.example.com or from an origin in CSRF_TRUSTED_ORIGINS."
     )
 
 

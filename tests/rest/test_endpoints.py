@@ -16,9 +16,10 @@ from rest_framework.request import Request
 from rest_framework.test import APIClient, APIRequestFactory
 
 from drf_tessera import OptionalJWTAuthentication, sessions
-from drf_tessera.keystore import forget_keystore, get_keystore
 from drf_tessera.models import Session
+from drf_tessera.rest.views import LoginView
 from drf_tessera.tokens import read_refresh_token
+from drf_tessera.tokens.keystore import get_keystore
 from tests.conftest import PASSWORD, bearer, log_in
 
 pytestmark = pytest.mark.django_db
@@ -72,9 +73,9 @@ class TestLogin:
         assert Session.objects.get().label == "Anna's phone"
 
     def test_answers_the_project_s_own_user(
-        self, api: APIClient, anna: AbstractBaseUser, settings: Any
+        self, api: APIClient, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        settings.TESSERA = {"USER_SERIALIZER": f"{__name__}.NamedUser"}
+        monkeypatch.setattr(LoginView, "user_serializer_class", NamedUser)
         assert log_in(api, anna)["user"] == {"hello": "anna", "path": "/api/token/"}
 
     def test_failures_are_all_alike(self, api: APIClient, anna: AbstractBaseUser, bob: Any) -> None:
@@ -456,7 +457,7 @@ def test_a_session_id_that_is_none_is_our_404(api: APIClient, anna: AbstractBase
 
 def test_a_token_is_remembered_in_one_spelling_alone(api: APIClient, anna: AbstractBaseUser) -> None:
     """Else it could fill the memory of a process by itself."""
-    forget_keystore()
+    get_keystore.forget()
     access = log_in(api, anna)["access"]
     for header in (
         f"Bearer  {access}",

@@ -13,7 +13,6 @@ from rest_framework.test import APIRequestFactory
 from drf_tessera import exception_handler, exceptions
 from drf_tessera.exceptions import RefreshContended, SettingsError, TesseraError
 from drf_tessera.rest.errors import LateRefusal, add_code, to_api_exception
-from drf_tessera.rest.serializers import load_user_serializer
 from drf_tessera.rest.views import RefreshView
 
 
@@ -76,10 +75,3 @@ def test_codes_are_unique_and_told_without_secrets() -> None:
     codes = [kind.code for kind in kinds]
     assert len(codes) == len(set(codes)) > 25
     assert all(kind.__doc__ for kind in kinds)
-
-
-@pytest.mark.parametrize("path", ["no.such.thing", "builtins.int", "builtins.len"])
-def test_a_user_serializer_that_is_none(path: str, settings: Any) -> None:
-    settings.TESSERA = {"USER_SERIALIZER": path}
-    with pytest.raises(SettingsError, match="USER_SERIALIZER"):
-        load_user_serializer()

@@ -1,5 +1,5 @@
-"""Signatures: keys, key rings and a strict compact-JWS codec. Knows no Django.
+"""Signatures: keys, key rings and a strict codec for compact JWS. This package does not import Django.
 
-This package is the only home of the JOSE library, and the library never parses a stranger's bytes:
-it holds keys and computes signatures, while the envelope around them is ours and strict.
+Only this package uses the JOSE library. The library holds keys and computes signatures, but it never
+parses a token of a client. The strict parser of tokens is drf-tessera's own.
 """

@@ -1,8 +1,8 @@
-"""Which signature algorithms there are, and the keys that each takes.
+"""The signature algorithms, and the keys that each algorithm accepts.
 
-The only file that imports the JOSE library. ``none`` is not in the table, so no code path can
-select it. Ed448, secp256k1 and RSA below 2,048 bits are left out on purpose: nobody needs them
-here, and each is one more thing to get wrong.
+Only this file imports the JOSE library. No code path can select ``none``, because the table does not
+contain ``none``. Ed448, secp256k1 and RSA keys below 2,048 bits are left out on purpose, because
+nobody needs them here and each of them adds a risk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from joserfc.jws import JWSRegistry
 from drf_tessera.exceptions import KeyMaterialError
 
 MIN_SECRET_BYTES: Final[Mapping[str, int]] = MappingProxyType({"HS256": 32, "HS384": 48, "HS512": 64})
-"""RFC 7518, section 3.2: a key of the size of the hash output, or larger."""
+"""In bytes. A key must be at least as long as the hash output (RFC 7518, section 3.2)."""
 
 MIN_RSA_BITS: Final = 2048
 """RFC 7518, sections 3.3 and 3.5."""
@@ -48,7 +48,7 @@ ALGORITHMS: Final = frozenset(_KEY_TYPES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """A loaded key, reduced to what can be done with it.
+    """A loaded key: its operations and its public data.
 
     ``sign`` is ``None`` for a public key. ``public_jwk`` is ``None`` for a shared secret.
     """
@@ -63,7 +63,7 @@ def load_secret(alg: str, secret: bytes) -> Material:
     """Load a shared secret for HS256, HS384 or HS512.
 
     Raises:
-        KeyMaterialError: not an HMAC algorithm, or the secret is shorter than its hash.
+        KeyMaterialError: ``alg`` is not an HMAC algorithm, or the secret is shorter than the hash output.
     """
     if _key_type(alg) != "oct":
         raise KeyMaterialError(f"{alg} needs a private or public key, not a secret.")
@@ -74,7 +74,7 @@ def load_pem(alg: str, pem: bytes, password: bytes | None = None) -> Material:
     """Load a private or public key in PEM form.
 
     Raises:
-        KeyMaterialError: unreadable, of another kind than ``alg`` takes, or too small.
+        KeyMaterialError: the key is unreadable, too small, or of the wrong kind for ``alg``.
     """
     if _key_type(alg) == "oct":
         raise KeyMaterialError(f"{alg} needs a secret, not a PEM key.")
@@ -87,13 +87,14 @@ def load_jwk(alg: str, value: Mapping[str, Any]) -> Material:
     """Load a JWK (RFC 7517), private or public.
 
     Raises:
-        KeyMaterialError: unreadable, meant for something else than ``alg``, or too small.
+        KeyMaterialError: the key is unreadable, too small, or not meant for ``alg``.
     """
     _key_type(alg)
     found = dict(value)
     operations = found.get("key_ops")
     if isinstance(operations, list) and "sign" in operations:
-        del found["key_ops"]  # what signs verifies too, by its public half, and some write "sign" alone
+        # Some issuers write only "sign", but the public half of a signing key can also verify.
+        del found["key_ops"]
     return _import(alg, found)
 
 
@@ -102,7 +103,7 @@ def _key_type(alg: str) -> str:
         return _KEY_TYPES[alg]
     except (KeyError, TypeError):
         raise KeyMaterialError(
-            f"{alg!r} is not an algorithm; choose one of {', '.join(sorted(ALGORITHMS))}."
+            f"{alg!r} is not an algorithm. Choose one of {', '.join(sorted(ALGORITHMS))}."
         ) from None
 
 
@@ -110,12 +111,12 @@ def _import(alg: str, value: Any, password: bytes | None = None) -> Material:
     model = JWSRegistry.algorithms[alg]
     try:
         with warnings.catch_warnings():
-            # It warns of keys that are too small; we refuse them below.
+            # The library only warns about keys that are too small. _check_size refuses such keys.
             warnings.simplefilter("ignore", SecurityWarning)
             key = jwk.JWKRegistry.key_types[_KEY_TYPES[alg]].import_key(value, password=password)
             model.check_key(key)
     except Exception as error:  # noqa: BLE001 - the library and its backend raise a dozen unrelated types
-        # The message of the cause may quote the key, so only its kind is told, and no chain is kept.
+        # Report only the type of the cause, and drop the exception chain: its message may quote the key.
         raise KeyMaterialError(f"The key for {alg} cannot be read ({type(error).__name__}).") from None
     _check_size(alg, key)
     can_sign = bool(key.is_private)
@@ -130,9 +131,12 @@ def _import(alg: str, value: Any, password: bytes | None = None) -> Material:
 def _check_size(alg: str, key: Any) -> None:
     if isinstance(key, jwk.OctKey) and len(key.raw_value) < MIN_SECRET_BYTES[alg]:
         raise KeyMaterialError(
-            f"The secret for {alg} has {len(key.raw_value)} bytes; it needs at least {MIN_SECRET_BYTES[alg]}."
+            f"The secret for {alg} has {len(key.raw_value)} bytes, but {alg} needs at least "
+            f"{MIN_SECRET_BYTES[alg]}."
         )
     if isinstance(key, jwk.RSAKey) and key.public_key.key_size < MIN_RSA_BITS:
-        raise KeyMaterialError(f"The RSA key has {key.public_key.key_size} bits; {alg} needs {MIN_RSA_BITS}.")
+        raise KeyMaterialError(
+            f"The RSA key has {key.public_key.key_size} bits, but {alg} needs at least {MIN_RSA_BITS}."
+        )
     if isinstance(key, jwk.OKPKey) and key.curve_name != "Ed25519":
-        raise KeyMaterialError(f"{alg} takes an Ed25519 key here, not {key.curve_name}.")
+        raise KeyMaterialError(f"{alg} needs an Ed25519 key, not {key.curve_name}.")

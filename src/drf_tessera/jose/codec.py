@@ -1,7 +1,7 @@
-"""Compact JWS in and out (RFC 7515, section 7.1), with the claims of RFC 7519 checked strictly.
+"""Encode and decode compact JWS (RFC 7515, section 7.1), and check the claims of RFC 7519 strictly.
 
-The order is: size, shape, header, signature, claims. Nothing in the claims is looked at before the
-signature holds, and of a header only what our own keys could have written is believed.
+The order of the checks is: size, shape, header, signature, claims. No claim is read before the
+signature is verified. A header is accepted only if it names a key of the ring and the key's algorithm.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from drf_tessera.jose.encoding import (
 from drf_tessera.jose.keys import Key, KeyRing
 
 MAX_TOKEN_LENGTH: Final = 8192
-"""Characters. The usual limit of one header line in servers and proxies."""
+"""In characters. Servers and proxies usually limit one header line to this length."""
 
 MAX_HEADER_LENGTH: Final = 1024
 
 _LATEST_DATE: Final = 253_402_300_799
-"""The last second of the year 9999: the last that Python's ``datetime`` can tell."""
+"""The last second of the year 9999, the latest second that Python's ``datetime`` can represent."""
 
 
 class Codec:
-    """Signs and verifies the tokens of one type (``typ``) under one key ring."""
+    """Signs and verifies the tokens of one type (``typ``) with one key ring."""
 
     __slots__ = ("_header", "_known_headers", "_ring", "_typ")
 
@@ -52,16 +52,18 @@ class Codec:
         self._header = _write_header(ring.signing, typ)
 
     def encode(self, claims: Mapping[str, Any]) -> str:
-        """Sign ``claims`` with the ring's signing key.
+        """Return a token with ``claims``, signed with the ring's signing key.
 
         Raises:
             TypeError, ValueError: a claim has no JSON form.
-            TokenTooLarge: the token would be longer than any verifier of ours accepts.
+            TokenTooLarge: the token would be longer than the limit of :meth:`decode`.
         """
         message = self._header + b"." + encode_base64url(encode_json(claims))
         token = message + b"." + encode_base64url(self._ring.signing.sign(message))
         if len(token) > MAX_TOKEN_LENGTH:
-            raise TokenTooLarge(f"The token would have {len(token)} characters, over {MAX_TOKEN_LENGTH}.")
+            raise TokenTooLarge(
+                f"The token would have {len(token)} characters, but the limit is {MAX_TOKEN_LENGTH}."
+            )
         return token.decode()
 
     def decode(
@@ -70,15 +72,15 @@ class Codec:
         """Verify ``token`` and return its claims.
 
         Args:
-            token: whatever a stranger sent.
-            now: the present, in seconds since the epoch.
+            token: any text that a client sent.
+            now: the current time, in seconds since the epoch.
             issuer: the only ``iss`` that is accepted.
-            audience: ``aud`` must name one of these.
-            skew: how many seconds ``iat`` and ``nbf`` may lie ahead of ``now``. ``exp`` is exact:
-                leeway there would only be a longer lifetime under another name.
+            audience: ``aud`` must contain one of these audiences.
+            skew: ``iat`` and ``nbf`` may be at most this many seconds after ``now``. ``exp`` has no skew,
+                because a skew of ``exp`` would only be a longer lifetime.
 
         Raises:
-            TokenError: in one of its kinds, and never anything else.
+            TokenError: the token is not accepted. The subclass states the reason. No other error is raised.
         """
         claims = self._open(token)
         _check_dates(claims, now, skew)
@@ -99,7 +101,8 @@ class Codec:
             if not dot or b"." in payload:
                 raise TokenMalformed
             key = self._known_headers.get(header) or self._read_header(header)
-            # Both segments are decoded before the signature is computed: malformed is malformed.
+            # Decode both segments before the signature check, so that a malformed token is always reported
+            # as malformed.
             raw_signature, raw_payload = decode_base64url(signature), decode_base64url(payload)
             if not key.verify(message, raw_signature):
                 raise TokenBadSignature
@@ -108,18 +111,18 @@ class Codec:
             raise TokenMalformed from None
 
     def _read_header(self, segment: bytes) -> Key:
-        """Find the key of a header that none of our keys writes in just these bytes.
+        """Return the key of a header whose bytes differ from every header that the ring's keys write.
 
-        Another service that holds one of our keys may order its header differently, so this is no
-        refusal yet. What it says of keys (``jwk``, ``jku``, ``x5u`` ...) is never looked at.
+        Such a header may still be valid, because another service that holds one of the keys may order the
+        header differently. Keys inside the header (``jwk``, ``jku``, ``x5u`` and others) are never read.
         """
         if len(segment) > MAX_HEADER_LENGTH:
             raise TokenTooLarge
         header = decode_json_object(decode_base64url(segment))
         if "crit" in header:
-            raise TokenUnsupported  # RFC 7515, section 4.1.11: we understand no extension
+            raise TokenUnsupported  # RFC 7515, section 4.1.11: this codec supports no extension
         typ, kid = header.get("typ"), header.get("kid")
-        # RFC 9068, section 2.1: the type, with or without "application/", in any case.
+        # RFC 9068, section 2.1: "application/" may precede the type, and letter case does not matter.
         if not isinstance(typ, str) or typ.lower().removeprefix("application/") != self._typ:
             raise TokenWrongType
         key = self._ring.find(kid) if isinstance(kid, str) else None
@@ -142,7 +145,7 @@ def _text(claims: Mapping[str, Any], name: str) -> str:
 
 
 def _date(claims: Mapping[str, Any], name: str) -> int | float:
-    """Read a NumericDate (RFC 7519, section 2); ``True`` is no number here, and 1e400 no date."""
+    """Return a NumericDate claim (RFC 7519, section 2). ``True`` is refused, and so is 1e400."""
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LATEST_DATE:
         raise TokenClaimInvalid(name)

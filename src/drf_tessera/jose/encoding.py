@@ -1,4 +1,4 @@
-"""Base64url and JSON, read strictly: one byte string has one text."""
+"""Strict base64url and JSON. Each byte string has exactly one accepted base64url text."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ _TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class EncodingError(TesseraError):
-    """These bytes are not base64url or JSON as we accept them; callers say what that means."""
+    """The bytes are not strict base64url or JSON. Callers translate this error into their own error."""
 
     code = "encoding_invalid"
     default_detail = "Not well-formed."
 
 
 def encode_base64url(raw: bytes) -> bytes:
-    """Encode without padding (RFC 7515, section 2)."""
+    """Return the base64url text of ``raw``, without padding (RFC 7515, section 2)."""
     return binascii.b2a_base64(raw, newline=False).translate(_TO_URLSAFE).rstrip(b"=")
 
 
 def decode_base64url(text: bytes) -> bytes:
-    """Decode the one canonical text of some bytes.
+    """Return the bytes of a canonical base64url text.
 
-    Padding, white space, the other alphabet and non-zero trailing bits are refused: all of them
-    would let two different texts mean the same token. Re-encoding the result and comparing is the
-    whole check, and it cannot miss a case.
+    Padding, white space, the standard alphabet and non-zero trailing bits are refused, because with any
+    of them two different texts could mean the same token. The check encodes the result again and
+    compares the texts, so the check cannot miss a case.
 
     Raises:
-        EncodingError: this is not the text that :func:`encode_base64url` writes.
+        EncodingError: ``text`` is not the text that :func:`encode_base64url` writes.
     """
     try:
         raw = binascii.a2b_base64(text.translate(_TO_STANDARD) + b"=" * (-len(text) % 4))
@@ -44,23 +44,23 @@ def decode_base64url(text: bytes) -> bytes:
 
 
 def encode_json(value: Any) -> bytes:
-    """Write compact JSON.
+    """Return ``value`` as compact JSON in UTF-8.
 
     Raises:
-        TypeError, ValueError: something in ``value`` has no JSON form (a date, NaN ...).
+        TypeError, ValueError: a part of ``value`` has no JSON form, for example a date or NaN.
     """
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def decode_json_object(raw: bytes) -> dict[str, Any]:
-    """Read one JSON object in UTF-8.
+    """Return the JSON object that ``raw`` encodes in UTF-8.
 
-    Refused: any other JSON value, a name that stands twice in an object (readers disagree which one
-    counts, which is how two services come to see two different users in one token), NaN and
-    Infinity, numbers of thousands of digits, nesting beyond the interpreter's stack.
+    An object with a repeated name is refused, because parsers disagree about which value counts, so two
+    services could read two different users from one token. Other JSON values, NaN, Infinity, numbers
+    with thousands of digits and too deep nesting are also refused.
 
     Raises:
-        EncodingError: for each of these, and for anything that is not JSON.
+        EncodingError: ``raw`` is not JSON, or is one of these cases.
     """
     try:
         value = _DECODER.decode(raw.decode())

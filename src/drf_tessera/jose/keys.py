@@ -1,7 +1,7 @@
-"""A key, and the ring of keys in force: which one signs, which ones verify.
+"""A key, and the ring of the keys in force: one key signs, and all keys verify.
 
-A key fixes its algorithm. Nothing that a token says can choose another one, which is the end of
-every "algorithm confusion" attack.
+A key fixes its algorithm. A token cannot choose another algorithm, so "algorithm confusion" attacks
+are not possible.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ MAX_KID_LENGTH = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One key with its algorithm and its name (``kid``). Its ``repr`` shows no material.
+    """One key with its algorithm and its name (``kid``). The ``repr`` does not show the secret.
 
-    Make one with :meth:`from_secret`, :meth:`from_pem` or :meth:`from_jwk`.
+    Create a key with :meth:`from_secret`, :meth:`from_pem` or :meth:`from_jwk`.
     """
 
     kid: str
@@ -35,46 +35,47 @@ class Key:
 
     @classmethod
     def from_secret(cls, secret: bytes, alg: str = "HS256", kid: str | None = None) -> Self:
-        """Make an HMAC key.
+        """Return an HMAC key.
 
-        Without a ``kid`` the key is named by an HMAC of a fixed label under the secret itself, cut
-        to 64 bits: it tells nothing that a signature under the same secret does not tell already.
+        The default ``kid`` is an HMAC of a fixed label under the secret, cut to 64 bits. This ``kid``
+        reveals no more about the secret than any signature under the secret reveals.
 
         Raises:
-            KeyMaterialError: too short (RFC 7518, section 3.2), or not an HMAC algorithm.
+            KeyMaterialError: the secret is too short (RFC 7518, section 3.2), or ``alg`` is not an HMAC
+                algorithm.
         """
         material = load_secret(alg, secret)
         return cls._make(alg, kid or _name_secret(secret), material)
 
     @classmethod
     def from_pem(cls, pem: bytes, alg: str, kid: str | None = None, password: bytes | None = None) -> Self:
-        """Make a key from PEM; a public key makes a key that only verifies.
+        """Return a key from PEM. A key from a public PEM can only verify.
 
-        Without a ``kid`` the key is named by its RFC 7638 thumbprint.
+        The default ``kid`` is the thumbprint of the key (RFC 7638).
 
         Raises:
-            KeyMaterialError: unreadable, or of another kind or size than ``alg`` takes.
+            KeyMaterialError: the PEM is unreadable, or its kind or size is wrong for ``alg``.
         """
         material = load_pem(alg, pem, password)
         return cls._make(alg, kid or material.thumbprint, material)
 
     @classmethod
     def from_jwk(cls, value: Mapping[str, Any], alg: str | None = None, kid: str | None = None) -> Self:
-        """Make a key from a JWK; its own ``alg`` and ``kid`` count unless given here.
+        """Return a key from a JWK. The arguments ``alg`` and ``kid`` take precedence over the JWK's own.
 
         Raises:
-            KeyMaterialError: unreadable, without an algorithm, or of the wrong kind or size.
+            KeyMaterialError: the JWK is unreadable, has no algorithm, or is of the wrong kind or size.
         """
         chosen = alg or value.get("alg")
         if not isinstance(chosen, str):
-            raise KeyMaterialError("The JWK has no 'alg', and none was given beside it.")
+            raise KeyMaterialError("The JWK has no 'alg', and no 'alg' was given in addition to the JWK.")
         material = load_jwk(chosen, value)
         return cls._make(chosen, kid or value.get("kid") or material.thumbprint, material)
 
     @classmethod
     def _make(cls, alg: str, kid: object, material: Material) -> Self:
         if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID_LENGTH:
-            raise KeyMaterialError(f"A kid must be a text of 1 to {MAX_KID_LENGTH} characters.")
+            raise KeyMaterialError(f"A kid must be a string of 1 to {MAX_KID_LENGTH} characters.")
         return cls(
             kid=kid,
             alg=alg,
@@ -89,25 +90,26 @@ class Key:
         """Sign ``message``.
 
         Raises:
-            KeyMaterialError: this is a public key.
+            KeyMaterialError: the key is a public key.
         """
         if self._sign is None:
             raise KeyMaterialError(f"The key {self.kid!r} can only verify.")
         return self._sign(message)
 
     def verify(self, message: bytes, signature: bytes) -> bool:
-        """Tell whether ``signature`` belongs to ``message`` under this key."""
+        """Return whether ``signature`` is a valid signature of ``message`` under this key."""
         return self._verify(message, signature)
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class KeyRing:
-    """The keys in force: oldest to newest, the newest that can sign does.
+    """The keys in force, from oldest to newest. The newest key that can sign is the signing key.
 
-    The rest verify what they signed before, so a new key at the end of the list logs nobody out.
+    The older keys still verify the tokens that they signed. Therefore a new key at the end of the list
+    logs nobody out.
 
     Raises:
-        KeyMaterialError: no key can sign, or two keys share a ``kid``.
+        KeyMaterialError: no key can sign, or two keys have the same ``kid``.
     """
 
     keys: tuple[Key, ...]
@@ -117,7 +119,7 @@ class KeyRing:
         ordered = tuple(keys)
         signers = [key for key in ordered if key.can_sign]
         if not signers:
-            raise KeyMaterialError("No key can sign: give at least one secret or private key.")
+            raise KeyMaterialError("No key can sign. Add at least one secret or private key.")
         kids = [key.kid for key in ordered]
         twice = sorted({kid for kid in kids if kids.count(kid) > 1})
         if twice:
@@ -126,11 +128,11 @@ class KeyRing:
         object.__setattr__(self, "signing", signers[-1])
 
     def find(self, kid: str) -> Key | None:
-        """Look a key up by its name."""
+        """Return the key with this ``kid``, or ``None``."""
         return next((key for key in self.keys if key.kid == kid), None)
 
     def public_jwks(self) -> dict[str, list[dict[str, Any]]]:
-        """Write the public keys as a JWK set (RFC 7517, section 5); shared secrets are left out."""
+        """Return the public keys as a JWK set (RFC 7517, section 5). Shared secrets are left out."""
         return {
             "keys": [
                 {**key.public_jwk, "kid": key.kid, "alg": key.alg, "use": "sig"}

@@ -13,9 +13,8 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from drf_tessera.conf import get_settings
-from drf_tessera.cookies import read_access_cookie
-from drf_tessera.csrf import check_site
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable, TokenMalformed
+from drf_tessera.http import check_bearer_token, check_site, read_access_cookie, read_bearer_token
 from drf_tessera.rest.errors import (
     LateRefusal,
     remember_failure,
@@ -24,8 +23,7 @@ from drf_tessera.rest.errors import (
     write_challenge,
 )
 from drf_tessera.tokens import AccessToken, recall_access_token, verify_access_token
-from drf_tessera.transports import check_bearer_token, read_bearer_token
-from drf_tessera.users import Refuse, find_user, load_user
+from drf_tessera.users import Refuse, lazy_user, load_user
 
 _COOKIE_MARK: Final = "\n"
 """Before a cookie's token in the memory of verified ones: no header can hold it, so none is taken for one."""
@@ -63,7 +61,7 @@ class JWTAuthentication(BaseAuthentication):
 
     def find_user(self, request: HttpRequest, token: AccessToken) -> AbstractBaseUser:
         """Give the user of a verified token."""
-        return find_user(token, refuse=_LateRefuser(request))
+        return lazy_user(token, refuse=_LateRefuser(request))
 
     def refuse(self, error: Refusal) -> None:
         """Answer a bad token. Subclasses may let the request go on as anonymous by returning."""

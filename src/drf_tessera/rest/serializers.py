@@ -6,13 +6,11 @@ from typing import Any, Final
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.utils.module_loading import import_string
 from rest_framework import serializers
 
-from drf_tessera.conf import COOKIE, HEADER, get_settings
-from drf_tessera.exceptions import SettingsError
+from drf_tessera.conf import MAX_REFRESH_LENGTH
+from drf_tessera.http import TRANSPORTS, offers_ambient
 from drf_tessera.models import Session
-from drf_tessera.tokens import MAX_REFRESH_LENGTH
 
 MAX_NAME_LENGTH: Final = 320
 """Characters: the longest e-mail address there is (RFC 3696, erratum 1690)."""
@@ -40,7 +38,7 @@ class LoginSerializer(serializers.Serializer[Any]):
         style={"input_type": "password"},
     )
     device = serializers.CharField(max_length=64, required=False, allow_blank=True)
-    transport = serializers.ChoiceField((HEADER, COOKIE), required=False)
+    transport = serializers.ChoiceField(tuple(TRANSPORTS), required=False)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Add a field for each way to name the account."""
@@ -74,7 +72,7 @@ class RefreshSerializer(serializers.Serializer[Any]):
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Ask for the field only where there is no other way for it to come."""
         fields = super().get_fields()
-        if COOKIE in get_settings().transports:
+        if offers_ambient():
             fields["refresh"].required, fields["refresh"].allow_null = False, True
         return fields
 
@@ -98,7 +96,7 @@ class VerifySerializer(serializers.Serializer[Any]):
 
 
 class UserSerializer(serializers.Serializer[AbstractBaseUser]):
-    """The ``user`` of a login's answer; ``USER_SERIALIZER`` names another one.
+    """The ``user`` of a login's answer; a view's ``user_serializer_class`` may be another one.
 
     Works with any user model: what a model has not is an empty text.
     """
@@ -112,22 +110,6 @@ class UserSerializer(serializers.Serializer[AbstractBaseUser]):
             "name": full_name() if callable(full_name) else "",
             "email": getattr(instance, instance.get_email_field_name(), ""),
         }
-
-
-def load_user_serializer() -> type[serializers.BaseSerializer[AbstractBaseUser]]:
-    """Import the project's ``USER_SERIALIZER``.
-
-    Raises:
-        SettingsError: no such thing, or no serializer; ``manage.py check`` says so too.
-    """
-    path = get_settings().user_serializer
-    try:
-        found = import_string(path)
-    except ImportError as error:
-        raise SettingsError(f"TESSERA['USER_SERIALIZER'] cannot be imported: {error}") from None
-    if not isinstance(found, type) or not issubclass(found, serializers.BaseSerializer):
-        raise SettingsError(f"TESSERA['USER_SERIALIZER'] is no serializer class: {path}")
-    return found
 
 
 class SessionSerializer(serializers.ModelSerializer[Session]):

@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from drf_tessera.backends import fold_name
 from drf_tessera.conf import get_settings
-from drf_tessera.transports import name_network, read_address
+from drf_tessera.http import name_network, read_address
 
 
 def proxies_are_counted() -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -16,13 +15,12 @@ from rest_framework import status
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from drf_tessera import sessions
-from drf_tessera.conf import COOKIE, HEADER, get_settings
-from drf_tessera.cookies import delete_cookies, delete_stray_cookies
-from drf_tessera.csrf import check_site
+from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import (
     CookieAmbiguous,
     RefreshMissing,
@@ -32,6 +30,19 @@ from drf_tessera.exceptions import (
     TokenMissing,
     TransportMismatch,
 )
+from drf_tessera.http import (
+    TRANSPORTS,
+    admit_login,
+    choose_transport,
+    clear_ended,
+    delete_stray_cookies,
+    deliver_grant,
+    describe_client,
+    find_cookie_path,
+    find_refresh_token,
+    has_bearer_token,
+    offers_ambient,
+)
 from drf_tessera.login import log_in
 from drf_tessera.rest.authentication import StrictJWTAuthentication
 from drf_tessera.rest.errors import PayloadTooLarge, add_code, remember_failure, write_challenge
@@ -40,21 +51,12 @@ from drf_tessera.rest.serializers import (
     RefreshSerializer,
     RevokeSerializer,
     SessionSerializer,
+    UserSerializer,
     VerifySerializer,
     account_fields,
-    load_user_serializer,
 )
 from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle, count_proxies
-from drf_tessera.routes import find_directory
-from drf_tessera.tokens import AccessToken, Login, read_refresh_token, verify_access_token
-from drf_tessera.transports import (
-    choose_transport,
-    describe_client,
-    has_bearer_token,
-    peek_cookie_login,
-    read_refresh_cookie,
-    set_cookies,
-)
+from drf_tessera.tokens import AccessToken, read_refresh_token, verify_access_token
 from drf_tessera.users import load_user
 
 MAX_BODY_BYTES: Final = 65_536
@@ -84,6 +86,10 @@ class TokenView(APIView):
     authentication_classes: _Classes = ()
     permission_classes: _Classes = (AllowAny,)
     throttle_classes: _Classes = ()
+    reads_refresh_cookie = False
+    """Whether a browser has to send the refresh cookie to this view. The cookie's path follows from this."""
+    user_serializer_class: type[BaseSerializer[AbstractBaseUser]] = UserSerializer
+    """Shows the ``user`` of a response. Subclass the view to choose another serializer."""
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
@@ -122,9 +128,20 @@ class TokenView(APIView):
             delete_stray_cookies(self.request._request, answer, find_cookie_path())
         return answer
 
+    def show_user(self, user: AbstractBaseUser) -> Any:
+        """Return the ``user`` of a response, by the serializer of this view."""
+        return self.user_serializer_class(user, context={"request": self.request, "view": self}).data
+
     def get_authenticate_header(self, request: Request) -> str:
         """Write the challenge that makes a refusal here a 401."""
         return write_challenge(request)
+
+
+@sensitive_variables()
+def _respond(request: Request, grant: sessions.Grant, **more: object) -> Response:
+    response = Response()
+    response.data = {**deliver_grant(request._request, response, grant), **more}
+    return response
 
 
 @sensitive_variables()
@@ -141,45 +158,6 @@ def _read_length(request: Request) -> int:
         raise drf.ParseError("The Content-Length header is no number.") from None
 
 
-@sensitive_variables()
-def _write_grant(grant: sessions.Grant) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "access": grant.access,
-        "refresh": grant.refresh,
-        "token_type": get_settings().header_prefix,
-        "expires_in": grant.expires_in,
-        "refresh_expires_in": grant.refresh_expires_in,
-        "session": str(grant.session_id),
-    }
-    if grant.refresh is None:
-        del body["refresh"]  # "keep the one that you have"
-    return body
-
-
-@sensitive_variables()
-def _answer(request: HttpRequest, grant: sessions.Grant, transport: str, **more: object) -> Response:
-    """Write the tokens into the body or, of a session by cookie, where no script can read them."""
-    body = _write_grant(grant)
-    if transport == COOKIE:
-        body.pop("refresh", None)
-        if get_settings().access_cookie:
-            del body["access"], body["token_type"]
-    response = Response({**body, **more})
-    if transport == COOKIE:
-        set_cookies(request, response, grant, path=find_cookie_path())
-    return response
-
-
-def find_cookie_path() -> str:
-    """Give the path of the refresh cookie: ``COOKIE_PATH``, or where the views stand that read it."""
-    return get_settings().cookie_path or find_directory(reads_refresh_cookie) or "/"
-
-
-def reads_refresh_cookie(view: type[Any]) -> bool:
-    """Tell whether a browser has to send the refresh cookie to this view."""
-    return issubclass(view, RefreshView | RevokeView)
-
-
 class LoginView(TokenView):
     """Exchange a user name or an e-mail and a password for an access and a refresh token.
 
@@ -192,7 +170,7 @@ class LoginView(TokenView):
 
     @property
     def account_fields(self) -> tuple[str, ...]:
-        """Give the names that the throttle looks for in the body."""
+        """The fields in which the throttle looks for the account."""
         return account_fields()
 
     @sensitive_variables()
@@ -200,49 +178,46 @@ class LoginView(TokenView):
         """Log in."""
         credentials = _read_body(self.serializer_class, request)
         transport = choose_transport(credentials.pop("transport", None))
-        if transport == COOKIE:
-            check_site(request._request)
+        admit_login(request._request, transport)
         client = describe_client(
             request._request, proxies=count_proxies(), label=credentials.pop("device", "")
         )
         user, grant = log_in(request._request, client=client, transport=transport, **credentials)
-        shown = load_user_serializer()(user, context={"request": request, "view": self})
-        return _answer(request._request, grant, transport, user=shown.data)
+        return _respond(request, grant, user=self.show_user(user))
 
 
 class RefreshView(TokenView):
     """Exchange a refresh token for a new access token and, as a rule, a new refresh token.
 
-    An answer without ``refresh`` means: keep the one that you have. A refresh token in the body goes
-    before one in the cookie, and each comes only the way that it was given out. ``with_user`` costs one
-    query, and adds ``user``.
+    A response without ``refresh`` means that the client keeps the refresh token that it has. A refresh token
+    in the body takes precedence over one in the cookie, and each is accepted only by the transport that it
+    was issued for. ``with_user`` adds ``user``, and costs one query.
     """
 
     serializer_class = RefreshSerializer
+    reads_refresh_cookie = True
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Refresh."""
         body = _read_body(self.serializer_class, request)
-        text, transport = body.get("refresh"), HEADER
-        if text is None:
-            text, transport = read_refresh_cookie(request._request, find_cookie_path()), COOKIE
-        if text is None:
+        found = find_refresh_token(request._request, body)
+        if found is None:
             raise RefreshMissing
+        transport, refresh_token = found
         if transport not in get_settings().transports:
             raise TransportMismatch
-        more = self._show_user(request, text) if body.get("with_user") else {}
-        grant = sessions.refresh(text, transport=transport)
-        return _answer(request._request, grant, transport, **more)
+        more = self._load_user(refresh_token) if body.get("with_user") else {}
+        return _respond(request, sessions.refresh(refresh_token, transport=transport), **more)
 
     @sensitive_variables()
-    def _show_user(self, request: Request, text: str) -> dict[str, Any]:
-        """Write the user before the token is spent, so that a serializer which fails has cost nothing."""
+    def _load_user(self, refresh_token: str) -> dict[str, Any]:
+        """Return the user before the token is spent, so that a serializer that fails has cost nothing."""
         try:
-            user = load_user(read_refresh_token(text).login)
+            user = load_user(read_refresh_token(refresh_token).facts)
         except Refusal:
-            return {}  # the refresh refuses too, by its own rule and for its own reason
-        return {"user": load_user_serializer()(user, context={"request": request, "view": self}).data}
+            return {}  # the refresh refuses too, for its own reason
+        return {"user": self.show_user(user)}
 
 
 class VerifyView(TokenView):
@@ -268,60 +243,49 @@ class RevokeView(TokenView):
     """
 
     serializer_class = RevokeSerializer
+    reads_refresh_cookie = True
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         """Log out."""
         body = _read_body(self.serializer_class, request)
-        only = body.get("session")
-        if body.get("refresh") is not None:
-            revoked = sessions.revoke_by_refresh_token(body["refresh"], transport=HEADER, only=only)
-            return Response({"revoked": revoked})
-        if not has_bearer_token(request._request):
-            cookie = read_refresh_cookie(request._request, find_cookie_path())
-            if cookie is not None:
-                return self._end_by_cookie(request._request, cookie, only)
+        only: UUID | None = body.get("session")
+        found = find_refresh_token(request._request, body, ambient=not has_bearer_token(request._request))
+        if found is None:
+            return self._end_by_access_token(request, only)
+        transport, refresh_token = found
+        if TRANSPORTS[transport].ambient:
+            return self._end_by_ambient(request._request, transport, refresh_token, only)
+        revoked = sessions.revoke_by_refresh_token(refresh_token, transport=transport, only=only)
+        return Response({"revoked": revoked})
+
+    @sensitive_variables()
+    def _end_by_ambient(
+        self, request: HttpRequest, transport: str, refresh_token: str, only: UUID | None
+    ) -> Response:
+        """End the session of a token that the browser sent by itself, and remove that token from it."""
+        try:
+            if only not in (None, read_refresh_token(refresh_token).facts.session_id):
+                return Response({"revoked": False})  # the token stays, because it belongs to a later login
+            revoked = sessions.revoke_by_refresh_token(refresh_token, transport=transport)
+        except Refusal:
+            revoked = False  # the token has no session to end, but the browser must not keep it
+        response = Response({"revoked": revoked})
+        TRANSPORTS[transport].clear(request, response, None)
+        return response
+
+    def _end_by_access_token(self, request: Request, only: UUID | None) -> Response:
         found = StrictJWTAuthentication().authenticate(request)
         if found is None:
-            return self._answer_nobody()
+            if offers_ambient():
+                return Response({"revoked": False})  # a browser without a cookie: nobody is logged in
+            raise TokenMissing
         session_id = found[1].session_id
         if only not in (None, session_id):
             return Response({"revoked": False})
         response = Response({"revoked": sessions.revoke(session_id)})
-        _clear_up(request._request, response, lambda login: login.session_id == session_id)
+        clear_ended(request._request, response, lambda facts: facts.session_id == session_id)
         return response
-
-    @sensitive_variables()
-    def _end_by_cookie(self, request: HttpRequest, text: str, only: UUID | None) -> Response:
-        login = peek_cookie_login(request, find_cookie_path())
-        if only is not None and login is not None and login.session_id != only:
-            return Response({"revoked": False})  # and the cookie stays: it is of a login that came between
-        try:
-            revoked = sessions.revoke_by_refresh_token(text, transport=COOKIE, only=only)
-        except Refusal:
-            revoked = False  # no token of ours, so there is nothing to end; but the cookie has to go
-        response = Response({"revoked": revoked})
-        delete_cookies(request, response, find_cookie_path())
-        return response
-
-    def _answer_nobody(self) -> Response:
-        """Tell a browser without a cookie that nobody is logged in; a client that forgot its token, so."""
-        if COOKIE in get_settings().transports:
-            return Response({"revoked": False})
-        raise TokenMissing
-
-
-def _clear_up(request: HttpRequest, response: Response, ended: Callable[[Login], bool]) -> None:
-    """Delete the cookies of a session that this request has ended.
-
-    It may have come with the cookies of another one, which are left alone: a page can have a session
-    by header and one by cookie.
-    """
-    path = find_cookie_path()
-    login = peek_cookie_login(request, path)
-    by_cookie = get_settings().access_cookie and not has_bearer_token(request)
-    if by_cookie or (login is not None and ended(login)):
-        delete_cookies(request, response, path)
 
 
 class SessionView(TokenView):
@@ -357,7 +321,7 @@ class SessionListView(SessionView):
         """Log out everywhere, here too."""
         response = Response({"revoked": sessions.revoke_all(self.owner)})
         sub = str(self.owner.pk)
-        _clear_up(request._request, response, lambda login: login.sub == sub)
+        clear_ended(request._request, response, lambda facts: facts.sub == sub)
         return response
 
 
@@ -382,5 +346,5 @@ class SessionDetailView(SessionView):
             raise SessionNotFound
         response = Response(status=status.HTTP_204_NO_CONTENT)
         if named == self.current:
-            _clear_up(request._request, response, lambda login: login.session_id == named)
+            clear_ended(request._request, response, lambda facts: facts.session_id == named)
         return response

@@ -14,7 +14,7 @@ from tests.conftest import PASSWORD, bearer
 pytest.importorskip("dj_rest_auth", reason="tests/compat/test_applications_run.py runs this elsewhere")
 
 from drf_tessera.models import Session  # after the line above, which may skip it all
-from drf_tessera.revocation import forget_feed
+from drf_tessera.revocation.feed import get_feed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LOGIN = {"username": "anna", "password": PASSWORD}
@@ -45,7 +45,7 @@ def test_dj_rest_auth_with_cookies(api: APIClient, anna: AbstractBaseUser) -> No
     assert Session.objects.count() == 1
     token = api.cookies["access"].value
     assert api.post("/dj/logout/", {}).status_code == 200
-    forget_feed()
+    get_feed.forget()
     assert api.get("/dj/user/", **bearer(token)).status_code == 401
     assert APIClient().post("/dj/token/refresh/", {"refresh": first}).status_code == 401
 
@@ -72,7 +72,7 @@ def test_dj_rest_auths_change_of_password_ends_every_session(api: APIClient, ann
     api.post("/dj/login/", LOGIN)
     words = {"new_password1": "another horse", "new_password2": "another horse"}
     assert api.post("/dj/password/change/", words).status_code == 200
-    forget_feed()
+    get_feed.forget()
     assert api.get("/dj/user/").status_code == 401
 
 
@@ -89,7 +89,7 @@ def test_djoser(api: APIClient, anna: AbstractBaseUser) -> None:
     again = api.post("/djoser/jwt/refresh/", {"refresh": pair["refresh"]}).json()
     assert api.get("/djoser/me/", **bearer(again["access"])).status_code == 200
     assert api.post("/token/blacklist/", {"refresh": again["refresh"]}).status_code == 200
-    forget_feed()
+    get_feed.forget()
     assert api.get("/djoser/me/", **bearer(again["access"])).status_code == 401
     assert api.post("/djoser/jwt/refresh/", {"refresh": again["refresh"]}).status_code == 401
 

@@ -1,4 +1,4 @@
-"""For projects that have ``rest_framework_jwt`` in ``INSTALLED_APPS``."""
+"""The app for projects that have ``rest_framework_jwt`` in ``INSTALLED_APPS``."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ class JWTConfig(AppConfig):
     """An app without models."""
 
     name = "rest_framework_jwt"
-    verbose_name = "djangorestframework-jwt's names"
+    verbose_name = "Names of djangorestframework-jwt"

@@ -1,4 +1,4 @@
-"""The authentication class of djangorestframework-jwt."""
+"""The authentication classes of djangorestframework-jwt."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
 
-from drf_tessera.csrf import check_site
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable
+from drf_tessera.http import check_site
+from drf_tessera.legacy import refuse_names
 from drf_tessera.rest.errors import to_api_exception, to_late_refusal
-from drf_tessera.users import find_user, find_user_by_name
-from drf_tessera.verdicts import refuse_names
+from drf_tessera.users import find_user_by_name, lazy_user
 from rest_framework_jwt.settings import api_settings
 from rest_framework_jwt.utils import OwnClaims, decode_token, explain, is_owner
 
 if apps.ready and not apps.is_installed("drf_tessera"):
     raise ImproperlyConfigured(
-        'rest_framework_jwt is here drf-tessera. Add "drf_tessera" to INSTALLED_APPS and run manage.py '
-        "migrate: it has a table of sessions."
+        'This rest_framework_jwt needs drf-tessera. Add "drf_tessera" to INSTALLED_APPS and run manage.py '
+        "migrate, because drf-tessera needs a table of sessions."
     )
 
 
 class BaseJSONWebTokenAuthentication(BaseAuthentication):
-    """Authenticate by a token; where it stands in the request say subclasses."""
+    """Authenticate by a token. Subclasses define the place of the token in the request."""
 
     def get_jwt_value(self, request: Request) -> bytes | str | None:
-        """Give the token of the request, or ``None``."""
+        """Return the token of the request, or ``None``."""
         raise NotImplementedError
 
     @sensitive_variables()
     def authenticate(self, request: Request) -> tuple[Any, bytes | str] | None:
-        """Give the user and the token as it came, or ``None`` if the request has none for us."""
+        """Return the user and the unchanged token, or ``None`` if the request has no token for this class."""
         value = self.get_jwt_value(request)
         if value is None:
             return None
@@ -51,14 +51,14 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
         return self.authenticate_credentials(payload), value
 
     def authenticate_credentials(self, payload: dict[str, Any]) -> AbstractBaseUser:
-        """Give the active user of a verified payload: without a query, if it is drf-tessera's.
+        """Return the active user of a verified payload. A payload of drf-tessera needs no query.
 
         Raises:
-            AuthenticationFailed: there is none.
+            AuthenticationFailed: there is no such user, or the user is not active.
         """
         if isinstance(payload, OwnClaims):
             try:
-                return find_user(payload.token, refuse=to_late_refusal)
+                return lazy_user(payload.token, refuse=to_late_refusal)
             except (Refusal, TemporarilyUnavailable) as error:
                 raise to_api_exception(error) from None
         username = api_settings.JWT_PAYLOAD_GET_USERNAME_HANDLER(payload)
@@ -73,16 +73,16 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
 
 
 class JSONWebTokenAuthentication(BaseJSONWebTokenAuthentication):
-    """Authenticate by ``Authorization: JWT <token>``, or the cookie ``JWT_AUTH_COOKIE`` where there is none.
+    """Authenticate by ``Authorization: JWT <token>``; without this header by the cookie ``JWT_AUTH_COOKIE``.
 
-    A cookie travels with what other sites make a browser send, so a request by cookie that changes
-    something has to come from the site itself.
+    A browser also sends the cookie with requests that other sites start. Therefore a request with the
+    cookie must come from the site itself if the request changes something.
     """
 
     www_authenticate_realm = "api"
 
     def get_jwt_value(self, request: Request) -> bytes | str | None:
-        """Give the token of the header or the cookie."""
+        """Return the token of the header or the cookie."""
         parts = get_authorization_header(request).split()
         if not parts:
             return self._read_cookie(request)
@@ -106,7 +106,7 @@ class JSONWebTokenAuthentication(BaseJSONWebTokenAuthentication):
         return value
 
     def authenticate_header(self, request: Request) -> str:
-        """Write the challenge of a 401."""
+        """Return the challenge of a 401."""
         return f'{api_settings.JWT_AUTH_HEADER_PREFIX} realm="{self.www_authenticate_realm}"'
 
 

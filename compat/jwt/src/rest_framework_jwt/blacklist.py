@@ -1,8 +1,8 @@
-"""Not here, and why: each name says what to take instead."""
+"""Names that do not exist here. The error of each name explains why, and names the replacement."""
 
 from typing import TYPE_CHECKING
 
-from drf_tessera.verdicts import refuse_names
+from drf_tessera.legacy import refuse_names
 
 if not TYPE_CHECKING:
     __getattr__ = refuse_names(__name__)

@@ -1,4 +1,4 @@
-"""What ``manage.py check`` says of a project that has moved here from djangorestframework-jwt."""
+"""System checks for a project that moves from djangorestframework-jwt to drf-tessera."""
 
 from __future__ import annotations
 
@@ -8,56 +8,64 @@ from typing import Any, Final
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Caution
 
-from drf_tessera import former
-from drf_tessera.contrib.pyjwt import load_key
+from drf_tessera import legacy
+from drf_tessera.legacy.pyjwt import load_key
 from rest_framework_jwt.settings import IMPORT_STRINGS, api_settings
 
 PREFIX: Final = "tessera_jwt"
 ORIGINALS: Final = ("djangorestframework-jwt", "drf-jwt")
-"""Both own the import name."""
+"""Both distributions own the import name ``rest_framework_jwt``."""
 
 _REFUSED: Final = {
-    "JWT_VERIFY": "tokens that nobody signed are never let in",
-    "JWT_VERIFY_EXPIRATION": "a token that never expires is a password that never changes",
+    "JWT_VERIFY": "a token without a valid signature is never accepted",
+    "JWT_VERIFY_EXPIRATION": "a token that never expires is like a password that never changes",
 }
 
 
 def check_distribution(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report E001: the original is installed beside us."""
-    return former.find_originals(PREFIX, "drf-tessera-jwt", "rest_framework_jwt", ORIGINALS)
+    """Report E001: the original package is also installed."""
+    return legacy.find_originals(PREFIX, "drf-tessera-jwt", "rest_framework_jwt", ORIGINALS)
 
 
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report E002 (unknown), E003 (refused), W001 (without effect on new tokens) and W002."""
+    """Report the problems of ``JWT_AUTH``.
+
+    These are E002 (a misspelt key), E003 (a refused value), W001 (a key without effect on new tokens),
+    W002 (an encode handler of the project) and W005 (an unknown key).
+    """
     raw = api_settings.user_settings
-    found = former.find_unknown(PREFIX, api_settings) + former.find_unloadable(
+    found = legacy.find_unknown(PREFIX, api_settings) + legacy.find_unloadable(
         PREFIX, api_settings, IMPORT_STRINGS
     )
     for key, reason in _REFUSED.items():
         if not raw.get(key, True):
-            text = f"JWT_AUTH[{key!r}] is switched off: {reason}. It counts as on."
+            text = f"JWT_AUTH[{key!r}] is off, but it counts as on: {reason}."
             found.append(
-                Error(text, hint="Leave it out; JWT_EXPIRATION_DELTA may be long.", id="tessera_jwt.E003")
+                Error(
+                    text,
+                    hint="Remove the key. JWT_EXPIRATION_DELTA may be as long as you need.",
+                    id="tessera_jwt.E003",
+                )
             )
     algorithm = str(raw.get("JWT_ALGORITHM", "HS256"))
     if not algorithm.startswith("HS") and not (raw.get("JWT_PRIVATE_KEY") and raw.get("JWT_PUBLIC_KEY")):
         text = f"JWT_AUTH['JWT_ALGORITHM'] is {algorithm!r} without JWT_PRIVATE_KEY and JWT_PUBLIC_KEY."
-        found.append(Error(text, hint="Give both.", id="tessera_jwt.E003"))
-    found += former.find_bad_key(
+        found.append(Error(text, hint="Set both keys.", id="tessera_jwt.E003"))
+    found += legacy.find_bad_key(
         PREFIX,
         api_settings,
         "JWT_PUBLIC_KEY",
         partial(load_key, algorithm),
     )
     if raw.get("JWT_GET_USER_SECRET_KEY"):
-        text = "JWT_AUTH['JWT_GET_USER_SECRET_KEY'] counts for tokens issued before the move alone."
-        hint = "New tokens end with their session: drf_tessera.sessions.revoke_all(user) logs a user out."
+        text = "JWT_AUTH['JWT_GET_USER_SECRET_KEY'] applies only to tokens issued before the move."
+        hint = "New tokens end with their session. To log a user out: drf_tessera.sessions.revoke_all(user)."
         found.append(Caution(text, hint=hint, id="tessera_jwt.W001"))
     if not api_settings.uses_default("JWT_ENCODE_HANDLER"):
-        text = "JWT_AUTH['JWT_ENCODE_HANDLER'] is the project's own."
+        text = "JWT_AUTH['JWT_ENCODE_HANDLER'] is a function of your project."
         hint = (
-            "Unless it calls jwt_encode_handler, its tokens belong to no session: no logout and no new "
-            "password ends them."
+            "The function should call jwt_encode_handler. Otherwise its tokens belong to no session, so "
+            "neither a logout nor a new password ends them."
         )
         found.append(Caution(text, hint=hint, id="tessera_jwt.W002"))
     return found

@@ -1,4 +1,4 @@
-"""The shapes of djangorestframework-jwt. Each calls one flow of drf-tessera."""
+"""The serializers of djangorestframework-jwt. Each serializer calls one flow of drf-tessera."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 
 from drf_tessera import sessions
-from drf_tessera.adoption import Predecessor, adopt, is_foreign, name_token
+from drf_tessera.database import LATEST, to_timestamp
 from drf_tessera.exceptions import LoginFailed, Refusal, SessionEnded, TokenError, UserInactive
-from drf_tessera.former import count_seconds
+from drf_tessera.http import describe_client
+from drf_tessera.legacy import count_seconds, refuse_names
 from drf_tessera.login import prove
 from drf_tessera.rest.throttling import count_proxies
-from drf_tessera.tokens import LATEST, Login, read_refresh_token, to_timestamp
-from drf_tessera.transports import describe_client
+from drf_tessera.sessions import LegacyToken, adopt, is_foreign, name_token
+from drf_tessera.tokens import SessionFacts, read_refresh_token
 from drf_tessera.users import load_user
-from drf_tessera.verdicts import refuse_names
 from rest_framework_jwt.authentication import JSONWebTokenAuthentication
 from rest_framework_jwt.settings import api_settings
 from rest_framework_jwt.utils import OwnClaims, decode_token, encoding_for, explain, verify_own
@@ -33,12 +33,12 @@ NO_LOGIN: Final = "Unable to log in with provided credentials."
 class _Serializer(serializers.Serializer[Any]):
     @property
     def object(self) -> Any:
-        """What was validated."""
+        """The validated data."""
         return self.validated_data
 
 
 class JSONWebTokenSerializer(_Serializer):
-    """Credentials in, a token and its user out."""
+    """Reads credentials, and returns a token and its user."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -48,7 +48,7 @@ class JSONWebTokenSerializer(_Serializer):
 
     @property
     def username_field(self) -> str:
-        """The name of the user model's field."""
+        """The user name field of the user model."""
         return get_user_model().USERNAME_FIELD
 
     @sensitive_variables()
@@ -61,7 +61,8 @@ class JSONWebTokenSerializer(_Serializer):
             if not user.is_active:
                 raise UserInactive
             payload = api_settings.JWT_PAYLOAD_HANDLER(user)
-            # For this very user, whose password was checked: by its name it could be another's by now.
+            # Encode for this user object, because its password was checked. Another user may have
+            # received the user name since then.
             with encoding_for(user, client=client):
                 return str(api_settings.JWT_ENCODE_HANDLER(payload))
 
@@ -74,7 +75,7 @@ class JSONWebTokenSerializer(_Serializer):
 
 
 class VerificationBaseSerializer(_Serializer):
-    """A token in."""
+    """Reads a token."""
 
     token = serializers.CharField()
 
@@ -83,7 +84,7 @@ class VerificationBaseSerializer(_Serializer):
 
     @sensitive_variables()
     def _check_payload(self, token: str) -> dict[str, Any]:
-        """Verify a token and give its claims."""
+        """Verify a token and return its claims."""
         try:
             return decode_token(token)
         except jwt.InvalidTokenError as error:
@@ -92,7 +93,7 @@ class VerificationBaseSerializer(_Serializer):
             self._refuse(error.detail, error.code)
 
     def _check_user(self, payload: dict[str, Any]) -> AbstractBaseUser:
-        """Give the user of a verified payload, loaded."""
+        """Return the user of a verified payload, loaded from the database."""
         try:
             if isinstance(payload, OwnClaims):
                 return load_user(payload.token)
@@ -105,20 +106,23 @@ class VerificationBaseSerializer(_Serializer):
 
 
 class VerifyJSONWebTokenSerializer(VerificationBaseSerializer):
-    """A token in; the same out if it is valid."""
+    """Reads a token, and returns the same token if it is valid."""
 
     @sensitive_variables()
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Verify."""
+        """Verify the token."""
         return {"token": attrs["token"], "user": self._check_user(self._check_payload(attrs["token"]))}
 
 
 class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
-    """A token that has not expired in, a new one out, until ``JWT_REFRESH_EXPIRATION_DELTA`` is over."""
+    """Reads a token that has not expired, and returns a new token.
+
+    The limit is ``JWT_REFRESH_EXPIRATION_DELTA`` after the login.
+    """
 
     @sensitive_variables()
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refresh."""
+        """Refresh the token."""
         payload = self._check_payload(attrs["token"])
         user, began = self._check_user(payload), payload.get("orig_iat")
         dated = isinstance(began, int | float) and not isinstance(began, bool) and 0 < began < LATEST
@@ -135,25 +139,25 @@ class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
             return {"token": api_settings.JWT_ENCODE_HANDLER(fresh), "user": user}
 
     @sensitive_variables()
-    def _find_session(self, user: AbstractBaseUser, payload: dict[str, Any], raw: str) -> Login:
-        """Give the login of a token's session; a token of djangorestframework-jwt begins one."""
+    def _find_session(self, user: AbstractBaseUser, payload: dict[str, Any], raw: str) -> SessionFacts:
+        """Return the login of the token's session. A token of djangorestframework-jwt starts a session."""
         try:
             own = None if is_foreign(raw) else verify_own(raw)
         except TokenError:
-            own = None  # of a kind that the project's handler alone knows
+            own = None  # only the project's handler can read a token of this kind
         if own is None:
             refresh_token = adopt(_describe(payload, raw), user)
             sessions.refresh(refresh_token)
-            return read_refresh_token(refresh_token).login
+            return read_refresh_token(refresh_token).facts
         session = sessions.live_sessions(user.pk).filter(pk=own.session_id).first()
         if session is None:
             raise SessionEnded
-        return replace(own.login, expires_at=int(to_timestamp(session.expires_at)))
+        return replace(own.facts, expires_at=int(to_timestamp(session.expires_at)))
 
 
 @sensitive_variables()
-def _describe(payload: dict[str, Any], raw: str) -> Predecessor:
-    return Predecessor(
+def _describe(payload: dict[str, Any], raw: str) -> LegacyToken:
+    return LegacyToken(
         package="djangorestframework-jwt",
         jti=name_token(raw),
         issued_at=int(payload["orig_iat"]),

@@ -1,4 +1,4 @@
-"""``JWT_AUTH``, read live, and what of it becomes a setting of drf-tessera."""
+"""``JWT_AUTH``, read live, and its translation into settings of drf-tessera."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings as django_settings
 
-from drf_tessera import former
-from drf_tessera.conf import Settings, get_settings
-from drf_tessera.contrib.pyjwt import describe_key
-from drf_tessera.readers import READERS, Reader
-from drf_tessera.verdicts import refuse_names
+from drf_tessera import legacy
+from drf_tessera.conf import READERS, Reader, Settings, get_settings
+from drf_tessera.legacy import refuse_names
+from drf_tessera.legacy.pyjwt import describe_key
 
 _HERE: Final = "rest_framework_jwt.utils"
 
@@ -46,37 +45,37 @@ IMPORT_STRINGS: Final = frozenset(name for name in DEFAULTS if name.endswith("_H
 }
 
 SHAPES: Final[Mapping[str, Reader]] = {
-    **former.list_switches(DEFAULTS),
+    **legacy.list_switches(DEFAULTS),
     "JWT_EXPIRATION_DELTA": READERS["ACCESS_LIFETIME"],
     "JWT_REFRESH_EXPIRATION_DELTA": READERS["SESSION_LIFETIME"],
     "JWT_LEEWAY": READERS["CLOCK_SKEW"],
-    "JWT_ALGORITHM": former.read_algorithm,
-    "JWT_AUDIENCE": former.read_optional(READERS["AUDIENCE"]),
-    "JWT_ISSUER": former.read_optional(READERS["ISSUER"]),
+    "JWT_ALGORITHM": legacy.read_algorithm,
+    "JWT_AUDIENCE": legacy.read_optional(READERS["AUDIENCE"]),
+    "JWT_ISSUER": legacy.read_optional(READERS["ISSUER"]),
     "JWT_AUTH_HEADER_PREFIX": READERS["HEADER_PREFIX"],
-    "JWT_AUTH_COOKIE": former.read_optional(former.read_cookie_name),
+    "JWT_AUTH_COOKIE": legacy.read_optional(legacy.read_cookie_name),
 }
-"""How each key is read that could not work if it were of another kind."""
+"""The readers of the keys whose values must have a certain type."""
 
 
-class APISettings(former.FormerSettings):
-    """djangorestframework-jwt's ``api_settings``."""
+class APISettings(legacy.LegacySettings):
+    """The ``api_settings`` of djangorestframework-jwt."""
 
     name = "JWT_AUTH"
     defaults = DEFAULTS
     paths = IMPORT_STRINGS
 
     def look_up(self, name: str) -> Any:
-        """Give a key's value; verification is always on, and the lifetime is the one in force."""
+        """Return a key's value. Verification is always on, and the lifetime is the lifetime in force."""
         if name in {"JWT_VERIFY", "JWT_VERIFY_EXPIRATION"}:
-            return True  # whatever is written: a check refuses everything else
+            return True  # a system check reports any other value
         if name == "JWT_EXPIRATION_DELTA":
             return get_settings().access_lifetime
         value = super().look_up(name)
         return value or django_settings.SECRET_KEY if name == "JWT_SECRET_KEY" else value
 
     def uses_default(self, name: str) -> bool:
-        """Tell whether the project has not put something of its own in the place of a handler."""
+        """Return whether the project uses the default handler."""
         return bool(self.user_settings.get(name, DEFAULTS[name]) == DEFAULTS[name])
 
 
@@ -84,7 +83,7 @@ api_settings = APISettings()
 
 
 def translate(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Say in the words of ``TESSERA`` what ``JWT_AUTH`` says, once it was read by :data:`SHAPES`."""
+    """Return keys of ``TESSERA`` for the values of ``JWT_AUTH``, which :data:`SHAPES` has read."""
     pairs = (
         ("JWT_EXPIRATION_DELTA", "ACCESS_LIFETIME"),
         ("JWT_LEEWAY", "CLOCK_SKEW"),
@@ -96,7 +95,7 @@ def translate(raw: Mapping[str, Any]) -> dict[str, Any]:
     ours = Settings()
     access = found.get("ACCESS_LIFETIME", ours.access_lifetime)
     if raw.get("JWT_ALLOW_REFRESH"):
-        # The session is what is refreshed, from the login on, and for no longer than that.
+        # The limit of all refreshes counts from the login, so the limit is the session's lifetime.
         delta = raw.get("JWT_REFRESH_EXPIRATION_DELTA", DEFAULTS["JWT_REFRESH_EXPIRATION_DELTA"])
         longest = max(delta, access, ours.refresh_grace + timedelta(seconds=1))
         found["SESSION_LIFETIME"] = found["SESSION_IDLE_LIFETIME"] = longest
@@ -108,7 +107,7 @@ def translate(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _translate_key(raw: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Sign on with the project's own key, if it has one; ``SECRET_KEY`` is never a signing key itself."""
+    """Return the project's own signing key for ``TESSERA["KEYS"]``. ``SECRET_KEY`` is never such a key."""
     algorithm = raw.get("JWT_ALGORITHM", "HS256")
     if raw.get("JWT_PRIVATE_KEY"):
         return describe_key(algorithm, raw["JWT_PRIVATE_KEY"])

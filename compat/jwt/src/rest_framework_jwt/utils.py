@@ -1,4 +1,4 @@
-"""The handlers of djangorestframework-jwt: a payload for a user, and tokens in and out."""
+"""The handlers of djangorestframework-jwt, which make payloads, and encode and decode tokens."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
-from drf_tessera.adoption import is_foreign
-from drf_tessera.contrib.pyjwt import decode, peek
 from drf_tessera.exceptions import ProjectError, Refusal, TokenError, TokenExpired
-from drf_tessera.inspection import sign_access_token
+from drf_tessera.legacy.pyjwt import decode, peek
 from drf_tessera.revocation import check_session
+from drf_tessera.sessions import is_foreign, sign_access_token
 from drf_tessera.tokens import (
     REGISTERED_CLAIMS,
     AccessToken,
-    Login,
+    SessionFacts,
     read_refresh_token,
     recall_access_token,
     verify_access_token,
@@ -33,21 +32,21 @@ from drf_tessera.tokens import (
 from drf_tessera.users import find_user_by, find_user_by_name
 from rest_framework_jwt.settings import api_settings
 
-NOBODY: Final = "The payload names no active user: a token without a user belongs to no session."
+NOBODY: Final = "The payload names no active user, but a token without a user cannot belong to a session."
 
 
 def jwt_get_secret_key(payload: Mapping[str, Any] | None = None) -> Any:
-    """Give the key under which a token of djangorestframework-jwt was signed; that may be the user's own."""
+    """Return the key of a token of djangorestframework-jwt. The key may be specific to the user."""
     if api_settings.JWT_GET_USER_SECRET_KEY is None:
         return api_settings.JWT_SECRET_KEY
     user = find_user_by("pk", api_settings.JWT_PAYLOAD_GET_USER_ID_HANDLER(payload or {}))
-    # No key is none: as a text it would be one that everybody knows.
+    # Do not convert a missing key to a string, because everybody knows the string "None".
     key = None if user is None else api_settings.JWT_GET_USER_SECRET_KEY(user)
     return str(key) if key else None
 
 
 def jwt_payload_handler(user: Any) -> dict[str, Any]:
-    """Give the claims of a user's token; ``exp`` is one ``JWT_EXPIRATION_DELTA`` from now."""
+    """Return the claims of a user's token. ``exp`` is ``JWT_EXPIRATION_DELTA`` after now."""
     username, now = user.get_username(), datetime.now(tz=UTC)
     pk = user.pk if isinstance(user.pk, int) else str(user.pk)
     payload = {"user_id": pk, "username": username, "exp": now + api_settings.JWT_EXPIRATION_DELTA}
@@ -64,36 +63,36 @@ def jwt_payload_handler(user: Any) -> dict[str, Any]:
 
 
 def jwt_get_user_id_from_payload_handler(payload: Mapping[str, Any]) -> Any:
-    """Give the user's key out of a payload."""
+    """Return the user's primary key from a payload."""
     return payload.get("user_id")
 
 
 def jwt_get_username_from_payload_handler(payload: Mapping[str, Any]) -> Any:
-    """Give the user's name out of a payload."""
+    """Return the user's name from a payload."""
     return payload.get("username")
 
 
 def jwt_response_payload_handler(
     token: str, user: AbstractBaseUser | None = None, request: Any = None
 ) -> dict[str, Any]:
-    """Give the body of the answer to a login or a refresh."""
+    """Return the body of the answer to a login or a refresh."""
     return {"token": token}
 
 
 def select_claims(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Give of a payload what a token of drf-tessera says besides its own."""
+    """Return the claims of a payload that drf-tessera does not register itself."""
     return {name: value for name, value in payload.items() if name not in REGISTERED_CLAIMS}
 
 
 @dataclass(slots=True, kw_only=True)
 class Occasion:
-    """What a token is made for: a login of ``user``, or one more token of ``login``."""
+    """The purpose of a new token: a login of ``user``, or another token of ``login``."""
 
     user: AbstractBaseUser
     client: sessions.Client | None = None
-    login: Login | None = None
+    login: SessionFacts | None = None
     over: bool = False
-    """Also to whoever has a copy of the context, such as a task."""
+    """True after the block. Code with a copy of the context, such as a task, also sees this flag."""
 
 
 _occasion: ContextVar[Occasion | None] = ContextVar("rest_framework_jwt_occasion", default=None)
@@ -101,7 +100,10 @@ _occasion: ContextVar[Occasion | None] = ContextVar("rest_framework_jwt_occasion
 
 @contextmanager
 def encoding_for(user: AbstractBaseUser, **known: Any) -> Iterator[None]:
-    """Say what the next tokens are for, also to a project's handler that calls :func:`jwt_encode_handler`."""
+    """Set the purpose of the tokens that the block encodes.
+
+    The purpose also reaches a handler of the project that calls :func:`jwt_encode_handler`.
+    """
     occasion = Occasion(user=user, **known)
     mark = _occasion.set(occasion)
     try:
@@ -113,14 +115,15 @@ def encoding_for(user: AbstractBaseUser, **known: Any) -> Iterator[None]:
 
 @sensitive_variables()
 def jwt_encode_handler(payload: Mapping[str, Any]) -> str:
-    """Start a session for the payload's user and give its access token, so that it can be ended.
+    """Start a session for the payload's user and return the session's access token.
 
-    Whose it is says the user name, as it does in a token; where there is none, ``user_id``. In a login it is
-    for the very user whose password was checked, and in a refresh for the same session.
+    The user name in the payload identifies the user. A payload without a user name is identified by
+    ``user_id``. In a login the token is for the user whose password was checked. In a refresh the token
+    belongs to the same session as before.
 
     Raises:
         ValueError: the payload names no active user.
-        ProjectError: it has what no token here can have; see :func:`start_session`.
+        ProjectError: the payload has a claim that is not allowed in a token; see :func:`start_session`.
     """
     occasion = _occasion.get()
     named = api_settings.JWT_PAYLOAD_GET_USERNAME_HANDLER(payload)
@@ -145,9 +148,10 @@ def _find_owner(payload: Mapping[str, Any], username: Any) -> AbstractBaseUser |
 
 
 def is_owner(user: AbstractBaseUser, payload: Mapping[str, Any]) -> bool:
-    """Tell whether a payload's ``user_id`` agrees: a name may be somebody else's by now."""
+    """Return whether a payload's ``user_id`` is the user's key. The name may belong to another user now."""
     named = api_settings.JWT_PAYLOAD_GET_USER_ID_HANDLER(payload)
-    # A payload of the project's own making may say something else by it, unless it chooses the key.
+    # In a payload of the project's own handler ``user_id`` may mean something else, unless ``user_id``
+    # chooses the key of the token.
     loose = not api_settings.uses_default("JWT_PAYLOAD_HANDLER") and not api_settings.JWT_GET_USER_SECRET_KEY
     return named is None or loose or str(named) == str(user.pk)
 
@@ -156,21 +160,22 @@ def is_owner(user: AbstractBaseUser, payload: Mapping[str, Any]) -> bool:
 def start_session(
     user: AbstractBaseUser, payload: Mapping[str, Any], client: sessions.Client | None = None
 ) -> str:
-    """Start a session for a user and give an access token with a payload's claims.
+    """Start a session for a user and return an access token with the payload's claims.
 
     Raises:
-        Refusal: the user may not log in (any more).
-        ProjectError: the payload would outlive ``JWT_EXPIRATION_DELTA``, or has what cannot go into a token.
+        Refusal: the user may not log in, or may no longer log in.
+        ProjectError: the payload's ``exp`` is after ``JWT_EXPIRATION_DELTA``, or a claim is not allowed in
+            a token.
     """
     grant = sessions.start(user, client=client)
     try:
-        return _sign(read_refresh_token(grant.refresh or "").login, payload)
+        return _sign(read_refresh_token(grant.refresh or "").facts, payload)
     except ProjectError:
-        sessions.revoke(grant.session_id)  # nobody gets its token
+        sessions.revoke(grant.session_id)  # no client receives a token of this session
         raise
 
 
-def _sign(login: Login, payload: Mapping[str, Any]) -> str:
+def _sign(login: SessionFacts, payload: Mapping[str, Any]) -> str:
     ends = min(login.expires_at, _read_expiry(payload))
     return sign_access_token(replace(login, expires_at=ends), select_claims(payload))
 
@@ -178,20 +183,20 @@ def _sign(login: Login, payload: Mapping[str, Any]) -> str:
 def _read_expiry(payload: Mapping[str, Any]) -> int:
     moment, limit = payload.get("exp"), time.time() + api_settings.JWT_EXPIRATION_DELTA.total_seconds() + 1
     if isinstance(moment, datetime):
-        # One without a time zone is in UTC, as for PyJWT: old handlers write utcnow().
+        # A datetime without a time zone is in UTC, as in PyJWT, because old handlers write utcnow().
         moment = (moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)).timestamp()
     if moment is None:
         return int(limit)
     if isinstance(moment, bool) or not isinstance(moment, int | float) or not 0 <= moment <= limit:
         raise ProjectError(
-            f"The payload's exp is {moment!r}, and no token lives longer than JWT_EXPIRATION_DELTA: make "
-            "that longer, or leave exp out."
+            f"The payload's exp is {moment!r}, but no token may live longer than JWT_EXPIRATION_DELTA. "
+            "Increase JWT_EXPIRATION_DELTA, or remove exp from the payload."
         )
     return int(moment)
 
 
 class OwnClaims(dict[str, Any]):
-    """The claims of a token of drf-tessera, which says by itself whose it is."""
+    """The claims of a token of drf-tessera, with the verified token itself."""
 
     def __init__(self, token: AccessToken, claims: Mapping[str, Any] | None = None) -> None:
         super().__init__(claims if claims is not None else {name: token[name] for name in token.claims})
@@ -200,11 +205,14 @@ class OwnClaims(dict[str, Any]):
 
 @sensitive_variables()
 def decode_token(raw: str) -> dict[str, Any]:
-    """Verify a token by ``JWT_DECODE_HANDLER``, which may have made another dict of one of ours.
+    """Return the claims of a token, verified by ``JWT_DECODE_HANDLER``.
+
+    The handler may return a plain dict for a token of drf-tessera. This function then verifies the token
+    again.
 
     Raises:
-        jwt.InvalidTokenError: in one of its kinds.
-        Refusal: the session of a token of ours has ended.
+        jwt.InvalidTokenError: the token is not valid.
+        Refusal: the session of a token of drf-tessera has ended.
     """
     payload: dict[str, Any] = api_settings.JWT_DECODE_HANDLER(raw)
     if isinstance(payload, OwnClaims) or is_foreign(raw) or not isinstance(payload, Mapping):
@@ -212,19 +220,21 @@ def decode_token(raw: str) -> dict[str, Any]:
     try:
         own = OwnClaims(verify_own(raw))
     except TokenError:
-        return payload  # of a kind that the project's handler alone knows
+        return payload  # only the project's handler can read a token of this kind
     name = api_settings.JWT_PAYLOAD_GET_USERNAME_HANDLER
-    # What the handler takes out or puts in counts: by another name it is another's, by none nobody's.
+    # The handler may change the user name. With another name the token belongs to another user, and
+    # without a name the token belongs to nobody.
     return OwnClaims(own.token, payload) if name(payload) and name(payload) == name(own) else payload
 
 
 @sensitive_variables()
 def jwt_decode_handler(token: str | bytes) -> dict[str, Any]:
-    """Verify a token, of drf-tessera or of djangorestframework-jwt, and give its claims.
+    """Return the claims of a token of drf-tessera or of djangorestframework-jwt, after verification.
 
     Raises:
-        jwt.InvalidTokenError: in one of its kinds; ``ExpiredSignatureError`` and ``DecodeError`` above all.
-        TemporarilyUnavailable: which sessions have ended is not known just now.
+        jwt.InvalidTokenError: the token is not valid. ``ExpiredSignatureError`` and ``DecodeError`` are
+            the most common subclasses.
+        TemporarilyUnavailable: the server cannot find out at the moment which sessions have ended.
     """
     raw = token.decode("ascii", "replace") if isinstance(token, bytes) else token
     if is_foreign(raw):
@@ -238,7 +248,7 @@ def jwt_decode_handler(token: str | bytes) -> dict[str, Any]:
 
 
 def explain(error: jwt.InvalidTokenError) -> tuple[str, str]:
-    """Give the text and the code of a refusal: djangorestframework-jwt's own text where it has one."""
+    """Return the text and the code of a refusal. The text is djangorestframework-jwt's, if it has one."""
     if isinstance(error, jwt.ExpiredSignatureError):
         return "Signature has expired.", TokenExpired.code
     reason = error.__cause__ if isinstance(error.__cause__, Refusal) else TokenError()
@@ -250,13 +260,13 @@ def explain(error: jwt.InvalidTokenError) -> tuple[str, str]:
 
 @sensitive_variables()
 def verify_own(raw: str) -> AccessToken:
-    """Verify an access token of drf-tessera, and that its session has not been ended.
+    """Verify an access token of drf-tessera, and check that its session has not ended.
 
     Raises:
-        Refusal: it is not accepted.
-        TemporarilyUnavailable: which sessions have ended is not known just now.
+        Refusal: the token is not accepted.
+        TemporarilyUnavailable: the server cannot find out at the moment which sessions have ended.
     """
-    key = f"jwt\n{raw}"  # no header can hold a line break
+    key = f"jwt\n{raw}"  # a header cannot contain a line break, so a header never hits this entry
     found = recall_access_token(key) or verify_access_token(raw, remember_as=key)
     check_session(found.session_id)
     return found
@@ -264,12 +274,13 @@ def verify_own(raw: str) -> AccessToken:
 
 @sensitive_variables()
 def decode_legacy(raw: str) -> dict[str, Any]:
-    """Verify a token of djangorestframework-jwt, or one that the project signed as the tutorial does.
+    """Return the claims of a token of djangorestframework-jwt, after verification.
 
-    ``JWT_VERIFY`` and ``JWT_VERIFY_EXPIRATION`` switch nothing off.
+    A token that the project itself signed with PyJWT, as in many tutorials, is also accepted.
+    ``JWT_VERIFY`` and ``JWT_VERIFY_EXPIRATION`` do not switch any check off.
 
     Raises:
-        jwt.InvalidTokenError: in one of its kinds.
+        jwt.InvalidTokenError: the token is not valid.
     """
     claims = decode(
         raw,
@@ -280,7 +291,8 @@ def decode_legacy(raw: str) -> dict[str, Any]:
         leeway=api_settings.JWT_LEEWAY,
     )
     if claims.get("token_type") == "refresh":
-        raise jwt.InvalidTokenError("A refresh token of simplejwt")  # where a project has both
+        # A project may have used both packages with the same key.
+        raise jwt.InvalidTokenError("A refresh token of simplejwt")
     return claims
 
 
@@ -288,7 +300,7 @@ def _list_keys(raw: str) -> list[Any]:
     if api_settings.JWT_PUBLIC_KEY:
         return [api_settings.JWT_PUBLIC_KEY]
     if api_settings.JWT_GET_USER_SECRET_KEY is not None:
-        # Whose key it is says the token; that it is theirs says the signature, in a moment.
+        # The unverified token chooses the user's key. The signature check with that key proves the user.
         key = jwt_get_secret_key(peek(raw))
         return [key] if key else []
     if read_own_key():
@@ -297,5 +309,5 @@ def _list_keys(raw: str) -> list[Any]:
 
 
 def read_own_key() -> Any:
-    """Give the key that the project chose for its tokens, if it did."""
+    """Return the project's own key for its tokens, if the project has set a key."""
     return api_settings.user_settings.get("JWT_SECRET_KEY")

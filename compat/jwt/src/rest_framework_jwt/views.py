@@ -1,4 +1,4 @@
-"""The views of djangorestframework-jwt, with drf-tessera's limits."""
+"""The views of djangorestframework-jwt, with the limits of drf-tessera's views."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from drf_tessera.conf import get_settings
-from drf_tessera.cookies import is_secure
-from drf_tessera.csrf import check_site
 from drf_tessera.exceptions import CsrfFailed
+from drf_tessera.http import check_site, is_secure
+from drf_tessera.legacy import refuse_names
 from drf_tessera.rest.errors import translate_error
 from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle
 from drf_tessera.rest.views import TokenView
-from drf_tessera.verdicts import refuse_names
 from rest_framework_jwt.serializers import (
     JSONWebTokenSerializer,
     RefreshJSONWebTokenSerializer,
@@ -28,33 +27,34 @@ from rest_framework_jwt.settings import api_settings
 
 
 class JSONWebTokenAPIView(TokenView):
-    """What the views share."""
+    """The common parent of the views."""
 
     permission_classes = ()
     serializer_class: Any = None
 
     def get_serializer_context(self) -> dict[str, Any]:
-        """Give what the serializer may look at."""
+        """Return the context of the serializer."""
         return {"request": self.request, "view": self}
 
     def get_serializer_class(self) -> Any:
-        """Give the class of the serializer."""
+        """Return the class of the serializer."""
         return self.serializer_class
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
-        """Make the serializer."""
+        """Return the serializer, with its context."""
         kwargs["context"] = self.get_serializer_context()
         return self.get_serializer_class()(*args, **kwargs)
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Answer in the shapes of djangorestframework-jwt."""
+        """Return an error in the format of djangorestframework-jwt."""
         return APIView.handle_exception(self, translate_error(exc))
 
     def _choose_cookie(self, request: HttpRequest) -> str | None:
-        """Give the name of the cookie, if it may be set.
+        """Return the name of the cookie, if the answer may set the cookie.
 
-        Not for another site, which could log its visitors in as somebody else: it gets the token in the body
-        alone, which it cannot read. So do clients that are no browsers.
+        The answer to a request from another site sets no cookie, because the other site could log its
+        visitors in as another user. Its answer has the token only in the body, and the other site cannot
+        read the body. A client that is not a browser also gets the token only in the body.
         """
         name: str | None = api_settings.JWT_AUTH_COOKIE
         try:
@@ -68,7 +68,7 @@ class JSONWebTokenAPIView(TokenView):
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Do what the serializer says."""
+        """Validate the request with the serializer, and return the token."""
         name = self._choose_cookie(request._request)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -96,19 +96,19 @@ class ObtainJSONWebToken(JSONWebTokenAPIView):
 
     @property
     def account_fields(self) -> tuple[str, ...]:
-        """Give the names that the throttle looks for in the body."""
+        """The names of the body's fields that the throttle reads as the account."""
         named = getattr(self.get_serializer(), "username_field", get_user_model().USERNAME_FIELD)
         return (named, *LoginAccountThrottle.fields)
 
 
 class VerifyJSONWebToken(JSONWebTokenAPIView):
-    """Tell whether a token is valid."""
+    """Check whether a token is valid."""
 
     serializer_class = VerifyJSONWebTokenSerializer
 
 
 class RefreshJSONWebToken(JSONWebTokenAPIView):
-    """Exchange a token that has not expired for a new one."""
+    """Exchange a token that has not expired for a new token."""
 
     serializer_class = RefreshJSONWebTokenSerializer
 

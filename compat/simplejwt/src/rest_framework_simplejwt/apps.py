@@ -1,4 +1,4 @@
-"""For projects that have ``rest_framework_simplejwt`` in ``INSTALLED_APPS``."""
+"""The app for projects that have ``rest_framework_simplejwt`` in ``INSTALLED_APPS``."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ class SimpleJWTConfig(AppConfig):
     """An app without models."""
 
     name = "rest_framework_simplejwt"
-    verbose_name = "simplejwt's names"
+    verbose_name = "Names of simplejwt"

@@ -1,4 +1,7 @@
-"""simplejwt's authentication classes: drf-tessera's tokens, and simplejwt's until they expire."""
+"""The authentication classes of simplejwt.
+
+They accept tokens of drf-tessera, and also tokens of simplejwt until these tokens expire.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from rest_framework.request import Request
 
 from drf_tessera.exceptions import Refusal, TemporarilyUnavailable
 from drf_tessera.rest.errors import to_api_exception, to_late_refusal
-from drf_tessera.users import find_user
+from drf_tessera.users import lazy_user
 from rest_framework_simplejwt import legacy
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken, TokenError
 from rest_framework_simplejwt.models import AuthUser as AuthUser  # noqa: PLC0414 - projects import it here
@@ -22,7 +25,7 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, UntypedTo
 
 
 class JWTAuthentication(authentication.BaseAuthentication):
-    """Authenticate by a token in the header. No query, but for a token that simplejwt issued."""
+    """Authenticate by a token in the header. Only a token that simplejwt issued needs a query."""
 
     www_authenticate_realm = "api"
     media_type = "application/json"
@@ -32,7 +35,7 @@ class JWTAuthentication(authentication.BaseAuthentication):
 
     @sensitive_variables()
     def authenticate(self, request: Request) -> tuple[Any, AccessToken] | None:
-        """Give the user and the token, or ``None`` if the request has none for us."""
+        """Return the user and the token, or ``None`` if the request has no token for this class."""
         header = self.get_header(request)
         raw = None if header is None else self.get_raw_token(header)
         if raw is None:
@@ -41,19 +44,19 @@ class JWTAuthentication(authentication.BaseAuthentication):
         return self.get_user(token), token
 
     def authenticate_header(self, request: Request) -> str:
-        """Write the challenge of a 401."""
+        """Return the challenge of a 401."""
         return f'{list_header_types()[0]} realm="{self.www_authenticate_realm}"'
 
     def get_header(self, request: Request) -> bytes | None:
-        """Give the header ``AUTH_HEADER_NAME``."""
+        """Return the header ``AUTH_HEADER_NAME``, or ``None``."""
         header = request.META.get(api_settings.AUTH_HEADER_NAME)
         return header.encode(HTTP_HEADER_ENCODING, "replace") if isinstance(header, str) else header
 
     def get_raw_token(self, header: bytes) -> bytes | None:
-        """Give what stands behind one of ``AUTH_HEADER_TYPES``; ``None`` for other schemes.
+        """Return the token after a scheme of ``AUTH_HEADER_TYPES``; ``None`` for another scheme.
 
         Raises:
-            AuthenticationFailed: it is one of ours and goes on wrongly.
+            AuthenticationFailed: the scheme is correct, but the rest of the header is malformed.
         """
         parts = header.split()
         if not parts or parts[0].decode("latin-1") not in list_header_types():
@@ -67,10 +70,10 @@ class JWTAuthentication(authentication.BaseAuthentication):
 
     @sensitive_variables()
     def get_validated_token(self, raw_token: bytes | str) -> AccessToken:
-        """Verify a token as one of ``AUTH_TOKEN_CLASSES``.
+        """Verify a token with the classes of ``AUTH_TOKEN_CLASSES``.
 
         Raises:
-            InvalidToken: no class takes it.
+            InvalidToken: no class accepts the token.
         """
         messages = []
         for kind in filter(is_access_class, api_settings.AUTH_TOKEN_CLASSES):
@@ -90,14 +93,14 @@ class JWTAuthentication(authentication.BaseAuthentication):
         raise InvalidToken({"detail": "Given token not valid for any token type", "messages": messages})
 
     def get_user(self, validated_token: AccessToken) -> Any:
-        """Give the token's user: without a query, if the token is drf-tessera's.
+        """Return the token's user. A token of drf-tessera needs no query.
 
         Raises:
-            InvalidToken, AuthenticationFailed: there is no such user, or it is not active.
+            InvalidToken, AuthenticationFailed: there is no such user, or the user is not active.
         """
         if validated_token.verified is not None:
             try:
-                return find_user(validated_token.verified, refuse=to_late_refusal)
+                return lazy_user(validated_token.verified, refuse=to_late_refusal)
             except Refusal as error:
                 raise AuthenticationFailed(error.detail, code=error.code) from None
             except TemporarilyUnavailable as error:
@@ -118,10 +121,10 @@ class JWTAuthentication(authentication.BaseAuthentication):
 
 
 class JWTStatelessUserAuthentication(JWTAuthentication):
-    """The same with a user that is only what the token says."""
+    """Authenticate by a token in the header. The user consists only of the token's claims."""
 
     def get_user(self, validated_token: AccessToken) -> TokenUser:
-        """Give the token's user, of ``TOKEN_USER_CLASS``."""
+        """Return a user of ``TOKEN_USER_CLASS``."""
         if api_settings.USER_ID_CLAIM not in validated_token:
             raise InvalidToken("Token contained no recognizable user identification")
         return api_settings.TOKEN_USER_CLASS(validated_token)  # type: ignore[no-any-return]  # a setting
@@ -131,13 +134,13 @@ JWTTokenUserAuthentication = JWTStatelessUserAuthentication
 
 
 def is_access_class(kind: Any) -> bool:
-    """Tell whether a class takes access tokens, and no others: whatever else it would let in is refused."""
+    """Return whether a class accepts access tokens and no other tokens. Other classes are ignored."""
     named = isinstance(kind, type) and issubclass(kind, AccessToken)
     return named and not issubclass(kind, RefreshToken | UntypedToken)
 
 
 def default_user_authentication_rule(user: Any) -> bool:
-    """Let in whoever exists and is active."""
+    """Return whether the user exists and is active."""
     return user is not None and user.is_active
 
 

@@ -1,4 +1,4 @@
-"""simplejwt's ``TokenBackend``, as far as it reads."""
+"""The ``TokenBackend`` of simplejwt, without its function to sign tokens."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
 
-from drf_tessera.verdicts import refuse_names
+from drf_tessera.legacy import refuse_names
 from rest_framework_simplejwt.exceptions import (
     ExpiredTokenError,
     TokenBackendError,
@@ -18,10 +18,10 @@ from rest_framework_simplejwt.tokens import UntypedToken
 
 
 class TokenBackend:
-    """Reads any token by the project's own keys; signs none.
+    """Reads every token with the keys of the settings. It signs no tokens.
 
     Raises:
-        ImproperlyConfigured: another algorithm or key than the settings say, which would not be asked.
+        ImproperlyConfigured: an argument differs from the settings, so it would have no effect.
     """
 
     def __init__(
@@ -39,13 +39,14 @@ class TokenBackend:
             ("verifying_key", verifying_key, keys),
         ):
             if value and value not in [getattr(api_settings, setting) for setting in settings]:
-                raise ImproperlyConfigured(f"TokenBackend reads by the settings; leave {name} out.")
+                raise ImproperlyConfigured(f"TokenBackend uses the settings. Remove the argument {name}.")
 
     def decode(self, token: str | bytes, verify: bool = True) -> dict[str, Any]:
-        """Verify a token, whatever ``verify`` says, and give its claims.
+        """Return the claims of a token, after verification. ``verify`` has no effect.
 
         Raises:
-            TokenBackendError: it is not valid; ``TokenBackendExpiredToken`` if that is for its time alone.
+            TokenBackendExpiredToken: the token has expired, but is valid otherwise.
+            TokenBackendError: the token is not valid.
         """
         try:
             return UntypedToken(token).payload
@@ -55,12 +56,12 @@ class TokenBackend:
             raise TokenBackendError(str(error)) from error
 
     def encode(self, payload: dict[str, Any]) -> NoReturn:
-        """Refuse: a token without a session could not be ended.
+        """Refuse, because a logout could not end a token without a session.
 
         Raises:
             TokenBackendError: always.
         """
-        raise TokenBackendError("Make tokens by RefreshToken.for_user(user).")
+        raise TokenBackendError("Create tokens with RefreshToken.for_user(user).")
 
 
 if not TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""simplejwt's errors."""
+"""The errors of simplejwt."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 
 from drf_tessera.exceptions import Refusal, TokenExpired
-from drf_tessera.verdicts import refuse_names
+from drf_tessera.legacy import refuse_names
 
 
 class TokenError(Exception):
-    """A token is not accepted. ``code`` is drf-tessera's stable code, where it was that which refused."""
+    """A token is not accepted. If drf-tessera refused the token, ``code`` is drf-tessera's stable code."""
 
     code = "token_invalid"
     refusal: Refusal | None = None
-    """What refused it, if that was drf-tessera."""
+    """The error of drf-tessera, if drf-tessera refused the token."""
 
 
 class ExpiredTokenError(TokenError):
@@ -30,11 +30,11 @@ class TokenBackendError(Exception):
 
 
 class TokenBackendExpiredToken(TokenBackendError):
-    """A token cannot be read any more."""
+    """A token has expired."""
 
 
 class AuthenticationFailed(exceptions.AuthenticationFailed):
-    """401, always in the shape ``{"detail", "code"}``."""
+    """A 401 whose body is always ``{"detail", "code"}``."""
 
     def __init__(self, detail: Any = None, code: str | None = None) -> None:
         body: dict[str, Any] = {"detail": self.default_detail, "code": self.default_code}
@@ -48,7 +48,7 @@ class AuthenticationFailed(exceptions.AuthenticationFailed):
 
 
 class InvalidToken(AuthenticationFailed):
-    """401 for a token."""
+    """A 401 for a token that is not valid."""
 
     status_code = status.HTTP_401_UNAUTHORIZED
     default_detail = _("Token is invalid or expired")
@@ -56,14 +56,14 @@ class InvalidToken(AuthenticationFailed):
 
 
 def to_token_error(error: Refusal) -> TokenError:
-    """Give simplejwt's error for one of drf-tessera's; its code stays readable."""
+    """Return simplejwt's error for an error of drf-tessera. The attribute ``code`` keeps the exact code."""
     found = (ExpiredTokenError if isinstance(error, TokenExpired) else TokenError)(error.detail)
     found.code, found.refusal = error.code, error
     return found
 
 
 def to_invalid_token(error: TokenError) -> InvalidToken:
-    """Give the 401 of an error, with the exact reason beside simplejwt's one code."""
+    """Return the 401 of an error, with the exact code as ``reason`` beside simplejwt's own code."""
     return InvalidToken({"detail": str(error), "reason": error.code})
 
 

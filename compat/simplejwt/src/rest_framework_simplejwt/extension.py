@@ -1,18 +1,18 @@
-"""Called when drf-tessera is ready."""
+"""The entry point that drf-tessera calls when its app is ready."""
 
 from __future__ import annotations
 
 from django.core.checks import Tags, register
 
-from drf_tessera.conf import expect_former_tokens, translate_setting
+from drf_tessera.conf import expect_legacy_tokens, translate_setting
 from rest_framework_simplejwt.settings import SHAPES, translate
 
 
 def connect() -> None:
-    """Have ``SIMPLE_JWT`` read, and check it."""
-    expect_former_tokens()
+    """Register the translation and the checks of ``SIMPLE_JWT``."""
+    expect_legacy_tokens()
     translate_setting("SIMPLE_JWT", translate, SHAPES)
-    from rest_framework_simplejwt import checks  # noqa: PLC0415 - it reads the urls' views
+    from rest_framework_simplejwt import checks  # noqa: PLC0415 - it imports views, which need the apps
 
     register(checks.check_distribution, Tags.compatibility)
     register(checks.check_settings, Tags.security)

@@ -1,4 +1,4 @@
-"""Tokens that simplejwt itself issued: read until they expire, never written."""
+"""Tokens that simplejwt itself issued. This module reads them until they expire, and writes no such token."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
-from drf_tessera.adoption import Predecessor, adopt, adopt_many, is_foreign, name_token
-from drf_tessera.contrib import pyjwt
+from drf_tessera.database import LATEST
 from drf_tessera.exceptions import TemporarilyUnavailable
-from drf_tessera.former import count_seconds
+from drf_tessera.legacy import count_seconds, pyjwt
 from drf_tessera.models import SCOPE_LENGTH
-from drf_tessera.tokens import LATEST, REGISTERED_CLAIMS, Login, is_scope, read_refresh_token
+from drf_tessera.sessions import LegacyToken, adopt, adopt_many, is_foreign, name_token
+from drf_tessera.tokens import REGISTERED_CLAIMS, SessionFacts, is_scope, read_refresh_token
 from drf_tessera.users import find_user_by
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.settings import api_settings
@@ -35,16 +35,16 @@ from rest_framework_simplejwt.utils import (
 
 PACKAGE: Final = "simplejwt"
 MOST_BYTES: Final = 5_500
-"""Of an old token's own claims, in JSON: then both of our tokens are within their limit."""
+"""The limit for the JSON of an old token's own claims. Within it both new tokens keep to their limits."""
 BLACKLIST: Final = "rest_framework_simplejwt.token_blacklist"
 
 
 @sensitive_variables()
 def decode(raw: str, token_type: str | None) -> dict[str, Any]:
-    """Verify a token of simplejwt as simplejwt did, and give its claims.
+    """Return the claims of a token of simplejwt, verified in the same way as simplejwt did.
 
     Raises:
-        TokenError: in one of its kinds.
+        TokenError: the token is not valid.
     """
     try:
         claims = pyjwt.decode(
@@ -65,7 +65,7 @@ def decode(raw: str, token_type: str | None) -> dict[str, Any]:
 
 @sensitive_variables()
 def is_refresh(raw: str) -> bool:
-    """Tell whether a token is a refresh token of simplejwt's, valid or not, by what it says of itself."""
+    """Return whether the unverified claims of a token say that it is a refresh token of simplejwt."""
     try:
         return is_foreign(raw) and pyjwt.peek(raw).get(api_settings.TOKEN_TYPE_CLAIM) == "refresh"
     except jwt.InvalidTokenError:
@@ -89,18 +89,20 @@ def _check_claims(claims: dict[str, Any], token_type: str | None) -> dict[str, A
 
 
 def find_user(claims: dict[str, Any]) -> AbstractBaseUser | None:
-    """Give the user that the claims name, if there is one."""
+    """Return the user that the claims name, or ``None``."""
     return find_user_by(api_settings.USER_ID_FIELD, claims.get(api_settings.USER_ID_CLAIM))
 
 
 @sensitive_variables()
 def exchange(raw: Any) -> str:
-    """Give the refresh token of ours that stands for one of simplejwt's; what is ours already stays.
+    """Return drf-tessera's refresh token for a refresh token of simplejwt.
+
+    A token of drf-tessera is returned unchanged.
 
     Raises:
-        TokenError: it is not valid, blacklisted, or its user is gone.
+        TokenError: the token is not valid or is blacklisted, or its user does not exist.
     """
-    if not isinstance(raw, str):  # a cookie that is not there
+    if not isinstance(raw, str):  # for example None, from a view that found no cookie
         raise TokenError("Token is invalid")
     if not is_foreign(raw):
         return raw
@@ -108,24 +110,24 @@ def exchange(raw: Any) -> str:
     user = find_user(claims)
     if user is None or not password_holds(claims, user):
         raise TokenError("User not found")
-    # Without JTI_CLAIM simplejwt wrote tokens that have no id, and had no table of them.
+    # Without JTI_CLAIM simplejwt wrote tokens without an id, and could not list them in its table.
     jti = name_token(raw) if api_settings.JTI_CLAIM is None else claims[api_settings.JTI_CLAIM]
     if is_blacklisted(jti):
         raise TokenError("Token is blacklisted")
     old = make_predecessor(claims, jti)
     try:
         size = len(json.dumps(old.claims, ensure_ascii=False, allow_nan=False).encode())
-    except ValueError:  # not a number, or half a character
+    except ValueError:  # NaN, or half of a surrogate pair
         size = MOST_BYTES + 1
     if size > MOST_BYTES:
-        raise TokenError("What this token says cannot be carried on; log in again.")
+        raise TokenError("The claims of this token cannot be kept in a new token; log in again.")
     text = adopt(old, user)
-    note_session(user, read_refresh_token(text).login)
+    note_session(user, read_refresh_token(text).facts)
     return text
 
 
-def make_predecessor(claims: dict[str, Any], jti: str) -> Predecessor:
-    """Describe a verified token of simplejwt to drf-tessera."""
+def make_predecessor(claims: dict[str, Any], jti: str) -> LegacyToken:
+    """Return drf-tessera's description of a verified token of simplejwt."""
     own = {api_settings.TOKEN_TYPE_CLAIM, api_settings.JTI_CLAIM, api_settings.REVOKE_TOKEN_CLAIM}
     kept = {name: claims[name] for name in claims.keys() - REGISTERED_CLAIMS - own}
     if api_settings.TOKEN_TYPE_CLAIM:
@@ -133,7 +135,7 @@ def make_predecessor(claims: dict[str, Any], jti: str) -> Predecessor:
     expires, issued = int(claims["exp"]), claims.get("iat")
     issued = int(issued) if isinstance(issued, int | float) and 0 <= issued <= LATEST else 0
     scope = claims.get("scope")
-    return Predecessor(
+    return LegacyToken(
         package=PACKAGE,
         jti=jti,
         issued_at=issued,
@@ -144,7 +146,10 @@ def make_predecessor(claims: dict[str, Any], jti: str) -> Predecessor:
 
 
 def is_blacklisted(jti: str) -> bool:
-    """Ask simplejwt's own table, where the project has it; what no table can hold is refused."""
+    """Return whether simplejwt's table, if the project has it, lists the token as blacklisted.
+
+    A ``jti`` that a database cannot store counts as blacklisted.
+    """
     if not apps.is_installed(BLACKLIST):
         return False
     found: Any = apps.get_model("token_blacklist", "BlacklistedToken")
@@ -159,7 +164,7 @@ _begun: ContextVar[list[UUID] | None] = ContextVar("rest_framework_simplejwt_beg
 
 @contextmanager
 def all_or_nothing() -> Iterator[None]:
-    """End the sessions that the block began if it fails: nobody gets their tokens."""
+    """If the block fails, end the sessions that the block started, because no client gets their tokens."""
     begun: list[UUID] = []
     mark = _begun.set(begun)
     try:
@@ -169,7 +174,7 @@ def all_or_nothing() -> Iterator[None]:
             try:
                 sessions.revoke(session_id)
             except TemporarilyUnavailable:
-                logger.exception("The session %s, whose tokens nobody has, could not be ended.", session_id)
+                logger.exception("The session %s could not be ended. No client has its tokens.", session_id)
         raise
     finally:
         _begun.reset(mark)
@@ -182,10 +187,10 @@ def note_begun(session_id: UUID) -> None:
         begun.append(session_id)
 
 
-def note_session(user: AbstractBaseUser, login: Login) -> Any:
-    """Write a session's row into simplejwt's table, where the project has it: one for each session.
+def note_session(user: AbstractBaseUser, login: SessionFacts) -> Any:
+    """Write one row for a session into simplejwt's table, if the project has the table.
 
-    Projects log somebody out everywhere by going through those rows.
+    Some projects read these rows to log somebody out everywhere.
     """
     if not apps.is_installed(BLACKLIST):
         return None
@@ -199,8 +204,8 @@ def note_session(user: AbstractBaseUser, login: Login) -> Any:
     return rows.get_or_create(jti=login.session_id.hex, defaults=values)[0]
 
 
-def note_end(login: Login) -> None:
-    """Write into simplejwt's table that a session has ended, where it has a row."""
+def note_end(login: SessionFacts) -> None:
+    """Blacklist the session's row in simplejwt's table, if there is such a row."""
     if apps.is_installed(BLACKLIST):
         rows = apps.get_model("token_blacklist", "OutstandingToken")._default_manager
         ended: Any = apps.get_model("token_blacklist", "BlacklistedToken")
@@ -209,8 +214,11 @@ def note_end(login: Login) -> None:
 
 
 def end_session(row: Any) -> None:
-    """End the session that a row of simplejwt's table stands for, or that its token began or could begin."""
-    old = Predecessor(
+    """End the session of a row of simplejwt's table.
+
+    The row stands for a session, or for a token of simplejwt that started a session or could start one.
+    """
+    old = LegacyToken(
         package=PACKAGE,
         jti=row.jti,
         issued_at=datetime_to_epoch(row.created_at) if row.created_at else 0,
@@ -218,14 +226,15 @@ def end_session(row: Any) -> None:
     )
     if row.token:
         if row.user_id is not None and row.expires_at > aware_utcnow():
-            adopt_many([(old, row.user_id, True)])  # an ended one, so that no refresh begins it just now
+            # Write the session as ended, so that a simultaneous refresh cannot start the session.
+            adopt_many([(old, row.user_id, True)])
         sessions.revoke(old.session_id)
-    with suppress(ValueError):  # not every jti of simplejwt's is a UUID
+    with suppress(ValueError):  # not every jti of simplejwt is a UUID
         sessions.revoke(UUID(row.jti))
 
 
 def password_holds(claims: dict[str, Any], user: AbstractBaseUser) -> bool:
-    """Tell whether the password is the one of then, where ``CHECK_REVOKE_TOKEN`` noted that."""
+    """Return whether the password is still the same. Without ``CHECK_REVOKE_TOKEN`` always return true."""
     if not api_settings.CHECK_REVOKE_TOKEN:
         return True
     return claims.get(api_settings.REVOKE_TOKEN_CLAIM) == get_md5_hash_password(user.password)

@@ -1,4 +1,4 @@
-"""simplejwt's user without a row."""
+"""The user of simplejwt that has no row in the database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TokenUser:
-    """A user that is what its token says: for services that have no table of users."""
+    """A user that consists only of a token's claims, for services without a table of users."""
 
     is_active = True
     is_anonymous = False
@@ -29,37 +29,37 @@ class TokenUser:
 
     @property
     def id(self) -> Any:
-        """The user's id, as in the token."""
+        """The user's id from the token."""
         return self.token[api_settings.USER_ID_CLAIM]
 
     @property
     def pk(self) -> Any:
-        """The same."""
+        """The same value as :attr:`id`."""
         return self.id
 
     @property
     def username(self) -> str:
-        """The claim ``username``, or nothing."""
+        """The claim ``username``, or an empty string."""
         return self.token.get("username", "")  # type: ignore[no-any-return]  # a claim
 
     @property
     def is_staff(self) -> bool:
-        """The claim ``is_staff``; without one, no."""
+        """The claim ``is_staff``; without the claim, ``False``."""
         return self.token.get("is_staff", False) is True
 
     @property
     def is_superuser(self) -> bool:
-        """The claim ``is_superuser``; without one, no."""
+        """The claim ``is_superuser``; without the claim, ``False``."""
         return self.token.get("is_superuser", False) is True
 
     @property
     def groups(self) -> Any:
-        """No groups."""
+        """An empty manager of groups."""
         return EmptyManager(auth_models.Group)
 
     @property
     def user_permissions(self) -> Any:
-        """No permissions."""
+        """An empty manager of permissions."""
         return EmptyManager(auth_models.Permission)
 
     def __eq__(self, other: object) -> bool:
@@ -74,17 +74,17 @@ class TokenUser:
         return self.token.get(name)
 
     def get_username(self) -> str:
-        """Give the user name."""
+        """Return the user name."""
         return self.username
 
     def get_all_permissions(self, obj: object = None) -> set[str]:
-        """Give none."""
+        """Return an empty set."""
         return set()
 
     get_group_permissions = get_all_permissions
 
     def has_perm(self, *args: object, **kwargs: object) -> bool:
-        """Give none."""
+        """Return ``False``."""
         return False
 
     has_perms = has_module_perms = has_perm

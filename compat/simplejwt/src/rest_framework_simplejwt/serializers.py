@@ -1,4 +1,4 @@
-"""simplejwt's shapes. Each calls one flow of drf-tessera."""
+"""The serializers of simplejwt. Each serializer calls one flow of drf-tessera."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rest_framework_simplejwt.tokens import SLIDING, RefreshToken, Token, Untype
 
 
 class PasswordField(serializers.CharField):
-    """A password: written, never shown."""
+    """A password field that is never shown in an answer."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["style"] = {**kwargs.get("style", {}), "input_type": "password"}
@@ -32,7 +32,7 @@ class PasswordField(serializers.CharField):
 
 
 class TokenObtainSerializer(serializers.Serializer[Any]):
-    """Check credentials. ``user`` is who they belong to."""
+    """Check credentials. ``user`` is the owner of the credentials."""
 
     username_field = get_user_model().USERNAME_FIELD
     token_class: type[Token] = RefreshToken
@@ -65,12 +65,12 @@ class TokenObtainSerializer(serializers.Serializer[Any]):
 
     @classmethod
     def get_token(cls, user: AbstractBaseUser) -> Any:
-        """Start a session and give its token; overridden to add claims."""
+        """Start a session and return its token. A project overrides this method to add claims."""
         return cls.token_class.for_user(user)
 
 
 class TokenObtainPairSerializer(TokenObtainSerializer):
-    """Credentials in, both tokens out."""
+    """Reads credentials, and returns an access token and a refresh token."""
 
     token_class = RefreshToken
 
@@ -80,19 +80,20 @@ class TokenObtainPairSerializer(TokenObtainSerializer):
         data = super().validate(attrs)
         with legacy.all_or_nothing():
             try:
-                refresh = self.get_token(self.user)  # type: ignore[arg-type]  # refused above if it is None
+                refresh = self.get_token(self.user)  # type: ignore[arg-type]  # None was refused above
             except TokenError as error:
                 if error.refusal is None:
-                    raise  # what get_token did besides
-                self._refuse()  # gone, deactivated, or given another password in this very moment
+                    raise  # the project's own get_token refused the login
+                # The user was deleted or deactivated, or got another password, during the login.
+                self._refuse()
             data["refresh"], data["access"] = str(refresh), str(refresh.access_token)
         if api_settings.UPDATE_LAST_LOGIN:
-            update_last_login(None, self.user)  # type: ignore[arg-type]  # the same
+            update_last_login(None, self.user)  # type: ignore[arg-type]  # None was refused
         return data
 
 
 class TokenRefreshSerializer(serializers.Serializer[Any]):
-    """A refresh token in, an access token and the next refresh token out."""
+    """Reads a refresh token, and returns an access token and the next refresh token."""
 
     refresh = serializers.CharField()
     access = serializers.CharField(read_only=True)
@@ -103,9 +104,10 @@ class TokenRefreshSerializer(serializers.Serializer[Any]):
 
     @sensitive_variables()
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refresh. With ``ROTATE_REFRESH_TOKENS: False`` the token is looked at and not spent."""
+        """Refresh the token. With ``ROTATE_REFRESH_TOKENS: False`` the token is checked but not spent."""
         raw = attrs["refresh"]
-        # It is looked at only for who asks: the rule, or what a class of the project's own checks and makes.
+        # The token is checked first only if the project has its own token class or its own rule for users,
+        # or if tokens do not rotate.
         own, ruled = (
             self.token_class is not RefreshToken,
             "USER_AUTHENTICATION_RULE" in api_settings.user_settings,
@@ -118,8 +120,9 @@ class TokenRefreshSerializer(serializers.Serializer[Any]):
         if grant.refresh is not None:
             data["refresh"] = grant.refresh
         elif isinstance(self.initial_data, dict) and "refresh" in self.initial_data:
-            # "Keep the one that you have", to clients that store whatever stands here. Not to a view that
-            # puts it into a cookie: there may be the next one by now, which another tab has got.
+            # Return the client's own token, because some clients always store this field. Do not return
+            # it to a view that stores the field in a cookie, because the cookie may already hold the next
+            # token, which another tab has received.
             data["refresh"] = raw
         return data
 
@@ -132,19 +135,19 @@ class TokenRefreshSerializer(serializers.Serializer[Any]):
 
 
 class TokenVerifySerializer(serializers.Serializer[Any]):
-    """Any token in, nothing out if it is valid."""
+    """Reads any token, and returns nothing if the token is valid."""
 
     token = serializers.CharField(write_only=True)
 
     @sensitive_variables()
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Verify."""
+        """Verify the token."""
         UntypedToken(attrs["token"])
         return {}
 
 
 class TokenBlacklistSerializer(serializers.Serializer[Any]):
-    """A refresh token in; its session ends."""
+    """Reads a refresh token, and ends its session."""
 
     refresh = serializers.CharField(write_only=True)
     token_class = RefreshToken
@@ -153,7 +156,7 @@ class TokenBlacklistSerializer(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Log out."""
         if self.token_class is not RefreshToken:
-            self.token_class(attrs["refresh"])  # which may check more
+            self.token_class(attrs["refresh"])  # the project's class may check more
         try:
             text = legacy.exchange(attrs["refresh"])
             ended = sessions.revoke_by_refresh_token(text, transport=HEADER)
@@ -161,15 +164,15 @@ class TokenBlacklistSerializer(serializers.Serializer[Any]):
             raise to_token_error(error) from None
         if not ended:
             raise TokenError("Token is blacklisted")
-        legacy.note_end(read_refresh_token(text).login)
+        legacy.note_end(read_refresh_token(text).facts)
         return {}
 
 
 class _SlidingSerializer(serializers.Serializer[Any]):
-    """Refused, with the way out."""
+    """Refuses sliding tokens. The message names the replacement."""
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse."""
+        """Refuse every token."""
         raise TokenError(SLIDING)
 
 

@@ -1,4 +1,4 @@
-"""``SIMPLE_JWT``, read live, and what of it becomes a setting of drf-tessera."""
+"""``SIMPLE_JWT``, read live, and its translation into settings of drf-tessera."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings as django_settings
 
-from drf_tessera import former
-from drf_tessera.conf import Settings, get_settings
-from drf_tessera.contrib.pyjwt import describe_key
-from drf_tessera.readers import READERS, Reader
-from drf_tessera.verdicts import refuse_names
+from drf_tessera import legacy
+from drf_tessera.conf import READERS, Reader, Settings, get_settings
+from drf_tessera.legacy import refuse_names
+from drf_tessera.legacy.pyjwt import describe_key
 
 _HERE: Final = "rest_framework_simplejwt"
 _IDLE: Final = "SESSION_IDLE_LIFETIME"
 MOST_RECOVERIES: Final = 32_767
-"""As many as the database counts: each of five minutes, that is longer than any session."""
+"""The greatest number that the database column holds.
+
+With one recovery every five minutes, this number lasts longer than any session.
+"""
 
 DEFAULTS: Final[Mapping[str, Any]] = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=5),
@@ -55,7 +57,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "REVOKE_TOKEN_CLAIM": "hash_password",
     "CHECK_USER_IS_ACTIVE": True,
 }
-"""Every key of ``SIMPLE_JWT``. What counts of the two of rotation says :func:`rotates`."""
+"""Every key of ``SIMPLE_JWT``. See :func:`rotates` for the default of ``ROTATE_REFRESH_TOKENS``."""
 
 SERIALIZERS: Final = frozenset(
     f"TOKEN_{flow}_SERIALIZER" for flow in ("OBTAIN", "REFRESH", "VERIFY", "BLACKLIST")
@@ -65,34 +67,34 @@ IMPORT_STRINGS: Final = frozenset(
 )
 
 SHAPES: Final[Mapping[str, Reader]] = {
-    **former.list_switches(DEFAULTS),
+    **legacy.list_switches(DEFAULTS),
     "ACCESS_TOKEN_LIFETIME": READERS["ACCESS_LIFETIME"],
     "REFRESH_TOKEN_LIFETIME": READERS["SESSION_IDLE_LIFETIME"],
-    "ALGORITHM": former.read_algorithm,
-    "AUDIENCE": former.read_optional(READERS["AUDIENCE"]),
-    "ISSUER": former.read_optional(READERS["ISSUER"]),
-    "LEEWAY": former.read_optional(READERS["CLOCK_SKEW"]),
-    "AUTH_HEADER_TYPES": former.read_prefixes,
-    "AUTH_HEADER_NAME": former.read_meta_key,
-    "USER_ID_FIELD": former.read_text,
-    "USER_ID_CLAIM": former.read_text,
-    "REVOKE_TOKEN_CLAIM": former.read_text,
-    "TOKEN_TYPE_CLAIM": former.read_optional(former.read_text),
-    "JTI_CLAIM": former.read_optional(former.read_text),
-    "AUTH_TOKEN_CLASSES": former.read_paths,
+    "ALGORITHM": legacy.read_algorithm,
+    "AUDIENCE": legacy.read_optional(READERS["AUDIENCE"]),
+    "ISSUER": legacy.read_optional(READERS["ISSUER"]),
+    "LEEWAY": legacy.read_optional(READERS["CLOCK_SKEW"]),
+    "AUTH_HEADER_TYPES": legacy.read_prefixes,
+    "AUTH_HEADER_NAME": legacy.read_meta_key,
+    "USER_ID_FIELD": legacy.read_text,
+    "USER_ID_CLAIM": legacy.read_text,
+    "REVOKE_TOKEN_CLAIM": legacy.read_text,
+    "TOKEN_TYPE_CLAIM": legacy.read_optional(legacy.read_text),
+    "JTI_CLAIM": legacy.read_optional(legacy.read_text),
+    "AUTH_TOKEN_CLASSES": legacy.read_paths,
 }
-"""How each key is read that could not work if it were of another kind."""
+"""The readers of the keys whose values must have a certain type."""
 
 
-class APISettings(former.FormerSettings):
-    """simplejwt's ``api_settings``."""
+class APISettings(legacy.LegacySettings):
+    """The ``api_settings`` of simplejwt."""
 
     name = "SIMPLE_JWT"
     defaults = DEFAULTS
     paths = IMPORT_STRINGS
 
     def look_up(self, name: str) -> Any:
-        """Give a key's value; lifetimes are those in force."""
+        """Return a key's value. The lifetimes are the lifetimes in force."""
         if name == "ACCESS_TOKEN_LIFETIME":
             return get_settings().access_lifetime
         if name == "REFRESH_TOKEN_LIFETIME":
@@ -105,21 +107,21 @@ api_settings = APISettings()
 
 
 def list_header_types() -> tuple[str, ...]:
-    """Give the schemes of ``AUTH_HEADER_TYPES``; a single one may stand there without a tuple."""
+    """Return the schemes of ``AUTH_HEADER_TYPES``, which may be a tuple or a single string."""
     value = api_settings.AUTH_HEADER_TYPES
     return (value,) if isinstance(value, str) else tuple(value)
 
 
 def rotates() -> bool:
-    """Tell whether a refresh gives a new refresh token: unless the project has written that it must not."""
+    """Return whether a refresh issues a new refresh token. The default is yes, unlike in simplejwt."""
     return bool(api_settings.user_settings.get("ROTATE_REFRESH_TOKENS", True))
 
 
 def count_recoveries() -> int | None:
-    """Give how often a client may ignore the next token and come with its own; ``None``: as ``TESSERA`` says.
+    """Return how often a client may ignore the new token; ``None`` means the setting of ``TESSERA``.
 
-    Without ``ROTATE_REFRESH_TOKENS`` simplejwt gives no new refresh token, so clients may not know that they
-    should keep one. Until the project says what they do, none is logged out for it.
+    Without ``ROTATE_REFRESH_TOKENS`` simplejwt issues no new refresh token, so clients may not know that
+    they should keep the new token. No such client is logged out until the project sets the key.
     """
     ours = getattr(django_settings, "TESSERA", {})
     said = "ROTATE_REFRESH_TOKENS" in api_settings.user_settings or "REFRESH_RECOVERIES" in ours
@@ -127,17 +129,17 @@ def count_recoveries() -> int | None:
 
 
 def translate(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Say in the words of ``TESSERA`` what ``SIMPLE_JWT`` says, once it was read by :data:`SHAPES`."""
+    """Return keys of ``TESSERA`` for the values of ``SIMPLE_JWT``, which :data:`SHAPES` has read."""
     found: dict[str, Any] = {
         new: raw[old]
         for old, new in (("ACCESS_TOKEN_LIFETIME", "ACCESS_LIFETIME"), ("REFRESH_TOKEN_LIFETIME", _IDLE))
         if old in raw
     }
-    # simplejwt lets an access token outlive its refresh token, and a refresh token live for years.
+    # In simplejwt an access token may live longer than its refresh token, and a refresh token for years.
     ours, longest = Settings(), max(found.values(), default=timedelta(0))
     if longest > found.get(_IDLE, ours.session_idle_lifetime):
         found[_IDLE] = longest
-    # Who was not given a new token had to log in again when the first one was over.
+    # Without rotation, a user of simplejwt had to log in again when the first refresh token expired.
     hard = _IDLE in found and not raw.get("ROTATE_REFRESH_TOKENS", False)
     if hard or longest > ours.session_lifetime:
         found["SESSION_LIFETIME"] = longest
@@ -154,7 +156,7 @@ def translate(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _translate_key(raw: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Sign on with the project's own key, if it has one; ``SECRET_KEY`` is never a signing key itself."""
+    """Return the project's own signing key for ``TESSERA["KEYS"]``. ``SECRET_KEY`` is never such a key."""
     algorithm, key = raw.get("ALGORITHM", "HS256"), raw.get("SIGNING_KEY")
     if not key or (key == django_settings.SECRET_KEY and algorithm.startswith("HS")):
         return None

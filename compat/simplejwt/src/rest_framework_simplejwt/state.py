@@ -1,4 +1,4 @@
-"""simplejwt's ``token_backend``."""
+"""The ``token_backend`` of simplejwt."""
 
 from rest_framework_simplejwt.backends import TokenBackend
 

@@ -1,7 +1,7 @@
-"""simplejwt's token objects: an access token of drf-tessera, and a session's refresh token.
+"""The token objects of simplejwt: an access token of drf-tessera, and the refresh token of a session.
 
-Making a token for a user starts a session, so that it can be ended; ``str()`` signs it with the claims
-that it has by then.
+A new token for a user starts a session, so that a logout can end the token. ``str()`` signs the token
+with the claims that the token has at that time.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera import inspection, sessions
-from drf_tessera import tokens as ours
-from drf_tessera.adoption import is_foreign
+from drf_tessera import database, sessions, tokens
 from drf_tessera.conf import HEADER, get_settings
 from drf_tessera.exceptions import Refusal
 from drf_tessera.revocation import check_session
+from drf_tessera.sessions import is_foreign
 from drf_tessera.users import find_user_by, parse_sub
 from rest_framework_simplejwt import legacy, utils
 from rest_framework_simplejwt.exceptions import TokenError, to_token_error
@@ -31,13 +30,13 @@ from rest_framework_simplejwt.settings import api_settings, count_recoveries
 
 if apps.ready and not apps.is_installed("drf_tessera"):
     raise ImproperlyConfigured(
-        'rest_framework_simplejwt is here drf-tessera. Add "drf_tessera" to INSTALLED_APPS and run '
-        "manage.py migrate: it has a table of sessions."
+        'This rest_framework_simplejwt needs drf-tessera. Add "drf_tessera" to INSTALLED_APPS and run '
+        "manage.py migrate, because drf-tessera needs a table of sessions."
     )
 
 
 class Lifetime:
-    """A class's lifetime, as the settings say it now; subclasses may put another one in its place."""
+    """The lifetime of a token class, read live from a setting. Only access tokens may override it."""
 
     def __init__(self, setting: str) -> None:
         self.setting = setting
@@ -47,24 +46,24 @@ class Lifetime:
 
 
 class Token:
-    """What all tokens share: claims, in a dict of their own."""
+    """The common parent of all tokens: a dict of claims."""
 
     token_type: ClassVar[str | None] = None
     lifetime: Any = None
     kept_back = False
-    """Made just now, and nothing of it has been given out."""
+    """True for a new token until its text or its access token is requested."""
 
     def __init_subclass__(cls) -> None:
         if cls.__module__ == __name__:
             return
         if cls.token_type != next(kind.token_type for kind in cls.__mro__[1:] if issubclass(kind, Token)):
-            raise ImproperlyConfigured(ONE_KIND)  # else it would pass for an access token
+            raise ImproperlyConfigured(ONE_KIND)  # the signed token would be valid as an access token
         if issubclass(cls, RefreshToken) and ("lifetime" in vars(cls) or issubclass(cls, AccessToken)):
             raise ImproperlyConfigured(ONE_KIND if issubclass(cls, AccessToken) else ONE_LIFETIME)
 
     def __init__(self, token: str | bytes | None = None, verify: bool = True) -> None:
         if not verify:
-            raise TokenError("There is no token without verification here: leave verify out.")
+            raise TokenError("A token cannot be read without verification. Remove the argument verify.")
         self.current_time = utils.aware_utcnow()
         self.token = token.decode("ascii", "replace") if isinstance(token, bytes) else token
         self.payload: dict[str, Any] = {}
@@ -86,27 +85,27 @@ class Token:
         raise NotImplementedError
 
     def verify(self) -> None:
-        """Check more; for subclasses. What is needed to be safe has been checked."""
+        """Check the type of the token. Subclasses may check more; all security checks are already done."""
         self.verify_token_type()
 
     def verify_token_type(self) -> None:
-        """Check the claim ``TOKEN_TYPE_CLAIM``, where the token has one.
+        """Check the claim ``TOKEN_TYPE_CLAIM``, if the token has this claim.
 
         Raises:
-            TokenError: it is of another kind.
+            TokenError: the token has another type.
         """
         if self.payload.get(api_settings.TOKEN_TYPE_CLAIM, self.token_type) != self.token_type:
             raise TokenError("Token has wrong type")
 
     @property
     def token_backend(self) -> Any:
-        """Give what reads tokens."""
-        from rest_framework_simplejwt.state import token_backend  # noqa: PLC0415 - it reads them by this module
+        """The backend that reads tokens."""
+        from rest_framework_simplejwt.state import token_backend  # noqa: PLC0415 - it imports this module
 
         return token_backend
 
     def get_token_backend(self) -> Any:
-        """Give the same."""
+        """Return :attr:`token_backend`."""
         return self.token_backend
 
     def __repr__(self) -> str:
@@ -117,9 +116,11 @@ class Token:
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key in TAKEN and key != api_settings.USER_ID_CLAIM and value != self._find_registered(key):
-            raise ImproperlyConfigured(f"The claim {key!r} says something else in every token here.")
-        if key == "scope" and value != "" and not ours.is_scope(value):
-            raise ImproperlyConfigured("A scope is one text, its parts separated by spaces (RFC 6749, 3.3).")
+            raise ImproperlyConfigured(f"A project cannot set the claim {key!r}: drf-tessera sets it.")
+        if key == "scope" and value != "" and not tokens.is_scope(value):
+            raise ImproperlyConfigured(
+                "A scope must be one string, with spaces between its parts (RFC 6749, section 3.3)."
+            )
         self.payload[key] = value
         self.token = None
 
@@ -134,30 +135,30 @@ class Token:
         return iter(self.payload)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Give a claim, or ``default``."""
+        """Return a claim, or ``default``."""
         return self.payload.get(key, default)
 
     def set_iat(self, claim: str = "iat", at_time: datetime | None = None) -> None:
-        """Note the time of issue; in the signed token it is the time of signing."""
+        """Set the time of issue. In the signed token, ``iat`` is always the time of signing."""
         self.payload[claim] = utils.datetime_to_epoch(at_time or self.current_time)
 
     def set_exp(
         self, claim: str = "exp", from_time: datetime | None = None, lifetime: timedelta | None = None
     ) -> None:
-        """Shorten the token's life. One that is longer than the settings say is refused when it is signed."""
+        """Shorten the token's life. A life longer than the setting is refused when the token is signed."""
         self.payload[claim] = utils.datetime_to_epoch(
             (from_time or self.current_time) + (self.lifetime if lifetime is None else lifetime)
         )
         self.token = None
 
     def set_jti(self) -> None:
-        """Do nothing: each token that is signed gets an id of its own."""
+        """Do nothing, because each signed token gets its own id."""
 
     def check_exp(self, claim: str = "exp", current_time: datetime | None = None) -> None:
-        """Refuse a token whose ``claim`` is over.
+        """Check that the time in ``claim`` has not passed.
 
         Raises:
-            TokenError: it is, or there is no such claim.
+            TokenError: the time has passed, or the token has no such claim.
         """
         if claim not in self.payload:
             raise TokenError(f"Token has no '{claim}' claim")
@@ -165,22 +166,22 @@ class Token:
             raise TokenError(f"Token '{claim}' claim has expired")
 
     def _name_user(self, sub: str) -> None:
-        """Say whose the token is, where it was not made by this package."""
+        """Add the claim of the user's id to a token that was not created by this package."""
         if api_settings.USER_ID_FIELD in {"id", "pk"}:
             self.payload.setdefault(api_settings.USER_ID_CLAIM, sub)
 
     def _find_registered(self, claim: str) -> Any:
-        """Give what a claim that projects may not choose will be, where that is known now."""
+        """Return the value that drf-tessera will write for a claim, or ``None`` if it is not known yet."""
         login, settings = _find_login(self), get_settings()
         known = {"iss": settings.issuer, "aud": settings.audience[0] if len(settings.audience) == 1 else None}
         return {**known, "sub": login.sub if login else None}.get(claim)
 
     def outstand(self) -> None:
-        """Do nothing: no row is written for each token."""
+        """Do nothing, because drf-tessera does not write a row for each token."""
 
     def _claims(self) -> dict[str, Any]:
-        """Give the project's own claims."""
-        own = {"iat", "exp", "jti", *ours.REGISTERED_CLAIMS, api_settings.JTI_CLAIM}
+        """Return the project's own claims."""
+        own = {"iat", "exp", "jti", *tokens.REGISTERED_CLAIMS, api_settings.JTI_CLAIM}
         kept = {name: value for name, value in self.payload.items() if name not in own}
         if api_settings.TOKEN_TYPE_CLAIM:
             kept[api_settings.TOKEN_TYPE_CLAIM] = "access"
@@ -188,7 +189,7 @@ class Token:
 
     @classmethod
     def for_user(cls, user: AbstractBaseUser) -> Self:
-        """Start a session for a user and give its token.
+        """Start a session for a user and return its token.
 
         Raises:
             TokenError: the user may not log in.
@@ -199,44 +200,44 @@ class Token:
             grant = sessions.start(user, claims=token._claims())
         except Refusal as error:
             raise to_token_error(error) from None
-        current = ours.read_refresh_token(grant.refresh or "")
-        legacy.note_begun(current.login.session_id)
-        legacy.note_session(user, current.login)
+        current = tokens.read_refresh_token(grant.refresh or "")
+        legacy.note_begun(current.facts.session_id)
+        legacy.note_session(user, current.facts)
         token._take(current)
         token.kept_back = True
         return token
 
-    def _take(self, current: ours.RefreshToken) -> None:
+    def _take(self, current: tokens.RefreshToken) -> None:
         raise NotImplementedError
 
 
-def _find_login(token: object) -> ours.Login | None:
-    """Give the login of a token's session: of a refresh token's, or of an access token's if it is known."""
+def _find_login(token: object) -> tokens.SessionFacts | None:
+    """Return the login of a token's session. For a token without a known session return ``None``."""
     current = getattr(token, "current", None)
-    return current.login if current is not None else getattr(token, "login", None)
+    return current.facts if current is not None else getattr(token, "login", None)
 
 
 class BlacklistMixin:
     """Ends the session of a token."""
 
-    def _stand_by(self) -> ours.Login:
+    def _stand_by(self) -> tokens.SessionFacts:
         login = _find_login(self)
         if login is None:
-            raise TokenError("This token belongs to no session that could be ended.")
+            raise TokenError("This token belongs to no session, so the token cannot be ended.")
         return login
 
     def blacklist(self) -> tuple[Self, bool]:
-        """End the session, with all its tokens; tell whether this call did it."""
+        """End the session with all its tokens. Return this token, and whether this call ended the session."""
         login = self._stand_by()
         ended = sessions.revoke(login.session_id)
         legacy.note_end(login)
         return self, ended
 
     def check_blacklist(self) -> None:
-        """Ask whether the session still stands.
+        """Check that the session has not ended.
 
         Raises:
-            TokenError: it has ended.
+            TokenError: the session has ended.
         """
         login = self._stand_by()
         if not sessions.live_sessions(parse_sub(login.sub)).filter(pk=login.session_id).exists():
@@ -244,25 +245,25 @@ class BlacklistMixin:
 
 
 class AccessToken(Token):
-    """An access token: verified, or about to be signed."""
+    """An access token that has been verified, or that will be signed."""
 
     token_type = "access"  # noqa: S105 - a kind of token
     lifetime = Lifetime("ACCESS_TOKEN_LIFETIME")
-    verified: ours.AccessToken | None = None
-    """drf-tessera's own token, where it is one; ``None`` for one that simplejwt issued."""
-    login: ours.Login | None = None
+    verified: tokens.AccessToken | None = None
+    """The verified token of drf-tessera; ``None`` for a token that simplejwt issued."""
+    login: tokens.SessionFacts | None = None
 
     @sensitive_variables()
     def _read(self, raw: str) -> None:
         key = f"simplejwt\n{raw}"
-        found = ours.recall_access_token(key)
+        found = tokens.recall_access_token(key)
         if found is None:
             if is_foreign(raw):
                 self.payload = legacy.decode(raw, self.token_type)
                 return
-            found = ours.verify_access_token(raw, remember_as=key)
+            found = tokens.verify_access_token(raw, remember_as=key)
         check_session(found.session_id)
-        self.verified, self.login = found, found.login
+        self.verified, self.login = found, found.facts
         self.payload = {name: found[name] for name in found.claims}
         self._name_user(found.sub)
 
@@ -270,12 +271,12 @@ class AccessToken(Token):
         super()._begin()
         self.set_exp()
 
-    def _take(self, current: ours.RefreshToken) -> None:
-        self.login = replace(current.login, claims={})
+    def _take(self, current: tokens.RefreshToken) -> None:
+        self.login = replace(current.facts, claims={})
 
     @property
     def session_id(self) -> Any:
-        """The session that this token belongs to; ``None`` for one that simplejwt issued."""
+        """The id of the token's session; ``None`` for a token that simplejwt issued."""
         return self.login.session_id if self.login else None
 
     @sensitive_variables()
@@ -283,39 +284,39 @@ class AccessToken(Token):
         if self.token is not None:
             return self.token
         if self.login is None:
-            raise TokenError("This token belongs to nobody: make it by for_user(user).")
+            raise TokenError("This token has no user. Create the token with for_user(user).")
         limit = utils.datetime_to_epoch(utils.aware_utcnow() + api_settings.ACCESS_TOKEN_LIFETIME) + 1
         if self.payload["exp"] > limit:
             raise ImproperlyConfigured(
-                "An access token lives for ACCESS_TOKEN_LIFETIME at most: make that longer."
+                "An access token may live for ACCESS_TOKEN_LIFETIME at most. Increase this setting instead."
             )
         ends = min(int(self.payload["exp"]), self.login.expires_at)
         scope = self.payload.get("scope", self.login.scope)
-        return inspection.sign_access_token(replace(self.login, expires_at=ends, scope=scope), self._claims())
+        return sessions.sign_access_token(replace(self.login, expires_at=ends, scope=scope), self._claims())
 
 
 class RefreshToken(BlacklistMixin, Token):
-    """A session's refresh token, looked at and not spent; :meth:`rotate` spends it."""
+    """The refresh token of a session. The constructor checks the token, and :meth:`rotate` spends it."""
 
     token_type = "refresh"  # noqa: S105 - a kind of token
     lifetime = Lifetime("REFRESH_TOKEN_LIFETIME")
     access_token_class: type[AccessToken] = AccessToken
     no_copy_claims: tuple[str, ...] = ("token_type", "exp", "jti", "iat")
-    current: ours.RefreshToken | None = None
+    current: tokens.RefreshToken | None = None
 
     @sensitive_variables()
     def _read(self, raw: str) -> None:
         text, most = legacy.exchange(raw), count_recoveries()
-        self._take(inspection.inspect_refresh_token(text, transport=HEADER, recoveries=most))
+        self._take(sessions.inspect_refresh_token(text, transport=HEADER, recoveries=most))
 
-    def _take(self, current: ours.RefreshToken) -> None:
+    def _take(self, current: tokens.RefreshToken) -> None:
         self.current = current
-        self.payload.update(current.login.claims)
-        self.payload |= {"exp": current.login.expires_at, "iat": current.login.auth_time}
-        self._name_user(current.login.sub)
-        if current.login.scope:
-            self.payload["scope"] = current.login.scope
-        self.payload[api_settings.JTI_CLAIM or "jti"] = current.login.session_id.hex
+        self.payload.update(current.facts.claims)
+        self.payload |= {"exp": current.facts.expires_at, "iat": current.facts.auth_time}
+        self._name_user(current.facts.sub)
+        if current.facts.scope:
+            self.payload["scope"] = current.facts.scope
+        self.payload[api_settings.JTI_CLAIM or "jti"] = current.facts.session_id.hex
         if api_settings.TOKEN_TYPE_CLAIM:
             self.payload[api_settings.TOKEN_TYPE_CLAIM] = self.token_type
 
@@ -327,11 +328,11 @@ class RefreshToken(BlacklistMixin, Token):
     def set_exp(
         self, claim: str = "exp", from_time: datetime | None = None, lifetime: timedelta | None = None
     ) -> None:
-        """Let a session that :meth:`for_user` has just begun end earlier, for good, than the settings say.
+        """Shorten the life of a session that :meth:`for_user` has just started. The change is permanent.
 
         Raises:
-            ImproperlyConfigured: later than ``REFRESH_TOKEN_LIFETIME``, now or in the past, another claim, or
-                of a token that came from a client or has been given out.
+            ImproperlyConfigured: the new end is after ``REFRESH_TOKEN_LIFETIME`` or not in the future, or
+                ``claim`` is not ``exp``, or the token has already been sent to a client.
         """
         ends = (from_time or self.current_time) + (self.lifetime if lifetime is None else lifetime)
         now = utils.aware_utcnow()
@@ -339,15 +340,15 @@ class RefreshToken(BlacklistMixin, Token):
         if claim != "exp" or not within or not self.kept_back:
             raise ImproperlyConfigured(ONE_LIFETIME)
         current, until = self._stand(), utils.datetime_to_epoch(ends)
-        sessions.shorten(current.login.session_id, ours.from_timestamp(until))
-        shorter = replace(current.login, expires_at=min(until, current.login.expires_at))
-        self.current = replace(current, login=shorter)
+        sessions.shorten(current.facts.session_id, database.from_timestamp(until))
+        shorter = replace(current.facts, expires_at=min(until, current.facts.expires_at))
+        self.current = replace(current, facts=shorter)
         self.payload["exp"] = shorter.expires_at
         self.token = None
 
     @property
     def access_token(self) -> AccessToken:
-        """An access token of the same session, with the claims of this one."""
+        """A new access token of the same session, with the claims of this refresh token."""
         self.kept_back = False
         access = self.access_token_class()
         access._take(self._stand())
@@ -357,26 +358,26 @@ class RefreshToken(BlacklistMixin, Token):
         return access
 
     def find_user(self) -> AbstractBaseUser | None:
-        """Give the user of the session, if there still is one."""
-        return find_user_by("pk", self._stand().login.sub)
+        """Return the user of the session, or ``None`` if the user no longer exists."""
+        return find_user_by("pk", self._stand().facts.sub)
 
-    def _stand(self) -> ours.RefreshToken:
+    def _stand(self) -> tokens.RefreshToken:
         if self.current is None:
-            raise TokenError("This token belongs to nobody: make it by for_user(user).")
+            raise TokenError("This token has no user. Create the token with for_user(user).")
         return self.current
 
     @sensitive_variables()
     def __str__(self) -> str:
         scope, self.kept_back = self.payload.get("scope"), False
-        return inspection.rewrite_refresh_token(self._stand(), self._claims(), scope=scope)
+        return sessions.rewrite_refresh_token(self._stand(), self._claims(), scope=scope)
 
     @classmethod
     @sensitive_variables()
     def rotate(cls, raw: str) -> sessions.Grant:
-        """Spend a refresh token, of ours or of simplejwt's.
+        """Spend a refresh token of drf-tessera or of simplejwt, and return the new tokens.
 
         Raises:
-            TokenError: it is not taken.
+            TokenError: the token is not accepted.
         """
         try:
             return sessions.refresh(legacy.exchange(raw), transport=HEADER, recoveries=count_recoveries())
@@ -384,25 +385,25 @@ class RefreshToken(BlacklistMixin, Token):
             raise to_token_error(error) from None
 
     def set_jti(self) -> None:
-        """Refuse to rotate by hand: two of whoever did would both succeed.
+        """Refuse rotation by hand, because two holders of one token could both rotate the token.
 
         Raises:
-            ImproperlyConfigured: always, for a token that came from a client.
+            ImproperlyConfigured: the token came from a client.
         """
         if self.token is not None:
             raise ImproperlyConfigured(BY_HAND)
 
 
 class UntypedToken(AccessToken):
-    """Any token, of whatever kind, that is valid."""
+    """A valid token of any type."""
 
     def verify_token_type(self) -> None:
-        """Take every kind."""
+        """Accept every type."""
 
     @sensitive_variables()
     def _read(self, raw: str) -> None:
-        if raw.startswith(ours.REFRESH_PREFIX) or legacy.is_refresh(raw):
-            self.payload = RefreshToken(raw).payload  # which knows whether its session has ended
+        if raw.startswith(tokens.REFRESH_PREFIX) or legacy.is_refresh(raw):
+            self.payload = RefreshToken(raw).payload  # RefreshToken checks that the session has not ended
         elif is_foreign(raw):
             self.payload = legacy.decode(raw, None)
         else:
@@ -410,7 +411,10 @@ class UntypedToken(AccessToken):
 
 
 class SlidingToken(Token):
-    """Refused: a sliding token is its own refresh token, so every request carries what must be kept."""
+    """A class that always refuses.
+
+    A sliding token is its own refresh token, so every request would carry the token that renews itself.
+    """
 
     token_type = "sliding"  # noqa: S105 - a kind of token
 
@@ -419,17 +423,19 @@ class SlidingToken(Token):
 
 
 ONE_KIND = (
-    "There are access and refresh tokens here, and none of a token_type of your own. For another purpose, "
-    "such as a link in a mail, take django.core.signing: dumps(value, salt=...), loads(..., max_age=...)."
+    "A token is an access token or a refresh token, and a project cannot add a token_type. For another "
+    "purpose, such as a link in a mail, use django.core.signing: dumps(value, salt=...), "
+    "loads(..., max_age=...)."
 )
-TAKEN = ours.REGISTERED_CLAIMS - {"iat", "exp", "jti", "scope"}
-"""Claims that no project may set; ``scope`` may be set, and the rest is written anew at each signing."""
-BY_HAND = "Do not rotate by hand: RefreshToken.rotate(raw), or TokenRefreshSerializer."
+TAKEN = tokens.REGISTERED_CLAIMS - {"iat", "exp", "jti", "scope"}
+"""Claims that a project cannot set. A project may set ``scope``; each signing replaces the other three."""
+BY_HAND = "Do not rotate a token by hand. Use RefreshToken.rotate(raw) or TokenRefreshSerializer."
 ONE_LIFETIME = (
-    "No refresh token lives longer than REFRESH_TOKEN_LIFETIME, which holds for all: make that longer. "
-    "set_exp() shortens the life of one that for_user() has just made, and of no other."
+    "No refresh token may live longer than REFRESH_TOKEN_LIFETIME, which applies to all refresh tokens. "
+    "Increase REFRESH_TOKEN_LIFETIME instead. set_exp() can only shorten the life of a token that "
+    "for_user() has just made."
 )
 SLIDING = (
-    "Sliding tokens are not served here: each request would carry what renews itself. Use the pair: "
-    "TokenObtainPairView and TokenRefreshView."
+    "Sliding tokens are not supported, because each request would carry a token that renews itself. Use the "
+    "pair instead: TokenObtainPairView and TokenRefreshView."
 )

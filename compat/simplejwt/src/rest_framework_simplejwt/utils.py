@@ -10,33 +10,33 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.utils import timezone
 
-from drf_tessera.verdicts import refuse_names
+from drf_tessera.legacy import refuse_names
 
 logger = logging.getLogger("rest_framework_simplejwt")
 
 
 def get_md5_hash_password(password: str) -> str:
-    """Give what ``CHECK_REVOKE_TOKEN`` put into tokens: to compare with those, and for nothing else."""
+    """Return the hash that ``CHECK_REVOKE_TOKEN`` wrote into tokens. Use it only to compare such tokens."""
     return hashlib.md5(password.encode(), usedforsecurity=False).hexdigest().upper()
 
 
 def make_utc(dt: datetime) -> datetime:
-    """Give a naive moment the time zone UTC, under ``USE_TZ``."""
+    """Return a naive datetime in UTC, if ``USE_TZ`` is on. Return every other datetime unchanged."""
     return dt.replace(tzinfo=UTC) if settings.USE_TZ and timezone.is_naive(dt) else dt
 
 
 def aware_utcnow() -> datetime:
-    """Give the present in UTC, naive without ``USE_TZ``."""
+    """Return the current time in UTC. Without ``USE_TZ`` the datetime is naive."""
     return datetime_from_epoch(datetime.now(tz=UTC).timestamp())
 
 
 def datetime_to_epoch(dt: datetime) -> int:
-    """Give whole seconds since the epoch; a naive moment is in UTC."""
+    """Return the whole seconds since the epoch. A naive datetime counts as UTC."""
     return int((dt if timezone.is_aware(dt) else dt.replace(tzinfo=UTC)).timestamp())
 
 
 def datetime_from_epoch(ts: float) -> datetime:
-    """Give the moment in UTC, naive without ``USE_TZ``."""
+    """Return the datetime in UTC. Without ``USE_TZ`` the datetime is naive."""
     moment = datetime.fromtimestamp(ts, tz=UTC)
     return moment if settings.USE_TZ else moment.replace(tzinfo=None)
 

@@ -1,4 +1,7 @@
-"""simplejwt's views, with drf-tessera's limits: no transaction, no cache, small bodies, throttled logins."""
+"""The views of simplejwt, with the limits of drf-tessera's views.
+
+They run in no transaction, their answers are not cached, bodies are small, and logins are throttled.
+"""
 
 from __future__ import annotations
 
@@ -20,32 +23,32 @@ from rest_framework_simplejwt.settings import api_settings, list_header_types
 
 
 class TokenViewBase(TokenView, GenericAPIView[Any]):
-    """What the views share; ``serializer_class`` goes before the setting."""
+    """The common parent of the views. ``serializer_class`` takes precedence over the setting."""
 
     permission_classes = ()
     serializer_class: Any = None
     setting = ""
     _serializer_class = ""
-    """The path of another one, as subclasses of simplejwt's views name it."""
+    """The dotted path of a serializer, which subclasses of simplejwt's views may set."""
     www_authenticate_realm = "api"
 
     def get_serializer_class(self) -> Any:
-        """Give the class of the view, or of its setting."""
+        """Return the serializer class of the view or of the setting."""
         named = self._serializer_class or getattr(api_settings, self.setting)
         return self.serializer_class or import_string(named)
 
     def get_authenticate_header(self, request: Request) -> str:
-        """Write the challenge of a 401."""
+        """Return the challenge of a 401."""
         return f'{list_header_types()[0]} realm="{self.www_authenticate_realm}"'
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Answer in simplejwt's shapes."""
+        """Return an error in the format of simplejwt."""
         found = to_invalid_token(exc) if isinstance(exc, TokenError) else translate_error(exc)
         return APIView.handle_exception(self, found)
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Do what the serializer says."""
+        """Validate the request with the serializer, and return the validated data."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         return Response(serializer.validated_data)
@@ -59,7 +62,7 @@ class TokenObtainPairView(TokenViewBase):
 
     @property
     def account_fields(self) -> tuple[str, ...]:
-        """Give the names that the throttle looks for in the body."""
+        """The names of the body's fields that the throttle reads as the account."""
         return (TokenObtainSerializer.username_field, *LoginAccountThrottle.fields)
 
 
@@ -70,7 +73,7 @@ class TokenRefreshView(TokenViewBase):
 
 
 class TokenVerifyView(TokenViewBase):
-    """Tell whether a token is valid."""
+    """Check whether a token is valid."""
 
     setting = "TOKEN_VERIFY_SERIALIZER"
 
@@ -82,13 +85,13 @@ class TokenBlacklistView(TokenViewBase):
 
 
 class TokenObtainSlidingView(TokenViewBase):
-    """Refused, with the way out."""
+    """Refuses sliding tokens. The message names the replacement."""
 
     setting = "SLIDING_TOKEN_OBTAIN_SERIALIZER"
 
 
 class TokenRefreshSlidingView(TokenViewBase):
-    """Refused, with the way out."""
+    """Refuses sliding tokens. The message names the replacement."""
 
     setting = "SLIDING_TOKEN_REFRESH_SERIALIZER"
 

@@ -1,1 +1,1 @@
-"""The commands: ``manage.py tessera_...``."""
+"""The management commands, ``manage.py tessera_...``."""

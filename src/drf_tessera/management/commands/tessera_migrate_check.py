@@ -1,4 +1,4 @@
-"""``manage.py tessera_migrate_check``: what would change for this project."""
+"""``manage.py tessera_migrate_check``: show what would change for this project."""
 
 from __future__ import annotations
 
@@ -11,36 +11,38 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand
 from django.utils.module_loading import import_string
 
-from drf_tessera.routes import find_view_class, walk_views
-from drf_tessera.verdicts import BY_HAND, JWT_AUTH, SIMPLE_JWT, Kind, Verdict, find_name
+from drf_tessera.http import find_view_class, walk_views
+from drf_tessera.legacy import BY_HAND, JWT_AUTH, SIMPLE_JWT, Kind, Verdict, find_name
 
-_UNKNOWN: Final = Verdict(Kind.REFUSED, "There is no such key; manage.py check may know what was meant.")
+_UNKNOWN: Final = Verdict(Kind.REFUSED, "This key does not exist. manage.py check may suggest the right key.")
 _SILENT: Final = (
-    "It is not written in this project, and simplejwt then gives no new refresh token. Here clients get one, "
-    "and may ignore it: have them keep the `refresh` of each answer, then write True."
+    "This project does not set the key, so simplejwt issues no new refresh token. drf-tessera issues a new "
+    "one, and clients may ignore it. Change your clients to keep the `refresh` of each answer, then write "
+    "True."
 )
 _OWN_REFRESH: Final = (
-    "It overrides validate(). If that rotates by hand, as simplejwt's own does (blacklist(), set_jti()), "
-    "call super().validate() instead: two of whoever rotates by hand would both succeed."
+    "The serializer overrides validate(). If this validate() rotates by hand, as simplejwt's does "
+    "(blacklist(), set_jti()), call super().validate() instead. Otherwise two holders of one token could "
+    "both rotate the token."
 )
 
 Finding = tuple[str, Verdict]
 
 
 class Command(BaseCommand):
-    """Read the settings and the urls, and change nothing."""
+    """Read the settings and the URLconf. The command changes nothing."""
 
-    help = "Say what would change for this project on the way from simplejwt or djangorestframework-jwt."
-    requires_system_checks = ()  # what they would refuse is just what should be read here
+    help = "Show what would change if this project moved from simplejwt or djangorestframework-jwt."
+    requires_system_checks = ()  # the command must also read settings that the checks refuse
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print a line for each setting and view that is affected."""
+        """Print a line for each affected setting and view."""
         found = [*_judge_settings(), *_judge_classes()]
         try:
             found += _judge_urls()
         except (ImportError, ImproperlyConfigured) as error:
-            self.stdout.write(self.style.ERROR(f"The urls cannot be read: {error}"))
-            self.stdout.write("Run this once more when the new package is in the place of the old one.")
+            self.stdout.write(self.style.ERROR(f"The URLconf cannot be read: {error}"))
+            self.stdout.write("Run this command again after you replace the old package by the new package.")
         for name, verdict in found:
             style = self.style.ERROR if verdict.kind is Kind.REFUSED else self.style.SUCCESS
             line = style(f"{verdict.kind.value:<8}") + name
@@ -77,7 +79,7 @@ def _judge_each(listed: Iterable[Any], where: str) -> Iterator[Finding]:
 
 
 def _find_parent(path: str) -> Finding | None:
-    """Give the verdict on what a class of the project's own is derived from."""
+    """Return the verdict on the parent class of a class of the project."""
     try:
         return _find_kind(import_string(path))
     except ImproperlyConfigured as error:
@@ -110,7 +112,7 @@ def _judge_urls() -> Iterator[Finding]:
 
 
 def _load_default_classes() -> list[Any]:
-    """Give the classes that are judged with REST_FRAMEWORK already."""
+    """Return the classes of REST_FRAMEWORK, which ``_judge_classes`` judges."""
     with suppress(ImportError, ImproperlyConfigured):
         return [import_string(item) if isinstance(item, str) else item for item in _list_default_classes()]
     return []

@@ -11,19 +11,26 @@ from drf_tessera import sessions
 
 
 class Command(BaseCommand):
-    """Delete ended sessions in batches; run it daily."""
+    """Delete ended sessions in batches. A project should run this command daily."""
 
-    help = "Delete the sessions that ended long enough ago. Safe to interrupt and to repeat."
+    help = "Delete the sessions that ended long enough ago. You may interrupt and repeat this command."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add --keep-days and --batch-size."""
-        parser.add_argument("--keep-days", type=float, default=1.0, help="spare what ended less long ago (1)")
-        parser.add_argument("--batch-size", type=int, default=1000, help="rows for each transaction (1000)")
+        parser.add_argument(
+            "--keep-days",
+            type=float,
+            default=1.0,
+            help="keep sessions that ended less than this many days ago (default: 1)",
+        )
+        parser.add_argument(
+            "--batch-size", type=int, default=1000, help="rows per transaction (default: 1000)"
+        )
 
     def handle(self, *args: Any, keep_days: float, batch_size: int, **options: Any) -> None:
-        """Prune, with the count so far on one line."""
+        """Delete the sessions, and show the number of deleted sessions on one line."""
         if not 0 <= keep_days <= 36_500 or batch_size < 1:
-            raise CommandError("--keep-days must lie between 0 and 36500, --batch-size must be 1 or more.")
+            raise CommandError("--keep-days must be between 0 and 36500, and --batch-size must be 1 or more.")
         terminal = self.stderr.isatty()
 
         def show(deleted: int) -> None:

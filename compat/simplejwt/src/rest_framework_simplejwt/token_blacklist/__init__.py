@@ -1,1 +1,1 @@
-"""simplejwt's tables, which a login writes a row of."""
+"""The tables of simplejwt. Each login writes one row."""

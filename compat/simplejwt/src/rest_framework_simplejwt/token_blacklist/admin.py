@@ -1,4 +1,4 @@
-"""simplejwt's tables in Django's admin: to look at, and to end the session of a row."""
+"""The tables of simplejwt in Django's admin, which can show rows and end the session of a row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ else:
 
 @admin.register(OutstandingToken)
 class OutstandingTokenAdmin(_Admin):
-    """Shows who logged in, and not the tokens of simplejwt: whoever reads one could use it."""
+    """Shows the logins. It does not show the tokens of simplejwt, because a reader could use a token."""
 
     list_display = ("jti", "user", "created_at", "expires_at")
     list_select_related = ("user",)
@@ -26,7 +26,7 @@ class OutstandingTokenAdmin(_Admin):
     actions = None
 
     def has_add_permission(self, *args: Any, **kwargs: Any) -> bool:
-        """Refuse, as with changing and deleting."""
+        """Return ``False``. Changing and deleting are refused too."""
         return False
 
     has_change_permission = has_delete_permission = has_add_permission
@@ -34,7 +34,7 @@ class OutstandingTokenAdmin(_Admin):
 
 @admin.register(BlacklistedToken)
 class BlacklistedTokenAdmin(_Admin):
-    """Shows what is refused; to add a row ends its session."""
+    """Shows the blacklisted tokens. A new row ends the session of its token."""
 
     list_display = ("token", "blacklisted_at")
     list_select_related = ("token__user",)

@@ -1,4 +1,4 @@
-"""simplejwt's app of tables."""
+"""The app of simplejwt's tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class TokenBlacklistConfig(AppConfig):
-    """The label and the tables of simplejwt, so that an existing database has nothing to apply."""
+    """The app with simplejwt's label and tables, so that an existing database needs no migration."""
 
     name = "rest_framework_simplejwt.token_blacklist"
     verbose_name = "Token Blacklist"

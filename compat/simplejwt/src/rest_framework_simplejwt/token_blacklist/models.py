@@ -1,4 +1,4 @@
-"""simplejwt's tables. A row is written for each login, none for each refresh."""
+"""The tables of simplejwt. Each login writes one row, and a refresh writes no row."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db import models
 
 
 class OutstandingToken(models.Model):
-    """A refresh token that simplejwt issued, or a session: its ``token`` is empty then."""
+    """A refresh token that simplejwt issued, or a session. The ``token`` of a session is empty."""
 
     id = models.BigAutoField(primary_key=True, serialize=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
@@ -31,10 +31,10 @@ class OutstandingToken(models.Model):
 
 
 class BlacklistedTokens(models.QuerySet["BlacklistedToken"]):
-    """Rows that end sessions."""
+    """A queryset that ends the sessions of new rows."""
 
     def bulk_create(self, objs: Iterable[BlacklistedToken], *args: Any, **kwargs: Any) -> Any:
-        """Write many, and end their sessions."""
+        """Write the rows, and end their sessions."""
         rows = list(objs)
         written = super().bulk_create(rows, *args, **kwargs)
         _end_sessions(rows)
@@ -42,7 +42,7 @@ class BlacklistedTokens(models.QuerySet["BlacklistedToken"]):
 
 
 class BlacklistedToken(models.Model):
-    """One that is refused; to write it ends the session."""
+    """A token that is refused. A new row ends the session of its token."""
 
     id = models.BigAutoField(primary_key=True, serialize=False)
     token = models.OneToOneField(OutstandingToken, on_delete=models.CASCADE)
@@ -59,7 +59,7 @@ class BlacklistedToken(models.Model):
         return f"Blacklisted token for {self.token.user}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Write, and end the session: that is how projects log somebody out everywhere."""
+        """Write the row, and end its session. Projects use this to log somebody out everywhere."""
         super().save(*args, **kwargs)
         _end_sessions([self])
 

@@ -1,4 +1,4 @@
-"""simplejwt's command of this name."""
+"""``manage.py flushexpiredtokens``, as in simplejwt."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from rest_framework_simplejwt.utils import aware_utcnow
 class Command(BaseCommand):
     """Delete the rows of tokens and sessions that have expired."""
 
-    help = "Delete simplejwt's rows of what has expired; tessera_prune deletes the sessions themselves."
+    help = (
+        "Delete the expired rows from the tables of simplejwt. To delete the sessions themselves, use "
+        "tessera_prune."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Delete them."""
+        """Delete the expired rows."""
         number, _ = OutstandingToken.objects.filter(expires_at__lte=aware_utcnow()).delete()
         self.stdout.write(f"Deleted {number} rows.")

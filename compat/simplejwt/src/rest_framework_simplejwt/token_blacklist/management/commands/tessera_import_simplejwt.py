@@ -1,4 +1,4 @@
-"""``manage.py tessera_import_simplejwt``: sessions for the tokens of simplejwt, ahead of time."""
+"""``manage.py tessera_import_simplejwt``: write sessions for the tokens of simplejwt in advance."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 
-from drf_tessera.adoption import Predecessor, adopt_many
 from drf_tessera.exceptions import TemporarilyUnavailable
+from drf_tessera.sessions import LegacyToken, adopt_many
 from drf_tessera.tokens import REFRESH_PREFIX
 from rest_framework_simplejwt.legacy import PACKAGE
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
@@ -19,26 +19,28 @@ FIELDS = ("pk", "jti", "user_id", "created_at", "expires_at")
 
 
 class Command(BaseCommand):
-    """Import in batches; safe to interrupt: a second run passes over what is there."""
+    """Import tokens in batches. The command is safe to interrupt: a second run skips existing sessions."""
 
     help = (
-        "Write a session for each refresh token of simplejwt that has not expired, an ended one for each "
-        "that is blacklisted: then a new password or a logout everywhere ends those tokens too. Tokens "
-        "that are not imported are taken over when they are first used."
+        "Write a session for each refresh token of simplejwt that has not expired. The session of a "
+        "blacklisted token is written as ended. After the import, a new password or a logout everywhere also "
+        "ends these tokens. A token that is not imported is taken over at its first use."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add --batch-size and --after."""
-        parser.add_argument("--batch-size", type=int, default=1000, help="rows for each transaction (1000)")
         parser.add_argument(
-            "--after", type=int, default=0, help="begin after this id of OutstandingToken (0)"
+            "--batch-size", type=int, default=1000, help="rows per transaction (default: 1000)"
+        )
+        parser.add_argument(
+            "--after", type=int, default=0, help="start after this id of OutstandingToken (default: 0)"
         )
 
     def handle(self, *args: Any, batch_size: int, after: int, **options: Any) -> None:
-        """Import, with a bar."""
+        """Import the tokens, and show a progress bar."""
         if batch_size < 1:
             raise CommandError("--batch-size must be 1 or more.")
-        own = Q(token="") | Q(token__startswith=REFRESH_PREFIX)  # those rows are sessions already
+        own = Q(token="") | Q(token__startswith=REFRESH_PREFIX)  # these rows already stand for sessions
         given = OutstandingToken.objects.exclude(own)
         rows = given.filter(expires_at__gt=aware_utcnow(), user__isnull=False).order_by("pk")
         total, done, written = rows.filter(pk__gt=after).count(), 0, 0
@@ -48,7 +50,8 @@ class Command(BaseCommand):
             self._show(done, total, batch[-1][0])
         self.stdout.write(
             self.style.SUCCESS(
-                f"{written} sessions written; {done - written} were there, or their users are gone."
+                f"{written} sessions written. {done - written} tokens skipped, because their sessions "
+                "already exist or their users no longer exist."
             )
         )
 
@@ -59,7 +62,7 @@ class Command(BaseCommand):
         try:
             return adopt_many(wanted)
         except TemporarilyUnavailable as error:
-            raise CommandError(f"{error.detail} Go on with --after {batch[0][0] - 1}.") from error
+            raise CommandError(f"{error.detail} Continue with --after {batch[0][0] - 1}.") from error
 
     def _show(self, done: int, total: int, last: int) -> None:
         terminal, share = self.stderr.isatty(), done / max(total, 1)
@@ -68,18 +71,18 @@ class Command(BaseCommand):
 
 
 def _read_batches(rows: Any, after: int, size: int) -> Iterator[list[Any]]:
-    # Onward from the last key, so that no cursor and no offset grows with the table.
+    # Continue after the last key, because the cost of a cursor or an offset grows with the table.
     while batch := list(rows.filter(pk__gt=after).values_list(*FIELDS)[:size]):
         yield batch
         after = batch[-1][0]
 
 
-def _describe(row: Any) -> Predecessor:
+def _describe(row: Any) -> LegacyToken:
     _, jti, _, created, expires = row
-    return Predecessor(
+    return LegacyToken(
         package=PACKAGE,
         jti=jti,
-        # Without USE_TZ these moments are in UTC, and not in TIME_ZONE: simplejwt wrote them so.
+        # Without USE_TZ these datetimes are in UTC and not in TIME_ZONE, because simplejwt wrote UTC.
         issued_at=datetime_to_epoch(created) if created else 0,
         expires_at=datetime_to_epoch(expires),
     )

@@ -1,0 +1,17 @@
+"""What the project chose: the ``TESSERA`` setting, typed and live, and what other packages' settings add."""
+
+from drf_tessera.conf.foreign import expect_legacy_tokens as expect_legacy_tokens
+from drf_tessera.conf.foreign import expects_legacy_tokens as expects_legacy_tokens
+from drf_tessera.conf.settings import Settings as Settings
+from drf_tessera.conf.settings import get_settings as get_settings
+from drf_tessera.conf.settings import per_settings as per_settings
+from drf_tessera.conf.settings import read_settings as read_settings
+from drf_tessera.conf.settings import translate_setting as translate_setting
+from drf_tessera.conf.transports import COOKIE as COOKIE
+from drf_tessera.conf.transports import HEADER as HEADER
+from drf_tessera.conf.transports import MAX_REFRESH_LENGTH as MAX_REFRESH_LENGTH
+from drf_tessera.conf.transports import TRANSPORTS as TRANSPORTS
+from drf_tessera.conf.values import READERS as READERS
+from drf_tessera.conf.values import Reader as Reader
+from drf_tessera.conf.values import WrongValueError as WrongValueError
+from drf_tessera.conf.values import suggest_key as suggest_key

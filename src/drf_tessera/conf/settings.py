@@ -1,0 +1,299 @@
+"""The ``TESSERA`` setting as one frozen, typed object that follows every change.
+
+Call :func:`get_settings` inside functions, never while a module is being imported. The object is cached, and
+dropped when Django's ``setting_changed`` reports a change. That is why ``override_settings`` works.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
+from functools import update_wrapper
+from typing import Any, Final, Generic, Literal, TypeVar
+
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+from django.utils.encoding import force_bytes
+
+from drf_tessera.conf.foreign import TRANSLATORS, Translator, read_foreign
+from drf_tessera.conf.transports import COOKIE, PROFILES
+from drf_tessera.conf.values import READERS, Problem, Reader, WrongValueError, suggest_key
+from drf_tessera.exceptions import SettingsError
+from drf_tessera.jose.keys import Key
+from drf_tessera.rotation import Policy
+
+T = TypeVar("T")
+
+_WATCHED: Final = frozenset({"TESSERA", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "CACHES", "AUTH_USER_MODEL"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the project chose. ``docs/reference/settings.md`` explains each name.
+
+    The field names are the keys of ``TESSERA`` in lower case. Nothing secret is in the ``repr``.
+    """
+
+    access_lifetime: timedelta = timedelta(minutes=5)
+    session_idle_lifetime: timedelta = timedelta(days=14)
+    session_lifetime: timedelta = timedelta(days=90)
+    refresh_grace: timedelta = timedelta(seconds=30)
+    refresh_recoveries: int = 5
+    clock_skew: timedelta = timedelta(seconds=5)
+    max_sessions_per_user: int | None = None
+    issuer: str = "drf-tessera"
+    audience: tuple[str, ...] = ("drf-tessera",)
+    header_prefix: str = "Bearer"
+    keys: tuple[Key, ...] = ()
+    claims: Callable[..., Mapping[str, Any]] | None = None
+    user: str = "lazy"
+    user_fields: tuple[str, ...] = ()
+    revocation_poll: timedelta = timedelta(seconds=1)
+    revocation_max_staleness: timedelta = timedelta(seconds=30)
+    revocation_cache: str | None = None
+    profile: tuple[str, ...] = ("api",)
+    access_cookie: bool = False
+    cookie_path: str | None = None
+    cookie_samesite: Literal["Lax", "Strict", "None"] = "Lax"
+    cookie_secure: bool | None = None
+    login_rate_per_account: str | None = "10/min"
+    login_rate_per_address: str | None = "60/min"
+    legacy_tokens_until: datetime | None = None
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    """``SECRET_KEY`` and then ``SECRET_KEY_FALLBACKS``; not a key of ``TESSERA``."""
+
+    @property
+    def reads_user(self) -> bool:
+        """Whether an access token needs more of the user's row than its key."""
+        return self.claims is not None or bool(self.user_fields)
+
+    @property
+    def transports(self) -> tuple[str, ...]:
+        """The transports that ``PROFILE`` offers. The first one is for clients that do not choose."""
+        return tuple(PROFILES[name] for name in self.profile)
+
+    @property
+    def takes_legacy_tokens(self) -> bool:
+        """Whether tokens of other packages are still accepted."""
+        return self.legacy_tokens_until is None or datetime.now(tz=UTC) < self.legacy_tokens_until
+
+    def choose_policy(self, recoveries: int | None = None) -> Policy:
+        """Return the policy of the refresh rule, with another number of ``recoveries`` if one is given."""
+        forgiven = self.refresh_recoveries if recoveries is None else recoveries
+        return Policy(grace=self.refresh_grace, recoveries=forgiven)
+
+
+KEYS: Final = tuple(item.name.upper() for item in fields(Settings) if item.name != "secrets")
+"""Every key that ``TESSERA`` may have."""
+
+_cached: Settings | None = None
+
+
+def get_settings() -> Settings:
+    """Return the settings in force.
+
+    Raises:
+        SettingsError: some value cannot work. The message lists every problem.
+    """
+    global _cached  # noqa: PLW0603 - one slot, cleared by the signal below
+    if _cached is None:
+        settings, problems = read_settings()
+        if problems:
+            listed = "; ".join(f"{problem.id}: {problem.message}" for problem in problems)
+            raise SettingsError(f"The TESSERA settings are not valid. {listed}")
+        _cached = settings
+    return _cached
+
+
+def forget_settings(*, setting: str, **kwargs: object) -> None:
+    """Drop the cached settings when a setting that they are made of changes (``setting_changed``)."""
+    global _cached  # noqa: PLW0603 - see get_settings
+    if setting in _WATCHED or setting in TRANSLATORS:
+        _cached = None
+
+
+setting_changed.connect(forget_settings, dispatch_uid="drf_tessera.conf")
+
+
+class PerSettings(Generic[T]):
+    """Build a value from the settings once, and again when the settings change.
+
+    The value is also dropped in a forked child, because the child may have inherited a lock held by a thread
+    that does not exist in the child.
+    """
+
+    def __init__(self, make: Callable[[Settings], T]) -> None:
+        self._make = make
+        self._held: tuple[Settings, T] | None = None
+        update_wrapper(self, make)
+        os.register_at_fork(after_in_child=self.forget)
+
+    def __call__(self) -> T:
+        """Return the value for the settings in force.
+
+        Raises:
+            SettingsError: see :func:`get_settings`.
+        """
+        settings = _cached or get_settings()  # the first half spares a call on the path of every request
+        held = self._held
+        if held is None or held[0] is not settings:
+            held = self._held = settings, self._make(settings)
+        return held[1]
+
+    def forget(self) -> None:
+        """Drop the value. The next call builds a new one."""
+        self._held = None
+
+
+def per_settings(make: Callable[[Settings], T]) -> PerSettings[T]:
+    """Wrap ``make`` so that its value is built once for each :class:`Settings` object.
+
+    Args:
+        make: builds the value. It may be called by two threads at once; the later value is kept.
+    """
+    return PerSettings(make)
+
+
+def translate_setting(name: str, translate: Translator, readers: Mapping[str, Reader] | None = None) -> None:
+    """Read the setting of another package too. Its values count where ``TESSERA`` is silent.
+
+    Args:
+        name: the name of a Django setting, such as ``SIMPLE_JWT``.
+        translate: returns keys of ``TESSERA`` for the value of that setting. It is called every time that the
+            settings are read.
+        readers: check and convert the keys of that setting before the translation (see ``conf.READERS``).
+    """
+    TRANSLATORS[name] = (translate, readers or {})
+    forget_settings(setting="TESSERA")
+
+
+def read_settings() -> tuple[Settings, list[Problem]]:
+    """Read the settings afresh, together with their problems. The system checks report these.
+
+    In the returned object a value with a problem is left at its default.
+    """
+    raw = getattr(django_settings, "TESSERA", {})
+    if not isinstance(raw, Mapping):
+        return Settings(), [
+            Problem(
+                id="tessera.E001",
+                message=f"TESSERA must be a dict, not {type(raw).__name__}.",
+                hint='Write TESSERA = {"ACCESS_LIFETIME": timedelta(minutes=5)}, or leave it out.',
+            )
+        ]
+    problems = [_name_unknown(key) for key in raw if key not in KEYS]
+    others, source_of, wrong_others = read_foreign(raw)
+    problems += wrong_others
+    raw = {**others, **raw}
+    values: dict[str, Any] = {}
+    for key in KEYS:
+        if key not in raw:
+            continue
+        try:
+            values[key.lower()] = READERS[key](raw[key])
+        except WrongValueError as wrong:
+            source, hint = "", wrong.hint
+            if key in source_of:
+                source = f" (from {source_of[key]})"
+                hint += f" A value in TESSERA itself takes precedence over {source_of[key]}."
+            problems.append(Problem(id=wrong.id, message=f"TESSERA[{key!r}]{source} {wrong}", hint=hint))
+    secrets, wrong_secrets = _read_secrets()
+    settings = Settings(**values, secrets=secrets)
+    return settings, problems + wrong_secrets + _compare_lifetimes(settings) + _compare_cookies(settings)
+
+
+def _read_secrets() -> tuple[tuple[bytes, ...], list[Problem]]:
+    """Read ``SECRET_KEY`` and its fallbacks, except empty ones, because anybody could guess those."""
+    fallbacks: Any = django_settings.SECRET_KEY_FALLBACKS
+    listed = fallbacks if isinstance(fallbacks, list | tuple) else ()
+    good = [secret for secret in listed if isinstance(secret, str | bytes) and secret]
+    secrets = tuple(force_bytes(secret) for secret in (django_settings.SECRET_KEY, *good))
+    if isinstance(fallbacks, list | tuple) and len(good) == len(listed):
+        return secrets, []
+    return secrets, [
+        Problem(
+            id="tessera.E015",
+            message="SECRET_KEY_FALLBACKS must be a list of texts that are not empty.",
+            hint="An entry of None or '' would be a key that everybody knows. Leave out what is not set.",
+        )
+    ]
+
+
+_NAMES_ELSEWHERE: Final = {
+    "ACCESS_TOKEN_LIFETIME": "ACCESS_LIFETIME",
+    "EXPIRATION_DELTA": "ACCESS_LIFETIME",
+    "REFRESH_TOKEN_LIFETIME": "SESSION_IDLE_LIFETIME",
+    "REFRESH_LIFETIME": "SESSION_IDLE_LIFETIME",
+    "REFRESH_EXPIRATION_DELTA": "SESSION_LIFETIME",
+    "AUTH_HEADER_TYPES": "HEADER_PREFIX",
+    "AUTH_HEADER_PREFIX": "HEADER_PREFIX",
+    "SIGNING_KEY": "KEYS",
+    "VERIFYING_KEY": "KEYS",
+    "SECRET_KEY": "KEYS",
+    "PRIVATE_KEY": "KEYS",
+    "PUBLIC_KEY": "KEYS",
+    "ALGORITHM": "KEYS",
+    "LEEWAY": "CLOCK_SKEW",
+    "PAYLOAD_HANDLER": "CLAIMS",
+    "AUTH_COOKIE": "PROFILE",
+    "AUTH_REFRESH_COOKIE": "PROFILE",
+    "AUTH_COOKIE_SAMESITE": "COOKIE_SAMESITE",
+    "AUTH_SAMESITE": "COOKIE_SAMESITE",
+    "AUTH_SECURE": "COOKIE_SECURE",
+    "AUTH_COOKIE_SECURE": "COOKIE_SECURE",
+    "AUTH_COOKIE_PATH": "COOKIE_PATH",
+    "AUTH_REFRESH_COOKIE_PATH": "COOKIE_PATH",
+}
+"""The names of settings in other packages, and their names here."""
+
+
+def _name_unknown(key: object) -> Problem:
+    known = _NAMES_ELSEWHERE.get(str(key).upper().removeprefix("JWT_"))
+    hint = f"Did you mean {known!r}?" if known else suggest_key(key, KEYS)
+    return Problem(id="tessera.E002", message=f"TESSERA has no key {key!r}.", hint=hint)
+
+
+_ORDERED: Final = (
+    ("REFRESH_GRACE", "SESSION_IDLE_LIFETIME"),
+    ("ACCESS_LIFETIME", "SESSION_IDLE_LIFETIME"),
+    ("SESSION_IDLE_LIFETIME", "SESSION_LIFETIME"),
+    ("REVOCATION_POLL", "REVOCATION_MAX_STALENESS"),
+)
+
+
+def _compare_lifetimes(settings: Settings) -> list[Problem]:
+    pairs = [
+        (short, getattr(settings, short.lower()), long, getattr(settings, long.lower()))
+        for short, long in _ORDERED
+    ]
+    return [
+        Problem(
+            id="tessera.E004",
+            message=f"TESSERA[{short!r}] ({low}) is longer than {long} ({high}).",
+            hint=f"Shorten {short} or lengthen {long}.",
+        )
+        for short, low, long, high in pairs
+        if low > high
+    ]
+
+
+def _compare_cookies(settings: Settings) -> list[Problem]:
+    """Find settings of cookies that contradict each other."""
+    found = []
+    if settings.access_cookie and COOKIE not in settings.transports:
+        found.append(
+            (
+                "TESSERA['ACCESS_COOKIE'] is on without 'browser' in TESSERA['PROFILE']: no cookie is read.",
+                "Add 'browser' to PROFILE, or leave ACCESS_COOKIE out.",
+            )
+        )
+    if settings.cookie_secure is False and settings.cookie_samesite == "None":
+        found.append(
+            (
+                "TESSERA['COOKIE_SAMESITE'] is 'None' without Secure, and browsers drop such cookies.",
+                "Leave COOKIE_SECURE out.",
+            )
+        )
+    return [Problem(id="tessera.E017", message=message, hint=hint) for message, hint in found]

@@ -1,0 +1,365 @@
+"""Readers for the values of the ``TESSERA`` setting. A reader returns the value, or explains its fault."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, TypeGuard
+
+from django.conf import settings as django_settings
+from django.utils.encoding import force_bytes
+from django.utils.module_loading import import_string
+
+from drf_tessera.conf.transports import PROFILES
+from drf_tessera.exceptions import KeyMaterialError
+from drf_tessera.jose.keys import Key, KeyRing
+
+_SAMESITE: Final = ("Lax", "Strict", "None")
+_RATE: Final = re.compile(r"[1-9][0-9]*/(s|sec|second|m|min|minute|h|hour|d|day)")
+_PATH: Final = re.compile(r"/([A-Za-z0-9._~!$&'()*+=:@%-]+/)*")
+_PREFIX: Final = re.compile(r"[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong with the settings: the id of its check, what, and what to do."""
+
+    id: str
+    message: str
+    hint: str
+
+
+Reader = Callable[[Any], object]
+"""A function that converts the written value of a setting into the value that the code uses.
+
+Raises:
+    WrongValueError: the written value is not valid.
+"""
+
+
+class WrongValueError(Exception):
+    """A value of a setting is not valid. The message continues a sentence that begins with the key."""
+
+    def __init__(self, check_id: str, message: str, hint: str) -> None:
+        self.id = check_id
+        self.hint = hint
+        super().__init__(message)
+
+
+def suggest_key(key: object, known: Iterable[str]) -> str:
+    """Return a hint for an unknown key: the most similar known key, or a list of all known keys."""
+    named = list(known)
+    near = difflib.get_close_matches(str(key).upper(), named, n=1)
+    return f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(named)}."
+
+
+def _read_duration(value: object, *, zero: bool = False) -> timedelta:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            value = timedelta(seconds=value)
+        except (OverflowError, ValueError):
+            value = None
+    if not isinstance(value, timedelta) or value < timedelta(0) or (not value and not zero):
+        raise WrongValueError(
+            "tessera.E003",
+            f"must be a {'non-negative' if zero else 'positive'} timedelta or number of seconds.",
+            "For example: timedelta(minutes=5), or 300.",
+        )
+    if value > timedelta(days=36_500):
+        raise WrongValueError("tessera.E003", "is longer than 100 years.", "Choose a shorter time.")
+    return value
+
+
+def _read_duration_or_zero(value: object) -> timedelta:
+    return _read_duration(value, zero=True)
+
+
+def _read_access_lifetime(value: object) -> timedelta:
+    lifetime = _read_duration(value)
+    if lifetime < timedelta(seconds=1):
+        raise WrongValueError(
+            "tessera.E003", "is less than a second, but JWT counts in seconds.", "Use 1 second or more."
+        )
+    return lifetime
+
+
+def _read_count(value: object, *, least: int = 0) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= 32_767:
+        raise WrongValueError(
+            "tessera.E005",
+            f"must be a whole number from {least} to 32767.",
+            "To use the default, remove the key.",
+        )
+    return value
+
+
+def _read_limit(value: object) -> int | None:
+    return None if value is None else _read_count(value, least=1)
+
+
+def _read_user(value: object) -> str:
+    if value not in ("lazy", "database"):
+        raise WrongValueError(
+            "tessera.E013",
+            f"must be 'lazy' or 'database', not {value!r}.",
+            "'lazy' loads the user's row at the first access to a field, 'database' on every request.",
+        )
+    return str(value)
+
+
+def _read_user_fields(value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, list | tuple) or not all(map(_is_name, value)):
+        raise WrongValueError(
+            "tessera.E013",
+            "must be a list of field names of the user model.",
+            'For example: ["username"].',
+        )
+    return tuple(value)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value.isidentifier()
+
+
+def _read_cache(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or value not in django_settings.CACHES:
+        raise WrongValueError(
+            "tessera.E014",
+            f"is {value!r}, but CACHES has no such alias.",
+            f"CACHES has: {', '.join(django_settings.CACHES)}. None keeps the revocations in the database.",
+        )
+    return value
+
+
+def _read_profile(value: object) -> tuple[str, ...]:
+    named = (value,) if isinstance(value, str) else value
+    if (
+        not isinstance(named, list | tuple)
+        or not named
+        or any(not isinstance(item, str) or item not in PROFILES for item in named)
+        or len(set(named)) != len(named)
+    ):
+        raise WrongValueError(
+            "tessera.E016",
+            f"must be 'api', 'browser', or a list of both, not {value!r}.",
+            "'api' sends tokens in header and body, 'browser' sends the refresh token in a cookie. "
+            "In a list, the first profile is for clients that do not choose a profile.",
+        )
+    return tuple(named)
+
+
+def _read_switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise WrongValueError(
+            "tessera.E017", f"must be True or False, not {value!r}.", "To use the default, remove the key."
+        )
+    return value
+
+
+def _read_switch_or_none(value: object) -> bool | None:
+    return None if value is None else _read_switch(value)
+
+
+def _read_cookie_path(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _PATH.fullmatch(value):
+        raise WrongValueError(
+            "tessera.E017",
+            "must be a path that begins and ends with a slash.",
+            'For example: "/api/token/".',
+        )
+    return value
+
+
+def _read_samesite(value: object) -> str:
+    if value not in _SAMESITE:
+        raise WrongValueError(
+            "tessera.E017",
+            f"must be 'Lax', 'Strict' or 'None', not {value!r}.",
+            "The string 'None' is for pages on another site than the API.",
+        )
+    return str(value)
+
+
+def _is_claim(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable()
+
+
+def _read_issuer(value: object) -> str:
+    if not _is_claim(value):
+        raise WrongValueError(
+            "tessera.E006",
+            "must be a string of 1 to 255 printable characters.",
+            'For example: "https://api.example.com".',
+        )
+    return value
+
+
+def _read_audience(value: object) -> tuple[str, ...]:
+    named = (value,) if isinstance(value, str) else value
+    if (
+        not isinstance(named, list | tuple)
+        or not 0 < len(named) <= 20
+        or not all(_is_claim(item) for item in named)
+    ):
+        raise WrongValueError(
+            "tessera.E006",
+            "must be a string of 1 to 255 printable characters, or a list of at most 20 such strings.",
+            'For example: "notes-api".',
+        )
+    return tuple(named)
+
+
+def _read_prefix(value: object) -> str:
+    if not isinstance(value, str) or not _PREFIX.fullmatch(value):
+        raise WrongValueError(
+            "tessera.E010",
+            "must be one word, as in 'Authorization: Bearer ...'.",
+            'For example: "Bearer" or "JWT".',
+        )
+    return value
+
+
+def _read_rate(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _RATE.fullmatch(value):
+        raise WrongValueError(
+            "tessera.E009",
+            "is not a valid rate.",
+            'Write a number, a slash and s, min, hour or day, for example "10/min". None means no limit.',
+        )
+    return value
+
+
+def _read_hook(value: object) -> Callable[..., Any] | None:
+    if value is None:
+        return None
+    found = _import(value) if isinstance(value, str) else value
+    if not callable(found):
+        raise WrongValueError(
+            "tessera.E008",
+            "is not callable.",
+            "Write a function (user, session) -> dict, or the dotted path of such a function.",
+        )
+    return found
+
+
+def _import(path: str) -> object:
+    try:
+        return import_string(path)
+    except ImportError as error:
+        raise WrongValueError(
+            "tessera.E008", f"cannot be imported: {error}", "Check the spelling of the path."
+        ) from None
+
+
+def _read_keys(value: object) -> tuple[Key, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes) or not value:
+        raise WrongValueError(
+            "tessera.E007",
+            "must be a list of dicts, with the oldest key first.",
+            'For example: [{"alg": "EdDSA", "file": "/run/secrets/tessera.pem"}].',
+        )
+    hint = "docs/reference/settings.md describes each form of a key."
+    keys = []
+    for index, entry in enumerate(value):
+        try:
+            keys.append(_read_key(entry))
+        except KeyMaterialError as error:
+            raise WrongValueError("tessera.E007", f"entry {index}: {error.detail}", hint) from None
+    try:
+        return KeyRing(keys).keys
+    except KeyMaterialError as error:
+        raise WrongValueError("tessera.E007", f"is not a valid list of keys: {error.detail}", hint) from None
+
+
+_KEY_FORMS: Final = ("secret", "pem", "file", "jwk")
+
+
+def _read_key(entry: object) -> Key:
+    if not isinstance(entry, Mapping):
+        raise KeyMaterialError("the entry must be a dict.")
+    unknown = [name for name in entry if name not in {"alg", "kid", "password", *_KEY_FORMS}]
+    if unknown:
+        raise KeyMaterialError(
+            f"{unknown[0]!r} is unknown. The known names are: alg, kid, password, secret, pem, file, jwk."
+        )
+    forms = [form for form in _KEY_FORMS if form in entry]
+    if len(forms) != 1:
+        raise KeyMaterialError("the entry must have exactly one of secret, pem, file or jwk.")
+    alg, kid = entry.get("alg"), entry.get("kid")
+    if forms == ["jwk"]:
+        if not isinstance(entry["jwk"], Mapping):
+            raise KeyMaterialError("jwk must be a dict.")
+        return Key.from_jwk(entry["jwk"], alg, kid)
+    if not isinstance(alg, str):
+        raise KeyMaterialError("the entry needs an alg, such as 'EdDSA' or 'HS256'.")
+    material = _read_material(forms[0], entry[forms[0]])
+    if forms == ["secret"]:
+        return Key.from_secret(material, alg, kid)
+    password = entry.get("password")
+    return Key.from_pem(material, alg, kid, None if password is None else _read_bytes(password))
+
+
+def _read_material(form: str, value: object) -> bytes:
+    if form != "file":
+        return _read_bytes(value)
+    try:
+        return Path(value).read_bytes()  # type: ignore[arg-type]  # the except branch reports a wrong type
+    except (OSError, TypeError, ValueError) as error:
+        raise KeyMaterialError(f"the file cannot be read ({type(error).__name__}).") from None
+
+
+def _read_bytes(value: object) -> bytes:
+    if not isinstance(value, str | bytes):
+        raise KeyMaterialError("the key must be a string or bytes.")
+    return force_bytes(value)
+
+
+def _read_moment(value: object) -> datetime | None:
+    if value is None:
+        return None
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        raise WrongValueError(
+            "tessera.E021",
+            f"must be a datetime with a time zone, or None, not {value!r}.",
+            "For example: datetime(2027, 1, 31, tzinfo=UTC).",
+        )
+    return value
+
+
+READERS: Final[Mapping[str, Reader]] = {
+    "ACCESS_LIFETIME": _read_access_lifetime,
+    "SESSION_IDLE_LIFETIME": _read_duration,
+    "SESSION_LIFETIME": _read_duration,
+    "REFRESH_GRACE": _read_duration_or_zero,
+    "REFRESH_RECOVERIES": _read_count,
+    "CLOCK_SKEW": _read_duration_or_zero,
+    "MAX_SESSIONS_PER_USER": _read_limit,
+    "ISSUER": _read_issuer,
+    "AUDIENCE": _read_audience,
+    "HEADER_PREFIX": _read_prefix,
+    "KEYS": _read_keys,
+    "CLAIMS": _read_hook,
+    "USER": _read_user,
+    "USER_FIELDS": _read_user_fields,
+    "REVOCATION_POLL": _read_duration_or_zero,
+    "REVOCATION_MAX_STALENESS": _read_duration,
+    "REVOCATION_CACHE": _read_cache,
+    "PROFILE": _read_profile,
+    "ACCESS_COOKIE": _read_switch,
+    "COOKIE_PATH": _read_cookie_path,
+    "COOKIE_SAMESITE": _read_samesite,
+    "COOKIE_SECURE": _read_switch_or_none,
+    "LOGIN_RATE_PER_ACCOUNT": _read_rate,
+    "LOGIN_RATE_PER_ADDRESS": _read_rate,
+    "LEGACY_TOKENS_UNTIL": _read_moment,
+}

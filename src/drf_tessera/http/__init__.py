@@ -1,0 +1,24 @@
+"""Requests and answers without REST framework: routes, CSRF checks, headers, cookies and transports."""
+
+from drf_tessera.http.bearer import check_bearer_token as check_bearer_token
+from drf_tessera.http.bearer import has_bearer_token as has_bearer_token
+from drf_tessera.http.bearer import read_bearer_token as read_bearer_token
+from drf_tessera.http.client import describe_client as describe_client
+from drf_tessera.http.client import name_network as name_network
+from drf_tessera.http.client import read_address as read_address
+from drf_tessera.http.cookies import delete_stray_cookies as delete_stray_cookies
+from drf_tessera.http.cookies import is_secure as is_secure
+from drf_tessera.http.cookies import read_access_cookie as read_access_cookie
+from drf_tessera.http.csrf import check_site as check_site
+from drf_tessera.http.routes import find_cookie_directory as find_cookie_directory
+from drf_tessera.http.routes import find_cookie_path as find_cookie_path
+from drf_tessera.http.routes import find_view_class as find_view_class
+from drf_tessera.http.routes import forget_directories as forget_directories
+from drf_tessera.http.routes import walk_views as walk_views
+from drf_tessera.http.transport import TRANSPORTS as TRANSPORTS
+from drf_tessera.http.transport import admit_login as admit_login
+from drf_tessera.http.transport import choose_transport as choose_transport
+from drf_tessera.http.transport import clear_ended as clear_ended
+from drf_tessera.http.transport import deliver_grant as deliver_grant
+from drf_tessera.http.transport import find_refresh_token as find_refresh_token
+from drf_tessera.http.transport import offers_ambient as offers_ambient

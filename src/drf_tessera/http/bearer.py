@@ -1,0 +1,67 @@
+"""The header transport: ``Authorization: Bearer`` for access tokens, the body for refresh tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from drf_tessera.conf import get_settings
+from drf_tessera.exceptions import HeaderMalformed
+from drf_tessera.sessions import Grant
+from drf_tessera.tokens import SessionFacts
+
+
+def read_bearer_token(header: str, prefix: str) -> str | None:
+    """Return the credentials of an ``Authorization`` header (RFC 6750, section 2.1).
+
+    ``None`` means that the header is absent or has another scheme, so another class may read it. The
+    credentials need not look like a token. :func:`check_bearer_token` checks that, only if they are not a
+    valid token.
+    """
+    scheme, _, rest = header.partition(" ")
+    if scheme != prefix and scheme.lower() != prefix.lower():
+        return None
+    return rest.strip(" ")
+
+
+def has_bearer_token(request: HttpRequest) -> bool:
+    """Return whether the request has an ``Authorization`` header of our scheme.
+
+    Only such a header takes precedence over cookies. A browser sends a ``Basic`` header with every request
+    after a server has asked for it, for example the proxy before a staging site.
+    """
+    header = request.META.get("HTTP_AUTHORIZATION", "")
+    return read_bearer_token(header, get_settings().header_prefix) is not None
+
+
+def check_bearer_token(text: str) -> None:
+    """Distinguish a malformed header from a malformed token.
+
+    Raises:
+        HeaderMalformed: the scheme is ours, and not followed by exactly one token.
+    """
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise HeaderMalformed
+
+
+class HeaderTransport:
+    """The refresh token travels in bodies. See :class:`~drf_tessera.http.transport.Transport`."""
+
+    ambient = False
+
+    def read(self, request: HttpRequest, body: dict[str, Any]) -> str | None:
+        """Return the refresh token of the body, or ``None``."""
+        text: str | None = body.get("refresh")
+        return text
+
+    def deliver(
+        self, request: HttpRequest, response: HttpResponse, grant: Grant, body: dict[str, Any]
+    ) -> None:
+        """Leave the tokens in the body."""
+
+    def clear(
+        self, request: HttpRequest, response: HttpResponse, ended: Callable[[SessionFacts], bool] | None
+    ) -> None:
+        """Do nothing, because the client itself keeps the tokens."""

@@ -1,0 +1,51 @@
+"""The client of a request: its address, its network and its device."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address, ip_network
+from typing import Final
+
+from django.http import HttpRequest
+
+from drf_tessera.sessions import Client
+
+_ADDRESS: Final = re.compile(
+    r"\[(?P<bracketed>[^]%]+)(%[^]]*)?](:\d+)?|(?P<plain>[^:%]+(?=(:\d+)?$)|[^%]*)(%.*|:\d+)?"
+)
+"""An address as in ``REMOTE_ADDR`` and in headers of proxies, with or without a port and brackets."""
+
+
+def describe_client(request: HttpRequest, *, proxies: int, label: str = "") -> Client:
+    """Return the client that a request comes from."""
+    return Client(
+        ip=read_address(request, proxies=proxies),
+        user_agent=request.META.get("HTTP_USER_AGENT", ""),
+        label=label,
+    )
+
+
+def read_address(request: HttpRequest, *, proxies: int) -> str | None:
+    """Return the client's IP address, or ``None`` without one (a Unix socket).
+
+    Args:
+        request: Django's request.
+        proxies: the number of the project's own proxies. They have written the last entries of
+            ``X-Forwarded-For``. The entries before those are ignored, because any client can write them.
+    """
+    address = request.META.get("REMOTE_ADDR", "")
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
+    if proxies and forwarded:
+        hops = forwarded.split(",")
+        address = hops[-min(proxies, len(hops))].strip()
+    match = _ADDRESS.fullmatch(address)
+    try:
+        found = ip_address(match["bracketed"] or match["plain"]) if match else None
+    except ValueError:
+        return None
+    return None if found is None else str(getattr(found, "ipv4_mapped", None) or found)
+
+
+def name_network(address: str) -> str:
+    """Return the network of one subscriber: an IPv4 address, or the first 64 bits of an IPv6 address."""
+    return str(ip_network((address, 64 if ":" in address else 32), strict=False))

@@ -1,0 +1,129 @@
+"""How tokens travel: one class for each transport, and the functions that views use for all of them.
+
+To add a transport, write its class in a file of this room, and add one line to :data:`TRANSPORTS` and one
+line to ``conf/transports.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.debug import sensitive_variables
+
+from drf_tessera.conf import COOKIE, HEADER, get_settings
+from drf_tessera.exceptions import TransportUnavailable
+from drf_tessera.http.bearer import HeaderTransport
+from drf_tessera.http.cookies import CookieTransport
+from drf_tessera.http.csrf import check_site
+from drf_tessera.sessions import Grant
+from drf_tessera.tokens import SessionFacts
+
+
+class Transport(Protocol):
+    """A way in which the tokens of a session travel. ``conf/transports.py`` limits their length."""
+
+    ambient: bool
+    """Whether a browser sends the refresh token by itself. Then the site itself has to make the request."""
+
+    def read(self, request: HttpRequest, body: dict[str, Any]) -> str | None:
+        """Return the refresh token of a request, or ``None``."""
+
+    def deliver(
+        self, request: HttpRequest, response: HttpResponse, grant: Grant, body: dict[str, Any]
+    ) -> None:
+        """Put the tokens of a grant where they travel, and take those that are not in the body out of it."""
+
+    def clear(
+        self, request: HttpRequest, response: HttpResponse, ended: Callable[[SessionFacts], bool] | None
+    ) -> None:
+        """Remove the tokens of an ended session from the client, as far as a response can.
+
+        Args:
+            request: the request that ended the session.
+            response: its response.
+            ended: whether a session is among those that have ended. ``None`` removes the tokens of any
+                session.
+        """
+
+
+TRANSPORTS: Final[Mapping[str, Transport]] = {HEADER: HeaderTransport(), COOKIE: CookieTransport()}
+"""The transports by name, in the order in which a request is searched for a refresh token."""
+
+
+def choose_transport(asked: str | None) -> str:
+    """Return the transport of a new session: the one that the client asks for, or the first of ``PROFILE``.
+
+    Raises:
+        TransportUnavailable: ``PROFILE`` does not offer the transport.
+    """
+    offered = get_settings().transports
+    if asked is not None and asked not in offered:
+        raise TransportUnavailable(asked, offered)
+    return asked or offered[0]
+
+
+def admit_login(request: HttpRequest, transport: str) -> None:
+    """Return if a login from this request may use the transport.
+
+    Otherwise another site could log its visitors in as another user.
+
+    Raises:
+        CsrfFailed: the transport is ambient, and another site may have made the request.
+    """
+    if TRANSPORTS[transport].ambient:
+        check_site(request)
+
+
+def offers_ambient() -> bool:
+    """Return whether ``PROFILE`` offers a transport in which a browser sends the refresh token by itself."""
+    return any(TRANSPORTS[name].ambient for name in get_settings().transports)
+
+
+@sensitive_variables()
+def find_refresh_token(
+    request: HttpRequest, body: dict[str, Any], *, ambient: bool = True
+) -> tuple[str, str] | None:
+    """Return the name of the transport that brings a refresh token, and the token, or ``None``.
+
+    Args:
+        request: the request.
+        body: its parsed body.
+        ambient: whether to search the ambient transports too.
+
+    Raises:
+        CsrfFailed: the token is in a cookie, and another site may have made the request.
+        CookieAmbiguous: there are several cookies.
+    """
+    for name, transport in TRANSPORTS.items():
+        text = transport.read(request, body) if ambient or not transport.ambient else None
+        if text is not None:
+            return name, text
+    return None
+
+
+@sensitive_variables()
+def deliver_grant(request: HttpRequest, response: HttpResponse, grant: Grant) -> dict[str, Any]:
+    """Put the tokens of a grant where they travel, and return the body of the response.
+
+    A body without ``refresh`` means that the client keeps the refresh token that it has.
+    """
+    body: dict[str, Any] = {
+        "access": grant.access,
+        "refresh": grant.refresh,
+        "token_type": get_settings().header_prefix,
+        "expires_in": grant.expires_in,
+        "refresh_expires_in": grant.refresh_expires_in,
+        "session": str(grant.session_id),
+    }
+    if grant.refresh is None:
+        del body["refresh"]
+    TRANSPORTS[grant.transport].deliver(request, response, grant, body)
+    return body
+
+
+def clear_ended(request: HttpRequest, response: HttpResponse, ended: Callable[[SessionFacts], bool]) -> None:
+    """Remove the tokens of sessions that this request has ended from the client."""
+    for transport in TRANSPORTS.values():
+        transport.clear(request, response, ended)

@@ -1,0 +1,23 @@
+"""What other packages left behind: their settings and names. Their tokens are read by ``legacy.pyjwt``."""
+
+from drf_tessera.legacy.names import BY_HAND as BY_HAND
+from drf_tessera.legacy.names import JWT_AUTH as JWT_AUTH
+from drf_tessera.legacy.names import SIMPLE_JWT as SIMPLE_JWT
+from drf_tessera.legacy.names import Kind as Kind
+from drf_tessera.legacy.names import Verdict as Verdict
+from drf_tessera.legacy.names import find_name as find_name
+from drf_tessera.legacy.names import refuse_names as refuse_names
+from drf_tessera.legacy.settings import LegacySettings as LegacySettings
+from drf_tessera.legacy.settings import count_seconds as count_seconds
+from drf_tessera.legacy.settings import find_bad_key as find_bad_key
+from drf_tessera.legacy.settings import find_originals as find_originals
+from drf_tessera.legacy.settings import find_unknown as find_unknown
+from drf_tessera.legacy.settings import find_unloadable as find_unloadable
+from drf_tessera.legacy.settings import list_switches as list_switches
+from drf_tessera.legacy.settings import read_algorithm as read_algorithm
+from drf_tessera.legacy.settings import read_cookie_name as read_cookie_name
+from drf_tessera.legacy.settings import read_meta_key as read_meta_key
+from drf_tessera.legacy.settings import read_optional as read_optional
+from drf_tessera.legacy.settings import read_paths as read_paths
+from drf_tessera.legacy.settings import read_prefixes as read_prefixes
+from drf_tessera.legacy.settings import read_text as read_text

@@ -1,0 +1,227 @@
+"""The setting of a previous package, such as ``SIMPLE_JWT``: read live, and checked like ``TESSERA``.
+
+The distributions under ``compat/`` use this module. :func:`drf_tessera.conf.translate_setting` registers
+the function that translates such a setting into keys of ``TESSERA``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, ClassVar, Final
+
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as Caution
+from django.utils.module_loading import import_string
+
+from drf_tessera.conf import READERS, Reader, WrongValueError, suggest_key
+from drf_tessera.jose.algorithms import ALGORITHMS
+
+_ID: Final = "tessera.E020"
+_META_KEY: Final = re.compile(r"[A-Z][A-Z0-9_]*")
+_ALIKE: Final = 0.75
+"""The least similarity of two words. VERFY and VERIFY are similar enough, RESET and REFRESH are not."""
+
+_COOKIE_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+class LegacySettings:
+    """The ``api_settings`` of a previous package.
+
+    Each access to an attribute reads Django's settings, so no value is stale.
+    """
+
+    name: ClassVar[str]
+    """The name of Django's setting, such as ``SIMPLE_JWT``."""
+    defaults: ClassVar[Mapping[str, Any]]
+    """Every key, with the value that applies if the project does not set the key."""
+    paths: ClassVar[frozenset[str]]
+    """The keys whose values are dotted paths or lists of dotted paths. An attribute returns the objects."""
+
+    @property
+    def user_settings(self) -> Mapping[str, Any]:
+        """The project's own value; an empty dict if the value is not a dict (``tessera.E020``)."""
+        raw = getattr(django_settings, self.name, None)
+        return raw if isinstance(raw, Mapping) else {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self.defaults:
+            raise AttributeError(f"Invalid API setting: '{name}'")
+        value = self.look_up(name)
+        return _load(value) if name in self.paths else value
+
+    def look_up(self, name: str) -> Any:
+        """Return a key's value as the project wrote it. Subclasses override the value of some keys."""
+        return self.user_settings.get(name, self.defaults[name])
+
+    def reload(self) -> None:
+        """Do nothing, because no value is cached. Tests of projects call this method."""
+
+
+def _load(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_load(item) for item in value]
+    return import_string(value) if isinstance(value, str) else value
+
+
+def count_seconds(duration: timedelta | float | None) -> float:
+    """Return the seconds of a leeway or a limit, in each form that the previous packages accept."""
+    return duration.total_seconds() if isinstance(duration, timedelta) else duration or 0
+
+
+def find_originals(prefix: str, ours: str, owned: str, originals: Iterable[str]) -> list[CheckMessage]:
+    """Report E001: two installed distributions own the same import name, so their files are mixed."""
+    return [
+        Error(
+            f"{name} and {ours} are both installed, and both contain the package {owned}.",
+            hint=f"pip uninstall {name}; pip install --force-reinstall --no-deps {ours}",
+            id=f"{prefix}.E001",
+        )
+        for name in originals
+        if _is_installed(name)
+    ]
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def find_unknown(prefix: str, settings: LegacySettings) -> list[CheckMessage]:
+    """Report E002 for a misspelt key, and W005 for a key that the previous package never had.
+
+    The previous packages ignored such keys, so some projects keep their own values in the setting.
+    """
+    found: list[CheckMessage] = []
+    for key in settings.user_settings:
+        if key in settings.defaults:
+            continue
+        text = f"{settings.name} has no key {key!r}."
+        if any(_resembles(str(key).upper(), known) for known in settings.defaults):
+            found.append(Error(text, hint=suggest_key(key, settings.defaults), id=f"{prefix}.E002"))
+        else:
+            hint = "No package reads this key. If your own code reads it, move it to a setting of your own."
+            found.append(Caution(text, hint=hint, id=f"{prefix}.W005"))
+    return found
+
+
+def _resembles(key: str, known: str) -> bool:
+    """Return whether a key is a misspelt known key: each word of the key is nearly the known word."""
+    pairs = list(zip(key.split("_"), known.split("_"), strict=False))
+    alike = all(difflib.SequenceMatcher(None, *pair).ratio() >= _ALIKE for pair in pairs)
+    same = key.replace("_", "") == known.replace("_", "")
+    return same or (alike and key.count("_") == known.count("_"))
+
+
+def find_unloadable(prefix: str, settings: LegacySettings, keys: Iterable[str]) -> list[CheckMessage]:
+    """Report E003: values of ``keys`` that are not callable and not the dotted path of a callable."""
+    found: list[CheckMessage] = []
+    for key in sorted(settings.user_settings.keys() & set(keys)):
+        problem = _find_fault(settings.user_settings[key], settings.defaults[key])
+        if problem:
+            text = f"{settings.name}[{key!r}] {problem}"
+            found.append(
+                Error(text, hint="Write a dotted path, and check its spelling.", id=f"{prefix}.E003")
+            )
+    return found
+
+
+def _find_fault(value: Any, default: Any) -> str:
+    """Return the fault of one value, or an empty string if the value is valid.
+
+    The value may be a list only if the default is a list, and ``None`` only if the default is ``None``.
+    """
+    try:
+        loaded = _load(value)
+    except (ImportError, ValueError) as error:  # ValueError: a path that begins with a dot
+        return f"cannot be imported: {error}"
+    several = loaded if isinstance(loaded, list) and isinstance(default, list | tuple) else [loaded]
+    good = all(callable(item) or (item is None and default is None) for item in several)
+    return "" if good else "must be a function, a class, or the dotted path of a function or class."
+
+
+def find_bad_key(
+    prefix: str, settings: LegacySettings, key: str, load: Callable[[Any], object]
+) -> list[CheckMessage]:
+    """Report E003: a key that ``load`` cannot read. ``load`` belongs to the library for old tokens."""
+    value = settings.user_settings.get(key)
+    try:
+        if value:
+            load(value)
+    except Exception as error:  # noqa: BLE001 - the library raises many unrelated types for a bad key
+        text = f"{settings.name}[{key!r}] cannot be read as a key, so its tokens would be refused: {error}"
+        return [Error(text, hint="Write the key in PEM.", id=f"{prefix}.E003")]
+    return []
+
+
+# -- More readers; the readers of TESSERA are in ``conf.READERS`` -----------------------
+
+
+def read_optional(read: Reader) -> Reader:
+    """Return a reader that also accepts ``None``."""
+    return lambda value: None if value is None else read(value)
+
+
+def list_switches(defaults: Mapping[str, Any]) -> dict[str, Reader]:
+    """Return a reader for each key whose default is a bool. Such a key accepts only ``True`` or ``False``."""
+    return {key: READERS["ACCESS_COOKIE"] for key, value in defaults.items() if isinstance(value, bool)}
+
+
+def read_text(value: object) -> str:
+    """Read a string that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise WrongValueError(
+            _ID, f"must be a non-empty string, not {value!r}.", "To use the default, remove the key."
+        )
+    return value
+
+
+def read_prefixes(value: object) -> tuple[str, ...]:
+    """Read one scheme of the header ``Authorization``, or a list of schemes."""
+    several = (value,) if isinstance(value, str) else value
+    if not isinstance(several, list | tuple) or not several:
+        raise WrongValueError(_ID, f"must be a list of words, not {value!r}.", 'For example: ("Bearer",).')
+    for item in several:
+        READERS["HEADER_PREFIX"](item)
+    return tuple(several)
+
+
+def read_paths(value: object) -> tuple[Any, ...]:
+    """Read a list of classes or of dotted paths of classes."""
+    if not isinstance(value, list | tuple) or not value:
+        raise WrongValueError(
+            _ID, f"must be a list of dotted paths, not {value!r}.", "To use the default, remove the key."
+        )
+    return tuple(value)
+
+
+def read_algorithm(value: object) -> str:
+    """Read the name of an algorithm."""
+    if not isinstance(value, str) or value not in ALGORITHMS:
+        known = f"The algorithms are: {', '.join(sorted(ALGORITHMS))}."
+        raise WrongValueError(_ID, f"is {value!r}, but drf-tessera has no such algorithm.", known)
+    return value
+
+
+def read_meta_key(value: object) -> str:
+    """Read a key of ``request.META``."""
+    if not isinstance(value, str) or not _META_KEY.fullmatch(value):
+        text = f"must be a key of request.META, not {value!r}."
+        raise WrongValueError(
+            _ID, text, 'For example: "HTTP_X_AUTHORIZATION", for the header X-Authorization.'
+        )
+    return value
+
+
+def read_cookie_name(value: object) -> str:
+    """Read the name of a cookie (RFC 6265, section 4.1.1)."""
+    if not isinstance(value, str) or not _COOKIE_NAME.fullmatch(value):
+        raise WrongValueError(_ID, f"must be the name of a cookie, not {value!r}.", 'For example: "access".')
+    return value

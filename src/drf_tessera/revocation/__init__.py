@@ -1,0 +1,5 @@
+"""Which sessions ended early: the stores of notices, the feed of each process, and publishing."""
+
+from drf_tessera.revocation.feed import check_session as check_session
+from drf_tessera.revocation.publish import prune_notices as prune_notices
+from drf_tessera.revocation.publish import publishing as publishing

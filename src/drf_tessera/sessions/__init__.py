@@ -1,0 +1,22 @@
+"""The life of a session: start, refresh, revoke, prune, inspect, adopt."""
+
+from drf_tessera.sessions.adoption import LegacyToken as LegacyToken
+from drf_tessera.sessions.adoption import adopt as adopt
+from drf_tessera.sessions.adoption import adopt_many as adopt_many
+from drf_tessera.sessions.adoption import is_foreign as is_foreign
+from drf_tessera.sessions.adoption import name_token as name_token
+from drf_tessera.sessions.grants import Grant as Grant
+from drf_tessera.sessions.inspection import inspect_refresh_token as inspect_refresh_token
+from drf_tessera.sessions.inspection import rewrite_refresh_token as rewrite_refresh_token
+from drf_tessera.sessions.inspection import sign_access_token as sign_access_token
+from drf_tessera.sessions.pruning import prune as prune
+from drf_tessera.sessions.refreshing import refresh as refresh
+from drf_tessera.sessions.revoking import revoke as revoke
+from drf_tessera.sessions.revoking import revoke_all as revoke_all
+from drf_tessera.sessions.revoking import revoke_by_refresh_token as revoke_by_refresh_token
+from drf_tessera.sessions.revoking import sparing as sparing
+from drf_tessera.sessions.rows import Reason as Reason
+from drf_tessera.sessions.rows import live_sessions as live_sessions
+from drf_tessera.sessions.rows import shorten as shorten
+from drf_tessera.sessions.starting import Client as Client
+from drf_tessera.sessions.starting import start as start

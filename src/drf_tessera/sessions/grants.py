@@ -1,0 +1,37 @@
+"""The result of a login or a refresh."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from drf_tessera.database import to_timestamp
+from drf_tessera.rotation import Outcome
+from drf_tessera.tokens import SessionFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """The tokens that a login or a refresh hands out.
+
+    ``refresh`` is ``None`` within the grace window. The client keeps the refresh token that it has.
+    """
+
+    session_id: UUID
+    sub: str
+    access: str = field(repr=False)
+    expires_in: int
+    """Seconds until the access token expires."""
+    refresh: str | None = field(repr=False)
+    refresh_expires_in: int
+    """Seconds until the session ends if it is not refreshed."""
+    outcome: Outcome | None
+    """``None`` for a login."""
+    transport: str
+    """How the tokens of the session travel: ``conf.HEADER`` or ``conf.COOKIE``."""
+
+
+def count_seconds(idle_expires_at: datetime, facts: SessionFacts, now: datetime) -> int:
+    """Return the seconds until a session ends if it is not refreshed."""
+    return max(0, int(min(to_timestamp(idle_expires_at), facts.expires_at) - to_timestamp(now)))

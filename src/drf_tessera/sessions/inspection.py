@@ -1,0 +1,97 @@
+"""The tokens of a session outside of a refresh: inspect a refresh token, sign another access token.
+
+These functions serve interfaces that hand out tokens one by one, such as those of legacy packages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from drf_tessera import rotation
+from drf_tessera.conf import get_settings
+from drf_tessera.database import MAX_ATTEMPTS
+from drf_tessera.exceptions import RefreshContended, SessionUnknown
+from drf_tessera.rotation import Outcome
+from drf_tessera.sessions import rows
+from drf_tessera.sessions.refreshing import REFUSALS
+from drf_tessera.sessions.revoking import end_stolen
+from drf_tessera.tokens import (
+    RefreshToken,
+    SessionFacts,
+    mint_access_token,
+    read_refresh_token,
+    write_refresh_token,
+)
+from drf_tessera.users import describe_session
+
+
+@sensitive_variables()
+def inspect_refresh_token(
+    text: str, *, transport: str | None = None, now: datetime | None = None, recoveries: int | None = None
+) -> RefreshToken:
+    """Return a refresh token that would be accepted now, without spending it. One query.
+
+    A replaced token ends its session here as it does in a refresh. Inside a transaction of the caller's, that
+    end is part of the transaction. A client that never refreshes cannot reveal a theft: a copy of its token
+    is as good as the token.
+
+    Raises:
+        RefreshInvalid, TransportMismatch, RefreshReused, SessionUnknown, SessionRevoked, SessionExpired,
+            UserInactive, RefreshContended: see :func:`drf_tessera.sessions.refresh`.
+    """
+    token = read_refresh_token(text, transport=transport)
+    policy, moment = get_settings().choose_policy(recoveries), now or timezone.now()
+    for _ in range(MAX_ATTEMPTS):
+        session, state = rows.read(token, with_user=False)
+        outcome = rotation.decide(state, token.generation, moment, policy).outcome
+        if outcome in REFUSALS:
+            raise REFUSALS[outcome]
+        if outcome is not Outcome.REUSED:
+            return token
+        try:
+            end_stolen(session, moment)
+        except RefreshContended:
+            continue
+    raise RefreshContended
+
+
+@sensitive_variables()
+def sign_access_token(facts: SessionFacts, extra: Mapping[str, Any], *, now: datetime | None = None) -> str:
+    """Sign another access token of a live session, with ``extra`` claims.
+
+    No query, unless ``CLAIMS`` or ``USER_FIELDS`` need the row.
+
+    Raises:
+        ClaimsHookError: a claim is registered, has no JSON form, or is too long.
+        SessionUnknown: the session no longer exists, and the hook needs it.
+    """
+    own: Mapping[str, Any] = {}
+    if get_settings().reads_user:
+        session = rows.select_sessions().filter(pk=facts.session_id).select_related("user").first()
+        if session is None:
+            raise SessionUnknown
+        own = describe_session(session.user, session)
+    return mint_access_token(facts, {**own, **extra}, now or timezone.now())[0]
+
+
+@sensitive_variables()
+def rewrite_refresh_token(token: RefreshToken, claims: Mapping[str, Any], *, scope: str | None = None) -> str:
+    """Write a refresh token again with other ``claims``: the same session, generation and secret.
+
+    Args:
+        token: the refresh token.
+        claims: the claims of the access tokens that the new text leads to.
+        scope: another scope for those access tokens, if given.
+
+    Raises:
+        ClaimsHookError: the claims have no JSON form.
+        ProjectError: the claims are too long.
+    """
+    facts = replace(token.facts, claims=claims, scope=token.facts.scope if scope is None else scope)
+    return write_refresh_token(facts, token.generation, token.secret)

@@ -1,0 +1,156 @@
+"""Exchange a refresh token: one statement in the normal case, and a closer look in every other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from drf_tessera import rotation, signals
+from drf_tessera.conf import Settings, get_settings
+from drf_tessera.database import MAX_ATTEMPTS, is_in_transaction
+from drf_tessera.exceptions import (
+    RefreshContended,
+    Refusal,
+    SessionExpired,
+    SessionRevoked,
+    UserInactive,
+)
+from drf_tessera.rotation import Outcome
+from drf_tessera.sessions import rows
+from drf_tessera.sessions.grants import Grant, count_seconds
+from drf_tessera.sessions.revoking import end_stolen
+from drf_tessera.tokens import RefreshToken, mint_access_token, read_refresh_token, write_refresh_token
+from drf_tessera.users import describe_session
+
+REFUSALS: Final[Mapping[Outcome, type[Refusal]]] = {
+    Outcome.REVOKED: SessionRevoked,
+    Outcome.EXPIRED: SessionExpired,
+    Outcome.USER_INACTIVE: UserInactive,
+}
+
+
+@sensitive_variables()
+def refresh(
+    text: str, *, transport: str | None = None, now: datetime | None = None, recoveries: int | None = None
+) -> Grant:
+    """Exchange a refresh token for an access token and, outside the grace window, its successor.
+
+    The normal case is one ``UPDATE`` and no other statement. With a ``CLAIMS`` hook the session and its user
+    are read first, so that a hook that fails has not spent the token.
+
+    Call this outside ``transaction.atomic``. The end of a stolen session must be committed although the
+    refresh is refused, and an enclosing transaction would roll it back.
+
+    Args:
+        text: a stranger's text.
+        transport: how the text came, if that is known. It must be the transport that the token was issued
+            for.
+        now: the present. The clock's, by default.
+        recoveries: how many lost answers in a row are forgiven, ``REFRESH_RECOVERIES`` by default. Recoveries
+            above the setting do not extend the session's idle limit.
+
+    Raises:
+        RefreshInvalid: the text is not a refresh token of ours. No query was made unless the MAC is right.
+        TransportMismatch: the token was issued for another transport. No query was made.
+        RefreshReused: the token was replaced before. The session has been ended, and that is committed.
+        SessionUnknown, SessionRevoked, SessionExpired, UserInactive: the session or its user has that state.
+        RefreshContended: other writers were faster each time. Nothing is lost; try again.
+        RuntimeError: this was called inside a transaction.
+    """
+    token = read_refresh_token(text, transport=transport)
+    _refuse_transaction()
+    settings, moment = get_settings(), now or timezone.now()
+    grant = None
+    if not settings.reads_user:
+        grant = _swap(token, moment, settings)
+    if grant is None:
+        grant = _settle(token, moment, settings, recoveries)
+    rows.report(
+        signals.session_refreshed,
+        session_id=grant.session_id,
+        sub=grant.sub,
+        outcome=grant.outcome.value if grant.outcome else "",
+    )
+    return grant
+
+
+def _refuse_transaction() -> None:
+    """Raise ``RuntimeError`` if a transaction is open that could roll back the end of a stolen session."""
+    if is_in_transaction():
+        raise RuntimeError(
+            "sessions.refresh() was called inside transaction.atomic() or a view under ATOMIC_REQUESTS. "
+            "When it ends a stolen session, that transaction would roll the end back. Call it outside, "
+            "and decorate the view with django.db.transaction.non_atomic_requests."
+        )
+
+
+@sensitive_variables()
+def _swap(token: RefreshToken, now: datetime, settings: Settings) -> Grant | None:
+    """Move to the next generation in one statement. ``None`` means that the row has to be read."""
+    position = rotation.rotate(token.generation, now)
+    idle = now + settings.session_idle_lifetime
+    grant = _make_grant(token, Outcome.ROTATED, position, idle_expires_at=idle, extra={}, now=now)
+    try:
+        return grant if rows.swap(token, position, idle, now, settings.refresh_grace) else None
+    except RefreshContended:
+        return None
+
+
+@sensitive_variables()
+def _settle(token: RefreshToken, now: datetime, settings: Settings, recoveries: int | None) -> Grant:
+    """Read the row, decide, and write. Read again if another writer moved the row in between."""
+    for _ in range(MAX_ATTEMPTS):
+        try:
+            return _attempt(token, now, settings, recoveries)
+        except RefreshContended:
+            continue
+    raise RefreshContended
+
+
+@sensitive_variables()
+def _attempt(token: RefreshToken, now: datetime, settings: Settings, recoveries: int | None) -> Grant:
+    session, state = rows.read(token, with_user=settings.reads_user)
+    decision = rotation.decide(state, token.generation, now, settings.choose_policy(recoveries))
+    if decision.outcome is Outcome.REUSED:
+        end_stolen(session, now)
+    if decision.outcome in REFUSALS:
+        raise REFUSALS[decision.outcome]
+    # The hook runs before the write, so a hook that fails has not spent the token.
+    extra = describe_session(session.user, session) if settings.reads_user else {}
+    position = decision.position
+    stays = position is None or position.recoveries > settings.refresh_recoveries
+    idle = session.idle_expires_at if stays else now + settings.session_idle_lifetime
+    grant = _make_grant(token, decision.outcome, position, idle_expires_at=idle, extra=extra, now=now)
+    row = rows.select_sessions().filter(pk=session.pk)
+    if position is not None and not rows.move(row, session.generation, position, idle):
+        raise RefreshContended
+    return grant
+
+
+@sensitive_variables()
+def _make_grant(
+    token: RefreshToken,
+    outcome: Outcome,
+    position: rotation.Position | None,
+    *,
+    idle_expires_at: datetime,
+    extra: Mapping[str, Any],
+    now: datetime,
+) -> Grant:
+    facts = token.facts
+    access, expires_in = mint_access_token(facts, extra, now)
+    successor = None if position is None else write_refresh_token(facts, position.generation, token.secret)
+    return Grant(
+        session_id=facts.session_id,
+        sub=facts.sub,
+        access=access,
+        expires_in=expires_in,
+        refresh=successor,
+        refresh_expires_in=count_seconds(idle_expires_at, facts, now),
+        outcome=outcome,
+        transport=facts.transport,
+    )

@@ -1,0 +1,127 @@
+"""End sessions early: one, all of a user, or the one of a refresh token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from typing import NoReturn
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.utils import timezone
+
+from drf_tessera import signals
+from drf_tessera.conf import expects_legacy_tokens
+from drf_tessera.exceptions import RefreshContended, RefreshReused
+from drf_tessera.models import Session
+from drf_tessera.sessions import rows
+from drf_tessera.sessions.rows import Reason
+from drf_tessera.tokens import read_refresh_token
+
+_spared: ContextVar[frozenset[UUID]] = ContextVar("drf_tessera_spared_sessions", default=frozenset())
+
+
+@contextmanager
+def sparing(session_id: UUID) -> Iterator[None]:
+    """Keep one session alive while a password changes inside the block, and at no other event.
+
+    A change of password ends every session of its user. A view in which users change their own password can
+    keep the session of the request::
+
+        with sessions.sparing(request.auth.session_id):
+            user.save()
+    """
+    mark = _spared.set(_spared.get() | {session_id})
+    try:
+        yield
+    finally:
+        _spared.reset(mark)
+
+
+def revoke(
+    session_id: UUID,
+    *,
+    owner: AbstractBaseUser | None = None,
+    reason: Reason = Reason.LOGOUT,
+    now: datetime | None = None,
+) -> bool:
+    """End one session. Return whether it was live; only then is its end reported.
+
+    Args:
+        session_id: the id of the session.
+        owner: end the session only if it is this user's.
+        reason: why, for the row and the signal.
+        now: the present. The clock's, by default.
+
+    Raises:
+        TemporarilyUnavailable: the database is busy. The session was not ended.
+    """
+    which = rows.select_sessions().filter(pk=session_id)
+    which = which if owner is None else which.filter(user_id=owner.pk)
+    return bool(rows.end(which, now or timezone.now(), reason))
+
+
+def revoke_all(
+    user: AbstractBaseUser,
+    *,
+    keep: UUID | None = None,
+    reason: Reason = Reason.LOGOUT_ALL,
+    now: datetime | None = None,
+) -> int:
+    """End all live sessions of ``user`` except ``keep``, and return their number.
+
+    From then on the user's legacy tokens start no session either.
+
+    Raises:
+        TemporarilyUnavailable: the database is busy. No session was ended.
+    """
+    moment = now or timezone.now()
+    spared = set() if keep is None else {keep}
+    if reason is Reason.PASSWORD_CHANGED:
+        spared |= _spared.get()
+    if reason is not Reason.USER_DELETED and expects_legacy_tokens():
+        # First, because the second statement then ends a session that starts between the two.
+        rows.close_legacy(user, moment)
+    which = rows.select_sessions().filter(user_id=user.pk).exclude(pk__in=spared)
+    return len(rows.end(which, moment, reason))
+
+
+def revoke_by_refresh_token(
+    text: str, *, transport: str | None = None, only: UUID | None = None, now: datetime | None = None
+) -> bool:
+    """End the session of a refresh token. Return whether it was live.
+
+    Every generation of the token can end its session, used or not.
+
+    Args:
+        text: a stranger's text.
+        transport: how the text came, if that is known.
+        only: end this session and no other.
+        now: the present. The clock's, by default.
+
+    Raises:
+        RefreshInvalid: the text is not a refresh token of ours.
+        TransportMismatch: the token was issued for another transport.
+        TemporarilyUnavailable: the database is busy. The session was not ended.
+    """
+    token = read_refresh_token(text, transport=transport)
+    if only not in (None, token.facts.session_id):
+        return False
+    which = rows.select_sessions().filter(pk=token.facts.session_id, secret_hash=token.secret_hash)
+    return bool(rows.end(which, now or timezone.now(), Reason.LOGOUT))
+
+
+def end_stolen(session: Session, now: datetime) -> NoReturn:
+    """End a session whose refresh token has two holders, and refuse both.
+
+    Raises:
+        RefreshReused: the session has been ended, and that is committed.
+        RefreshContended: another writer has moved the row. Read it again.
+    """
+    unmoved = rows.select_sessions().filter(pk=session.pk, generation=session.generation)
+    if not rows.end(unmoved, now, Reason.REUSED):
+        raise RefreshContended
+    rows.report(signals.refresh_reused, session_id=session.pk, sub=str(session.user_id))
+    raise RefreshReused

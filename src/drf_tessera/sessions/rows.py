@@ -1,0 +1,405 @@
+"""The rows of :class:`Session`: every statement that writes them, and the reads that belong to those.
+
+No other module writes a session. A refresh is compare-and-swap: the write names the generation that was read,
+and changes nothing if the row has moved since. No lock is held and no transaction is open. So there is no
+stale snapshot to read (MariaDB's REPEATABLE READ) and no lock to upgrade (SQLite's "database is locked").
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from copy import copy
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache, partial
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, Manager, OuterRef, Q, QuerySet, Subquery
+from django.dispatch import Signal
+from django.utils import timezone
+from django.utils.functional import LazyObject
+from django.views.decorators.debug import sensitive_variables
+
+from drf_tessera import rotation, signals
+from drf_tessera.database import LATEST, find_database, from_timestamp, persist, translated_contention
+from drf_tessera.exceptions import (
+    PasswordChanged,
+    RefreshInvalid,
+    Refusal,
+    SessionUnknown,
+    UserGone,
+    UserInactive,
+)
+from drf_tessera.models import Session, SessionQuerySet, active_users
+from drf_tessera.revocation import publishing
+from drf_tessera.sessions.compiled import Mark, Statement, compile_update
+from drf_tessera.tokens import RefreshToken, SessionFacts, hash_secret, make_secret
+
+_INSERTS: Final = 3
+"""How often an insert is tried whose keys another writer may take."""
+
+_CLOSINGS: Final = UUID("0b7c5a3e-8f0e-5d52-9a55-6f3d0c3f7b11")
+
+
+class Reason(StrEnum):
+    """Why a session was ended early. ``Session.revoked_for`` and the signal carry it."""
+
+    LOGOUT = "logout"
+    LOGOUT_ALL = "logout_all"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, not a password
+    USER_INACTIVE = "user_inactive"
+    USER_DELETED = "user_deleted"
+    EVICTED = "evicted"
+    REUSED = "refresh_reused"
+    ADMIN = "admin"
+
+
+def select_sessions() -> SessionQuerySet:
+    """Select all sessions, in the database that they are written to."""
+    return SessionQuerySet(Session, using=find_database())
+
+
+def live_sessions(user_id: Any, *, now: datetime | None = None) -> SessionQuerySet:
+    """Select the live sessions of a user, the latest login first."""
+    return (
+        select_sessions().filter(user_id=user_id).live(now or timezone.now()).order_by("-created_at", "-pk")
+    )
+
+
+def report(signal: Signal, **arguments: object) -> None:
+    """Send ``signal`` after the commit, or at once if no transaction is open.
+
+    Django logs an error that a receiver raises, and the other receivers are still called.
+    """
+    if signal.has_listeners(Session):
+        transaction.on_commit(partial(signal.send_robust, Session, **arguments), using=find_database())
+
+
+# -- Refresh ---------------------------------------------------------------------------------------
+
+
+@sensitive_variables()
+def select_rotatable(token: RefreshToken, now: datetime, grace: timedelta) -> SessionQuerySet:
+    """Select the token's session if :func:`rotation.decide` would decide ``ROTATED``.
+
+    :func:`move` adds further conditions. All conditions are on the row itself. If another writer moves the
+    row while the statement waits for its lock, PostgreSQL checks such conditions again on the new row. It
+    does not check a sub-select on the same table again.
+    """
+    return select_sessions().filter(
+        Q(rotated_at__isnull=True) | Q(rotated_at__lte=now - grace),
+        pk=token.facts.session_id,
+        secret_hash=token.secret_hash,
+        idle_expires_at__gt=now,
+        expires_at__gt=now,
+    )
+
+
+@sensitive_variables()
+def swap(
+    token: RefreshToken,
+    position: rotation.Position,
+    idle_expires_at: datetime,
+    now: datetime,
+    grace: timedelta,
+) -> bool:
+    """Move the token's session to ``position`` if the rule decides ``ROTATED``. Return whether it moved.
+
+    This is the one statement of the normal refresh: :func:`move` of :func:`select_rotatable`, compiled once.
+
+    Raises:
+        RefreshContended, TemporarilyUnavailable: see :func:`translated_contention`.
+    """
+    statement = _find_swap(find_database(), get_user_model())
+    if statement is None:
+        return move(select_rotatable(token, now, grace), token.generation, position, idle_expires_at)
+    values = {
+        "id": token.facts.session_id,
+        "secret_hash": token.secret_hash,
+        "now": now,
+        "window": now - grace,
+        "seen": token.generation,
+        "generation": position.generation,
+        "parent": position.parent,
+        "rotated_at": position.rotated_at,
+        "idle_expires_at": idle_expires_at,
+    }
+    with translated_contention():
+        return statement.execute(values) == 1
+
+
+def _find_swap(using: str, user_model: Any) -> Statement | None:
+    """Return the compiled swap, or ``None`` if the statement has to be built each time.
+
+    That is so if a manager of the project's own selects the users, because it may select other users later or
+    in another thread.
+    """
+    if type(user_model._default_manager).get_queryset is not Manager.get_queryset:
+        return None
+    return _compile_swap(using, user_model)
+
+
+@lru_cache
+def _compile_swap(using: str, user_model: Any) -> Statement | None:
+    field: Any = Session._meta.get_field
+    epoch = datetime(2000, 1, 1, tzinfo=UTC if settings.USE_TZ else None)
+    now, window, rotated, idle = (epoch + timedelta(days=days) for days in range(4))
+    seen, generation, parent = 2**40 + 1, 2**40 + 2, 2**40 + 3
+    secret = b"a secret that stands for another"
+    facts = SessionFacts(session_id=UUID(int=1), sub="", auth_time=0, expires_at=0, amr=(), scope="")
+    rows = select_rotatable(
+        RefreshToken(facts=facts, generation=seen, secret=secret), now, grace=now - window
+    )
+    position = rotation.Position(generation=generation, parent=parent, recoveries=0, rotated_at=rotated)
+    return compile_update(
+        _stand(rows, seen),
+        _write(position, idle),
+        {
+            "id": Mark(field=field("id"), value=facts.session_id),
+            "secret_hash": Mark(field=field("secret_hash"), value=hash_secret(secret)),
+            "now": Mark(field=field("expires_at"), value=now),
+            "window": Mark(field=field("rotated_at"), value=window),
+            "seen": Mark(field=field("generation"), value=seen),
+            "generation": Mark(field=field("generation"), value=generation),
+            "parent": Mark(field=field("parent"), value=parent),
+            "rotated_at": Mark(field=field("rotated_at"), value=rotated),
+            "idle_expires_at": Mark(field=field("idle_expires_at"), value=idle),
+        },
+    )
+
+
+def move(
+    rows: SessionQuerySet, seen_generation: int, position: rotation.Position, idle_expires_at: datetime
+) -> bool:
+    """Write a new position if the row still has the generation that was read. Return whether it was written.
+
+    Every move raises ``generation``, so comparing ``generation`` compares the whole position. The values are
+    constants and never ``generation + 1``, because MariaDB evaluates assignments from left to right.
+
+    Raises:
+        RefreshContended, TemporarilyUnavailable: see :func:`translated_contention`.
+    """
+    with translated_contention():
+        return _stand(rows, seen_generation).update(**_write(position, idle_expires_at)) == 1
+
+
+def _stand(rows: SessionQuerySet, generation: int) -> SessionQuerySet:
+    return rows.filter(generation=generation, revoked_at__isnull=True).of_active_user()
+
+
+def _write(position: rotation.Position, idle_expires_at: datetime) -> dict[str, Any]:
+    return {
+        "generation": position.generation,
+        "parent": position.parent,
+        "recoveries": position.recoveries,
+        "rotated_at": position.rotated_at,
+        "idle_expires_at": idle_expires_at,
+    }
+
+
+@sensitive_variables()
+def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.State]:
+    """Read the token's session, in autocommit and therefore without a stale snapshot.
+
+    Raises:
+        SessionUnknown: the row does not exist, or no longer.
+        RefreshInvalid: the row has another secret.
+        RefreshContended, TemporarilyUnavailable: see :func:`translated_contention`.
+    """
+    active = Exists(active_users().filter(pk=OuterRef("user_id")))
+    rows = select_sessions().filter(pk=token.facts.session_id).annotate(user_active=active)
+    with translated_contention():
+        # Any: the stubs do not know annotations
+        session: Any = (rows.select_related("user") if with_user else rows).first()
+    if session is None:
+        raise SessionUnknown
+    if not hmac.compare_digest(bytes(session.secret_hash), token.secret_hash):
+        # The MAC is right and the secret is not: the author of this token knows SECRET_KEY alone.
+        raise RefreshInvalid
+    return session, rotation.State(
+        position=session.position,
+        revoked=session.revoked_at is not None,
+        user_active=session.user_active,
+        idle_expires_at=session.idle_expires_at,
+        expires_at=session.expires_at,
+    )
+
+
+# -- Start -----------------------------------------------------------------------------------------
+
+
+def insert(session: Session) -> None:
+    """Insert a new session if its user has not changed since the password was checked. One statement.
+
+    Hashing a password takes a good part of a second. Meanwhile the account may be deleted or deactivated, or
+    its password may change, and that ends all sessions of the user. A session under the old password must not
+    be inserted after that. Therefore the statement selects the user's key under these conditions and with a
+    lock, which waits for a transaction that is changing the user. If no user is selected, the column refuses
+    the row.
+
+    Raises:
+        UserGone, UserInactive, PasswordChanged: the user has changed in that way.
+        TemporarilyUnavailable: see :func:`translated_contention`.
+    """
+    same = _select_unchanged(session.user)
+    if transaction.get_connection(find_database()).in_atomic_block:
+        # A refused row would break the caller's transaction, so the conditions are checked first.
+        if not same.select_for_update().values_list("pk").first():
+            raise _explain_user(session.user)
+        persist(partial(session.save, force_insert=True, using=find_database()))
+        return
+    row = copy(session)
+    row.user_id = _LockingSubquery(same.values("pk")[:1])
+    try:
+        persist(partial(row.save, force_insert=True, using=find_database()))
+    except IntegrityError:
+        raise _explain_user(session.user) from None
+
+
+class _LockingSubquery(Subquery):
+    """A sub-select with a lock, in a statement that is a transaction by itself.
+
+    ``select_for_update`` needs a transaction around it, which costs two more statements. SQLite has one
+    writer at a time and needs no lock.
+    """
+
+    def as_sql(self, compiler: Any, connection: Any, template: str | None = None, **extra: Any) -> Any:
+        """Return the SQL with the lock at its end."""
+        locks = connection.features.has_select_for_update
+        locking = "(%(subquery)s FOR UPDATE)" if locks else template
+        return super().as_sql(compiler, connection, template=locking, **extra)
+
+
+def _select_unchanged(user: Any) -> QuerySet[Any]:
+    """Select the user's row if the user is active and the password is still that of ``user``."""
+    rows = active_users().using(find_database()).filter(pk=user.pk)
+    known = vars(_unwrap(user)).get("password")
+    return rows if known is None else rows.filter(password=known)
+
+
+def _unwrap(user: Any) -> Any:
+    """Return the user inside ``request.user``, which Django wraps until it is used."""
+    if isinstance(user, LazyObject):
+        bool(user)
+        return user._wrapped
+    return user
+
+
+def _explain_user(user: Any) -> Refusal:
+    if not get_user_model()._default_manager.using(find_database()).filter(pk=user.pk).exists():
+        return UserGone()
+    if not active_users().using(find_database()).filter(pk=user.pk).exists():
+        return UserInactive()
+    return PasswordChanged()
+
+
+def insert_missing(found: Sequence[Session]) -> int:
+    """Insert the sessions whose keys are free, all or none of them. Return their number.
+
+    Raises:
+        UserGone: the user of a session no longer exists.
+        TemporarilyUnavailable: see :func:`translated_contention`.
+    """
+    # Not with ignore_conflicts: on MariaDB that ignores a missing user too, and inserts nothing.
+    for _ in range(_INSERTS):
+        try:
+            return persist(partial(_insert_missing, select_sessions(), found))
+        except IntegrityError:
+            continue  # another writer may have taken a key between the two statements
+    raise UserGone
+
+
+def _insert_missing(rows: SessionQuerySet, found: Sequence[Session]) -> int:
+    taken = set(rows.filter(pk__in=[session.pk for session in found]).values_list("pk", flat=True))
+    missing = [session for session in found if session.pk not in taken]
+    with transaction.atomic(using=rows.db):
+        rows.bulk_create(missing)
+    return len(missing)
+
+
+# -- Legacy tokens ---------------------------------------------------------------------------------
+
+
+def close_legacy(user: Any, now: datetime) -> None:
+    """Note that legacy tokens issued to a user before ``now`` start no session.
+
+    The note is one session that has already ended, with a fixed id per user. It stands for every legacy token
+    issued before ``now``. The row is kept for good, because only the other package knows how long its tokens
+    live.
+    """
+    there = select_sessions().filter(pk=_name_closing(user.pk), revoked_at__lt=now)
+    # Updated before it is inserted, because SQLite cannot read first and then write.
+    if persist(partial(there.update, revoked_at=now)):
+        return
+    row = Session(
+        id=_name_closing(user.pk),
+        user_id=user.pk,
+        created_at=now,
+        auth_time=now,
+        idle_expires_at=now,
+        expires_at=now,
+        secret_hash=hash_secret(make_secret()),
+        label="tokens of another package",
+        kept_until=from_timestamp(LATEST),
+        revoked_at=now,
+        revoked_for="legacy_tokens",
+    )
+    with suppress(UserGone):  # a deleted user has no tokens to close
+        insert_missing([row])
+
+
+def find_closings(user_ids: Iterable[Any]) -> dict[Any, datetime]:
+    """Return the moments of :func:`close_legacy` by user. Most users have none."""
+    rows = select_sessions().filter(pk__in=[_name_closing(pk) for pk in user_ids])
+    # Any: for the stubs the column may be empty, and here it never is
+    found: Any = rows.values_list("user_id", "revoked_at")
+    return dict(found)
+
+
+def _name_closing(user_id: object) -> UUID:
+    return uuid5(_CLOSINGS, str(user_id))
+
+
+# -- End -------------------------------------------------------------------------------------------
+
+
+def end(which: SessionQuerySet, moment: datetime, reason: Reason) -> list[UUID]:
+    """End the live sessions among ``which``, publish and report that, and return their ids.
+
+    The rows are marked first and then read back by their mark. So each session is reported by the one call
+    that ended it, without a lock and without a read before the write (SQLite: "database is locked").
+
+    Raises:
+        TemporarilyUnavailable: another writer was in the way each time. No session was ended.
+    """
+
+    def write() -> list[tuple[UUID, Any]]:
+        with publishing(moment) as ended:
+            if not which.live(moment).update(revoked_at=moment, revoked_for=reason.value):
+                return []
+            marked = which.filter(revoked_at=moment, revoked_for=reason.value)
+            found = list(marked.values_list("pk", "user_id"))
+            ended.extend(pk for pk, _ in found)
+        return found
+
+    found = persist(write)
+    for session_id, user_id in found:
+        report(signals.session_revoked, session_id=session_id, sub=str(user_id), reason=reason.value)
+    return [session_id for session_id, _ in found]
+
+
+def shorten(session_id: UUID, until: datetime) -> bool:
+    """Let a session that was never refreshed end at ``until``. Return whether it would have lasted longer."""
+    longer = select_sessions().filter(pk=session_id, expires_at__gt=until, rotated_at__isnull=True)
+    return bool(persist(partial(longer.update, expires_at=until)))
+
+
+def delete(keys: Collection[UUID]) -> int:
+    """Delete sessions by their keys, and return how many there were."""
+    return select_sessions().filter(pk__in=keys).delete()[0]

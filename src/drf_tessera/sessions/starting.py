@@ -1,0 +1,138 @@
+"""Start a session for a user who has logged in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import uuid4
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from drf_tessera import rotation, signals
+from drf_tessera.conf import HEADER, get_settings
+from drf_tessera.database import to_timestamp
+from drf_tessera.exceptions import UserInactive
+from drf_tessera.models import LABEL_LENGTH, USER_AGENT_LENGTH, Session
+from drf_tessera.sessions import rows
+from drf_tessera.sessions.grants import Grant, count_seconds
+from drf_tessera.sessions.rows import Reason
+from drf_tessera.tokens import (
+    SessionFacts,
+    hash_secret,
+    make_secret,
+    mint_access_token,
+    write_refresh_token,
+)
+from drf_tessera.users import describe_session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """The origin of a login, as far as it is known."""
+
+    ip: str | None = None
+    user_agent: str = ""
+    label: str = ""
+    """The client's own name for its device."""
+
+
+@sensitive_variables()
+def start(
+    user: AbstractBaseUser,
+    *,
+    client: Client | None = None,
+    amr: tuple[str, ...] = ("pwd",),
+    scope: str = "",
+    transport: str = HEADER,
+    claims: Mapping[str, Any] | None = None,
+    now: datetime | None = None,
+) -> Grant:
+    """Start a session for ``user``, who has been authenticated. One ``INSERT``.
+
+    With ``MAX_SESSIONS_PER_USER`` the oldest sessions above the limit are ended. Of several logins at the
+    same moment the last one stays.
+
+    Args:
+        user: a saved, active user.
+        client: where the login comes from.
+        amr: how the user was authenticated (RFC 8176).
+        scope: the scope of all access tokens of the session (RFC 6749, section 3.3).
+        transport: how the refresh tokens of the session travel: ``"header"`` or ``"cookie"``.
+        claims: further claims of all access tokens of the session. The refresh token carries them
+            unencrypted, so keep them short. Claims that change belong into the ``CLAIMS`` hook, which is
+            called at each refresh.
+        now: the present. The clock's, by default.
+
+    Raises:
+        UserGone, UserInactive: the user may not log in.
+        PasswordChanged: the row has another password than ``user``. Load the user and authenticate again.
+        TemporarilyUnavailable: the database is busy.
+        ClaimsHookError: the hook or ``claims`` contains a value that cannot go into a token. No row was
+            written.
+    """
+    if not user.is_active:
+        raise UserInactive
+    settings, moment, secret = get_settings(), now or timezone.now(), make_secret()
+    where = client or Client()
+    session = Session(
+        id=uuid4(),
+        user=cast("Any", user),
+        created_at=moment,
+        auth_time=moment,
+        idle_expires_at=moment + settings.session_idle_lifetime,
+        expires_at=moment + settings.session_lifetime,
+        secret_hash=hash_secret(secret),
+        amr=" ".join(amr),
+        scope=scope,
+        ip=where.ip,
+        user_agent=_clean(where.user_agent, USER_AGENT_LENGTH),
+        label=_clean(where.label, LABEL_LENGTH),
+    )
+    facts = _describe(session, transport, claims or {})
+    access, expires_in = mint_access_token(facts, describe_session(user, session), moment)
+    refresh_token = write_refresh_token(facts, rotation.START.generation, secret)
+    rows.insert(session)
+    if settings.max_sessions_per_user is not None:
+        _evict(user.pk, settings.max_sessions_per_user, moment)
+    rows.report(signals.session_started, session_id=session.pk, sub=facts.sub)
+    return Grant(
+        session_id=session.pk,
+        sub=facts.sub,
+        access=access,
+        expires_in=expires_in,
+        refresh=refresh_token,
+        refresh_expires_in=count_seconds(session.idle_expires_at, facts, moment),
+        outcome=None,
+        transport=transport,
+    )
+
+
+def _clean(text: str, width: int) -> str:
+    """Return the printable part of a stranger's text, no longer than its column is wide."""
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    return printable[:width].strip()
+
+
+def _describe(session: Session, transport: str, claims: Mapping[str, Any]) -> SessionFacts:
+    return SessionFacts(
+        session_id=session.pk,
+        sub=str(session.user_id),
+        auth_time=int(to_timestamp(session.auth_time)),
+        expires_at=int(to_timestamp(session.expires_at)),
+        amr=tuple(session.amr.split()),
+        scope=session.scope,
+        transport=transport,
+        claims=claims,
+    )
+
+
+def _evict(user_id: object, limit: int, now: datetime) -> None:
+    # The new session is ranked with the others. If each login excluded its own session, two simultaneous
+    # logins would evict each other.
+    extra = list(rows.live_sessions(user_id, now=now).values_list("pk", flat=True)[limit:])
+    if extra:
+        rows.end(rows.select_sessions().filter(pk__in=extra), now, Reason.EVICTED)

@@ -1,0 +1,17 @@
+"""Both tokens, in and out: the keys in force, the access token and the refresh token."""
+
+from drf_tessera.tokens.access import AccessToken as AccessToken
+from drf_tessera.tokens.access import mint_access_token as mint_access_token
+from drf_tessera.tokens.access import recall_access_token as recall_access_token
+from drf_tessera.tokens.access import verify_access_token as verify_access_token
+from drf_tessera.tokens.facts import REGISTERED_CLAIMS as REGISTERED_CLAIMS
+from drf_tessera.tokens.facts import SessionFacts as SessionFacts
+from drf_tessera.tokens.facts import is_scope as is_scope
+from drf_tessera.tokens.keystore import ACCESS_TYPE as ACCESS_TYPE
+from drf_tessera.tokens.refresh import REFRESH_PREFIX as REFRESH_PREFIX
+from drf_tessera.tokens.refresh import RefreshToken as RefreshToken
+from drf_tessera.tokens.refresh import derive_secrets as derive_secrets
+from drf_tessera.tokens.refresh import hash_secret as hash_secret
+from drf_tessera.tokens.refresh import make_secret as make_secret
+from drf_tessera.tokens.refresh import read_refresh_token as read_refresh_token
+from drf_tessera.tokens.refresh import write_refresh_token as write_refresh_token

@@ -1,0 +1,245 @@
+"""Access tokens, in and out: mint and verify.
+
+No token object exists that has not been verified, and none remembers its own text.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from django.views.decorators.debug import sensitive_variables
+
+from drf_tessera.conf import TRANSPORTS
+from drf_tessera.database import to_timestamp
+from drf_tessera.exceptions import (
+    ClaimsHookError,
+    ProjectError,
+    TokenClaimInvalid,
+    TokenExpired,
+    TokenMalformed,
+    TokenTooLarge,
+)
+from drf_tessera.tokens.facts import REGISTERED_CLAIMS, SessionFacts
+from drf_tessera.tokens.keystore import Keystore, get_keystore
+from drf_tessera.tokens.refresh import REFRESH_PREFIX
+
+_CANONICAL_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """A verified access token: the value of ``request.auth``. Index it to read any claim.
+
+    The token is remembered and given to later requests too, so nothing in it can be changed. ``claims`` has
+    tuples for lists and read-only mappings for objects; indexing returns a plain copy.
+    """
+
+    claims: Mapping[str, Any] = field(repr=False)
+    sub: str
+    session_id: UUID
+    jti: str
+    issued_at: int
+    expires_at: int
+    auth_time: int
+    amr: tuple[str, ...]
+    scope: str
+
+    @property
+    def facts(self) -> SessionFacts:
+        """The facts for another token of the session. That token expires no later than this one."""
+        return SessionFacts(
+            session_id=self.session_id,
+            sub=self.sub,
+            auth_time=self.auth_time,
+            expires_at=self.expires_at,
+            amr=self.amr,
+            scope=self.scope,
+        )
+
+    def __getitem__(self, claim: str) -> Any:
+        return _thaw(self.claims[claim])
+
+    def get(self, claim: str, default: Any = None) -> Any:
+        """Return a claim, or ``default`` if the token has no claim of that name."""
+        return _thaw(self.claims[claim]) if claim in self.claims else default
+
+
+@sensitive_variables()
+def mint_access_token(facts: SessionFacts, extra: Mapping[str, Any], now: datetime) -> tuple[str, int]:
+    """Sign an access token, and return it with the number of seconds until it expires.
+
+    The token never outlives its session, because the session's absolute limit also limits ``exp``.
+
+    Raises:
+        ClaimsHookError: ``extra`` or the ``claims`` of the facts contain a registered claim, have no JSON
+            form, or are too long.
+        ProjectError: ``ACCESS_COOKIE`` is on, and browsers would not keep a cookie of that size.
+    """
+    keystore = get_keystore()
+    settings = keystore.settings
+    taken = sorted(REGISTERED_CLAIMS.intersection([*facts.claims, *extra]))
+    if taken:
+        raise ClaimsHookError(f"Neither CLAIMS nor a login may set the registered claim {taken[0]!r}.")
+    issued = int(to_timestamp(now))
+    expires = min(issued + int(settings.access_lifetime.total_seconds()), facts.expires_at)
+    claims: dict[str, Any] = {
+        **facts.claims,
+        **extra,
+        "iss": settings.issuer,
+        "sub": facts.sub,
+        "aud": settings.audience[0] if len(settings.audience) == 1 else list(settings.audience),
+        "iat": issued,
+        "exp": expires,
+        "jti": secrets.token_urlsafe(16),
+        "sid": str(facts.session_id),
+        "auth_time": facts.auth_time,
+        "amr": list(facts.amr),
+    }
+    if facts.scope:
+        claims["scope"] = facts.scope
+    try:
+        text = keystore.codec.encode(claims)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ClaimsHookError(f"CLAIMS or USER_FIELDS returned what has no JSON form: {error}") from error
+    except TokenTooLarge as error:
+        raise ClaimsHookError(f"CLAIMS and USER_FIELDS returned too much. {error.detail}") from error
+    if settings.access_cookie:
+        # Checked here and not where the cookie is set, because there the refresh token has been spent.
+        _check_cookie_length(text, TRANSPORTS[facts.transport].access_cookie_length)
+    return text, expires - issued
+
+
+@sensitive_variables()
+def _check_cookie_length(text: str, limit: int | None) -> None:
+    if limit is not None and len(text) > limit:
+        raise ProjectError(
+            f"The access token would have {len(text)} bytes. Browsers keep cookies of at most {limit}. "
+            "Give the token fewer claims, or turn ACCESS_COOKIE off."
+        )
+
+
+class _Verified(NamedTuple):
+    """A verified token, and the times that are checked again each time that the token comes back."""
+
+    token: AccessToken
+    since: float
+    """The token is valid from this time on: the later of ``iat`` and ``nbf``, less the clock skew."""
+    until: float
+
+
+def recall_access_token(credentials: str) -> AccessToken | None:
+    """Return the token that was verified before for ``credentials``, if its dates still hold.
+
+    The token was verified under the present keys and settings, because other keys have other memories.
+    ``None`` means that the token has to be verified.
+
+    Args:
+        credentials: the ``remember_as`` of an earlier :func:`verify_access_token`.
+    """
+    found = get_keystore().verified.get(credentials)
+    return found.token if found is not None and found.since <= time.time() < found.until else None
+
+
+@sensitive_variables()
+def verify_access_token(
+    text: str, *, now: datetime | None = None, remember_as: str | None = None
+) -> AccessToken:
+    """Verify an access token: signature, type, issuer, audience, dates, claim types.
+
+    The caller checks next whether the session and the user are still valid.
+
+    A token is valid for at most the present ``ACCESS_LIFETIME`` after its ``iat``, even if its ``exp`` is
+    later. A revocation is remembered for that long, so otherwise a lower setting would make tokens of ended
+    sessions valid again.
+
+    Args:
+        text: a stranger's text.
+        now: the present. The clock's, by default.
+        remember_as: a text that contains the whole token and will come again, such as the header. With it,
+            :func:`recall_access_token` finds the token.
+
+    Raises:
+        TokenError: the token is not valid; each reason has a subclass.
+    """
+    keystore = get_keystore()
+    present = time.time() if now is None else to_timestamp(now)
+    found = _verify(text, keystore, present)
+    if present >= found.until:
+        raise TokenExpired
+    if remember_as is not None:
+        keystore.verified.put(remember_as, found)
+    return found.token
+
+
+@sensitive_variables()
+def _verify(text: str, keystore: Keystore, now: float) -> _Verified:
+    settings, skew = keystore.settings, keystore.settings.clock_skew.total_seconds()
+    if text.startswith(REFRESH_PREFIX):
+        raise TokenMalformed("This is a refresh token. Send the access token here.")
+    claims = keystore.codec.decode(
+        text,
+        now=now,
+        issuer=settings.issuer,
+        audience=settings.audience,
+        skew=skew,
+    )
+    token = AccessToken(
+        claims=_freeze(claims),
+        sub=claims["sub"],
+        session_id=_read_session_id(claims.get("sid")),
+        jti=claims["jti"],
+        issued_at=int(claims["iat"]),
+        expires_at=int(claims["exp"]),
+        auth_time=_read_auth_time(claims.get("auth_time")),
+        amr=_read_amr(claims.get("amr", [])),
+        scope=_read_scope(claims.get("scope", "")),
+    )
+    longest = claims["iat"] + settings.access_lifetime.total_seconds()
+    return _Verified(token, max(claims["iat"], claims.get("nbf", 0)) - skew, min(claims["exp"], longest))
+
+
+def _freeze(value: Any) -> Any:
+    """Return a read-only form of parsed JSON."""
+    if isinstance(value, dict):
+        return MappingProxyType({name: _freeze(item) for name, item in value.items()})
+    return tuple(_freeze(item) for item in value) if isinstance(value, list) else value
+
+
+def _thaw(value: Any) -> Any:
+    """Return a plain copy of the read-only form that :func:`_freeze` made."""
+    if isinstance(value, MappingProxyType):
+        return {name: _thaw(item) for name, item in value.items()}
+    return [_thaw(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _read_session_id(value: object) -> UUID:
+    # Only the text that ``str(UUID)`` writes. UUID() would also accept braces and capitals.
+    if not isinstance(value, str) or not _CANONICAL_UUID.fullmatch(value):
+        raise TokenClaimInvalid("sid")
+    return UUID(int=int(value.replace("-", ""), 16))
+
+
+def _read_auth_time(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TokenClaimInvalid("auth_time")
+    return value
+
+
+def _read_amr(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TokenClaimInvalid("amr")
+    return tuple(value)
+
+
+def _read_scope(value: object) -> str:
+    if not isinstance(value, str):
+        raise TokenClaimInvalid("scope")
+    return value

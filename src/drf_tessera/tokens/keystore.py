@@ -1,0 +1,66 @@
+"""The keys in force.
+
+Access tokens are signed by the keys of ``TESSERA["KEYS"]``, or without them by an HS256 key derived from
+``SECRET_KEY``. Refresh tokens are authenticated under another derived key. Each derivation has its own label
+(HKDF, RFC 5869), so a token of one kind is never valid as a token of another kind, nor as anything else that
+Django signs. Keys derived from ``SECRET_KEY_FALLBACKS`` still verify, so rotating Django's secret logs nobody
+out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from drf_tessera.conf import Settings, per_settings
+from drf_tessera.jose.codec import Codec
+from drf_tessera.jose.keys import Key, KeyRing
+from drf_tessera.tokens.cache import LRU
+
+ACCESS_TYPE: Final = "at+jwt"
+"""The ``typ`` of an access token (RFC 9068, section 2.1)."""
+
+VERIFIED_TOKENS: Final = 4096
+"""The number of verified access tokens that one process remembers. An entry takes about 2 kB."""
+
+_ACCESS_LABEL: Final = b"drf_tessera access token HS256"
+_REFRESH_LABEL: Final = b"drf_tessera refresh token"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keystore:
+    """All keys, made from one :class:`~drf_tessera.conf.Settings`."""
+
+    settings: Settings = field(repr=False)
+    ring: KeyRing
+    codec: Codec = field(repr=False)
+    refresh_keys: tuple[bytes, ...] = field(repr=False)
+    """The first key authenticates new refresh tokens. All keys verify."""
+    verified: LRU[Any] = field(repr=False)
+    """Tokens that these keys have verified under these settings, by their whole text."""
+
+
+@per_settings
+def get_keystore(settings: Settings) -> Keystore:
+    """Return the keys that the settings in force call for."""
+    ring = KeyRing(settings.keys or _derive_access_keys(settings.secrets))
+    return Keystore(
+        settings=settings,
+        ring=ring,
+        codec=Codec(ring, typ=ACCESS_TYPE),
+        refresh_keys=tuple(_derive(secret, _REFRESH_LABEL) for secret in settings.secrets),
+        verified=LRU(VERIFIED_TOKENS),
+    )
+
+
+def _derive_access_keys(secrets: tuple[bytes, ...]) -> list[Key]:
+    """Derive one key from each secret, the present one last, because a ring's newest key signs."""
+    unique = list(dict.fromkeys(secrets))
+    return [Key.from_secret(_derive(secret, _ACCESS_LABEL)) for secret in reversed(unique)]
+
+
+def _derive(secret: bytes, label: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=label).derive(secret)

@@ -1,0 +1,157 @@
+"""Refresh tokens, in and out.
+
+A refresh token is opaque to clients: version, session id, generation, secret and facts, under an HMAC. The
+row of the session holds only a digest of the secret, so neither a copy of the database nor ``SECRET_KEY``
+alone is enough to make a refresh token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+import struct
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from django.views.decorators.debug import sensitive_variables
+
+from drf_tessera.conf import HEADER, MAX_REFRESH_LENGTH, TRANSPORTS
+from drf_tessera.exceptions import ClaimsHookError, ProjectError, RefreshInvalid, TransportMismatch
+from drf_tessera.jose.encoding import EncodingError, decode_base64url, encode_base64url
+from drf_tessera.tokens.facts import SessionFacts
+from drf_tessera.tokens.keystore import get_keystore
+
+REFRESH_PREFIX: Final = "tsr_"
+"""A fixed prefix, so that secret scanners can find a refresh token in a repository or a log."""
+
+SECRET_BYTES: Final = 16
+_VERSION: Final = 1
+_HEAD: Final = struct.Struct(f">B16sI{SECRET_BYTES}sqq")
+_MAC_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshToken:
+    """The parts of an authentic refresh token. They do not include the present state of its session."""
+
+    facts: SessionFacts
+    generation: int
+    secret: bytes = field(repr=False)
+
+    @property
+    def secret_hash(self) -> bytes:
+        """The digest that the session's row holds."""
+        return hash_secret(self.secret)
+
+
+def make_secret() -> bytes:
+    """Return the random secret of a new session."""
+    return secrets.token_bytes(SECRET_BYTES)
+
+
+def hash_secret(secret: bytes) -> bytes:
+    """Return the digest of a session's secret, for its row.
+
+    Plain SHA-256 is enough, because the secret is 128 random bits and cannot be guessed from a list.
+    """
+    return hashlib.sha256(secret).digest()
+
+
+@sensitive_variables()
+def derive_secrets(name: str) -> tuple[bytes, ...]:
+    """Return the secrets that stand for a legacy refresh token, one for each key in force.
+
+    The same ``name`` always has the same secrets, so the legacy token starts one session however often it
+    comes. The secrets are as strong as the legacy token, because both depend on a key of the server and on a
+    random ``jti``.
+    """
+    message = b"drf_tessera adopted session\0" + name.encode("utf-8", "backslashreplace")
+    keys = get_keystore().refresh_keys
+    return tuple(hmac.digest(key, message, "sha256")[:SECRET_BYTES] for key in keys)
+
+
+@sensitive_variables()
+def write_refresh_token(facts: SessionFacts, generation: int, secret: bytes) -> str:
+    """Write the refresh token of a session's ``generation``.
+
+    Raises:
+        ProjectError: the token would be longer than its transport can carry.
+        ClaimsHookError: the ``claims`` of the facts have no JSON form.
+    """
+    head = _HEAD.pack(_VERSION, facts.session_id.bytes, generation, secret, facts.auth_time, facts.expires_at)
+    parts: list[Any] = [facts.sub, list(facts.amr), facts.scope]
+    if facts.transport != HEADER or facts.claims:
+        parts.append(facts.transport)
+    if facts.claims:
+        parts.append(dict(facts.claims))
+    try:
+        # ASCII JSON, because ``sub`` may be any text, even a lone surrogate that UTF-8 cannot encode.
+        tail = json.dumps(parts, separators=(",", ":"), allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ClaimsHookError(f"The claims of a login have no JSON form: {error}") from error
+    mac = hmac.digest(get_keystore().refresh_keys[0], head + tail, "sha256")
+    text = REFRESH_PREFIX + encode_base64url(head + tail + mac).decode()
+    limit = TRANSPORTS[facts.transport].refresh_length
+    if len(text) > limit:
+        raise ProjectError(
+            f"The refresh token would have {len(text)} characters. The limit is {limit}. "
+            "Either the user's primary key is too long, or the claims of the login are."
+        )
+    return text
+
+
+@sensitive_variables()
+def read_refresh_token(text: str, *, transport: str | None = None) -> RefreshToken:
+    """Read a refresh token of ours. This needs no query, and nothing is used before the MAC is verified.
+
+    Args:
+        text: a stranger's text.
+        transport: how the text came, if that is known.
+
+    Raises:
+        RefreshInvalid: :func:`write_refresh_token` did not write this text under a key in force.
+        TransportMismatch: the token was issued for another transport.
+    """
+    token = _parse(text)
+    if transport is not None and token.facts.transport != transport:
+        raise TransportMismatch
+    return token
+
+
+@sensitive_variables()
+def _parse(text: str) -> RefreshToken:
+    if len(text) > MAX_REFRESH_LENGTH or not text.startswith(REFRESH_PREFIX):
+        raise RefreshInvalid
+    try:
+        raw = decode_base64url(text.removeprefix(REFRESH_PREFIX).encode("ascii"))
+    except (EncodingError, UnicodeEncodeError):
+        raise RefreshInvalid from None
+    body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
+    keys = get_keystore().refresh_keys
+    if not any(hmac.compare_digest(hmac.digest(key, body, "sha256"), mac) for key in keys):
+        raise RefreshInvalid
+    # The MAC is ours, so the shape is known. Another version can only come from a newer release.
+    if body[0] != _VERSION:
+        raise RefreshInvalid
+    _, session_id, generation, secret, auth_time, expires_at = _HEAD.unpack_from(body)
+    sub, amr, scope, *rest = json.loads(body[_HEAD.size :])
+    transport = rest[0] if rest else HEADER
+    if transport not in TRANSPORTS:
+        raise RefreshInvalid
+    return RefreshToken(
+        facts=SessionFacts(
+            session_id=UUID(bytes=session_id),
+            sub=sub,
+            auth_time=auth_time,
+            expires_at=expires_at,
+            amr=tuple(amr),
+            scope=scope,
+            transport=transport,
+            claims=rest[1] if len(rest) > 1 else {},
+        ),
+        generation=generation,
+        secret=secret,
+    )

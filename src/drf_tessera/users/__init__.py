@@ -1,0 +1,10 @@
+"""From a token to its user: lookups by key and name, the project's claims, and the lazy user."""
+
+from drf_tessera.users.claims import describe_session as describe_session
+from drf_tessera.users.claims import find_user_fields as find_user_fields
+from drf_tessera.users.lazy import Refuse as Refuse
+from drf_tessera.users.lazy import lazy_user as lazy_user
+from drf_tessera.users.lookup import find_user_by as find_user_by
+from drf_tessera.users.lookup import find_user_by_name as find_user_by_name
+from drf_tessera.users.lookup import load_user as load_user
+from drf_tessera.users.lookup import parse_sub as parse_sub

@@ -1,0 +1,100 @@
+"""The project's own claims in access tokens: the columns of ``USER_FIELDS`` and the ``CLAIMS`` hook."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Final
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db.models import BinaryField, Field, FileField, JSONField
+
+from drf_tessera.conf import get_settings
+from drf_tessera.exceptions import ClaimsHookError, SettingsError
+from drf_tessera.models import Session
+from drf_tessera.tokens import AccessToken
+
+USER_CLAIM: Final = "user"
+"""The claim of an access token that carries the columns of ``USER_FIELDS``."""
+
+_UNWRITABLE: Final = (BinaryField, FileField, JSONField)
+"""Their values have no text, or can be changed without an assignment."""
+
+
+def find_user_fields() -> dict[str, Field[Any, Any]]:
+    """Return the fields of ``USER_FIELDS`` by their column names.
+
+    Raises:
+        SettingsError: the user model has no such column, or the column must not go into a token.
+    """
+    return _find_fields(get_user_model(), get_settings().user_fields)
+
+
+@lru_cache  # Any: to mypy a class of models has no hash
+def _find_fields(model: Any, names: tuple[str, ...]) -> dict[str, Field[Any, Any]]:
+    found = {}
+    for name in names:
+        try:
+            field = model._meta.get_field(name)
+        except FieldDoesNotExist:
+            raise SettingsError(f"{model._meta.label} has no field {name!r}.") from None
+        if not isinstance(field, Field) or not field.concrete or field.is_relation or field.primary_key:
+            raise SettingsError(f"{model._meta.label}.{name} is no plain column; a token cannot carry it.")
+        if isinstance(field, _UNWRITABLE):
+            raise SettingsError(f"{model._meta.label}.{name} has values that a token cannot carry.")
+        if name == "password":
+            raise SettingsError("The password's hash must not go into a token: whoever has one can read it.")
+        found[field.attname] = field
+    return found
+
+
+def describe_session(user: AbstractBaseUser, session: Session) -> Mapping[str, Any]:
+    """Return the project's own claims for a session: ``USER_FIELDS`` and the result of the ``CLAIMS`` hook.
+
+    Raises:
+        ClaimsHookError: the hook did not return a dict, or returned the claim of ``USER_FIELDS``.
+    """
+    columns, settings = describe_user(user), get_settings()
+    if settings.claims is None:
+        return columns
+    extra = settings.claims(user, session)
+    if not isinstance(extra, Mapping):
+        raise ClaimsHookError(f"The CLAIMS hook must return a dict, not {type(extra).__name__}.")
+    if USER_CLAIM in extra:
+        raise ClaimsHookError(f"The claim {USER_CLAIM!r} belongs to USER_FIELDS; choose another name.")
+    return {**extra, **columns}
+
+
+def describe_user(user: AbstractBaseUser) -> dict[str, Any]:
+    """Return the claim that carries the columns of ``USER_FIELDS``, or an empty dict without the setting."""
+    fields = find_user_fields()
+    if not fields:
+        return {}
+    return {USER_CLAIM: {name: _write(field.value_from_object(user)) for name, field in fields.items()}}
+
+
+def _write(value: Any) -> Any:
+    """Write a column's value so that its field's ``to_python`` reads it."""
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal | uuid.UUID | timedelta) else value
+
+
+def read_columns(token: AccessToken) -> dict[str, Any]:
+    """Return the columns that the token carries. A value that cannot be read is left out."""
+    claim = token.get(USER_CLAIM)
+    if not claim or not isinstance(claim, Mapping):
+        return {}
+    found = {}
+    for name, field in find_user_fields().items():
+        if name in claim:
+            try:
+                found[name] = field.to_python(claim[name])
+            except ValidationError:
+                continue
+    return found

@@ -1,0 +1,39 @@
+"""The reference pages name what the code has, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from drf_tessera import exceptions
+from drf_tessera.conf.settings import KEYS
+
+pytestmark = pytest.mark.once  # it reads pages
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+SOURCE = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+
+
+def test_every_error_code_is_told() -> None:
+    page = (REFERENCE / "errors.md").read_text()
+    for kind in vars(exceptions).values():
+        if isinstance(kind, type) and issubclass(kind, exceptions.TesseraError):
+            assert f"`{kind.code}`" in page, kind
+
+
+def test_every_check_is_told_and_no_other() -> None:
+    pattern = re.compile(r"tessera\.[EW]\d{3}")
+    assert set(pattern.findall((REFERENCE / "checks.md").read_text())) == set(pattern.findall(SOURCE))
+
+
+def test_every_setting_is_told_and_no_other() -> None:
+    page = (REFERENCE / "settings.md").read_text()
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)) == set(KEYS)
+
+
+def test_every_link_of_the_readme_leads_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()):
+        assert (ROOT / target).exists(), target

@@ -1,0 +1,75 @@
+"""The browser client: its unit tests under Node, its types and its size.
+
+Outside of CI a machine without Node skips them, loudly.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import drf_tessera
+from tests.environments import install_packages
+
+ROOT = Path(__file__).parents[2]
+JS = ROOT / "js"
+
+pytestmark = pytest.mark.once  # no database is behind the client
+
+
+def run(*command: str, folder: Path = ROOT) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-5_000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def node() -> str:
+    found = shutil.which("node")
+    if found is None and os.environ.get("CI") != "true":
+        pytest.skip("!!! there is no Node: nothing of the browser client was tested !!!")
+    assert found is not None, "CI needs Node"
+    return found
+
+
+@pytest.fixture(scope="module")
+def _tools(node: str) -> None:
+    """The pinned compiler and minifier."""
+    install_packages(JS)
+
+
+def test_each_rule_of_the_client_holds(node: str) -> None:
+    report = run(node, "--test", "tests/js/")
+    assert "# fail 0" in report
+    assert int(report.partition("# pass ")[2].split()[0]) > 60
+
+
+@pytest.mark.usefixtures("_tools")
+def test_it_is_below_its_limit_of_size(node: str) -> None:
+    assert "minified and compressed" in run(node, "size.mjs", folder=JS)
+
+
+@pytest.mark.usefixtures("_tools")
+def test_its_types_fit_how_it_is_used() -> None:
+    run("npm", "run", "--silent", "types", folder=JS)
+
+
+def test_the_package_has_the_version_of_the_server() -> None:
+    assert json.loads((JS / "package.json").read_text())["version"] == drf_tessera.__version__
+
+
+def test_the_lock_names_no_address() -> None:
+    lock = (JS / "package-lock.json").read_text()
+    assert "resolved" not in lock
+    assert "://" not in lock
+
+
+def test_the_wheel_has_the_client() -> None:
+    """Django's staticfiles find it beside the package's code."""
+    static = Path(drf_tessera.__file__).parent / "static" / "drf_tessera"
+    assert {path.name for path in static.iterdir()} == {"client.js", "client.d.ts"}

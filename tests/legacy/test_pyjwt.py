@@ -1,0 +1,84 @@
+"""Tokens that PyJWT wrote: verified in every case, and refused by its own errors alone."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+from django.test import override_settings
+
+from drf_tessera.legacy.pyjwt import decode, describe_key, load_key, peek
+from tests.jose.material import RSA, write_private
+
+KEY = "k" * 40
+
+
+def write(key: str = KEY, **claims: Any) -> str:
+    return jwt.encode({"exp": int(time.time()) + 60, **claims}, key, algorithm="HS256")
+
+
+def test_one_of_the_keys_has_to_fit() -> None:
+    assert decode(write(a=1), ["x" * 40, KEY], algorithm="HS256")["a"] == 1
+    with pytest.raises(jwt.InvalidSignatureError):
+        decode(write(), ["x" * 40], algorithm="HS256")
+    with pytest.raises(jwt.InvalidSignatureError):
+        decode(write(), [], algorithm="HS256")
+
+
+def test_the_algorithm_is_the_callers() -> None:
+    for forged in (
+        jwt.encode({"exp": 2**31}, "", algorithm="none"),
+        jwt.encode({"exp": 2**31}, KEY * 2, "HS512"),
+    ):
+        with pytest.raises(jwt.InvalidTokenError):
+            decode(forged, [KEY, KEY * 2], algorithm="HS256")
+
+
+def test_a_token_has_to_expire() -> None:
+    with pytest.raises(jwt.MissingRequiredClaimError):
+        decode(jwt.encode({"a": 1}, KEY), [KEY], algorithm="HS256")
+    with pytest.raises(jwt.ExpiredSignatureError):
+        decode(write(exp=1), [KEY], algorithm="HS256")
+
+
+def test_the_audience_is_looked_at_unless_the_caller_says_so() -> None:
+    token = write(aud="you")
+    assert decode(token, [KEY], algorithm="HS256", audience="you")
+    assert decode(token, [KEY], algorithm="HS256", any_audience=True)
+    for audience in (None, "they"):
+        with pytest.raises(jwt.InvalidAudienceError):
+            decode(token, [KEY], algorithm="HS256", audience=audience)
+
+
+def test_none_is_taken_from_the_moment_that_the_project_has_chosen() -> None:
+    now = datetime.now(tz=UTC)
+    with override_settings(TESSERA={"LEGACY_TOKENS_UNTIL": now + timedelta(minutes=1)}):
+        assert decode(write(), [KEY], algorithm="HS256")
+    with override_settings(TESSERA={"LEGACY_TOKENS_UNTIL": now}), pytest.raises(jwt.ExpiredSignatureError):
+        decode(write(), [KEY], algorithm="HS256")
+    with override_settings(TESSERA={"LEGACY_TOKENS_UNTIL": None}):
+        assert decode(write(), [KEY], algorithm="HS256")
+
+
+def test_a_payload_that_is_too_deep_is_refused_whatever_pyjwt_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 2.15 it let the RecursionError through."""
+
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        raise RecursionError
+
+    monkeypatch.setattr(jwt, "decode", fail)
+    for read in (peek, lambda raw: decode(raw, [KEY], algorithm="HS256")):
+        with pytest.raises(jwt.DecodeError):
+            read(write())
+
+
+def test_a_key_is_described_as_the_setting_takes_it() -> None:
+    pem = write_private(RSA)
+    assert describe_key("RS256", pem) == {"alg": "RS256", "pem": pem}
+    assert describe_key("RS256", RSA)["jwk"]["kty"] == "RSA"
+    assert load_key("RS256", pem)
+    with pytest.raises((ValueError, jwt.InvalidKeyError)):
+        load_key("RS256", "not a key")

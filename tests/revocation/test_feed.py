@@ -1,0 +1,604 @@
+"""The feed: asked once in a while, answered from memory, closed when nobody knows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import DatabaseError, connection, connections, transaction
+from django.test import AsyncClient, TestCase
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from drf_tessera import sessions
+from drf_tessera.conf import get_settings
+from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
+from drf_tessera.models import Revocation
+from drf_tessera.revocation import feed as feed_module
+from drf_tessera.revocation import publish, publishing, stores
+from drf_tessera.revocation.feed import Feed, get_feed
+from drf_tessera.revocation.stores import OVERLAP, CacheStore, DatabaseStore, Notice
+from tests.accounts.models import NoTable
+from tests.conftest import bearer, log_in, make_user
+from tests.servers import PATIENCE
+
+POLL, STALENESS = 1.0, 30.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now, self.wall = 1000.0, time.time()
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.wall
+
+
+class Store:
+    """A store in memory, that can be out of order, and that counts who asks."""
+
+    def __init__(self, *, joins_transaction: bool = True) -> None:
+        self.joins_transaction = joins_transaction
+        self.news: list[Notice] = []
+        self.pulls = 0
+        self.broken = self.read_only = False
+        self.meanwhile: Any = lambda: None
+
+    def publish(self, notices: Any) -> None:
+        if self.broken or self.read_only:
+            raise RevocationUnavailable
+        self.news += notices
+
+    def rewind(self) -> None:
+        """It gives everything every time."""
+
+    def pull(self) -> list[Notice]:
+        self.pulls += 1
+        found = list(self.news)
+        self.meanwhile()
+        if self.broken:
+            raise RevocationUnavailable
+        return found
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr(feed_module, "time", found)
+    monkeypatch.setattr(publish, "time", found)
+    return found
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def feed(store: Store, clock: Clock) -> Feed:
+    return Feed(store, poll=POLL, staleness=STALENESS)
+
+
+def notice(clock: Clock, seconds: float = 300) -> Notice:
+    return Notice(uuid4(), int(clock.wall + seconds))
+
+
+class TestPull:
+    def test_the_first_check_asks_and_then_one_in_each_poll(
+        self, feed: Feed, store: Store, clock: Clock
+    ) -> None:
+        for _ in range(5):
+            for _ in range(20):
+                feed.check(uuid4())
+            clock.now += POLL
+        assert store.pulls == 5
+
+    def test_news_is_known_after_the_next_pull(self, feed: Feed, store: Store, clock: Clock) -> None:
+        feed.check(uuid4())
+        ended = notice(clock)
+        store.news.append(ended)
+        feed.check(ended.session_id)
+        clock.now += POLL
+        with pytest.raises(SessionEnded):
+            feed.check(ended.session_id)
+
+    def test_a_poll_of_zero_asks_on_every_check(self, store: Store, clock: Clock) -> None:
+        feed = Feed(store, poll=0, staleness=STALENESS)
+        for _ in range(3):
+            feed.check(uuid4())
+        assert store.pulls == 3
+
+    def test_what_was_published_here_is_asked_for_by_the_next_check(
+        self, feed: Feed, store: Store, clock: Clock
+    ) -> None:
+        feed.check(uuid4())
+        store.news.append(ended := notice(clock))
+        feed.expect_news()
+        with pytest.raises(SessionEnded):
+            feed.check(ended.session_id)
+
+    def test_also_if_that_happens_while_a_pull_is_under_way(
+        self, feed: Feed, store: Store, clock: Clock
+    ) -> None:
+        store.meanwhile = feed.expect_news
+        feed.check(uuid4())
+        store.meanwhile = lambda: None
+        feed.check(uuid4())
+        feed.check(uuid4())
+        assert store.pulls == 2
+
+
+class TestMemory:
+    def test_it_is_bounded_by_what_still_matters(self, feed: Feed, store: Store, clock: Clock) -> None:
+        """A lifetime's worth of news and no more, however long the process lives."""
+        for _ in range(100):
+            store.news = [notice(clock, 30) for _ in range(10)]
+            clock.now += 10
+            clock.wall += 10
+            feed.check(uuid4())
+            assert len(feed) <= 4 * 10
+
+    def test_news_is_kept_until_then(self, feed: Feed, store: Store, clock: Clock) -> None:
+        ended = notice(clock, 300)
+        store.news = [ended]
+        feed.check(uuid4())
+        store.news = []
+        for _ in range(29):
+            clock.now += 10
+            clock.wall += 10
+            with pytest.raises(SessionEnded):
+                feed.check(ended.session_id)
+
+
+class TestOutage:
+    def test_what_is_known_goes_on_for_a_while(self, feed: Feed, store: Store, clock: Clock) -> None:
+        ended = notice(clock)
+        store.news.append(ended)
+        feed.check(uuid4())
+        store.broken = True
+        for _ in range(int(STALENESS) - 1):
+            clock.now += POLL
+            feed.check(uuid4())
+            with pytest.raises(SessionEnded):
+                feed.check(ended.session_id)
+        assert store.pulls == STALENESS
+
+    def test_then_nobody_is_let_in(self, feed: Feed, store: Store, clock: Clock) -> None:
+        feed.check(uuid4())
+        store.broken = True
+        clock.now += STALENESS + 0.1
+        for _ in range(3):
+            with pytest.raises(RevocationUnavailable):
+                feed.check(uuid4())
+
+    def test_not_a_poll_later(self, feed: Feed, store: Store, clock: Clock) -> None:
+        feed.check(uuid4())
+        store.broken = True
+        clock.now += STALENESS - 0.1
+        feed.check(uuid4())
+        clock.now += 0.2
+        with pytest.raises(RevocationUnavailable):
+            feed.check(uuid4())
+
+    def test_a_process_that_knows_nothing_lets_nobody_in(self, feed: Feed, store: Store) -> None:
+        store.broken = True
+        with pytest.raises(RevocationUnavailable):
+            feed.check(uuid4())
+
+    def test_a_store_that_is_back_is_noticed_by_the_next_check(
+        self, feed: Feed, store: Store, clock: Clock
+    ) -> None:
+        feed.check(uuid4())
+        store.broken = True
+        clock.now += STALENESS + 1
+        with pytest.raises(RevocationUnavailable):
+            feed.check(uuid4())
+        store.broken = False
+        feed.check(uuid4())
+
+    def test_it_is_logged_once_when_it_begins_and_once_when_it_ends(
+        self, feed: Feed, store: Store, clock: Clock, caplog: Any
+    ) -> None:
+        feed.check(uuid4())
+        store.broken = True
+        for _ in range(3):
+            clock.now += POLL
+            feed.check(uuid4())
+        store.broken = False
+        for _ in range(3):
+            clock.now += POLL
+            feed.check(uuid4())
+        assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.WARNING]
+
+    def test_what_could_not_be_published_counts_here_and_is_sent_later(
+        self, feed: Feed, store: Store, clock: Clock
+    ) -> None:
+        feed.check(uuid4())
+        store.broken = True
+        lost = notice(clock)
+        feed.send([lost])
+        with pytest.raises(SessionEnded):
+            feed.check(lost.session_id)
+        assert store.news == []
+        store.broken = False
+        clock.now += POLL
+        feed.check(uuid4())
+        assert store.news == [lost]
+        clock.now += POLL
+        feed.check(uuid4())
+        assert store.news == [lost]
+
+    def test_a_store_that_only_reads_is_read(self, feed: Feed, store: Store, clock: Clock) -> None:
+        """A Redis that is full, or a replica: the logouts of others are heard, one's own is kept."""
+        feed.check(uuid4())
+        store.read_only = True
+        mine, theirs = notice(clock), notice(clock)
+        feed.send([mine])
+        store.news.append(theirs)
+        for _ in range(2 * int(STALENESS)):
+            clock.now += POLL
+            feed.check(uuid4())
+            with pytest.raises(SessionEnded):
+                feed.check(theirs.session_id)
+        store.read_only = False
+        clock.now += POLL
+        feed.check(uuid4())
+        assert mine in store.news
+
+    def test_what_matters_no_more_is_not_sent(self, feed: Feed, store: Store, clock: Clock) -> None:
+        feed.check(uuid4())
+        store.broken = True
+        feed.send([notice(clock, 10)])
+        store.broken = False
+        clock.now += 20
+        clock.wall += 20
+        feed.check(uuid4())
+        assert store.news == []
+        assert not feed._unsent
+
+
+class TestThreads:
+    """Who waits for whom."""
+
+    def check_in_threads(self, feed: Feed, count: int = 8) -> list[Any]:
+        barrier = threading.Barrier(count)
+
+        def check() -> Any:
+            barrier.wait(timeout=PATIENCE)
+            try:
+                return feed.check(uuid4())
+            except RevocationUnavailable as error:
+                return error.code
+
+        with ThreadPoolExecutor(count) as pool:
+            return [future.result() for future in [pool.submit(check) for _ in range(count)]]
+
+    def test_of_many_that_come_at_once_one_asks_and_the_first_time_all_wait(self, store: Store) -> None:
+        store.meanwhile = lambda: time.sleep(0.2)
+        feed = Feed(store, poll=60, staleness=60)
+        assert self.check_in_threads(feed) == [None] * 8
+        assert store.pulls == 1
+
+    def test_if_that_one_fails_the_waiting_do_not_each_try_again(self, store: Store) -> None:
+        """Else a server that answers nothing would cost every thread its timeout, one after another."""
+        store.broken, store.meanwhile = True, lambda: time.sleep(0.2)
+        feed = Feed(store, poll=60, staleness=60)
+        assert self.check_in_threads(feed) == ["revocation_unavailable"] * 8
+        assert store.pulls == 1
+
+    def test_while_one_asks_the_others_go_on_with_what_is_known(self, store: Store, clock: Clock) -> None:
+        feed = Feed(store, poll=60, staleness=600)
+        feed.check(uuid4())
+        clock.now += 61
+        asking, proceed, waits = threading.Event(), threading.Event(), []
+
+        def hang() -> None:
+            asking.set()
+            waits.append(proceed.wait(timeout=PATIENCE))
+
+        store.meanwhile = hang
+        with ThreadPoolExecutor(1) as pool:
+            slow = pool.submit(feed.check, uuid4())
+            assert asking.wait(timeout=PATIENCE)
+            feed.check(uuid4())
+            proceed.set()
+            slow.result()
+        assert waits == [True]  # the store had not answered when the other one had
+        assert store.pulls == 2
+
+    def test_after_a_long_rest_the_others_wait_for_the_news(self, store: Store, clock: Clock) -> None:
+        """A process that nobody asked for an hour knows nothing of that hour."""
+        feed = Feed(store, poll=PATIENCE, staleness=3600)  # they wait for as long as a poll
+        feed.check(uuid4())
+        clock.now += 3 * PATIENCE
+        ended = Notice(uuid4(), int(time.time()) + 3600)
+        store.news.append(ended)
+        store.meanwhile = lambda: time.sleep(0.2)
+        barrier = threading.Barrier(4)
+
+        def check() -> bool:
+            barrier.wait(timeout=PATIENCE)
+            try:
+                feed.check(ended.session_id)
+            except SessionEnded:
+                return True
+            return False
+
+        with ThreadPoolExecutor(4) as pool:
+            assert all(future.result() for future in [pool.submit(check) for _ in range(4)])
+
+
+class TestProcess:
+    def test_a_feed_lives_as_long_as_its_settings(self, settings: Any) -> None:
+        first = get_feed()
+        assert get_feed() is first
+        settings.TESSERA = {"REVOCATION_POLL": 2}
+        second = get_feed()
+        assert second is not first
+        assert isinstance(second.store, DatabaseStore)
+        settings.TESSERA = {"REVOCATION_CACHE": "default"}
+        assert isinstance(get_feed().store, CacheStore)
+
+    def test_a_forked_child_begins_anew(self) -> None:
+        """It has the lock of its parent, perhaps held by a thread that it has not."""
+        parents = get_feed()
+        assert parents._lock.acquire()
+        try:
+            child = os.fork()
+            if not child:
+                os._exit(0 if get_feed() is not parents and not get_feed()._lock.locked() else 1)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        finally:
+            parents._lock.release()
+
+
+# -- What ends a session publishes it --------------------------------------------------------------
+
+
+def published() -> list[UUID]:
+    return list(Revocation.objects.order_by("pk").values_list("session_id", flat=True))
+
+
+@pytest.mark.django_db
+class TestAnnounce:
+    def test_all_that_ends_a_session_is_published(self, anna: AbstractBaseUser, settings: Any) -> None:
+        settings.TESSERA = {"MAX_SESSIONS_PER_USER": 3}
+        evicted, reused, revoked, rest = (
+            sessions.start(anna, now=timezone.now() + timedelta(seconds=index)) for index in range(4)
+        )
+        assert published() == [evicted.session_id]
+        moment = timezone.now() + timedelta(seconds=10)
+        text = str(reused.refresh)
+        for _ in range(3):
+            moment += timedelta(minutes=1)
+            text = str(sessions.refresh(text, now=moment).refresh)
+        with pytest.raises(Exception, match="used before"):
+            sessions.refresh(str(reused.refresh), now=moment)
+        sessions.revoke(revoked.session_id)
+        sessions.revoke_all(anna)
+        assert published() == [
+            evicted.session_id,
+            reused.session_id,
+            revoked.session_id,
+            rest.session_id,
+        ]
+
+    def test_what_ends_nothing_publishes_nothing(self, anna: AbstractBaseUser) -> None:
+        grant = sessions.start(anna)
+        for _ in range(3):
+            sessions.revoke(grant.session_id)
+            sessions.revoke_all(anna)
+        assert published() == [grant.session_id]
+
+    def test_news_outlives_the_user_and_the_session(self, anna: AbstractBaseUser) -> None:
+        grant = sessions.start(anna)
+        anna.delete()
+        assert published() == [grant.session_id]
+
+    def test_it_is_kept_for_as_long_as_a_token_may_live(self, anna: AbstractBaseUser, settings: Any) -> None:
+        settings.TESSERA = {"ACCESS_LIFETIME": 600, "CLOCK_SKEW": 10}
+        sessions.revoke(sessions.start(anna).session_id)
+        left = Revocation.objects.get().until - time.time()
+        assert 600 + 10 <= left <= 600 + 10 + 62
+
+    def test_pruning_deletes_what_matters_no_more(self) -> None:
+        for until in (-10, 10):
+            Revocation.objects.create(session_id=uuid4(), until=int(time.time()) + until)
+        sessions.prune()
+        assert Revocation.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTransactions:
+    def test_what_is_rolled_back_was_never_told(self, anna: AbstractBaseUser) -> None:
+        grant = sessions.start(anna)
+        with transaction.atomic():
+            sessions.revoke(grant.session_id)
+            transaction.set_rollback(True)
+        get_feed().check(grant.session_id)
+        assert published() == []
+
+    def test_what_is_rolled_back_after_it_was_asked_for_is_forgotten(self, anna: AbstractBaseUser) -> None:
+        grant = sessions.start(anna)
+        with transaction.atomic():
+            sessions.revoke(grant.session_id)
+            with pytest.raises(SessionEnded):
+                get_feed().check(grant.session_id)
+            transaction.set_rollback(True)
+        get_feed().check(grant.session_id)
+        sessions.revoke(grant.session_id)
+        for _ in range(2):
+            with pytest.raises(SessionEnded):
+                get_feed().check(grant.session_id)
+
+    def test_if_it_cannot_be_told_it_has_not_ended(
+        self, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        grant = sessions.start(anna)
+        monkeypatch.setattr(stores, "Revocation", NoTable)
+        with pytest.raises(RevocationUnavailable):
+            sessions.revoke(grant.session_id)
+        assert sessions.live_sessions(anna.pk).count() == 1
+
+    def test_what_was_long_in_a_transaction_is_told_again(self, anna: AbstractBaseUser, clock: Clock) -> None:
+        """Readers may have gone past its number by the time when it is committed."""
+        grant = sessions.start(anna)
+        with transaction.atomic():
+            sessions.revoke(grant.session_id)
+            clock.now += OVERLAP
+        assert published() == [grant.session_id] * 2
+
+    def test_a_store_beside_the_database_hears_of_it_after_the_commit(
+        self, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        beside = Store(joins_transaction=False)
+        feed = Feed(beside, poll=POLL, staleness=STALENESS)
+        monkeypatch.setattr(get_feed, "_held", (get_settings(), feed))
+        first, second = sessions.start(anna), sessions.start(anna)
+        with transaction.atomic():
+            sessions.revoke(first.session_id)
+            assert beside.news == []
+        assert [item.session_id for item in beside.news] == [first.session_id]
+        with transaction.atomic():
+            sessions.revoke(second.session_id)
+            transaction.set_rollback(True)
+        assert len(beside.news) == 1
+        sessions.revoke(second.session_id)
+        assert len(beside.news) == 2
+
+    def test_an_error_inside_is_the_caller_s(self) -> None:
+        with pytest.raises(DatabaseError, match="mine"), publishing(time.time()):
+            raise DatabaseError("mine")
+
+
+class TestSuite(TestCase):
+    """What a project's own test case does: the end of one test undoes its logout."""
+
+    anna: Any
+    grant: Any
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        get_feed.forget()
+        cls.anna = make_user("anna")
+        cls.grant = sessions.start(cls.anna)
+
+    def use(self) -> None:
+        header = bearer(self.grant.access)
+        assert self.client.get("/me/", **header).status_code == 200
+        assert self.client.post("/api/token/revoke/", {"refresh": self.grant.refresh}).status_code == 200
+        assert self.client.get("/me/", **header).status_code == 401
+
+    def test_one(self) -> None:
+        self.use()
+
+    def test_another(self) -> None:
+        self.use()
+
+
+@pytest.mark.django_db
+def test_doubt_that_cannot_be_settled_lets_nobody_in(
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = Store()
+    feed = Feed(beside, poll=60, staleness=60)
+    monkeypatch.setattr(get_feed, "_held", (get_settings(), feed))
+    grant = sessions.start(anna)
+    sessions.revoke(grant.session_id)
+    for broken in (False, True):
+        beside.broken = broken
+        with pytest.raises(SessionEnded):
+            feed.check(grant.session_id)
+
+
+@pytest.mark.django_db
+def test_a_store_beside_the_database_hears_of_it_in_a_test_case_too(
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose transaction is never committed."""
+    beside = Store(joins_transaction=False)
+    feed = Feed(beside, poll=POLL, staleness=STALENESS)
+    monkeypatch.setattr(get_feed, "_held", (get_settings(), feed))
+    grant = sessions.start(anna)
+    sessions.revoke(grant.session_id)
+    with pytest.raises(SessionEnded):
+        feed.check(grant.session_id)
+
+
+# -- Over the API ----------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+class TestApi:
+    @pytest.mark.parametrize("path", ["/me/", "/public/"])
+    def test_where_nobody_knows_nobody_is_let_in(
+        self, api: APIClient, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch, path: str
+    ) -> None:
+        """Nor is anybody taken for a stranger, who would log in again for nothing."""
+        access = log_in(api, anna)["access"]
+        broken = Store()
+        broken.broken = True
+        feed = Feed(broken, poll=POLL, staleness=STALENESS)
+        monkeypatch.setattr(get_feed, "_held", (get_settings(), feed))
+        answer = api.get(path, **bearer(access))
+        assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+        assert answer.json()["code"] == "revocation_unavailable"
+
+    def test_a_thousand_requests_in_a_poll_are_one_query(
+        self, api: APIClient, anna: AbstractBaseUser, settings: Any, django_assert_num_queries: Any
+    ) -> None:
+        settings.TESSERA = {"REVOCATION_POLL": 600, "REVOCATION_MAX_STALENESS": 600}
+        tokens = [sessions.start(anna).access for _ in range(10)]
+        with django_assert_num_queries(1):
+            for index in range(1000):
+                assert api.get("/me/", **bearer(tokens[index % 10])).status_code == 200
+
+    @pytest.mark.django_db(transaction=True)
+    def test_under_asgi(self, anna: AbstractBaseUser) -> None:
+        access, refresh = (grant := sessions.start(anna)).access, grant.refresh
+
+        async def use() -> list[int]:
+            client = AsyncClient()
+            before = await client.get("/me/", headers={"Authorization": f"Bearer {access}"})
+            out = await client.post(
+                "/api/token/revoke/", {"refresh": refresh}, content_type="application/json"
+            )
+            after = await client.get("/me/", headers={"Authorization": f"Bearer {access}"})
+            # A test client leaves connections open, and that thread's are nobody else's to close.
+            await sync_to_async(connections.close_all)()
+            return [before.status_code, out.status_code, after.status_code]
+
+        assert asyncio.run(use()) == [200, 200, 401]
+
+    def test_refreshing_adds_no_rows(self, anna: AbstractBaseUser) -> None:
+        text, moment = str(sessions.start(anna).refresh), timezone.now()
+        tables = connection.introspection.table_names()
+        before = {name: count(name) for name in tables}
+        for _ in range(100):
+            moment += timedelta(minutes=1)
+            text = str(sessions.refresh(text, now=moment).refresh)
+        assert {name: count(name) for name in tables} == before
+
+
+def count(table: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT COUNT(*) FROM {connection.ops.quote_name(table)}")  # noqa: S608 - ours
+        return int(cursor.fetchone()[0])
+
+
+def test_forgetting_is_what_a_new_process_does() -> None:
+    first = get_feed()
+    get_feed.forget()
+    assert get_feed() is not first
