@@ -1,6 +1,7 @@
 # make demo            a small API with a page to try it, at http://127.0.0.1:8000/
 # PORT=8123 make demo  the same at another port
 # make bench           measure beside the peers; the results go to benchmarks/results/ (BENCH=--quick: a look)
+# make docs            the pages as a site, at site/index.html
 # make test            ruff, mypy and all tests, on SQLite, PostgreSQL and MariaDB
 
 PYTHON ?= python3
@@ -44,4 +45,13 @@ $(VENV)/.demo $(VENV)/.test: $(VENV)/.%: requirements/%.txt pyproject.toml $(wil
 	@echo "Installing the pinned requirements into $(VENV) ..."
 	@$(PIP_INSTALL) --require-hashes -r $<
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e . $(if $(filter test,$*),$(COMPAT))
+	@touch $@
+
+.PHONY: docs
+docs: $(VENV)/.docs
+	@$(VENV_PYTHON) -m sphinx -b html -c docs --nitpicky --fail-on-warning --keep-going --quiet . site
+	@echo "Open site/index.html in a browser."
+
+$(VENV)/.docs: requirements/docs.txt $(VENV)/.demo
+	@$(PIP_INSTALL) --require-hashes -r $<
 	@touch $@

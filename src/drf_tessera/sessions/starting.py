@@ -53,8 +53,8 @@ def start(
 ) -> Grant:
     """Start a session for ``user``, who has been authenticated. One ``INSERT``.
 
-    With ``MAX_SESSIONS_PER_USER`` the oldest sessions above the limit are ended. Of several logins at the
-    same moment the last one stays.
+    With ``MAX_SESSIONS_PER_USER`` the oldest sessions above the limit are ended. If several logins happen at
+    the same moment, the last one stays.
 
     Args:
         user: a saved, active user.
@@ -63,9 +63,9 @@ def start(
         scope: the scope of all access tokens of the session (RFC 6749, section 3.3).
         transport: how the refresh tokens of the session travel: ``"header"`` or ``"cookie"``.
         claims: further claims of all access tokens of the session. The refresh token carries them
-            unencrypted, so keep them short. Claims that change belong into the ``CLAIMS`` hook, which is
+            unencrypted, so keep them short. For claims that change, use the ``CLAIMS`` hook, which is
             called at each refresh.
-        now: the present. The clock's, by default.
+        now: the present. By default the time of the clock.
 
     Raises:
         UserGone, UserInactive: the user may not log in.
