@@ -1,8 +1,8 @@
 """The two kinds of requests, and the types of requests for annotations.
 
-:func:`get_django_request` accepts a request of REST framework or of Django. The classes are for annotations:
-REST framework passes a plain ``Request`` at run time, and a type checker learns which user and which token the
-request has::
+:func:`get_django_request` accepts a request of REST framework or of Django. The classes are for annotations.
+REST framework passes a plain ``Request`` at run time, and a type checker learns which user and which token
+the request has::
 
     def get(self, request: AuthenticatedRequest[User]) -> Response:
         return Response({"email": request.user.email, "session": str(request.auth.session_id)})
