@@ -192,7 +192,9 @@ def test_a_subclass_reads_another_place(wrap: Callable[[HttpRequest], Any], anna
     [{"TESSERA": {"HEADER_NAME": "X-Api-Token"}}, {"SIMPLE_JWT": {"AUTH_HEADER_NAME": "HTTP_X_API_TOKEN"}}],
     ids=["TESSERA", "SIMPLE_JWT"],
 )
-def test_another_header(api: APIClient, anna: AbstractBaseUser, settings: Any, setting: dict[str, Any]) -> None:
+def test_another_header(
+    api: APIClient, anna: AbstractBaseUser, settings: Any, setting: dict[str, Any]
+) -> None:
     """``Authorization`` belongs to somebody else then, such as the proxy before a staging site."""
     for name, value in setting.items():
         setattr(settings, name, value)

@@ -31,6 +31,7 @@ class JSONWebTokenAPIView(TokenView):
 
     permission_classes = ()
     serializer_class: Any = None
+    get_exception_handler = APIView.get_exception_handler
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Return the context of the serializer."""
@@ -44,10 +45,6 @@ class JSONWebTokenAPIView(TokenView):
         """Return the serializer, with its context."""
         kwargs["context"] = self.get_serializer_context()
         return self.get_serializer_class()(*args, **kwargs)
-
-    def get_exception_handler(self) -> Any:
-        """Return the exception handler of the project."""
-        return APIView.get_exception_handler(self)
 
     def handle_exception(self, exc: Exception) -> Response:
         """Return an error in the format of djangorestframework-jwt."""

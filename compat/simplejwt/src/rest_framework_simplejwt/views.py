@@ -31,6 +31,7 @@ class TokenViewBase(TokenView, GenericAPIView[Any]):
     _serializer_class = ""
     """The dotted path of a serializer, which subclasses of simplejwt's views may set."""
     www_authenticate_realm = "api"
+    get_exception_handler = APIView.get_exception_handler
 
     def get_serializer_class(self) -> Any:
         """Return the serializer class of the view or of the setting."""
@@ -40,10 +41,6 @@ class TokenViewBase(TokenView, GenericAPIView[Any]):
     def get_authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
         return f'{list_header_types()[0]} realm="{self.www_authenticate_realm}"'
-
-    def get_exception_handler(self) -> Any:
-        """Return the exception handler of the project."""
-        return APIView.get_exception_handler(self)
 
     def handle_exception(self, exc: Exception) -> Response:
         """Return an error in the format of simplejwt."""
