@@ -1,8 +1,8 @@
 """An exception handler of another package sees REST framework's own form, with our codes in it.
 
 ``exc.detail`` is an ``ErrorDetail`` or, for fields, lists of them. So ``get_codes()`` and
-``get_full_details()`` work, and packages that flatten ``detail`` find each cause once. The body ``{"detail", "code"}`` is what REST
-framework's own handler and ours write.
+``get_full_details()`` work, and packages that flatten ``detail`` find each cause once. REST framework's own
+handler and ours write the body ``{"detail", "code"}``.
 """
 
 from __future__ import annotations
