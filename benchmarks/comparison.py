@@ -51,7 +51,7 @@ PROBES: Final = {
     "secrets": "find_secrets",
     "another site": "refresh_from_another_site",
 }
-"""What is asked in one process: the names of the facts, and functions of ``benchmarks.inside.comparison``."""
+"""The questions in one process: the names of the facts, and functions of ``benchmarks.inside.comparison``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Run the tests on every database, user model and Django: ``python -m tests.matrix``.
 
-Outside of CI a database or a Python that is not there is skipped, loudly; with ``CI=true`` it is a
-failure.
+If a database or a Python is missing, its tests are skipped with a visible message. With ``CI=true`` a missing
+database or Python is a failure.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ SERVICES = {
 USER_MODELS = ("accounts.EmailUser", "accounts.HandleUser")
 USER_MODEL_TESTS = ("tests/users/test_user_models.py", "tests/compat/test_user_models.py")
 NO_BROWSER = ("--ignore=tests/browser", "--ignore=tests/js/test_client.py")
-"""What a browser sees of another Django, the tests of the server see too, in a tenth of the time."""
+"""Browser tests run on one Django only. On another Django, the server's tests find the same faults faster."""
 NEWER_DJANGO = (("6.0", ("sqlite",)), ("6.1", ("sqlite", "postgres")))
 
 
 def is_there(address: tuple[str, int] | None) -> bool:
-    """Tell whether something listens at ``address``; ``None`` needs nothing."""
+    """Return whether a server listens at ``address``. ``None`` needs no server."""
     if address is None:
         return True
     try:
@@ -38,16 +38,16 @@ def is_there(address: tuple[str, int] | None) -> bool:
 
 
 def run(database: str, user_model: str, *arguments: str, python: str = sys.executable) -> bool:
-    """Run pytest once, here under coverage, and tell whether it passed."""
+    """Run pytest once and return whether it passed. Runs of this Python are under coverage."""
     environment = {**os.environ, "TESSERA_TEST_DB": database, "TESSERA_TEST_USER": user_model}
-    # Branches are counted by one Python alone: another one compiles them differently.
+    # Only one Python counts branches, because another Python compiles them differently.
     coverage = ["-m", "coverage", "run"] if python == sys.executable else []
     command = [python, *coverage, "-m", "pytest", "-q", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
 
 
 def run_newer(python: str, databases: list[str]) -> Iterator[bool]:
-    """Run the tests on each newer Django, where its databases are there."""
+    """Run the tests on each newer Django, with the databases that are running."""
     for version, wanted in NEWER_DJANGO:
         _say(f"installing Django {version}")
         inside = install_django(python, version)
@@ -58,7 +58,7 @@ def run_newer(python: str, databases: list[str]) -> Iterator[bool]:
 
 
 def run_pinned(databases: list[str]) -> Iterator[bool]:
-    """Run all tests on each database, and those of users with each kind of user model."""
+    """Run all tests on each database, and the tests of users with each user model."""
     for database in databases:
         _say(f"{database}, auth.User")
         yield run(database, "auth.User")
@@ -69,7 +69,7 @@ def run_pinned(databases: list[str]) -> Iterator[bool]:
 
 
 def main() -> int:
-    """Run everything; give 1 if anything failed or coverage is not complete."""
+    """Run everything. Return 1 if a run failed or the coverage is not complete."""
     databases = [name for name, address in SERVICES.items() if is_there(address)]
     missing = [f"{name} does not listen at {SERVICES[name]}" for name in SERVICES if name not in databases]
     python = find_python()

@@ -52,7 +52,7 @@ class Client:
 
     @property
     def works(self) -> bool:
-        """Whether the protected view lets this client in."""
+        """Return whether the protected view accepts this client."""
         return ask(self.headers) == 200
 
     def list_secrets(self) -> dict[str, str]:

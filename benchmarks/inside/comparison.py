@@ -1,4 +1,4 @@
-"""What ``benchmarks.comparison`` asks of each peer. Every probe has users of its own."""
+"""The questions of ``benchmarks.comparison`` to each peer. Each probe has its own users."""
 
 from __future__ import annotations
 

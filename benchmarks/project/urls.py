@@ -1,4 +1,4 @@
-"""Addresses: ours, and those of the peer's own login and refresh."""
+"""The URLconf: the measured views, and the views of the peer's own login and refresh."""
 
 from __future__ import annotations
 

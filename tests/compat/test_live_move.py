@@ -1,4 +1,4 @@
-"""simplejwt serves 200 clients, the server is restarted on ours, and nobody notices."""
+"""simplejwt serves 200 clients, the server restarts with drf-tessera, and no client notices."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MAKE_USERS = (
 
 
 class Client:
-    """An app on a phone: calls every other second, refreshes when its token is old, logs in once."""
+    """An app on a phone. It calls every two seconds, refreshes when its token is old, and logs in once."""
 
     def __init__(self, number: int, port: int) -> None:
         self.name, self.port = f"user{number}", port
@@ -46,7 +46,7 @@ class Client:
         self.counts: Counter[str] = Counter()
 
     def ask(self, path: str, body: Any = None) -> tuple[int, Any]:
-        """Ask until there is an answer: a server that restarts gives none for a while."""
+        """Repeat a request until there is an answer, because a restarting server does not answer at first."""
         headers = {"Content-Type": "application/json"}
         if body is None:
             headers["Authorization"] = f"Bearer {self.access}"
@@ -76,7 +76,7 @@ class Client:
         if time.monotonic() - self.refreshed > 4:
             self._refresh()
         status, body = self.ask("/me/")
-        if status == 401:  # it expired on the way, as it may while no server is there
+        if status == 401:  # the token expired meanwhile, which may happen without a server
             self._refresh()
             status, body = self.ask("/me/")
         if status != 200 or body["name"] != self.name:
@@ -106,7 +106,7 @@ def serving(python: str, port: int, environment: dict[str, str]) -> Iterator[Non
         wait_until(lambda: process.poll() is not None or is_open(port), "it does not start")
         yield
     finally:
-        process.send_signal(signal.SIGTERM)  # gracefully: what was begun is answered
+        process.send_signal(signal.SIGTERM)  # a graceful stop, so that started requests are answered
         process.wait(timeout=60)
 
 
@@ -128,7 +128,7 @@ def working(clients: list[Client]) -> Iterator[None]:
     over = threading.Event()
 
     def work(client: Client) -> None:
-        while not over.wait(random.uniform(1.5, 2.5)):  # noqa: S311 - nothing is secret
+        while not over.wait(random.uniform(1.5, 2.5)):  # noqa: S311 - no secret depends on it
             client.step()
 
     threads = [threading.Thread(target=work, args=(client,), daemon=True) for client in clients]
@@ -150,7 +150,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def manage(environment: dict[str, str], *command: str) -> str:
-    """Run a command of Django in our environment."""
+    """Run a command of Django in the environment of drf-tessera."""
     done = subprocess.run(
         [sys.executable, "-m", "django", *command], cwd=ROOT, env=environment, capture_output=True, check=True
     )
@@ -174,7 +174,7 @@ def test_nobody_is_logged_out(environment: dict[str, str]) -> None:
         manage(environment, "migrate", "-v", "0")
         with serving(sys.executable, port, environment):
             wait_for(lambda: all(client.counts["rotations of ours"] >= 2 for client in clients))
-            work.close()  # the clients stop first: none of them should find the server gone
+            work.close()  # stop the clients first, so that each client always finds the server
     total = sum((client.counts for client in clients), Counter())
     assert {name: number for name, number in total.items() if name.startswith("refused")} == {}
     assert total["logins"] == CLIENTS

@@ -30,6 +30,7 @@ PAGES = sorted(
     if "node_modules" not in path.relative_to(ROOT).parts
 )
 _ATTRIBUTE = re.compile(r"""<(?:a|img|source)\b[^>]*?\b(?:href|src|srcset)=["']([^"'\s]+)""")
+_ANCHOR = re.compile(r"""<a id=["']([^"'\s]+)["']""")
 _PUNCTUATION = re.compile(r"[^\w\- ]")
 
 
@@ -69,6 +70,8 @@ def find_anchors(page: Path) -> set[str]:
                 repeat += 1
                 name = f"{slug}-{repeat}"
             found.add(name)
+        if token.type in {"html_block", "html_inline"}:
+            found |= set(_ANCHOR.findall(token.content))
     return found
 
 

@@ -84,7 +84,7 @@ class Developer:
 
 
 def has_shape(shown: Any, found: Any) -> bool:
-    """Tell whether ``found`` is what the README shows, where a text that ends with dots is any text."""
+    """Return whether ``found`` matches the README, where a text with dots at its end matches any text."""
     if isinstance(shown, dict) and isinstance(found, dict):
         return list(shown) == list(found) and all(has_shape(shown[name], found[name]) for name in shown)
     if isinstance(shown, list) and isinstance(found, list):

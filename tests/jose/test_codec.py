@@ -1,4 +1,4 @@
-"""The strict envelope, with PyJWT as the second opinion: whatever we accept, it must accept."""
+"""The strict parser. PyJWT is the second opinion: PyJWT must accept each token that the codec accepts."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def decode(token: str, codec: Codec = CODEC, now: float = NOW) -> dict[str, Any]
 
 
 def sign(header: Any, payload: Any) -> str:
-    """Sign anything at all with the ring's key: bytes as they are, the rest as JSON."""
+    """Return a token of any parts, signed with the ring's key. Bytes stay unchanged; others become JSON."""
     parts = [part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, payload)]
     message = b".".join(encode_base64url(part) for part in parts)
     return (message + b"." + encode_base64url(KEY.sign(message))).decode()
@@ -115,7 +115,7 @@ def test_keys_in_the_header_are_never_looked_at() -> None:
 
 
 def test_a_public_key_is_no_secret() -> None:
-    """Algorithm confusion: HS256 under the text of the RSA public key."""
+    """Algorithm confusion: HS256 with the text of the RSA public key as its secret."""
     codec = Codec(KeyRing([make_key("RS256")]), typ="at+jwt")
     message = b".".join(encode_base64url(json.dumps(part).encode()) for part in (HEADER, CLAIMS))
     forged = encode_base64url(hmac.digest(write_public(RSA), message, "sha256"))
@@ -160,7 +160,7 @@ def test_texts_that_are_malformed(text: str) -> None:
 
 
 def test_trailing_bits_must_be_zero() -> None:
-    """Otherwise two texts would be one token. The last of 43 letters carries two unused bits."""
+    """Otherwise two texts would be the same token. The last of the 43 letters has two unused bits."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     twin = VALID[:-1] + alphabet[alphabet.index(VALID[-1]) ^ 1]
     assert base64.urlsafe_b64decode(twin.rpartition(".")[2] + "=") == base64.urlsafe_b64decode(
@@ -317,5 +317,5 @@ def test_json_comes_back_as_it_was(value: dict[str, Any]) -> None:
     try:
         raw = encode_json(value)
     except UnicodeEncodeError:
-        return  # a lone surrogate has no UTF-8
+        return  # a lone surrogate cannot be encoded in UTF-8
     assert decode_json_object(raw) == value

@@ -150,7 +150,7 @@ def test_a_weak_exponent_is_refused_in_pem_too(exponent: int) -> None:
 
 @pytest.mark.parametrize("operations", [["sign"], ["sign", "verify"]])
 def test_a_jwk_that_may_sign_verifies_what_it_signed(operations: list[str]) -> None:
-    """RFC 7517, section 4.3: some libraries name the one operation that the private half is for."""
+    """RFC 7517, section 4.3: some libraries list only "sign" for a private key."""
     key = Key.from_jwk({"kty": "oct", "k": "A" * 43, "key_ops": operations}, "HS256")
     assert key.verify(b"m", key.sign(b"m"))
 
@@ -161,7 +161,7 @@ def test_an_encrypted_key_opens_with_its_password() -> None:
 
 
 def test_the_vector_of_rfc_7638() -> None:
-    """Section 3.1: the thumbprint of its RSA key, which is the name of a key without one."""
+    """Section 3.1: the thumbprint of its RSA key, which is the default ``kid`` of a key."""
     modulus = (
         "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPeb"
         "WKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368Q"
@@ -173,7 +173,7 @@ def test_the_vector_of_rfc_7638() -> None:
 
 
 def test_the_vector_of_rfc_8037() -> None:
-    """Appendix A.4 and A.5: Ed25519 signs its example."""
+    """Appendix A.4 and A.5: Ed25519 signs the example of the RFC."""
     private = {
         "kty": "OKP",
         "crv": "Ed25519",

@@ -1,6 +1,6 @@
 """The browser client: its unit tests under Node, its types and its size.
 
-Outside of CI a machine without Node skips them, loudly.
+On a machine without Node the tests are skipped with a visible message, except in CI.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def node() -> str:
 
 @pytest.fixture(scope="module")
 def _tools(node: str) -> None:
-    """The pinned compiler and minifier, installed once for this lock."""
+    """The pinned compiler and minifier, installed once per lock file."""
     mark = JS / "node_modules" / ".installed"
     lock = (JS / "package-lock.json").read_text()
     if not mark.exists() or mark.read_text() != lock:
@@ -75,6 +75,6 @@ def test_the_lock_names_no_address() -> None:
 
 
 def test_the_wheel_has_the_client() -> None:
-    """Django's staticfiles find it beside the package's code."""
+    """Django's staticfiles find the client in the package's folder."""
     static = Path(drf_tessera.__file__).parent / "static" / "drf_tessera"
     assert {path.name for path in static.iterdir()} == {"client.js", "client.d.ts"}

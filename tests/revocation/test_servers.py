@@ -1,4 +1,4 @@
-"""A logout is felt by other processes, and what happens when the store is stopped and started."""
+"""A logout reaches the other processes, also if the store is stopped and started again."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def log_in(server: str) -> tuple[str, str]:
 
 
 def statuses(server: str, access: str, times: int = 12) -> set[int]:
-    """Ask often enough to meet every worker."""
+    """Return the statuses of enough requests to reach every worker."""
     return {call(f"{server}/me/", token=access)[0] for _ in range(times)}
 
 
@@ -80,8 +80,9 @@ def test_a_logout_is_felt_by_every_process_within_the_poll(
 
 
 def test_postgresql_stopped_and_started_in_the_middle(tmp_path: Path, postgres: Postgres) -> None:
-    settings = {**SETTINGS, "REVOCATION_MAX_STALENESS": 10}  # stopping it takes a while
-    # One worker: another that nobody had asked yet would know nothing, and rightly let nobody in.
+    settings = {**SETTINGS, "REVOCATION_MAX_STALENESS": 10}  # the stop takes some time
+    # Use one worker, because another worker without any request would know no revocation and refuse
+    # everybody.
     with serve(tmp_path, workers=1, tessera=settings, TESSERA_SERVER_DB_PORT=str(postgres.port)) as server:
         access, _ = log_in(server)
         ended, refresh = log_in(server)
@@ -89,16 +90,16 @@ def test_postgresql_stopped_and_started_in_the_middle(tmp_path: Path, postgres: 
         call(f"{server}/api/token/revoke/", {"refresh": refresh})
         wait_until(lambda: statuses(server, ended) == {401}, "the logout is not felt")
         postgres.stop()
-        # What is known goes on for a while, about those who were logged out too ...
+        # The known revocations are used for some time, also those of logged-out users ...
         assert statuses(server, access, 4) == {200}
         assert statuses(server, ended, 4) == {401}
-        # ... and then nobody is let in,
+        # ... and then everybody is refused,
         wait_until(lambda: statuses(server, access) == {503}, "it does not fail closed")
         status, body = call(f"{server}/me/", token=access)
         assert (status, body["code"], body["headers"]["Retry-After"]) == (503, "revocation_unavailable", "1")
         time.sleep(2 * POLL)
         assert statuses(server, access) == {503}
-        # until the store is back, which is noticed by the first request that asks.
+        # until the store is running again. The first request after that notices it.
         postgres.start()
         assert statuses(server, access) == {200}
         assert statuses(server, ended) == {401}
@@ -117,7 +118,7 @@ def test_a_process_that_starts_without_the_store_lets_nobody_in(tmp_path: Path, 
 
 
 def test_redis_stopped_and_started_in_the_middle(tmp_path: Path, redis: Redis) -> None:
-    """A logout while it is away is not lost: it counts here at once, and everywhere once it is back."""
+    """A logout without Redis is not lost. It takes effect here at once, and everywhere when Redis is back."""
     make_user("anna")
     settings = {**SETTINGS, "REVOCATION_CACHE": "news"}
     options = {"workers": 1, "tessera": settings, "TESSERA_SERVER_REDIS": redis.url}

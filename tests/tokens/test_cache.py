@@ -1,4 +1,4 @@
-"""A bounded map that keeps what was used last."""
+"""A map of limited size that keeps the recently used entries."""
 
 from __future__ import annotations
 

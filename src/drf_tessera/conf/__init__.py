@@ -1,4 +1,10 @@
-"""What the project chose: the ``TESSERA`` setting, typed and live, and what other packages' settings add."""
+"""The settings of the project: ``TESSERA``, typed and live, together with the settings of other packages.
+
+- transports: the ways in which tokens can travel
+- values: read one value of a setting, or say why it is wrong
+- foreign: the settings of other packages
+- settings: the settings in force
+"""
 
 from drf_tessera.conf.foreign import expect_legacy_tokens as expect_legacy_tokens
 from drf_tessera.conf.foreign import expects_legacy_tokens as expects_legacy_tokens
