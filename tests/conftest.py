@@ -1,21 +1,72 @@
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.cache import cache
 from rest_framework.test import APIClient
+from rest_framework.throttling import SimpleRateThrottle
 
 from drf_tessera.conf import foreign
 from drf_tessera.revocation.feed import get_feed
+from tests import servers
 
 PASSWORD = "correct horse battery staple"
 
+if find_spec("hypothesis"):  # absent where tests/compat/applications runs
+    from hypothesis import HealthCheck
+    from hypothesis import settings as hypothesis_settings
+
+    # Hypothesis would fail an example that takes 200 ms: on a busy machine any example may.
+    hypothesis_settings.register_profile(
+        "tests", hypothesis_settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    hypothesis_settings.load_profile("tests")
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-randomly has shuffled them
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use the database, and put those that take long first.
+
+    A test that nobody has classified runs wherever its result could differ: on each version of Django,
+    and on each database if it uses one. pytest-django refuses the database to a test that is not marked
+    with ``django_db`` and asks for no fixture of it, so no such test is missed. The marker ``once`` is the
+    only exception, and it is always written down in the test's own file.
+    """
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        uses_database = item.get_closest_marker("django_db") or not _DATABASE_FIXTURES.isdisjoint(fixtures)
+        if uses_database and not item.get_closest_marker("once"):
+            item.add_marker("database")
+    # The workers then end together: the last tests, which fill the gaps, are short.
+    items.sort(key=lambda item: item.get_closest_marker("server") is None)
+
+
+_DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before any fixture of the test
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let only a test that is marked ``server`` start one: ``make check`` leaves those tests out."""
+    servers.allow_servers(allowed=item.get_closest_marker("server") is not None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _servers_are_not_measured() -> None:
+    """Coverage measures the children of pytest: the workers of pytest-xdist, but not their servers."""
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
 
 @pytest.fixture(autouse=True)
-def _fresh_throttles() -> Iterator[None]:
+def _fresh_throttles(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Begin each test without earlier attempts, and in one moment: a busy machine may need a minute."""
+    now = time.time()
+    monkeypatch.setattr(SimpleRateThrottle, "timer", staticmethod(lambda: now))
     cache.clear()
     yield
     cache.clear()

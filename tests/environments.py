@@ -1,12 +1,17 @@
-"""The other environments of the tests: Django 6, which needs Python 3.12 or newer, and real applications."""
+"""The other environments of the tests: Django 6, which needs Python 3.12 or newer, and real applications.
+
+Each is made at need, by one process at a time: the workers of pytest-xdist may need one at once.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -39,6 +44,14 @@ def _runs_django_6(python: str) -> bool:
     return found.returncode == 0 and tuple(map(int, found.stdout.split())) >= OLDEST
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of the file at ``path``; wait for the process that holds it."""
+    with path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def install_django(python: str, version: str) -> str:
     """Install Django ``version`` into its environment, and return the interpreter. Create it if necessary."""
     inside = str(DJANGO_6 / "bin" / "python")
@@ -67,16 +80,28 @@ def install_original(python: str) -> str:
     return _make(ORIGINAL, python, REQUIREMENTS / "bench-simplejwt.txt", own=())
 
 
+def install_packages(folder: Path) -> None:
+    """Install, at need, what the npm lock in ``folder`` pins."""
+    lock, mark = folder / "package-lock.json", folder / "node_modules" / ".installed"
+    with locked(lock):
+        if not mark.exists() or mark.read_text() != lock.read_text():
+            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+            mark.write_text(lock.read_text())
+
+
 def _make(
     folder: Path, python: str, pinned: Path, *options: str, own: Sequence[Path] = (ROOT, *COMPAT)
 ) -> str:
     inside, mark = str(folder / "bin" / "python"), folder / ".installed"
-    if not mark.exists() or mark.stat().st_mtime < pinned.stat().st_mtime:
-        subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=True)
-        _install(inside, *options, "--require-hashes", "-r", str(pinned))
-        for path in own:
-            _install(inside, "--no-deps", "--no-build-isolation", "-e", str(path))
-        mark.touch()
+    with locked(pinned):
+        if not mark.exists() or mark.stat().st_mtime < pinned.stat().st_mtime:
+            subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=True)
+            _install(inside, *options, "--require-hashes", "-r", str(pinned))
+            for path in own:
+                _install(inside, "--no-deps", "--no-build-isolation", "-e", str(path))
+            mark.touch()
     return inside
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,53 @@ from django.db import connection
 
 ROOT = Path(__file__).parent.parent
 
+PATIENCE = 120.0
+"""Seconds until a test stops waiting for an event: many more than a busy machine needs.
+
+A test waits for events with this limit, and never for a number of seconds that a quiet machine would need.
+"""
+
+_FIRST_PORT, _PORTS_OF_A_WORKER = 10_000, 2_000
+
+_allowed = {"servers": True}
+
+
+def allow_servers(*, allowed: bool) -> None:
+    """Note whether the test that begins is marked ``server``."""
+    _allowed["servers"] = allowed
+
 
 def find_port() -> int:
+    """Return a free port for a server of the test that runs."""
+    assert _allowed["servers"], "This test starts a server. Mark it with pytest.mark.server."
+    return next(port for port in _ports if _is_free(port))
+
+
+def _list_ports() -> Iterator[int]:
+    """Yield ports without end, from a range of this worker's own.
+
+    The range is below the ports that the system gives to outgoing connections, because such a connection
+    could take a port before its server does. The first port is an arbitrary one of the range, because
+    another run of the tests may have begun a moment ago.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = _FIRST_PORT + worker % 10 * _PORTS_OF_A_WORKER
+    for number in count(os.getpid()):
+        yield first + number % _PORTS_OF_A_WORKER
+
+
+_ports = _list_ports()
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        # As servers do: a port whose last connection has just been closed is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def is_open(port: int) -> bool:
@@ -34,7 +78,7 @@ def is_open(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until(ready: Callable[[], bool], what: str, seconds: float = 30) -> None:
+def wait_until(ready: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < end, what
@@ -56,6 +100,7 @@ def serve(
         **environment,
     }
     command = ["-m", "gunicorn", "--workers", str(workers), "--threads", "4", "--bind", f"127.0.0.1:{port}"]
+    command += ["--timeout", str(int(PATIENCE)), "--graceful-timeout", str(int(PATIENCE // 2))]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *command, "django.core.wsgi:get_wsgi_application()"],
@@ -68,8 +113,8 @@ def serve(
         assert process.poll() is None, log.read_text()
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        process.send_signal(signal.SIGQUIT)  # at once: a browser may still hold a connection
+        process.wait(timeout=PATIENCE)
 
 
 def call(
@@ -80,7 +125,7 @@ def call(
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - an address of this test
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the same address
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - the same
             return answer.status, json.loads(answer.read() or b"{}")
     except urllib.error.HTTPError as error:
         with error:
@@ -122,7 +167,7 @@ class Redis:
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=PATIENCE)
             self._process = None
 
 
@@ -151,13 +196,13 @@ class Postgres:
     def start(self) -> None:
         options = f"-p {self.port} -h 127.0.0.1 -k '' -F"
         log = str(self._data / "log")
-        self._run(self._pg_ctl, "-D", str(self._data), "-o", options, "-l", log, "-w", "start")
+        self._run(self._pg_ctl, "-D", str(self._data), "-o", options, "-l", log, "-w", "-t", "120", "start")
         self._runs = True
 
     def stop(self) -> None:
         if self._runs:
             self._runs = False
-            self._run(self._pg_ctl, "-D", str(self._data), "-m", "immediate", "-w", "stop")
+            self._run(self._pg_ctl, "-D", str(self._data), "-m", "immediate", "-w", "-t", "120", "stop")
 
     def remove(self) -> None:
         self.stop()

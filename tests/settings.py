@@ -1,4 +1,9 @@
-"""The settings of the tests. ``TESSERA_TEST_DB`` and ``TESSERA_TEST_USER`` choose database and user model."""
+"""The settings of the tests.
+
+``TESSERA_TEST_DB`` chooses the database, ``TESSERA_TEST_USER`` the user model. ``TESSERA_TEST_NAME`` begins
+the names of the databases, so that two checkouts can run their tests on the same servers at the same time.
+Each worker of pytest-xdist has a database of its own: pytest-django adds the name of the worker.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,8 @@ if DATABASE == "mariadb":
 
 # Use a file and not memory, because several threads and processes need the same database.
 _SQLITE = Path(os.environ.get("TESSERA_TEST_SQLITE", Path(__file__).parent / ".test.sqlite3"))
-_NAME = f"tessera_{USER_MODEL.partition('.')[2].lower()}"
+PREFIX = os.environ.get("TESSERA_TEST_NAME", "tessera")
+_NAME = f"{PREFIX}_{USER_MODEL.partition('.')[2].lower()}"
 
 DATABASES = {
     "default": {
@@ -23,7 +29,8 @@ DATABASES = {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": _SQLITE,
             "TEST": {"NAME": _SQLITE},
-            "OPTIONS": {"timeout": 30},
+            # Twenty threads write at once here: the last of them may wait long on a busy machine.
+            "OPTIONS": {"timeout": 120},
         },
         "postgres": {
             "ENGINE": "django.db.backends.postgresql",

@@ -20,6 +20,8 @@ from tests.model.table import HEADER, RULES, SHIPPED, Line, judge
 from tests.model.trees import FirstChildWins
 from tests.model.world import Model
 
+pytestmark = pytest.mark.once  # the rule is pure
+
 R = 5
 NEVER = UNBOUNDED = None
 

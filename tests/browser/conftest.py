@@ -14,11 +14,10 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.conftest import PASSWORD
-from tests.servers import serve
-from tests.settings import DATABASE, USER_MODEL
+from tests.servers import PATIENCE, serve
 
 ARGUMENTS = [
     "--no-sandbox",  # tests in containers run as root
@@ -31,14 +30,16 @@ ARGUMENTS = [
 ]
 TESSERA = {"PROFILE": ["browser", "api"], "COOKIE_SECURE": False}
 
+expect.set_options(timeout=PATIENCE * 1000)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    once = (DATABASE, USER_MODEL) == ("sqlite", "auth.User")
+    """Mark all tests of this folder. No browser sees which database or which Django the server has."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.django_db(transaction=True))
-            if not once:
-                item.add_marker(pytest.mark.skip(reason="no browser sees which database it is"))
+            for name in ("browser", "server", "once"):
+                item.add_marker(name)
 
 
 @pytest.fixture(scope="module")  # not for the session, because its event loop would disturb other tests
@@ -52,7 +53,9 @@ def chromium() -> Iterator[Browser]:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     try:
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+            browser = playwright.chromium.launch(
+                executable_path=found, args=ARGUMENTS, timeout=PATIENCE * 1000
+            )
             yield browser
             browser.close()
     finally:
@@ -81,7 +84,7 @@ def open_browser(chromium: Browser) -> Iterator[Callable[[], BrowserContext]]:
 
     def open_one() -> BrowserContext:
         context = chromium.new_context()
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE * 1000)
         opened.append(context)
         return context
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.servers import wait_until
+from tests.servers import PATIENCE, wait_until
 
 
 class BadNetwork(ThreadingHTTPServer):
@@ -86,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
         elif fault == "garbled":
             self._reply(502, [], answer[: len(answer) // 2])
         elif fault == "late":
-            time.sleep(1.1)
+            self._wait_until_given_up()
             self._reply(status, headers, answer)
         elif fault == "half":
             self._reply(status, headers, answer, part=len(answer) // 2)
@@ -96,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_DELETE = do_OPTIONS = handle_any  # noqa: N815 - names in the base class
 
     def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.upstream, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.upstream, timeout=PATIENCE)
         try:
             headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
             connection.request(self.command, self.path, body or None, headers)
@@ -109,6 +108,10 @@ class Handler(BaseHTTPRequestHandler):
             return answer.status, kept, answer.read()
         finally:
             connection.close()
+
+    def _wait_until_given_up(self) -> None:
+        self.connection.settimeout(PATIENCE)
+        assert self.connection.recv(1) == b""  # the client has closed the connection
 
     def _reply(
         self, status: int, headers: list[tuple[str, str]], body: bytes, *, part: int | None = None

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.servers import ROOT, find_port, is_open, wait_until
+from tests.servers import PATIENCE, ROOT, find_port, is_open, wait_until
 
 Open = Callable[[], BrowserContext]
 
@@ -49,7 +49,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/"
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE)
     assert "Traceback" not in log.read_text()
 
 
@@ -112,7 +112,7 @@ def test_a_theft_is_played_to_its_end(page: Page, late: bool) -> None:
     log_in(page, "header")
     page.get_by_role("button", name="Play a theft").click()
     lane = page.locator(".lane", has_text="this page")
-    expect(lane.locator(".end.stolen")).to_be_visible(timeout=60_000)
+    expect(lane.locator(".end.stolen")).to_be_visible()
     expect(page.locator("#ended")).to_contain_text("ended")
     expect(page.locator("#entries")).to_contain_text("THEFT")
 

@@ -52,6 +52,7 @@ from drf_tessera.revocation.feed import get_feed
 from tests.compat.originals import simplejwt_token
 from tests.conftest import PASSWORD, bearer
 from tests.jose.material import RSA
+from tests.servers import PATIENCE
 from tests.settings import USER_MODEL
 
 pytestmark = [
@@ -303,8 +304,8 @@ def test_a_token_that_ends_its_session(api: APIClient, anna: AbstractBaseUser) -
 
 def test_a_life_can_be_shortened_and_not_lengthened(anna: AbstractBaseUser) -> None:
     access = RefreshToken.for_user(anna).access_token
-    access.set_exp(lifetime=timedelta(seconds=20))
-    assert AccessToken(str(access))["exp"] <= time.time() + 21
+    access.set_exp(lifetime=timedelta(seconds=200))
+    assert AccessToken(str(access))["exp"] <= time.time() + 201
     access.set_exp(lifetime=timedelta(days=20))
     with pytest.raises(ImproperlyConfigured, match="ACCESS_TOKEN_LIFETIME at most"):
         str(access)
@@ -316,13 +317,12 @@ def test_a_life_can_be_shortened_and_not_lengthened(anna: AbstractBaseUser) -> N
     for lifetime in (timedelta(0), timedelta(seconds=-1)):
         with pytest.raises(ImproperlyConfigured, match="just made"):
             token.set_exp(lifetime=lifetime)
+    end = time.time() + 7200
     token.set_exp(lifetime=timedelta(hours=2))
     assert AccessToken(str(token.access_token))
-    assert abs(RefreshToken(str(token))["exp"] - time.time() - 7200) < 5
-    assert abs(
-        sessions.live_sessions(anna.pk)[0].expires_at - timezone.now() - timedelta(hours=2)
-    ) < timedelta(seconds=5)
-    for given in (token, RefreshToken(str(token))):  # a sent access token would outlive its session
+    assert abs(RefreshToken(str(token))["exp"] - end) < PATIENCE
+    assert abs(sessions.live_sessions(anna.pk)[0].expires_at.timestamp() - end) < PATIENCE
+    for given in (token, RefreshToken(str(token))):  # what is out could not be ended when its session has
         with pytest.raises(ImproperlyConfigured, match="just made"):
             given.set_exp(lifetime=timedelta(hours=1))
     access.set_exp(lifetime=timedelta(0))
@@ -355,9 +355,9 @@ def test_a_token_for_another_purpose_is_refused_at_once(parent: type[Token]) -> 
 
 def test_a_subclass_chooses_a_shorter_life(anna: AbstractBaseUser) -> None:
     class Brief(AccessToken):
-        lifetime = timedelta(seconds=5)
+        lifetime = timedelta(seconds=200)
 
-    assert AccessToken(str(Brief.for_user(anna)))["exp"] <= time.time() + 6
+    assert AccessToken(str(Brief.for_user(anna)))["exp"] <= time.time() + 201
 
 
 def test_what_is_refused_says_so(anna: AbstractBaseUser) -> None:
@@ -756,7 +756,7 @@ class Choosy(RefreshToken):
     """A refresh token class of a project with more checks and its own access token class."""
 
     class Brief(AccessToken):
-        lifetime = timedelta(seconds=60)
+        lifetime = timedelta(seconds=200)
 
     access_token_class = Brief
     refusing = False
@@ -794,7 +794,7 @@ def test_a_token_class_of_the_projects_own_is_asked_at_each_refresh(
     text = str(Choosy.for_user(anna))
     with override_settings(SIMPLE_JWT={**CHOOSY, "ROTATE_REFRESH_TOKENS": rotate}):
         claims = me(api, refresh(api, text).json()["access"]).json()["claims"]
-        assert (claims["fresh"], claims["exp"] <= time.time() + 61) == ("yes", True)
+        assert (claims["fresh"], claims["exp"] <= time.time() + 201) == ("yes", True)
         monkeypatch.setattr(Choosy, "refusing", True)
         assert refresh(api, text).json()["detail"] == "not today"
         assert api.post("/api/token/blacklist/", {"refresh": text}).status_code == 401

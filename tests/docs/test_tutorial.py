@@ -12,16 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import ROOT, find_port, is_open, wait_until
-from tests.settings import DATABASE, USER_MODEL
+from tests.servers import PATIENCE, ROOT, find_port, is_open, wait_until
 
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 AT_THE_END = " (at the end)"
 SERVER = "python manage.py runserver 8000"
 
-if (DATABASE, USER_MODEL) != ("sqlite", "auth.User"):
-    pytest.skip("its project has a database of its own: once is enough", allow_module_level=True)
+pytestmark = [pytest.mark.server, pytest.mark.once]  # its project has a database of its own
 
 
 class Reader:
@@ -78,7 +76,7 @@ class Reader:
             yield
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=PATIENCE)
         assert "anna logged in." in log.read_text()
 
 

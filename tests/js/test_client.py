@@ -14,13 +14,12 @@ from pathlib import Path
 import pytest
 
 import drf_tessera
-from tests.settings import DATABASE, USER_MODEL
+from tests.environments import install_packages
 
 ROOT = Path(__file__).parents[2]
 JS = ROOT / "js"
 
-if (DATABASE, USER_MODEL) != ("sqlite", "auth.User"):
-    pytest.skip("no database is behind the client: once is enough", allow_module_level=True)
+pytestmark = pytest.mark.once  # no database is behind the client
 
 
 def run(*command: str, folder: Path = ROOT) -> str:
@@ -40,12 +39,8 @@ def node() -> str:
 
 @pytest.fixture(scope="module")
 def _tools(node: str) -> None:
-    """The pinned compiler and minifier, installed once per lock file."""
-    mark = JS / "node_modules" / ".installed"
-    lock = (JS / "package-lock.json").read_text()
-    if not mark.exists() or mark.read_text() != lock:
-        run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", folder=JS)
-        mark.write_text(lock)
+    """The pinned compiler and minifier."""
+    install_packages(JS)
 
 
 def test_each_rule_of_the_client_holds(node: str) -> None:

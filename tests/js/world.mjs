@@ -139,12 +139,15 @@ export class Clock {
   }
 }
 
+/** Seconds until a test gives up: many more than a busy machine needs. */
+export const PATIENCE = 120;
+
 const opened = [];
 
 export function open(server, { clock = new Clock(), environment = {}, ...options } = {}) {
   const client = createClient({
     baseUrl: BASE,
-    patience: 2,
+    patience: PATIENCE,
     ...options,
     environment: {
       fetch: server.fetch,
@@ -169,7 +172,13 @@ export function closeAll() {
   while (opened.length) opened.pop().close();
 }
 
-/** Wait until the messages between tabs have arrived. */
-export const settle = (milliseconds = 30) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+/**
+ * Let messages between tabs arrive. After a busy machine has stopped this process for a while, a timer comes
+ * first and the messages after it: the loop of events has to go around once more.
+ */
+export async function settle(milliseconds = 30) {
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+  for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
 
 export const ANNA = { username: "anna", password: "right" };

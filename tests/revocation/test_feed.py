@@ -30,6 +30,7 @@ from drf_tessera.revocation.feed import Feed, get_feed
 from drf_tessera.revocation.stores import OVERLAP, CacheStore, DatabaseStore, Notice
 from tests.accounts.models import NoTable
 from tests.conftest import bearer, log_in, make_user
+from tests.servers import PATIENCE
 
 POLL, STALENESS = 1.0, 30.0
 
@@ -269,13 +270,13 @@ class TestOutage:
 
 
 class TestThreads:
-    """With the real clock: these tests check which thread waits for which thread."""
+    """Who waits for whom."""
 
     def check_in_threads(self, feed: Feed, count: int = 8) -> list[Any]:
         barrier = threading.Barrier(count)
 
         def check() -> Any:
-            barrier.wait(timeout=10)
+            barrier.wait(timeout=PATIENCE)
             try:
                 return feed.check(uuid4())
             except RevocationUnavailable as error:
@@ -297,39 +298,38 @@ class TestThreads:
         assert self.check_in_threads(feed) == ["revocation_unavailable"] * 8
         assert store.pulls == 1
 
-    def test_while_one_asks_the_others_go_on_with_what_is_known(self, store: Store) -> None:
-        feed = Feed(store, poll=0.4, staleness=60)
+    def test_while_one_asks_the_others_go_on_with_what_is_known(self, store: Store, clock: Clock) -> None:
+        feed = Feed(store, poll=60, staleness=600)
         feed.check(uuid4())
-        time.sleep(0.5)
-        asking, proceed = threading.Event(), threading.Event()
+        clock.now += 61
+        asking, proceed, waits = threading.Event(), threading.Event(), []
 
         def hang() -> None:
             asking.set()
-            proceed.wait(timeout=10)
+            waits.append(proceed.wait(timeout=PATIENCE))
 
         store.meanwhile = hang
         with ThreadPoolExecutor(1) as pool:
             slow = pool.submit(feed.check, uuid4())
-            assert asking.wait(timeout=10)
-            started = time.monotonic()
+            assert asking.wait(timeout=PATIENCE)
             feed.check(uuid4())
-            assert time.monotonic() - started < 5
             proceed.set()
             slow.result()
+        assert waits == [True]  # the store had not answered when the other one had
         assert store.pulls == 2
 
-    def test_after_a_long_rest_the_others_wait_for_the_news(self, store: Store) -> None:
-        """A process without requests for an hour knows no revocation of that hour."""
-        feed = Feed(store, poll=0.05, staleness=60)
+    def test_after_a_long_rest_the_others_wait_for_the_news(self, store: Store, clock: Clock) -> None:
+        """A process that nobody asked for an hour knows nothing of that hour."""
+        feed = Feed(store, poll=PATIENCE, staleness=3600)  # they wait for as long as a poll
         feed.check(uuid4())
-        time.sleep(0.3)
-        ended = Notice(uuid4(), int(time.time()) + 60)
+        clock.now += 3 * PATIENCE
+        ended = Notice(uuid4(), int(time.time()) + 3600)
         store.news.append(ended)
         store.meanwhile = lambda: time.sleep(0.2)
         barrier = threading.Barrier(4)
 
         def check() -> bool:
-            barrier.wait(timeout=10)
+            barrier.wait(timeout=PATIENCE)
             try:
                 feed.check(ended.session_id)
             except SessionEnded:

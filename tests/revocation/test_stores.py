@@ -191,6 +191,7 @@ def cache(redis: Redis, settings: Any) -> Any:
     return caches["news"]
 
 
+@pytest.mark.server
 @pytest.mark.usefixtures("cache")
 class TestCache:
     def test_readers_get_what_came_since_they_last_asked(self) -> None:

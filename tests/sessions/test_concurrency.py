@@ -20,7 +20,7 @@ from drf_tessera.exceptions import PasswordChanged, RefreshReused, TemporarilyUn
 from drf_tessera.models import Session
 from drf_tessera.rotation import Outcome
 from tests.conftest import PASSWORD, bearer, log_in, make_user
-from tests.servers import call, serve
+from tests.servers import PATIENCE, call, serve
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,7 +36,7 @@ def all_at_once(call: Callable[[], Any], callers: int = CALLERS) -> list[Any]:
     def run() -> Any:
         try:
             connection.ensure_connection()
-            barrier.wait(timeout=30)
+            barrier.wait(timeout=PATIENCE)
             return call()
         finally:
             connections.close_all()
@@ -159,7 +159,7 @@ def test_a_login_waits_for_a_password_that_is_being_changed() -> None:
             stale = type(user)._default_manager.get(pk=user.pk)
             assert stale.check_password(PASSWORD)
             begun.set()
-            assert changed.wait(timeout=10)
+            assert changed.wait(timeout=PATIENCE)
             return sessions.start(stale)
         except (PasswordChanged, TemporarilyUnavailable) as error:
             return error.code
@@ -170,7 +170,7 @@ def test_a_login_waits_for_a_password_that_is_being_changed() -> None:
     begun = Event()
     with ThreadPoolExecutor(2) as pool:
         login = pool.submit(log_in_meanwhile)
-        assert begun.wait(timeout=10)
+        assert begun.wait(timeout=PATIENCE)
         pool.submit(change).result()
         assert login.result() in {"password_changed", "temporarily_unavailable"}
     assert not sessions.live_sessions(user.pk).exists()

@@ -305,7 +305,9 @@ class TestSqlAgreesWithTheRule:
         compiled=st.booleans(),
     )
     @hypothesis_settings(
-        max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=150,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
     def test_for_any_row(
         self,

@@ -95,7 +95,7 @@ class TestAccess:
         [
             ("sid", None),
             ("sid", "x"),
-            ("sid", str(uuid4()).upper()),
+            ("sid", "849AEBE4-0D65-4111-B93E-565E687BEC99"),
             ("sid", 5),
             ("auth_time", "1"),
             ("auth_time", True),

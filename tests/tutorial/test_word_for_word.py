@@ -18,13 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import django
 import jwt
 import pytest
 
 from tests.environments import COMPAT, REQUIREMENTS, find_python
-from tests.servers import ROOT, find_port, is_open, wait_until
-from tests.settings import DATABASE, USER_MODEL
+from tests.servers import PATIENCE, ROOT, find_port, is_open, wait_until
 
 FILES = Path(__file__).parent / "project"
 MAKE_USER = (
@@ -32,8 +30,7 @@ MAKE_USER = (
     "g().objects.create_user('anna', 'anna@example.com', 'correct horse', first_name='Anna', last_name='Ash')"
 )
 
-if (DATABASE, USER_MODEL) != ("sqlite", "auth.User") or django.VERSION[:2] != (5, 2):
-    pytest.skip("it has an environment and a database of its own: once is enough", allow_module_level=True)
+pytestmark = [pytest.mark.server, pytest.mark.once]  # it has an environment and a database of its own
 
 
 class Project:
@@ -86,7 +83,7 @@ class Project:
             yield
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=PATIENCE)
 
     def ask(self, path: str, body: object = None, token: str = "") -> tuple[int, Any]:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}")
@@ -96,13 +93,12 @@ class Project:
         if token:
             request.add_header("Authorization", f"Bearer {token}")
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - the server of this test
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - this test's server
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
 
-@pytest.mark.server
 @pytest.mark.parametrize("version", ["5.2", "6.1"])
 def test_word_for_word(tmp_path: Path, version: str) -> None:
     python = sys.executable if version == "5.2" else find_python()

@@ -1,7 +1,6 @@
 """The main functions with the user model of this run: integer, UUID and text keys, login by e-mail.
 
-``TESSERA_TEST_USER`` chooses the model. ``tests/matrix.py`` runs this file, and the file of the same name in
-``compat/``, for each model.
+``TESSERA_TEST_USER`` chooses the model; ``tests/matrix.py`` runs the tests marked ``users`` for each.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from drf_tessera.tokens import verify_access_token
 from drf_tessera.users import load_user, parse_sub
 from tests.conftest import PASSWORD, bearer, log_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.users]
 
 
 def test_the_main_job(api: APIClient, anna: AbstractBaseUser, django_assert_num_queries: Any) -> None:
