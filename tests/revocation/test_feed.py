@@ -270,7 +270,7 @@ class TestOutage:
 
 
 class TestThreads:
-    """Who waits for whom."""
+    """One thread asks, and the others wait for it or not."""
 
     def check_in_threads(self, feed: Feed, count: int = 8) -> list[Any]:
         barrier = threading.Barrier(count)

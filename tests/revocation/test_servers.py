@@ -83,9 +83,9 @@ def test_a_logout_is_felt_by_every_process_within_the_poll(
 
 @pytest.mark.once  # it has a PostgreSQL of its own
 def test_postgresql_stopped_and_started_in_the_middle(tmp_path: Path, postgres: Postgres) -> None:
-    """What is known goes on for ``REVOCATION_MAX_STALENESS``, and then nobody is let in.
+    """A server goes on with its knowledge for ``REVOCATION_MAX_STALENESS``, and then lets nobody in.
 
-    Two servers with two limits show the two, because stopping PostgreSQL may take longer than a short limit.
+    Two servers with two limits show this, because stopping PostgreSQL may take longer than a short limit.
     """
     # One worker: another that nobody had asked yet would know nothing, and rightly let nobody in.
     own: dict[str, Any] = {"workers": 1, "TESSERA_SERVER_DB_PORT": str(postgres.port)}
@@ -101,7 +101,7 @@ def test_postgresql_stopped_and_started_in_the_middle(tmp_path: Path, postgres: 
         for server in (patient, strict):
             wait_until(lambda: statuses(server, ended) == {401}, "the logout is not felt")  # noqa: B023
         postgres.stop()
-        # What is known goes on, about those who were logged out too ...
+        # The knowledge goes on, about the users who were logged out too ...
         time.sleep(2 * POLL)
         assert statuses(patient, access, 4) == {200}
         assert statuses(patient, ended, 4) == {401}
