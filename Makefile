@@ -56,3 +56,13 @@ $(VENV)/.demo $(VENV)/.test: $(VENV)/.%: requirements/%.txt pyproject.toml $(wil
 	@$(PIP_INSTALL) --require-hashes -r $<
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e . $(if $(filter test,$*),$(COMPAT))
 	@touch $@
+
+# make docs            the pages as a site, at site/index.html
+.PHONY: docs
+docs: $(VENV)/.docs
+	@$(VENV_PYTHON) -m sphinx -b html -c docs --nitpicky --fail-on-warning --keep-going --quiet . site
+	@echo "Open site/index.html in a browser."
+
+$(VENV)/.docs: requirements/docs.txt $(VENV)/.demo
+	@$(PIP_INSTALL) --require-hashes -r $<
+	@touch $@

@@ -74,13 +74,13 @@ def _fresh_throttles(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _fresh_feed() -> None:
-    """Each test begins as a new process does: the first call pulls."""
+    """Each test starts like a new process: its first call reads the revocations."""
     get_feed.forget()
 
 
 @pytest.fixture(autouse=True)
 def _legacy_tokens(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both packages of ``compat/`` are installed here, but most tests are of a project that has neither."""
+    """Both packages of ``compat/`` are installed here, but most tests are about a project without them."""
     monkeypatch.setitem(foreign._expecting, "legacy tokens", "compat" in request.path.parts)
 
 
@@ -100,7 +100,7 @@ def bob(db: None) -> AbstractBaseUser:
 
 
 def make_user(name: str, **fields: object) -> AbstractBaseUser:
-    """Make a user of whichever model the run is about."""
+    """Create a user of the run's user model."""
     model = get_user_model()
     if model.USERNAME_FIELD == "email":
         return model.objects.create_user(email=f"{name}@example.com", password=PASSWORD, **fields)
@@ -112,7 +112,7 @@ def make_user(name: str, **fields: object) -> AbstractBaseUser:
 
 
 def log_in(api: APIClient, user: AbstractBaseUser, **extra: object) -> dict[str, object]:
-    """Log in over the API and return the answer's body."""
+    """Log in through the API and return the body of the answer."""
     answer = api.post("/api/token/", {"username": user.get_username(), "password": PASSWORD, **extra})
     assert answer.status_code == 200, answer.content
     return answer.json()

@@ -25,7 +25,7 @@ _PRINT_VERSION = "import sys; print(*sys.version_info[:2])"
 
 
 def find_python() -> str | None:
-    """Find a Python that runs Django 6: this one, one on the path, or one of pyenv's."""
+    """Return a Python that runs Django 6: this Python, a Python on the path, or a Python of pyenv."""
     return next((path for path in _list_pythons() if _runs_django_6(path)), None)
 
 
@@ -39,7 +39,7 @@ def _list_pythons() -> Iterator[str]:
 
 
 def _runs_django_6(python: str) -> bool:
-    # A path is no proof: the shims of pyenv stand there for versions that are switched off.
+    # A path is not enough, because pyenv has shims for versions that are switched off.
     found = subprocess.run([python, "-c", _PRINT_VERSION], capture_output=True, text=True, check=False)
     return found.returncode == 0 and tuple(map(int, found.stdout.split())) >= OLDEST
 
@@ -53,7 +53,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def install_django(python: str, version: str) -> str:
-    """Put Django ``version`` into the environment, which is made at need; give its interpreter."""
+    """Install Django ``version`` into its environment, and return the interpreter. Create it if necessary."""
     inside = str(DJANGO_6 / "bin" / "python")
     mark = DJANGO_6 / ".installed"
     pinned = REQUIREMENTS / "test.txt"
@@ -70,13 +70,13 @@ def install_django(python: str, version: str) -> str:
 
 
 def install_applications(python: str) -> str:
-    """Make, at need, the environment of real applications on ours; give its interpreter."""
-    # Without dependencies: one of theirs is the original in whose place ours is.
+    """Return the interpreter of the environment with real applications on drf-tessera. Create it at need."""
+    # Install without dependencies, because a dependency is the original package that drf-tessera replaces.
     return _make(APPLICATIONS, python, REQUIREMENTS / "applications.txt", "--no-deps")
 
 
 def install_original(python: str) -> str:
-    """Make, at need, an environment of simplejwt itself, without anything of ours; give its interpreter."""
+    """Return the interpreter of an environment with the original simplejwt only. Create it if needed."""
     return _make(ORIGINAL, python, REQUIREMENTS / "bench-simplejwt.txt", own=())
 
 

@@ -3,7 +3,8 @@
 Everything runs once, on SQLite. PostgreSQL, MariaDB and the newer versions of Django run the tests whose
 result they could change: ``tests/conftest.py`` says which tests those are.
 
-Outside of CI a database or a Python that is missing is skipped, loudly; with ``CI=true`` it is a failure.
+If a database or a Python is missing, its tests are skipped with a visible message. With ``CI=true`` a missing
+database or Python is a failure.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Result:
 
 
 def is_there(address: tuple[str, int] | None) -> bool:
-    """Return whether something listens at ``address``; ``None`` needs nothing."""
+    """Return whether a server listens at ``address``. ``None`` needs no server."""
     if address is None:
         return True
     try:
@@ -69,9 +70,9 @@ def is_there(address: tuple[str, int] | None) -> bool:
 
 
 def perform(run: Run, *, capture: bool = False) -> Result:
-    """Run pytest once, and measure coverage if the Python is this one."""
+    """Run pytest once. Runs of this Python are under coverage."""
     environment = {**os.environ, "TESSERA_TEST_DB": run.database, "TESSERA_TEST_USER": run.user_model}
-    # Branches are counted by one Python alone, because another one compiles them differently.
+    # Only one Python counts branches, because another Python compiles them differently.
     coverage = ["-m", "coverage", "run"] if run.python == sys.executable else []
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
@@ -142,7 +143,7 @@ def list_newer(python: str, databases: list[str]) -> Iterator[Run]:
 
 
 def main() -> int:
-    """Run everything; return 1 if anything failed or coverage is not complete."""
+    """Run everything. Return 1 if a run failed or the coverage is not complete."""
     databases = [name for name, address in SERVICES.items() if is_there(address)]
     missing = [f"{name} does not listen at {SERVICES[name]}" for name in SERVICES if name not in databases]
     python = find_python()

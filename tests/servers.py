@@ -1,4 +1,4 @@
-"""Real servers for the tests: this project under gunicorn, and services that may be stopped and started."""
+"""Real servers for the tests: this project under gunicorn, and services that a test may stop and start."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def wait_until(ready: Callable[[], bool], what: str, seconds: float = PATIENCE) 
 def serve(
     folder: Path, *, workers: int = 3, tessera: dict[str, Any] | None = None, **environment: str
 ) -> Iterator[str]:
-    """Serve the tests' project by several processes, on the database of this run unless told otherwise."""
+    """Serve the tests' project with several processes, by default on the database of this run."""
     port, log = find_port(), folder / f"server{time.monotonic_ns()}.log"
     whole = {
         **os.environ,
@@ -120,7 +120,7 @@ def serve(
 def call(
     url: str, body: dict[str, Any] | None = None, *, token: str = "", method: str | None = None
 ) -> tuple[int, dict[str, Any]]:
-    """Ask a server; give the status and the body, with the headers of an error under ``headers``."""
+    """Send a request. Return the status and the body; an error also has its headers under ``headers``."""
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - an address of this test
@@ -137,7 +137,7 @@ def call(
 
 
 def require(*programs: str) -> list[str]:
-    """Find programs; without them skip outside CI, and fail in it."""
+    """Return the paths of programs. If a program is missing, skip the test, or fail in CI."""
     found = [shutil.which(name) for name in programs]
     if None in found:
         message = f"needs {', '.join(programs)}"
@@ -148,7 +148,7 @@ def require(*programs: str) -> list[str]:
 
 
 class Redis:
-    """A Redis of this test's own, to be stopped and started."""
+    """A Redis of this test, which the test may stop and start."""
 
     def __init__(self, folder: Path) -> None:
         (self._program,) = require("redis-server")
@@ -172,14 +172,14 @@ class Redis:
 
 
 class Postgres:
-    """A PostgreSQL of this test's own, to be stopped and started."""
+    """A PostgreSQL of this test, which the test may stop and start."""
 
     def __init__(self) -> None:
         self._initdb, self._pg_ctl = require("initdb", "pg_ctl")
-        # Not in pytest's folder, which every run of pytest closes to all other users.
+        # Do not use pytest's folder, because other users cannot read it.
         self._folder = Path(tempfile.mkdtemp())
         self.port, self._data, self._runs = find_port(), self._folder / "pgdata", False
-        # PostgreSQL refuses to run as root, which is what tests in containers are.
+        # PostgreSQL refuses to run as root, but tests in containers run as root.
         self._as = [*require("runuser"), "-u", "postgres", "--"] if os.geteuid() == 0 else []
         self._data.mkdir()
         if self._as:

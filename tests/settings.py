@@ -20,7 +20,7 @@ if DATABASE == "mariadb":
 
 PREFIX = os.environ.get("TESSERA_TEST_NAME", "tessera")
 _NAME = f"{PREFIX}_{USER_MODEL.partition('.')[2].lower()}"
-# A file and not memory: several threads and processes have to meet in it.
+# Use a file and not memory, because several threads and processes need the same database.
 _SQLITE = Path(os.environ.get("TESSERA_TEST_SQLITE", Path(__file__).parent / f".{_NAME}.sqlite3"))
 
 DATABASES = {
@@ -93,7 +93,7 @@ TEMPLATES = [
 STATIC_URL = "static/"
 AUTH_USER_MODEL = USER_MODEL
 AUTHENTICATION_BACKENDS = ["drf_tessera.backends.EmailBackend"]
-# The cheapest hasher: what a login costs is counted in statements here, not in time.
+# Use the cheapest hasher, because these tests count the statements of a login and not its time.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["drf_tessera.JWTAuthentication"],

@@ -15,20 +15,21 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.receivers import checking_password
 
-logger = logging.getLogger("drf_tessera")
+logger: Final = logging.getLogger("drf_tessera")
 
 _MAX_CANDIDATES: Final = 10
 
 
 class EmailBackend(ModelBackend):
-    """Accept the user name or, in any case of letters, the e-mail address.
+    """Accept the user name, or the e-mail address in any letter case.
 
-    Put it in ``AUTHENTICATION_BACKENDS`` in the place of ``ModelBackend``; permissions work as
-    there. Exactly one password hash is computed whether the user exists or not, so the time of the
-    answer tells nobody who has an account here.
+    Use this backend in ``AUTHENTICATION_BACKENDS`` instead of ``ModelBackend``. Permissions work as in
+    ``ModelBackend``. Exactly one password hash is computed whether the user exists or not, so the time of
+    the answer does not show which accounts exist.
 
-    An address that several accounts share logs nobody in: to choose one of them would let whoever
-    registers a second account with your address choose for you. Their user names still work.
+    An address that several accounts share logs nobody in. If the backend chose one of these accounts, a
+    person who registers a second account with your address could change the choice. The user names of
+    these accounts still work.
     """
 
     @sensitive_variables()
@@ -40,58 +41,58 @@ class EmailBackend(ModelBackend):
         email: str | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Give the user of these credentials, or ``None`` (Django's convention for "not by me")."""
+        """Return the user of these credentials, or ``None`` so that Django asks the next backend."""
         model = get_user_model()
         name = username if username is not None else kwargs.get(model.USERNAME_FIELD)
         if password is None or (name is None and (email is None or find_email_field() is None)):
             return None
         user = _find(name, email)
         if user is None:
-            model().set_password(password)  # the same work as a wrong password
+            model().set_password(password)  # the same amount of work as for a wrong password
             return None
         with checking_password():
             fits = user.check_password(password)
         return user if fits and self.user_can_authenticate(user) else None
 
     async def aauthenticate(self, request: HttpRequest | None, *args: Any, **kwargs: Any) -> Any:
-        """Do the same for async callers."""
+        """Call :meth:`authenticate` for async callers."""
         return await sync_to_async(self.authenticate)(request, *args, **kwargs)
 
 
 def fold_name(name: str) -> str:
-    """Fold what is one account's name to people: letter case, widths, spaces around (NFKC)."""
+    """Return an account name without differences that people overlook: case, width, outer spaces (NFKC)."""
     return unicodedata.normalize("NFKC", name.strip()).casefold()
 
 
 def find_email_field() -> str | None:
-    """Name the user model's column for the e-mail address, or say ``None`` if it has none."""
+    """Return the user model's column for the e-mail address, or ``None``."""
     model = get_user_model()
     name = model.get_email_field_name()
     return name if name in {field.name for field in model._meta.concrete_fields} else None
 
 
 def _find(name: str | None, email: str | None) -> Any:
-    """Find the one user of a user name or an address, in one query."""
+    """Return the user with this user name or address, or ``None``. Makes one query."""
     model = get_user_model()
     column = find_email_field()
     address = email if email is not None else name if name is not None and "@" in name else None
     wanted = Q(**{model.USERNAME_FIELD: name}) if name is not None else Q()
     if address is not None and column is not None:
         wanted |= Q(**{f"{column}__iexact": address})
-    # The user name itself first: others may have it for an address, as many as they like.
+    # Sort the exact user name first, because many other accounts may have the same text as their address.
     exactly = Case(When(Q(**{model.USERNAME_FIELD: name or ""}), then=0), default=1)
     candidates = list(model._default_manager.filter(wanted).order_by(exactly)[:_MAX_CANDIDATES])
     named = [user for user in candidates if name is not None and user.get_username() == name]
     if named:
         return named[0]
     if address is None or column is None:
-        # Found by a collation that folds letters. One that also ignores accents would let each of many
-        # spellings have its own budget of guesses at one password.
+        # The collation of the database may fold letters. Refuse a spelling that the collation accepts but
+        # fold_name does not, such as other accents, because it would have its own login limit.
         return next(
             (user for user in candidates if fold_name(user.get_username()) == fold_name(name or "")), None
         )
-    # A collation may also ignore accents: only the same letters are the same address.
+    # A collation may also ignore accents, so compare the letters of the addresses again.
     matching = [user for user in candidates if getattr(user, column).casefold() == address.casefold()]
     if len(matching) > 1:
-        logger.warning("A log-in by e-mail was refused: several accounts share the address.")
+        logger.warning("A login by e-mail was refused, because several accounts share the address.")
     return matching[0] if len(matching) == 1 else None

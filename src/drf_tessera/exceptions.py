@@ -17,7 +17,7 @@ class TesseraError(Exception):
     default_detail: ClassVar[str] = "The operation was refused."
 
     def __init__(self, detail: str | None = None) -> None:
-        self.detail = detail if detail is not None else self.default_detail
+        self.detail: str = detail if detail is not None else self.default_detail
         super().__init__(self.detail)
 
 

@@ -1,10 +1,11 @@
-"""What ends sessions from outside: a changed password, a deactivation, a deletion.
+"""Receivers that end sessions after a change of password, a deactivation or a deletion of the user.
 
-Connected to the user model and to all that is derived from it: a proxy or a child of the user model
-sends its own class as the sender, and must not slip by.
+The receivers are connected to the user model and to each model derived from it, because a proxy or a
+child of the user model sends its own class as the sender.
 
-``QuerySet.update()`` sends no signal. A deactivation by it is still seen, because every refresh asks
-after the user; after changing passwords by it, call :func:`drf_tessera.sessions.revoke_all`.
+``QuerySet.update()`` sends no signal. A deactivation by ``QuerySet.update()`` still takes effect, because
+every refresh checks the user. After a change of passwords by ``QuerySet.update()``, call
+:func:`drf_tessera.sessions.revoke_all`.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ _checking: ContextVar[bool] = ContextVar("drf_tessera_checking_password", defaul
 
 
 def connect() -> None:
-    """Connect the receivers to the user model and whatever is derived from it, now or later.
+    """Connect the receivers to the user model and to all models derived from it, now or later.
 
-    To these senders alone: a receiver of every model's deletions would take Django's way of deleting
-    many rows by one statement from the whole project.
+    The receivers are connected only to these senders. With a receiver for the deletions of every model,
+    Django could no longer delete many rows with one statement anywhere in the project.
     """
     for model in apps.get_models():
         connect_model(sender=model)
@@ -40,7 +41,7 @@ def connect() -> None:
 
 
 def connect_model(*, sender: type[Any], **kwargs: object) -> None:
-    """Connect the receivers to one model, if it is the user model or derived from it."""
+    """Connect the receivers to one model, if the model is the user model or is derived from it."""
     if issubclass(sender, get_user_model()):
         pre_save.connect(compare_with_row, sender=sender, dispatch_uid="drf_tessera.compare")
         post_save.connect(end_after_save, sender=sender, dispatch_uid="drf_tessera.end")
@@ -49,10 +50,10 @@ def connect_model(*, sender: type[Any], **kwargs: object) -> None:
 
 @contextmanager
 def checking_password() -> Iterator[None]:
-    """Say that a password is being checked: if a hash is written inside the block, it is a stronger one.
+    """Mark the block as a password check. A hash written inside the block is an upgrade of the old hash.
 
-    Of two logins at once the second finds the hash of the first in the row, and not the weak one from
-    which that could be told.
+    Two simultaneous logins need the mark. The second login finds the strong hash of the first login in the
+    row, and not the weak hash, so the old hash alone would not show that the write is an upgrade.
     """
     mark = _checking.set(True)
     try:
@@ -62,12 +63,12 @@ def checking_password() -> Iterator[None]:
 
 
 def compare_with_row(*, instance: AbstractBaseUser, raw: bool, using: str, **kwargs: Any) -> None:
-    """Note, before a user is saved, whether the save will take away what its sessions stand on.
+    """Before a user is saved, note whether the save must end the user's sessions.
 
-    Costs one query, and only when ``password`` or ``is_active`` may change: the ``last_login`` of
-    each login is not such a save.
+    The check costs one query, and only if ``password`` or ``is_active`` may change. The save of
+    ``last_login`` at each login costs no query.
     """
-    vars(instance).pop(_VERDICT, None)  # of an earlier save that failed
+    vars(instance).pop(_VERDICT, None)  # remove the note of an earlier save that failed
     if raw or instance._state.adding:
         return
     updated = kwargs.get("update_fields")
@@ -80,11 +81,11 @@ def compare_with_row(*, instance: AbstractBaseUser, raw: bool, using: str, **kwa
 
 
 def end_after_save(*, instance: AbstractBaseUser, **kwargs: Any) -> None:
-    """End the sessions after the save; in a transaction both happen or neither does.
+    """End the sessions after the save. In a transaction, either both happen or neither happens.
 
-    Outside of one, Django has committed the save by now. If the sessions cannot be ended then, after
-    several attempts, the error goes on to whoever saved, who calls
-    :func:`drf_tessera.sessions.revoke_all`: a second save would find nothing changed.
+    Outside a transaction, Django has already committed the save. If the sessions cannot be ended after
+    several attempts, the code that saved the user gets the error. That code must call
+    :func:`drf_tessera.sessions.revoke_all`, because a second save would find no change.
     """
     reason = vars(instance).pop(_VERDICT, None)
     if reason is not None:
@@ -92,7 +93,7 @@ def end_after_save(*, instance: AbstractBaseUser, **kwargs: Any) -> None:
 
 
 def end_before_delete(*, instance: AbstractBaseUser, **kwargs: Any) -> None:
-    """End the sessions of a user that is about to go; the rows go with it, the news does not."""
+    """End the sessions of a user before its deletion. The revocations remain after the rows are deleted."""
     sessions.revoke_all(instance, reason=Reason.USER_DELETED)
 
 
@@ -101,18 +102,18 @@ def _judge(user: AbstractBaseUser, before: dict[str, Any], updated: Collection[s
         return Reason.USER_INACTIVE
     if "password" in before and before["password"] != user.password:
         if not is_password_usable(before["password"]) and not is_password_usable(user.password):
-            return None  # none before and none now: only its random text differs
+            return None  # both passwords are unusable, and only their random suffixes differ
         return None if _is_upgrade(user, before["password"], updated) else Reason.PASSWORD_CHANGED
     return None
 
 
 def _is_upgrade(user: AbstractBaseUser, old: str, updated: Collection[str] | None) -> bool:
-    """Tell a stronger hash of the same password from another password.
+    """Return whether the new hash is a stronger hash of the same password.
 
-    When Django checks a password and finds its hash weak, it sets the password, forgets the raw one
-    (which leaves ``_password`` in the instance, as ``None``), and saves that one field. All of that has
-    to be there, the new hash has to be one that Django would write now, and the old one due for it,
-    unless it is known that a password is being checked.
+    When Django checks a password and its hash is weak, Django sets the password, forgets the raw password
+    (``_password`` stays in the instance as ``None``), and saves only this field. This function requires
+    all of these signs, and a new hash that Django would write now. The old hash must be due for an
+    upgrade, unless a password check is known to be in progress.
     """
     if vars(user).get("_password", "never set") is not None or set(updated or ()) != {"password"}:
         return False
@@ -120,7 +121,7 @@ def _is_upgrade(user: AbstractBaseUser, old: str, updated: Collection[str] | Non
 
 
 def _is_due(encoded: str) -> bool:
-    """Tell whether Django would hash this password anew; a password that is none is not up to date."""
+    """Return whether Django would replace this hash. A text that is not a hash is always due."""
     try:
         hasher = identify_hasher(encoded)
     except ValueError:

@@ -23,7 +23,7 @@ REFRESH = "/api/token/refresh/"
 
 
 def count_refreshes(page: Page) -> list[str]:
-    """Note every refresh that a page sends."""
+    """Record each refresh that a page sends."""
     seen: list[str] = []
     page.on("request", lambda request: seen.append(request.url) if REFRESH in request.url else None)
     return seen
@@ -57,7 +57,7 @@ def test_no_script_can_read_the_refresh_token(start_server: Start, open_browser:
         page = open_tab(context, address)
         answers: list[Response] = []
 
-        def note(answer: Response) -> None:  # Playwright hangs something on it, so no method will do
+        def note(answer: Response) -> None:  # Playwright sets an attribute on it, so no method
             answers.append(answer)
 
         page.on("response", note)
@@ -77,7 +77,7 @@ def test_no_script_can_read_the_refresh_token(start_server: Start, open_browser:
 def test_plain_localhost_works_in_development_without_any_cookie_setting(
     start_server: Start, open_browser: Open
 ) -> None:
-    """The profile, and DEBUG, are enough."""
+    """The profile and DEBUG are enough."""
     with start_server(COOKIE_SECURE=None, DEBUG=True) as address:
         context = open_browser()
         page = open_tab(context, address.replace("127.0.0.1", "localhost"))
@@ -190,12 +190,12 @@ FAULTS = ("cut", "lost", "lost", "unavailable", "half", "garbled") * 8 + ("late"
 
 
 def test_two_hundred_broken_refreshes_lose_nothing(start_server: Start, open_browser: Open) -> None:
-    """The network is cut, answers are lost after the commit, come late or in halves; the server restarts.
+    """The network is cut, answers are lost after the commit or arrive late or cut, and the server restarts.
 
-    The grace window passes in the database, and only when no message is under way: a message that takes
-    longer than the window is what the rule cannot know from a thief, and thirty seconds are long. For the
-    same reason one answer of a rotation comes through after four at most: six lost ones in a row, each
-    after the window, are a theft to the rule (``REFRESH_RECOVERIES``).
+    The grace window passes in the database, and only while no message is in progress. The rule cannot
+    distinguish a message that takes longer than the window from a thief, and 30 seconds is a long time for a
+    message. For the same reason at most four answers of a rotation in a row are lost. For the rule, six lost
+    answers in a row, each after the window, are a theft (``REFRESH_RECOVERIES``).
     """
     dice = random.Random(4)  # noqa: S311 - the same faults each time
     page = None
@@ -208,7 +208,7 @@ def test_two_hundred_broken_refreshes_lose_nothing(start_server: Start, open_bro
                     page = open_tab(open_browser(), network.address, grace=6, patience=PATIENCE, quick=True)
                     log_in(page)
                 else:
-                    assert page.evaluate("pending") == "done"  # over the restart
+                    assert page.evaluate("pending") == "done"  # across the restart
                 for number in range(45):
                     if number % 5 == 0:
                         network.wait_until_idle()

@@ -1,4 +1,4 @@
-"""The demo's page, used as a person would."""
+"""The demo's page, used like a person uses it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ def test_by_cookie_from_the_login_to_the_logout(page: Page) -> None:
     page.get_by_role("button", name="List my notes").click()
     expect(page.locator("#latest")).to_contain_text("notes of this user")
     page.get_by_role("button", name="Twenty refreshes at once").click()
-    expect(page.locator("#latest")).to_contain_text("20 answers of 200, 20 access tokens, 1 rotation")
+    expect(page.locator("#latest")).to_contain_text(
+        "20 answers with status 200, 20 access tokens, 1 rotation"
+    )
     expect(mine.locator(".node")).to_have_count(2)
     page.get_by_role("button", name="Try to copy it").click()
     expect(page.locator("#cookie-found")).to_contain_text("document.cookie is empty")
@@ -88,7 +90,7 @@ def test_by_cookie_from_the_login_to_the_logout(page: Page) -> None:
     expect(page.locator("#session-list .badge")).to_have_count(1)
     page.get_by_role("button", name="Log out").click()
     expect(page.locator("#ended")).to_contain_text("logged out")
-    page.get_by_role("button", name="Send this one as it is").click()
+    page.get_by_role("button", name="Send this token without a refresh").click()
     expect(page.locator("#latest")).to_contain_text("401 GET /api/notes/")
     page.reload()
     expect(page.locator("#login")).to_be_visible()
@@ -105,7 +107,7 @@ def test_a_second_tab_is_logged_in_and_out_with_the_first(page: Page, demo: str)
 
 @pytest.mark.parametrize("late", [False, True], ids=["", "late-timeline"])
 def test_a_theft_is_played_to_its_end(page: Page, late: bool) -> None:
-    if late:  # as on a busy machine
+    if late:  # like on a busy machine
         page.evaluate(LATE_TIMELINE)
     log_in(page, "header")
     page.get_by_role("button", name="Play a theft").click()
@@ -127,7 +129,7 @@ def test_everything_fits_a_narrow_screen_and_has_a_name(page: Page, transport: s
     expect(page.locator("#session-list li")).not_to_have_count(0)
     assert page.evaluate(FITS)
     assert page.evaluate(NAMELESS) == []
-    if folder := os.environ.get("TESSERA_SCREENSHOTS"):  # to look at
+    if folder := os.environ.get("TESSERA_SCREENSHOTS"):  # screenshots for a person
         for width in (360, 1280):
             page.set_viewport_size({"width": width, "height": 900})
             page.wait_for_timeout(300)

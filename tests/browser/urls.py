@@ -1,4 +1,4 @@
-"""The tests' project with pages for a browser: one of its own, and one that attacks it."""
+"""The tests' project with pages for a browser: its own page, and a page of an attacker."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def show_page(request: HttpRequest) -> HttpResponse:
 
 
 def show_empty(request: HttpRequest) -> HttpResponse:
-    """A page of whoever else; what it does, the test writes into it."""
+    """Return an empty page of another site. The test adds its content."""
     return HttpResponse("<!doctype html><title>Another page</title>")
 
 
 class Change(APIView):
-    """A view that changes something."""
+    """A view that changes data."""
 
     def post(self, request: Request) -> Response:
         return Response({"changed": True})

@@ -1,4 +1,4 @@
-"""Runs tests/compat/applications in an environment that has those applications, and not the original."""
+"""Run tests/compat/applications in an environment with these applications and without the original."""
 
 from __future__ import annotations
 

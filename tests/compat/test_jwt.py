@@ -1,4 +1,4 @@
-"""The names and shapes of djangorestframework-jwt, on drf-tessera."""
+"""The names and formats of djangorestframework-jwt, on drf-tessera."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_protected_call_costs_no_query(
 ) -> None:
     token = obtain(api)
     me(api, token)
-    with django_assert_num_queries(1):  # the view looks at the user's name
+    with django_assert_num_queries(1):  # the view reads the user's name
         me(api, token)
 
 
@@ -103,7 +103,7 @@ def test_the_handlers_make_a_token_that_can_be_ended(api: APIClient, anna: Abstr
     for moment in (int(time.time()) + 86_400, "soon", float("nan"), True, timedelta(1), 10**400):
         with pytest.raises(ProjectError, match="Increase JWT_EXPIRATION_DELTA"):
             jwt_encode_handler({**payload, "exp": moment})
-    assert sessions.live_sessions(anna.pk).count() == 3  # and none for that
+    assert sessions.live_sessions(anna.pk).count() == 3  # and no session for a refused payload
     for nobody in ({}, {"user_id": "x"}, {"user_id": 10**30}, {"user_id": 999_999}):
         with pytest.raises(ValueError, match="no active user"):
             jwt_encode_handler(nobody)
@@ -347,7 +347,7 @@ def test_the_key_may_change_with_django(api: APIClient, anna: AbstractBaseUser) 
         assert me(api, old).status_code == 200
 
 
-# -- What a hostile reader found -------------------------------------------------------------------
+# -- Faults that a hostile review found -------------------------------------------------------------
 
 
 def _name_a_profile(user: Any) -> dict[str, Any]:
@@ -360,7 +360,7 @@ def _name_nobody(user: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("handler", [_name_a_profile, _name_nobody])
 def test_the_user_name_says_whose_a_payload_is(api: APIClient, anna: AbstractBaseUser, handler: Any) -> None:
-    """``user_id`` may be another table's key, as long as no key of a user hangs on it."""
+    """``user_id`` may be the key of another table, if no user's own signing key depends on it."""
     make_user("bob", pk=anna.pk + 1)
     with override_settings(JWT_AUTH={"JWT_PAYLOAD_HANDLER": handler}):
         assert me(api, obtain(api)).json()["pk"] == anna.pk
@@ -411,7 +411,7 @@ def test_no_secret_is_not_a_secret(api: APIClient, anna: AbstractBaseUser) -> No
     for nothing in (None, ""):
         with override_settings(JWT_AUTH={"JWT_GET_USER_SECRET_KEY": lambda user, found=nothing: found}):
             for key in ("None", ""):
-                signed = tutorial_token(anna).rpartition(".")[0]  # PyJWT warns of such a key
+                signed = tutorial_token(anna).rpartition(".")[0]  # PyJWT warns about such a key
                 mac = hmac.digest(key.encode(), signed.encode(), "sha256")
                 token = f"{signed}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
                 assert me(api, token).status_code == 401
@@ -488,7 +488,7 @@ ODD = [
 def test_no_odd_claim_is_a_server_error(
     api: APIClient, anna: AbstractBaseUser, claims: dict[str, Any]
 ) -> None:
-    """Only the server itself could have signed it; but then it has."""
+    """Only the server itself can sign such a claim, but a project's handler may do so."""
     token = tutorial_token(anna, **claims)
     assert me(api, token).status_code in {200, 401}
     for path in ("/verify/", "/refresh/"):
@@ -608,7 +608,7 @@ def test_a_refresh_keeps_to_the_session_and_to_the_payloads_end(anna: AbstractBa
 
 
 def test_a_name_that_nobody_has_is_nobody(anna: AbstractBaseUser) -> None:
-    """Its ``user_id`` is asked only where there is no name, and has to agree where there is one."""
+    """Without a user name ``user_id`` names the user. With a user name ``user_id`` must agree."""
     bob = make_user("bob")
     for payload in ({"username": "gone", "user_id": bob.pk}, {"username": "anna", "user_id": bob.pk}):
         with pytest.raises(ValueError, match="no active user"):
@@ -620,7 +620,7 @@ def test_a_name_that_nobody_has_is_nobody(anna: AbstractBaseUser) -> None:
 def test_who_may_not_get_the_cookie_gets_the_token_in_the_body_alone(
     anna: AbstractBaseUser, header: dict[str, str]
 ) -> None:
-    """Phones, services, and pages of other origins; a balancer's cookie makes no browser of them."""
+    """These are phones, services, and pages of other origins, also with the cookie of a load balancer."""
     api = APIClient(enforce_csrf_checks=True)
     for _ in range(2):
         answer = api.post("/auth/", {"username": "anna", "password": PASSWORD}, **header)

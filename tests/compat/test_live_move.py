@@ -1,4 +1,4 @@
-"""simplejwt serves 200 clients, the server is restarted on ours, and nobody notices."""
+"""simplejwt serves 200 clients, the server restarts with drf-tessera, and no client notices."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Client:
         self.counts: Counter[str] = Counter()
 
     def ask(self, path: str, body: Any = None) -> tuple[int, Any]:
-        """Ask until there is an answer: a server that restarts gives none for a while."""
+        """Repeat a request until there is an answer, because a restarting server does not answer at first."""
         headers = {"Content-Type": "application/json"}
         if body is None:
             headers["Authorization"] = f"Bearer {self.access}"
@@ -133,7 +133,7 @@ def working(clients: list[Client]) -> Iterator[None]:
     over = threading.Event()
 
     def work(client: Client) -> None:
-        while not over.wait(random.uniform(1.5, 2.5)):  # noqa: S311 - nothing is secret
+        while not over.wait(random.uniform(1.5, 2.5)):  # noqa: S311 - no secret depends on it
             client.step()
 
     threads = [threading.Thread(target=work, args=(client,), daemon=True) for client in clients]
@@ -149,7 +149,7 @@ def working(clients: list[Client]) -> Iterator[None]:
 
 
 def manage(environment: dict[str, str], *command: str) -> str:
-    """Run a command of Django in our environment."""
+    """Run a command of Django in the environment of drf-tessera."""
     done = subprocess.run(
         [sys.executable, "-m", "django", *command], cwd=ROOT, env=environment, capture_output=True, check=True
     )

@@ -1,4 +1,4 @@
-"""Both packages with every kind of user model: a number, a UUID or a text for a key, a name or an e-mail."""
+"""Both packages with each user model: an integer, UUID or text key, a user name or an e-mail address."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def test_another_setting_changes_nothing() -> None:
 
 
 def test_nothing_is_read_while_importing() -> None:
-    """Without any settings at all the import must work."""
+    """The import must work without any settings."""
     code = "import drf_tessera.conf, drf_tessera.signals, drf_tessera.exceptions"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
 
@@ -87,7 +87,7 @@ BAD = [
     ("E016", "PROFILE", ["api", "api"]),
     ("E016", "PROFILE", ["api", 1]),
     ("E021", "LEGACY_TOKENS_UNTIL", "2027-01-31"),
-    ("E021", "LEGACY_TOKENS_UNTIL", datetime(2027, 1, 31)),  # noqa: DTZ001 - that is the mistake
+    ("E021", "LEGACY_TOKENS_UNTIL", datetime(2027, 1, 31)),  # noqa: DTZ001 - it has no time zone
     ("E017", "ACCESS_COOKIE", "yes"),
     ("E017", "ACCESS_COOKIE", True),  # without the browser profile no cookie is read
     ("E017", "COOKIE_SECURE", "auto"),

@@ -1,6 +1,6 @@
 """The Postman collection, run by newman against the demo.
 
-Outside of CI a machine without Node skips it, loudly.
+On a machine without Node the test is skipped with a visible message, except in CI.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tutorial, word for word: each file written, each command run, each answer compared."""
+"""The tutorial, word for word: each file is written, each command is run, each answer is compared."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.server, pytest.mark.once]  # its project has a databas
 
 
 class Reader:
-    """Somebody who does what the page says, in an empty folder."""
+    """A person who follows the page in an empty folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -44,11 +44,11 @@ class Reader:
     def run(self, command: str, expected: str) -> None:
         self.ran.append(command)
         if command.startswith("pip install "):
-            return  # they are installed here, and a test should not ask the network for others
+            return  # they are installed here, because a test should not use the network
         if command.startswith("cd "):
             self.folder /= command.removeprefix("cd ")
             return
-        done = subprocess.run(  # noqa: S602 - as a person types it
+        done = subprocess.run(  # noqa: S602 - a person types it into a shell
             command,
             shell=True,
             cwd=self.folder,

@@ -130,7 +130,7 @@ describe("a request", () => {
     const client = open(server);
     assert.equal((await client.fetch(API)).status, 401);
     assert.equal((await client.fetch(API)).status, 401);
-    assert.equal(server.refreshes, 1); // by the cookie, once
+    assert.equal(server.refreshes, 1); // one refresh with the cookie
     assert.deepEqual(client.events, []);
   });
 
@@ -302,7 +302,7 @@ describe("refreshing", () => {
     await settle(200);
     const asked = server.refreshes;
     await settle(300);
-    assert.equal(server.refreshes, asked); // nothing goes on in the background
+    assert.equal(server.refreshes, asked); // no refresh in the background
     assert.deepEqual([client.signedIn, client.events], [true, ["signedin"]]);
     server.faults.length = 0;
     await client.refresh();
@@ -475,7 +475,7 @@ describe("a reload", () => {
     assert.deepEqual(client.user, { id: 1, username: "restored" });
     assert.deepEqual(client.events, ["signedin"]);
     await client.refresh();
-    assert.equal(JSON.parse(server.log.at(-1).text).with_user, undefined); // it knows the user by now
+    assert.equal(JSON.parse(server.log.at(-1).text).with_user, undefined); // the client already knows the user
   });
 
   test("is not needed for the first request to find the session", async () => {
@@ -524,7 +524,7 @@ describe("logging out", () => {
     await assert.rejects(pending, { code: "temporarily_unavailable" });
     server.faults.length = 0;
     await client.fetch(API);
-    assert.deepEqual(client.events, ["signedin", "signedout: logout"]); // the cookie lets nobody back in
+    assert.deepEqual(client.events, ["signedin", "signedout: logout"]); // the cookie does not log in again
     assert.equal(server.refreshes, 0);
     await assert.rejects(client.refresh(), { code: "session_ended", status: 401 });
     assert.equal(client.signedIn, false);
@@ -737,7 +737,7 @@ describe("tabs", () => {
     const pending = second.refresh().catch((error) => error.code);
     await settle();
     await first.logout();
-    release(); // before the second tab can have heard, and it tells the first what it got
+    release(); // the second tab cannot know of the logout yet, and sends its grant to the first tab
     await pending;
     await settle();
     assert.deepEqual([first.signedIn, second.signedIn], [false, false]);

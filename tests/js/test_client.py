@@ -1,6 +1,6 @@
 """The browser client: its unit tests under Node, its types and its size.
 
-Outside of CI a machine without Node skips them, loudly.
+On a machine without Node the tests are skipped with a visible message, except in CI.
 """
 
 from __future__ import annotations
@@ -70,6 +70,6 @@ def test_the_lock_names_no_address() -> None:
 
 
 def test_the_wheel_has_the_client() -> None:
-    """Django's staticfiles find it beside the package's code."""
+    """Django's staticfiles find the client in the package's folder."""
     static = Path(drf_tessera.__file__).parent / "static" / "drf_tessera"
     assert {path.name for path in static.iterdir()} == {"client.js", "client.d.ts"}

@@ -1,4 +1,4 @@
-"""Whatever bytes come, the answer is a 4xx with a code, and never a 500."""
+"""For any bytes, the answer is a 4xx with a code, and never a 500."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_a_password_of_a_megabyte(api: APIClient, anna: AbstractBaseUser) -> Non
 
 
 def mint(changes: dict[str, Any], **header: Any) -> str:
-    """Sign claims with our own key: only a bug or a leak could, and still nothing may break."""
+    """Return claims signed with the server's own key. Even after a bug or a leaked key nothing may break."""
     now = int(time.time())
     claims = {
         "iss": "drf-tessera",
@@ -183,7 +183,7 @@ def test_a_sub_that_is_not_the_text_of_a_key_is_nobody(
 def test_a_sub_that_is_nobody_s_key_is_nobody_when_the_database_is_asked(
     api: APIClient, anna: AbstractBaseUser, settings: Any, path: str
 ) -> None:
-    """By the first look at the user, and on every request where the project wants that."""
+    """The user is asked at the first access to a field, or on every request if the project wants this."""
     settings.TESSERA = {"USER": "database" if path == "/me/" else "lazy"}
     answer = api.get(path, **bearer(mint({"sub": "-1"})))
     assert (answer.status_code, answer.json()["code"]) == (401, "user_gone")
@@ -267,14 +267,14 @@ def test_any_change_of_a_refresh_token(api: APIClient, anna: AbstractBaseUser, d
     place = data.draw(st.integers(0, len(text)))
     other = text[:place] + data.draw(st.text(max_size=3)) + text[place + data.draw(st.integers(0, 3)) :]
     answer = post(api, "/api/token/refresh/", json.dumps({"refresh": other}).encode())
-    # REST framework trims white space around a text, so that is the same token.
+    # REST framework strips white space around a string, so this is the same token.
     assert answer.status_code == (200 if other.strip() == text else answer.status_code)
     if other.strip() != text:
         assert answer.status_code in {400, 401}
 
 
 def test_the_password_is_taken_as_it_is(api: APIClient, anna: AbstractBaseUser) -> None:
-    """White space at its ends is part of a password."""
+    """White space at the ends belongs to a password."""
     anna.set_password(f"  {PASSWORD} ")
     anna.save()
     answer = api.post("/api/token/", {"username": "anna", "password": f"  {PASSWORD} "})

@@ -1,4 +1,4 @@
-"""One shape for every error."""
+"""All errors have the same form."""
 
 from __future__ import annotations
 

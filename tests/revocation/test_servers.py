@@ -1,4 +1,4 @@
-"""A logout is felt by other processes, and what happens when the store is stopped and started."""
+"""A logout reaches the other processes, also if the store is stopped and started again."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def log_in(server: str) -> tuple[str, str]:
 
 
 def statuses(server: str, access: str, times: int = 12) -> set[int]:
-    """Ask often enough to meet every worker."""
+    """Return the statuses of enough requests to reach every worker."""
     return {call(f"{server}/me/", token=access)[0] for _ in range(times)}
 
 
@@ -83,7 +83,7 @@ def test_a_logout_is_felt_by_every_process_within_the_poll(
 
 @pytest.mark.once  # it has a PostgreSQL of its own
 def test_postgresql_stopped_and_started_in_the_middle(tmp_path: Path, postgres: Postgres) -> None:
-    """A server goes on with its knowledge for ``REVOCATION_MAX_STALENESS``, and then lets nobody in.
+    """Check that old knowledge is used for ``REVOCATION_MAX_STALENESS``, and that then everybody is refused.
 
     Two servers with two limits show this, because stopping PostgreSQL may take longer than a short limit.
     """
@@ -101,11 +101,11 @@ def test_postgresql_stopped_and_started_in_the_middle(tmp_path: Path, postgres: 
         for server in (patient, strict):
             wait_until(lambda: statuses(server, ended) == {401}, "the logout is not felt")  # noqa: B023
         postgres.stop()
-        # The knowledge goes on, about the users who were logged out too ...
+        # The known revocations are still used, also those of logged-out users ...
         time.sleep(2 * POLL)
         assert statuses(patient, access, 4) == {200}
         assert statuses(patient, ended, 4) == {401}
-        # ... and after the limit nobody is let in,
+        # ... and after the limit everybody is refused,
         wait_until(lambda: statuses(strict, access) == {503}, "it does not fail closed")
         status, body = call(f"{strict}/me/", token=access)
         assert (status, body["code"], body["headers"]["Retry-After"]) == (503, "revocation_unavailable", "1")
@@ -134,7 +134,7 @@ def test_a_process_that_starts_without_the_store_lets_nobody_in(tmp_path: Path, 
 
 @pytest.mark.once  # the store is Redis
 def test_redis_stopped_and_started_in_the_middle(tmp_path: Path, redis: Redis) -> None:
-    """A logout while it is away is not lost: it counts here at once, and everywhere once it is back."""
+    """A logout without Redis is not lost. It takes effect here at once, and everywhere when Redis is back."""
     make_user("anna")
     settings = {**SETTINGS, "REVOCATION_CACHE": "news"}
     options: dict[str, Any] = {"workers": 1, "tessera": settings, "TESSERA_SERVER_REDIS": redis.url}

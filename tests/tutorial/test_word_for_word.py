@@ -1,7 +1,8 @@
-"""The tutorial with its own names: a fresh environment, a fresh project, on the oldest and newest Django.
+"""The tutorial with its own names, in a new environment and project, on the oldest and newest Django.
 
-Nothing in it is drf-tessera's but what was installed, ``"drf_tessera"`` in ``INSTALLED_APPS`` (a table of
-sessions has to come from somewhere), and one line of the view, where passwords were compared in plain text.
+The project contains nothing of drf-tessera except the installed packages, ``"drf_tessera"`` in
+``INSTALLED_APPS`` (because a table of sessions is necessary), and one line of the view. In this line the
+tutorial compared passwords in plain text.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ pytestmark = [pytest.mark.server, pytest.mark.once]  # it has an environment and
 
 
 class Project:
-    """A project made by ``django-admin startproject`` in an environment of its own."""
+    """A project of ``django-admin startproject`` in its own environment."""
 
     def __init__(self, folder: Path, python: str, version: str) -> None:
         self.folder, self.port = folder, find_port()
@@ -44,7 +45,7 @@ class Project:
         self.pip("--require-hashes", "-r", str(REQUIREMENTS / "tutorial.txt"))
         if version != "5.2":
             self.pip("--require-hashes", "-r", str(REQUIREMENTS / f"django-{version}.txt"))
-        # What `pip install drf-tessera-jwt drf-tessera-simplejwt` would bring.
+        # Install the same packages as `pip install drf-tessera-jwt drf-tessera-simplejwt`.
         self.pip("--no-deps", "--no-build-isolation", str(ROOT), *map(str, COMPAT))
 
     def run(self, *command: str) -> str:
@@ -119,7 +120,7 @@ def test_word_for_word(tmp_path: Path, version: str) -> None:
 
 
 def follow_tutorial(project: Project) -> None:
-    """Try the API out, as the tutorial does with Postman."""
+    """Use the API in the same way as the tutorial does with Postman."""
     assert project.ask("/hello/")[0] == 401
     email = {"email": "anna@example.com", "password": "correct horse"}
     assert project.ask("/login/", {**email, "password": "wrong"})[0] == 403

@@ -1,4 +1,4 @@
-"""Readers for the values of the ``TESSERA`` setting. A reader returns the value, or explains its fault."""
+"""Readers for the values of the ``TESSERA`` setting. A reader returns the value, or explains the problem."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PREFIX: Final = re.compile(r"[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing that is wrong with the settings: the id of its check, what, and what to do."""
+    """One problem in the settings: the id of its check, a message, and a hint that says how to solve it."""
 
     id: str
     message: str

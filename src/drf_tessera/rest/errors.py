@@ -1,7 +1,7 @@
-"""Turn every error into one shape: ``{"detail", "code"}``, a status, and an RFC 6750 challenge.
+"""Convert every error into one form: ``{"detail", "code"}``, a status, and an RFC 6750 challenge.
 
-Imports no ``rest_framework.views``: REST framework imports our authentication classes, and with them
-this module, while it is importing its own views.
+This module must not import ``rest_framework.views``, because REST framework imports the authentication
+classes, and with them this module, while it imports its own views.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from drf_tessera.exceptions import (
 RETRY_AFTER_SECONDS: Final = 1
 
 _FAILURE: Final = "token_error"
-"""The attribute of Django's request that remembers why a token was refused."""
+"""The attribute of Django's request that keeps the reason why a token was refused."""
 
 
 class _NotFound(drf.NotFound):
-    """404 with our code."""
+    """A 404 with a code of drf-tessera."""
 
 
 class _Unavailable(drf.APIException):
@@ -42,23 +42,23 @@ class _Unavailable(drf.APIException):
 
 
 class PayloadTooLarge(drf.APIException):
-    """413: the body is larger than anything that an endpoint of ours reads."""
+    """A 413: the body is larger than the limit of the token endpoints."""
 
     status_code = 413
-    default_detail = "The body is too large."
+    default_detail: str = "The body is too large."
     default_code = "body_too_large"
 
 
 class LateRefusal(drf.AuthenticationFailed, SuspiciousOperation):
-    """401: the user of a token is gone or inactive, as was found when a view looked at it.
+    """A 401: a view has read a field of the user, and the user of the token is gone or inactive.
 
-    Where no REST framework is around to answer it, such as in a middleware that looks at the user
-    after the view, it is a suspicious operation to Django: 400, and not 500.
+    The error is also a ``SuspiciousOperation``. If REST framework cannot answer the error, for example
+    because a middleware reads the user after the view, then Django answers 400 and not 500.
     """
 
 
 def to_late_refusal(error: Refusal) -> LateRefusal:
-    """Give the 401 that a user raises who is looked at and gone (:data:`drf_tessera.users.Refuse`)."""
+    """Return the 401 that a lazy user raises if the user is gone (:data:`drf_tessera.users.Refuse`)."""
     return LateRefusal({"detail": error.detail, "code": error.code})
 
 
@@ -72,10 +72,10 @@ _STATUSES: Final[tuple[tuple[type[TesseraError], type[drf.APIException]], ...]] 
 
 
 def to_api_exception(error: TesseraError) -> drf.APIException:
-    """Give the REST framework exception of an error of ours.
+    """Return the REST framework exception for an error of drf-tessera.
 
-    A :class:`~drf_tessera.exceptions.ProjectError` has none and goes on as it is: it is a mistake in
-    the project, for its developers' log and not for a client.
+    A :class:`~drf_tessera.exceptions.ProjectError` is raised unchanged, because it is a mistake of the
+    project. It belongs in the log of the developers and not in an answer to a client.
     """
     for kind, answer in _STATUSES:
         if isinstance(error, kind):
@@ -84,12 +84,12 @@ def to_api_exception(error: TesseraError) -> drf.APIException:
 
 
 def remember_failure(request: HttpRequest, error: TesseraError | None) -> None:
-    """Keep why a token was refused: for the challenge, and for views of optional authentication."""
+    """Keep the reason why a token was refused, for the challenge and for views with optional tokens."""
     setattr(request, _FAILURE, error)
 
 
 def write_challenge(request: Request) -> str:
-    """Write the ``WWW-Authenticate`` header of a 401 (RFC 6750, section 3)."""
+    """Return the ``WWW-Authenticate`` header of a 401 (RFC 6750, section 3)."""
     scheme = get_settings().header_prefix
     parts = ['realm="api"']
     error = getattr(request._request, _FAILURE, None)
@@ -100,14 +100,17 @@ def write_challenge(request: Request) -> str:
 
 
 def _quote(text: str) -> str:
-    """Keep to the characters of RFC 6750, section 3: printable ASCII without quote and backslash."""
+    """Replace each character that RFC 6750, section 3, does not allow.
+
+    Printable ASCII without quote and backslash is allowed.
+    """
     return "".join(char if " " <= char <= "~" and char not in '"\\' else "'" for char in text)
 
 
 def add_code(exc: Exception) -> Exception:
-    """Give an exception the shape ``{"detail", "code"}`` if REST framework would answer it.
+    """Return the exception in the form ``{"detail", "code"}``, if REST framework can answer the exception.
 
-    Errors of single fields become ``fields``: a list of ``{"message", "code"}`` for each name.
+    Errors of single fields become ``fields``: a list of ``{"message", "code"}`` for each field.
     """
     found = translate_error(exc)
     if not isinstance(found, drf.APIException):
@@ -119,12 +122,15 @@ def add_code(exc: Exception) -> Exception:
 
 
 def translate_error(exc: Exception) -> Exception:
-    """Name errors of ours, of Django and of Python as REST framework does; others go on as they are."""
+    """Return the REST framework exception for an error of drf-tessera, Django or Python.
+
+    Any other exception is returned unchanged.
+    """
     if isinstance(exc, TesseraError):
         return to_api_exception(exc)
     found: Exception = exc
     if isinstance(exc, drf.APIException):
-        pass  # also a LateRefusal, which is a SuspiciousOperation besides
+        pass  # this includes LateRefusal, which is also a SuspiciousOperation
     elif isinstance(exc, Http404):
         found = drf.NotFound()
     elif isinstance(exc, PermissionDenied):

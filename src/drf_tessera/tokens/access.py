@@ -17,7 +17,7 @@ from uuid import UUID
 
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera.conf import TRANSPORTS
+from drf_tessera.conf import LIMITS
 from drf_tessera.database import to_timestamp
 from drf_tessera.exceptions import (
     ClaimsHookError,
@@ -113,7 +113,7 @@ def mint_access_token(facts: SessionFacts, extra: Mapping[str, Any], now: dateti
         raise ClaimsHookError(f"CLAIMS and USER_FIELDS returned too much. {error.detail}") from error
     if settings.access_cookie:
         # Checked here and not where the cookie is set, because there the refresh token has been spent.
-        _check_cookie_length(text, TRANSPORTS[facts.transport].access_cookie_length)
+        _check_cookie_length(text, LIMITS[facts.transport].access_cookie_length)
     return text, expires - issued
 
 

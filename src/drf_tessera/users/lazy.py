@@ -1,9 +1,9 @@
-"""From a verified token to its user: a real user that costs nothing until it is looked at.
+"""From a verified token to its user: a real user that costs no query until another column is read.
 
-The lazy user is an instance of the project's own user model that knows its primary key. It is made of
-what Django has for deferred columns: the first one that is read asks the instance to load itself. So
-``pk``, ``id``, ``is_authenticated``, truth, equality, ``isinstance``, foreign keys and filters need no
-query, because they need no other column, and methods of the model work as they always do.
+The lazy user is an instance of the project's own user model that knows its primary key. All other columns are
+deferred columns of Django: the first one that is read asks the instance to load itself. So ``pk``, ``id``,
+``is_authenticated``, truth, equality, ``isinstance``, foreign keys and filters need no query, because they
+need no other column. The methods of the model work as always.
 """
 
 from __future__ import annotations
@@ -40,21 +40,22 @@ _set_class: Final = vars(object)["__class__"].__set__
 
 
 def lazy_user(token: AccessToken, *, refuse: Refuse) -> AbstractBaseUser:
-    """Give the user of a verified token whose session has not been ended.
+    """Return the user of a verified token whose session has not been ended.
 
-    With ``USER = "lazy"`` this is no query, but for the pull of the revocation feed that is due once
-    in ``REVOCATION_POLL``; with ``USER = "database"`` it is :func:`load_user`.
+    With ``USER = "lazy"`` this makes no query, except the pull of the revocation feed that is due once per
+    ``REVOCATION_POLL``. With ``USER = "database"`` this calls :func:`load_user`.
 
     Args:
-        token: verified.
-        refuse: makes the exception that is raised when the user is looked at later, and is gone or
-            inactive by then. It should be one that the framework around answers with a 401.
+        token: a verified token.
+        refuse: makes the exception that is raised if a column is read later and the user is deleted or
+            inactive by then. The framework should answer the exception with a 401.
 
     Raises:
-        UserGone, UserInactive, SessionEnded, RevocationUnavailable: as they say.
+        UserGone, UserInactive: see :func:`load_user`.
+        SessionEnded, RevocationUnavailable: see :func:`check_session`.
     """
-    # Here and below some calls are avoided that would read better, because each costs half a microsecond of
-    # the ten that authenticating a request may take (docs/explanation/performance.md).
+    # Here and below, some code is inlined although a call would read better, because each call costs half a
+    # microsecond. Authenticating a request may take ten (docs/explanation/performance.md).
     plan = _find_plan()
     if plan.strict:
         return load_user(token)
@@ -72,7 +73,7 @@ def _make_lazy_user(plan: _Plan, token: AccessToken, refuse: Refuse) -> Abstract
     if plan.constructs:
         columns = [field.attname for field in plan.model._meta.concrete_fields]
         plan.model.__init__(user, *(pk if name == plan.column else DEFERRED for name in columns))
-        if _REFUSE in state:  # not loaded by a constructor that looked
+        if _REFUSE in state:  # the constructor has read no column, so the user is not loaded
             del state["_state"]
             state.pop(_ASSIGNED, None)
     state[plan.column] = pk
@@ -83,17 +84,17 @@ def _make_lazy_user(plan: _Plan, token: AccessToken, refuse: Refuse) -> Abstract
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What all lazy users have in common, as long as the settings are the same."""
+    """The facts that all lazy users have in common under the same settings."""
 
     model: type[Model]
     kind: type[Model]
-    """The class that they are made of."""
+    """The class of the lazy users."""
     column: str
     """The name of the primary key's column."""
     constructs: bool
-    """Whether somebody waits for the construction of an instance; else that can be skipped."""
+    """Whether a custom ``__init__`` or a receiver must be called. Otherwise ``__init__`` is skipped."""
     strict: bool
-    """Whether the row is loaded on every request, so that there are none."""
+    """Whether the row is loaded on every request, so that there are no lazy users."""
     carries: bool
     """Whether tokens carry columns."""
 
@@ -113,7 +114,7 @@ def _find_plan(settings: Settings) -> _Plan:
 
 
 class _State:
-    """Makes an instance's ``_state`` when it is first asked for; most requests never do."""
+    """Makes the ``_state`` of an instance at its first use, because most requests never use it."""
 
     def __get__(self, user: Model | None, kind: type[Model]) -> ModelState | _State:
         if user is None:
@@ -126,10 +127,11 @@ class _State:
 
 @lru_cache
 def _make_class(model: type[Model]) -> type[Model]:
-    """Make the class of lazy users: the model itself, that loads its row when a column is read.
+    """Make the class of lazy users: a subclass of the model that loads its row when a column is read.
 
-    Made without Django's metaclass, so that it is no model of its own to Django. It says that its
-    class is the model's, so that signals are sent by that; once loaded an instance really is that.
+    The class is made without Django's metaclass, so Django does not register it as another model. Its
+    ``__class__`` is the model, so signals have the model as their sender. A loaded instance really has the
+    class of the model.
     """
     body = {
         "__module__": model.__module__,
@@ -147,7 +149,7 @@ def _make_class(model: type[Model]) -> type[Model]:
 
 
 def _load(user: Model) -> None:
-    """Fill a lazy user from its row. What was assigned to it stays."""
+    """Fill a lazy user from its row. Assigned values stay."""
     state = vars(user)
     refuse, known = state[_REFUSE], state[_KNOWN]
     try:
@@ -166,9 +168,10 @@ def _load(user: Model) -> None:
 def _refresh_from_db(
     self: Model, using: str | None = None, fields: Iterable[str] | None = None, from_queryset: Any = None
 ) -> None:
-    """Load the whole row once; Django calls this for the first column that is read.
+    """Load the whole row once. Django calls this method for the first column that is read.
 
-    A project that calls it wants what it does by itself, too: relations that are cached are forgotten.
+    If the project calls this method, the model's own method is called after that, because a project also
+    expects that cached relations are forgotten.
     """
     asked = None if fields is None else list(fields)
     plain = asked is None or using is not None or from_queryset is not None
@@ -183,30 +186,30 @@ def _is_column(user: Model, name: str) -> bool:
 
 
 def _assign(self: Model, name: str, value: object) -> None:
-    """Remember what was assigned: that is nothing that the row may replace."""
+    """Remember the names of assigned attributes, because the row must not replace these attributes."""
     vars(self).setdefault(_ASSIGNED, set()).add(name)
     object.__setattr__(self, name, value)
 
 
 def _save(self: Model, *args: Any, **kwargs: Any) -> None:
-    """Load before saving: what the token carries may be older than the row, and must not replace it."""
+    """Load before saving, because the token's columns may be older than the row and must not replace it."""
     _load(self)
     self.save(*args, **kwargs)
 
 
 def _delete(self: Model, *args: Any, **kwargs: Any) -> Any:
-    """Load before deleting: there is no row any more when a receiver of the deletion looks."""
+    """Load before deleting, because the row no longer exists when a receiver reads a column."""
     _load(self)
     return self.delete(*args, **kwargs)
 
 
 def _reduce(self: Model) -> tuple[Any, ...]:
-    """Copy and pickle as a lazy user, with ``refuse`` by its name."""
+    """Let the user be copied and pickled as a lazy user. ``refuse`` is pickled by its name."""
     return _revive, (self._meta.label, dict(vars(self)))
 
 
 def _revive(label: str, state: dict[str, Any]) -> Model:
-    model: Any = apps.get_model(label)  # Any: to mypy a class of models has no hash
+    model: Any = apps.get_model(label)  # Any: for mypy a model class is not hashable
     kind = _make_class(model)
     user = kind.__new__(kind)
     vars(user).update(state)

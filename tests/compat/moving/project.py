@@ -1,6 +1,6 @@
-"""One project, as its developers wrote it for simplejwt: settings, urls and a view, in one module.
+"""One project, as its developers wrote it for simplejwt: settings, URLconf and a view, in one module.
 
-The only line that knows of the move is the one in INSTALLED_APPS.
+Only one line in INSTALLED_APPS belongs to the move.
 """
 
 import importlib.util
