@@ -58,12 +58,14 @@ html_theme_options = {
 }
 html_sidebars = {START: []}  # the start page has nothing beside it
 
+_LOCAL_LINK: Final = re.compile(r"\[([^\]]+)\]\(#([\w.]+)\)")
 _LINK: Final = re.compile(r"\]\(([\w./-]+)\.md(?:#[\w-]*)?\)")
 
 
 def setup(app: Sphinx) -> None:
     """Connect the functions below."""
     app.connect("source-read", add_contents)
+    app.connect("source-read", link_to_anchors)
     app.connect("build-finished", add_start)
 
 
@@ -77,6 +79,12 @@ def add_contents(app: Sphinx, name: str, source: list[str]) -> None:
         return
     entries = "\n".join(children)
     source[0] += f"\n\n```{{toctree}}\n:hidden:\n:titlesonly:\n\n{entries}\n```\n"
+
+
+def link_to_anchors(app: Sphinx, name: str, source: list[str]) -> None:
+    """Write links to HTML anchors of the same page in HTML too, because Sphinx does not know such anchors."""
+    if "<a id=" in source[0]:
+        source[0] = _LOCAL_LINK.sub(r'<a href="#\2">\1</a>', source[0])
 
 
 def list_children(name: str, text: str) -> Iterator[str]:
