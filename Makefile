@@ -28,7 +28,7 @@ demo: $(VENV)/.demo
 .PHONY: check
 check: $(VENV)/.test
 	@$(RUFF_AND_MYPY)
-	@TESSERA_TEST_DB=sqlite $(VENV_PYTHON) -m pytest -q -n auto --dist worksteal -m "not server and not browser"
+	@TESSERA_TEST_DB=sqlite $(VENV_PYTHON) -m pytest -q -n auto --dist worksteal -m "not server and not browser and not builds"
 
 # make test            ruff, mypy and all tests, on SQLite, PostgreSQL and MariaDB: some ten minutes
 .PHONY: test
