@@ -10,6 +10,8 @@ import pytest
 
 from drf_tessera.rotation import START, Decision, Outcome, Policy, Position, State, decide, rotate
 
+pytestmark = pytest.mark.once  # no Django
+
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 GRACE = timedelta(seconds=30)
 TICK = timedelta(microseconds=1)

@@ -11,6 +11,8 @@ from tests.architecture.rules import WRITERS
 from tests.architecture.writers import find_writes
 from tools.house import read_house, read_sources
 
+pytestmark = pytest.mark.once  # it reads source code
+
 HOUSE = read_house(read_sources())
 FILES = read_users()
 

@@ -18,6 +18,8 @@ from tests.architecture.sizes import count_code
 from tests.architecture.writers import find_writes
 from tools.house import read_house, read_sources
 
+pytestmark = pytest.mark.once  # it reads source code
+
 SOURCES = read_sources()
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from tests.english import ROOT, RULES, Kind, Prose, check_file, check_prose, check_source, find_files
 
+pytestmark = pytest.mark.once  # it reads prose
+
 EVER, INVERTED, IS_NO, ELSE, ANY_MORE, OPENING = RULES
 
 FILES = {path.relative_to(ROOT).as_posix(): path for path in find_files()}

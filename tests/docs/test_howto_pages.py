@@ -13,6 +13,8 @@ from drf_tessera.tokens import verify_access_token
 from tests.docs.pages import DOCS, Project
 from tests.settings import DATABASE, USER_MODEL
 
+pytestmark = pytest.mark.once  # its projects have databases of their own
+
 if (DATABASE, USER_MODEL) != ("sqlite", "auth.User"):
     pytest.skip("its project has a database of its own: once is enough", allow_module_level=True)
 

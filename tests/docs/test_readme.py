@@ -18,6 +18,8 @@ from benchmarks import comparison
 from tests.servers import ROOT, find_port, is_open, require, wait_until
 from tests.settings import DATABASE, USER_MODEL
 
+pytestmark = [pytest.mark.once, pytest.mark.server]  # it starts a project of its own
+
 TEXT = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```([a-z]+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 SERVE = "python manage.py runserver\n"

@@ -15,6 +15,8 @@ import yaml
 from tests.settings import DATABASE, USER_MODEL
 from tests.wheels import ROOT
 
+pytestmark = pytest.mark.once  # it reads files
+
 if (DATABASE, USER_MODEL) != ("sqlite", "auth.User"):
     pytest.skip("these files know no database: once is enough", allow_module_level=True)
 

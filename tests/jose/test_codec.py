@@ -38,6 +38,8 @@ from drf_tessera.jose.encoding import (
 from drf_tessera.jose.keys import Key, KeyRing
 from tests.jose.material import ALL, ASYMMETRIC, RSA, SECRET, make_key, write_private, write_public
 
+pytestmark = pytest.mark.once  # no Django
+
 NOW = 1_800_000_000
 CLAIMS = {"iss": "us", "aud": "api", "sub": "1", "jti": "x", "iat": NOW, "exp": NOW + 300}
 KEY = make_key("HS256")

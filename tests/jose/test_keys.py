@@ -26,6 +26,8 @@ from tests.jose.material import (
     write_public,
 )
 
+pytestmark = pytest.mark.once  # no Django
+
 
 @pytest.mark.parametrize("alg", ALL)
 def test_signs_and_verifies_its_own_and_nothing_else(alg: str) -> None:

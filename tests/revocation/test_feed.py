@@ -270,7 +270,7 @@ class TestOutage:
 
 
 class TestThreads:
-    """Who waits for whom."""
+    """The threads that wait for another thread."""
 
     def check_in_threads(self, feed: Feed, count: int = 8) -> list[Any]:
         barrier = threading.Barrier(count)

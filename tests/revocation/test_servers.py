@@ -83,7 +83,7 @@ def test_a_logout_is_felt_by_every_process_within_the_poll(
 
 @pytest.mark.once  # it has a PostgreSQL of its own
 def test_postgresql_stopped_and_started_in_the_middle(tmp_path: Path, postgres: Postgres) -> None:
-    """What is known goes on for ``REVOCATION_MAX_STALENESS``, and then nobody is let in.
+    """Check that old knowledge is used for ``REVOCATION_MAX_STALENESS``, and that then everybody is refused.
 
     Two servers with two limits show the two, because stopping PostgreSQL may take longer than a short limit.
     """
@@ -101,11 +101,11 @@ def test_postgresql_stopped_and_started_in_the_middle(tmp_path: Path, postgres: 
         for server in (patient, strict):
             wait_until(lambda: statuses(server, ended) == {401}, "the logout is not felt")  # noqa: B023
         postgres.stop()
-        # What is known goes on, about those who were logged out too ...
+        # The known revocations are still used, also those of logged-out users ...
         time.sleep(2 * POLL)
         assert statuses(patient, access, 4) == {200}
         assert statuses(patient, ended, 4) == {401}
-        # ... and after the limit nobody is let in,
+        # ... and after the limit everybody is refused,
         wait_until(lambda: statuses(strict, access) == {503}, "it does not fail closed")
         status, body = call(f"{strict}/me/", token=access)
         assert (status, body["code"], body["headers"]["Retry-After"]) == (503, "revocation_unavailable", "1")

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from drf_tessera.tokens.cache import LRU
 
+pytestmark = pytest.mark.once  # no Django
+
 
 @given(size=st.integers(0, 9), keys=st.lists(st.sampled_from("abcdefghijklmn"), max_size=60))
 def test_it_never_holds_more_than_its_size_and_keeps_the_latest_half(size: int, keys: list[str]) -> None:

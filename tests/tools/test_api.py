@@ -12,6 +12,8 @@ from tools.docstrings import read_raises, read_summary
 from tools.house import read_house, read_sources
 from tools.pages import REPOSITORY, write_or_check
 
+pytestmark = pytest.mark.once  # it reads source code
+
 SOURCES = read_sources()
 PAGE = api.render(read_house(SOURCES))
 

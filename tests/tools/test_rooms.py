@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
+import pytest
+
 from tools import rooms
 from tools.house import read_house, read_sources
 from tools.pages import fill
+
+pytestmark = pytest.mark.once  # it reads source code
 
 HOUSE = read_house(read_sources())
 PICTURE = rooms.draw(HOUSE)

@@ -21,6 +21,8 @@ import pytest
 from tests.servers import ROOT
 from tests.settings import DATABASE, USER_MODEL
 
+pytestmark = [pytest.mark.once, pytest.mark.builds]  # it runs pyright on the whole package
+
 FOLDER = ROOT / "tests" / "typing"
 
 if (DATABASE, USER_MODEL) != ("sqlite", "auth.User") or django.VERSION[:2] != (5, 2):
