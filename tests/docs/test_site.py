@@ -12,7 +12,7 @@ import pytest
 from tests.settings import DATABASE, USER_MODEL
 from tests.wheels import ROOT
 
-pytestmark = [pytest.mark.once, pytest.mark.builds]  # it builds the site
+pytestmark = [pytest.mark.once, pytest.mark.slow]  # it builds the site
 
 if (DATABASE, USER_MODEL) != ("sqlite", "auth.User"):
     pytest.skip("a page knows no database: once is enough", allow_module_level=True)
