@@ -18,10 +18,10 @@ if DATABASE == "mariadb":
 
     pymysql.install_as_MySQLdb()
 
-# Use a file and not memory, because several threads and processes need the same database.
-_SQLITE = Path(os.environ.get("TESSERA_TEST_SQLITE", Path(__file__).parent / ".test.sqlite3"))
 PREFIX = os.environ.get("TESSERA_TEST_NAME", "tessera")
 _NAME = f"{PREFIX}_{USER_MODEL.partition('.')[2].lower()}"
+# Use a file and not memory, because several threads and processes need the same database.
+_SQLITE = Path(os.environ.get("TESSERA_TEST_SQLITE", Path(__file__).parent / f".{_NAME}.sqlite3"))
 
 DATABASES = {
     "default": {
