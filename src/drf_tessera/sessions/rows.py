@@ -19,7 +19,7 @@ from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.db.models import Exists, Manager, OuterRef, Q, QuerySet, Subquery
 from django.dispatch import Signal
 from django.utils import timezone
@@ -27,7 +27,15 @@ from django.utils.functional import LazyObject
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation, signals
-from drf_tessera.database import LATEST, find_database, from_timestamp, persist, translated_contention
+from drf_tessera.database import (
+    LATEST,
+    find_database,
+    foreign_savepoint,
+    from_timestamp,
+    is_in_transaction,
+    persist,
+    translated_contention,
+)
 from drf_tessera.exceptions import (
     PasswordChanged,
     RefreshInvalid,
@@ -130,7 +138,7 @@ def swap(
         "rotated_at": position.rotated_at,
         "idle_expires_at": idle_expires_at,
     }
-    with translated_contention():
+    with translated_contention(), foreign_savepoint():
         return statement.execute(values) == 1
 
 
@@ -185,7 +193,7 @@ def move(
     Raises:
         RefreshContended, TemporarilyUnavailable: see :func:`translated_contention`.
     """
-    with translated_contention():
+    with translated_contention(), foreign_savepoint():
         return _stand(rows, seen_generation).update(**_write(position, idle_expires_at)) == 1
 
 
@@ -205,7 +213,7 @@ def _write(position: rotation.Position, idle_expires_at: datetime) -> dict[str, 
 
 @sensitive_variables()
 def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.State]:
-    """Read the token's session, in autocommit and therefore without a stale snapshot.
+    """Read the token's session without a stale snapshot: in autocommit, or in a transaction with a lock.
 
     Raises:
         SessionUnknown: the row does not exist. It may have been deleted.
@@ -214,9 +222,10 @@ def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.Sta
     """
     active = Exists(active_users().filter(pk=OuterRef("user_id")))
     rows = select_sessions().filter(pk=token.facts.session_id).annotate(user_active=active)
-    with translated_contention():
+    rows = rows.select_related("user") if with_user else rows
+    with translated_contention(), foreign_savepoint():
         # Any: the stubs do not know annotations
-        session: Any = (rows.select_related("user") if with_user else rows).first()
+        session: Any = (_lock(rows) if is_in_transaction() else rows).first()
     if session is None:
         raise SessionUnknown
     if not hmac.compare_digest(bytes(session.secret_hash), token.secret_hash):
@@ -229,6 +238,12 @@ def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.Sta
         idle_expires_at=session.idle_expires_at,
         expires_at=session.expires_at,
     )
+
+
+def _lock(rows: SessionQuerySet) -> SessionQuerySet:
+    """Lock the sessions themselves, and not their users where the database can tell them apart."""
+    narrow = connections[rows.db].features.has_select_for_update_of
+    return rows.select_for_update(of=("self",) if narrow else ())
 
 
 # -- Start -----------------------------------------------------------------------------------------

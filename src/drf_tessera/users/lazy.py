@@ -21,7 +21,7 @@ from django.db.models.base import ModelState
 from django.db.models.signals import post_init, pre_init
 
 from drf_tessera.conf import Settings, per_settings
-from drf_tessera.database import find_database
+from drf_tessera.database import find_database, read_calmly
 from drf_tessera.exceptions import Refusal
 from drf_tessera.revocation import check_session
 from drf_tessera.tokens import AccessToken
@@ -153,7 +153,7 @@ def _load(user: Model) -> None:
     state = vars(user)
     refuse, known = state[_REFUSE], state[_KNOWN]
     try:
-        row = fetch_user(state[_SUB], parse_sub(state[_SUB]))
+        row = read_calmly(lambda: fetch_user(state[_SUB], parse_sub(state[_SUB])))
     except Refusal as error:
         raise refuse(error) from None
     assigned = state.pop(_ASSIGNED, frozenset())
