@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -13,6 +14,7 @@ from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
 
 from drf_tessera.conf import foreign
+from drf_tessera.revocation import feed
 from drf_tessera.revocation.feed import get_feed
 from tests import servers
 
@@ -76,6 +78,12 @@ def _fresh_throttles(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def _fresh_feed() -> None:
     """Each test starts like a new process: its first call reads the revocations."""
     get_feed.forget()
+
+
+@pytest.fixture
+def still_feed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the clock of the feed, which pulls once then: otherwise it would pull again after a second."""
+    monkeypatch.setattr(feed, "time", SimpleNamespace(monotonic=lambda: 1000.0, time=time.time))
 
 
 @pytest.fixture(autouse=True)

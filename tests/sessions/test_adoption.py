@@ -266,7 +266,8 @@ def test_in_a_transaction_a_key_that_is_taken_spoils_nothing(
     anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another request was faster, between the check and the write."""
-    text, first, looks = adopt(make(), anna), SessionQuerySet.first, []
+    old = make()
+    text, first, looks = adopt(old, anna), SessionQuerySet.first, []
 
     def look(rows: SessionQuerySet) -> Any:
         looks.append(rows)
@@ -274,5 +275,5 @@ def test_in_a_transaction_a_key_that_is_taken_spoils_nothing(
 
     monkeypatch.setattr(SessionQuerySet, "first", look)
     with transaction.atomic():
-        assert adopt(make(), anna) == text
+        assert adopt(old, anna) == text
         assert Session.objects.count() == 1
