@@ -24,11 +24,11 @@ help:
 demo: $(VENV)/.demo
 	@$(VENV_PYTHON) demo/serve.py
 
-# make check           ruff, mypy and the tests that need no server and no browser, on SQLite: a minute
+# make check           ruff, mypy and the tests that need no server and no browser and are not slow: a minute
 .PHONY: check
 check: $(VENV)/.test
 	@$(RUFF_AND_MYPY)
-	@TESSERA_TEST_DB=sqlite $(VENV_PYTHON) -m pytest -q -n auto --dist worksteal -m "not server and not browser"
+	@TESSERA_TEST_DB=sqlite $(VENV_PYTHON) -m pytest -q -n auto --dist worksteal -m "not server and not browser and not slow"
 
 # make test            ruff, mypy and all tests, on SQLite, PostgreSQL and MariaDB: some ten minutes
 .PHONY: test

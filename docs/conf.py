@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
 
 ROOT: Final = Path(__file__).parent.parent
 SECTIONS: Final = ("howto", "reference", "explanation", "migrate", "project")
@@ -58,15 +60,28 @@ html_theme_options = {
 }
 html_sidebars = {START: []}  # the start page has nothing beside it
 
-_LOCAL_LINK: Final = re.compile(r"\[([^\]]+)\]\(#([\w.]+)\)")
+_ANCHOR: Final = re.compile(r'<a id="([^"]+)">')
 _LINK: Final = re.compile(r"\]\(([\w./-]+)\.md(?:#[\w-]*)?\)")
 
 
 def setup(app: Sphinx) -> None:
     """Connect the functions below."""
+    app.add_transform(FindAnchors)
     app.connect("source-read", add_contents)
-    app.connect("source-read", link_to_anchors)
     app.connect("build-finished", add_start)
+
+
+class FindAnchors(SphinxTransform):
+    """Let links lead to anchors that a page has as HTML, because those work on a code host, too."""
+
+    default_priority = 870  # before myst-parser resolves the links of a page
+
+    def apply(self, **kwargs: Any) -> None:
+        """Add the anchors to those of the headings."""
+        anchors = self.env.metadata[self.env.docname].setdefault("myst_slugs", {})
+        for node in self.document.findall(nodes.raw):
+            anchors.update({name: (node.line, name, name) for name in _ANCHOR.findall(node.astext())})
+        self.document.myst_slugs = anchors
 
 
 def add_contents(app: Sphinx, name: str, source: list[str]) -> None:
@@ -79,12 +94,6 @@ def add_contents(app: Sphinx, name: str, source: list[str]) -> None:
         return
     entries = "\n".join(children)
     source[0] += f"\n\n```{{toctree}}\n:hidden:\n:titlesonly:\n\n{entries}\n```\n"
-
-
-def link_to_anchors(app: Sphinx, name: str, source: list[str]) -> None:
-    """Write links to HTML anchors of the same page in HTML too, because Sphinx does not know such anchors."""
-    if "<a id=" in source[0]:
-        source[0] = _LOCAL_LINK.sub(r'<a href="#\2">\1</a>', source[0])
 
 
 def list_children(name: str, text: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from tests import servers
 
 PASSWORD = "correct horse battery staple"
 
-if find_spec("hypothesis"):  # absent where tests/compat/applications runs
+if find_spec("hypothesis"):  # hypothesis is absent where tests/compat/applications runs
     from hypothesis import HealthCheck
     from hypothesis import settings as hypothesis_settings
 
@@ -33,19 +33,19 @@ if find_spec("hypothesis"):  # absent where tests/compat/applications runs
 
 @pytest.hookimpl(trylast=True)  # after pytest-randomly has shuffled them
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use the database, and put those that take long first.
+    """Mark the tests that use the database, and put the tests with servers first.
 
-    A test that nobody has classified runs wherever its result could differ: on each version of Django,
-    and on each database if it uses one. pytest-django refuses the database to a test that is not marked
-    with ``django_db`` and asks for no fixture of it, so no such test is missed. The marker ``once`` is the
-    only exception, and it is always written down in the test's own file.
+    A test without a marker runs in each run where its result could differ: on each version of Django, and on
+    each database if it uses a database. pytest-django refuses the database to a test without the marker
+    ``django_db`` and without a database fixture, so no such test is missed. Only the marker ``once`` makes an
+    exception, and this marker is always in the test's own file.
     """
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         uses_database = item.get_closest_marker("django_db") or not _DATABASE_FIXTURES.isdisjoint(fixtures)
         if uses_database and not item.get_closest_marker("once"):
             item.add_marker("database")
-    # The workers then end together: the last tests, which fill the gaps, are short.
+    # So the workers end at about the same time, because the last tests are short and fill the gaps.
     items.sort(key=lambda item: item.get_closest_marker("server") is None)
 
 
@@ -54,19 +54,19 @@ _DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "dj
 
 @pytest.hookimpl(tryfirst=True)  # before any fixture of the test
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let only a test that is marked ``server`` start one: ``make check`` leaves those tests out."""
+    """Allow only a test with the marker ``server`` to start a server. ``make check`` skips those tests."""
     servers.allow_servers(allowed=item.get_closest_marker("server") is not None)
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _servers_are_not_measured() -> None:
-    """Coverage measures the children of pytest: the workers of pytest-xdist, but not their servers."""
+    """Coverage measures the workers of pytest-xdist, which are children of pytest, but not their servers."""
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
 
 
 @pytest.fixture(autouse=True)
 def _fresh_throttles(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Begin each test without earlier attempts, and in one moment: a busy machine may need a minute."""
+    """Start without earlier attempts and at a fixed time, because a busy machine may need a minute."""
     now = time.time()
     monkeypatch.setattr(SimpleRateThrottle, "timer", staticmethod(lambda: now))
     cache.clear()

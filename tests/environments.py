@@ -1,6 +1,7 @@
 """The other environments of the tests: Django 6, which needs Python 3.12 or newer, and real applications.
 
-Each is made at need, by one process at a time: the workers of pytest-xdist may need one at once.
+An environment is created when a test needs it. Only one process at a time creates it, because several workers
+of pytest-xdist may need it at once.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def _runs_django_6(python: str) -> bool:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of the file at ``path``; wait for the process that holds it."""
+    """Hold the lock of the file at ``path``. Wait if another process holds the lock."""
     with path.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -81,7 +82,7 @@ def install_original(python: str) -> str:
 
 
 def install_packages(folder: Path) -> None:
-    """Install, at need, what the npm lock in ``folder`` pins."""
+    """Install the packages that the npm lock in ``folder`` pins, if they are not installed."""
     lock, mark = folder / "package-lock.json", folder / "node_modules" / ".installed"
     with locked(lock):
         if not mark.exists() or mark.read_text() != lock.read_text():

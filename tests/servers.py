@@ -25,9 +25,9 @@ from django.db import connection
 ROOT = Path(__file__).parent.parent
 
 PATIENCE = 120.0
-"""Seconds until a test stops waiting for an event: many more than a busy machine needs.
+"""The number of seconds until a test stops waiting for an event. A busy machine needs much less.
 
-A test waits for events with this limit, and never for a number of seconds that a quiet machine would need.
+A test waits for an event with this limit. It never waits for the time that a quiet machine would need.
 """
 
 _FIRST_PORT, _PORTS_OF_A_WORKER = 10_000, 2_000
@@ -36,12 +36,12 @@ _allowed = {"servers": True}
 
 
 def allow_servers(*, allowed: bool) -> None:
-    """Note whether the test that begins is marked ``server``."""
+    """Note whether the starting test has the marker ``server``."""
     _allowed["servers"] = allowed
 
 
 def find_port() -> int:
-    """Return a free port for a server of the test that runs."""
+    """Return a free port for a server of the running test."""
     assert _allowed["servers"], "This test starts a server. Mark it with pytest.mark.server."
     return next(port for port in _ports if _is_free(port))
 
@@ -113,7 +113,7 @@ def serve(
         assert process.poll() is None, log.read_text()
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.send_signal(signal.SIGQUIT)  # at once: a browser may still hold a connection
+        process.send_signal(signal.SIGQUIT)  # stop at once, because a browser may still hold a connection
         process.wait(timeout=PATIENCE)
 
 

@@ -45,6 +45,7 @@ def find_fewest_losses(graph: Graph) -> int | None:
 # -- The table -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # it explores every rule
 @pytest.mark.parametrize(
     ("name", "loss", "bound"),
     [

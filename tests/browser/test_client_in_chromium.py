@@ -38,7 +38,7 @@ def test_log_in_call_expire_refresh_and_reload(start_server: Start, open_browser
         assert call(page) == 401
         assert log_in(page)["username"] == "anna"
         assert call(page) == 200
-        assert len(refreshes) == 1  # of the restore: nobody was logged in
+        assert len(refreshes) == 1  # the refresh of restore(): nobody was logged in
         page.evaluate("skipped += 300_000")
         assert call(page) == 200
         assert len(refreshes) == 2
@@ -99,7 +99,7 @@ BEGIN_CALLS = """() => {
 
 
 def test_five_tabs_refresh_once_in_each_lifetime(start_server: Start, open_browser: Open) -> None:
-    """No logout, no alarm, and one refresh for each generation, though five tabs find their token old."""
+    """Five tabs find their token old, but no tab is logged out, and each generation has one refresh."""
     with start_server() as address:
         context = open_browser()
         tabs = [open_tab(context, address, slowly=20) for _ in range(5)]
@@ -186,7 +186,7 @@ def test_another_login_in_one_tab_is_followed_by_the_others(start_server: Start,
 
 
 FAULTS = ("cut", "lost", "lost", "unavailable", "half", "garbled") * 8 + ("late",)
-"""The last one is rare, because the client waits three seconds before it gives up."""
+""""late" is rare, because the client waits three seconds before it gives up."""
 
 
 def test_two_hundred_broken_refreshes_lose_nothing(start_server: Start, open_browser: Open) -> None:
@@ -204,7 +204,7 @@ def test_two_hundred_broken_refreshes_lose_nothing(start_server: Start, open_bro
             with start_server() as address:
                 network.upstream = find_port(address)
                 if page is None:
-                    # Half of the grace: when the client gives up, it is because the answer is late.
+                    # The client gives up after half of the grace, so it only gives up if the answer is late.
                     page = open_tab(open_browser(), network.address, grace=6, patience=PATIENCE, quick=True)
                     log_in(page)
                 else:
@@ -236,4 +236,4 @@ def test_two_hundred_broken_refreshes_lose_nothing(start_server: Start, open_bro
 
 TRY = """new Promise((resolve) => setTimeout(resolve, 60))
     .then(() => client.refresh()).then(() => 'done', (error) => error.code)"""
-"""The client keeps its lock for 50 ms. Meanwhile a refresh would wait for the news of other tabs."""
+"""The client keeps its lock for 50 ms. During this time a refresh would wait for a broadcast."""

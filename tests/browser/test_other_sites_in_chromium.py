@@ -136,7 +136,7 @@ def test_a_fetch_from_another_origin_changes_nothing(victim: Victim, host: str) 
                 assert found == 0 if mode == "no-cors" else "TypeError" in str(found)
             if (host, mode, kind) == (SAME_SITE, "no-cors", "application/x-www-form-urlencoded"):
                 wait_for_answer(page, answers, url)
-                assert answers[url] == 403  # the cookies came along, and it is the check that refuses
+                assert answers[url] == 403  # the cookies were sent, and the check refused
 
 
 @pytest.mark.parametrize("host", [SAME_SITE, CROSS_SITE, ANOTHER_NAME])

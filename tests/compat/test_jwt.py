@@ -97,7 +97,7 @@ def test_the_handlers_make_a_token_that_can_be_ended(api: APIClient, anna: Abstr
     assert jwt_decode_handler(token)["color"] == "green"
     assert me(api, token).status_code == 200
     assert Session.objects.filter(user=anna).count() == 1
-    end = int(time.time()) + 200  # before the end of what is not brief, which has 300 s
+    end = int(time.time()) + 200  # earlier than the end of the other tokens, after 300 s
     brief = jwt_encode_handler({**payload, "exp": end})
     assert jwt_decode_handler(brief)["exp"] <= end
     assert jwt_encode_handler({"user_id": anna.pk})
@@ -118,7 +118,7 @@ def test_a_payload_that_cannot_be_signed_leaves_no_session(anna: AbstractBaseUse
 
 @override_settings(TIME_ZONE="Asia/Tokyo")
 def test_a_moment_without_a_time_zone_is_in_utc(api: APIClient, anna: AbstractBaseUser) -> None:
-    """Handlers that are older than time zones write ``datetime.utcnow()``."""
+    """Handlers of projects before ``USE_TZ`` write ``datetime.utcnow()``."""
     moment = datetime.now(tz=UTC) + timedelta(seconds=200)
     naive = moment.replace(tzinfo=None)
     token = jwt_encode_handler({"user_id": anna.pk, "username": "anna", "exp": naive})
@@ -677,7 +677,7 @@ def test_leeway_holds_for_a_refresh_too(api: APIClient, anna: AbstractBaseUser) 
 def test_a_short_time_for_refreshing_contradicts_nothing(
     api: APIClient, anna: AbstractBaseUser, delta: timedelta, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    moment = datetime.now(tz=UTC)  # for all of it, because a busy machine may need a second
+    moment = datetime.now(tz=UTC)  # one time for the whole test, because a busy machine may need a second
     monkeypatch.setattr(time, "time", moment.timestamp)
     monkeypatch.setattr(timezone, "now", lambda: moment)
     with override_settings(JWT_AUTH={**ALLOW, "JWT_REFRESH_EXPIRATION_DELTA": delta}):

@@ -24,7 +24,7 @@ from tests.environments import install_original
 from tests.servers import PATIENCE, ROOT, find_port, is_open, wait_until
 from tests.settings import PREFIX
 
-pytestmark = [pytest.mark.server, pytest.mark.once]  # it has a server and a database of its own
+pytestmark = [pytest.mark.server, pytest.mark.once]  # it has its own server and database
 
 CLIENTS = 200
 NAME = f"{PREFIX}_moving"
@@ -37,7 +37,7 @@ MAKE_USERS = (
 
 
 class Client:
-    """An app on a phone: calls every other second, refreshes at every other call, logs in once."""
+    """An app on a phone. It calls every two seconds, refreshes at every second call, and logs in once."""
 
     def __init__(self, number: int, port: int) -> None:
         self.name, self.port = f"user{number}", port
@@ -103,7 +103,7 @@ def serving(python: str, port: int, environment: dict[str, str]) -> Iterator[Non
         wait_until(lambda: process.poll() is not None or is_open(port), "it does not start")
         yield
     finally:
-        process.send_signal(signal.SIGTERM)  # gracefully: what was begun is answered
+        process.send_signal(signal.SIGTERM)  # a graceful stop, so that started requests are answered
         process.wait(timeout=PATIENCE)
 
 
@@ -178,7 +178,7 @@ def test_nobody_is_logged_out(environment: dict[str, str]) -> None:
                 lambda: all(client.counts["rotations of ours"] >= 2 for client in clients),
                 "not every client has refreshed twice at ours",
             )
-            work.close()  # the clients stop first: none of them should find the server gone
+            work.close()  # stop the clients first, so that each client always finds the server
     total = sum((client.counts for client in clients), Counter())
     assert {name: number for name, number in total.items() if name.startswith("refused")} == {}
     assert total["logins"] == CLIENTS

@@ -323,7 +323,7 @@ def test_a_life_can_be_shortened_and_not_lengthened(anna: AbstractBaseUser) -> N
     assert AccessToken(str(token.access_token))
     assert abs(RefreshToken(str(token))["exp"] - end) < PATIENCE
     assert abs(sessions.live_sessions(anna.pk)[0].expires_at.timestamp() - end) < PATIENCE
-    for given in (token, RefreshToken(str(token))):  # what is out could not be ended when its session has
+    for given in (token, RefreshToken(str(token))):  # a sent access token would outlive its session
         with pytest.raises(ImproperlyConfigured, match="just made"):
             given.set_exp(lifetime=timedelta(hours=1))
     access.set_exp(lifetime=timedelta(0))

@@ -55,7 +55,7 @@ def test_the_settings_of_a_server_pass_every_check(project: Project) -> None:
 
 
 def test_a_secret_key_is_rotated_as_the_page_says(settings: Any, anna: AbstractBaseUser) -> None:
-    """Each step accepts what the step before and the step after it issue."""
+    """Each step accepts the tokens of the step before it and of the step after it."""
     steps: list[tuple[str, list[str]]] = [
         ("old" * 20, []),
         ("old" * 20, ["new" * 20]),

@@ -32,7 +32,7 @@ PAGES = sorted(
     if "node_modules" not in path.relative_to(ROOT).parts
 )
 _ATTRIBUTE = re.compile(r"""<(?:a|img|source)\b[^>]*?\b(?:href|src|srcset)=["']([^"'\s]+)""")
-_ANCHOR = re.compile(r"""<a id=["']([^"'\s]+)["']>""")
+_ANCHOR = re.compile(r"""<a id=["']([^"'\s]+)["']""")
 _PUNCTUATION = re.compile(r"[^\w\- ]")
 
 
@@ -56,12 +56,9 @@ def find_links(page: Path) -> Iterator[str]:
 
 @cache
 def find_anchors(page: Path) -> set[str]:
-    """Name the headings of a page as code hosts do, and the anchors that are written in HTML.
-
-    The name of a heading is in lower case, with hyphens for spaces and a number for a repeat.
-    """
+    """Name the headings of a page as code hosts do: lower case, hyphens for spaces, a number for a repeat."""
+    found: set[str] = set()
     tokens = read_tokens(page)
-    found = {name for token in tokens if "html" in token.type for name in _ANCHOR.findall(token.content)}
     for index, token in enumerate(tokens):
         if token.type == "heading_open":
             text = "".join(
@@ -75,6 +72,8 @@ def find_anchors(page: Path) -> set[str]:
                 repeat += 1
                 name = f"{slug}-{repeat}"
             found.add(name)
+        if token.type in {"html_block", "html_inline"}:
+            found |= set(_ANCHOR.findall(token.content))
     return found
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.settings import DATABASE, USER_MODEL
 from tests.wheels import ROOT
 
-pytestmark = [pytest.mark.once, pytest.mark.builds]  # it builds the site
+pytestmark = [pytest.mark.once, pytest.mark.slow]  # it builds the site
 
 if (DATABASE, USER_MODEL) != ("sqlite", "auth.User"):
     pytest.skip("a page knows no database: once is enough", allow_module_level=True)
@@ -68,3 +68,10 @@ def test_the_five_kinds_of_pages_are_in_the_navigation(site: Path) -> None:
         *(f"{name}/README.html" for name in ("howto", "reference", "explanation", "migrate")),
     ):
         assert f'class="nav-link nav-internal" href="{kind}"' in start, kind
+
+
+def test_a_link_to_an_anchor_in_html_leads_there(site: Path) -> None:
+    """The page of the API has such anchors. myst-parser alone would not know them."""
+    page = (site / "docs" / "reference" / "api.html").read_text()
+    assert '<a id="exceptions.TesseraError">' in page
+    assert 'href="#exceptions.TesseraError"' in page

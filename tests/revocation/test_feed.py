@@ -315,12 +315,12 @@ class TestThreads:
             feed.check(uuid4())
             proceed.set()
             slow.result()
-        assert waits == [True]  # the store had not answered when the other one had
+        assert waits == [True]  # the store had not answered when the other thread had its answer
         assert store.pulls == 2
 
     def test_after_a_long_rest_the_others_wait_for_the_news(self, store: Store, clock: Clock) -> None:
-        """A process that nobody asked for an hour knows nothing of that hour."""
-        feed = Feed(store, poll=PATIENCE, staleness=3600)  # they wait for as long as a poll
+        """A process without requests for an hour knows no revocation of that hour."""
+        feed = Feed(store, poll=PATIENCE, staleness=3600)  # the threads wait for as long as a poll
         feed.check(uuid4())
         clock.now += 3 * PATIENCE
         ended = Notice(uuid4(), int(time.time()) + 3600)

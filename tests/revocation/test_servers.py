@@ -81,13 +81,14 @@ def test_a_logout_is_felt_by_every_process_within_the_poll(
             assert statuses(here, other) == {200}
 
 
-@pytest.mark.once  # it has a PostgreSQL of its own
+@pytest.mark.once  # it has its own PostgreSQL
 def test_postgresql_stopped_and_started_in_the_middle(tmp_path: Path, postgres: Postgres) -> None:
-    """Check that old knowledge is used for ``REVOCATION_MAX_STALENESS``, and that then everybody is refused.
+    """Check that old revocations are used for ``REVOCATION_MAX_STALENESS``, and that later all are refused.
 
-    Two servers with two limits show this, because stopping PostgreSQL may take longer than a short limit.
+    Two servers have two limits, because the stop of PostgreSQL may take longer than the short limit.
     """
-    # One worker: another that nobody had asked yet would know nothing, and rightly let nobody in.
+    # Use one worker, because another worker without any request would know no revocation and refuse
+    # everybody.
     own: dict[str, Any] = {"workers": 1, "TESSERA_SERVER_DB_PORT": str(postgres.port)}
     with (
         serve(tmp_path, tessera=PATIENT, **own) as patient,
@@ -111,7 +112,7 @@ def test_postgresql_stopped_and_started_in_the_middle(tmp_path: Path, postgres: 
         assert (status, body["code"], body["headers"]["Retry-After"]) == (503, "revocation_unavailable", "1")
         time.sleep(2 * POLL)
         assert statuses(strict, access) == {503}
-        # until the store is back, which is noticed by the first request that asks.
+        # until the store is running again. The first request after that notices it.
         postgres.start()
         assert statuses(strict, access) == {200}
         assert statuses(strict, ended) == {401}
@@ -120,7 +121,7 @@ def test_postgresql_stopped_and_started_in_the_middle(tmp_path: Path, postgres: 
         assert statuses(patient, ended) == {401}
 
 
-@pytest.mark.once  # it has a PostgreSQL of its own
+@pytest.mark.once  # it has its own PostgreSQL
 def test_a_process_that_starts_without_the_store_lets_nobody_in(tmp_path: Path, postgres: Postgres) -> None:
     port = str(postgres.port)
     with serve(tmp_path, workers=1, tessera=PATIENT, TESSERA_SERVER_DB_PORT=port) as server:

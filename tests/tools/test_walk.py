@@ -12,7 +12,7 @@ from tests.servers import ROOT
 from tests.settings import DATABASE, USER_MODEL
 from tools import walk
 
-pytestmark = pytest.mark.once  # it has a database of its own
+pytestmark = [pytest.mark.once, pytest.mark.slow]  # it has a database of its own, and starts Python again
 
 if (DATABASE, USER_MODEL) != ("sqlite", "auth.User") or django.VERSION[:2] != (5, 2):
     pytest.skip("the walk has a project of its own: once is enough", allow_module_level=True)

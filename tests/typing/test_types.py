@@ -21,7 +21,7 @@ import pytest
 from tests.servers import ROOT
 from tests.settings import DATABASE, USER_MODEL
 
-pytestmark = [pytest.mark.once, pytest.mark.builds]  # it runs pyright on the whole package
+pytestmark = [pytest.mark.once, pytest.mark.slow]  # it runs pyright on the whole package
 
 FOLDER = ROOT / "tests" / "typing"
 
