@@ -33,7 +33,7 @@ if find_spec("hypothesis"):  # hypothesis is absent where tests/compat/applicati
 
 @pytest.hookimpl(trylast=True)  # after pytest-randomly has shuffled them
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use the database, and put the tests with servers first.
+    """Mark the tests that use the database, and put the tests that take long first.
 
     A test without a marker runs in each run where its result could differ: on each version of Django, and on
     each database if it uses a database. pytest-django refuses the database to a test without the marker
@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if uses_database and not item.get_closest_marker("once"):
             item.add_marker("database")
     # So the workers end at about the same time, because the last tests are short and fill the gaps.
-    items.sort(key=lambda item: item.get_closest_marker("server") is None)
+    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("server", "slow")))
 
 
 _DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}
