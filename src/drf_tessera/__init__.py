@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from drf_tessera.rest.authentication import JWTAuthentication as JWTAuthentication
     from drf_tessera.rest.authentication import OptionalJWTAuthentication as OptionalJWTAuthentication
     from drf_tessera.rest.authentication import StrictJWTAuthentication as StrictJWTAuthentication
-    from drf_tessera.rest.views import exception_handler as exception_handler
+    from drf_tessera.rest.errors import exception_handler as exception_handler
     from drf_tessera.tokens import AccessToken as AccessToken
 
 __version__ = "0.1.0"
@@ -53,7 +53,7 @@ _HOMES: Final = {
     "JWTAuthentication": "drf_tessera.rest.authentication",
     "OptionalJWTAuthentication": "drf_tessera.rest.authentication",
     "StrictJWTAuthentication": "drf_tessera.rest.authentication",
-    "exception_handler": "drf_tessera.rest.views",
+    "exception_handler": "drf_tessera.rest.errors",
 }
 
 __all__ = [

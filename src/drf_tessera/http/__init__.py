@@ -10,6 +10,7 @@
 
 from drf_tessera.http.bearer import check_bearer_token as check_bearer_token
 from drf_tessera.http.bearer import has_bearer_token as has_bearer_token
+from drf_tessera.http.bearer import read_authorization as read_authorization
 from drf_tessera.http.bearer import read_bearer_token as read_bearer_token
 from drf_tessera.http.client import describe_client as describe_client
 from drf_tessera.http.client import name_network as name_network
