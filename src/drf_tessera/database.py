@@ -1,15 +1,12 @@
-"""The database of the sessions: its name, its moments, its transactions and its contention."""
+"""The database of the sessions: its name, its transactions and its contention."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Final, TypeVar
 
-from django.conf import settings as django_settings
 from django.db import OperationalError, router, transaction
-from django.utils import timezone
 
 from drf_tessera.exceptions import RefreshContended, TemporarilyUnavailable
 from drf_tessera.models import Session
@@ -18,9 +15,6 @@ T = TypeVar("T")
 
 MAX_ATTEMPTS: Final = 10
 """How often a write is tried when another writer was faster."""
-
-LATEST: Final = 253_370_764_800
-"""Seconds since the epoch: the year 9999, in which the calendars of Python and of the databases end."""
 
 _MOVED: Final = frozenset({"40001", "40P01", 1020, 1213})
 """A serialization failure or deadlock of PostgreSQL; a changed record or deadlock of MariaDB."""
@@ -32,20 +26,6 @@ _WAITED: Final = frozenset({"55P03", 1205})
 def find_database() -> str:
     """Return the alias of the database that sessions are written to. Critical reads use it too."""
     return router.db_for_write(Session)
-
-
-# -- Moments: datetimes inside, seconds since the epoch in tokens and in Revocation.until -----------
-
-
-def to_timestamp(moment: datetime) -> float:
-    """Return the seconds since the epoch of a moment from the database, with ``USE_TZ`` on or off."""
-    return (moment if timezone.is_aware(moment) else timezone.make_aware(moment)).timestamp()
-
-
-def from_timestamp(seconds: float) -> datetime:
-    """Return a moment that the database accepts, with ``USE_TZ`` on or off. The inverse of the above."""
-    moment = datetime.fromtimestamp(seconds, tz=UTC)
-    return moment if django_settings.USE_TZ else timezone.make_naive(moment)
 
 
 # -- Transactions ----------------------------------------------------------------------------------

@@ -16,9 +16,9 @@ from django.utils import timezone
 
 from drf_tessera import conf, sessions
 from drf_tessera.conf import foreign
-from drf_tessera.database import from_timestamp, to_timestamp
 from drf_tessera.exceptions import PasswordChanged, RefreshInvalid, SessionRevoked
 from drf_tessera.models import Session, SessionQuerySet
+from drf_tessera.moments import from_timestamp, to_timestamp
 from drf_tessera.rotation import Outcome
 from drf_tessera.sessions import LegacyToken, adopt, adopt_many, revoking, rows
 from drf_tessera.tokens import read_refresh_token, verify_access_token

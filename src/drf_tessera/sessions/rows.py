@@ -27,7 +27,7 @@ from django.utils.functional import LazyObject
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation, signals
-from drf_tessera.database import LATEST, find_database, from_timestamp, persist, translated_contention
+from drf_tessera.database import find_database, persist, translated_contention
 from drf_tessera.exceptions import (
     PasswordChanged,
     RefreshInvalid,
@@ -37,6 +37,7 @@ from drf_tessera.exceptions import (
     UserInactive,
 )
 from drf_tessera.models import Session, SessionQuerySet, active_users
+from drf_tessera.moments import LATEST, from_timestamp
 from drf_tessera.revocation import publishing
 from drf_tessera.sessions.compiled import Mark, Statement, compile_update
 from drf_tessera.tokens import RefreshToken, SessionFacts, hash_secret, make_secret
