@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 DATABASE = os.environ.get("TESSERA_TEST_DB", "sqlite")
 USER_MODEL = os.environ.get("TESSERA_TEST_USER", "auth.User")
@@ -15,9 +16,9 @@ if DATABASE == "mariadb":
 
 # A file and not memory: several threads and processes have to meet in it.
 _SQLITE = Path(os.environ.get("TESSERA_TEST_SQLITE", Path(__file__).parent / ".test.sqlite3"))
-_NAME = f"tessera_{USER_MODEL.partition('.')[2].lower()}"
+_NAME = "tessera_" + USER_MODEL.lower().removeprefix("auth.").removeprefix("accounts.").replace(".", "_")
 
-DATABASES = {
+DATABASES: dict[str, Any] = {
     "default": {
         "sqlite": {
             "ENGINE": "django.db.backends.sqlite3",
@@ -45,6 +46,9 @@ DATABASES = {
     }[DATABASE]
 }
 
+if USER_MODEL.startswith("people."):  # an app without migrations, whose models refer to apps that have some
+    DATABASES["default"].setdefault("TEST", {})["MIGRATE"] = False
+
 SECRET_KEY = "the-secret-key-of-the-tests-and-of-nothing-else"
 DEBUG = False
 USE_TZ = True
@@ -61,6 +65,7 @@ INSTALLED_APPS = [
     "drf_tessera",
     "rest_framework_simplejwt.token_blacklist",
     "tests.accounts",
+    *(["tests.people"] if USER_MODEL.startswith("people.") else []),
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

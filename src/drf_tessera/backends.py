@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import unicodedata
+from collections.abc import Iterable
 from typing import Any, Final
 
 from asgiref.sync import sync_to_async
@@ -13,11 +13,14 @@ from django.db.models import Case, Q, When
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
+from drf_tessera.database import suppress_unreadable
 from drf_tessera.receivers import checking_password
+from drf_tessera.users import find_email_field, fold_name, read_name
 
 logger = logging.getLogger("drf_tessera")
 
 _MAX_CANDIDATES: Final = 10
+_SEVERAL: Final = "A login was refused, because several accounts have the same user name or e-mail address."
 
 
 class EmailBackend(ModelBackend):
@@ -27,8 +30,8 @@ class EmailBackend(ModelBackend):
     there. Exactly one password hash is computed whether the user exists or not, so the time of the
     answer tells nobody who has an account here.
 
-    An address that several accounts share logs nobody in: to choose one of them would let whoever
-    registers a second account with your address choose for you. Their user names still work.
+    If several accounts share an address, nobody logs in by it. Otherwise a stranger who registers a second
+    account with your address could take your place. The user names of these accounts still work.
     """
 
     @sensitive_variables()
@@ -40,12 +43,16 @@ class EmailBackend(ModelBackend):
         email: str | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Give the user of these credentials, or ``None`` (Django's convention for "not by me")."""
+        """Return the user of these credentials, or ``None`` (Django's convention for "not by me")."""
         model = get_user_model()
         name = username if username is not None else kwargs.get(model.USERNAME_FIELD)
         if password is None or (name is None and (email is None or find_email_field() is None)):
             return None
-        user = _find(name, email)
+        address = email if email is not None else name if name is not None and "@" in str(name) else None
+        candidates = _find_candidates(name, address)
+        user = _choose_by_name(candidates, name)
+        if user is None and address is not None:
+            user = _choose_by_address(candidates, address)
         if user is None:
             model().set_password(password)  # the same work as a wrong password
             return None
@@ -58,40 +65,58 @@ class EmailBackend(ModelBackend):
         return await sync_to_async(self.authenticate)(request, *args, **kwargs)
 
 
-def fold_name(name: str) -> str:
-    """Fold what is one account's name to people: letter case, widths, spaces around (NFKC)."""
-    return unicodedata.normalize("NFKC", name.strip()).casefold()
+def _find_candidates(name: Any, address: str | None) -> list[Any]:
+    """Return the users that may have this user name or this address, from one query.
 
-
-def find_email_field() -> str | None:
-    """Name the user model's column for the e-mail address, or say ``None`` if it has none."""
-    model = get_user_model()
-    name = model.get_email_field_name()
-    return name if name in {field.name for field in model._meta.concrete_fields} else None
-
-
-def _find(name: str | None, email: str | None) -> Any:
-    """Find the one user of a user name or an address, in one query."""
-    model = get_user_model()
-    column = find_email_field()
-    address = email if email is not None else name if name is not None and "@" in name else None
-    wanted = Q(**{model.USERNAME_FIELD: name}) if name is not None else Q()
+    The database's collation decides, so there may be users with other letter case or accents among them.
+    """
+    users, column = get_user_model()._default_manager.all(), find_email_field()
+    wanted, order = Q(), []
+    if name is not None and _can_filter(users, named := Q(**{get_user_model().USERNAME_FIELD: name})):
+        wanted |= named
+        # The user name itself comes first, because any number of users may have this name as their address.
+        order = [Case(When(named, then=0), default=1)]
     if address is not None and column is not None:
         wanted |= Q(**{f"{column}__iexact": address})
-    # The user name itself first: others may have it for an address, as many as they like.
-    exactly = Case(When(Q(**{model.USERNAME_FIELD: name or ""}), then=0), default=1)
-    candidates = list(model._default_manager.filter(wanted).order_by(exactly)[:_MAX_CANDIDATES])
-    named = [user for user in candidates if name is not None and user.get_username() == name]
-    if named:
-        return named[0]
-    if address is None or column is None:
-        # Found by a collation that folds letters. One that also ignores accents would let each of many
-        # spellings have its own budget of guesses at one password.
-        return next(
-            (user for user in candidates if fold_name(user.get_username()) == fold_name(name or "")), None
-        )
-    # A collation may also ignore accents: only the same letters are the same address.
-    matching = [user for user in candidates if getattr(user, column).casefold() == address.casefold()]
-    if len(matching) > 1:
-        logger.warning("A log-in by e-mail was refused: several accounts share the address.")
-    return matching[0] if len(matching) == 1 else None
+    if not wanted:
+        return []
+    found: list[Any] = []
+    with suppress_unreadable():
+        found = list(users.filter(wanted).order_by(*order)[:_MAX_CANDIDATES])
+    return list({user.pk: user for user in found}.values())  # a manager with joins may repeat a user
+
+
+def _can_filter(users: Any, named: Q) -> bool:
+    """Return whether the column of the user name can read the name at all."""
+    with suppress_unreadable():
+        users.filter(named)
+        return True
+    return False
+
+
+def _choose_by_name(candidates: Iterable[Any], name: Any) -> Any:
+    """Return the one candidate with this user name, or ``None``.
+
+    A collation may find a user by other letter case, and so may we. A collation that also ignores accents
+    must not: otherwise each of many spellings would have its own budget of guesses at one password.
+    """
+    if name is None:
+        return None
+    wanted, named = str(name), [(read_name(user), user) for user in candidates]
+    exact = [user for found, user in named if found == wanted]
+    return _take_one(exact or [user for found, user in named if fold_name(found) == fold_name(wanted)])
+
+
+def _choose_by_address(candidates: Iterable[Any], address: str) -> Any:
+    """Return the one candidate with this address in any case of letters, or ``None``."""
+    column = find_email_field()
+    if column is None:
+        return None
+    wanted = address.casefold()  # a collation may also ignore accents, and an address may be NULL
+    return _take_one([user for user in candidates if str(getattr(user, column) or "").casefold() == wanted])
+
+
+def _take_one(found: list[Any]) -> Any:
+    if len(found) > 1:
+        logger.warning(_SEVERAL)
+    return found[0] if len(found) == 1 else None

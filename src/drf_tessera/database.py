@@ -1,4 +1,4 @@
-"""The database of the sessions: its name, its moments, its transactions and its contention."""
+"""The database of the sessions: its name, its moments, its transactions, its contention and its limits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from django.conf import settings as django_settings
-from django.db import OperationalError, router, transaction
+from django.core.exceptions import ValidationError
+from django.db import DataError, OperationalError, router, transaction
 from django.utils import timezone
 
 from drf_tessera.exceptions import RefreshContended, TemporarilyUnavailable
@@ -113,3 +114,32 @@ def translated_contention() -> Iterator[None]:
         if code in _WAITED or "database is locked" in str(error):
             raise TemporarilyUnavailable from error
         raise
+
+
+# -- Limits ----------------------------------------------------------------------------------------
+
+UNREADABLE: Final = (ValueError, TypeError, ArithmeticError, ValidationError, DataError)
+"""The errors of Django's fields and of databases for a value that a column cannot read."""
+
+_FOREIGN_LETTERS: Final = frozenset({1267, 1366, 3988})
+"""Errors of MariaDB and MySQL for letters that are not in the character set of a column."""
+
+
+@contextmanager
+def suppress_unreadable() -> Iterator[None]:
+    """Suppress the errors of :func:`is_unreadable`, as ``contextlib.suppress`` does for classes of errors."""
+    try:
+        yield
+    except Exception as error:
+        if not is_unreadable(error):
+            raise
+
+
+def is_unreadable(error: Exception) -> bool:
+    """Return whether an error of a query says that a column cannot read or hold one of its values.
+
+    An integer column cannot read "anna". A column of MariaDB in latin1 or utf8mb3 cannot read an emoji.
+    """
+    if isinstance(error, OperationalError):
+        return bool(error.args) and error.args[0] in _FOREIGN_LETTERS
+    return isinstance(error, UNREADABLE)
