@@ -40,7 +40,6 @@ TO_DO = [
     "demo/timeline/views.py",
     "docs/explanation/architecture.md",
     "src/drf_tessera/admin.py",
-    "src/drf_tessera/backends.py",
     "src/drf_tessera/conf/__init__.py",
     "src/drf_tessera/conf/settings.py",
     "src/drf_tessera/http/csrf.py",

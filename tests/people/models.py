@@ -8,7 +8,10 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AbstractUser, BaseUserManager, UserManager
 from django.db import models
+from django.utils import timezone
 from phonenumber_field.modelfields import PhoneNumberField
+from safedelete.managers import SafeDeleteManager
+from safedelete.models import SafeDeleteModel
 
 
 class Swappable:
@@ -25,8 +28,8 @@ class Manager(BaseUserManager):
         return user
 
 
-class Named(AbstractBaseUser):
-    """A user model with a name of its own kind."""
+class Bare(AbstractBaseUser):
+    """The least of a user model. It has a name, and no column for ``is_active``."""
 
     NAME: ClassVar[Any] = "anna"
     """The value of the name. Its text is what a person types."""
@@ -35,13 +38,34 @@ class Named(AbstractBaseUser):
     SPELLINGS: ClassVar[tuple[str, ...]] = ()
     """Other texts that the column reads as the same name."""
 
-    is_active = models.BooleanField(default=True)
     USERNAME_FIELD = "name"
 
     class Meta:
         abstract = True
 
     objects = Manager()
+
+
+class Named(Bare):
+    """A user model with a column for ``is_active``."""
+
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        abstract = True
+
+    def deactivate(self, *, silently: bool = False) -> None:
+        change(self, silently, is_active=False)
+
+
+def change(user: models.Model, silently: bool, **values: Any) -> None:
+    """Save some columns, or write them by an update that sends no signal."""
+    if silently:
+        models.QuerySet(type(user)).filter(pk=user.pk).update(**values)
+        return
+    for name, value in values.items():
+        setattr(user, name, value)
+    user.save(update_fields=list(values))
 
 
 # -- Names and addresses that are not texts --------------------------------------------------------
@@ -183,3 +207,176 @@ class ComputedAddress(AbstractUser):
 
 
 ComputedAddress.email = property(lambda self: self._email)
+
+
+# -- Active users ----------------------------------------------------------------------------------
+
+
+class DeletedSoftly(Bare):
+    """The parent of models that note when a user was deleted."""
+
+    name = models.CharField(max_length=40, unique=True)
+    deleted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        abstract = True
+
+    def deactivate(self, *, silently: bool = False) -> None:
+        change(self, silently, deleted_at=timezone.now())
+
+
+class PropertyActive(DeletedSoftly):
+    class Meta(Swappable):
+        pass
+
+    @property
+    def is_active(self) -> bool:  # type: ignore[override]
+        return self.deleted_at is None
+
+
+class MethodActive(DeletedSoftly):
+    """Django's own backend takes the method for a true value, and lets everybody log in."""
+
+    class Meta(Swappable):
+        pass
+
+    def is_active(self) -> bool:  # type: ignore[override]
+        return self.deleted_at is None
+
+
+class TextActive(Bare):
+    """``is_active`` is a column, but of a kind whose values the database cannot test for truth."""
+
+    name = models.CharField(max_length=40, unique=True)
+    is_active = models.CharField(max_length=9, default="yes")
+
+    class Meta(Swappable):
+        pass
+
+    def deactivate(self, *, silently: bool = False) -> None:
+        change(self, silently, is_active="")
+
+
+class VisibleManager(Manager):
+    def get_queryset(self) -> Any:
+        return super().get_queryset().filter(deleted_at=None)
+
+
+class HiddenWhenDeleted(DeletedSoftly):
+    """The default manager hides deleted users, and ``is_active`` is always true."""
+
+    class Meta(Swappable):
+        pass
+
+    objects = VisibleManager()
+    everybody = models.Manager()
+
+
+class LoadedOnly(models.QuerySet):
+    """Hides deleted users by Python code, which no statement can see."""
+
+    def _fetch_all(self) -> None:
+        super()._fetch_all()
+        self._result_cache = [user for user in self._result_cache if user.deleted_at is None]
+
+
+class HiddenByCode(DeletedSoftly):
+    class Meta(Swappable):
+        pass
+
+    objects = Manager.from_queryset(LoadedOnly)()
+
+
+class SafeManager(SafeDeleteManager, Manager):
+    pass
+
+
+class SafeDeleted(SafeDeleteModel, Named):
+    """A model of django-safedelete."""
+
+    name = models.CharField(max_length=40, unique=True)
+
+    class Meta(Swappable):
+        pass
+
+    def deactivate(self, *, silently: bool = False) -> None:
+        if silently:
+            type(self).all_objects.filter(pk=self.pk).update(deleted=timezone.now())
+        else:
+            self.delete()
+
+    objects = SafeManager()
+
+
+class GroupingManager(Manager):
+    """Joins, groups and sorts, as managers for a list of people do."""
+
+    def get_queryset(self) -> Any:
+        users = super().get_queryset().select_related("boss").annotate(reports=models.Count("report"))
+        return users.distinct().order_by("-reports")
+
+
+class Grouped(Named):
+    name = models.CharField(max_length=40, unique=True)
+    boss = models.ForeignKey("self", models.SET_NULL, null=True, related_name="report")
+
+    class Meta(Swappable):
+        pass
+
+    objects = GroupingManager()
+
+
+# -- Several tables for one user -------------------------------------------------------------------
+
+
+class Person(Named):
+    name = models.CharField(max_length=40, unique=True)
+
+
+class PersonProxy(Person):
+    class Meta:
+        proxy = True
+
+
+class Customer(Person):
+    """Another child of the parent. One person may be both."""
+
+    number = models.CharField(max_length=9)
+
+
+class Employee(Person):
+    """The user model is the child of a model with a table."""
+
+    badge = models.CharField(max_length=9)
+
+    class Meta(Swappable):
+        pass
+
+
+if settings.AUTH_USER_MODEL == "people.Employee":
+
+    class EmployeeProxy(Employee):
+        class Meta:
+            proxy = True
+
+    class Director(Employee):
+        """A child of the user model."""
+
+        level = models.IntegerField(default=1)
+
+
+class OwnKey(Person):
+    """A child with a key of its own."""
+
+    id_card = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    person = models.OneToOneField(Person, models.CASCADE, parent_link=True)
+
+    class Meta(Swappable):
+        pass
+
+
+class PersonAsUser(Person):
+    """The user model is a proxy."""
+
+    class Meta(Swappable):
+        proxy = True

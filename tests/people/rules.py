@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from django.apps import apps
+from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model
+from django.contrib.auth.hashers import make_password
+from django.db import connection, models, transaction
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from drf_tessera import sessions
+from drf_tessera.exceptions import UserGone, UserInactive
+from drf_tessera.models import Revocation, Session, columns_tell_who_is_active
 from drf_tessera.rest.serializers import UserSerializer
 from drf_tessera.users import find_email_field, fold_name
 from tests.conftest import PASSWORD, bearer
@@ -48,6 +56,16 @@ def make_user(*, other: bool = False, **fields: Any) -> Any:
     user.set_password(PASSWORD)
     user.save()
     return model._default_manager.get(pk=user.pk)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Undo what the block writes, as the end of a test does."""
+    block = transaction.atomic()
+    block._from_testcase = True  # as Django's TestCase marks its own
+    with block:
+        yield
+        transaction.set_rollback(True)
 
 
 def typed() -> str:
@@ -139,3 +157,113 @@ def users_without_a_name_or_an_address_disturb_nobody() -> None:
                 assert authenticate(email=text, password=PASSWORD) is None
             assert sessions.start(nobody).access
             break
+
+
+def refused(login: dict[str, Any]) -> list[int]:
+    """Return what a refresh and a view that reads the user answer to the tokens of a login."""
+    view = APIClient().get("/name/", **bearer(login["access"]))
+    return [post("refresh/", {"refresh": login["refresh"]}).status_code, view.status_code]
+
+
+@rule
+def who_may_not_log_in_may_not_refresh() -> None:
+    if not hasattr(get_user_model(), "deactivate"):
+        return
+    for silently in (True, False):
+        for claims in (None, lambda user, session: {"name": str(user.get_username())}):
+            with override_settings(TESSERA={**settings.TESSERA, "CLAIMS": claims}), undone():
+                user = make_user()
+                begun = log_in().json()
+                assert post("refresh/", {"refresh": begun["refresh"]}).status_code == 200
+                begun = log_in().json()
+                user.deactivate(silently=silently)
+                assert log_in().status_code == 401, "logs in"
+                assert refused(begun) == [401, 401], (silently, claims)
+                try:
+                    sessions.start(user)
+                except (UserInactive, UserGone):
+                    pass
+                else:
+                    raise AssertionError("a session was started")
+                reasons = set(Session.objects.values_list("revoked_for", flat=True))
+                assert silently or "" not in reasons, reasons
+
+
+@rule
+def another_save_ends_no_session() -> None:
+    user = make_user()
+    begun = log_in().json()
+    user.save()
+    user.save(update_fields=["last_login"])
+    assert refused(begun) == [200, 200]
+
+
+@rule
+def a_refresh_is_one_statement_where_the_columns_tell_enough() -> None:
+    make_user()
+    begun = log_in().json()
+    with CaptureQueriesContext(connection) as queries:
+        assert sessions.refresh(begun["refresh"]).refresh
+    assert columns_tell_who_is_active() == (len(queries) == 1), queries.captured_queries
+    assert len(queries) <= 3, queries.captured_queries
+
+
+@rule
+def a_password_that_any_class_saves_ends_the_sessions() -> None:
+    model: Any = get_user_model()
+    user = make_user()
+    relatives = [
+        kind
+        for kind in apps.get_models(include_auto_created=False)
+        if issubclass(kind, (model, *model._meta.get_parent_list())) and not kind._meta.swapped
+    ]
+    if model._meta.proxy:
+        relatives.append(model._meta.concrete_model)
+    assert model in relatives
+    for kind in relatives:
+        changes: list[dict[str, Any]] = [{"password": make_password("another")}]
+        changes += [{"is_active": False}] if columns_tell_who_is_active() else []
+        for change in changes:
+            with undone():
+                begun = log_in().json()
+                row = _as(kind, user)
+                vars(row).update(change)
+                row.save()
+                assert refused(begun) == [401, 401], (kind, change)
+        if issubclass(model, kind):
+            with undone():
+                begun = log_in().json()
+                kind._base_manager.filter(pk=_as(kind, user).pk).delete()
+                assert refused(begun) == [401, 401], kind
+
+
+def _as(kind: Any, user: Any) -> Any:
+    """Return the row of a user as an instance of another class of its family."""
+    shared = next(parent for parent in kind.__mro__ if isinstance(user, parent) and hasattr(parent, "_meta"))
+    shared = shared._meta.concrete_model
+    key = getattr(user, shared._meta.pk.attname)
+    found = kind._base_manager.filter(**{shared._meta.pk.name: key}).first()
+    if found is None:
+        found = kind(**{kind._meta.get_ancestor_link(shared).attname: key})
+        vars(found).update({f.attname: getattr(user, f.attname) for f in shared._meta.concrete_fields})
+        found.save_base(raw=True)
+        found = kind._base_manager.get(pk=found.pk)
+    return found
+
+
+@rule
+def many_users_are_deleted_with_few_statements() -> None:
+    model: Any = get_user_model()
+    if model.USERNAME_FIELD not in ("name", "username") or getattr(model, "NAME", "anna") != "anna":
+        return
+    users = []
+    for number in range(40):
+        user = model(**{model.USERNAME_FIELD: f"u{number}"})
+        user.save()
+        users.append(model._default_manager.get(pk=user.pk))
+    begun = [sessions.start(user) for user in users]
+    with CaptureQueriesContext(connection) as queries:
+        models.QuerySet(model).filter(pk__in=[user.pk for user in users]).delete()
+    assert len(queries) < 40, queries.captured_queries
+    assert not Session.objects.exists()
+    assert set(Revocation.objects.values_list("session_id", flat=True)) == {g.session_id for g in begun}

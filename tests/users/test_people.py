@@ -30,7 +30,7 @@ def _is_swappable(node: ast.ClassDef) -> bool:
     return any(isinstance(parent, ast.Name) and parent.id == "Swappable" for parent in node.bases)
 
 
-ON_EVERY_DATABASE = {"NullAddress", "DecimalName"}
+ON_EVERY_DATABASE = {"NullAddress", "DecimalName", "Grouped", "SafeDeleted", "Employee", "OwnKey"}
 """The models whose statements differ between databases. The others run on SQLite only."""
 
 

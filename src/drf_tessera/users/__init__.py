@@ -7,8 +7,10 @@ from drf_tessera.users.lazy import lazy_user as lazy_user
 from drf_tessera.users.lookup import can_read as can_read
 from drf_tessera.users.lookup import find_user_by as find_user_by
 from drf_tessera.users.lookup import find_user_by_name as find_user_by_name
+from drf_tessera.users.lookup import is_active as is_active
 from drf_tessera.users.lookup import load_user as load_user
 from drf_tessera.users.lookup import parse_sub as parse_sub
+from drf_tessera.users.lookup import select_users as select_users
 from drf_tessera.users.names import MAX_NAME_LENGTH as MAX_NAME_LENGTH
 from drf_tessera.users.names import clean_name as clean_name
 from drf_tessera.users.names import find_email_field as find_email_field

@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import validators
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from drf_tessera.database import UNREADABLE, find_database, suppress_unreadable
@@ -116,13 +116,24 @@ def fetch_user(sub: str, pk: Any, **annotations: Any) -> Any:
         UserGone, UserInactive: see :func:`load_user`.
     """
     model = get_user_model()
-    users = model._default_manager.using(find_database())
     user: Any = None
     with suppress(model.DoesNotExist), suppress_unreadable():
-        user = users.defer(None).annotate(**annotations).get(pk=pk)  # even columns that the manager defers
+        user = select_users().annotate(**annotations).get(pk=pk)
     # A text key may match in another case or with trailing spaces under the database's collation.
     if user is None or str(user.pk) != sub:
         raise UserGone
-    if not user.is_active:
+    if not is_active(user):
         raise UserInactive
     return user
+
+
+def select_users() -> QuerySet[Any]:
+    """Select the users that the default manager shows, with all columns, in the database of the sessions."""
+    users = get_user_model()._default_manager.using(find_database())
+    return users.defer(None)  # even columns that the manager defers
+
+
+def is_active(user: Any) -> bool:
+    """Return whether a user may log in. ``is_active`` may be a column, a property or a method."""
+    value = getattr(user, "is_active", True)
+    return bool(value() if callable(value) else value)

@@ -16,7 +16,7 @@ from drf_tessera.conf import HEADER
 from drf_tessera.exceptions import Refusal
 from drf_tessera.login import identify
 from drf_tessera.tokens import read_refresh_token
-from drf_tessera.users import clean_name
+from drf_tessera.users import clean_name, is_active
 from rest_framework_simplejwt import legacy
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, TokenError, to_token_error
 from rest_framework_simplejwt.models import AuthUser as AuthUser  # noqa: PLC0414 - projects import it here
@@ -55,7 +55,7 @@ class TokenObtainSerializer(serializers.Serializer[Any]):
         self.user = identify(getattr(request, "_request", request), named)
         if (
             self.user is None
-            or not self.user.is_active
+            or not is_active(self.user)
             or not api_settings.USER_AUTHENTICATION_RULE(self.user)
         ):
             self._refuse()
