@@ -116,6 +116,11 @@ def translated_contention() -> Iterator[None]:
         raise
 
 
+def read_calmly(read: Callable[[], T]) -> T:
+    """Call ``read``, a query that must not fail because of the state of the connection."""
+    return read()
+
+
 # -- Limits ----------------------------------------------------------------------------------------
 
 UNREADABLE: Final = (ValueError, TypeError, ArithmeticError, ValidationError, DataError)
