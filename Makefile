@@ -1,8 +1,3 @@
-# make demo            a small API with a page to try it, at http://127.0.0.1:8000/
-# PORT=8123 make demo  the same at another port
-# make bench           measure beside the peers; the results go to benchmarks/results/ (BENCH=--quick: a look)
-# make test            ruff, mypy and all tests, on SQLite, PostgreSQL and MariaDB
-
 PYTHON ?= python3
 PORT ?= 8000
 BENCH ?=
@@ -11,21 +6,43 @@ VENV := .venv
 COMPAT := -e compat/simplejwt -e compat/jwt
 VENV_PYTHON := $(VENV)/bin/python
 PIP_INSTALL := $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check
+RUFF_AND_MYPY = $(VENV_PYTHON) -m ruff check . \
+	&& $(VENV_PYTHON) -m ruff format --check . \
+	&& $(VENV_PYTHON) -m mypy
 
 # In the environment and not in the command line: then no PORT can be anything but a value.
 export PORT
 
+# make help            this list
+.PHONY: help
+help:
+	@sed -n 's/^# \(make .*\|PORT=.*\)/\1/p' Makefile
+
+# make demo            a small API with a page to try it, at http://127.0.0.1:8000/
+# PORT=8123 make demo  the same at another port
 .PHONY: demo
 demo: $(VENV)/.demo
 	@$(VENV_PYTHON) demo/serve.py
 
+# make check           ruff, mypy and the tests that need no server and no browser and are not slow: a minute
+.PHONY: check
+check: $(VENV)/.test
+	@$(RUFF_AND_MYPY)
+	@TESSERA_TEST_DB=sqlite $(VENV_PYTHON) -m pytest -q -n auto --dist worksteal -m "not server and not browser and not slow"
+
+# make test            ruff, mypy and all tests, on SQLite, PostgreSQL and MariaDB: some ten minutes
 .PHONY: test
 test: $(VENV)/.test
-	@$(VENV_PYTHON) -m ruff check .
-	@$(VENV_PYTHON) -m ruff format --check .
-	@$(VENV_PYTHON) -m mypy
+	@$(RUFF_AND_MYPY)
 	@$(VENV_PYTHON) -m tests.matrix
 
+# make docs            the pages as a site, at site/index.html
+.PHONY: docs
+docs: $(VENV)/.docs
+	@$(VENV_PYTHON) -m sphinx -b html -c docs --nitpicky --fail-on-warning --keep-going --quiet . site
+	@echo "Open site/index.html in a browser."
+
+# make bench           measure beside the peers; the results go to benchmarks/results/ (BENCH=--quick: a look)
 .PHONY: bench
 bench: $(VENV)/.test
 	@$(VENV_PYTHON) -m benchmarks $(BENCH)
@@ -44,4 +61,8 @@ $(VENV)/.demo $(VENV)/.test: $(VENV)/.%: requirements/%.txt pyproject.toml $(wil
 	@echo "Installing the pinned requirements into $(VENV) ..."
 	@$(PIP_INSTALL) --require-hashes -r $<
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e . $(if $(filter test,$*),$(COMPAT))
+	@touch $@
+
+$(VENV)/.docs: requirements/docs.txt $(VENV)/.demo
+	@$(PIP_INSTALL) --require-hashes -r $<
 	@touch $@

@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME ...] [--quick]``: measure, print the tables, write them down."""
+"""``python -m benchmarks [NAME ...] [--quick]``: measure, print the tables, and write them into files."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ MEASUREMENTS: Final = {
     "revocation": 7,
     "login": 8,
 }
-"""The names, and the number of the target that each is for."""
+"""The names of the measurements, and the number of each target."""
 
 PLOT: Final = "plot"
 
 
 def main() -> int:
-    """Run what the command line names; give 1 if something could not be measured at all."""
+    """Run the measurements of the command line. Return 1 if a measurement failed."""
     arguments = _read_arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # and leave no server and no database
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # so servers and databases are removed
     names = arguments.names or list(MEASUREMENTS)
     begun = time.monotonic()
     needed = list(dict.fromkeys(peer.environment for peer in PEERS))

@@ -1,6 +1,6 @@
-"""``python -m benchmarks.csrf``: how the peers answer the requests of ``docs/explanation/cookies.md``.
+"""``python -m benchmarks.csrf``: the peers' answers to the requests of ``docs/explanation/cookies.md``.
 
-Prints a Markdown table. Not a part of ``make bench``: nothing is timed here.
+The command prints a Markdown table. It is not a part of ``make bench``, because it measures no time.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ SCHEMES: Final = {
     "dj-rest-auth, a view, with `JWT_AUTH_COOKIE_USE_CSRF`": ("dj-rest-auth", "dj-rest-auth-csrf", "view"),
     "Django's session, a view": ("drf", "session", "view"),
 }
-"""Each column: the environment, the scheme of ``benchmarks.inside.csrf``, and what is asked."""
+"""The columns. Each has its environment, its scheme in ``benchmarks.inside.csrf``, and its target."""
 
 
 def main() -> int:
-    """Ask each peer, and print what it answered."""
+    """Send the requests to each peer, and print the answers."""
     columns = {}
     for title, (environment, scheme, target) in SCHEMES.items():
         environments.make(environment)

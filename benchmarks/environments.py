@@ -1,4 +1,4 @@
-"""One virtual environment for each peer, made from its locked requirements under ``.bench/``."""
+"""One virtual environment for each peer, created from its locked requirements under ``.bench/``."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _LIST_PACKAGES: Final = (
 
 
 class UnavailableError(Exception):
-    """An environment that cannot be made; the text says why."""
+    """An environment cannot be created. The message is the reason."""
 
 
 def python_of(name: str) -> Path:
-    """Give the interpreter of an environment."""
+    """Return the interpreter of an environment."""
     return HOME / f"env-{name}" / "bin" / "python"
 
 
 def make_all(names: Iterable[str]) -> dict[str, str]:
-    """Make what is not there yet; give the reason for each that cannot be made."""
+    """Create the missing environments. Return the reason for each environment that cannot be created."""
     problems = {}
     for name in names:
         try:
@@ -44,10 +44,10 @@ def make_all(names: Iterable[str]) -> dict[str, str]:
 
 
 def make(name: str) -> None:
-    """Make one environment, unless it is there with the requirements of now.
+    """Create an environment, unless it already exists with the current requirements.
 
     Raises:
-        UnavailableError: a package cannot be had or does not install.
+        UnavailableError: a package cannot be downloaded or installed.
     """
     requirements = ROOT / "requirements" / f"bench-{name}.txt"
     mark = HOME / f"env-{name}" / ".installed"
@@ -66,7 +66,7 @@ def make(name: str) -> None:
 
 
 def list_packages(name: str) -> dict[str, str]:
-    """Give the version of Python and of every package in an environment."""
+    """Return the version of Python and of each package in an environment."""
     command = [str(python_of(name)), "-c", _LIST_PACKAGES]
     found: dict[str, str] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     return found

@@ -1,7 +1,8 @@
 """``python -m benchmarks.importing [ROWS]``: the memory of ``tessera_import_simplejwt`` on PostgreSQL.
 
-Imports a fiftieth of the rows (a million, if no number is given) and then all of them, each in a process of
-its own. Prints a table, and writes it with a picture beside the other results. Not a part of ``make bench``.
+The command imports a fiftieth of the rows and then all rows, each time in a new process. The default is a
+million rows. It prints a table, and writes the table and a picture beside the other results. It is not a part
+of ``make bench``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _MIB: Final = 1 << 20
 
 
 def main() -> int:
-    """Measure, print, draw."""
+    """Measure, print the table, and draw the picture."""
     most = int(sys.argv[1]) if len(sys.argv) > 1 else MILLION
     environments.make(environments.OURS)
     environments.make("plot")

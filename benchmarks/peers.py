@@ -1,4 +1,4 @@
-"""What is measured: each peer, the environment that it needs, and what makes a variant of it."""
+"""The measured peers: each peer, its environment, and the settings of its variants."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).parent.parent
 HOME: Final = ROOT / ".bench"
-"""Everything that a run leaves behind but its results: environments, databases, scratch files."""
+"""All files of a run except its results: environments, databases and scratch files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,22 +19,22 @@ class Peer:
     """One way to authenticate a request."""
 
     name: str
-    """For the command line and for databases."""
+    """The name in the command line and of databases."""
     title: str
     environment: str
     scheme: str
-    """Which of the authentications that ``benchmarks.project`` knows."""
+    """The name of the authentication in ``benchmarks.project``."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Django settings that make it a variant."""
+    """The Django settings of this variant."""
     touched: bool = False
-    """Whether the view looks at a column of the user's row."""
+    """Whether the view reads a column of the user's row."""
 
     def describe(self, database: str, *, name: str = "", connections: int | None = None) -> dict[str, str]:
-        """Give the environment variables that make ``benchmarks.project`` this peer's.
+        """Return the environment variables with which ``benchmarks.project`` becomes this peer's project.
 
         Args:
             database: ``sqlite`` or ``postgres``.
-            name: of the database, if it is not the peer's own.
+            name: the name of the database, if it is not the peer's own.
             connections: Django's ``CONN_MAX_AGE``.
         """
         return {
@@ -51,7 +51,7 @@ class Peer:
 
 
 def _tessera(**settings: Any) -> dict[str, Any]:
-    # A run takes longer than five minutes; how long a token lives changes no cost.
+    # A run takes longer than five minutes. The lifetime of a token does not change any cost.
     return {"TESSERA": {"ACCESS_LIFETIME": 7200, **settings}}
 
 
@@ -80,7 +80,7 @@ LAST_LOGIN: Final = Peer(
     scheme="simplejwt-blacklist",
     settings={"SIMPLE_JWT": {"UPDATE_LAST_LOGIN": True}},
 )
-"""What does as much at a login as drf-tessera: stores it, and when it was. For logins only."""
+"""This variant stores as much at a login as drf-tessera: the login and its time. Use it only for logins."""
 
 PEERS: Final = (
     TESSERA,

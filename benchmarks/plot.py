@@ -1,7 +1,7 @@
 """Draw the main numbers of a run: ``python -m benchmarks.plot RESULTS.json PICTURE.svg``.
 
-Runs in the environment that has matplotlib. Colours are those of Okabe and Ito, which people who see
-fewer colours can tell apart, and no meaning rests on colour alone where lines or bars could be mistaken.
+The script runs in the environment that has matplotlib. The colours are those of Okabe and Ito, which people
+with a colour vision deficiency can distinguish. Lines and bars can also be distinguished without colours.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Axes = Any
 
 
 def main() -> None:
-    """Draw what the file has."""
+    """Draw the measurements in the file."""
     source, target = map(Path, sys.argv[1:3])
     measured = {name: it["data"] for name, it in json.loads(source.read_text())["measurements"].items()}
     panels = [(name, draw) for name, draw in _PANELS.items() if measured.get(name)]

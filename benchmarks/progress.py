@@ -1,4 +1,4 @@
-"""Lines that tell a person at a terminal how far it is."""
+"""Lines that show the progress to a person at a terminal."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def say(text: str) -> None:
 
 
 def advance(label: str, steps: Sequence[T] | range, *, every: float = 5.0) -> Iterator[T]:
-    """Go through ``steps``, and every few seconds say how many are done and how long it will take."""
+    """Yield ``steps``, and print every few seconds how many steps are done and how long the rest takes."""
     begun = said = time.monotonic()
     total = len(steps)
     say(f"{label}: 0 of {total}")
-    items: Iterable[T] = steps  # type: ignore[assignment]  # a range is one of int
+    items: Iterable[T] = steps  # type: ignore[assignment]  # a range is an iterable of int
     for done, item in enumerate(items):
         now = time.monotonic()
         if done and now - said >= every:

@@ -1,4 +1,4 @@
-"""What a measurement gives, and how it becomes tables and files."""
+"""The results of a measurement, and their tables and files."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from benchmarks.peers import HOME, ROOT
 
 COMMITTED: Final = ROOT / "benchmarks" / "results"
 SCRATCH: Final = HOME / "results"
-"""Where runs go that measured less than everything."""
+"""The folder for runs that did not measure everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One number that was to be reached, and what came out."""
+    """A number that was promised, and the measured number."""
 
     number: int
     what: str
     wanted: str
     reached: str
     met: bool | None
-    """``None``: it could not be measured."""
+    """``None`` means that the number could not be measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """All that was measured, for people."""
+    """All measured numbers, as a table for people."""
 
     title: str
     note: str
@@ -42,7 +42,7 @@ class Table:
 
 @dataclass(slots=True)
 class Outcome:
-    """What one measurement gives."""
+    """The result of one measurement."""
 
     targets: list[Target] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Outcome:
 def write(
     outcomes: Mapping[str, Outcome], *, complete: bool, versions: Mapping[str, Any], minutes: float
 ) -> Path:
-    """Write the JSON and the Markdown; give the JSON's path."""
+    """Write the JSON and the Markdown. Return the path of the JSON."""
     folder = COMMITTED if complete else SCRATCH
     folder.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)
@@ -70,7 +70,7 @@ def write(
 
 
 def show_targets(outcomes: Mapping[str, Outcome]) -> str:
-    """Write the table of the targets."""
+    """Return the table of the targets."""
     targets = sorted(
         (target for outcome in outcomes.values() for target in outcome.targets),
         key=lambda target: target.number,
@@ -106,7 +106,7 @@ def _write_report(outcomes: Mapping[str, Outcome], facts: Mapping[str, Any], sou
 
 
 def _round(value: Any) -> Any:
-    """Keep the digits that mean something."""
+    """Round a number to its significant digits."""
     if isinstance(value, float):
         return float(f"{value:.5g}")
     if isinstance(value, dict):

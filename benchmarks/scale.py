@@ -1,4 +1,4 @@
-"""How much is measured: enough to trust the medians, or just enough to see that everything works."""
+"""The amount of work: enough for reliable medians, or just enough to check that everything works."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """How much each measurement does."""
+    """The amount of work of each measurement."""
 
     quick: bool
     missing: Mapping[str, str] = field(default_factory=dict)
-    """The environments that could not be made, and why."""
+    """The environments that could not be created, with the reasons."""
 
     def pick(self, full: int, quick: int) -> int:
-        """Give the number for a full run, or that for a quick one."""
+        """Return the number for a full run or for a quick run."""
         return quick if self.quick else full

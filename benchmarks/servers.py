@@ -1,4 +1,4 @@
-"""Web servers of the project, as one would run them, and wrk, which loads them."""
+"""The web servers of the project, configured as in production, and wrk, which loads the servers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from benchmarks.workers import Worker, WorkerError
 
 HOST: Final = "127.0.0.1"
 PATIENCE: Final = 60.0
-"""Seconds for a server to answer for the first time."""
+"""How many seconds a server may take until its first answer."""
 
 _APPLICATION: Final = "benchmarks.project.wsgi:application"
 _LUA: Final = """
@@ -39,11 +39,12 @@ end
 
 
 def build_command(server: str, port: int, *, workers: int, threads: int) -> list[str]:
-    """Give the module and the arguments that serve the project.
+    """Return the module and the arguments that serve the project.
 
-    gunicorn has its ``gthread`` workers: its ``sync`` ones close each connection after one answer, and
-    what that costs would hide what authentication costs. Each takes 20 connections at most: without a
-    limit one of the two takes all that come at once, keeps them, and leaves the other idle.
+    gunicorn uses ``gthread`` workers, because a ``sync`` worker closes each connection after one answer. The
+    cost of new connections would hide the cost of authentication. Each worker accepts at most 20 connections.
+    Without this limit, one of the two workers accepts all simultaneous connections and the other worker is
+    idle.
     """
     commands = {
         "gunicorn": [
@@ -64,7 +65,7 @@ def build_command(server: str, port: int, *, workers: int, threads: int) -> list
 def serving(
     worker: Worker, server: str, *, connections: int | None, workers: int = 2, threads: int = 2
 ) -> Iterator[int]:
-    """Serve the project of ``worker``, on its database, for the length of a block; give the port.
+    """Serve the project of ``worker``, with its database, while the block runs. Yield the port.
 
     Raises:
         WorkerError: the server does not answer.
@@ -81,7 +82,7 @@ def serving(
             stdout=output,
             stderr=output,
             stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for the parent
+            start_new_session=True,  # only the parent handles Ctrl-C
         )
     try:
         _wait_for(port, process, log)
@@ -96,12 +97,12 @@ def serving(
 
 
 def find_wrk() -> str | None:
-    """Find wrk on the path."""
+    """Return the path of wrk."""
     return shutil.which("wrk")
 
 
 def write_script(name: str, path: str, headers: Sequence[Mapping[str, str]]) -> Path:
-    """Write what wrk is to send: requests to ``path`` with these headers, in turn."""
+    """Write the script of wrk: requests to ``path`` with these headers, in turn."""
     tables = ",\n".join(
         "{" + ", ".join(f"[{json.dumps(key)}] = {json.dumps(value)}" for key, value in it.items()) + "}"
         for it in headers
@@ -113,10 +114,10 @@ def write_script(name: str, path: str, headers: Sequence[Mapping[str, str]]) -> 
 
 
 def load(port: int, script: Path, *, seconds: int, connections: int = 32) -> float:
-    """Load a server from one thread of wrk, and give the requests per second.
+    """Load a server from one thread of wrk, and return the requests per second.
 
     Raises:
-        WorkerError: anything else than 2xx came back, or nothing did.
+        WorkerError: there was no answer, or an answer that is not 2xx.
     """
     command = [
         "wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s",

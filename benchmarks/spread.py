@@ -1,4 +1,4 @@
-"""Medians, and how far what was measured scatters around them."""
+"""Medians, and the spread of the measured values around them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The middle of many measurements, and where the tenth and the ninetieth of a hundred lie."""
+    """The median of many measurements, with their 10th and 90th percentile."""
 
     median: float
     low: float
@@ -18,17 +18,17 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Summarise ``values``, of which there must be one at least."""
+        """Summarise ``values``, which must contain at least one value."""
         return cls(statistics.median(values), percentile(values, 10), percentile(values, 90), len(values))
 
     def show(self, digits: int, *, scale: float = 1, unit: str = "") -> str:
-        """Write it as ``1.02 (1.00 to 1.05)``."""
+        """Return the text ``1.02 (1.00 to 1.05)``."""
         median, low, high = (f"{number * scale:,.{digits}f}" for number in (self.median, self.low, self.high))
         return f"{median}{unit} ({low} to {high})"
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Give a percentile, between two values where it falls between them."""
+    """Return a percentile. Interpolate if it lies between two values."""
     ordered = sorted(values)
     place = (len(ordered) - 1) * percent / 100
     below = int(place)
@@ -37,5 +37,5 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def ratios(upper: Sequence[float], lower: Sequence[float]) -> Spread:
-    """Summarise the ratios of what was measured in the same rounds."""
+    """Summarise the ratios of values that were measured in the same rounds."""
     return Spread.of([above / below for above, below in zip(upper, lower, strict=True)])

@@ -1,6 +1,7 @@
-"""``python -m benchmarks.stages``: where a refresh on PostgreSQL spends its time.
+"""``python -m benchmarks.stages``: the time of each stage of a refresh on PostgreSQL.
 
-Prints a Markdown table. Not a part of ``make bench``: it explains one of its numbers.
+The command prints a Markdown table. It is not a part of ``make bench``, because it only explains one of its
+numbers.
 """
 
 from __future__ import annotations

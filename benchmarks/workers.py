@@ -1,7 +1,7 @@
-"""The children, seen from outside: one for each peer, in its own environment.
+"""The parent's side of the children. Each peer has one child, in its own environment.
 
-They take turns: in every round each does one batch, in an order that is shuffled anew, while the others
-wait for their line of input and cost nothing. So whatever the machine does meanwhile, it does to all.
+The children take turns. In each round each child runs one batch, in a new random order. The other children
+wait for their line of input and use no CPU. So a disturbance of the machine affects all children equally.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks.progress import advance, say
 
 
 class WorkerError(Exception):
-    """A child that could not do what it was told; the text is its own."""
+    """A child could not answer a call. The message comes from the child."""
 
 
 class Worker:
@@ -42,17 +42,17 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
-                start_new_session=True,  # Ctrl-C is for the parent, which has it drop its database
+                start_new_session=True,  # the parent handles Ctrl-C, and the child drops its database
             )
         self._log = log
 
     def ask(self, call: str, **arguments: Any) -> Any:
-        """Have the child call one of its functions, and give what it returns.
+        """Call a function in the child, and return its result.
 
         Raises:
-            WorkerError: the function raised, or the child is dead.
+            WorkerError: the function raised an error, or the child has died.
         """
-        assert self._process.stdin is not None  # noqa: S101 - they are pipes
+        assert self._process.stdin is not None  # noqa: S101 - both streams are pipes
         assert self._process.stdout is not None  # noqa: S101
         try:
             self._process.stdin.write(json.dumps({"call": call, "with": arguments}) + "\n")
@@ -67,7 +67,7 @@ class Worker:
         return answer["value"]
 
     def close(self, *, drop: bool = True) -> None:
-        """End the child, and drop its database."""
+        """Stop the child, and drop its database."""
         try:
             if drop and self._process.poll() is None:
                 self.ask("database.drop")
@@ -79,7 +79,7 @@ class Worker:
 
 @contextmanager
 def working(peer: Peer, database: str, **more: Any) -> Iterator[Worker]:
-    """Have one child for the length of a block."""
+    """Run one child while the block runs."""
     worker = Worker(peer, database, **more)
     try:
         yield worker
@@ -90,7 +90,7 @@ def working(peer: Peer, database: str, **more: Any) -> Iterator[Worker]:
 def take_turns(
     label: str, workers: Mapping[str, Worker], *, rounds: int, call: str, **arguments: Any
 ) -> dict[str, list[Any]]:
-    """Have each child do ``call`` once in every round; give what they returned, round by round."""
+    """Run ``call`` once in each child in each round. Return the results, round by round."""
     found: dict[str, list[Any]] = {name: [] for name in workers}
     for _ in advance(label, range(rounds)):
         for name in random.sample(list(workers), len(workers)):
@@ -99,6 +99,6 @@ def take_turns(
 
 
 def make_keys() -> None:
-    """Make the key files that some peers need."""
+    """Create the key files that some peers need."""
     with working(TESSERA, "sqlite", name="keys") as worker:
         worker.ask("keys.make", folder=str(HOME / "keys"))

@@ -1,4 +1,4 @@
-// There is one source, that Django's staticfiles serve too; the package gets a copy of it.
+// Copies the client into the package. Django's staticfiles serve the same source files.
 import { copyFileSync } from "node:fs";
 
 for (const file of ["client.js", "client.d.ts"]) {

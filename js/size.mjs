@@ -1,4 +1,4 @@
-// Says how large the client is for a page that loads it, and fails above the limit.
+// Prints the size of the client for a page that loads it, and fails above the limit.
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { transformSync } from "esbuild";

@@ -1,21 +1,74 @@
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
+from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.cache import cache
 from rest_framework.test import APIClient
+from rest_framework.throttling import SimpleRateThrottle
 
 from drf_tessera.conf import foreign
+from drf_tessera.revocation import feed
 from drf_tessera.revocation.feed import get_feed
+from tests import servers
 
 PASSWORD = "correct horse battery staple"
 
+if find_spec("hypothesis"):  # hypothesis is absent where tests/compat/applications runs
+    from hypothesis import HealthCheck
+    from hypothesis import settings as hypothesis_settings
+
+    # Hypothesis would fail an example that takes 200 ms: on a busy machine any example may.
+    hypothesis_settings.register_profile(
+        "tests", hypothesis_settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    hypothesis_settings.load_profile("tests")
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-randomly has shuffled them
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use the database, and put the tests that take long first.
+
+    A test without a marker runs in each run where its result could differ: on each version of Django, and on
+    each database if it uses a database. pytest-django refuses the database to a test without the marker
+    ``django_db`` and without a database fixture, so no such test is missed. Only the marker ``once`` makes an
+    exception, and this marker is always in the test's own file.
+    """
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        uses_database = item.get_closest_marker("django_db") or not _DATABASE_FIXTURES.isdisjoint(fixtures)
+        if uses_database and not item.get_closest_marker("once"):
+            item.add_marker("database")
+    # So the workers end at about the same time, because the last tests are short and fill the gaps.
+    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("server", "slow")))
+
+
+_DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before any fixture of the test
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Allow only a test with the marker ``server`` to start a server. ``make check`` skips those tests."""
+    servers.allow_servers(allowed=item.get_closest_marker("server") is not None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _servers_are_not_measured() -> None:
+    """Coverage measures the workers of pytest-xdist, which are children of pytest, but not their servers."""
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
 
 @pytest.fixture(autouse=True)
-def _fresh_throttles() -> Iterator[None]:
+def _fresh_throttles(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Start without earlier attempts and at a fixed time, because a busy machine may need a minute."""
+    now = time.time()
+    monkeypatch.setattr(SimpleRateThrottle, "timer", staticmethod(lambda: now))
     cache.clear()
     yield
     cache.clear()
@@ -23,13 +76,19 @@ def _fresh_throttles() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _fresh_feed() -> None:
-    """Each test begins as a new process does: the first call pulls."""
+    """Each test starts like a new process: its first call reads the revocations."""
     get_feed.forget()
+
+
+@pytest.fixture
+def still_feed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the clock of the feed, which pulls once then: otherwise it would pull again after a second."""
+    monkeypatch.setattr(feed, "time", SimpleNamespace(monotonic=lambda: 1000.0, time=time.time))
 
 
 @pytest.fixture(autouse=True)
 def _legacy_tokens(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both packages of ``compat/`` are installed here, but most tests are of a project that has neither."""
+    """Both packages of ``compat/`` are installed here, but most tests are about a project without them."""
     monkeypatch.setitem(foreign._expecting, "legacy tokens", "compat" in request.path.parts)
 
 
@@ -49,7 +108,7 @@ def bob(db: None) -> AbstractBaseUser:
 
 
 def make_user(name: str, **fields: object) -> AbstractBaseUser:
-    """Make a user of whichever model the run is about."""
+    """Create a user of the run's user model."""
     model = get_user_model()
     if model.USERNAME_FIELD == "email":
         return model.objects.create_user(email=f"{name}@example.com", password=PASSWORD, **fields)
@@ -61,7 +120,7 @@ def make_user(name: str, **fields: object) -> AbstractBaseUser:
 
 
 def log_in(api: APIClient, user: AbstractBaseUser, **extra: object) -> dict[str, object]:
-    """Log in over the API and return the answer's body."""
+    """Log in through the API and return the body of the answer."""
     answer = api.post("/api/token/", {"username": user.get_username(), "password": PASSWORD, **extra})
     assert answer.status_code == 200, answer.content
     return answer.json()

@@ -1,12 +1,18 @@
-"""The other environments of the tests: Django 6, which needs Python 3.12 or newer, and real applications."""
+"""The other environments of the tests: Django 6, which needs Python 3.12 or newer, and real applications.
+
+An environment is created when a test needs it. Only one process at a time creates it, because several workers
+of pytest-xdist may need it at once.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -20,7 +26,7 @@ _PRINT_VERSION = "import sys; print(*sys.version_info[:2])"
 
 
 def find_python() -> str | None:
-    """Find a Python that runs Django 6: this one, one on the path, or one of pyenv's."""
+    """Return a Python that runs Django 6: this Python, a Python on the path, or a Python of pyenv."""
     return next((path for path in _list_pythons() if _runs_django_6(path)), None)
 
 
@@ -34,13 +40,21 @@ def _list_pythons() -> Iterator[str]:
 
 
 def _runs_django_6(python: str) -> bool:
-    # A path is no proof: the shims of pyenv stand there for versions that are switched off.
+    # A path is not enough, because pyenv has shims for versions that are switched off.
     found = subprocess.run([python, "-c", _PRINT_VERSION], capture_output=True, text=True, check=False)
     return found.returncode == 0 and tuple(map(int, found.stdout.split())) >= OLDEST
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of the file at ``path``. Wait if another process holds the lock."""
+    with path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def install_django(python: str, version: str) -> str:
-    """Put Django ``version`` into the environment, which is made at need; give its interpreter."""
+    """Install Django ``version`` into its environment, and return the interpreter. Create it if necessary."""
     inside = str(DJANGO_6 / "bin" / "python")
     mark = DJANGO_6 / ".installed"
     pinned = REQUIREMENTS / "test.txt"
@@ -57,26 +71,38 @@ def install_django(python: str, version: str) -> str:
 
 
 def install_applications(python: str) -> str:
-    """Make, at need, the environment of real applications on ours; give its interpreter."""
-    # Without dependencies: one of theirs is the original in whose place ours is.
+    """Return the interpreter of the environment with real applications on drf-tessera. Create it at need."""
+    # Install without dependencies, because a dependency is the original package that drf-tessera replaces.
     return _make(APPLICATIONS, python, REQUIREMENTS / "applications.txt", "--no-deps")
 
 
 def install_original(python: str) -> str:
-    """Make, at need, an environment of simplejwt itself, without anything of ours; give its interpreter."""
+    """Return the interpreter of an environment with the original simplejwt only. Create it if needed."""
     return _make(ORIGINAL, python, REQUIREMENTS / "bench-simplejwt.txt", own=())
+
+
+def install_packages(folder: Path) -> None:
+    """Install the packages that the npm lock in ``folder`` pins, if they are not installed."""
+    lock, mark = folder / "package-lock.json", folder / "node_modules" / ".installed"
+    with locked(lock):
+        if not mark.exists() or mark.read_text() != lock.read_text():
+            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+            mark.write_text(lock.read_text())
 
 
 def _make(
     folder: Path, python: str, pinned: Path, *options: str, own: Sequence[Path] = (ROOT, *COMPAT)
 ) -> str:
     inside, mark = str(folder / "bin" / "python"), folder / ".installed"
-    if not mark.exists() or mark.stat().st_mtime < pinned.stat().st_mtime:
-        subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=True)
-        _install(inside, *options, "--require-hashes", "-r", str(pinned))
-        for path in own:
-            _install(inside, "--no-deps", "--no-build-isolation", "-e", str(path))
-        mark.touch()
+    with locked(pinned):
+        if not mark.exists() or mark.stat().st_mtime < pinned.stat().st_mtime:
+            subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=True)
+            _install(inside, *options, "--require-hashes", "-r", str(pinned))
+            for path in own:
+                _install(inside, "--no-deps", "--no-build-isolation", "-e", str(path))
+            mark.touch()
     return inside
 
 

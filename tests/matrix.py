@@ -1,7 +1,10 @@
 """Run the tests on every database, user model and Django: ``python -m tests.matrix``.
 
-Outside of CI a database or a Python that is not there is skipped, loudly; with ``CI=true`` it is a
-failure.
+Everything runs once, on SQLite. PostgreSQL, MariaDB and the newer versions of Django run the tests whose
+result they could change: ``tests/conftest.py`` says which tests those are.
+
+If a database or a Python is missing, its tests are skipped with a visible message. With ``CI=true`` a missing
+database or Python is a failure.
 """
 
 from __future__ import annotations
@@ -10,7 +13,13 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
 
 from tests.environments import ROOT, find_python, install_django
 
@@ -20,56 +29,121 @@ SERVICES = {
     "mariadb": (os.environ.get("MARIADB_HOST", "127.0.0.1"), int(os.environ.get("MARIADB_PORT", "3306"))),
 }
 USER_MODELS = ("accounts.EmailUser", "accounts.HandleUser")
-USER_MODEL_TESTS = ("tests/users/test_user_models.py", "tests/compat/test_user_models.py")
-NO_BROWSER = ("--ignore=tests/browser", "--ignore=tests/js/test_client.py")
-"""What a browser sees of another Django, the tests of the server see too, in a tenth of the time."""
 NEWER_DJANGO = (("6.0", ("sqlite",)), ("6.1", ("sqlite", "postgres")))
+SLOWEST = 10
+
+# Two workers on two cores. A worker takes tests from another one that has more of them left.
+PARALLEL = ("-n", "auto", "--dist", "worksteal")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of pytest."""
+
+    title: str
+    database: str
+    arguments: tuple[str, ...]
+    user_model: str = "auth.User"
+    python: str = sys.executable
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of a run, and each test's time in seconds."""
+
+    run: Run
+    passed: bool
+    seconds: float
+    tests: dict[str, float]
+    output: str | None = None
 
 
 def is_there(address: tuple[str, int] | None) -> bool:
-    """Tell whether something listens at ``address``; ``None`` needs nothing."""
+    """Return whether a server listens at ``address``. ``None`` needs no server."""
     if address is None:
         return True
     try:
-        with socket.create_connection(address, timeout=5):
+        with socket.create_connection(address, timeout=30):
             return True
     except OSError:
         return False
 
 
-def run(database: str, user_model: str, *arguments: str, python: str = sys.executable) -> bool:
-    """Run pytest once, here under coverage, and tell whether it passed."""
-    environment = {**os.environ, "TESSERA_TEST_DB": database, "TESSERA_TEST_USER": user_model}
-    # Branches are counted by one Python alone: another one compiles them differently.
-    coverage = ["-m", "coverage", "run"] if python == sys.executable else []
-    command = [python, *coverage, "-m", "pytest", "-q", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
+def perform(run: Run, *, capture: bool = False) -> Result:
+    """Run pytest once. Runs of this Python are under coverage."""
+    environment = {**os.environ, "TESSERA_TEST_DB": run.database, "TESSERA_TEST_USER": run.user_model}
+    # Only one Python counts branches, because another Python compiles them differently.
+    coverage = ["-m", "coverage", "run"] if run.python == sys.executable else []
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [run.python, *coverage, "-m", "pytest", "-q", f"--junitxml={report}", *run.arguments]
+        started = time.monotonic()
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment,
+            check=False,
+            stdout=subprocess.PIPE if capture else None,
+            stderr=subprocess.STDOUT if capture else None,
+            text=True,
+        )
+        return Result(run, done.returncode == 0, time.monotonic() - started, read_times(report), done.stdout)
 
 
-def run_newer(python: str, databases: list[str]) -> Iterator[bool]:
-    """Run the tests on each newer Django, where its databases are there."""
+def read_times(report: Path) -> dict[str, float]:
+    """Return the seconds of each test from pytest's ``report``."""
+    if not report.exists():
+        return {}
+    cases = ElementTree.parse(report).iter("testcase")  # noqa: S314 - pytest has just written it
+    return {f"{case.get('classname')}::{case.get('name')}": float(case.get("time") or 0) for case in cases}
+
+
+def run_each(runs: Iterable[Run]) -> Iterator[Result]:
+    """Run one after the other, each with all workers, and print as pytest does."""
+    for run in runs:
+        _say(run.title)
+        yield perform(run)
+
+
+def run_side_by_side(runs: Iterable[Run]) -> Iterator[Result]:
+    """Run two at a time. These are short: most of their time is the beginning, which has one process."""
+    with ThreadPoolExecutor(2) as pool:
+        for result in pool.map(lambda run: perform(run, capture=True), runs):
+            _say(result.run.title)
+            print(result.output, end="", flush=True)  # noqa: T201 - the output of pytest
+            yield result
+
+
+def list_pinned(databases: list[str]) -> Iterator[Run]:
+    """Yield everything on SQLite, and on each other database the tests that use it."""
+    for database in databases:
+        if database == "sqlite":
+            yield Run("Django 5.2, sqlite: all tests", database, PARALLEL)
+        else:
+            yield Run(f"Django 5.2, {database}", database, (*PARALLEL, "-m", "database"))
+
+
+def list_users(databases: list[str]) -> Iterator[Run]:
+    """Yield the tests of users on each database with each kind of user model."""
+    for database in databases:
+        for user_model in USER_MODELS:
+            yield Run(f"{user_model}, {database}", database, ("-m", "users"), user_model)
+
+
+def list_newer(python: str, databases: list[str]) -> Iterator[Run]:
+    """Install each newer Django, and yield its runs where its databases are there."""
     for version, wanted in NEWER_DJANGO:
         _say(f"installing Django {version}")
         inside = install_django(python, version)
         for database in wanted:
             if database in databases:
-                _say(f"Django {version}, {database}")
-                yield run(database, "auth.User", *NO_BROWSER, python=inside)
-
-
-def run_pinned(databases: list[str]) -> Iterator[bool]:
-    """Run all tests on each database, and those of users with each kind of user model."""
-    for database in databases:
-        _say(f"{database}, auth.User")
-        yield run(database, "auth.User")
-    for database in databases:
-        for user_model in USER_MODELS:
-            _say(f"{database}, {user_model}")
-            yield run(database, user_model, *USER_MODEL_TESTS)
+                marked = "not once" if database == "sqlite" else "database"
+                arguments = (*PARALLEL, "-m", marked)
+                yield Run(f"Django {version}, {database}", database, arguments, python=inside)
 
 
 def main() -> int:
-    """Run everything; give 1 if anything failed or coverage is not complete."""
+    """Run everything. Return 1 if a run failed or the coverage is not complete."""
     databases = [name for name, address in SERVICES.items() if is_there(address)]
     missing = [f"{name} does not listen at {SERVICES[name]}" for name in SERVICES if name not in databases]
     python = find_python()
@@ -79,14 +153,30 @@ def main() -> int:
         print("FAILED, because CI needs it all:", *missing, sep="\n")  # noqa: T201
         return 1
     _coverage("erase")
-    results = [*run_pinned(databases), *(run_newer(python, databases) if python else ())]
+    results = [*run_each(list_pinned(databases)), *run_side_by_side(list_users(databases))]
+    if python:
+        results += run_each(list_newer(python, databases))
+    report_times(results)
     _coverage("combine", "--quiet")
     complete = _coverage("report")
     for what in missing:
         print(f"\n!!! SKIPPED: {what}. Nothing was tested there. !!!")  # noqa: T201
-    passed = sum(results)
+    passed = sum(result.passed for result in results)
     print(f"\n{passed} of {len(results)} runs passed; coverage {'is' if complete else 'IS NOT'} complete.")  # noqa: T201
-    return 0 if all(results) and complete else 1
+    return 0 if passed == len(results) and complete else 1
+
+
+def report_times(results: list[Result]) -> None:
+    """Print the time of each run, and the slowest tests of all runs."""
+    _say("the time of each run")
+    for result in results:
+        print(f"{result.seconds:7.1f} s  {result.run.title}{'' if result.passed else ': FAILED'}")  # noqa: T201
+    _say(f"the {SLOWEST} slowest tests")
+    times = [
+        (seconds, name, result.run.title) for result in results for name, seconds in result.tests.items()
+    ]
+    for seconds, name, title in sorted(times, reverse=True)[:SLOWEST]:
+        print(f"{seconds:7.1f} s  {name} ({title})")  # noqa: T201
 
 
 def _say(what: str) -> None:

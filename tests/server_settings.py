@@ -1,11 +1,11 @@
-"""The settings of the servers that tests start: theirs, on the database that the test made."""
+"""The settings of the servers that tests start. They use the database of the test."""
 
 from __future__ import annotations
 
 import json
 import os
 
-from tests.settings import *  # noqa: F403 - some settings differ
+from tests.settings import *  # noqa: F403 - only some settings differ
 from tests.settings import DATABASES, INSTALLED_APPS
 
 DATABASES["default"]["NAME"] = os.environ["TESSERA_SERVER_DB_NAME"]
@@ -16,7 +16,7 @@ if "TESSERA_SERVER_DB_PORT" in os.environ:
         "USER": "postgres",
         "HOST": "127.0.0.1",
         "PORT": os.environ["TESSERA_SERVER_DB_PORT"],
-        "CONN_MAX_AGE": 600,  # so that a connection outlives the server that it was made to
+        "CONN_MAX_AGE": 600,  # so that a connection outlives its server
     }
 if "TESSERA_SERVER_REDIS" in os.environ:
     CACHES = {

@@ -1,10 +1,11 @@
-"""Real servers for the tests: this project under gunicorn, and services that may be stopped and started."""
+"""Real servers for the tests: this project under gunicorn, and services that a test may stop and start."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,53 @@ from django.db import connection
 
 ROOT = Path(__file__).parent.parent
 
+PATIENCE = 120.0
+"""The number of seconds until a test stops waiting for an event. A busy machine needs much less.
+
+A test waits for an event with this limit. It never waits for the time that a quiet machine would need.
+"""
+
+_FIRST_PORT, _PORTS_OF_A_WORKER = 10_000, 2_000
+
+_allowed = {"servers": True}
+
+
+def allow_servers(*, allowed: bool) -> None:
+    """Note whether the starting test has the marker ``server``."""
+    _allowed["servers"] = allowed
+
 
 def find_port() -> int:
+    """Return a free port for a server of the running test."""
+    assert _allowed["servers"], "This test starts a server. Mark it with pytest.mark.server."
+    return next(port for port in _ports if _is_free(port))
+
+
+def _list_ports() -> Iterator[int]:
+    """Yield ports without end, from a range of this worker's own.
+
+    The range is below the ports that the system gives to outgoing connections, because such a connection
+    could take a port before its server does. The first port is an arbitrary one of the range, because
+    another run of the tests may have begun a moment ago.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = _FIRST_PORT + worker % 10 * _PORTS_OF_A_WORKER
+    for number in count(os.getpid()):
+        yield first + number % _PORTS_OF_A_WORKER
+
+
+_ports = _list_ports()
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        # As servers do: a port whose last connection has just been closed is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def is_open(port: int) -> bool:
@@ -34,7 +78,7 @@ def is_open(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until(ready: Callable[[], bool], what: str, seconds: float = 30) -> None:
+def wait_until(ready: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < end, what
@@ -45,7 +89,7 @@ def wait_until(ready: Callable[[], bool], what: str, seconds: float = 30) -> Non
 def serve(
     folder: Path, *, workers: int = 3, tessera: dict[str, Any] | None = None, **environment: str
 ) -> Iterator[str]:
-    """Serve the tests' project by several processes, on the database of this run unless told otherwise."""
+    """Serve the tests' project with several processes, by default on the database of this run."""
     port, log = find_port(), folder / f"server{time.monotonic_ns()}.log"
     whole = {
         **os.environ,
@@ -56,6 +100,7 @@ def serve(
         **environment,
     }
     command = ["-m", "gunicorn", "--workers", str(workers), "--threads", "4", "--bind", f"127.0.0.1:{port}"]
+    command += ["--timeout", str(int(PATIENCE)), "--graceful-timeout", str(int(PATIENCE // 2))]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *command, "django.core.wsgi:get_wsgi_application()"],
@@ -68,19 +113,19 @@ def serve(
         assert process.poll() is None, log.read_text()
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        process.send_signal(signal.SIGQUIT)  # stop at once, because a browser may still hold a connection
+        process.wait(timeout=PATIENCE)
 
 
 def call(
     url: str, body: dict[str, Any] | None = None, *, token: str = "", method: str | None = None
 ) -> tuple[int, dict[str, Any]]:
-    """Ask a server; give the status and the body, with the headers of an error under ``headers``."""
+    """Send a request. Return the status and the body; an error also has its headers under ``headers``."""
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - an address of this test
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the same
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - the same
             return answer.status, json.loads(answer.read() or b"{}")
     except urllib.error.HTTPError as error:
         with error:
@@ -92,7 +137,7 @@ def call(
 
 
 def require(*programs: str) -> list[str]:
-    """Find programs; without them skip outside CI, and fail in it."""
+    """Return the paths of programs. If a program is missing, skip the test, or fail in CI."""
     found = [shutil.which(name) for name in programs]
     if None in found:
         message = f"needs {', '.join(programs)}"
@@ -103,7 +148,7 @@ def require(*programs: str) -> list[str]:
 
 
 class Redis:
-    """A Redis of this test's own, to be stopped and started."""
+    """A Redis of this test, which the test may stop and start."""
 
     def __init__(self, folder: Path) -> None:
         (self._program,) = require("redis-server")
@@ -122,19 +167,19 @@ class Redis:
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=PATIENCE)
             self._process = None
 
 
 class Postgres:
-    """A PostgreSQL of this test's own, to be stopped and started."""
+    """A PostgreSQL of this test, which the test may stop and start."""
 
     def __init__(self) -> None:
         self._initdb, self._pg_ctl = require("initdb", "pg_ctl")
-        # Not in pytest's folder, which every run of pytest closes to all other users.
+        # Do not use pytest's folder, because other users cannot read it.
         self._folder = Path(tempfile.mkdtemp())
         self.port, self._data, self._runs = find_port(), self._folder / "pgdata", False
-        # PostgreSQL refuses to run as root, which is what tests in containers are.
+        # PostgreSQL refuses to run as root, but tests in containers run as root.
         self._as = [*require("runuser"), "-u", "postgres", "--"] if os.geteuid() == 0 else []
         self._data.mkdir()
         if self._as:
@@ -151,13 +196,13 @@ class Postgres:
     def start(self) -> None:
         options = f"-p {self.port} -h 127.0.0.1 -k '' -F"
         log = str(self._data / "log")
-        self._run(self._pg_ctl, "-D", str(self._data), "-o", options, "-l", log, "-w", "start")
+        self._run(self._pg_ctl, "-D", str(self._data), "-o", options, "-l", log, "-w", "-t", "120", "start")
         self._runs = True
 
     def stop(self) -> None:
         if self._runs:
             self._runs = False
-            self._run(self._pg_ctl, "-D", str(self._data), "-m", "immediate", "-w", "stop")
+            self._run(self._pg_ctl, "-D", str(self._data), "-m", "immediate", "-w", "-t", "120", "stop")
 
     def remove(self) -> None:
         self.stop()

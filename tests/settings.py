@@ -1,4 +1,9 @@
-"""The settings of the tests. ``TESSERA_TEST_DB`` and ``TESSERA_TEST_USER`` choose database and user model."""
+"""The settings of the tests.
+
+``TESSERA_TEST_DB`` chooses the database, ``TESSERA_TEST_USER`` the user model. ``TESSERA_TEST_NAME`` begins
+the names of the databases, so that two checkouts can run their tests on the same servers at the same time.
+Each worker of pytest-xdist has a database of its own: pytest-django adds the name of the worker.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +19,10 @@ if DATABASE == "mariadb":
 
     pymysql.install_as_MySQLdb()
 
-# A file and not memory: several threads and processes have to meet in it.
-_SQLITE = Path(os.environ.get("TESSERA_TEST_SQLITE", Path(__file__).parent / ".test.sqlite3"))
-_NAME = "tessera_" + USER_MODEL.lower().removeprefix("auth.").removeprefix("accounts.").replace(".", "_")
+PREFIX = os.environ.get("TESSERA_TEST_NAME", "tessera")
+_NAME = f"{PREFIX}_{USER_MODEL.lower().removeprefix('auth.').removeprefix('accounts.').replace('.', '_')}"
+# Use a file and not memory, because several threads and processes need the same database.
+_SQLITE = Path(os.environ.get("TESSERA_TEST_SQLITE", Path(__file__).parent / f".{_NAME}.sqlite3"))
 
 DATABASES: dict[str, Any] = {
     "default": {
@@ -24,7 +30,8 @@ DATABASES: dict[str, Any] = {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": _SQLITE,
             "TEST": {"NAME": _SQLITE},
-            "OPTIONS": {"timeout": 30},
+            # Twenty threads write at once here: the last of them may wait long on a busy machine.
+            "OPTIONS": {"timeout": 120},
         },
         "postgres": {
             "ENGINE": "django.db.backends.postgresql",
@@ -91,7 +98,7 @@ TEMPLATES = [
 STATIC_URL = "static/"
 AUTH_USER_MODEL = USER_MODEL
 AUTHENTICATION_BACKENDS = ["drf_tessera.backends.EmailBackend"]
-# The cheapest hasher: what a login costs is counted in statements here, not in time.
+# Use the cheapest hasher, because these tests count the statements of a login and not its time.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["drf_tessera.JWTAuthentication"],

@@ -1,4 +1,4 @@
-"""Each check: what it lets pass and what it reports."""
+"""Each check: the settings that it accepts, and the settings that it reports."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class TestE012:
             return [found.msg for found in checks.check_refresh_views(None)]
 
     def test_atomic_requests_elsewhere_are_no_concern(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Neither a false alarm about a second database, nor a view that only leaves out the first."""
+        """No false alarm about a second database, and no view that excludes only the first database."""
         other = {**connections.settings["default"], "ATOMIC_REQUESTS": True}
         monkeypatch.setitem(connections.settings, "other", other)
         assert self.report(monkeypatch, OwnRefresh.as_view()) == []

@@ -1,4 +1,4 @@
-"""Log in, and the e-mail backend."""
+"""Login, and the e-mail backend."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def request() -> Any:
 
 @pytest.fixture
 def hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """How often a password was hashed: the work that an attacker can time."""
+    """Record each hashed password, because an attacker can measure the time of this work."""
     found: list[str] = []
     original = MD5PasswordHasher.encode
 
@@ -56,7 +56,7 @@ class TestLogIn:
     def test_by_name_or_by_address(
         self, anna: AbstractBaseUser, given: dict[str, str], django_assert_num_queries: Any
     ) -> None:
-        """The least there can be: find the user, insert the session, set last_login."""
+        """The minimum: find the user, insert the session, set last_login."""
         with django_assert_num_queries(3):
             user, grant = log_in(request(), password=PASSWORD, **given)
         assert user == anna
@@ -175,7 +175,7 @@ class TestEmailBackend:
         assert authenticate(username="anna", password=PASSWORD) == anna
 
     def test_a_user_name_goes_before_an_address(self, anna: AbstractBaseUser, bob: AbstractBaseUser) -> None:
-        """Bob calls himself like Anna's address: he logs in with his own password, not with hers."""
+        """Bob's user name is Anna's address. He logs in with his own password, and not with hers."""
         bob.username = "anna@example.com"
         bob.set_password("bob's own")
         bob.save()
@@ -212,13 +212,13 @@ class TestEmailBackend:
 
 
 def test_a_collation_that_folds_letters_does_as_in_django(anna: AbstractBaseUser) -> None:
-    """MariaDB finds "ANNA" for "anna", here and in Django's own backend; others find nobody."""
+    """MariaDB finds "ANNA" for "anna", here and in Django's own backend. Other databases find nobody."""
     found = EmailBackend().authenticate(None, username="ANNA", password=PASSWORD)
     assert found == ModelBackend().authenticate(None, username="ANNA", password=PASSWORD)
 
 
 class Racing(EmailBackend):
-    """Something happens to the account while its password is being checked."""
+    """A backend in which the account changes during the check of its password."""
 
     happens: Any = None
 
@@ -327,7 +327,7 @@ def heard(signal: Any, receive: Any) -> Iterator[None]:
 
 @pytest.mark.parametrize("name", ["\xe4nna", "ann\xe1", "a\u0301nna"])
 def test_another_letter_is_another_name_under_every_collation(name: str) -> None:
-    """Else each spelling had its own budget of guesses at one password."""
+    """Otherwise each spelling would have its own limit of attempts for the same password."""
     make_user("anna")
     with pytest.raises(LoginFailed):
         log_in(request(), username=name, password=PASSWORD)

@@ -1,4 +1,4 @@
-"""What ends sessions from outside."""
+"""The receivers that end sessions after changes of the user."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class TestPassword:
         assert reasons() == {"password_changed"}
 
     def test_a_stronger_hash_of_the_same_one_does_not(self, user: AbstractBaseUser, settings: Any) -> None:
-        """Django re-hashes at a login when the preferred hasher changed; nobody is to be logged out."""
+        """Django re-hashes at a login when the preferred hasher has changed. This must log nobody out."""
         settings.PASSWORD_HASHERS = [
             "django.contrib.auth.hashers.ScryptPasswordHasher",
             "django.contrib.auth.hashers.MD5PasswordHasher",
@@ -101,7 +101,7 @@ class TestPassword:
 
     @pytest.mark.parametrize("how", ["unusable", "assigned"])
     def test_also_in_an_instance_that_was_saved_before(self, user: AbstractBaseUser, how: str) -> None:
-        """Then it has forgotten a raw password, as after a stronger hash of it."""
+        """Such an instance has no raw password, like an instance after an upgrade of its hash."""
         user.set_password("another one")
         user.save()
         sessions.start(user)
@@ -113,7 +113,7 @@ class TestPassword:
         assert reasons() == {"password_changed"}
 
     def test_no_password_before_and_none_after_is_no_change(self, user: AbstractBaseUser) -> None:
-        """Some backends for single sign-on say it again at each login."""
+        """Some backends for single sign-on set an unusable password at each login."""
         user.set_unusable_password()
         user.save()
         grant = sessions.start(user)
@@ -124,7 +124,7 @@ class TestPassword:
     def test_two_logins_at_once_that_both_make_it_stronger_end_nothing(
         self, user: AbstractBaseUser, settings: Any
     ) -> None:
-        """What every login does after an upgrade of Django: the second finds the hash of the first."""
+        """This happens after an upgrade of Django. The second login finds the hash of the first login."""
         settings.PASSWORD_HASHERS = [
             "django.contrib.auth.hashers.ScryptPasswordHasher",
             "django.contrib.auth.hashers.MD5PasswordHasher",
@@ -228,7 +228,7 @@ def test_a_new_user_has_nothing_to_end(db: None) -> None:
 
 
 def test_fixtures_are_loaded_as_they_are(user: AbstractBaseUser) -> None:
-    """``loaddata`` saves raw: it restores rows and is no decision about anybody."""
+    """``loaddata`` saves raw rows. It restores data, and does not deactivate anybody."""
     user.password = "md5$salt$e2fc714c4727ee9395f324cd2e7f331f"
     user.save_base(raw=True)
     assert reasons() == {""}
@@ -244,7 +244,7 @@ def _meta(**options: object) -> type:
 
 
 def test_other_models_are_deleted_by_one_statement_as_ever() -> None:
-    """A receiver of every model's deletions would make Django read all rows before."""
+    """With a receiver for the deletions of every model, Django would first read all rows."""
     collector = Collector(using="default", origin=None)
     assert collector.can_fast_delete(DjangoSession._default_manager.all())
     assert collector.can_fast_delete(Session._default_manager.all())

@@ -1,4 +1,4 @@
-"""The refresh rule, case by case. ``test_rotation_model.py`` asks what the cases come to together."""
+"""The refresh rule, case by case. ``test_rotation_model.py`` tests sequences of cases."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 
 from drf_tessera.rotation import START, Decision, Outcome, Policy, Position, State, decide, rotate
 
+pytestmark = pytest.mark.once  # no Django
+
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 GRACE = timedelta(seconds=30)
 TICK = timedelta(microseconds=1)
@@ -18,7 +20,7 @@ STRICT = Policy(grace=timedelta(0), recoveries=0)
 
 PARENT, SKIPPED, CURRENT, AHEAD = 4, 5, 6, 9
 MOVED = Position(generation=CURRENT, parent=PARENT, recoveries=1, rotated_at=NOW)
-"""A session that recovered once, just now."""
+"""A session that has just recovered for the first time."""
 
 
 def make_state(position: Position = MOVED, **changes: Any) -> State:
@@ -172,7 +174,7 @@ def test_a_session_ends_exactly_at_its_limit(limit: str) -> None:
 
 
 def test_without_grace_and_recoveries_it_is_strict_rotation() -> None:
-    """Even at the very moment of the rotation only the current token is good, and once."""
+    """Even at the moment of the rotation only the current token is valid, and only once."""
     row = rotate(0, NOW)
     assert ask(0, NOW, STRICT, position=row).outcome is Outcome.REUSED
     assert ask(1, NOW, STRICT, position=row) == Decision(outcome=Outcome.ROTATED, position=rotate(1, NOW))
@@ -189,7 +191,7 @@ def test_without_recoveries_the_window_still_holds() -> None:
     assert ask(PARENT, NOW + GRACE, policy).outcome is Outcome.REUSED
 
 
-# -- What the rest relies on -----------------------------------------------------------------------
+# -- Assumptions of other code ---------------------------------------------------------------------
 
 
 def all_positions() -> list[Position]:
@@ -197,7 +199,7 @@ def all_positions() -> list[Position]:
     for parent in range(3):
         for generation in range(parent + 1, 5):
             for recoveries in (0, 5):
-                found.append(  # noqa: PERF401 - three loops in one expression are no easier to read
+                found.append(  # noqa: PERF401 - three loops in one expression are harder to read
                     Position(
                         generation=generation, parent=parent, recoveries=recoveries, rotated_at=NOW - GRACE
                     )
@@ -208,7 +210,7 @@ def all_positions() -> list[Position]:
 @pytest.mark.parametrize("since", [timedelta(0), -GRACE])
 @pytest.mark.parametrize("policy", [SHIPPED, STRICT])
 def test_every_move_raises_the_generation(policy: Policy, since: timedelta) -> None:
-    """The ledger compares the generation alone, and takes it for the whole position."""
+    """Other code compares only the generation, as if it were the whole position."""
     for position in all_positions():
         for token in range(7):
             moved = ask(token, NOW + since, policy, position=position).position
@@ -218,7 +220,7 @@ def test_every_move_raises_the_generation(policy: Policy, since: timedelta) -> N
 @pytest.mark.parametrize("since", [timedelta(0), -GRACE])
 @pytest.mark.parametrize("policy", [SHIPPED, STRICT])
 def test_the_rule_only_compares_generations(policy: Policy, since: timedelta) -> None:
-    """The model test gives generations new numbers, in the same order. Nothing may depend on more."""
+    """The model test renumbers generations and keeps their order. Nothing may depend on the numbers."""
 
     def stretch(number: int) -> int:
         return 7 * number + 3

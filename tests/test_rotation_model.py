@@ -1,6 +1,6 @@
-"""The refresh rule under every interleaving: the function that ships is called in every state.
+"""The refresh rule under every interleaving. The tests call the shipped function in every state.
 
-``tests/model/world.py`` tells what can happen, ``python -m tests.model`` prints the table.
+``tests/model/world.py`` describes the possible events. ``python -m tests.model`` prints the table.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from tests.model.rules import GRACE, Chain
 from tests.model.table import HEADER, RULES, SHIPPED, Line, judge
 from tests.model.trees import FirstChildWins
 from tests.model.world import Model
+
+pytestmark = pytest.mark.once  # the rule is pure
 
 R = 5
 NEVER = UNBOUNDED = None
@@ -43,6 +45,7 @@ def find_fewest_losses(graph: Graph) -> int | None:
 # -- The table -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # it explores every rule
 @pytest.mark.parametrize(
     ("name", "loss", "bound"),
     [
@@ -58,7 +61,7 @@ def find_fewest_losses(graph: Graph) -> int | None:
     ],
 )
 def test_the_table(table: dict[str, Line], name: str, loss: int | None, bound: int | None) -> None:
-    """The fewest answers lost in a row before a session dies without a thief; and what a thief gets."""
+    """The fewest lost answers in a row that end a session without a thief, and the thief's successes."""
     assert (table[name].loss, table[name].bound) == (loss, bound), "\n".join(table[name].trace)
 
 
@@ -97,13 +100,13 @@ def test_strict_rotation_ends_the_session_of_two_tabs() -> None:
 
 
 def test_no_older_token_is_ever_stored_over_a_newer_one() -> None:
-    """So a client may store what comes, in the order in which it comes. Other rules ask for more."""
+    """Therefore a client may store each answer in the order of arrival. Other rules need more care."""
     assert explore_shipped().backwards == 0
     assert explore(Model(rule=RULES["grace 0, recoveries 5"])).backwards > 0
 
 
 def test_messages_that_keep_to_no_time_break_the_rule() -> None:
-    """The one assumption is needed: a request of one tab that hangs for a whole window, and arrives."""
+    """The only assumption is necessary: a request of one tab hangs for a whole window and then arrives."""
     graph = explore_shipped(punctual=False)
     assert graph.backwards > 0
     assert find_fewest_losses(graph) == 0
@@ -123,7 +126,7 @@ def test_a_thief_gets_two_refresh_tokens_more_than_there_are_recoveries(
 
 @pytest.mark.parametrize("recoveries", range(6))
 def test_and_an_access_token_in_one_window_more(recoveries: int) -> None:
-    """In the window in which the theft happened, where the stolen token rotates nothing yet."""
+    """The additional window is the window of the theft, in which the stolen token does not rotate yet."""
     rule = Chain(Policy(grace=GRACE, recoveries=recoveries))
     assert explore(Model(rule=rule, thief=True, count_access=True)).find_bound() == recoveries + 3
 
@@ -143,7 +146,7 @@ def test_the_run_that_reaches_the_bound_can_be_shown() -> None:
 
 @pytest.mark.parametrize("in_flight", [1, 2, 3])
 def test_supertokens_has_a_bound_if_the_victim_gets_her_answers(in_flight: int) -> None:
-    """Then a thief gets a token for each message on its way: one, with one tab that waits."""
+    """Then a thief gets one token for each message in progress, so one token if only one tab waits."""
     model = Model(rule=FirstChildWins(), thief=True, answered=True, in_flight=in_flight)
     assert explore(model).find_bound() == in_flight
 
@@ -157,7 +160,7 @@ def test_a_restored_database_ends_no_session() -> None:
 
 
 def test_a_seamless_fail_over_may_end_the_session_of_two_tabs() -> None:
-    """A limit of the rule: a request of before the fail-over arrives after a newer token's."""
+    """This is a limit of the rule: a request from before the fail-over arrives after a newer token."""
     loss = explore_shipped(restores=True, seamless=True, in_flight=2).find_loss()
     assert loss is not None
     assert loss[1][-3:] == [
@@ -172,7 +175,7 @@ def test_a_seamless_fail_over_may_end_the_session_of_two_tabs() -> None:
 
 
 def reissue_the_lost_token(state: State, generation: int, now: datetime, policy: Policy) -> Decision:
-    """Give a recovery the generation whose answer was lost: no tripwire."""
+    """Issue the generation whose answer was lost again, without a tripwire."""
     found = decide(state, generation, now, policy)
     if found.outcome is not Outcome.RECOVERED or found.position is None:
         return found
@@ -235,7 +238,7 @@ def keep_the_skipped_token_for_a_parent(
 def test_a_planted_fault_is_found(
     mutant: Callable[[State, int, datetime, Policy], Decision], loss: int | None, bound: int | None
 ) -> None:
-    """None of them reaches what the rule reaches that ships."""
+    """No faulty rule reaches the figures of the shipped rule."""
     line = judge(mutant.__name__, Chain(decide=mutant))
     assert (line.loss, line.bound) == (loss, bound)
     assert (line.loss, line.bound) != (R + 1, R + 2)

@@ -1,4 +1,4 @@
-"""Nothing secret in any ``repr``, log record, error report or admin page."""
+"""No ``repr``, log record, error report or admin page shows a secret."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def test_no_repr_shows_any(anna: AbstractBaseUser, settings: Any) -> None:
 
 
 def frames(call: Any) -> str:
-    """Render what Django mails to its admins for the exception that ``call`` raises."""
+    """Return the report that Django mails to the admins for the exception that ``call`` raises."""
     try:
         call()
-    except Exception:  # noqa: BLE001 - whatever it is, it is rendered
+    except Exception:  # noqa: BLE001 - each exception is rendered
         request = RequestFactory().get("/")
         reporter = ExceptionReporter(request, *sys.exc_info())
         ours = [
@@ -88,7 +88,7 @@ def frames(call: Any) -> str:
 def test_no_report_with_its_request_shows_any(
     client: Client, anna: AbstractBaseUser, settings: Any, form: str, kind: str
 ) -> None:
-    """What is mailed to the admins: the request is a part of it, and forms are a part of the request."""
+    """The report for the admins contains the request, and the request contains the form data."""
     refresh = str(sessions.start(anna).refresh)
     settings.TESSERA = {"CLAIMS": fail}
     reports: list[str] = []
@@ -124,7 +124,7 @@ def test_no_report_shows_a_cookie(
     path: str,
     kind: str,
 ) -> None:
-    """Django blanks cookies by their names, and ours are called so that it does."""
+    """Django hides cookies by their names, so the names of the cookies are chosen for this."""
     settings.TESSERA = {"PROFILE": "browser", "ACCESS_COOKIE": True}
     answer = client.post("/api/token/", {"username": "anna", "password": PASSWORD}, secure=True)
     tokens = [cookie.value for cookie in answer.cookies.values()]
@@ -192,7 +192,7 @@ def test_no_error_shows_what_was_sent(api: APIClient, anna: AbstractBaseUser) ->
 
 
 def test_the_search_can_find_something(api: APIClient, anna: AbstractBaseUser, settings: Any) -> None:
-    """With ``DEBUG`` on Django hides nothing, and the same report does show the password."""
+    """With ``DEBUG`` on Django hides nothing, so the same report shows the password."""
     settings.TESSERA, settings.DEBUG = {"CLAIMS": fail}, True
     body = {"username": "anna", "password": PASSWORD}
     with pytest.raises(AssertionError):

@@ -12,7 +12,7 @@ from drf_tessera import OptionalJWTAuthentication, StrictJWTAuthentication
 
 
 class Me(APIView):
-    """A protected view, as a project would write it."""
+    """A protected view, as in a project."""
 
     permission_classes = (IsAuthenticated,)
 
@@ -21,7 +21,7 @@ class Me(APIView):
 
 
 class Name(APIView):
-    """A protected view that looks at the user."""
+    """A protected view that reads a column of the user."""
 
     permission_classes = (IsAuthenticated,)
 
@@ -30,13 +30,13 @@ class Name(APIView):
 
 
 class StrictMe(Me):
-    """A protected view that lets nobody in for even a second too long."""
+    """A protected view that refuses an ended session at once."""
 
     authentication_classes = (StrictJWTAuthentication,)
 
 
 class Public(APIView):
-    """A public view that greets whom it knows."""
+    """A public view that greets a known user."""
 
     authentication_classes = (OptionalJWTAuthentication,)
     permission_classes = (AllowAny,)
@@ -52,7 +52,7 @@ class Public(APIView):
 
 
 def note_user(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """A middleware that looks at the user after the view, as one for a log would."""
+    """A middleware that reads the user after the view, for example for a log."""
 
     def note(request: HttpRequest) -> HttpResponse:
         answer = get_response(request)

@@ -1,1 +1,1 @@
-"""What runs in a peer's environment: a child process that answers calls over pipes."""
+"""The code that runs in a peer's environment, as a child process that answers calls over pipes."""

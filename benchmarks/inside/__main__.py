@@ -1,7 +1,7 @@
-"""The loop of the child: a line of JSON in, ``{"call": "module.function", "with": {...}}``; one out.
+"""The loop of the child. It reads ``{"call": "module.function", "with": {...}}`` and writes one answer.
 
-Only functions of this package can be called. What anything prints goes to standard error, so that the
-answers have a pipe of their own.
+Each message is a line of JSON. Only functions of this package can be called. Standard output of other code
+goes to standard error, so that the answers have their own pipe.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import django
 
 
 def main() -> None:
-    """Answer until standard input ends."""
+    """Answer calls until standard input ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     django.setup()
@@ -30,7 +30,7 @@ def _answer(call: dict[str, Any]) -> dict[str, Any]:
     module, _, name = call["call"].partition(".")
     try:
         return {"value": getattr(import_module(f"benchmarks.inside.{module}"), name)(**call["with"])}
-    except Exception as error:  # noqa: BLE001 - the parent decides what becomes of it
+    except Exception as error:  # noqa: BLE001 - the parent decides about each error
         traceback.print_exc()
         return {"error": f"{type(error).__name__}: {error}"}
 

@@ -1,8 +1,8 @@
-"""Requests in the process: straight into Django's WSGI handler, with its whole middleware.
+"""Requests inside the process: direct calls of Django's WSGI handler, with its whole middleware.
 
-No test client, whose own work would be half of what is measured. A request is an environment prepared
-beforehand; its answer is read and closed as a server does it, so Django's signals of a request's
-beginning and end are sent, and connections are kept or closed by ``CONN_MAX_AGE``.
+There is no test client, because its own work would be half of the measured time. A request is an environment
+that is prepared in advance. Its answer is read and closed as a server does it. So Django sends its signals
+for the start and the end of a request, and ``CONN_MAX_AGE`` keeps or closes connections.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ _BASE: Final[Environ] = {
 
 
 class WrongAnswerError(Exception):
-    """A request was not answered as it must be, so that its time means nothing."""
+    """A request got a wrong answer, so its time is meaningless."""
 
 
 def prepare_get(path: str, headers: dict[str, str]) -> Environ:
-    """Prepare a GET request."""
+    """Return a GET request."""
     return {**_BASE, "REQUEST_METHOD": "GET", "PATH_INFO": path, "wsgi.input": io.BytesIO(), **headers}
 
 
 def prepare_post(path: str, body: dict[str, Any], **more: str) -> Environ:
-    """Prepare a POST request with a JSON body, for one use."""
+    """Return a POST request with a JSON body. The request can be used once."""
     raw = json.dumps(body).encode()
     return {
         **_BASE,
@@ -64,7 +64,7 @@ def prepare_post(path: str, body: dict[str, Any], **more: str) -> Environ:
 
 
 def call(environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
-    """Make one request; give the status line, the headers and the body."""
+    """Make one request. Return the status line, the headers and the body."""
     seen: list[Any] = []
     response = handler(environ.copy(), lambda status, headers, *_: seen.extend((status, headers)))
     body = b"".join(response)
@@ -73,10 +73,10 @@ def call(environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
 
 
 def demand(environ: Environ, status: str = "200 OK") -> bytes:
-    """Make one request and give its body.
+    """Make one request and return its body.
 
     Raises:
-        WrongAnswerError: another status.
+        WrongAnswerError: the status is different.
     """
     found, _, body = call(environ)
     if found != status:
@@ -85,10 +85,10 @@ def demand(environ: Environ, status: str = "200 OK") -> bytes:
 
 
 def spend(environs: list[Environ]) -> float:
-    """Make all these requests and give the seconds that they took.
+    """Make all requests and return the seconds that they took.
 
     Raises:
-        WrongAnswerError: one was not answered with 200.
+        WrongAnswerError: the status of an answer is not 200.
     """
     wrong: list[str] = []
 
@@ -110,7 +110,7 @@ def spend(environs: list[Environ]) -> float:
 
 
 def record_statements(action: Callable[[], object]) -> list[str]:
-    """Give the statements that ``action`` executes, without ``BEGIN`` and the like."""
+    """Return the SQL statements that ``action`` executes, without ``BEGIN`` and similar statements."""
     statements: list[str] = []
 
     def note(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
@@ -123,10 +123,10 @@ def record_statements(action: Callable[[], object]) -> list[str]:
 
 
 def settle() -> None:
-    """Put all that is there now beyond the garbage collector's reach.
+    """Exclude all existing objects from garbage collection.
 
-    The collector stays on, as it is in production, because requests make garbage of their own; but it
-    must not walk what happened to be loaded before, which differs from peer to peer.
+    The collector stays on, as in production, because requests create garbage. But it must not visit the
+    objects that were loaded before, because these differ from peer to peer.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""What a client of each peer sends: made by the peer's own code, as its login would."""
+"""The credentials of a client of each peer, created by the peer's own code, as its login would do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Headers = dict[str, str]
 
 
 def make(count: int) -> list[Headers]:
-    """Log ``count`` distinct users in; give the header of each, as WSGI names it."""
+    """Log in ``count`` distinct users. Return the header of each user, with its WSGI name."""
     users = get_user_model().objects.order_by("pk")[:count]
     found = [_SCHEMES[settings.SCHEME](user) for user in users]
     if len({tuple(headers.items()) for headers in found}) != count:
@@ -23,7 +23,7 @@ def make(count: int) -> list[Headers]:
 
 
 def list_for_clients(count: int) -> list[Headers]:
-    """Give the same with the names that headers have on the wire."""
+    """Return the same headers, with their names in HTTP."""
     names = {"HTTP_AUTHORIZATION": "Authorization", "HTTP_COOKIE": "Cookie"}
     return [{names[name]: value for name, value in headers.items()} for headers in make(count)]
 
@@ -67,7 +67,7 @@ def _session(user: Any) -> Headers:
 
 
 def _allauth(user: Any) -> Headers:
-    # allauth names these as attributes, and leaves it to others to have imported them.
+    # allauth uses these modules as attributes, but does not import them itself.
     import cryptography.hazmat.primitives.ciphers.algorithms
     import cryptography.hazmat.primitives.serialization  # noqa: F401
     from allauth.headless.tokens.strategies.jwt import internal
@@ -97,7 +97,7 @@ def _oauth_toolkit(user: Any) -> Headers:
 
 
 def _start_django_session(user: Any) -> Any:
-    """Log in as Django does, without a request of a client."""
+    """Log in as Django does, without a client's request."""
     from django.contrib.auth import login
     from django.contrib.sessions.backends.db import SessionStore
     from django.http import HttpRequest

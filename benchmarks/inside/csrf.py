@@ -1,4 +1,4 @@
-"""Answer the requests of ``tests.rest.csrf_cases`` as one peer does; prints a dict of outcomes."""
+"""Answer the requests of ``tests.rest.csrf_cases`` as one peer does, and print a dict of outcomes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def configure(scheme: str) -> None:
 
 
 def make_urls(scheme: str) -> list[Any]:
-    """Write the urls: a view that changes something, and the peer's own."""
+    """Return the URLconf: a view that changes data, and the views of the peer."""
     from django.urls import include, path
     from rest_framework.response import Response
     from rest_framework.views import APIView

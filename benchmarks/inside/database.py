@@ -1,4 +1,4 @@
-"""The peer's database: made anew, filled with users, and dropped."""
+"""The peer's database: created, filled with users, and dropped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PASSWORD = "a password of the benchmarks"
 
 
 def create(*, users: int) -> None:
-    """Make the database from nothing, with its tables and ``users`` users."""
+    """Create a new database, with its tables and ``users`` users."""
     drop()
     if connection.vendor == "sqlite":
         Path(settings.DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
@@ -29,7 +29,7 @@ def create(*, users: int) -> None:
 
 
 def drop() -> None:
-    """Drop the database, if it is there."""
+    """Drop the database, if it exists."""
     connections.close_all()
     name = settings.DATABASES["default"]["NAME"]
     if connection.vendor == "sqlite":
@@ -39,7 +39,7 @@ def drop() -> None:
 
 
 def add_users(count: int) -> None:
-    """Add users with an address and one password."""
+    """Add users. Each user has an e-mail address, and all users have the same password."""
     model = get_user_model()
     password = make_password(PASSWORD)
     model.objects.bulk_create(
@@ -52,25 +52,25 @@ def add_users(count: int) -> None:
 
 
 def run(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    """Execute one statement and give its rows, if it has any."""
+    """Execute one statement and return its rows, if it has rows."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters or None)
         return cursor.fetchall() if cursor.description else []
 
 
 def forget_durability() -> None:
-    """Do not wait for the disk any more, in this connection: where nothing is timed."""
+    """Do not wait for the disk in this connection. Use this only where no time is measured."""
     run("SET synchronous_commit = off")
 
 
 def describe() -> dict[str, str]:
-    """Give the server's version and what decides how long a commit takes."""
+    """Return the server's version and the settings that determine the duration of a commit."""
     names = ("server_version", "fsync", "synchronous_commit", "shared_buffers")
     return {name: run(f"SHOW {name}")[0][0] for name in names}
 
 
 def _administer(statement: str) -> None:
-    """Execute a statement in the database that always is there."""
+    """Execute a statement in the database that always exists."""
     import psycopg
 
     given = settings.DATABASES["default"]

@@ -1,7 +1,7 @@
-"""Tables with as many rows as a service has that has been running for a while.
+"""Tables with as many rows as a service has after some time.
 
-The rows are made by the database itself, and between them, evenly, come some that the peer's own code
-made: those are what is refreshed later, and they lie all over the table and its indexes.
+The database itself creates most rows. The peer's own code creates a few rows between them, at even distances.
+The later refreshes use only these few rows, which are spread over the whole table and its indexes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ USER_AGENT: Final = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0"
     " Safari/537.36"
 )
-"""What a browser sends: 111 characters."""
+"""The user agent of a browser, with 111 characters."""
 
 _TESSERA: Final = """
 INSERT INTO tessera_session (
@@ -53,20 +53,21 @@ WITH outstanding AS (
 INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
 SELECT id, created_at FROM outstanding
 """
-"""What a refresh leaves behind: the token that it was done with, and its place on the blacklist."""
+"""The rows of an earlier refresh: the used token, and its entry on the blacklist."""
 
 
 def fill(
     *, rows: int, live: int, age: int = 0, user_agent: str = USER_AGENT, offset: int = 0
 ) -> list[list[str]]:
-    """Add ``rows`` rows, ``age`` days old; give ``live`` refresh tokens, with their rows' keys.
+    """Add ``rows`` rows that are ``age`` days old. Return ``live`` refresh tokens and the keys of their rows.
 
     Args:
-        rows: how many the database makes.
-        live: how many the peer makes, of users that log in.
-        age: in days. simplejwt's tokens live for one day, sessions of ours for 14 without a refresh.
-        user_agent: of the rows that the database makes.
-        offset: how many rows there are already.
+        rows: the number of rows that the database creates.
+        live: the number of rows that the peer creates, by logins of users.
+        age: in days. A token of simplejwt lives one day. A session of drf-tessera lives 14 days without a
+            refresh.
+        user_agent: the user agent of the rows that the database creates.
+        offset: the number of rows that already exist.
     """
     database.forget_durability()
     users = list(get_user_model().objects.order_by("pk"))
@@ -79,23 +80,23 @@ def fill(
         tokens += [start(users[(len(tokens) + index) % len(users)]) for index in range(wanted)]
     database.run("VACUUM ANALYZE")
     database.run("SET synchronous_commit = on")
-    with suppress(DatabaseError):  # not everybody may; what was filled in is on the disk then, not on its way
+    with suppress(DatabaseError):  # not every role may; it writes the rows to the disk now
         database.run("CHECKPOINT")
     return tokens
 
 
 def measure_size() -> dict[str, int]:
-    """Give the bytes of each table of the peer, with its indexes."""
+    """Return the bytes of each table of the peer, with its indexes."""
     return _ask_size("pg_total_relation_size")
 
 
 def measure_indexes() -> dict[str, int]:
-    """Give the bytes of the indexes alone."""
+    """Return the bytes of the indexes alone."""
     return _ask_size("pg_indexes_size")
 
 
 def count_deleted() -> int:
-    """Tell how many rows have been deleted, by the server's statistics: about, and about a second ago."""
+    """Return the number of deleted rows, from the server's statistics. It is approximate and a second old."""
     names = list(list_tables())
     found = database.run(
         "SELECT sum(n_tup_del) FROM pg_stat_user_tables WHERE relname = ANY(%s)",
@@ -105,7 +106,7 @@ def count_deleted() -> int:
 
 
 def list_tables() -> tuple[str, ...]:
-    """Name the tables that hold the peer's sessions or tokens."""
+    """Return the names of the tables that hold the peer's sessions or tokens."""
     return _TABLES[settings.SCHEME]
 
 
@@ -114,7 +115,7 @@ def _ask_size(function: str) -> dict[str, int]:
 
 
 def count_rows() -> int:
-    """Count the rows of the peer's tables."""
+    """Return the number of rows in the peer's tables."""
     return sum(database.run(f"SELECT count(*) FROM {name}")[0][0] for name in list_tables())
 
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.inside.importing ROWS``: import so many tokens, print the memory taken."""
+"""``python -m benchmarks.inside.importing ROWS``: import this many tokens, and print the memory used."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ import django
 from django.conf import settings
 
 BLACKLISTED: Final = 10
-"""One token in so many is blacklisted."""
+"""One of this many tokens is blacklisted."""
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 class Watch:
-    """A stream that passes on what the command says of its progress, and reads the memory at each batch."""
+    """A stream that passes on the progress of the command, and reads the memory at each batch."""
 
     def __init__(self) -> None:
-        """Begin with nothing seen."""
+        """Start with an empty record."""
         self.seen: list[int] = []
 
     def write(self, text: str) -> None:
-        """Read the memory; pass on one line in fifty."""
+        """Read the memory. Pass on one of fifty lines."""
         self.seen.append(int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE)
         if len(self.seen) % 50 == 0:
             sys.stderr.write(text)
 
     def isatty(self) -> bool:
-        """Be no terminal: each batch is a line."""
+        """Return ``False``, so that the command writes one line for each batch."""
         return False
 
 
 def main() -> None:
-    """Make a database, import, print JSON, and drop the database."""
+    """Create a database, import the tokens, print JSON, and drop the database."""
     rows = int(sys.argv[1])
     settings.configure(
-        SECRET_KEY="the-secret-key-of-the-benchmarks-and-of-nothing-else",  # noqa: S106 - it keeps nothing
+        SECRET_KEY="the-secret-key-of-the-benchmarks-and-of-nothing-else",  # noqa: S106 - it protects nothing
         USE_TZ=True,
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         INSTALLED_APPS=[

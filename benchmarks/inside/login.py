@@ -1,4 +1,4 @@
-"""Logins through the peer's own view, and what of them is the password's hash."""
+"""Logins through the peer's own view, and the part of the password's hash in their time."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from django.contrib.auth.hashers import check_password
 from benchmarks.inside import application, database
 
 LEAD: int = 3
-"""Logins before each batch that are not timed."""
+"""The number of logins before each batch that are not timed."""
 
 _names: list[str] = []
 _turn: list[int] = [0]
 
 
 def prepare(*, users: int) -> dict[str, Any]:
-    """Make the database and its users; give the statements of one login."""
+    """Create the database and its users. Return the SQL statements of one login."""
     database.create(users=users)
     _names[:] = get_user_model().objects.order_by("pk").values_list("username", flat=True)
     for _ in range(20):
@@ -31,7 +31,7 @@ def prepare(*, users: int) -> dict[str, Any]:
 
 
 def measure(*, batch: int) -> dict[str, float]:
-    """Time a batch of logins, of hashes, and of requests to the open view; give seconds for each."""
+    """Time a batch of logins, of hashes, and of requests to the open view. Return the seconds of each."""
     requests = [_make_request() for _ in range(LEAD + batch)]
     application.spend(requests[:LEAD])
     login = application.spend(requests[LEAD:]) / batch
@@ -45,7 +45,7 @@ def measure(*, batch: int) -> dict[str, float]:
 
 
 def _make_request() -> application.Environ:
-    """Make the login of the next user, from an address of its own: no limit of attempts is near."""
+    """Return the login of the next user, with its own address, so that no limit of attempts is reached."""
     _turn[0] += 1
     number = _turn[0]
     return application.prepare_post(

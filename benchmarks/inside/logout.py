@@ -1,4 +1,4 @@
-"""Sessions for others to end."""
+"""Sessions that other code ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from drf_tessera import sessions
 
 
 def prepare(*, count: int) -> list[dict[str, str]]:
-    """Make a database with ``count`` sessions of as many users; give their tokens."""
+    """Create a database with ``count`` sessions of as many users. Return the tokens of the sessions."""
     database.create(users=count)
     grants = [sessions.start(user) for user in get_user_model().objects.all()]
     return [{"access": grant.access, "refresh": grant.refresh or ""} for grant in grants]

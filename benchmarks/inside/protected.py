@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.inside import application, credentials, database
 
 LEAD: int = 20
-"""Requests before each batch that are not timed: another peer had the processor's caches meanwhile."""
+"""The number of requests before each batch that are not timed, because another peer used the CPU caches."""
 
 
 @dataclass
@@ -24,11 +24,12 @@ _prepared = _Prepared()
 
 
 def prepare(*, tokens: int, touched: bool) -> dict[str, Any]:
-    """Make the database, ``tokens`` users and a token of each; make sure of the answers; warm up."""
+    """Create the database, ``tokens`` users and one token for each user. Check the answers, and warm up."""
     database.create(users=tokens)
     path = "/touched/" if touched else "/ping/"
     _prepared.protected = [application.prepare_get(path, headers) for headers in credentials.make(tokens)]
-    # As many dicts as there are protected requests: one alone would always be in the processor's cache.
+    # Use as many dicts as there are protected requests, because a single dict would always be in the CPU
+    # cache.
     _prepared.open = [application.prepare_get("/open/", {}) for _ in range(tokens)]
     _check(path)
     for environ in _prepared.protected:
@@ -40,10 +41,10 @@ def prepare(*, tokens: int, touched: bool) -> dict[str, Any]:
 
 
 def _check(path: str) -> None:
-    """Make sure that the twins answer the same bytes, and that one of them is protected.
+    """Check that the twins answer the same bytes, and that one twin is protected.
 
     Raises:
-        WrongAnswerError: they do not, or it is not.
+        WrongAnswerError: the answers differ, or the view is not protected.
     """
     if application.demand(_prepared.protected[0]) != application.demand(_prepared.open[0]):
         raise application.WrongAnswerError("The open view answers something else.")
@@ -53,7 +54,7 @@ def _check(path: str) -> None:
 
 
 def measure(*, batch: int) -> dict[str, float]:
-    """Time one batch of either view, in a random order; give seconds for each request."""
+    """Time one batch of each view, in random order. Return the seconds of each request."""
     found = {}
     for kind in random.sample(("protected", "open"), 2):
         found[kind] = _time_batch(getattr(_prepared, kind), batch)
@@ -70,9 +71,9 @@ def _time_batch(environs: list[application.Environ], batch: int) -> float:
 
 
 def measure_pull(*, pause: float) -> float:
-    """Time the first request after a pause, less the second: what the feed of revocations costs.
+    """Return the cost of the revocation feed: the first request after a pause, minus the second request.
 
-    The batches above are shorter than a second, and so have none of it.
+    The batches above are shorter than a second, so they do not contain this cost.
     """
     time.sleep(pause)
     first = application.spend(_prepared.protected[:1])

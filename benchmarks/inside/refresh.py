@@ -1,4 +1,4 @@
-"""Refreshes through the real view, and the floor: one keyed UPDATE in the same clothes."""
+"""Refreshes through the real view, and the floor: one keyed UPDATE in an equally simple view."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from benchmarks.inside import application, database, filling
 
 PATH = "/api/token/refresh/"
 LEAD: int = 3
-"""Refreshes before each batch that are not timed."""
+"""The number of refreshes before each batch that are not timed."""
 
 _tokens: list[list[str]] = []
 _latest: list[str] = []
 
 
 def prepare(*, rows: int, users: int, live: int, age: int = 0) -> dict[str, Any]:
-    """Make a database with ``rows`` rows and ``live`` sessions to refresh; check and warm up."""
+    """Create a database with ``rows`` rows and ``live`` sessions to refresh. Check answers, and warm up."""
     database.create(users=users)
     _tokens[:] = filling.fill(rows=rows, live=live, age=age)
     random.shuffle(_tokens)
@@ -32,10 +32,10 @@ def prepare(*, rows: int, users: int, live: int, age: int = 0) -> dict[str, Any]
 
 
 def measure(*, batch: int) -> dict[str, float]:
-    """Time a batch of each way, in a random order; give seconds for each request.
+    """Time a batch of each way, in random order. Return the seconds of each request.
 
-    Every session is refreshed once, as a client does after some minutes: within the grace window a
-    second refresh is another case.
+    Each session is refreshed only once, as clients do it. A second refresh would fall into the grace window,
+    which is a different case.
     """
     ways = ["refresh", "floor", "bare"] if settings.SCHEME == "tessera" else ["refresh"]
     return {way: _time(way, batch) for way in random.sample(ways, len(ways))}
@@ -46,7 +46,7 @@ def _time(way: str, batch: int) -> float:
     if way == "refresh":
         environs = [application.prepare_post(PATH, {"refresh": token}) for token, _ in chosen]
     else:
-        # The same number of bytes in the body: the key stands where the token would.
+        # The body has the same number of bytes, because the key takes the place of the token.
         path = "/floor/" if way == "floor" else "/floor/bare/"
         environs = [
             application.prepare_post(path, {"refresh": key, "padding": "p" * (len(token) - len(key) - 15)})
@@ -61,12 +61,12 @@ def _refresh_one() -> None:
 
 
 def keep(*, count: int) -> None:
-    """Begin with ``count`` sessions that :func:`sustain` refreshes again and again."""
+    """Start ``count`` sessions that :func:`sustain` refreshes again and again."""
     _latest[:] = [token for token, _ in _tokens[:count]]
 
 
 def sustain(*, seconds: float, interval: float) -> list[float]:
-    """Refresh one session every ``interval`` for a while; give how long each had to wait."""
+    """Refresh one session every ``interval`` for some time. Return how long each refresh had to wait."""
     found = []
     begun = due = time.perf_counter()
     while due < begun + seconds:

@@ -1,4 +1,4 @@
-"""Where a refresh spends its time: its stages, each timed by itself in the same rounds."""
+"""The stages of a refresh. Each stage is timed separately, in the same rounds."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from drf_tessera.tokens import RefreshToken, mint_access_token, read_refresh_tok
 Stage = Callable[[str], float]
 
 LEAD: Final = 3
-"""Of each stage in a row, those that are not timed: what was measured before it left cold caches."""
+"""The number of runs of each stage that are not timed, because the stage before has left cold caches."""
 BATCH: Final = 8
 
 
 def measure(*, rows: int, rounds: int) -> dict[str, float]:
-    """Give the median microseconds of each stage; every one gets sessions of its own in each round."""
+    """Return the median microseconds of each stage. Each stage gets its own sessions in each round."""
     stages: dict[str, Stage] = {
         "the view, whole": _time_view,
         "sessions.refresh()": _time_flow,
         "read a refresh token, write one, mint an access token": _time_tokens,
-        "ledger.swap()": _time_swap,
+        "sessions.rows.swap()": _time_swap,
         "its statement alone": _time_statement,
         "the same with EXISTS": _time_with_exists,
         "the same without asking after the user": _time_without_user,
@@ -64,7 +64,7 @@ def _time_tokens(text: str) -> float:
     begun = time.perf_counter()
     token = read_refresh_token(text)
     write_refresh_token(token.facts, token.generation + 1, token.secret)
-    mint_access_token(token.facts, {}, time.time())
+    mint_access_token(token.facts, {}, timezone.now())
     return time.perf_counter() - begun
 
 
@@ -114,8 +114,8 @@ def _time_statement(text: str) -> float:
 
 def _time_with_exists(text: str) -> float:
     sql, parameters = _prepare(read_refresh_token(text))
-    rows = Session.objects.filter(Exists(active_users().filter(pk=OuterRef("user_id"))))
-    exists = str(rows.query).partition(" WHERE ")[2]
+    asked = Session.objects.filter(Exists(active_users().filter(pk=OuterRef("user_id"))))
+    exists = str(asked.query).partition(" WHERE ")[2]
     return _execute(*_replace_question(sql, parameters, exists))
 
 
@@ -124,7 +124,7 @@ def _time_without_user(text: str) -> float:
 
 
 def _replace_question(sql: str, parameters: list[object], instead: str) -> tuple[str, list[object]]:
-    """Put another question in the place of the sub-select that asks after the user."""
+    """Replace the sub-select for the user by another condition."""
     head, _, rest = sql.partition("(SELECT ")
     inside, _, tail = rest.partition(") IS NOT NULL")
     before, count = head.count("%s"), inside.count("%s")

@@ -1,4 +1,4 @@
-"""How many bytes a user takes, after any number of refreshes."""
+"""The number of bytes of a user, after any number of refreshes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DONE: list[int] = [0]
 
 
 def begin() -> None:
-    """Make a database with one user who has logged in."""
+    """Create a database with one user who has logged in."""
     database.create(users=1)
     user = get_user_model().objects.get()
     _DONE[0] = 0
@@ -33,7 +33,7 @@ def begin() -> None:
 
 
 def refresh(*, total: int) -> dict[str, Any]:
-    """Refresh until ``total`` refreshes are done; give the rows and the bytes that are there then."""
+    """Refresh until ``total`` refreshes are done. Return the number of rows and bytes after that."""
     step = _refresh_tessera if settings.SCHEME == "tessera" else _refresh_simplejwt
     while _DONE[0] < total:
         _DONE[0] += 1
@@ -48,7 +48,7 @@ def refresh(*, total: int) -> dict[str, Any]:
 
 
 def fill(*, rows: int, user_agent: str | None) -> dict[str, Any]:
-    """Make a database with ``rows`` rows; give the bytes of its tables with their indexes."""
+    """Create a database with ``rows`` rows. Return the bytes of its tables with their indexes."""
     database.create(users=1000)
     agent = filling.USER_AGENT if user_agent is None else user_agent
     filling.fill(rows=rows, live=0, user_agent=agent)
@@ -56,7 +56,7 @@ def fill(*, rows: int, user_agent: str | None) -> dict[str, Any]:
 
 
 def _refresh_tessera(number: int) -> None:
-    """Refresh as if a minute had passed each time: beyond the grace window, within the session's life."""
+    """Refresh as if a minute had passed each time: after the grace window, and within the session's life."""
     from drf_tessera import sessions
 
     grant = sessions.refresh(_TOKEN[0], now=timezone.now() + timedelta(minutes=number))

@@ -1,5 +1,5 @@
-"""One module for each target of the performance that was promised.
+"""One module for each promised performance target.
 
-Each has a function ``measure(scale)`` that gives an ``Outcome``. A peer that cannot be measured stands
-in its table with the reason.
+Each module has a function ``measure(scale)`` that returns an ``Outcome``. If a peer cannot be measured, its
+row in the table has the reason.
 """

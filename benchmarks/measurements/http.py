@@ -1,8 +1,8 @@
-"""Target 2: requests per second over HTTP, beside the open view of the same server.
+"""Target 2: requests per second over HTTP, compared with the open view of the same server.
 
-gunicorn (``gthread``) and granian, 2 workers of 2 threads, PostgreSQL; wrk on loopback with 32 connections
-that are kept open, 1,000 distinct tokens in turn. All servers of a block stand at once and are loaded in
-turns, in an order that is shuffled in every round.
+The servers are gunicorn (``gthread``) and granian, with 2 workers of 2 threads each, on PostgreSQL. wrk sends
+1,000 distinct tokens in turn over 32 connections on loopback, which it keeps open. All servers of a block run
+at the same time. They are loaded in turns, in a new random order in each round.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _WANTED: Final = {None: 0.95, 0: 0.90}
 
 
 def measure(scale: Scale) -> Outcome:
-    """Measure both servers with database connections kept and not kept."""
+    """Measure both servers, with and without kept database connections."""
     outcome = Outcome()
     if servers.find_wrk() is None:
         outcome.targets.append(

@@ -1,8 +1,8 @@
-"""Target 8: a login, less the password's hash, on PostgreSQL.
+"""Target 8: the time of a login without the password's hash, on PostgreSQL.
 
-Every peer hashes with MD5 here, so that the hash is next to nothing; what remains of it is measured too and
-taken off. The overhead is what a login takes beyond that hash; the second column takes the open view off
-as well, which is what Django and REST framework take for any request.
+Each peer hashes with MD5 here, so that the hash takes almost no time. The remaining time of the hash is
+measured and subtracted. The overhead is the rest of the login. The second column also subtracts the open
+view, which is the time that Django and REST framework need for any request.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PEERS: Final = (TESSERA, SIMPLEJWT, BLACKLIST, LAST_LOGIN)
 
 
 def measure(scale: Scale) -> Outcome:
-    """Measure logins of all peers that have some."""
+    """Measure the logins of all peers that have a login."""
     peers = [peer for peer in _PEERS if peer.environment not in scale.missing]
     with ExitStack() as stack:
         workers = {}

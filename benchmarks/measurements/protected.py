@@ -1,8 +1,8 @@
-"""Target 1: a protected request in the process, beside the same view without authentication.
+"""Target 1: a protected request in the process, compared with the same view without authentication.
 
-Full default middleware, 1,000 distinct users with a token each, in turn (so a cache of tokens is as warm
-as a production process has it, and no smaller set is flattered), database connections kept open for
-everybody. Each ratio is to the open view of the same environment in the same round.
+The requests use Django's full default middleware and 1,000 distinct users with one token each, in turn. So a
+token cache is as warm as in production, and a small cache gets no advantage. All peers keep their database
+connections open. Each ratio compares with the open view of the same environment in the same round.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DATABASES: Final = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
 
 
 def measure(scale: Scale) -> Outcome:
-    """Measure every peer on both databases."""
+    """Measure each peer on both databases."""
     outcome = Outcome()
     for database, title in _DATABASES.items():
         found, problems = _measure_on(database, scale)

@@ -1,8 +1,8 @@
-"""Target 6: deleting a million expired sessions while others are refreshed.
+"""Target 6: the deletion of a million expired sessions while other sessions are refreshed.
 
-The command runs as a process of its own, is stopped once by SIGTERM, and is run again. Meanwhile another
-process refreshes live sessions through the view, one every 20 ms, and notes how long each had to wait from
-when it was due. simplejwt's ``flushexpiredtokens`` beside it, on as many expired tokens.
+The command runs in its own process. It is stopped once by SIGTERM, and is run again. Meanwhile another
+process refreshes live sessions through the view, one every 20 ms, and records how long each refresh had to
+wait after its due time. simplejwt's ``flushexpiredtokens`` is measured too, on as many expired tokens.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Run:
 
     seconds: float
     peak: float
-    """Bytes of memory."""
+    """In bytes."""
     status: int
 
 
@@ -43,8 +43,8 @@ def measure(scale: Scale) -> Outcome:
     """Measure both peers."""
     outcome = Outcome()
     rows = []
-    # Without a grace window the same few sessions can be refreshed again and again; the statement is the
-    # same. simplejwt has none.
+    # Without a grace window the same few sessions can be refreshed again and again, with the same statement.
+    # simplejwt has no grace window.
     ours = vary(TESSERA, settings={"TESSERA": {**TESSERA.settings["TESSERA"], "REFRESH_GRACE": 0}})
     for peer in (ours, BLACKLIST):
         if peer.environment in scale.missing:
@@ -117,7 +117,7 @@ def _list_waits(worker: Worker) -> list[float]:
 
 
 def _prune(worker: Worker, *, stop_at: int | None) -> tuple[_Run, list[float]]:
-    """Run the command, refreshing meanwhile; send SIGTERM when so many rows are gone.
+    """Run the command while sessions are refreshed. Send SIGTERM when this many rows are deleted.
 
     Raises:
         WorkerError: the command failed.

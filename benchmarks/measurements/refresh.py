@@ -1,8 +1,9 @@
 """Target 4: a refresh on PostgreSQL, with a thousand to a million rows.
 
-Through the real view with the whole middleware, each session once. The floor is a view that does one keyed
-``UPDATE`` of the same columns of the same table, with its commit, and answers as many bytes; once written
-with Django's ORM and once by hand. simplejwt rotates and blacklists, and has as many outstanding tokens.
+The refreshes go through the real view with the whole middleware, one for each session. The floor is a view
+that makes one keyed ``UPDATE`` of the same columns of the same table, with its commit, and answers as many
+bytes. One floor view uses Django's ORM, and another uses plain SQL. simplejwt rotates and blacklists, and has
+as many outstanding tokens.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _QUICK: Final = (1_000, 5_000)
 
 
 def measure(scale: Scale) -> Outcome:
-    """Measure both peers at every size, all in turns."""
+    """Measure both peers at each size, all in turns."""
     sizes = _QUICK if scale.quick else _FULL
     rounds, batch = scale.pick(30, 5), scale.pick(25, 10)
     peers = [TESSERA] if BLACKLIST.environment in scale.missing else [TESSERA, BLACKLIST]

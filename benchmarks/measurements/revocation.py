@@ -1,8 +1,9 @@
-"""Target 7: how long a logout on one server takes until another one refuses the session's token.
+"""Target 7: the time from a logout on one server until another server refuses the session's token.
 
-Two gunicorn servers of one process each, on one PostgreSQL. Clients log out on A at random moments and then
-ask B again and again, over a connection that stays open, until it answers 401. The time counts from before
-the logout is *sent*, so it is never too short; the clients' pause between two questions is in it too.
+There are two gunicorn servers of one process each, with the same PostgreSQL. Clients log out on server A at
+random times. Then they ask server B again and again, over an open connection, until B answers 401. The time
+starts before the logout is *sent*, so it is never too short. It includes the clients' pause between two
+requests.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from benchmarks.spread import Spread, percentile
 from benchmarks.workers import WorkerError, working
 
 POLL: Final = 1.0
-"""``REVOCATION_POLL`` at its default, in seconds."""
+"""The default of ``REVOCATION_POLL``, in seconds."""
 
 CLIENTS: Final = 12
 PAUSE: Final = 0.01
@@ -33,7 +34,7 @@ PATIENCE: Final = 30.0
 
 
 def measure(scale: Scale) -> Outcome:
-    """Measure as many logouts as the scale says."""
+    """Measure as many logouts as the scale requires."""
     count = scale.pick(1000, 60)
     with working(TESSERA, "postgres", name="revocation") as worker:
         tokens = worker.ask("logout.prepare", count=count)
@@ -104,10 +105,10 @@ def _connect(port: int) -> Ask:
 
 
 def _log_out(token: dict[str, str], here: Ask, there: Ask) -> dict[str, float]:
-    """Log one session out; give the seconds until that was answered, and until it was felt.
+    """Log one session out. Return the seconds until its answer, and until the other server refuses the token.
 
     Raises:
-        WorkerError: a server did not answer as it should.
+        WorkerError: a server gave a wrong answer.
     """
     headers = {"Authorization": f"Bearer {token['access']}"}
     if there("GET", "/ping/", "", headers) != 200:

@@ -1,8 +1,8 @@
-"""Target 5: bytes for each user, by the number of refreshes, and of a million sessions.
+"""Target 5: the bytes of a user, by the number of refreshes, and the bytes of a million sessions.
 
-PostgreSQL. A user logs in once and refreshes; the bytes are those of all rows that there are then. A
-million rows are made by the database, with random keys, as logins leave them: with a browser's user agent
-of 111 characters, and with the short one of an app.
+The database is PostgreSQL. A user logs in once and refreshes. The bytes are those of all rows after that. The
+database creates a million rows with random keys, as logins would: once with a browser's user agent of 111
+characters, and once with the short user agent of an app.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _parse(text: str) -> float:
 
 def _judge(counts: tuple[int, ...], million: int, data: dict[str, Any]) -> list[Target]:
     sizes = data[f"{TESSERA.name} refreshes"]
-    # The first refresh fills two columns that were empty; from then on nothing grows.
+    # The first refresh fills two columns that were empty. Later refreshes need no more space.
     after = [sizes[count]["bytes"] for count in counts[1:]]
     shown = ", ".join(f"{count:,}" for count in counts[1:])
     reached = ", ".join(f"{size:,}" for size in after)

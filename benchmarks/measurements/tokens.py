@@ -1,7 +1,7 @@
-"""Target 3: the first sight of a token, beside PyJWT's ``decode`` and the bare signature and JSON.
+"""Target 3: the first verification of a token, compared with PyJWT's ``decode`` and the bare minimum.
 
-All three in one process, in turns, on the same tokens. ``bare`` checks nothing but the signature and parses
-the header and the body.
+All three run in one process, in turns, on the same tokens. ``bare`` checks only the signature, and parses the
+header and the body.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""A small Django project: one protected view, its open twin, and the peer's own login and refresh."""
+"""A small Django project with a protected view, its open twin, and the peer's own login and refresh."""

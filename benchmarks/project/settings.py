@@ -1,7 +1,8 @@
-"""Settings of the project, by environment variables (``benchmarks.peers`` sets them).
+"""The settings of the project. Environment variables choose them (``benchmarks.peers`` sets them).
 
-What ``startproject`` writes, with DEBUG off: its whole list of middleware, and its applications but for
-the admin and static files. ``BENCH_SCHEME`` chooses the authentication, ``BENCH_DATABASE`` the database.
+The settings are those of ``startproject`` with DEBUG off: the whole list of middleware, and all applications
+except the admin and static files. ``BENCH_SCHEME`` chooses the authentication, and ``BENCH_DATABASE`` the
+database.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ TEMPLATES = [
         },
     }
 ]
-# The cheapest hash that Django has, for every peer: what is measured is the rest of a login.
+# All peers use Django's cheapest hash, because the rest of a login is measured.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING = {"version": 1, "disable_existing_loggers": False, "root": {"level": "ERROR"}}
 
@@ -72,7 +73,7 @@ else:
     }
 DATABASES = {"default": {**_DATABASE, "CONN_MAX_AGE": json.loads(os.environ["BENCH_CONN_MAX_AGE"])}}
 
-# A run takes longer than a token of five minutes; how long it lives changes no cost.
+# A run takes longer than the five minutes of a token. The lifetime does not change any cost.
 _LONG = timedelta(hours=2)
 REST_FRAMEWORK = {"DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"]}
 
@@ -116,8 +117,10 @@ elif SCHEME == "allauth":
     MIDDLEWARE += ["allauth.account.middleware.AccountMiddleware"]
     HEADLESS_ONLY = True
     HEADLESS_TOKEN_STRATEGY = "allauth.headless.tokens.strategies.jwt.JWTTokenStrategy"
-    HEADLESS_JWT_PRIVATE_KEY = (HOME / "keys" / "RS256.pem").read_text()  # RS256 is its default
+    HEADLESS_JWT_PRIVATE_KEY = (HOME / "keys" / "RS256.pem").read_text()  # RS256 is the default of allauth
     HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = int(_LONG.total_seconds())
+    ACCOUNT_EMAIL_VERIFICATION = "none"
+    ACCOUNT_RATE_LIMITS = False  # logins come one after another here
     _CLASS = "allauth.headless.contrib.rest_framework.authentication.JWTTokenAuthentication"
 elif SCHEME == "oauth-toolkit":
     INSTALLED_APPS += ["oauth2_provider"]
@@ -129,4 +132,9 @@ else:
 
 REST_FRAMEWORK["DEFAULT_AUTHENTICATION_CLASSES"] = [_CLASS]
 for _key, _value in json.loads(os.environ["BENCH_SETTINGS"]).items():
-    globals()[_key] = {**globals().get(_key, {}), **_value} if isinstance(_value, dict) else _value
+    if isinstance(_value, dict):
+        globals()[_key] = {**globals().get(_key, {}), **_value}
+    elif isinstance(_value, list):
+        globals()[_key] = [*globals().get(_key, []), *_value]
+    else:
+        globals()[_key] = _value

@@ -1,4 +1,4 @@
-"""Addresses: ours, and those of the peer's own login and refresh."""
+"""The URLconf: the measured views, and the views of the peer's own login and refresh."""
 
 from __future__ import annotations
 
@@ -18,12 +18,27 @@ urlpatterns = [
 if settings.SCHEME == "tessera":
     urlpatterns += [path("api/token/", include("drf_tessera.rest.urls"))]
 elif settings.SCHEME.startswith("simplejwt"):
-    from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
+    from rest_framework_simplejwt.views import TokenBlacklistView, TokenObtainPairView, TokenRefreshView
 
     urlpatterns += [
         path("api/token/", TokenObtainPairView.as_view()),
         path("api/token/refresh/", TokenRefreshView.as_view()),
+        path("api/token/blacklist/", TokenBlacklistView.as_view()),
     ]
+elif settings.SCHEME == "drf-token":
+    from rest_framework.authtoken.views import obtain_auth_token
+
+    urlpatterns += [path("api/token/", obtain_auth_token)]
+elif settings.SCHEME == "knox":
+    from knox.views import LoginView
+    from rest_framework.authentication import BasicAuthentication
+
+    urlpatterns += [
+        path("knox/login/", LoginView.as_view(authentication_classes=[BasicAuthentication])),
+        path("knox/", include("knox.urls")),
+    ]
+elif settings.SCHEME == "dj-rest-auth":
+    urlpatterns += [path("auth/", include("dj_rest_auth.urls"))]
 elif settings.SCHEME == "allauth":
     urlpatterns += [path("_allauth/", include("allauth.headless.urls"))]
 elif settings.SCHEME == "oauth-toolkit":

@@ -1,4 +1,4 @@
-"""The views that are measured. All answer the same bytes, so that only the authentication differs."""
+"""The measured views. All views answer the same bytes, so that only the authentication differs."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ ANSWER = {"ok": True, "text": "The same for everybody."}
 
 
 class PingView(APIView):
-    """Protected by the peer's authentication and ``IsAuthenticated``, the project's defaults."""
+    """A view that the peer's authentication and ``IsAuthenticated`` protect, as the project's defaults."""
 
     def get(self, request: Request) -> Response:
-        """Answer."""
+        """Return the answer."""
         return Response(ANSWER)
 
 
 class OpenView(PingView):
-    """The same without authentication: the floor."""
+    """The same view without authentication. It is the floor."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
 
 class TouchedView(PingView):
-    """Protected, and it looks at a column of the user's row, as most views that have a user do."""
+    """A protected view that reads a column of the user's row, as most views with a user do."""
 
     def get(self, request: Request) -> Response:
-        """Look and answer."""
+        """Read the column, and return the answer."""
         if not request.user.email:
             raise ValueError("Every user of the benchmarks has an address.")
         return super().get(request)
 
 
 class FloorView(APIView):
-    """The least that a rotation can be: read a JSON body, one keyed ``UPDATE`` with its commit, answer.
+    """The least work of a rotation: read a JSON body, make one keyed ``UPDATE`` with its commit, answer.
 
-    By the ORM, on the table and with the columns of the real refresh, and an answer of its size.
+    This view uses the ORM, on the same table and columns as the real refresh. Its answer has the same size.
     """
 
     authentication_classes = ()
@@ -66,8 +66,8 @@ class FloorView(APIView):
         )
 
     def write(self, key: str, now: Any, later: Any) -> None:
-        """Write by the ORM."""
-        # Here, because the other peers' environments have no such model.
+        """Write with the ORM."""
+        # Import here, because the environments of the other peers do not have this model.
         from drf_tessera.models import Session
 
         Session.objects.filter(pk=uuid.UUID(key)).update(
@@ -76,10 +76,10 @@ class FloorView(APIView):
 
 
 class BareFloorView(FloorView):
-    """The same with the statement written by hand: what is left is REST framework and the database."""
+    """The same view with plain SQL. Only the work of REST framework and the database remains."""
 
     def write(self, key: str, now: Any, later: Any) -> None:
-        """Write by a cursor."""
+        """Write with a cursor."""
         with connection.cursor() as cursor:
             cursor.execute(
                 "UPDATE tessera_session SET generation = 1, parent = 0, recoveries = 0,"

@@ -1,4 +1,4 @@
-"""Headers for every answer: what a page may load, and how many queries the answer took."""
+"""Headers for every answer: the content security policy, and the number of SQL queries."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
 POLICY: Final = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-"""Whatever a page loads or talks to is this server; nothing inline runs."""
+"""A page may load files only from this server and connect only to this server. Inline scripts never run."""
 
 
 class ContentSecurityPolicyMiddleware(MiddlewareMixin):
-    """Send the policy: a text that got into a page as markup could still load and run nothing."""
+    """Sends the policy. Even if a text became markup in a page, this markup could load and run nothing."""
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """Add the header."""
+        """Add the header to the answer."""
         response.headers.setdefault("Content-Security-Policy", POLICY)
         return response
 
 
 class QueryCountMiddleware:
-    """Tell in ``X-Queries`` how many SQL statements an answer took, for the page to show.
+    """Counts the SQL statements of an answer in ``X-Queries``. The page shows this number.
 
-    The pull of the revocation feed is one of them: about once a second, whoever asks then.
+    The query of the revocation feed counts too. About once a second, one request makes this query.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer, and count."""
+        """Return the answer, with the number of statements."""
         count = 0
 
         def note(execute: Callable[..., Any], *arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The people of the demo. Their passwords are no secret: the terminal and the page show them."""
+"""The people of the demo. The terminal and the page show their passwords, so these are not secret."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from notes.models import Note
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """One account, and the notes that it starts with."""
+    """One account with its first notes."""
 
     username: str
     password: str
@@ -21,7 +21,7 @@ class Person:
 
     @property
     def email(self) -> str:
-        """The address that logs in as well as the user name does."""
+        """The e-mail address, which can replace the user name at a login."""
         return f"{self.username}@example.com"
 
 
@@ -33,7 +33,7 @@ ADMIN: Final = Person(username="admin", password="demo-admin", staff=True)
 
 
 def create_missing_people() -> None:
-    """Create who is not there yet. Who is there keeps their password and notes."""
+    """Create the missing people. An existing person keeps the password and the notes."""
     for person in (*PEOPLE, ADMIN):
         if not User.objects.filter(username=person.username).exists():
             _create(person)

@@ -1,4 +1,4 @@
-"""The settings of the demo: as a small project would have them, with shorter times to watch."""
+"""The settings of the demo. They are like those of a small project, but with shorter lifetimes."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from pathlib import Path
 from django.core.management.utils import get_random_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(os.environ.get("DEMO_DATA", BASE_DIR / "data"))  # tests have a folder of their own
+DATA_DIR = Path(os.environ.get("DEMO_DATA", BASE_DIR / "data"))  # tests use another folder
 
 
 def _load_secret_key(path: Path) -> str:
-    """Read the secret key, or make one: each copy of the demo has its own, and keeps it.
+    """Return the secret key. At the first start, create the key.
 
-    A restart with another key would make all tokens invalid.
+    Each copy of the demo has its own key. The key is kept, because a restart with another key would make
+    all tokens invalid.
     """
     path.parent.mkdir(exist_ok=True)
     if path.exists() and (found := path.read_text().strip()):
         return found
     made = get_random_secret_key()
-    # Readable by its owner alone from the first byte on: whoever has this key can forge tokens.
+    # Only the owner can read the file, from the first byte on, because this key can forge tokens.
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(made)
     return made
 
 
 SECRET_KEY = _load_secret_key(DATA_DIR / "secret_key")
-DEBUG = False  # errors look as they do in production
+DEBUG = False  # errors look the same as in production
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
 ROOT_URLCONF = "demo.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -47,7 +48,7 @@ INSTALLED_APPS = [
     "notes",
     "timeline",
 ]
-# Sessions and messages are for /admin/ alone. The API's cookies have checks of their own.
+# Only /admin/ uses sessions and messages. The API's cookies have their own checks.
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "demo.middleware.ContentSecurityPolicyMiddleware",
@@ -79,7 +80,7 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": DATA_DIR / "db.sqlite3",
-        # The server has threads: they wait for each other's writes and do not fail.
+        # The server has threads. With these options a thread waits for the write of another thread.
         "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
     }
 }
@@ -90,33 +91,33 @@ AUTHENTICATION_BACKENDS = ["drf_tessera.backends.EmailBackend"]
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["drf_tessera.JWTAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    # The project's own errors have a code beside their text, too.
+    # The project's own errors also have a code.
     "EXCEPTION_HANDLER": "drf_tessera.exception_handler",
-    # No proxy stands in front: X-Forwarded-For is what any client can write, and is not believed.
+    # There is no proxy, so X-Forwarded-For is ignored, because any client can write this header.
     "NUM_PROXIES": 0,
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
 }
 
 TESSERA = {
-    # Five minutes is the default, and too long to watch a token expire.
+    # The default is 5 minutes. It is too long to watch a token expire.
     "ACCESS_LIFETIME": timedelta(seconds=60),
-    # 30 seconds is the default; 10 are enough on one machine, and nobody has to wait long.
+    # The default is 30 seconds. On one machine 10 seconds are enough, and shorter to wait for.
     "REFRESH_GRACE": timedelta(seconds=10),
-    # By header for curl and whoever does not say; the page asks for the one that is chosen there.
+    # "api" is for curl and other clients that do not choose. The page asks for the chosen transport.
     "PROFILE": ["api", "browser"],
-    # This is plain HTTP on a loopback address with DEBUG off. Leave it out on a real server.
+    # The demo uses plain HTTP on a loopback address, with DEBUG off. Remove this key on a real server.
     "COOKIE_SECURE": False,
 }
 
-# Failures reach the terminal; the lines on requests are written by serve.py.
+# Failures are printed in the terminal. serve.py prints the lines for requests.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "loggers": {
         "django": {"handlers": ["console"], "level": "ERROR", "propagate": False},
-        # A stranger's Host header is no failure of ours: 400, and its line, are enough.
+        # A wrong Host header is a mistake of the client. The answer 400 and its line are enough.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
     },
 }

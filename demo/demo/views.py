@@ -1,4 +1,4 @@
-"""The page at ``/``. All it does, it does by the API."""
+"""The page at ``/``. The page uses only the API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from drf_tessera.conf import get_settings
 
 @require_safe
 def show_page(request: HttpRequest) -> HttpResponse:
-    """Show the page, with the settings that its countdowns need."""
+    """Return the page, with the settings that its countdowns need."""
     settings = get_settings()
     return render(
         request,

@@ -1,1 +1,1 @@
-"""Notes that belong to their owner: the little API that the tokens are for."""
+"""Notes that belong to their owner: a small API that needs the tokens."""

@@ -7,14 +7,14 @@ from django.db import models
 
 
 class Note(models.Model):
-    """A short text of one user's."""
+    """A short text of one user."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notes")
     text = models.CharField(max_length=500)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        """Newest first."""
+        """The newest note comes first."""
 
         ordering = ("-pk",)
 

@@ -1,4 +1,4 @@
-"""The shape of a note."""
+"""The serializer of a note."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from notes.models import Note
 
 
 class NoteSerializer(serializers.ModelSerializer):
-    """``{id, text, created_at}``; the owner is whoever asks, so nobody can choose it."""
+    """``{id, text, created_at}``. The owner is the user of the request; a client cannot choose the owner."""
 
     class Meta:
         """REST framework's convention."""

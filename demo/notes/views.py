@@ -11,22 +11,22 @@ from notes.serializers import NoteSerializer
 
 
 class OwnNotes(generics.GenericAPIView):
-    """The notes of whoever asks. Other people's do not exist here: 404, as for no note at all."""
+    """The notes of the user of the request. A note of another user is a 404, like a missing note."""
 
     serializer_class = NoteSerializer
 
     def get_queryset(self) -> QuerySet[Note]:
-        """Select them."""
+        """Return the user's notes."""
         return Note.objects.filter(owner=self.request.user)
 
 
 class NoteListView(OwnNotes, generics.ListCreateAPIView):
-    """All of them."""
+    """The list of notes."""
 
     def perform_create(self, serializer: BaseSerializer) -> None:
-        """Save a new one for whoever asks."""
+        """Save a new note for the user of the request."""
         serializer.save(owner=self.request.user)
 
 
 class NoteDetailView(OwnNotes, generics.RetrieveDestroyAPIView):
-    """One of them."""
+    """One note."""

@@ -1,1 +1,1 @@
-"""What happened to the sessions since the demo was started, for its page to draw."""
+"""The events of the sessions since the start of the demo. The page draws them."""

@@ -11,7 +11,7 @@ class TimelineConfig(AppConfig):
     name = "timeline"
 
     def ready(self) -> None:
-        """Listen to drf-tessera's signals."""
-        from timeline import events  # noqa: PLC0415 - by now the models are loaded
+        """Connect to drf-tessera's signals."""
+        from timeline import events  # noqa: PLC0415 - the models must be loaded first
 
         events.connect()

@@ -1,6 +1,7 @@
-"""What drf-tessera's signals tell, in the order in which it happened.
+"""The events from drf-tessera's signals, in their order.
 
-In memory, because this is a demo with one process: a restart forgets it, though not the sessions.
+The events are only in memory, because the demo has one process. A restart deletes the events, but not the
+sessions.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ MAX_EVENTS: Final = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One thing that happened to one session."""
+    """One event of one session."""
 
     number: int
     session: str
@@ -37,7 +38,7 @@ _lock = threading.Lock()
 
 
 def connect() -> None:
-    """Hear of everything; the receivers are this module's own functions, so they are held for good."""
+    """Connect to all signals. The receivers are functions of this module, so they are never collected."""
     signals.session_started.connect(_note_start)
     signals.session_refreshed.connect(_note_refresh)
     signals.session_revoked.connect(_note_end)
@@ -45,7 +46,7 @@ def connect() -> None:
 
 
 def list_since(number: int) -> list[dict[str, Any]]:
-    """Give the events after ``number``."""
+    """Return the events after ``number``."""
     with _lock:
         return [asdict(event) for event in _events if event.number > number]
 

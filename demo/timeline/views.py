@@ -1,4 +1,4 @@
-"""The events, for the page."""
+"""The events for the page."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from timeline import events
 
 
 class TimelineView(APIView):
-    """What happened since event ``since``, to everybody's sessions.
+    """The events after event ``since``, for the sessions of all users.
 
-    Open to whoever asks, so that the page can go on drawing when it is logged out. It is this demo's
-    alone and has no token in it; a server of yours would show such a thing to nobody but its staff.
+    Everybody may read the events, so that the page can draw them after a logout. The answer contains no
+    token. This view is only for the demo: a real server should show such events only to its staff.
     """
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
     def get(self, request: Request) -> Response:
-        """List the events, and whose sessions they are about."""
+        """Return the events and the users of their sessions."""
         since = request.query_params.get("since", "0")
         if not since.isascii() or not since.isdigit() or len(since) > 15:
             raise exceptions.ParseError("since must be the number of an event.")

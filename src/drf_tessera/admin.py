@@ -1,8 +1,8 @@
-"""Sessions in Django's admin: to look at and to end, never to edit. No secret is shown."""
+"""Sessions in Django's admin. The admin can show and end sessions, but cannot edit them. It hides secrets."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -21,38 +21,49 @@ else:
 class SessionAdmin(_Admin):
     """The list of logins."""
 
-    list_display = ("id", "user", "ip", "created_at", "rotated_at", "expires_at", "revoked_at", "revoked_for")
-    list_filter = ("revoked_for",)
-    list_select_related = ("user",)
-    search_fields = ("=id", "ip", "label")
-    # No date_hierarchy: on MariaDB without its time zone tables, which is how it is installed, it is a 500.
-    exclude = ("secret_hash",)
-    actions = ("end_sessions",)
+    list_display: tuple[str, ...] = (
+        "id",
+        "user",
+        "ip",
+        "created_at",
+        "rotated_at",
+        "expires_at",
+        "revoked_at",
+        "revoked_for",
+    )
+    list_filter: ClassVar[tuple[str, ...]] = ("revoked_for",)
+    list_select_related: ClassVar[tuple[str, ...]] = ("user",)
+    search_fields: ClassVar[tuple[str, ...]] = ("=id", "ip", "label")
+    # No date_hierarchy, because it causes a 500 on MariaDB without time zone tables, and a new MariaDB has
+    # no such tables.
+    exclude: ClassVar[tuple[str, ...]] = ("secret_hash",)
+    actions: tuple[str, ...] = ("end_sessions",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Only a login makes a session."""
+        """Return ``False``, because only a login creates a session."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Session | None = None) -> bool:
-        """Nothing in a session is for editing."""
+        """Return ``False``, because nobody may edit a session."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Session | None = None) -> bool:
-        """End a session instead; ``tessera_prune`` deletes it later.
+        """Return ``False`` on the pages of sessions, and ``True`` on the pages of other models.
 
-        A deletion from these pages would send no signal, and nobody would hear of it. Other pages ask
-        whether sessions may go with their user: they may, and the deletion of the user ends them.
+        A deletion on the pages of sessions would send no signal and publish no revocation. End a session
+        instead; ``tessera_prune`` deletes the row later. Pages of other models ask whether the sessions
+        may be deleted together with their user. They may, because the deletion of the user ends them.
         """
         match = request.resolver_match
         return match is not None and not (match.url_name or "").startswith("tessera_session_")
 
     def has_end_permission(self, request: HttpRequest) -> bool:
-        """Whoever may delete sessions in Django's terms may end them."""
+        """Return whether the user may end sessions. Django's permission to delete sessions is required."""
         return request.user.has_perm("tessera.delete_session")
 
     @admin.action(description="End the selected sessions", permissions=["end"])
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
-        """End sessions, and tell how many were still live."""
+        """End the sessions, and show how many of them were still live."""
         ended = sum(
             sessions.revoke(key, reason=sessions.Reason.ADMIN)
             for key in queryset.values_list("pk", flat=True)

@@ -8,7 +8,7 @@ from typing import Final
 from django.apps import AppConfig
 
 EXTENSIONS: Final = "drf_tessera"
-"""The group of entry points whose functions are called when the app is ready: ``compat/`` has two."""
+"""The group of entry points that the app calls when it is ready. ``compat/`` has two of them."""
 
 
 class TesseraConfig(AppConfig):
@@ -16,7 +16,7 @@ class TesseraConfig(AppConfig):
 
     name = "drf_tessera"
     label = "tessera"
-    verbose_name = "Token sessions"
+    verbose_name: str = "Token sessions"
 
     def ready(self) -> None:
         """Connect the receivers and the checks."""

@@ -17,21 +17,22 @@ from drf_tessera.database import suppress_unreadable
 from drf_tessera.receivers import checking_password
 from drf_tessera.users import find_email_field, fold_name, read_name
 
-logger = logging.getLogger("drf_tessera")
+logger: Final = logging.getLogger("drf_tessera")
 
 _MAX_CANDIDATES: Final = 10
 _SEVERAL: Final = "A login was refused, because several accounts have the same user name or e-mail address."
 
 
 class EmailBackend(ModelBackend):
-    """Accept the user name or, in any case of letters, the e-mail address.
+    """Accept the user name, or the e-mail address in any letter case.
 
-    Put it in ``AUTHENTICATION_BACKENDS`` in the place of ``ModelBackend``; permissions work as
-    there. Exactly one password hash is computed whether the user exists or not, so the time of the
-    answer tells nobody who has an account here.
+    Use this backend in ``AUTHENTICATION_BACKENDS`` instead of ``ModelBackend``. Permissions work as in
+    ``ModelBackend``. Exactly one password hash is computed whether the user exists or not, so the time of
+    the answer does not show which accounts exist.
 
-    If several accounts share an address, nobody logs in by it. Otherwise a stranger who registers a second
-    account with your address could take your place. The user names of these accounts still work.
+    An address that several accounts share logs nobody in. If the backend chose one of these accounts, a
+    person who registers a second account with your address could change the choice. The user names of
+    these accounts still work.
     """
 
     @sensitive_variables()
@@ -43,7 +44,7 @@ class EmailBackend(ModelBackend):
         email: str | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Return the user of these credentials, or ``None`` (Django's convention for "not by me")."""
+        """Return the user of these credentials, or ``None`` so that Django asks the next backend."""
         model = get_user_model()
         name = username if username is not None else kwargs.get(model.USERNAME_FIELD)
         if password is None or (name is None and (email is None or find_email_field() is None)):
@@ -54,14 +55,14 @@ class EmailBackend(ModelBackend):
         if user is None and address is not None:
             user = _choose_by_address(candidates, address)
         if user is None:
-            model().set_password(password)  # the same work as a wrong password
+            model().set_password(password)  # the same amount of work as for a wrong password
             return None
         with checking_password():
             fits = user.check_password(password)
         return user if fits and self.user_can_authenticate(user) else None
 
     async def aauthenticate(self, request: HttpRequest | None, *args: Any, **kwargs: Any) -> Any:
-        """Do the same for async callers."""
+        """Call :meth:`authenticate` for async callers."""
         return await sync_to_async(self.authenticate)(request, *args, **kwargs)
 
 

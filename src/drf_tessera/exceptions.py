@@ -7,7 +7,7 @@ refusal. Only :mod:`drf_tessera.rest.errors` turns a kind into an HTTP status.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class TesseraError(Exception):
@@ -17,8 +17,19 @@ class TesseraError(Exception):
     default_detail: ClassVar[str] = "The operation was refused."
 
     def __init__(self, detail: str | None = None) -> None:
-        self.detail = detail if detail is not None else self.default_detail
+        self.detail: str = detail if detail is not None else self.default_detail
         super().__init__(self.detail)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Python would call the class with the text alone, but some classes have other arguments.
+        return _restore, (type(self), self.args, vars(self))
+
+
+def _restore(kind: type[TesseraError], args: tuple[Any, ...], state: dict[str, Any]) -> TesseraError:
+    """Return the error of a pickle."""
+    error = kind.__new__(kind, *args)
+    vars(error).update(state)
+    return error
 
 
 # -- Mistakes of the project: a person must change code or settings --------------------------------

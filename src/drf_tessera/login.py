@@ -1,4 +1,4 @@
-"""Log in: from credentials to a session."""
+"""Login: check credentials and start a session."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from drf_tessera.users import can_read, clean_name, find_email_field
 T = TypeVar("T")
 
 MAX_PROOFS: Final = 3
-"""How often a password is checked for one login, if it keeps moving."""
+"""The maximum number of password checks for one login, if the stored hash changes in between."""
 
 
 @sensitive_variables()
@@ -46,22 +46,23 @@ def log_in(
 ) -> tuple[AbstractBaseUser, sessions.Grant]:
     """Check credentials with the project's authentication backends and start a session.
 
-    Sends Django's ``user_logged_in`` (which sets ``last_login``) or ``user_login_failed``, each with
-    the request. Statements: one to find the user, one for the session, one for ``last_login``. Names are read
-    as Django's own login form reads them; see :func:`drf_tessera.users.clean_name`.
+    The function sends Django's ``user_logged_in`` (which sets ``last_login``) or ``user_login_failed``,
+    each with the request. It makes three statements: for the user, for the session, and for ``last_login``.
+    Names are read as Django's own login form reads them; see :func:`drf_tessera.users.clean_name`.
 
     Args:
         request: Django's own request, not REST framework's.
-        password: as typed.
-        username: the user name, or with :class:`~drf_tessera.backends.EmailBackend` the address.
-        email: the address, where the client knows that it is one; ``username`` is not given then.
-        client: where the login comes from.
-        transport: how the session's refresh tokens travel; see :func:`drf_tessera.sessions.start`.
+        password: the password, exactly as typed.
+        username: the user name; with :class:`~drf_tessera.backends.EmailBackend` also the address.
+        email: the address, if the client knows that the text is an address. ``username`` is then omitted.
+        client: the origin of the login.
+        transport: the transport of the refresh tokens; see :func:`drf_tessera.sessions.start`.
 
     Raises:
-        LoginFailed: unknown, wrong, inactive, or gone meanwhile: always the same.
+        LoginFailed: the user is unknown, inactive or just deleted, or the password is wrong. The error is
+            the same in all cases.
         TemporarilyUnavailable: the database is busy.
-        EmailLoginUnavailable: an ``email``, and no backend that could read it.
+        EmailLoginUnavailable: ``email`` is given, but no backend accepts an ``email``.
     """
     credentials = {"password": password}
     if email is None:
@@ -73,14 +74,14 @@ def log_in(
     else:
         raise EmailLoginUnavailable
     user, grant = prove(request, credentials, partial(sessions.start, client=client, transport=transport))
-    request.user = cast("Any", user)  # as django.contrib.auth.login does, for receivers that look there
+    request.user = cast("Any", user)  # some receivers read it, because django.contrib.auth.login sets it
     try:
         with translated_contention():
             user_logged_in.send(sender=type(user), request=request, user=user)
     except DatabaseError:
         if type(user)._default_manager.filter(pk=user.pk).exists():
             raise
-        raise LoginFailed from None  # deleted in this very moment, and the session with it
+        raise LoginFailed from None  # the user was deleted during the login, and the session too
     return user, grant
 
 
@@ -88,18 +89,20 @@ def log_in(
 def prove(
     request: HttpRequest | None, credentials: dict[str, str], start: Callable[[AbstractBaseUser], T]
 ) -> tuple[AbstractBaseUser, T]:
-    """Authenticate and start a session; once more if the password moved in between.
+    """Authenticate and start a session. Try again if the stored password changed in between.
 
-    It may have been changed, and then the second attempt fails. Or another login at the same moment
-    made its hash stronger. :func:`log_in` does more; this is for interfaces with credentials of their own.
+    If the password was changed, the second attempt fails. If a simultaneous login stored a stronger hash
+    of the same password, the second attempt succeeds. :func:`log_in` does more. This function is for
+    interfaces with other credentials.
 
     Args:
-        request: Django's own, if there is one.
-        credentials: for ``django.contrib.auth.authenticate``.
-        start: starts the session of whoever was authenticated.
+        request: Django's own request, or ``None``.
+        credentials: the arguments for ``django.contrib.auth.authenticate``.
+        start: a function that starts a session for the authenticated user.
 
     Raises:
-        LoginFailed: unknown, wrong, inactive, or gone meanwhile; ``user_login_failed`` has been sent.
+        LoginFailed: the user is unknown, inactive or just deleted, or the password is wrong.
+            ``user_login_failed`` has already been sent.
     """
     for _ in range(MAX_PROOFS):
         user = identify(request, credentials)
@@ -109,7 +112,7 @@ def prove(
             return user, start(user)
         except PasswordChanged:
             continue
-        except (UserGone, UserInactive):  # such as AllowAllUsersModelBackend lets through
+        except (UserGone, UserInactive):  # AllowAllUsersModelBackend, for example, accepts inactive users
             break
     _report_failure(request, credentials)
     raise LoginFailed
@@ -146,7 +149,7 @@ def _can_be_read(credentials: dict[str, str]) -> bool:
 
 
 def _reads_email() -> bool:
-    """Tell whether some backend may take an ``email``: any that is not Django's own."""
+    """Return whether a backend may accept an ``email``. Each backend that is not Django's own may do so."""
     return any(
         not import_string(path).__module__.startswith("django.contrib.auth.")
         for path in settings.AUTHENTICATION_BACKENDS

@@ -1,14 +1,15 @@
-"""Tables: columns, constraints, querysets. No flow."""
+"""The tables: columns, constraints and querysets. This module contains no flow."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import datetime
 from inspect import getattr_static
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models import OuterRef, Q, Subquery
 from django.db.models.lookups import IsNull
@@ -20,27 +21,34 @@ LABEL_LENGTH: Final = 64
 SCOPE_LENGTH: Final = 255
 
 
+if TYPE_CHECKING:
+    # The types that a checker reads. Django's fields take no type arguments at run time.
+    _Moment = models.DateTimeField[datetime, datetime]
+    _MaybeMoment = models.DateTimeField[datetime | None, datetime | None]
+    _Text = models.CharField[str, str]
+
+
 class SessionQuerySet(models.QuerySet["Session"]):
-    """The questions that are asked of sessions."""
+    """The filters for sessions."""
 
     def live(self, now: datetime) -> SessionQuerySet:
-        """Keep the sessions that can still be refreshed (whatever has become of their user)."""
+        """Return the sessions that can still be refreshed. The state of their user is not checked."""
         return self.filter(revoked_at__isnull=True, idle_expires_at__gt=now, expires_at__gt=now)
 
     def ended_before(self, moment: datetime) -> SessionQuerySet:
-        """Keep the sessions that had ended, in whatever way, by ``moment``, and need not be remembered."""
+        """Return the sessions that ended at ``moment`` or earlier, and whose rows are no longer needed."""
         return self.filter(
             Q(revoked_at__lte=moment) | Q(idle_expires_at__lte=moment) | Q(expires_at__lte=moment),
             Q(kept_until__isnull=True) | Q(kept_until__lte=moment),
         )
 
     def of_active_user(self) -> SessionQuerySet:
-        """Keep the sessions whose user exists and may log in, as part of the same statement.
+        """Return the sessions whose user exists and may log in, as part of the same statement.
 
         See :func:`active_users`.
 
-        Not by ``EXISTS``: PostgreSQL plans that as a join, which takes it longer than to carry the
-        statement out (``python -m benchmarks.stages``).
+        The filter does not use ``EXISTS``, because PostgreSQL plans ``EXISTS`` as a join. That planning
+        takes longer than the execution of the statement (``python -m benchmarks.stages``).
         """
         user = active_users().filter(pk=OuterRef("user_id")).order_by().values("pk")[:1]
         return self.filter(IsNull(Subquery(user), False))
@@ -92,42 +100,54 @@ def has_plain_manager(model: Any) -> bool:
 class Session(models.Model):
     """One login, for its whole life.
 
-    Storage grows with logins and never with refreshes. Nothing in a row lets anybody in: it has the
-    digest of a 128-bit random secret, and a refresh token needs the secret itself and a MAC under
-    the server's key.
+    The table grows with logins and never with refreshes. A copy of a row gives no access: the row
+    contains the digest of a 128-bit random secret, but a refresh token needs the secret itself and a MAC
+    under the server's key.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
-    created_at = models.DateTimeField(help_text="When the login was.")
-    rotated_at = models.DateTimeField(null=True, help_text="When the refresh token last changed.")
-    idle_expires_at = models.DateTimeField(help_text="Without a refresh the session ends here.")
-    expires_at = models.DateTimeField(help_text="The session ends here whatever happens.")
-    secret_hash = models.BinaryField(max_length=32, editable=False)
-    generation = models.PositiveBigIntegerField(default=0)
-    parent = models.PositiveBigIntegerField(
-        null=True, help_text="The generation that the current one was issued for."
+    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(
+        primary_key=True, default=uuid.uuid4, editable=False
     )
-    recoveries = models.PositiveSmallIntegerField(
-        default=0, help_text="Lost answers in a row since the current token was last used."
+    user: models.ForeignKey[AbstractBaseUser, AbstractBaseUser] = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
     )
-    auth_time = models.DateTimeField(help_text="When the user last proved who they are.")
-    amr = models.CharField(max_length=64, blank=True, help_text="How (RFC 8176), separated by spaces.")
-    scope = models.CharField(max_length=SCOPE_LENGTH, blank=True, help_text="RFC 6749, section 3.3.")
-    ip = models.GenericIPAddressField(null=True, help_text="The address of the login.")
-    user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
-    label = models.CharField(
+    user_id: Any
+    """The primary key of the user."""
+    created_at: _Moment = models.DateTimeField(help_text="The time of the login.")
+    rotated_at: _MaybeMoment = models.DateTimeField(null=True, help_text="The time of the last rotation.")
+    idle_expires_at: _Moment = models.DateTimeField(
+        help_text="Without a refresh the session ends at this time."
+    )
+    expires_at: _Moment = models.DateTimeField(help_text="The session ends at this time in any case.")
+    secret_hash: models.BinaryField[bytes, bytes] = models.BinaryField(max_length=32, editable=False)
+    generation: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(default=0)
+    parent: models.PositiveBigIntegerField[int | None, int | None] = models.PositiveBigIntegerField(
+        null=True, help_text="The generation whose token was exchanged for the current token."
+    )
+    recoveries: models.PositiveSmallIntegerField[int, int] = models.PositiveSmallIntegerField(
+        default=0, help_text="The number of lost answers in a row since the last rotation."
+    )
+    auth_time: _Moment = models.DateTimeField(help_text="The time when the user last proved their identity.")
+    amr: _Text = models.CharField(
+        max_length=64, blank=True, help_text="The methods of this proof (RFC 8176), separated by spaces."
+    )
+    scope: _Text = models.CharField(max_length=SCOPE_LENGTH, blank=True, help_text="RFC 6749, section 3.3.")
+    ip: models.GenericIPAddressField[str | None, str | None] = models.GenericIPAddressField(
+        null=True, help_text="The address of the login."
+    )
+    user_agent: _Text = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
+    label: _Text = models.CharField(
         max_length=LABEL_LENGTH, blank=True, help_text="The client's own name for its device."
     )
-    revoked_at = models.DateTimeField(null=True)
-    revoked_for = models.CharField(max_length=32, blank=True)
-    kept_until = models.DateTimeField(
+    revoked_at: _MaybeMoment = models.DateTimeField(null=True)
+    revoked_for: _Text = models.CharField(max_length=32, blank=True)
+    kept_until: _MaybeMoment = models.DateTimeField(
         null=True,
-        help_text="The row stays until then, so that the token of another package that began the session "
-        "cannot begin it again.",
+        help_text="The row is kept until this time, because the token of another package that started the "
+        "session must not start it again.",
     )
 
-    objects = SessionQuerySet.as_manager()
+    objects: ClassVar[models.Manager[Session]] = SessionQuerySet.as_manager()
 
     class Meta:  # noqa: D106 - Django's own convention
         app_label = "tessera"
@@ -137,7 +157,7 @@ class Session(models.Model):
 
     @property
     def position(self) -> rotation.Position:
-        """Where the session stands in its chain of refresh tokens."""
+        """The position of the session in its chain of refresh tokens."""
         return rotation.Position(
             generation=self.generation,
             parent=self.parent,
@@ -147,21 +167,22 @@ class Session(models.Model):
 
     @property
     def last_used_at(self) -> datetime:
-        """When the session last moved: its latest rotation, or its login."""
+        """The time of the latest rotation. Without a rotation, the time of the login."""
         return self.rotated_at or self.created_at
 
 
 class Revocation(models.Model):
-    """The news that a session ended early, for as long as an access token of it may live.
+    """A session that ended early. The row is needed while an access token of the session may be valid.
 
-    No foreign key: the news outlives the session and its user. The primary key grows with the time,
-    which is all that readers need (see :mod:`drf_tessera.stores`).
+    The row has no foreign key, because it outlives the session and its user. Readers only need a primary
+    key that grows with time (see :mod:`drf_tessera.revocation.stores`).
     """
 
-    id = models.BigAutoField(primary_key=True)
-    session_id = models.UUIDField()
-    until = models.BigIntegerField(
-        db_index=True, help_text="No access token of the session lives longer, in seconds since the epoch."
+    id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    session_id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField()
+    until: models.BigIntegerField[int, int] = models.BigIntegerField(
+        db_index=True,
+        help_text="The end of the last access token of the session, in seconds since the epoch.",
     )
 
     class Meta:  # noqa: D106 - Django's own convention

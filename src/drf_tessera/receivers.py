@@ -78,10 +78,10 @@ def _find_key(instance: Any, using: str) -> Any:
 
 @contextmanager
 def checking_password() -> Iterator[None]:
-    """Say that a password is being checked: if a hash is written inside the block, it is a stronger one.
+    """Mark the block as a password check. A hash written inside the block is an upgrade of the old hash.
 
-    Of two logins at once the second finds the hash of the first in the row, and not the weak one from
-    which that could be told.
+    Two simultaneous logins need the mark. The second login finds the strong hash of the first login in the
+    row, and not the weak hash, so the old hash alone would not show that the write is an upgrade.
     """
     mark = _checking.set(True)
     try:
@@ -97,7 +97,7 @@ def compare_with_row(*, instance: AbstractBaseUser, raw: bool, using: str, **kwa
     at each login costs nothing. If only code can tell whether a user is active, the row is loaded before and
     after every other save.
     """
-    vars(instance).pop(_VERDICT, None)  # of an earlier save that failed
+    vars(instance).pop(_VERDICT, None)  # remove the notes of an earlier save that failed
     vars(instance).pop(_ACTIVE_BEFORE, None)
     if raw or instance._state.adding:
         return
@@ -113,11 +113,11 @@ def compare_with_row(*, instance: AbstractBaseUser, raw: bool, using: str, **kwa
 
 
 def end_after_save(*, instance: AbstractBaseUser, using: str, **kwargs: Any) -> None:
-    """End the sessions after the save; in a transaction both happen or neither does.
+    """End the sessions after the save. In a transaction, either both happen or neither happens.
 
-    Outside of a transaction, Django has committed the save by now. If the sessions cannot be ended then,
-    after several attempts, the error is raised from ``save()``. A second save would find nothing changed, so
-    the caller calls :func:`drf_tessera.sessions.revoke_all`.
+    Outside a transaction, Django has already committed the save. If the sessions cannot be ended after
+    several attempts, the code that saved the user gets the error. That code must call
+    :func:`drf_tessera.sessions.revoke_all`, because a second save would find no change.
     """
     reason = vars(instance).pop(_VERDICT, None)
     if vars(instance).pop(_ACTIVE_BEFORE, False) and reason is None and not _may_log_in(instance, using):
@@ -164,18 +164,18 @@ def _judge(user: AbstractBaseUser, before: dict[str, Any], updated: Collection[s
         return Reason.USER_INACTIVE
     if "password" in before and before["password"] != user.password:
         if not is_password_usable(before["password"]) and not is_password_usable(user.password):
-            return None  # none before and none now: only its random text differs
+            return None  # both passwords are unusable, and only their random suffixes differ
         return None if _is_upgrade(user, before["password"], updated) else Reason.PASSWORD_CHANGED
     return None
 
 
 def _is_upgrade(user: AbstractBaseUser, old: str, updated: Collection[str] | None) -> bool:
-    """Return whether a hash is a stronger one of the same password.
+    """Return whether the new hash is a stronger hash of the same password.
 
-    When Django checks a password and finds its hash weak, it sets the password, forgets the raw one
-    (which leaves ``_password`` in the instance, as ``None``), and saves that one field. All of that has
-    to be there, the new hash has to be one that Django would write now, and the old one due for it,
-    unless it is known that a password is being checked.
+    When Django checks a password and its hash is weak, Django sets the password, forgets the raw password
+    (``_password`` stays in the instance as ``None``), and saves only this field. This function requires
+    all of these signs, and a new hash that Django would write now. The old hash must be due for an
+    upgrade, unless a password check is known to be in progress.
     """
     if vars(user).get("_password", "never set") is not None or set(updated or ()) != {"password"}:
         return False
@@ -183,7 +183,7 @@ def _is_upgrade(user: AbstractBaseUser, old: str, updated: Collection[str] | Non
 
 
 def _is_due(encoded: str) -> bool:
-    """Tell whether Django would hash this password anew; a password that is none is not up to date."""
+    """Return whether Django would replace this hash. A text that is not a hash is always due."""
     try:
         hasher = identify_hasher(encoded)
     except ValueError:

@@ -1,7 +1,7 @@
 """The refresh rule: one pure function of a session's state, a token's generation and the time.
 
-Nothing here knows of a database, a request or Django, so the model test explores the very code that
-ships. ``docs/explanation/refresh.md`` tells why the rule is what it is.
+This module uses no database, no request and no Django, so the model test explores exactly the code that
+ships. ``docs/explanation/refresh.md`` explains the reasons for the rule.
 """
 
 from __future__ import annotations
@@ -12,29 +12,32 @@ from enum import Enum
 
 
 class Outcome(Enum):
-    """What a refresh comes to. The first four are answered with tokens, the others refused."""
+    """The result of a refresh. The first four outcomes are answered with tokens, the others are refused."""
 
     ROTATED = "rotated"
-    """The current token, first use outside the window: the next generation is issued."""
+    """The current token was used outside the window. The next generation is issued."""
     GRACE = "grace"
-    """Within the window after a rotation: an access token only; the client keeps its refresh token."""
+    """The token was used in the window after a rotation.
+
+    The answer has only an access token, and the client keeps its refresh token.
+    """
     RECOVERED = "recovered"
-    """The parent, after the window: its successor was never used, so that answer was lost."""
+    """The parent was used after the window. Its successor was never used, so the answer was lost."""
     RESYNCED = "resynced"
-    """Authentic and ahead of the row: the database lost commits; the row follows the token."""
+    """An authentic token is ahead of the row: the database lost commits. The row follows the token."""
     REUSED = "reused"
-    """Replaced long ago, or skipped: two holders. The session is to be ended."""
+    """The token was replaced long ago, or was skipped. There are two holders, so the session must end."""
     REVOKED = "revoked"
     """The session was ended early."""
     EXPIRED = "expired"
     """The session is past its idle or absolute limit."""
     USER_INACTIVE = "user_inactive"
-    """The session's user may not log in any more."""
+    """The session's user may no longer log in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The two numbers of the rule. Both at zero give strict rotation."""
+    """The two parameters of the rule. If both are zero, rotation is strict."""
 
     grace: timedelta
     recoveries: int
@@ -42,7 +45,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """Where a session stands in its chain of refresh tokens: the columns that a refresh moves."""
+    """The position of a session in its chain of refresh tokens: the columns that a refresh changes."""
 
     generation: int
     parent: int | None
@@ -52,7 +55,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """All of a session's row that the rule looks at."""
+    """The part of a session's row that the rule reads."""
 
     position: Position
     revoked: bool
@@ -63,28 +66,28 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The outcome, and the new position to write; ``position`` is ``None`` if nothing moves."""
+    """The outcome, and the new position to write. ``position`` is ``None`` if nothing changes."""
 
     outcome: Outcome
     position: Position | None = None
 
 
 START = Position(generation=0, parent=None, recoveries=0, rotated_at=None)
-"""Where every session begins. A first token may rotate at once: no rotation came before it."""
+"""The first position of each session. The first token may rotate at once: no rotation precedes it."""
 
 
 def rotate(generation: int, now: datetime) -> Position:
-    """Give the position after the current token ``generation`` was used."""
+    """Return the position after a use of the current token ``generation``."""
     return Position(generation=generation + 1, parent=generation, recoveries=0, rotated_at=now)
 
 
-def decide(  # noqa: PLR0911 - one return for each outcome is the rule as one reads it
+def decide(  # noqa: PLR0911 - one return for each outcome makes the rule easy to read
     state: State, generation: int, now: datetime, policy: Policy
 ) -> Decision:
-    """Decide what an authentic refresh token of ``generation`` comes to.
+    """Return the outcome for an authentic refresh token of ``generation``.
 
-    The token's signature and its session's secret have been checked before. The order matters: an
-    ended session is not "reused", and the window is asked before anything is called a theft.
+    The caller has already checked the token's signature and the session's secret. The order of the checks
+    matters: an ended session is not a reuse. The window is checked before a parent counts as a reuse.
     """
     if state.revoked:
         return Decision(outcome=Outcome.REVOKED)
@@ -108,10 +111,10 @@ def decide(  # noqa: PLR0911 - one return for each outcome is the rule as one re
 
 
 def _recover(position: Position, now: datetime) -> Position:
-    """Skip the generation whose answer was lost.
+    """Return the position after the generation whose answer was lost is skipped.
 
-    The parent stays the parent. The skipped generation is neither current nor parent any more:
-    whoever presents it got it from an answer that its owner never had.
+    The parent stays the parent. The skipped generation is then neither current nor parent. A client that
+    presents the skipped generation got it from an answer that its owner never received.
     """
     return Position(
         generation=position.generation + 1,

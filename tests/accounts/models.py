@@ -1,4 +1,4 @@
-"""User models as projects have them: a UUID key and an e-mail for a name; a text key and little else."""
+"""User models like those of real projects. One has a UUID key and logs in by e-mail, one has a text key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class EmailManager(BaseUserManager["EmailUser"]):
 
 
 class EmailUser(AbstractUser):
-    """Logs in with the e-mail address, has no user name, and a UUID as its key."""
+    """A user model that logs in by the e-mail address. It has no user name, and its key is a UUID."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     username = None  # type: ignore[assignment]
@@ -41,7 +41,7 @@ class HandleManager(BaseUserManager["HandleUser"]):
 
 
 class HandleUser(AbstractBaseUser):
-    """The least that Django asks for: a text key, no ``is_active`` column, no e-mail, no names."""
+    """The minimum that Django requires: a text key, no ``is_active`` column, no e-mail, no names."""
 
     handle = models.CharField(max_length=40, primary_key=True)
     USERNAME_FIELD = "handle"
@@ -53,7 +53,7 @@ class HandleUser(AbstractBaseUser):
 
 
 class NoTable(models.Model):
-    """What a table of revocations is like that cannot be read."""
+    """A model whose table does not exist, like a table of revocations that cannot be read."""
 
     id = models.BigAutoField(primary_key=True)
     session_id = models.UUIDField()

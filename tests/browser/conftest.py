@@ -1,4 +1,7 @@
-"""A real Chromium, and a server for it. Outside of CI a machine without Chromium skips these, loudly."""
+"""A real Chromium, and a server for it.
+
+On a machine without Chromium these tests are skipped with a visible message, except in CI.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,10 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.conftest import PASSWORD
-from tests.servers import serve
-from tests.settings import DATABASE, USER_MODEL
+from tests.servers import PATIENCE, serve
 
 ARGUMENTS = [
     "--no-sandbox",  # tests in containers run as root
@@ -28,28 +30,32 @@ ARGUMENTS = [
 ]
 TESSERA = {"PROFILE": ["browser", "api"], "COOKIE_SECURE": False}
 
+expect.set_options(timeout=PATIENCE * 1000)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    once = (DATABASE, USER_MODEL) == ("sqlite", "auth.User")
+    """Mark all tests of this folder, because no browser can see the server's database or Django."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.django_db(transaction=True))
-            if not once:
-                item.add_marker(pytest.mark.skip(reason="no browser sees which database it is"))
+            for name in ("browser", "server", "once"):
+                item.add_marker(name)
 
 
-@pytest.fixture(scope="module")  # not longer: its event loop is in the way of others
+@pytest.fixture(scope="module")  # not for the session, because its event loop would disturb other tests
 def chromium() -> Iterator[Browser]:
     found = shutil.which("chromium") or shutil.which("google-chrome")
     if found is None and os.environ.get("CI") != "true":
         pytest.skip("!!! there is no Chromium: nothing was tested in a browser !!!")
     assert found is not None, "CI needs Chromium"
-    # Playwright keeps an event loop in this thread, which Django would take for asynchronous code.
+    # Playwright keeps an event loop in this thread, so Django would see asynchronous code.
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     try:
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+            browser = playwright.chromium.launch(
+                executable_path=found, args=ARGUMENTS, timeout=PATIENCE * 1000
+            )
             yield browser
             browser.close()
     finally:
@@ -62,7 +68,7 @@ def chromium() -> Iterator[Browser]:
 def start_server(tmp_path: Path, anna: AbstractBaseUser) -> Callable[..., Any]:
     """Start the tests' project, for pages at any loopback name."""
 
-    def start(*, DEBUG: bool = False, **tessera: Any) -> Any:  # noqa: N803 - the setting's name
+    def start(*, DEBUG: bool = False, **tessera: Any) -> Any:  # noqa: N803 - the name of the setting
         more = {"TESSERA_SERVER_DEBUG": "1"} if DEBUG else {}
         urls = "tests.browser.urls"
         settings = {**TESSERA, **tessera}
@@ -73,12 +79,12 @@ def start_server(tmp_path: Path, anna: AbstractBaseUser) -> Callable[..., Any]:
 
 @pytest.fixture
 def open_browser(chromium: Browser) -> Iterator[Callable[[], BrowserContext]]:
-    """Open browsers that know nothing of each other, each with cookies of its own."""
+    """Open separate browsers. Each browser has its own cookies."""
     opened: list[BrowserContext] = []
 
     def open_one() -> BrowserContext:
         context = chromium.new_context()
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE * 1000)
         opened.append(context)
         return context
 
@@ -88,7 +94,7 @@ def open_browser(chromium: Browser) -> Iterator[Callable[[], BrowserContext]]:
 
 
 def open_tab(context: BrowserContext, address: str, **options: Any) -> Page:
-    """Open the page, with a client of its own."""
+    """Open the page, with its own client."""
     page = context.new_page()
     page.goto(f"{address}/page/")
     page.wait_for_function("window.ready === true")
@@ -103,7 +109,7 @@ def log_in(page: Page, name: str = "anna") -> Any:
 
 
 def call(page: Page, path: str = "/me/", method: str = "GET") -> Any:
-    """Call the API by the client; give the status, or the code of what was thrown."""
+    """Call the API with the client. Return the status, or the code of the error."""
     return page.evaluate(
         """([path, method]) => client.fetch(path, { method })
             .then((response) => response.status, (error) => error.code ?? String(error))""",

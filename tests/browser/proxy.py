@@ -1,27 +1,26 @@
-"""A bad network: a proxy that loses, cuts, delays and spoils answers, before or after the server acts."""
+"""A bad network: a proxy that loses, cuts, delays and damages answers, before or after the server acts."""
 
 from __future__ import annotations
 
 import http.client
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.servers import wait_until
+from tests.servers import PATIENCE, wait_until
 
 
 class BadNetwork(ThreadingHTTPServer):
-    """Passes everything on, but for requests to ``path``: those meet the faults of ``faults``, one each."""
+    """Passes on all requests. Each request to ``path`` meets one of the faults in ``faults``."""
 
     daemon_threads = True
 
     def __init__(self, path: str) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.upstream = 0  # the port of the server behind
+        self.upstream = 0  # the port of the server
         self.path = path
         self.faults: list[str] = []
         self.met: list[str] = []
@@ -29,7 +28,7 @@ class BadNetwork(ThreadingHTTPServer):
         self._lock = threading.Lock()
 
     def wait_until_idle(self) -> None:
-        """Wait until no request is under way any more, given up by its sender or not."""
+        """Wait until no request is in progress, including requests that their sender has given up."""
         wait_until(lambda: self.under_way == 0, "a request does not end")
 
     @property
@@ -41,7 +40,7 @@ class BadNetwork(ThreadingHTTPServer):
             self.under_way += change
 
     def draw(self, path: str) -> str:
-        """Give the next fault for a request."""
+        """Return the next fault for a request."""
         with self._lock:
             if path != self.path or not self.faults:
                 return "none"
@@ -49,14 +48,14 @@ class BadNetwork(ThreadingHTTPServer):
             return self.faults.pop(0)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: broken connections are what this is for."""
+        """Do nothing, because broken connections are the purpose of this class."""
 
 
 class Handler(BaseHTTPRequestHandler):
     server: BadNetwork
     protocol_version = "HTTP/1.1"
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base class
         pass
 
     def handle_any(self) -> None:
@@ -79,24 +78,24 @@ class Handler(BaseHTTPRequestHandler):
         try:
             status, headers, answer = self._ask(body)
         except (OSError, http.client.HTTPException):
-            self._reply(502, [], b"<h1>Bad gateway</h1>")  # as a real proxy says while a server restarts
+            self._reply(502, [], b"<h1>Bad gateway</h1>")  # like a proxy while its server restarts
             return
         if fault == "lost":
             self.connection.shutdown(socket.SHUT_RDWR)
         elif fault == "garbled":
             self._reply(502, [], answer[: len(answer) // 2])
         elif fault == "late":
-            time.sleep(1.1)
+            self._wait_until_given_up()
             self._reply(status, headers, answer)
         elif fault == "half":
             self._reply(status, headers, answer, part=len(answer) // 2)
         else:
             self._reply(status, headers, answer)
 
-    do_GET = do_POST = do_DELETE = do_OPTIONS = handle_any  # noqa: N815 - the names that the base class calls
+    do_GET = do_POST = do_DELETE = do_OPTIONS = handle_any  # noqa: N815 - names in the base class
 
     def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.upstream, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.upstream, timeout=PATIENCE)
         try:
             headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
             connection.request(self.command, self.path, body or None, headers)
@@ -109,6 +108,10 @@ class Handler(BaseHTTPRequestHandler):
             return answer.status, kept, answer.read()
         finally:
             connection.close()
+
+    def _wait_until_given_up(self) -> None:
+        self.connection.settimeout(PATIENCE)
+        assert self.connection.recv(1) == b""  # the client has closed the connection
 
     def _reply(
         self, status: int, headers: list[tuple[str, str]], body: bytes, *, part: int | None = None

@@ -14,6 +14,7 @@ from tests.browser.conftest import call, find_port, log_in, open_tab, read_event
 from tests.browser.proxy import bad_network
 from tests.conftest import make_user
 from tests.rest.test_endpoints import age
+from tests.servers import PATIENCE
 
 Start = Callable[..., Any]
 Open = Callable[[], BrowserContext]
@@ -22,14 +23,14 @@ REFRESH = "/api/token/refresh/"
 
 
 def count_refreshes(page: Page) -> list[str]:
-    """Note every refresh that a page sends."""
+    """Record each refresh that a page sends."""
     seen: list[str] = []
     page.on("request", lambda request: seen.append(request.url) if REFRESH in request.url else None)
     return seen
 
 
 def test_log_in_call_expire_refresh_and_reload(start_server: Start, open_browser: Open) -> None:
-    with start_server(ACCESS_LIFETIME=2, REFRESH_GRACE=1) as address:
+    with start_server() as address:
         context = open_browser()
         page = open_tab(context, address)
         refreshes = count_refreshes(page)
@@ -37,8 +38,8 @@ def test_log_in_call_expire_refresh_and_reload(start_server: Start, open_browser
         assert call(page) == 401
         assert log_in(page)["username"] == "anna"
         assert call(page) == 200
-        assert len(refreshes) == 1  # of the restore: nobody was logged in
-        time.sleep(2.1)
+        assert len(refreshes) == 1  # the refresh of restore(): nobody was logged in
+        page.evaluate("skipped += 300_000")
         assert call(page) == 200
         assert len(refreshes) == 2
         page.reload()
@@ -56,7 +57,7 @@ def test_no_script_can_read_the_refresh_token(start_server: Start, open_browser:
         page = open_tab(context, address)
         answers: list[Response] = []
 
-        def note(answer: Response) -> None:  # Playwright hangs something on it, so no method will do
+        def note(answer: Response) -> None:  # Playwright sets an attribute on it, so no method
             answers.append(answer)
 
         page.on("response", note)
@@ -76,7 +77,7 @@ def test_no_script_can_read_the_refresh_token(start_server: Start, open_browser:
 def test_plain_localhost_works_in_development_without_any_cookie_setting(
     start_server: Start, open_browser: Open
 ) -> None:
-    """The profile, and DEBUG, are enough."""
+    """The profile and DEBUG are enough."""
     with start_server(COOKIE_SECURE=None, DEBUG=True) as address:
         context = open_browser()
         page = open_tab(context, address.replace("127.0.0.1", "localhost"))
@@ -86,41 +87,42 @@ def test_plain_localhost_works_in_development_without_any_cookie_setting(
         assert context.cookies()[0]["secure"] is False
 
 
-def test_five_tabs_for_a_minute(start_server: Start, open_browser: Open) -> None:
-    """No logout, no alarm, and one refresh for each generation."""
-    with start_server(ACCESS_LIFETIME=2, REFRESH_GRACE=1) as address:
+ROUNDS = 20
+BEGIN_CALLS = """() => {
+    window.answers = [];
+    window.done = (async () => {
+        for (let number = 0; number < 10; number += 1) {
+            answers.push(await client.fetch("/me/").then((found) => found.status, (error) => error.code));
+        }
+    })();
+}"""
+
+
+def test_five_tabs_refresh_once_in_each_lifetime(start_server: Start, open_browser: Open) -> None:
+    """Five tabs find their token old, but no tab is logged out, and each generation has one refresh."""
+    with start_server() as address:
         context = open_browser()
-        tabs = [open_tab(context, address, grace=8) for _ in range(5)]
+        tabs = [open_tab(context, address, slowly=20) for _ in range(5)]
         refreshes = [count_refreshes(tab) for tab in tabs]
         log_in(tabs[0])
         for tab in tabs:
             tab.wait_for_function("client.signedIn")
-        for tab in tabs:
-            tab.evaluate(
-                """() => {
-                    window.answers = {};
-                    window.done = (async () => {
-                        const end = Date.now() + 60000;
-                        while (Date.now() < end) {
-                            const found = await client.fetch("/me/").then((r) => r.status, (e) => e.code);
-                            answers[found] = (answers[found] ?? 0) + 1;
-                            await new Promise((resolve) => setTimeout(resolve, 30 + Math.random() * 60));
-                        }
-                    })();
-                }"""
-            )
-        for tab in tabs:
-            tab.evaluate("done")
-        answers = [tab.evaluate("answers") for tab in tabs]
-        assert all(set(found) == {"200"} for found in answers), answers
-        assert sum(found["200"] for found in answers) > 1000
+        for generation in range(ROUNDS):
+            assert Session.objects.get().generation == generation
+            for tab in tabs:
+                tab.evaluate("skipped += 300_000")
+            age()
+            for tab in tabs:
+                tab.evaluate(BEGIN_CALLS)
+            for tab in tabs:
+                tab.evaluate("done")
+                assert tab.evaluate("answers") == [200] * 10
         for tab in tabs:
             assert set(read_events(tab)) == {"signedin", "refreshed"}
         session = Session.objects.get()
         assert session.revoked_at is None
         assert session.recoveries == 0
-        assert session.generation > 20
-        assert sum(map(len, refreshes)) == session.generation
+        assert session.generation == sum(map(len, refreshes)) == ROUNDS
 
 
 def test_logging_out_in_one_tab_logs_all_out(start_server: Start, open_browser: Open) -> None:
@@ -147,26 +149,23 @@ def test_logging_out_everywhere_is_felt_in_another_browser_within_a_second(
             log_in(page)
             assert call(page) == 200
         assert here.evaluate("client.logoutAll()") == {"revoked": 2}
-        begun = time.monotonic()
-        while call(there) == 200:
-            assert time.monotonic() - begun < 10
-        # The poll is once a second; what is above it is the browser's and this test's own time.
-        assert time.monotonic() - begun < 1.5
+        time.sleep(1)  # each process polls once a second
+        assert call(there) == 401
         assert read_events(there)[-1] == "session_revoked"
         assert there.evaluate("client.signedIn") is False
 
 
 def test_a_stolen_cookie_ends_the_session_for_both(start_server: Start, open_browser: Open) -> None:
-    with start_server(REFRESH_GRACE=1, REFRESH_RECOVERIES=1) as address:
+    with start_server(REFRESH_RECOVERIES=1) as address:
         owner, thief = open_browser(), open_browser()
         page = open_tab(owner, address)
         log_in(page)
         thief.add_cookies(owner.cookies())
         copy = open_tab(thief, address)
         page.evaluate("client.refresh()")
-        time.sleep(1.1)
+        age()
         page.evaluate("client.refresh()")
-        time.sleep(1.1)
+        age()
         assert copy.evaluate("client.refresh().catch((error) => error.code)") == "refresh_reused"
         assert page.evaluate("client.refresh().catch((error) => error.code)") == "session_revoked"
         assert read_events(page)[-1] == "session_revoked"
@@ -186,28 +185,30 @@ def test_another_login_in_one_tab_is_followed_by_the_others(start_server: Start,
         assert call(first) == 200
 
 
-FAULTS = ("cut", "lost", "lost", "unavailable", "half", "garbled", "late")
+FAULTS = ("cut", "lost", "lost", "unavailable", "half", "garbled") * 8 + ("late",)
+""""late" is rare, because the client waits three seconds before it gives up."""
 
 
 def test_two_hundred_broken_refreshes_lose_nothing(start_server: Start, open_browser: Open) -> None:
-    """The network is cut, answers are lost after the commit, come late or in halves; the server restarts.
+    """The network is cut, answers are lost after the commit or arrive late or cut, and the server restarts.
 
-    The grace window passes in the database, and only when no message is under way: a message that takes
-    longer than the window is what the rule cannot know from a thief, and thirty seconds are long. For the
-    same reason one answer of a rotation comes through after four at most: six lost ones in a row, each
-    after the window, are a theft to the rule (``REFRESH_RECOVERIES``).
+    The grace window passes in the database, and only while no message is in progress. The rule cannot
+    distinguish a message that takes longer than the window from a thief, and 30 seconds is a long time for a
+    message. For the same reason at most four answers of a rotation in a row are lost. For the rule, six lost
+    answers in a row, each after the window, are a theft (``REFRESH_RECOVERIES``).
     """
     dice = random.Random(4)  # noqa: S311 - the same faults each time
     page = None
     with bad_network(REFRESH) as network:
         for _ in range(6):
-            with start_server(ACCESS_LIFETIME=60) as address:
+            with start_server() as address:
                 network.upstream = find_port(address)
                 if page is None:
-                    page = open_tab(open_browser(), network.address, grace=1, patience=60, quick=True)
+                    # The client gives up after half of the grace, so it only gives up if the answer is late.
+                    page = open_tab(open_browser(), network.address, grace=6, patience=PATIENCE, quick=True)
                     log_in(page)
                 else:
-                    assert page.evaluate("pending") == "done"  # over the restart
+                    assert page.evaluate("pending") == "done"  # across the restart
                 for number in range(45):
                     if number % 5 == 0:
                         network.wait_until_idle()
@@ -221,7 +222,7 @@ def test_two_hundred_broken_refreshes_lose_nothing(start_server: Start, open_bro
                         age()
                 page.evaluate(f"() => {{ window.pending = {TRY}; }}")
         met = list(network.met)
-        with start_server(ACCESS_LIFETIME=60) as address:
+        with start_server() as address:
             network.upstream = find_port(address)
             assert page.evaluate("pending") == "done"
             assert call(page) == 200
@@ -233,4 +234,6 @@ def test_two_hundred_broken_refreshes_lose_nothing(start_server: Start, open_bro
     assert session.generation > 50
 
 
-TRY = "client.refresh().then(() => 'done', (error) => error.code)"
+TRY = """new Promise((resolve) => setTimeout(resolve, 60))
+    .then(() => client.refresh()).then(() => 'done', (error) => error.code)"""
+"""The client keeps its lock for 50 ms. During this time a refresh would wait for a broadcast."""

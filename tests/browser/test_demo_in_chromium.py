@@ -1,4 +1,4 @@
-"""The demo's page, used as a person would."""
+"""The demo's page, used like a person uses it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.servers import ROOT, find_port, is_open, wait_until
+from tests.servers import PATIENCE, ROOT, find_port, is_open, wait_until
 
 Open = Callable[[], BrowserContext]
 
@@ -49,7 +49,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/"
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE)
     assert "Traceback" not in log.read_text()
 
 
@@ -78,7 +78,9 @@ def test_by_cookie_from_the_login_to_the_logout(page: Page) -> None:
     page.get_by_role("button", name="List my notes").click()
     expect(page.locator("#latest")).to_contain_text("notes of this user")
     page.get_by_role("button", name="Twenty refreshes at once").click()
-    expect(page.locator("#latest")).to_contain_text("20 answers of 200, 20 access tokens, 1 rotation")
+    expect(page.locator("#latest")).to_contain_text(
+        "20 answers with status 200, 20 access tokens, 1 rotation"
+    )
     expect(mine.locator(".node")).to_have_count(2)
     page.get_by_role("button", name="Try to copy it").click()
     expect(page.locator("#cookie-found")).to_contain_text("document.cookie is empty")
@@ -88,7 +90,7 @@ def test_by_cookie_from_the_login_to_the_logout(page: Page) -> None:
     expect(page.locator("#session-list .badge")).to_have_count(1)
     page.get_by_role("button", name="Log out").click()
     expect(page.locator("#ended")).to_contain_text("logged out")
-    page.get_by_role("button", name="Send this one as it is").click()
+    page.get_by_role("button", name="Send this token without a refresh").click()
     expect(page.locator("#latest")).to_contain_text("401 GET /api/notes/")
     page.reload()
     expect(page.locator("#login")).to_be_visible()
@@ -105,12 +107,12 @@ def test_a_second_tab_is_logged_in_and_out_with_the_first(page: Page, demo: str)
 
 @pytest.mark.parametrize("late", [False, True], ids=["", "late-timeline"])
 def test_a_theft_is_played_to_its_end(page: Page, late: bool) -> None:
-    if late:  # as on a busy machine
+    if late:  # like on a busy machine
         page.evaluate(LATE_TIMELINE)
     log_in(page, "header")
     page.get_by_role("button", name="Play a theft").click()
     lane = page.locator(".lane", has_text="this page")
-    expect(lane.locator(".end.stolen")).to_be_visible(timeout=60_000)
+    expect(lane.locator(".end.stolen")).to_be_visible()
     expect(page.locator("#ended")).to_contain_text("ended")
     expect(page.locator("#entries")).to_contain_text("THEFT")
 
@@ -127,7 +129,7 @@ def test_everything_fits_a_narrow_screen_and_has_a_name(page: Page, transport: s
     expect(page.locator("#session-list li")).not_to_have_count(0)
     assert page.evaluate(FITS)
     assert page.evaluate(NAMELESS) == []
-    if folder := os.environ.get("TESSERA_SCREENSHOTS"):  # to look at
+    if folder := os.environ.get("TESSERA_SCREENSHOTS"):  # screenshots for a person
         for width in (360, 1280):
             page.set_viewport_size({"width": width, "height": 900})
             page.wait_for_timeout(300)

@@ -1,4 +1,4 @@
-"""Pages of other sites, in a real browser, against every endpoint that changes something."""
+"""Pages of other sites, in a real browser, against each endpoint that changes data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Start = Callable[..., Any]
 Open = Callable[[], BrowserContext]
 
 OWN = "api.localhost"
-SAME_SITE = "evil.api.localhost"  # its cookies are ours, as far as SameSite is concerned
+SAME_SITE = "evil.api.localhost"  # for SameSite, this host belongs to our site
 CROSS_SITE = "evil.localhost"
 ANOTHER_NAME = "127.0.0.1"
 
@@ -64,7 +64,7 @@ class Victim:
         return f"http://{host}:{self.port}"
 
     def lure(self, host: str) -> tuple[Page, dict[str, int]]:
-        """Open a page of another site, in the same browser; note what its requests are answered."""
+        """Open a page of another site in the same browser, and record the answers to its requests."""
         page = self.context.new_page()
         page.goto(f"{self.address(host)}/empty/")
         answers: dict[str, int] = {}
@@ -74,11 +74,11 @@ class Victim:
 
 @contextmanager
 def harmless(victim: Victim) -> Iterator[None]:
-    """Make sure that nothing has changed: no session ended, moved or begun, and no cookie touched."""
+    """Check that nothing has changed: no session ended, rotated or started, and no cookie changed."""
 
     def describe() -> Any:
         rows = Session.objects.order_by("pk").values_list("pk", "generation", "revoked_at")
-        # Not the CSRF cookie that the page of REST framework's browsable API sets.
+        # Exclude the CSRF cookie, because the page of REST framework's browsable API sets this cookie.
         ours = [cookie for cookie in victim.context.cookies() if cookie["name"].startswith("tessera_")]
         return list(rows), sorted((cookie["name"], cookie["value"], cookie["domain"]) for cookie in ours)
 
@@ -86,6 +86,12 @@ def harmless(victim: Victim) -> Iterator[None]:
     yield
     assert describe() == before
     assert call(victim.page) == 200
+
+
+def wait_for_answer(page: Page, answers: dict[str, int], url: str) -> None:
+    """Wait for the browser's report of an answer, which may come later than the answer itself."""
+    while url not in answers:
+        page.wait_for_event("response")
 
 
 @pytest.fixture
@@ -101,7 +107,7 @@ def victim(start_server: Start, open_browser: Open, anna: AbstractBaseUser) -> I
 
 
 def test_the_page_itself_may_do_all_of_it(victim: Victim) -> None:
-    """Else the tests below would prove nothing."""
+    """Without this test, the tests below would prove nothing."""
     assert call(victim.page, "/change/", "POST") == 200
     status = victim.page.evaluate(
         "fetch('/api/token/refresh/', { method: 'POST' }).then((response) => response.status)"
@@ -123,13 +129,14 @@ def test_a_fetch_from_another_origin_changes_nothing(victim: Victim, host: str) 
             ("cors", "application/json"),
         ]:
             if mode == "no-cors" and method == "DELETE":
-                continue  # no browser sends that
+                continue  # no browser sends this
             answers.clear()
             with harmless(victim):
                 found = page.evaluate(FETCH, [method, url, mode, kind, BODY])
                 assert found == 0 if mode == "no-cors" else "TypeError" in str(found)
             if (host, mode, kind) == (SAME_SITE, "no-cors", "application/x-www-form-urlencoded"):
-                assert answers == {url: 403}  # the cookies came along, and it is the check that refuses
+                wait_for_answer(page, answers, url)
+                assert answers[url] == 403  # the cookies were sent, and the check refused
 
 
 @pytest.mark.parametrize("host", [SAME_SITE, CROSS_SITE, ANOTHER_NAME])
@@ -137,14 +144,15 @@ def test_a_form_of_another_site_changes_nothing(victim: Victim, host: str) -> No
     pairs = [["username", "anna"], ["password", PASSWORD], ["transport", "cookie"]]
     for name, (method, path) in ENDPOINTS.items():
         if method != "POST":
-            continue  # no form sends that
+            continue  # no form sends this
         url = victim.address(OWN) + path
         page, answers = victim.lure(host)
         with harmless(victim):
             page.evaluate(FORM, [url, pairs])
             page.wait_for_url(url)
+            wait_for_answer(page, answers, url)
         if host == SAME_SITE or name == "login":
             assert answers[url] == 403
         else:
-            assert answers[url] in {200, 401}  # SameSite kept the cookies back: nobody was logged in
+            assert answers[url] in {200, 401}  # SameSite kept the cookies back, so nobody was logged in
         page.close()

@@ -1,4 +1,4 @@
-"""The tests' project with pages for a browser: one of its own, and one that attacks it."""
+"""The tests' project with pages for a browser: its own page, and a page of an attacker."""
 
 from __future__ import annotations
 
@@ -16,8 +16,17 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A page</ti
 import { createClient, TesseraError } from "/static/drf_tessera/client.js";
 window.TesseraError = TesseraError;
 window.events = [];
-window.start = ({ quick, ...options }) => {
-  const environment = quick ? { random: () => 0.05 } : {}; // retries at once, for tests with many
+window.skipped = 0; // milliseconds that a test lets pass on the clocks of this page's client
+window.start = ({ quick, slowly = 1, ...options }) => {
+  // A busy machine delivers messages between tabs late. This client waits for them that much longer.
+  // The client also keeps its lock for 50 ms, and waits for nothing meanwhile.
+  const { setTimeout } = window;
+  window.setTimeout = (action, wait) => setTimeout(action, wait === 50 ? wait : wait * slowly);
+  const environment = {
+    monotonic: () => performance.now() + skipped,
+    wall: () => Date.now() + skipped,
+    ...(quick ? { random: () => 0.05 } : {}), // retries at once, for tests with many
+  };
   window.client = createClient({ baseUrl: "/api/token/", environment, ...options });
   for (const event of ["signedin", "refreshed", "signedout"]) {
     client.on(event, (detail) => events.push([event, detail.reason ?? null]));
@@ -32,12 +41,12 @@ def show_page(request: HttpRequest) -> HttpResponse:
 
 
 def show_empty(request: HttpRequest) -> HttpResponse:
-    """A page of whoever else; what it does, the test writes into it."""
+    """Return an empty page of another site. The test adds its content."""
     return HttpResponse("<!doctype html><title>Another page</title>")
 
 
 class Change(APIView):
-    """A view that changes something."""
+    """A view that changes data."""
 
     def post(self, request: Request) -> Response:
         return Response({"changed": True})

@@ -1,4 +1,4 @@
-"""Tokens as the original packages write them, made by the library with which they made them."""
+"""Tokens in the form of the original packages, made with the same library."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def simplejwt_token(user: Any, kind: str = "refresh", *, key: str | None = None,
 
 
 def tutorial_token(user: Any, *, key: str | None = None, **claims: Any) -> str:
-    """Write a token of djangorestframework-jwt 1.11, with refreshing allowed."""
+    """Return a token of djangorestframework-jwt 1.11, with refresh allowed."""
     now = int(time.time())
     body = {
         "user_id": user.pk,

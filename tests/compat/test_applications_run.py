@@ -1,4 +1,4 @@
-"""Runs tests/compat/applications in an environment that has those applications, and not the original."""
+"""Run tests/compat/applications in an environment with these applications and without the original."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import django
 import pytest
 
 from tests.environments import install_applications
 from tests.servers import ROOT
-from tests.settings import DATABASE, USER_MODEL
 
-if (DATABASE, USER_MODEL) != ("sqlite", "auth.User") or django.VERSION[:2] != (5, 2):
-    pytest.skip("it has an environment of its own: once is enough", allow_module_level=True)
+pytestmark = pytest.mark.once  # it has an environment of its own
 
 
 @pytest.mark.server

@@ -1,4 +1,4 @@
-"""What ``manage.py check`` says of moved projects."""
+"""The system checks of projects that have moved."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_a_value_that_cannot_work_is_named_where_it_stands(name: str, value: Any
         assert problem.id == "tessera.E020"
         assert problem.message.startswith(name)
         for check in (simplejwt_checks.check_settings, jwt_checks.check_settings):
-            check(None)  # and they do not stumble
+            check(None)  # and these checks raise no error
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""simplejwt serves 200 clients, the server is restarted on ours, and nobody notices."""
+"""simplejwt serves 200 clients, the server restarts with drf-tessera, and no client notices."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import django
+import psycopg
 import pytest
 
+from tests.compat.moving.project import DATABASES
 from tests.environments import install_original
-from tests.servers import ROOT, find_port, is_open, wait_until
-from tests.settings import DATABASE, DATABASES, USER_MODEL
+from tests.servers import PATIENCE, ROOT, find_port, is_open, wait_until
+from tests.settings import PREFIX
 
-if (DATABASE, USER_MODEL) != ("postgres", "auth.User") or django.VERSION[:2] != (5, 2):
-    pytest.skip("it has a server and a database of its own: once, on PostgreSQL", allow_module_level=True)
+pytestmark = [pytest.mark.server, pytest.mark.once]  # it has its own server and database
 
 CLIENTS = 200
-NAME = "tessera_moving"
+NAME = f"{PREFIX}_moving"
 OURS = "drf-tessera"
 MAKE_USERS = (
     "import django; django.setup();"
@@ -37,21 +37,21 @@ MAKE_USERS = (
 
 
 class Client:
-    """An app on a phone: calls every other second, refreshes when its token is old, logs in once."""
+    """An app on a phone. It calls every two seconds, refreshes at every second call, and logs in once."""
 
     def __init__(self, number: int, port: int) -> None:
         self.name, self.port = f"user{number}", port
         self.access = self.refresh = ""
-        self.refreshed = 0.0
+        self.calls = 0
         self.counts: Counter[str] = Counter()
 
     def ask(self, path: str, body: Any = None) -> tuple[int, Any]:
-        """Ask until there is an answer: a server that restarts gives none for a while."""
+        """Repeat a request until there is an answer, because a restarting server does not answer at first."""
         headers = {"Content-Type": "application/json"}
         if body is None:
             headers["Authorization"] = f"Bearer {self.access}"
         while True:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
             try:
                 connection.request("GET" if body is None else "POST", path, json.dumps(body), headers)
                 answer = connection.getresponse()
@@ -70,15 +70,12 @@ class Client:
 
     def take(self, pair: dict[str, str]) -> None:
         self.access, self.refresh = pair["access"], pair.get("refresh", self.refresh)
-        self.refreshed = time.monotonic()
 
     def step(self) -> None:
-        if time.monotonic() - self.refreshed > 4:
+        self.calls += 1
+        if self.calls % 2 == 0:
             self._refresh()
         status, body = self.ask("/me/")
-        if status == 401:  # it expired on the way, as it may while no server is there
-            self._refresh()
-            status, body = self.ask("/me/")
         if status != 200 or body["name"] != self.name:
             self.counts[f"refused: {status} {body}"] += 1
             return
@@ -106,16 +103,15 @@ def serving(python: str, port: int, environment: dict[str, str]) -> Iterator[Non
         wait_until(lambda: process.poll() is not None or is_open(port), "it does not start")
         yield
     finally:
-        process.send_signal(signal.SIGTERM)  # gracefully: what was begun is answered
-        process.wait(timeout=60)
+        process.send_signal(signal.SIGTERM)  # a graceful stop, so that started requests are answered
+        process.wait(timeout=PATIENCE)
 
 
 @pytest.fixture
 def environment() -> Iterator[dict[str, str]]:
-    psycopg = pytest.importorskip("psycopg")
     chosen = DATABASES["default"]
     server = {"host": chosen["HOST"], "port": chosen["PORT"], "user": chosen["USER"]}
-    with psycopg.connect(dbname="postgres", password=chosen["PASSWORD"], autocommit=True, **server) as root:
+    with _connect(password=chosen["PASSWORD"], **server) as root:
         root.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
         root.execute(f"CREATE DATABASE {NAME}")
         own = {"DJANGO_SETTINGS_MODULE": "tests.compat.moving.project", "MOVING_DATABASE": NAME}
@@ -123,12 +119,21 @@ def environment() -> Iterator[dict[str, str]]:
         root.execute(f"DROP DATABASE {NAME} WITH (FORCE)")
 
 
+def _connect(**server: str) -> psycopg.Connection:
+    try:
+        return psycopg.connect(dbname="postgres", autocommit=True, **server)
+    except psycopg.OperationalError:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip("!!! there is no PostgreSQL: nothing was tested of a move while clients work !!!")
+
+
 @contextmanager
 def working(clients: list[Client]) -> Iterator[None]:
     over = threading.Event()
 
     def work(client: Client) -> None:
-        while not over.wait(random.uniform(1.5, 2.5)):  # noqa: S311 - nothing is secret
+        while not over.wait(random.uniform(1.5, 2.5)):  # noqa: S311 - no secret depends on it
             client.step()
 
     threads = [threading.Thread(target=work, args=(client,), daemon=True) for client in clients]
@@ -139,25 +144,18 @@ def working(clients: list[Client]) -> Iterator[None]:
     finally:
         over.set()
         for thread in threads:
-            thread.join(timeout=60)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+            thread.join(timeout=PATIENCE)
+        assert not any(thread.is_alive() for thread in threads)
 
 
 def manage(environment: dict[str, str], *command: str) -> str:
-    """Run a command of Django in our environment."""
+    """Run a command of Django in the environment of drf-tessera."""
     done = subprocess.run(
         [sys.executable, "-m", "django", *command], cwd=ROOT, env=environment, capture_output=True, check=True
     )
     return done.stdout.decode()
 
 
-@pytest.mark.server
 def test_nobody_is_logged_out(environment: dict[str, str]) -> None:
     original, port = install_original(sys.executable), find_port()
     for command in (["-m", "django", "migrate", "-v", "0"], ["-c", MAKE_USERS]):
@@ -168,13 +166,19 @@ def test_nobody_is_logged_out(environment: dict[str, str]) -> None:
             for client in clients:
                 client.log_in()
             work.enter_context(working(clients))
-            wait_for(lambda: all(client.counts["rotations of theirs"] >= 1 for client in clients))
+            wait_until(
+                lambda: all(client.counts["rotations of theirs"] >= 1 for client in clients),
+                "not every client has refreshed at simplejwt",
+            )
         assert "token_blacklist" not in manage(environment, "migrate", "--plan")
         assert "No changes" in manage(environment, "makemigrations", "--check", "token_blacklist")
         manage(environment, "migrate", "-v", "0")
         with serving(sys.executable, port, environment):
-            wait_for(lambda: all(client.counts["rotations of ours"] >= 2 for client in clients))
-            work.close()  # the clients stop first: none of them should find the server gone
+            wait_until(
+                lambda: all(client.counts["rotations of ours"] >= 2 for client in clients),
+                "not every client has refreshed twice at ours",
+            )
+            work.close()  # stop the clients first, so that each client always finds the server
     total = sum((client.counts for client in clients), Counter())
     assert {name: number for name, number in total.items() if name.startswith("refused")} == {}
     assert total["logins"] == CLIENTS

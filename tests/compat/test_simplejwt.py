@@ -1,4 +1,4 @@
-"""The names and shapes of simplejwt, on drf-tessera."""
+"""The names and formats of simplejwt, on drf-tessera."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ from drf_tessera.revocation.feed import get_feed
 from tests.compat.originals import simplejwt_token
 from tests.conftest import PASSWORD, bearer
 from tests.jose.material import RSA
+from tests.servers import PATIENCE
 from tests.settings import USER_MODEL
 
 pytestmark = [
@@ -76,7 +77,7 @@ def me(api: APIClient, token: object) -> Any:
 
 
 def pass_grace() -> None:
-    """Let every session's last rotation be long ago."""
+    """Move the last rotation of each session into the past."""
     Session.objects.update(rotated_at=timezone.now() - timedelta(minutes=5))
 
 
@@ -134,6 +135,7 @@ def test_a_second_tab_is_told_to_keep_its_token(api: APIClient, anna: AbstractBa
     assert refresh(api, first).json()["refresh"] == first
 
 
+@pytest.mark.usefixtures("still_feed")
 def test_a_protected_call_costs_no_query(
     api: APIClient, anna: AbstractBaseUser, django_assert_num_queries: Any
 ) -> None:
@@ -185,7 +187,7 @@ def test_a_second_logout_is_refused_as_simplejwt_does(api: APIClient, anna: Abst
     pair = obtain(api, anna)
     statuses = [api.post("/api/token/blacklist/", {"refresh": pair["refresh"]}).status_code for _ in range(2)]
     assert statuses == [200, 401]
-    assert BlacklistedToken.objects.get().token.jti == Session.objects.get().pk.hex  # for who looks there
+    assert BlacklistedToken.objects.get().token.jti == Session.objects.get().pk.hex  # projects read it
 
 
 @override_settings(SIMPLE_JWT={"UPDATE_LAST_LOGIN": True})
@@ -303,8 +305,8 @@ def test_a_token_that_ends_its_session(api: APIClient, anna: AbstractBaseUser) -
 
 def test_a_life_can_be_shortened_and_not_lengthened(anna: AbstractBaseUser) -> None:
     access = RefreshToken.for_user(anna).access_token
-    access.set_exp(lifetime=timedelta(seconds=20))
-    assert AccessToken(str(access))["exp"] <= time.time() + 21
+    access.set_exp(lifetime=timedelta(seconds=200))
+    assert AccessToken(str(access))["exp"] <= time.time() + 201
     access.set_exp(lifetime=timedelta(days=20))
     with pytest.raises(ImproperlyConfigured, match="ACCESS_TOKEN_LIFETIME at most"):
         str(access)
@@ -316,13 +318,12 @@ def test_a_life_can_be_shortened_and_not_lengthened(anna: AbstractBaseUser) -> N
     for lifetime in (timedelta(0), timedelta(seconds=-1)):
         with pytest.raises(ImproperlyConfigured, match="just made"):
             token.set_exp(lifetime=lifetime)
+    end = time.time() + 7200
     token.set_exp(lifetime=timedelta(hours=2))
     assert AccessToken(str(token.access_token))
-    assert abs(RefreshToken(str(token))["exp"] - time.time() - 7200) < 5
-    assert abs(
-        sessions.live_sessions(anna.pk)[0].expires_at - timezone.now() - timedelta(hours=2)
-    ) < timedelta(seconds=5)
-    for given in (token, RefreshToken(str(token))):  # what is out could not be ended when its session has
+    assert abs(RefreshToken(str(token))["exp"] - end) < PATIENCE
+    assert abs(sessions.live_sessions(anna.pk)[0].expires_at.timestamp() - end) < PATIENCE
+    for given in (token, RefreshToken(str(token))):  # a sent access token would outlive its session
         with pytest.raises(ImproperlyConfigured, match="just made"):
             given.set_exp(lifetime=timedelta(hours=1))
     access.set_exp(lifetime=timedelta(0))
@@ -341,13 +342,13 @@ def test_lifetimes_are_those_in_force(anna: AbstractBaseUser) -> None:
 
 
 def test_a_refresh_token_of_another_life_is_refused_at_once() -> None:
-    with pytest.raises(ImproperlyConfigured, match="REFRESH_TOKEN_LIFETIME, which applies to all"):
+    with pytest.raises(ImproperlyConfigured, match=r"REFRESH_TOKEN_LIFETIME\. Increase .*, for all tokens"):
         type("RememberMe", (RefreshToken,), {"lifetime": timedelta(days=300)})
 
 
 @pytest.mark.parametrize("parent", [AccessToken, RefreshToken, Token])
 def test_a_token_for_another_purpose_is_refused_at_once(parent: type[Token]) -> None:
-    """It would be an access token by another name, and open everything."""
+    """Otherwise the token would be valid as an access token for everything."""
     with pytest.raises(ImproperlyConfigured, match=r"django\.core\.signing"):
         type("PasswordReset", (parent,), {"token_type": "reset"})
     assert type("Mine", (parent,), {"token_type": parent.token_type})
@@ -355,9 +356,9 @@ def test_a_token_for_another_purpose_is_refused_at_once(parent: type[Token]) -> 
 
 def test_a_subclass_chooses_a_shorter_life(anna: AbstractBaseUser) -> None:
     class Brief(AccessToken):
-        lifetime = timedelta(seconds=5)
+        lifetime = timedelta(seconds=200)
 
-    assert AccessToken(str(Brief.for_user(anna)))["exp"] <= time.time() + 6
+    assert AccessToken(str(Brief.for_user(anna)))["exp"] <= time.time() + 201
 
 
 def test_what_is_refused_says_so(anna: AbstractBaseUser) -> None:
@@ -457,7 +458,7 @@ def test_it_is_reuse_at_once_under_strict_rotation(api: APIClient, anna: Abstrac
 def test_a_client_that_keeps_no_new_token_goes_on(
     api: APIClient, anna: AbstractBaseUser, legacy: bool
 ) -> None:
-    """simplejwt gave it none, unless ``ROTATE_REFRESH_TOKENS`` was written."""
+    """simplejwt issued no new token, unless the project set ``ROTATE_REFRESH_TOKENS``."""
     text = simplejwt_token(anna) if legacy else obtain(api, anna)["refresh"]
     ends = set()
     for count in range(12):
@@ -467,7 +468,7 @@ def test_a_client_that_keeps_no_new_token_goes_on(
             ends.add(Session.objects.get().idle_expires_at)
             assert RefreshToken(text).payload["user_id"] == str(anna.pk)
         pass_grace()
-    assert len(ends) == 1  # nor does its session last longer by it
+    assert len(ends) == 1  # and the session does not last longer
     assert refresh(api, answer.json()["refresh"]).status_code == 200
     pass_grace()
     assert refresh(api, text).json()["reason"] == "refresh_reused"
@@ -534,7 +535,7 @@ def test_a_login_writes_one_row_and_a_refresh_none(api: APIClient, anna: Abstrac
 
 @pytest.mark.parametrize("at_once", [True, False])
 def test_rows_log_out_everywhere(api: APIClient, anna: AbstractBaseUser, at_once: bool) -> None:
-    """What many projects do: blacklist each of a user's rows, those of simplejwt and those of sessions."""
+    """Many projects blacklist each row of a user, including rows of simplejwt and rows of sessions."""
     ours, old = obtain(api, anna)["refresh"], simplejwt_token(anna, jti="abc")
     OutstandingToken.objects.create(user=anna, jti="abc", token=old, expires_at=timezone.now())
     begun = refresh(api, old).json()["refresh"]
@@ -664,7 +665,7 @@ def test_the_note_of_the_password_is_compared(api: APIClient, anna: Any) -> None
     assert refresh(api, simplejwt_token(anna)).status_code == 401
     assert "hash_password" not in RefreshToken.for_user(
         anna
-    )  # a new password ends sessions, and no digest travels
+    )  # a new password ends sessions, and no token contains a hash of it
 
 
 def test_an_old_token_outlives_a_change_of_secret_key(api: APIClient, anna: AbstractBaseUser) -> None:
@@ -745,18 +746,18 @@ def test_asymmetric_keys_go_on(api: APIClient, anna: AbstractBaseUser) -> None:
         fresh = refresh(api, old).json()["access"]
         assert jwt.decode(fresh, public, algorithms=["RS256"], audience="drf-tessera")["user_id"]
         assert me(api, fresh).status_code == 200
-        # The public key is no HMAC secret.
+        # The public key must not work as an HMAC secret.
         assert refresh(api, simplejwt_token(anna, key="k" * 64)).status_code == 401
 
 
-# -- What a hostile reader found -------------------------------------------------------------------
+# -- Faults that a hostile review found -------------------------------------------------------------
 
 
 class Choosy(RefreshToken):
-    """Checks more, and makes another kind of access token."""
+    """A refresh token class of a project with more checks and its own access token class."""
 
     class Brief(AccessToken):
-        lifetime = timedelta(seconds=60)
+        lifetime = timedelta(seconds=200)
 
     access_token_class = Brief
     refusing = False
@@ -794,7 +795,7 @@ def test_a_token_class_of_the_projects_own_is_asked_at_each_refresh(
     text = str(Choosy.for_user(anna))
     with override_settings(SIMPLE_JWT={**CHOOSY, "ROTATE_REFRESH_TOKENS": rotate}):
         claims = me(api, refresh(api, text).json()["access"]).json()["claims"]
-        assert (claims["fresh"], claims["exp"] <= time.time() + 61) == ("yes", True)
+        assert (claims["fresh"], claims["exp"] <= time.time() + 201) == ("yes", True)
         monkeypatch.setattr(Choosy, "refusing", True)
         assert refresh(api, text).json()["detail"] == "not today"
         assert api.post("/api/token/blacklist/", {"refresh": text}).status_code == 401
@@ -893,7 +894,7 @@ def test_a_cookie_that_is_not_there_is_no_server_error(anna: AbstractBaseUser) -
 
 
 class Both(BlacklistMixin, AccessToken):
-    """What many a project has written."""
+    """A class that many projects define."""
 
 
 def test_an_access_token_may_end_its_session_too(api: APIClient, anna: AbstractBaseUser) -> None:
@@ -909,7 +910,7 @@ def test_an_access_token_may_end_its_session_too(api: APIClient, anna: AbstractB
 
 
 class LookingSerializer(TokenObtainPairSerializer):
-    """Looks at another token, and fails."""
+    """A serializer that reads another token, and then fails."""
 
     other = ""
 
@@ -977,7 +978,7 @@ def test_tokens_of_drf_tesseras_own_login_are_taken(
     assert api.get("/stateless/", **bearer(grant.access)).json()["pk"] == str(anna.pk)
     assert verify(api, grant.access).status_code == 200
     with override_settings(SIMPLE_JWT={"USER_ID_FIELD": "username"}):
-        assert "user_id" not in RefreshToken(grant.refresh)  # the primary key is something else
+        assert "user_id" not in RefreshToken(grant.refresh)  # the primary key is not the user name
 
 
 def _end_everything(user: Any) -> None:
@@ -996,13 +997,13 @@ def test_rows_end_an_adopted_session_that_has_outlived_its_old_token(
     old = simplejwt_token(anna, jti="abc")
     row = make_row(anna, old, "abc")
     text = refresh(api, old).json()["refresh"]
-    row.delete()  # flushexpiredtokens
+    row.delete()  # like flushexpiredtokens
     _end_everything(anna)
     assert refresh(api, text).json()["reason"] == "session_revoked"
 
 
 def test_a_row_written_by_hand_ends_its_session(api: APIClient, anna: AbstractBaseUser) -> None:
-    """As simplejwt's own ``blacklist()`` writes it, in code that was copied from there."""
+    """The row is written like in simplejwt's own ``blacklist()``, which projects have copied."""
     token = RefreshToken(obtain(api, anna)["refresh"])
     OutstandingToken.objects.all().delete()
     row, _ = OutstandingToken.objects.get_or_create(
@@ -1018,7 +1019,7 @@ def test_a_row_written_by_hand_ends_its_session(api: APIClient, anna: AbstractBa
 def test_an_adoption_that_races_a_logout_everywhere_begins_nothing(
     api: APIClient, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The blacklisting comes when the table has been asked, and before the session is written."""
+    """The token is blacklisted after the check of the table and before the write of the session."""
     old = simplejwt_token(anna, jti="abc")
     make_row(anna, old, "abc")
 
@@ -1032,7 +1033,7 @@ def test_an_adoption_that_races_a_logout_everywhere_begins_nothing(
 
 
 def test_logging_out_works_inside_a_transaction(api: APIClient, anna: AbstractBaseUser) -> None:
-    """``ATOMIC_REQUESTS``, and a view of the project's own."""
+    """The view belongs to the project and runs under ``ATOMIC_REQUESTS``."""
     for text in (obtain(api, anna)["refresh"], simplejwt_token(anna)):
         with transaction.atomic():
             RefreshToken(text).blacklist()
@@ -1040,7 +1041,7 @@ def test_logging_out_works_inside_a_transaction(api: APIClient, anna: AbstractBa
 
 
 def test_who_is_wrapped_by_django_is_found(anna: Any) -> None:
-    """``request.user`` is such an object, and its password is compared like any other."""
+    """``request.user`` is such a wrapped object. Its password is compared like every other password."""
     assert RefreshToken.for_user(SimpleLazyObject(lambda: anna))["user_id"] == str(anna.pk)
     stale = type(anna).objects.get(pk=anna.pk)
     anna.set_password("another one")
@@ -1088,7 +1089,7 @@ def test_a_mistake_in_get_token_is_not_told_as_a_wrong_password(
         pytest.raises(ProjectError, match="The limit is 8192"),
     ):
         api.post("/api/token/", credentials)
-    assert not sessions.live_sessions(anna.pk).exists()  # nobody holds the tokens of those that were begun
+    assert not sessions.live_sessions(anna.pk).exists()  # no client has their tokens
     with override_settings(SIMPLE_JWT={"TOKEN_OBTAIN_SERIALIZER": f"{__name__}.QuotaSerializer"}):
         assert api.post("/api/token/", credentials).json()["detail"] == "too many devices"
 
@@ -1107,7 +1108,7 @@ def test_leeway_holds_for_a_refresh_too(api: APIClient, anna: AbstractBaseUser, 
 
 
 def test_a_hard_end_stays_one() -> None:
-    """Who was given no new token had to log in again after ``REFRESH_TOKEN_LIFETIME``."""
+    """A client without new tokens had to log in again after ``REFRESH_TOKEN_LIFETIME``."""
     life = {"REFRESH_TOKEN_LIFETIME": timedelta(hours=12)}
     for more in ({}, {"ROTATE_REFRESH_TOKENS": False}):
         with override_settings(SIMPLE_JWT={**life, **more}):
@@ -1118,7 +1119,7 @@ def test_a_hard_end_stays_one() -> None:
 
 
 def test_what_is_not_written_reads_as_in_simplejwt() -> None:
-    """Serializers that were copied from there ask, and rotate by hand if it says so."""
+    """Serializers that were copied from simplejwt read these values, and rotate by hand if they are true."""
     assert (api_settings.ROTATE_REFRESH_TOKENS, api_settings.BLACKLIST_AFTER_ROTATION) == (False, False)
 
 
@@ -1201,9 +1202,9 @@ def test_names_that_projects_import(anna: AbstractBaseUser) -> None:
 )
 def test_a_name_that_is_not_here_says_what_to_take_instead(module: str, name: str, way: str) -> None:
     with pytest.raises(ImportError, match=way):
-        exec(f"from {module} import {name}")  # noqa: S102 - the statement is what is tested
+        exec(f"from {module} import {name}")  # noqa: S102 - this statement is the test
     with pytest.raises(ImportError, match="cannot import name"):
-        exec(f"from {module} import nothing_like_it")  # noqa: S102 - the same
+        exec(f"from {module} import nothing_like_it")  # noqa: S102 - this too
 
 
 def test_an_app_that_is_not_here_says_so_in_installed_apps() -> None:

@@ -1,4 +1,4 @@
-"""Both packages with every kind of user model: a number, a UUID or a text for a key, a name or an e-mail."""
+"""Both packages with each user model: an integer, UUID or text key, a user name or an e-mail address."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from drf_tessera.models import Session
 from tests.compat.originals import simplejwt_token
 from tests.conftest import PASSWORD, bearer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.users]
 PK = {"USER_ID_FIELD": "pk"}
 
 
@@ -66,7 +66,7 @@ def test_djangorestframework_jwt(api: APIClient, anna: Any) -> None:
 @pytest.mark.urls("tests.compat.jwt_urls")
 def test_a_name_that_nobody_has(api: APIClient, anna: Any) -> None:
     for name in ("nobody", 5, None, [], {"a": 1}, "\x00"):
-        claims = {**jwt_payload_handler(anna), "username": name, "exp": int(time.time()) + 60}
+        claims = {**jwt_payload_handler(anna), "username": name, "exp": int(time.time()) + 300}
         text = jwt.encode(claims, settings.SECRET_KEY)
         assert api.get("/me/", HTTP_AUTHORIZATION=f"JWT {text}").status_code == 401
         assert api.post("/verify/", {"token": text}).status_code == 400
@@ -94,7 +94,7 @@ def key_of(user: Any) -> str:
 @override_settings(JWT_AUTH={"JWT_GET_USER_SECRET_KEY": key_of})
 def test_whose_key_it_is_is_asked_before_anything_is_verified(api: APIClient, anna: Any) -> None:
     for other in ("5", "no such key", [1], {"a": 1}, 10**30, 1.5, float("inf"), None, "\x00", "\ud800"):
-        text = jwt.encode({"user_id": other, "username": "x", "exp": int(time.time()) + 60}, "k" * 40)
+        text = jwt.encode({"user_id": other, "username": "x", "exp": int(time.time()) + 300}, "k" * 40)
         assert api.get("/me/", HTTP_AUTHORIZATION=f"JWT {text}").status_code == 401
 
 

@@ -47,7 +47,7 @@ def test_another_setting_changes_nothing() -> None:
 
 
 def test_nothing_is_read_while_importing() -> None:
-    """Without any settings at all the import must work."""
+    """The import must work without any settings."""
     code = "import drf_tessera.conf, drf_tessera.signals, drf_tessera.exceptions"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
 
@@ -87,7 +87,7 @@ BAD = [
     ("E016", "PROFILE", ["api", "api"]),
     ("E016", "PROFILE", ["api", 1]),
     ("E021", "LEGACY_TOKENS_UNTIL", "2027-01-31"),
-    ("E021", "LEGACY_TOKENS_UNTIL", datetime(2027, 1, 31)),  # noqa: DTZ001 - that is the mistake
+    ("E021", "LEGACY_TOKENS_UNTIL", datetime(2027, 1, 31)),  # noqa: DTZ001 - it has no time zone
     ("E017", "ACCESS_COOKIE", "yes"),
     ("E017", "ACCESS_COOKIE", True),  # without the browser profile no cookie is read
     ("E017", "COOKIE_SECURE", "auto"),
@@ -133,6 +133,11 @@ BAD = [
     ("E010", "HEADER_PREFIX", ""),
     ("E010", "HEADER_PREFIX", "Bearer token"),
     ("E010", "HEADER_PREFIX", None),
+    ("E010", "HEADER_NAME", ""),
+    ("E010", "HEADER_NAME", "HTTP_X_TOKEN"),
+    ("E010", "HEADER_NAME", "X-Token:"),
+    ("E010", "HEADER_NAME", "Cookie"),
+    ("E010", "HEADER_NAME", None),
     ("E003", "REVOCATION_POLL", "1"),
     ("E003", "REVOCATION_MAX_STALENESS", 0),
     ("E013", "USER", "token"),
@@ -170,6 +175,7 @@ GOOD: dict[str, Any] = {
     "MAX_SESSIONS_PER_USER": 1,
     "ISSUER": "https://example.com",
     "AUDIENCE": ["a", "b"],
+    "HEADER_NAME": "X-Authorization",
     "HEADER_PREFIX": "JWT",
     "CLAIMS": "tests.conf.test_settings.problems",
     "LOGIN_RATE_PER_ACCOUNT": None,

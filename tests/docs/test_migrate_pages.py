@@ -1,8 +1,8 @@
-"""The pages of ``docs/migrate``: their links and names lead somewhere, and their views do what they say.
+"""The pages of ``docs/migrate``: their links and names exist, and their views work as described.
 
-knox and dj-rest-auth are not installed here. Their classes that find the user are STAND-INS of this module,
-with the interface that the pages use (a token row that can be deleted; a cookie that names a user). So what
-is tested is our side of each exchange, and not theirs.
+knox and dj-rest-auth are not installed here. This module has STAND-INS for their classes that find the user,
+with the interface that the pages use (a token row that can be deleted; a cookie that names a user). So these
+tests check drf-tessera's side of each exchange, and not the other package's side.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def test_every_setting_of_ours_exists(page: Path) -> None:
 
 @by_hand
 def test_every_name_of_ours_exists(page: Path) -> None:
-    """Dotted names in the text, and what the Python blocks import."""
+    """Check the dotted names in the text, and the imports of the Python blocks."""
     text = page.read_text()
     named = set(re.findall(r"[`\"](drf_tessera(?:\.\w+)+)[`\"(]", text))
     named |= {f"drf_tessera.{name}" for name in re.findall(r"`(sessions\.\w+)", text)}
@@ -88,7 +88,7 @@ def test_every_name_of_ours_exists(page: Path) -> None:
 
 
 def resolves(name: str) -> bool:
-    """Tell whether a dotted name is a module, or an attribute of one."""
+    """Return whether a dotted name is a module, or an attribute of a module."""
     module, _, attribute = name.rpartition(".")
     try:
         return hasattr(import_module(module), attribute) or bool(import_module(name))
@@ -96,11 +96,11 @@ def resolves(name: str) -> bool:
         return False
 
 
-# -- What stands in for the other packages ---------------------------------------------------------
+# -- Stand-ins for the other packages --------------------------------------------------------------
 
 
 class KnoxToken:
-    """Stands in for a row of knox: it can be deleted once, and says so as Django's models do."""
+    """A stand-in for a row of knox. It can be deleted once, and returns the count as Django's models do."""
 
     rows: dict[str, KnoxToken] = {}  # noqa: RUF012 - the table of this test
 
@@ -113,7 +113,7 @@ class KnoxToken:
 
 
 class KnoxAuthenticationStandIn(BaseAuthentication):
-    """Stands in for ``knox.auth.TokenAuthentication``."""
+    """A stand-in for ``knox.auth.TokenAuthentication``."""
 
     prefix = "Token"
 
@@ -130,14 +130,14 @@ class KnoxAuthenticationStandIn(BaseAuthentication):
 
 
 class KnoxLogoutAllStandIn:
-    """Stands in for ``knox.views.LogoutAllView``: what the page's view calls by ``super``."""
+    """A stand-in for ``knox.views.LogoutAllView``, which the page's view calls with ``super``."""
 
-    def post(self, request: Any, format: str | None = None) -> HttpResponse:  # noqa: A002 - knox's own name
+    def post(self, request: Any, format: str | None = None) -> HttpResponse:  # noqa: A002 - the name in knox
         return HttpResponse(status=204)
 
 
 class KnoxManagerStandIn:
-    """Stands in for the manager of knox's tokens."""
+    """A stand-in for the manager of knox's tokens."""
 
     def filter(self, *, user_id: str) -> Any:
         mine = [token for token in KnoxToken.rows.values() if str(token.user.pk) == user_id]
@@ -145,7 +145,7 @@ class KnoxManagerStandIn:
 
 
 class OldCookieStandIn(BaseAuthentication):
-    """Stands in for ``dj_rest_auth.jwt_auth.JWTCookieAuthentication``."""
+    """A stand-in for ``dj_rest_auth.jwt_auth.JWTCookieAuthentication``."""
 
     def authenticate(self, request: Request) -> tuple[AbstractBaseUser, str] | None:
         name = request.COOKIES.get("old")
@@ -154,7 +154,7 @@ class OldCookieStandIn(BaseAuthentication):
 
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, str], ModuleType]:
-    """Load a file of a page, as the module of the app ``app`` that the page says that it is."""
+    """Load a file of a page as a module of the app ``app``, under the name that the page states."""
     monkeypatch.setattr(KnoxToken, "rows", {})
     put(monkeypatch, "knox")
     put(monkeypatch, "knox.auth", TokenAuthentication=KnoxAuthenticationStandIn)
@@ -174,7 +174,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, str], ModuleType]:
         mark = f"# app/{name}.py\n"
         (source,) = [block for block in BLOCK.findall(page.read_text()) if block.startswith(mark)]
         module = put(monkeypatch, f"app.{name}", __package__="app")
-        exec(compile(source, f"{page.name}: {name}.py", "exec"), vars(module))  # noqa: S102 - that is the test
+        exec(compile(source, f"{page.name}: {name}.py", "exec"), vars(module))  # noqa: S102 - a page's file
         return module
 
     return load
@@ -188,7 +188,7 @@ def put(monkeypatch: pytest.MonkeyPatch, name: str, **content: Any) -> ModuleTyp
 
 
 def mount(monkeypatch: pytest.MonkeyPatch, **views: Any) -> override_settings:
-    """Serve views, each under its name, besides our own urls."""
+    """Serve views, each under its name, in addition to the URLconf of the tests."""
     own = [path("api/token/", include("drf_tessera.rest.urls")), path("", include("tests.urls"))]
     patterns = [path(f"{name}/", view.as_view()) for name, view in views.items()]
     put(monkeypatch, "migrate_urls", urlpatterns=[*patterns, *own])
@@ -221,7 +221,7 @@ def test_of_two_exchanges_at_once_one_begins_a_session(
     api: APIClient, anna: AbstractBaseUser, app: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     KnoxToken("k1", anna)
-    monkeypatch.setattr(KnoxToken, "delete", lambda self: (0, {}))  # the other one has just done it
+    monkeypatch.setattr(KnoxToken, "delete", lambda self: (0, {}))  # another request has just deleted the row
     with mount(monkeypatch, exchange=app(KNOX, "exchange").ExchangeView):
         assert api.post("/exchange/", HTTP_AUTHORIZATION="Token k1").status_code == 401
     assert not Session.objects.exists()
@@ -289,7 +289,7 @@ def test_old_cookies_are_exchanged(anna: AbstractBaseUser, app: Any, monkeypatch
 @override_settings(TESSERA={"PROFILE": "browser"})
 def test_a_login_view_of_dj_rest_auth_answers_with_our_session(anna: AbstractBaseUser, app: Any) -> None:
     class LoginView:
-        """Stands in for dj-rest-auth's login and MFA login."""
+        """A stand-in for dj-rest-auth's login and MFA login."""
 
         def get_response(self) -> str:
             return "theirs"

@@ -1,6 +1,6 @@
 """The Postman collection, run by newman against the demo.
 
-Outside of CI a machine without Node skips it, loudly.
+On a machine without Node the test is skipped with a visible message, except in CI.
 """
 
 from __future__ import annotations
@@ -14,17 +14,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import django
 import pytest
 
-from tests.servers import ROOT, find_port, is_open, wait_until
-from tests.settings import DATABASE, USER_MODEL
+from tests.environments import install_packages
+from tests.servers import PATIENCE, ROOT, find_port, is_open, wait_until
 
 FOLDER = ROOT / "docs" / "postman"
 COLLECTION = FOLDER / "drf-tessera.postman_collection.json"
 
-if (DATABASE, USER_MODEL) != ("sqlite", "auth.User") or django.VERSION[:2] != (5, 2):
-    pytest.skip("the demo has a database of its own: once is enough", allow_module_level=True)
+pytestmark = [pytest.mark.server, pytest.mark.once]  # the demo has a database of its own
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +31,7 @@ def node() -> str:
     if found is None and os.environ.get("CI") != "true":
         pytest.skip("!!! there is no Node: the Postman collection was not run !!!")
     assert found is not None, "CI needs Node"
-    mark, lock = FOLDER / "node_modules" / ".installed", (FOLDER / "package-lock.json").read_text()
-    if not mark.exists() or mark.read_text() != lock:
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        subprocess.run(command, cwd=FOLDER, check=True, capture_output=True)
-        mark.write_text(lock)
+    install_packages(FOLDER)
     return found
 
 
@@ -55,11 +49,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             start_new_session=True,
         )
     try:
-        wait_until(lambda: process.poll() is not None or is_open(port), "the demo does not start", 60)
+        wait_until(lambda: process.poll() is not None or is_open(port), "the demo does not start")
         yield f"http://127.0.0.1:{port}"
     finally:
         os.killpg(process.pid, 15)
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE)
 
 
 def run(node: str, demo: str, collection: Path, folder: Path) -> tuple[int, dict[str, Any]]:
@@ -87,7 +81,6 @@ def count_tests(collection: dict[str, Any]) -> int:
     return sum(line.startswith("pm.test(") for line in scripts)
 
 
-@pytest.mark.server
 def test_every_assertion_holds(node: str, demo: str, tmp_path: Path) -> None:
     found = json.loads(COLLECTION.read_text())
     code, report = run(node, demo, COLLECTION, tmp_path)
@@ -96,7 +89,6 @@ def test_every_assertion_holds(node: str, demo: str, tmp_path: Path) -> None:
     assert report["stats"]["assertions"]["total"] == count_tests(found) > 20
 
 
-@pytest.mark.server
 def test_a_wrong_expectation_fails(node: str, demo: str, tmp_path: Path) -> None:
     planted = tmp_path / "planted.json"
     planted.write_text(COLLECTION.read_text().replace('eql(\\"session_revoked\\")', 'eql(\\"planted\\")'))

@@ -1,12 +1,16 @@
-"""The reference pages name what the code has, and nothing else."""
+"""The reference pages name everything that the code has, and nothing else."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import pytest
+
 from drf_tessera import exceptions
 from drf_tessera.conf.settings import KEYS
+
+pytestmark = pytest.mark.once  # it reads pages
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"

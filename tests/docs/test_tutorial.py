@@ -1,4 +1,4 @@
-"""The tutorial, word for word: each file written, each command run, each answer compared."""
+"""The tutorial, word for word: each file is written, each command is run, each answer is compared."""
 
 from __future__ import annotations
 
@@ -12,20 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import ROOT, find_port, is_open, wait_until
-from tests.settings import DATABASE, USER_MODEL
+from tests.servers import PATIENCE, ROOT, find_port, is_open, wait_until
 
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 AT_THE_END = " (at the end)"
 SERVER = "python manage.py runserver 8000"
 
-if (DATABASE, USER_MODEL) != ("sqlite", "auth.User"):
-    pytest.skip("its project has a database of its own: once is enough", allow_module_level=True)
+pytestmark = [pytest.mark.server, pytest.mark.once]  # its project has a database of its own
 
 
 class Reader:
-    """Somebody who does what the page says, in an empty folder."""
+    """A person who follows the page in an empty folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -46,11 +44,11 @@ class Reader:
     def run(self, command: str, expected: str) -> None:
         self.ran.append(command)
         if command.startswith("pip install "):
-            return  # they are installed here, and a test should not ask the network for others
+            return  # they are installed here, because a test should not use the network
         if command.startswith("cd "):
             self.folder /= command.removeprefix("cd ")
             return
-        done = subprocess.run(  # noqa: S602 - as a person types it
+        done = subprocess.run(  # noqa: S602 - a person types it into a shell
             command,
             shell=True,
             cwd=self.folder,
@@ -78,7 +76,7 @@ class Reader:
             yield
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=PATIENCE)
         assert "anna logged in." in log.read_text()
 
 

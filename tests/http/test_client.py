@@ -1,4 +1,4 @@
-"""Where a request comes from, however proxies write it."""
+"""The client's address, in each form that proxies write."""
 
 from __future__ import annotations
 

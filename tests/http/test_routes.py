@@ -1,4 +1,4 @@
-"""What the urls say about where the endpoints stand."""
+"""The paths of the endpoints, derived from the URLconf."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys for the tests of signatures, made afresh in each run."""
+"""Keys for the tests of signatures. Each run creates new keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from drf_tessera.jose.keys import Key
 
 SECRET = b"0123456789abcdef" * 4
 RSA = rsa.generate_private_key(65537, 2048)
-SMALL_RSA = rsa.generate_private_key(65537, 1024)  # noqa: S505 - to be refused
+SMALL_RSA = rsa.generate_private_key(65537, 1024)  # noqa: S505 - too small
 P256 = ec.generate_private_key(ec.SECP256R1())
 P384 = ec.generate_private_key(ec.SECP384R1())
 P521 = ec.generate_private_key(ec.SECP521R1())

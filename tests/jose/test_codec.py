@@ -1,4 +1,4 @@
-"""The strict envelope, with PyJWT as the second opinion: whatever we accept, it must accept."""
+"""The strict parser. PyJWT is the second opinion: PyJWT must accept each token that the codec accepts."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ from drf_tessera.jose.encoding import (
 from drf_tessera.jose.keys import Key, KeyRing
 from tests.jose.material import ALL, ASYMMETRIC, RSA, SECRET, make_key, write_private, write_public
 
+pytestmark = pytest.mark.once  # no Django
+
 NOW = 1_800_000_000
 CLAIMS = {"iss": "us", "aud": "api", "sub": "1", "jti": "x", "iat": NOW, "exp": NOW + 300}
 KEY = make_key("HS256")
@@ -50,7 +52,7 @@ def decode(token: str, codec: Codec = CODEC, now: float = NOW) -> dict[str, Any]
 
 
 def sign(header: Any, payload: Any) -> str:
-    """Sign anything at all with the ring's key: bytes as they are, the rest as JSON."""
+    """Return a token of any parts, signed with the ring's key. Bytes stay unchanged; others become JSON."""
     parts = [part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, payload)]
     message = b".".join(encode_base64url(part) for part in parts)
     return (message + b"." + encode_base64url(KEY.sign(message))).decode()
@@ -115,7 +117,7 @@ def test_keys_in_the_header_are_never_looked_at() -> None:
 
 
 def test_a_public_key_is_no_secret() -> None:
-    """Algorithm confusion: HS256 under the text of the RSA public key."""
+    """Algorithm confusion: HS256 with the text of the RSA public key as its secret."""
     codec = Codec(KeyRing([make_key("RS256")]), typ="at+jwt")
     message = b".".join(encode_base64url(json.dumps(part).encode()) for part in (HEADER, CLAIMS))
     forged = encode_base64url(hmac.digest(write_public(RSA), message, "sha256"))
@@ -160,7 +162,7 @@ def test_texts_that_are_malformed(text: str) -> None:
 
 
 def test_trailing_bits_must_be_zero() -> None:
-    """Otherwise two texts would be one token. The last of 43 letters carries two unused bits."""
+    """Otherwise two texts would be the same token. The last of the 43 letters has two unused bits."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     twin = VALID[:-1] + alphabet[alphabet.index(VALID[-1]) ^ 1]
     assert base64.urlsafe_b64decode(twin.rpartition(".")[2] + "=") == base64.urlsafe_b64decode(
@@ -199,7 +201,22 @@ PAYLOADS: dict[str, tuple[Any, type[TokenError]]] = {
     "a boolean for exp": ({**CLAIMS, "exp": True}, TokenClaimInvalid),
     "a text for exp": ({**CLAIMS, "exp": str(NOW + 1)}, TokenClaimInvalid),
     "exp beyond any date": ({**CLAIMS, "exp": 10**30}, TokenClaimInvalid),
-    "exp as 1e400": (json.dumps(CLAIMS).encode().replace(b"1800000300", b"1e400"), TokenClaimInvalid),
+    "exp as 1e400": (json.dumps(CLAIMS).encode().replace(b"1800000300", b"1e400"), TokenMalformed),
+    "1e400 in a claim of the project's": (
+        json.dumps(CLAIMS).encode()[:-1] + b',"x":[-1e400]}',
+        TokenMalformed,
+    ),
+    "a lone surrogate in a value": (json.dumps({**CLAIMS, "x": ["\ud800"]}).encode(), TokenMalformed),
+    "a lone surrogate in a name": (json.dumps({**CLAIMS, "\udfff": 1}).encode(), TokenMalformed),
+    "a lone surrogate for a subject": (json.dumps({**CLAIMS, "sub": "\ud800"}).encode(), TokenMalformed),
+    "900 levels": (
+        json.dumps(CLAIMS).encode()[:-1] + b',"x":' + b"[" * 900 + b"]" * 900 + b"}",
+        TokenMalformed,
+    ),
+    "64 levels below the claims": (
+        json.dumps(CLAIMS).encode()[:-1] + b',"x":' + b"[" * 64 + b"]" * 64 + b"}",
+        TokenMalformed,
+    ),
     "exp below zero": ({**CLAIMS, "exp": -1}, TokenClaimInvalid),
     "iat from the future": ({**CLAIMS, "iat": NOW + 6}, TokenNotYetValid),
     "nbf from the future": ({**CLAIMS, "nbf": NOW + 5.5}, TokenNotYetValid),
@@ -235,6 +252,30 @@ def test_claims_that_are_refused_although_the_signature_holds(payload: Any, erro
 )
 def test_claims_that_are_accepted(change: dict[str, Any]) -> None:
     assert decode(sign(HEADER, {**CLAIMS, **change})) == {**CLAIMS, **change}
+
+
+def test_claims_with_many_brackets_that_are_not_deep_are_accepted() -> None:
+    more = {
+        "x": "[{" * 200,
+        "y": [[1]] * 100,
+        "quote": '"[' * 50 + "\\",
+        "emoji": "\U0001f600",
+        "deep": nest(62),
+    }
+    token = CODEC.encode({**CLAIMS, **more})
+    assert decode(token)["deep"] == more["deep"]
+
+
+def test_what_would_be_refused_is_not_signed() -> None:
+    with pytest.raises(ValueError, match="64 levels"):
+        CODEC.encode({**CLAIMS, "x": nest(64)})
+
+
+def nest(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
 
 
 @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
@@ -278,5 +319,5 @@ def test_json_comes_back_as_it_was(value: dict[str, Any]) -> None:
     try:
         raw = encode_json(value)
     except UnicodeEncodeError:
-        return  # a lone surrogate has no UTF-8
+        return  # a lone surrogate cannot be encoded in UTF-8
     assert decode_json_object(raw) == value

@@ -4,8 +4,12 @@ import base64
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from joserfc import jwk
 
 from drf_tessera.exceptions import KeyMaterialError
+from drf_tessera.jose.encoding import encode_base64url
 from drf_tessera.jose.keys import Key, KeyRing
 from tests.jose.material import (
     ALL,
@@ -21,6 +25,8 @@ from tests.jose.material import (
     write_private,
     write_public,
 )
+
+pytestmark = pytest.mark.once  # no Django
 
 
 @pytest.mark.parametrize("alg", ALL)
@@ -73,9 +79,80 @@ def test_a_key_that_cannot_work_is_refused(make: Any) -> None:
     assert found.value.code == "key_invalid"
 
 
+def write_number(value: int) -> str:
+    return encode_base64url(value.to_bytes((value.bit_length() + 7) // 8, "big")).decode()
+
+
+N = RSA.public_key().public_numbers().n
+RSA_JWK = {"kty": "RSA", "n": write_number(N), "e": "AQAB"}
+P384_JWK = jwk.ECKey.import_key(write_public(P384)).as_dict()
+SMALL_ORDER = [
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000080",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "0100000000000000000000000000000000000000000000000000000000000080",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+]
+WEAK: dict[str, tuple[str, dict[str, object], str]] = {
+    "a secret for RSA": ("RS256", {"kty": "oct", "k": "AAAA" * 20}, "'kty' is 'RSA'"),
+    "an RSA key for HMAC": ("HS256", RSA_JWK, "'kty' is 'oct'"),
+    "a secret for Ed25519": ("EdDSA", {"kty": "oct", "k": "AAAA" * 20}, "'kty' is 'OKP'"),
+    "RSA numbers under another type": ("RS256", {**RSA_JWK, "kty": "EC"}, "'kty' is 'RSA'"),
+    "no type": ("RS256", {"n": RSA_JWK["n"], "e": "AQAB"}, "'kty' is 'RSA'"),
+    "another curve": ("ES256", P384_JWK, "the curve P-256"),
+    "another algorithm": ("RS256", {**RSA_JWK, "alg": "PS256"}, "is for 'PS256'"),
+    "an even modulus": ("RS256", {**RSA_JWK, "n": write_number(N + 1)}, "is even"),
+    "a huge modulus": ("PS256", {**RSA_JWK, "n": write_number((1 << 20_000) + 1)}, "At most 8192"),
+    "a small modulus": ("RS256", {**RSA_JWK, "n": write_number((1 << 1024) + 1)}, "at least 2048"),
+    "the exponent 3": ("RS256", {**RSA_JWK, "e": write_number(3)}, "public exponent"),
+    "the exponent 17": ("PS512", {**RSA_JWK, "e": write_number(17)}, "public exponent"),
+    "an even exponent": ("RS256", {**RSA_JWK, "e": write_number(65_538)}, "cannot be read"),
+    "a huge exponent": ("RS256", {**RSA_JWK, "e": write_number((1 << 300) + 1)}, "public exponent"),
+    "for encryption": ("RS256", {**RSA_JWK, "use": "enc"}, "its 'use' is not"),
+    "a use that is a number": ("RS256", {**RSA_JWK, "use": 5}, "its 'use' is not"),
+    "operations of encryption": ("RS256", {**RSA_JWK, "key_ops": ["encrypt"]}, "its 'key_ops'"),
+    "no operations": ("RS256", {**RSA_JWK, "key_ops": []}, "its 'key_ops'"),
+    "operations as a text": ("RS256", {**RSA_JWK, "key_ops": "verify"}, "its 'key_ops'"),
+    "operations that are lists": ("RS256", {**RSA_JWK, "key_ops": [["verify"]]}, "its 'key_ops'"),
+    **{
+        f"point {point[:4]}...{point[-2:]}": (
+            "EdDSA",
+            {"kty": "OKP", "crv": "Ed25519", "x": encode_base64url(bytes.fromhex(point)).decode()},
+            "small order",
+        )
+        for point in SMALL_ORDER
+    },
+}
+
+
+@pytest.mark.parametrize(("alg", "value", "message"), WEAK.values(), ids=WEAK)
+def test_a_weak_or_misused_key_is_refused_with_its_reason(
+    alg: str, value: dict[str, object], message: str
+) -> None:
+    with pytest.raises(KeyMaterialError, match=message):
+        Key.from_jwk(value, alg)
+
+
+@pytest.mark.parametrize("exponent", [3, 17])
+def test_a_weak_exponent_is_refused_in_pem_too(exponent: int) -> None:
+    public = rsa.RSAPublicNumbers(exponent, N).public_key()
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    with pytest.raises(KeyMaterialError, match="public exponent"):
+        Key.from_pem(pem, "RS256")
+
+
 @pytest.mark.parametrize("operations", [["sign"], ["sign", "verify"]])
 def test_a_jwk_that_may_sign_verifies_what_it_signed(operations: list[str]) -> None:
-    """RFC 7517, section 4.3: some libraries name the one operation that the private half is for."""
+    """RFC 7517, section 4.3: some libraries list only "sign" for a private key."""
     key = Key.from_jwk({"kty": "oct", "k": "A" * 43, "key_ops": operations}, "HS256")
     assert key.verify(b"m", key.sign(b"m"))
 
@@ -86,7 +163,7 @@ def test_an_encrypted_key_opens_with_its_password() -> None:
 
 
 def test_the_vector_of_rfc_7638() -> None:
-    """Section 3.1: the thumbprint of its RSA key, which is the name of a key without one."""
+    """Section 3.1: the thumbprint of its RSA key, which is the default ``kid`` of a key."""
     modulus = (
         "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPeb"
         "WKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368Q"
@@ -98,7 +175,7 @@ def test_the_vector_of_rfc_7638() -> None:
 
 
 def test_the_vector_of_rfc_8037() -> None:
-    """Appendix A.4 and A.5: Ed25519 signs its example."""
+    """Appendix A.4 and A.5: Ed25519 signs the example of the RFC."""
     private = {
         "kty": "OKP",
         "crv": "Ed25519",
@@ -141,11 +218,11 @@ class TestRing:
 
     def test_only_public_parts_are_published(self) -> None:
         ring = KeyRing([make_key(alg, alg) for alg in ("HS256", "RS256", "ES256", "EdDSA")])
-        (rsa, ec, okp) = ring.public_jwks()["keys"]
-        assert [rsa["kid"], ec["kid"], okp["kid"]] == ["RS256", "ES256", "EdDSA"]
-        for jwk in (rsa, ec, okp):
-            assert {"d", "p", "q", "dp", "dq", "qi", "k"}.isdisjoint(jwk)
-            assert (jwk["use"], jwk["alg"]) == ("sig", jwk["kid"])
+        (rsa_jwk, ec, okp) = ring.public_jwks()["keys"]
+        assert [rsa_jwk["kid"], ec["kid"], okp["kid"]] == ["RS256", "ES256", "EdDSA"]
+        for found in (rsa_jwk, ec, okp):
+            assert {"d", "p", "q", "dp", "dq", "qi", "k"}.isdisjoint(found)
+            assert (found["use"], found["alg"]) == ("sig", found["kid"])
 
     def test_nothing_secret_shows(self) -> None:
         ring = KeyRing([make_key(alg, alg) for alg in ALL])

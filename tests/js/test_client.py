@@ -1,6 +1,6 @@
 """The browser client: its unit tests under Node, its types and its size.
 
-Outside of CI a machine without Node skips them, loudly.
+On a machine without Node the tests are skipped with a visible message, except in CI.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from pathlib import Path
 import pytest
 
 import drf_tessera
-from tests.settings import DATABASE, USER_MODEL
+from tests.environments import install_packages
 
 ROOT = Path(__file__).parents[2]
 JS = ROOT / "js"
 
-if (DATABASE, USER_MODEL) != ("sqlite", "auth.User"):
-    pytest.skip("no database is behind the client: once is enough", allow_module_level=True)
+pytestmark = pytest.mark.once  # no database is behind the client
 
 
 def run(*command: str, folder: Path = ROOT) -> str:
@@ -40,12 +39,8 @@ def node() -> str:
 
 @pytest.fixture(scope="module")
 def _tools(node: str) -> None:
-    """The pinned compiler and minifier, installed once for this lock."""
-    mark = JS / "node_modules" / ".installed"
-    lock = (JS / "package-lock.json").read_text()
-    if not mark.exists() or mark.read_text() != lock:
-        run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", folder=JS)
-        mark.write_text(lock)
+    """The pinned compiler and minifier."""
+    install_packages(JS)
 
 
 def test_each_rule_of_the_client_holds(node: str) -> None:
@@ -75,6 +70,6 @@ def test_the_lock_names_no_address() -> None:
 
 
 def test_the_wheel_has_the_client() -> None:
-    """Django's staticfiles find it beside the package's code."""
+    """Django's staticfiles find the client in the package's folder."""
     static = Path(drf_tessera.__file__).parent / "static" / "drf_tessera"
     assert {path.name for path in static.iterdir()} == {"client.js", "client.d.ts"}

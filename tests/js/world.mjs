@@ -1,4 +1,4 @@
-/** A server that answers as the real one does, and a browser's surroundings, for the client's tests. */
+/** A server that answers like the real server, and an environment like a browser's, for the client's tests. */
 
 import { createClient } from "../../src/drf_tessera/static/drf_tessera/client.js";
 
@@ -11,7 +11,7 @@ export function answer(status, body, headers = {}) {
 
 export const refuse = (status, code, headers) => answer(status, { detail: `No: ${code}.`, code }, headers);
 
-/** A fault: no answer, until whoever asked gives up. */
+/** A fault: no answer, until the client gives up. */
 export const hang = (_, request) =>
   new Promise((_, reject) => request.signal.addEventListener("abort", () => reject(request.signal.reason)));
 
@@ -25,7 +25,7 @@ export class Server {
     this.logins = 0;
     this.live = new Set();
     this.valid = new Set();
-    this.faults = []; // functions of a request, each used once: what they return goes for the answer
+    this.faults = []; // functions of a request; each is used once, and returns the answer
     this.apiFaults = [];
     this.delay = 0;
     this.fetch = (input, init) => this.#receive(new Request(input, init));
@@ -108,7 +108,7 @@ export class Server {
   }
 }
 
-/** Web Locks for tabs in one process: Node 20 has none. */
+/** Web Locks for tabs in one process, because Node 20 does not have them. */
 export class Locks {
   #held = new Map();
 
@@ -130,7 +130,7 @@ export class Locks {
   }
 }
 
-/** Clocks that a test sets; `advance` moves both. */
+/** Clocks that a test sets. `advance` moves both clocks. */
 export class Clock {
   now = 1_000_000;
   shift = 0;
@@ -139,12 +139,15 @@ export class Clock {
   }
 }
 
+/** Seconds until a test gives up: many more than a busy machine needs. */
+export const PATIENCE = 120;
+
 const opened = [];
 
 export function open(server, { clock = new Clock(), environment = {}, ...options } = {}) {
   const client = createClient({
     baseUrl: BASE,
-    patience: 2,
+    patience: PATIENCE,
     ...options,
     environment: {
       fetch: server.fetch,
@@ -169,7 +172,13 @@ export function closeAll() {
   while (opened.length) opened.pop().close();
 }
 
-/** Let messages between tabs arrive. */
-export const settle = (milliseconds = 30) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+/**
+ * Let messages between tabs arrive. After a busy machine has stopped this process for a while, a timer comes
+ * first and the messages after it: the loop of events has to go around once more.
+ */
+export async function settle(milliseconds = 30) {
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+  for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
 
 export const ANNA = { username: "anna", password: "right" };

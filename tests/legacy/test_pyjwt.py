@@ -1,4 +1,4 @@
-"""Tokens that PyJWT wrote: verified in every case, and refused by its own errors alone."""
+"""Tokens that PyJWT wrote: each case is verified, and each refusal is an error of PyJWT."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_none_is_taken_from_the_moment_that_the_project_has_chosen() -> None:
 
 
 def test_a_payload_that_is_too_deep_is_refused_whatever_pyjwt_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before 2.15 it let the RecursionError through."""
+    """Before 2.15, PyJWT did not catch the RecursionError."""
 
     def fail(*args: Any, **kwargs: Any) -> Any:
         raise RecursionError

@@ -1,10 +1,11 @@
-"""Explores every interleaving of a session's clients, and of a thief, against the refresh rule.
+"""Explore each interleaving of a session's clients and a thief under the refresh rule.
 
-``python -m tests.model`` prints the table; ``tests/test_rotation_model.py`` holds the rule to it.
+``python -m tests.model`` prints the table. ``tests/test_rotation_model.py`` checks the rule against the
+table.
 
-``rules``    the rules: the one that ships, called and not copied, and the ones it was weighed against
-``trees``    those of them that give each use of a token a successor of its own
-``world``    what can happen: tabs, messages, time, a thief, a restored database
-``explore``  every state that can be reached, the fewest lost answers, the thief's bound
+``rules``    the shipped rule, which is called and not copied, and the rules that it was compared with
+``trees``    the rules in which each use of a token creates its own successor
+``world``    the possible events: tabs, messages, time, a thief, a restored database
+``explore``  all reachable states, the fewest lost answers, the bound of the thief
 ``table``    the rules side by side
 """

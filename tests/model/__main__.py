@@ -1,4 +1,4 @@
-"""Print the table: ``python -m tests.model``, with ``--traces`` also how sessions are lost."""
+"""Print the table: ``python -m tests.model``. With ``--traces`` also print how sessions are lost."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tests.model.world import Model
 
 
 def report_progress(states: int) -> None:
-    """Show on the terminal that something happens; not in a file."""
+    """Show the progress on a terminal, but not in a file."""
     if sys.stderr.isatty():
         sys.stderr.write(f"\r{states} states ...\r")
 
 
 def main(arguments: list[str]) -> None:
-    """Explore, and print."""
+    """Explore the rules, and print the table."""
     print(HEADER)  # noqa: T201 - for people
     for line in judge_all(report_progress):
         print(line, flush=True)  # noqa: T201

@@ -1,4 +1,4 @@
-"""Visits every state that can be reached, breadth first, and asks of them all: who is lost, who gains?"""
+"""Visit all reachable states, breadth first, and find lost sessions and the successes of a thief."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STEP: Final = 5_000
 
 
 class Edge(NamedTuple):
-    """A move: to which state, what it scores for the thief, and what happens."""
+    """A move: the next state, the thief's score, and a description."""
 
     target: int
     score: int
@@ -22,16 +22,16 @@ class Edge(NamedTuple):
 
 @dataclass(frozen=True)
 class Graph:
-    """All states of a model, numbered in the order in which they were found, and all moves."""
+    """All states of a model, numbered in the order of their discovery, and all moves."""
 
     worlds: list[World]
     edges: list[list[Edge]]
     found_from: list[tuple[int, str] | None]
     backwards: int
-    """How many moves put an older token over a newer one."""
+    """The number of moves that replace a newer token by an older one."""
 
     def find_loss(self) -> tuple[int, list[str]] | None:
-        """Find the session that died after the fewest answers lost in a row: how many, and how."""
+        """Return the fewest lost answers in a row that end a session, and the way to that state."""
         dead = [number for number, world in enumerate(self.worlds) if not world.alive]
         if not dead:
             return None
@@ -46,10 +46,10 @@ class Graph:
         return words[::-1]
 
     def find_bound(self) -> int | None:
-        """Find the most that any run can score; ``None``: a cycle scores, so there is no bound."""
+        """Return the highest possible score. ``None`` means that a cycle scores, so there is no bound."""
         parts = _find_parts(self.edges)
         best = [0] * len(self.edges)
-        # A part is numbered after all parts that it leads to, so one pass over them is enough.
+        # A part has a higher number than all parts that it leads to, so one pass over the parts is enough.
         for number in sorted(range(len(parts)), key=parts.__getitem__):
             here = parts[number]
             for edge in self.edges[number]:
@@ -60,7 +60,7 @@ class Graph:
         return best[parts[0]]
 
     def find_run(self, score: int) -> list[str]:
-        """Find a shortest run that scores so much."""
+        """Return a shortest run with this score."""
         found_from: dict[tuple[int, int], tuple[tuple[int, int], str] | None] = {(0, 0): None}
         queue = deque([(0, 0)])
         while queue:
@@ -82,7 +82,7 @@ class Graph:
 
 
 def explore(model: Model, progress: Callable[[int], None] | None = None) -> Graph:
-    """Visit every state until none is new; ``progress`` hears how many there are."""
+    """Visit states until there is no new state. ``progress`` receives the number of states."""
     worlds = [model.start()]
     numbers = {worlds[0]: 0}
     edges: list[list[Edge]] = []
@@ -104,9 +104,9 @@ def explore(model: Model, progress: Callable[[int], None] | None = None) -> Grap
 
 
 def _find_parts(edges: list[list[Edge]]) -> list[int]:
-    """Number each state's strongly connected part (Tarjan's algorithm, without recursion).
+    """Return the number of each state's strongly connected part (Tarjan's algorithm, without recursion).
 
-    State 0 leads to every other one, so one search from there meets them all.
+    State 0 leads to every other state, so one search from state 0 finds all states.
     """
     parts, low, order = [-1] * len(edges), [0] * len(edges), [-1] * len(edges)
     path: list[int] = []

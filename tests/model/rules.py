@@ -1,10 +1,10 @@
-"""Refresh rules as the explorer sees them. The shipped one is called, never copied.
+"""The refresh rules, in the form that the explorer needs. The shipped rule is called, never copied.
 
-Time stands still but for halves of the grace window (``world`` tells why halves): a row knows how many
-of them have passed since its last rotation, and the real clock times are made from that.
+Time moves only in halves of the grace window (``world`` explains why). A row counts the halves since its last
+rotation, and the real times are computed from this count.
 
-Generations have no bound, so after every step the tokens are given new numbers (:meth:`Chain.settle`).
-That is sound because a rule only compares: ``test_the_rule_only_compares_generations``.
+Generations have no bound, so after each step the tokens are renumbered (:meth:`Chain.settle`). Renumbering is
+sound because a rule only compares: ``test_the_rule_only_compares_generations``.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ GRACE: Final = timedelta(seconds=30)
 SHIPPED: Final = Policy(grace=GRACE, recoveries=5)
 UNBOUNDED: Final = 10**9
 HALVES: Final = 2
-"""So many halves after a rotation its window has passed."""
+"""The number of halves after which the window of a rotation has passed."""
 
 _NOW: Final = datetime(2030, 1, 1, tzinfo=UTC)
 _BASE: Final = 6
-"""The number of the current token after settling; lower ones are kinds, see :meth:`Chain.settle`."""
+"""The number of the current token after renumbering. Lower numbers are kinds; see :meth:`Chain.settle`."""
 
 
 class Row(NamedTuple):
-    """Where a session stands: a :class:`Position` whose time is counted in halves of the window."""
+    """The position of a session: a :class:`Position` whose time is a number of halves of the window."""
 
     generation: int
     parent: int | None
@@ -38,35 +38,35 @@ class Row(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """A refresh that was answered."""
+    """The answer to an accepted refresh."""
 
     row: Any
     token: int | None
-    """The refresh token in the answer; ``None``: an access token only."""
+    """The refresh token in the answer. ``None`` means that the answer has only an access token."""
     opened: bool
-    """Whether a grace window begins with this answer. Where a rule has none, every answer counts."""
+    """Whether a grace window starts with this answer. In a rule without windows, each answer counts."""
 
 
 class Rule(Protocol):
-    """What the explorer asks of a rule. Rows are of the rule's own kind, tokens are numbers."""
+    """The functions of a rule for the explorer. Each rule has its own type of row. Tokens are numbers."""
 
     @property
     def first(self) -> tuple[Any, int]:
-        """The row of a new session, and its refresh token."""
+        """Return the row of a new session, and its refresh token."""
 
     def use(self, row: Any, token: int) -> Reply | None:
-        """Answer a refresh; ``None`` ends the session."""
+        """Return the answer to a refresh. ``None`` ends the session."""
 
     def pass_half(self, row: Any) -> Any | None:
-        """Let half a window pass; ``None``: nothing depends on time any more."""
+        """Return the row after half a window. ``None`` means that nothing depends on time at this point."""
 
     def settle(
         self, row: Any, snapshot: Any | None, owned: Iterable[int], stolen: Iterable[int]
     ) -> tuple[Any, Any | None, Mapping[int, int]]:
-        """Forget every difference that no longer matters: the row, the backup and the new numbers."""
+        """Return the row, the backup and the new numbers, without differences that no longer matter."""
 
     def name(self, row: Any, token: int) -> str:
-        """Say what a token is to a row, for people."""
+        """Return a name for a token of a row, for people."""
 
 
 Decide = Callable[[State, int, datetime, Policy], Decision]
@@ -74,7 +74,7 @@ Decide = Callable[[State, int, datetime, Policy], Decision]
 
 @dataclass(frozen=True)
 class Chain:
-    """The rule that ships, under any policy; or a mutant of it, if ``decide`` is another function."""
+    """The shipped rule with any policy. With another function as ``decide`` it is a mutant of the rule."""
 
     policy: Policy = SHIPPED
     decide: Decide = rotation.decide
@@ -95,7 +95,7 @@ class Chain:
         decision = self.decide(self._make_state(row), token, _NOW, self.policy)
         position = decision.position
         if position is not None:
-            # Without a bound the count never decides anything, and it would make the states infinite.
+            # Without a bound the count decides nothing, but it would make the number of states infinite.
             recoveries = 0 if self.policy.recoveries == UNBOUNDED else position.recoveries
             return Reply(Row(position.generation, position.parent, recoveries, 0), position.generation, True)
         return Reply(row, None, False) if decision.outcome is rotation.Outcome.GRACE else None
@@ -123,10 +123,10 @@ class Chain:
     def settle(
         self, row: Row, snapshot: Row | None, owned: Iterable[int], stolen: Iterable[int]
     ) -> tuple[Row, Row | None, Mapping[int, int]]:
-        """Keep the numbers from the base on, and below it only what stands between which others.
+        """Renumber from the base on. Below the base keep only the order relative to the parents.
 
-        The base is the row's generation, or a backup's that may come back. Without a backup that
-        leaves: 0 older than the parent, 1 the parent, 2 skipped, 6 current; and 7, 8, ... ahead.
+        The base is the generation of the row, or of a backup that may come back. Without a backup the numbers
+        are: 0 older than the parent, 1 the parent, 2 skipped, 6 current, and 7, 8, ... ahead.
         """
         base = row.generation if snapshot is None else min(row.generation, snapshot.generation)
         parents = {row.parent} | ({snapshot.parent} if snapshot else set())
@@ -166,7 +166,7 @@ def _advance(row: Row, parent: int | None) -> Reply:
 
 @dataclass(frozen=True)
 class SameSuccessor(Chain):
-    """Within the window the parent is given the current token again; after it, it recovers."""
+    """In the window the parent gets the current token again. After the window the parent recovers."""
 
     def ask(self, row: Row, token: int) -> Reply | None:
         if token == row.generation:
@@ -180,8 +180,8 @@ class SameSuccessor(Chain):
 class Counter(Chain):
     """Supabase's counter (its ``internal/tokens/service.go``, with a reuse interval).
 
-    One behind is always given the current token again, further behind only within the interval,
-    which every answer starts anew.
+    A token one generation behind always gets the current token again. An older token gets it only within the
+    interval. Each answer starts the interval again.
     """
 
     def ask(self, row: Row, token: int) -> Reply | None:

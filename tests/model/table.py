@@ -1,4 +1,4 @@
-"""The rules side by side: which lose sessions without a thief, and how much a thief gets."""
+"""The rules side by side: which rules lose sessions without a thief, and how much a thief gains."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ RULES: Final[Mapping[str, Rule]] = {
 
 @dataclass(frozen=True)
 class Line:
-    """What was found about one rule."""
+    """The results for one rule."""
 
     name: str
     states: int
     loss: int | None
-    """The fewest answers lost in a row before a session died without a thief; ``None``: never."""
+    """The fewest lost answers in a row that end a session without a thief. ``None`` means never."""
     bound: int | None
-    """The most successes of a thief that count; ``None``: without bound."""
+    """The most successes of a thief that count. ``None`` means without bound."""
     trace: list[str]
     """The shortest way to lose a session."""
 

@@ -1,7 +1,7 @@
-"""Rules that give each use of a token a successor of its own, so that a session's tokens are a tree.
+"""Rules in which each use of a token creates its own successor, so that a session's tokens are a tree.
 
-Their rows are not places in a chain, and only what is "possible" under them is claimed of them; time
-runs here in one coarse step, when nothing is on its way.
+Their rows are not positions in a chain. The results for these rules only claim that something is "possible".
+Time moves in one coarse step, and only when no message is in progress.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DEAD: Final = 0
 
 
 class Family(NamedTuple):
-    """SuperTokens' row: the last token that proved its successor arrived, and its children."""
+    """The row of SuperTokens: the last token whose successor has been used, and its children."""
 
     parent: int
     children: frozenset[int]
@@ -24,7 +24,7 @@ class Family(NamedTuple):
 
 @dataclass(frozen=True)
 class FirstChildWins:
-    """SuperTokens: the parent may be used again until one of its children is; that ends the others."""
+    """SuperTokens: the parent may be used until one of its children is used. Then the other children end."""
 
     @property
     def first(self) -> tuple[Family, int]:
@@ -39,12 +39,12 @@ class FirstChildWins:
         return None
 
     def pass_half(self, row: Family) -> None:
-        """Nothing here depends on time."""
+        """Return ``None``, because nothing depends on time."""
 
     def settle(
         self, row: Family, snapshot: None, owned: Iterable[int], stolen: Iterable[int]
     ) -> tuple[Family, None, Mapping[int, int]]:
-        """Children of the thief alone are all alike: one is enough."""
+        """Keep one of the children that only the thief has, because these children are equivalent."""
         names = {row.parent: 1}
         names = _number(names, owned, alive=row.children)
         thief_only = max(names.values()) + 1
@@ -59,7 +59,7 @@ class FirstChildWins:
 
 
 class Forest(NamedTuple):
-    """Ory's row: the tokens that were not used yet, and those in their grace period."""
+    """The row of Ory: the tokens that were not used yet, and the tokens in their grace period."""
 
     fresh: frozenset[int]
     graced: frozenset[int]
@@ -67,7 +67,7 @@ class Forest(NamedTuple):
 
 @dataclass(frozen=True)
 class Graceful:
-    """Ory: within its grace period a used token yields new tokens, all of which live on side by side."""
+    """Ory: in its grace period a used token creates new tokens, and all of them stay valid."""
 
     @property
     def first(self) -> tuple[Forest, int]:
@@ -80,13 +80,13 @@ class Graceful:
         return Reply(Forest(row.fresh - {token} | {child}, row.graced | {token}), child, True)
 
     def pass_half(self, row: Forest) -> Forest | None:
-        """All grace periods at once: fewer runs than there are, and each of them possible."""
+        """End all grace periods at once. There are fewer runs than in reality, but each run is possible."""
         return row._replace(graced=frozenset()) if row.graced else None
 
     def settle(
         self, row: Forest, snapshot: None, owned: Iterable[int], stolen: Iterable[int]
     ) -> tuple[Forest, None, Mapping[int, int]]:
-        """Tokens that the thief alone has are alike if they are in the same state."""
+        """Merge the tokens that only the thief has if they are in the same state."""
         names = _number({}, owned, alive=row.fresh | row.graced)
         last = max(names.values(), default=0)
         for token in stolen:
@@ -101,7 +101,7 @@ class Graceful:
 
 
 def _number(names: dict[int, int], tokens: Iterable[int], alive: frozenset[int]) -> dict[int, int]:
-    """Number tokens in the order in which they are met; those that nobody can use are all alike."""
+    """Number the tokens in the order of their occurrence. All tokens that nobody can use get one number."""
     for token in tokens:
         if token not in names:
             names[token] = max(names.values(), default=0) + 1 if token in alive else DEAD

@@ -1,31 +1,31 @@
-"""What can happen around one session.
+"""The possible events around one session.
 
-**Clients.** Any number of tabs share one store of the refresh token. A tab sends what is stored, at any
-time, whether or not another request is under way; so two tabs, a tab that gave up, and a retry need no
-names. On an answer with a refresh token it stores that, on one without it keeps its own. So answers
-without one change nothing, and leave the model as they leave the server.
+**Clients.** Any number of tabs share one store of the refresh token. A tab sends the stored token at any
+time, even while another request is in progress. So the model need not distinguish two tabs, a retry, and a
+tab that gave up. An answer with a refresh token replaces the stored token. An answer without a refresh token
+changes nothing, so the model does not keep such an answer in progress.
 
-**Messages.** At most three requests and answers are on their way. Each may be lost, and they may
+**Messages.** At most three requests and answers are in progress. Each message may be lost, and messages may
 overtake one another.
 
 **Time.** A message takes less than half a grace window or is dropped. So time is counted in halves of a
-window since the last rotation, and a message is ``late`` once the half in which it was sent is over: it
-arrives, or is lost, before the next half is. A rotation starts the count anew, and what is on its way by
-then, its own answer included, is gone before the first half is over. After two halves the window has
-passed and nothing is counted. Every real run is a run here; not every run here is real, which only makes
-"never" harder to reach.
+window since the last rotation. A message is ``late`` after the half in which it was sent. A late message
+arrives or is lost before the next half ends. A rotation starts the count again. Messages in progress at a
+rotation, including its own answer, are gone before the first half ends. After two halves the window has
+passed and nothing is counted. Each real run is a run of the model, but not each run of the model is real.
+This only makes the result "never" harder to reach.
 
-**The thief** copies the store once, at any moment, and uses any token that he has at any time. His
-messages need no time of their own: one that arrives late is one that he sent late.
+**The thief** copies the store once, at any time, and uses each of his tokens at any time. His messages need
+no time: a message that arrives late is like a message that he sent late.
 
-**His successes** would have no bound if the victim stayed away: whoever has the one copy in use *is* the
-client. So what counts is how long both can go on together. A success counts if it gives him a refresh
-token, and if the victim has come by (a request of hers reached the server, answered or not) since the
-theft and since the last success that counted. ``count_access`` also counts access tokens alone, once in a
-window; ``answered`` takes it that she came by only when she got an answer.
+**His successes** would have no bound if the victim stayed away, because the only holder of the token in use
+*is* the client. So the model measures how long both can continue together. A success counts if it gives him a
+refresh token, and if the victim came by since the theft and since the last counted success. The victim comes
+by when one of her requests reaches the server, with or without an answer. ``count_access`` also counts access
+tokens without a refresh token, once in a window. With ``answered`` she comes by only when she gets an answer.
 
-**A restored database** stands where it stood when the backup was made, at most three generations before.
-What is on its way dies with the old one, unless the fail-over is ``seamless``.
+**A restored database** has the state of its backup, which is at most three generations old. The messages in
+progress are lost with the old database, unless the fail-over is ``seamless``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LOST_GENERATIONS: Final = 3
 
 
 class Message(NamedTuple):
-    """A request with a token, or an answer with one."""
+    """A request with a token, or an answer with a token."""
 
     answer: bool
     token: int
@@ -55,30 +55,30 @@ class World(NamedTuple):
     store: int
     flight: tuple[Message, ...] = ()
     losses: int = 0
-    """Answers with a refresh token that were lost in a row. Not counted once there is a thief."""
+    """Lost answers with a refresh token, in a row. With a thief these are not counted."""
     stolen: frozenset[int] | None = None
-    """What the thief has; ``None`` before the theft."""
+    """The tokens of the thief. ``None`` means that no theft has happened."""
     came_by: bool = False
     scored: bool = False
-    """A success of the thief has counted in this window."""
+    """Whether a success of the thief has counted in this window."""
     snapshot: Row | None = None
     restorable: bool = False
     alive: bool = True
 
 
 class Move(NamedTuple):
-    """One thing that may happen next."""
+    """A possible next event."""
 
     text: str
     after: World
     score: int = 0
     backwards: bool = False
-    """An answer put an older token into the store over a newer one."""
+    """Whether an answer replaced a newer token in the store by an older one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """One question to ask: which rule, and what may happen."""
+    """A question to the explorer: a rule and the possible events."""
 
     rule: Rule
     in_flight: int = 3
@@ -86,7 +86,7 @@ class Model:
     restores: bool = False
     seamless: bool = False
     punctual: bool = True
-    """Messages keep to half the window. Without it, they may take for ever."""
+    """Whether messages take less than half a window. If not, a message may take any time."""
     count_access: bool = False
     answered: bool = False
 
@@ -95,7 +95,7 @@ class Model:
         return World(row, token, restorable=self.restores)
 
     def moves(self, world: World) -> Iterator[Move]:
-        """Give everything that may happen in ``world``."""
+        """Yield each possible next event in ``world``."""
         if not world.alive:
             return
         for move in self._moves(world):
@@ -119,7 +119,7 @@ class Model:
         if row is None or (self.punctual and any(message.late for message in world.flight)):
             return
         if not isinstance(row, Row) and world.flight:
-            return  # trees: see there
+            return  # see the docstring of trees
         flight = tuple(message._replace(late=True) for message in world.flight)
         yield Move("half a window passes", world._replace(row=row, flight=flight))
 
@@ -130,7 +130,7 @@ class Model:
         if reply is None:
             yield Move(f"{name} is refused, and the session ends", rest._replace(alive=False))
             return
-        # An answer without a refresh token is not kept in flight, so it counts as hers at once.
+        # An answer without a refresh token is not kept in progress, so it counts as received at once.
         came_by = rest.stolen is not None and (reply.token is None or not self.answered)
         after = rest._replace(row=reply.row, came_by=rest.came_by or came_by)
         if reply.opened:
@@ -158,7 +158,7 @@ class Model:
         for token in world.stolen:
             reply = self.rule.use(world.row, token)
             if reply is None:
-                continue  # it would end the session; what is sought is how long it can last
+                continue  # it would end the session, but the longest run is wanted
             after = _open_window(world._replace(row=reply.row)) if reply.opened else world
             counts = (self.count_access and not after.scored) if reply.token is None else True
             score = int(world.came_by and counts)
@@ -175,7 +175,7 @@ class Model:
         if world.restorable and snapshot is None:
             yield Move("a BACKUP is made", world._replace(snapshot=world.row))
         elif snapshot is not None and snapshot.generation != world.row.generation:
-            # Rotations are a window apart: what was rotated away from, was rotated to a window ago.
+            # Rotations are at least a window apart, so the window of the backup's rotation has passed.
             row = snapshot._replace(halves=HALVES)
             flight = world.flight if self.seamless else ()
             after = world._replace(row=row, flight=flight, snapshot=None, restorable=False)

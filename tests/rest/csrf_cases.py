@@ -1,8 +1,9 @@
-"""Requests with cookies, and whether they are let in: the table in ``docs/explanation/cookies.md``.
+"""Requests with cookies, and whether they are accepted: the table in ``docs/explanation/cookies.md``.
 
-Each has its headers, the settings that it is about, and the code of its refusal. Three headers are none:
-``plain`` is a request without TLS, ``toss`` one with a second cookie of the name, and the value ``TOKEN``
-stands for Django's CSRF token. ``benchmarks.csrf`` sends the same to the peers.
+Each case has its headers, its settings, and the code of its refusal. Three of the headers are not real
+headers. ``plain`` means a request without TLS. ``toss`` means a request with a second cookie of the same
+name. The value ``TOKEN`` stands for Django's CSRF token. ``benchmarks.csrf`` sends the same requests to the
+peers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The refresh token in a cookie, and the access token in one if a project likes."""
+"""The refresh token in a cookie, and optionally the access token in another cookie."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.test import APIClient
 
 from drf_tessera import JWTAuthentication, http
-from drf_tessera.conf import COOKIE, TRANSPORTS
+from drf_tessera.conf import COOKIE, LIMITS
 from drf_tessera.exceptions import ProjectError
 from drf_tessera.http import cookies
 from drf_tessera.models import Session
@@ -34,7 +34,7 @@ BOTH = {"PROFILE": ["api", "browser"]}
 
 
 class Browser:
-    """Keeps cookies as a browser does, by path, and shows what the last answer set."""
+    """A client that keeps cookies by path, like a browser, and shows the cookies of the last answer."""
 
     def __init__(self, *, secure: bool = True, host: str = "api.example.com") -> None:
         self.api = APIClient()
@@ -160,7 +160,7 @@ class TestASessionStaysOnItsTransport:
     def test_what_is_in_the_body_goes_before_the_cookie(
         self, browser: Browser, anna: AbstractBaseUser, bob: AbstractBaseUser, settings: Any
     ) -> None:
-        """A page may have a session by cookie and another one by header."""
+        """A page may have one session by cookie and another session by header."""
         settings.TESSERA = BOTH
         browser.log_in(anna, transport="cookie")
         mine = browser.log_in(bob).json()
@@ -210,7 +210,7 @@ class TestAttributes:
     @pytest.mark.parametrize("samesite", ["Lax", "Strict", "None"])
     @pytest.mark.parametrize("path", [None, "/", "/api/"])
     @pytest.mark.parametrize("secure", [None, True, False])
-    def test_deleted_with_the_very_attributes_that_it_was_set_with(  # noqa: PLR0917 - each a parameter
+    def test_deleted_with_the_very_attributes_that_it_was_set_with(  # noqa: PLR0917 - each is a parameter
         self,
         browser: Browser,
         anna: AbstractBaseUser,
@@ -220,7 +220,7 @@ class TestAttributes:
         secure: bool | None,
     ) -> None:
         if secure is False and samesite == "None":
-            return  # E017: browsers drop these
+            return  # E017: browsers drop these cookies
         settings.TESSERA = {
             "PROFILE": "browser",
             "ACCESS_COOKIE": True,
@@ -236,7 +236,8 @@ class TestAttributes:
             {""} if secure is False else {"__Host-", "__Secure-"} if path != "/" else {"__Host-"}
         )
         for text in was.values():
-            # Without it, browsers that block third-party cookies drop a cookie for pages of another site.
+            # Browsers that block third-party cookies drop a cookie without Partitioned for pages of another
+            # site.
             assert ("Partitioned" in text) == (samesite == "None")
             assert ("Secure" in text) == (secure is not False)
         answer = browser.post("/api/token/revoke/")
@@ -250,10 +251,10 @@ class TestAttributes:
         assert cookie["expires"] == "Thu, 01 Jan 1970 00:00:00 GMT"
 
     def test_the_largest_refresh_token_fits(self) -> None:
-        assert len("__Secure-") + len(cookies.REFRESH) + TRANSPORTS[COOKIE].refresh_length < 4096
+        assert len("__Secure-") + len(cookies.REFRESH) + LIMITS[COOKIE].refresh_length < 4096
 
     def test_the_largest_access_token_just_fits(self) -> None:
-        assert len(ACCESS) + (TRANSPORTS[COOKIE].access_cookie_length or 0) == 4096
+        assert len(ACCESS) + (LIMITS[COOKIE].access_cookie_length or 0) == 4096
 
     @pytest.mark.parametrize(
         ("debug", "host", "secure", "expected"),
@@ -269,7 +270,7 @@ class TestAttributes:
             (False, "localhost:8000", False, True),
         ],
     )
-    def test_plain_cookies_only_for_development_on_this_machine(  # noqa: PLR0917 - each a parameter
+    def test_plain_cookies_only_for_development_on_this_machine(  # noqa: PLR0917 - each is a parameter
         self,
         browser: Browser,
         anna: AbstractBaseUser,
@@ -295,7 +296,7 @@ class TestAttributes:
 
 
 def _describe(answer: Any) -> dict[str, str]:
-    """Write what a browser compares: everything but the value and the time."""
+    """Return everything of a cookie that a browser compares, so all except the value and the time."""
     return {
         cookie.key: "; ".join(
             part
@@ -322,7 +323,7 @@ class TestRefresh:
     def test_with_user_says_who_it_is_by_one_query_more(
         self, browser: Browser, anna: AbstractBaseUser, django_assert_num_queries: Any
     ) -> None:
-        """A page that was reloaded knows nothing."""
+        """A page does not know its user after a reload."""
         user = browser.log_in(anna).json()["user"]
         with django_assert_num_queries(2):
             answer = browser.post("/api/token/refresh/", {"with_user": True})
@@ -340,7 +341,7 @@ class TestRefresh:
         assert Session.objects.get().generation == 0
 
     def test_with_user_refuses_as_a_refresh_does(self, browser: Browser, anna: AbstractBaseUser) -> None:
-        """And ends what a refresh ends."""
+        """A refusal also ends everything that a refused refresh ends."""
         old = browser.log_in(anna).cookies[REFRESH].value
         browser.post("/api/token/refresh/")
         age()
@@ -364,7 +365,7 @@ class TestRefresh:
         assert REFRESH in browser.post("/api/token/refresh/").cookies
 
     def test_a_refusal_leaves_the_cookie(self, browser: Browser, anna: AbstractBaseUser) -> None:
-        """It may be late, and delete the cookie of a login that has come between."""
+        """The refusal may be late. It would delete the cookie of a newer login."""
         browser.log_in(anna)
         Session.objects.update(revoked_at="2020-01-01T00:00:00Z")
         answer = browser.post("/api/token/refresh/")
@@ -378,7 +379,7 @@ class TestRefresh:
         assert answer.json()["code"] in {"refresh_invalid", "refresh_missing"}
 
     def test_the_name_without_its_prefix_is_not_ours(self, browser: Browser, anna: AbstractBaseUser) -> None:
-        """A browser lets only this host set the prefixed one over TLS."""
+        """A browser accepts the prefixed name only from this host and only over TLS."""
         token = browser.log_in(anna).cookies[REFRESH].value
         answer = browser.post("/api/token/refresh/", cookie=f"{cookies.REFRESH}={token}")
         assert answer.json()["code"] == "refresh_missing"
@@ -417,7 +418,7 @@ class TestLogout:
     def test_of_a_named_session_ends_no_other(
         self, browser: Browser, anna: AbstractBaseUser, settings: Any, way: str
     ) -> None:
-        """A late logout may come with the cookie of the next login."""
+        """A late logout may arrive with the cookie of the next login."""
         settings.TESSERA = {**BOTH, "ACCESS_COOKIE": way == "access cookie"}
         other = Browser().log_in(anna, transport="header").json()["session"]
         body = browser.log_in(anna, transport="cookie" if "cookie" in way else "header").json()
@@ -436,7 +437,7 @@ class TestLogout:
         assert browser.post("/api/token/revoke/", {"session": "x"}).status_code == 400
 
     def test_nobody_is_logged_in(self, browser: Browser) -> None:
-        """It clears nothing: another site may have asked, whose requests come without the cookie."""
+        """The answer clears no cookie, because another site may have sent the request, without the cookie."""
         answer = browser.post("/api/token/revoke/")
         assert (answer.status_code, answer.json()) == (200, {"revoked": False})
         assert not answer.cookies
@@ -508,6 +509,7 @@ class TestAccessCookie:
         assert browser.get("/strict/").json() == {"id": str(anna.pk)}
         assert browser.get("/public/").json()["id"] == str(anna.pk)
 
+    @pytest.mark.usefixtures("still_feed")
     def test_costs_no_query(
         self, browser: Browser, anna: AbstractBaseUser, django_assert_num_queries: Any
     ) -> None:
@@ -533,13 +535,13 @@ class TestAccessCookie:
     def test_counts_beside_what_a_browser_sends_by_itself(
         self, browser: Browser, anna: AbstractBaseUser
     ) -> None:
-        """As behind a proxy that asks for a password of its own."""
+        """For example behind a proxy that asks for its own password."""
         browser.log_in(anna)
         assert browser.get("/me/", authorization="Basic eDp5").status_code == 200
         assert browser.post("/api/token/revoke/", authorization="Basic eDp5").json() == {"revoked": True}
 
     def test_is_told_to_caches(self, browser: Browser, anna: AbstractBaseUser, settings: Any) -> None:
-        """Else ``cache_page`` would show one person's answer to another."""
+        """Otherwise ``cache_page`` would show the answer of one user to another user."""
         browser.log_in(anna)
         assert "Cookie" in browser.get("/me/")["Vary"]
         assert "Cookie" in Browser().get("/public/")["Vary"]
@@ -547,7 +549,7 @@ class TestAccessCookie:
         assert "Cookie" not in browser.get("/public/").get("Vary", "")
 
     def test_its_token_alone_is_no_header(self, browser: Browser, anna: AbstractBaseUser) -> None:
-        """What is remembered of the cookie lets no header in that lacks the scheme."""
+        """The cache entry of a cookie's token must not accept a header without a scheme."""
         token = browser.log_in(anna).cookies[ACCESS].value
         browser.get("/me/")
         assert Browser().get("/me/", authorization=token).status_code == 401
@@ -598,7 +600,7 @@ class TestAccessCookie:
 
 
 class TestAPathThatMoves:
-    """A second version of the endpoints is mounted, and the directory that they share is another one."""
+    """A second version of the endpoints is mounted, so the common directory of the endpoints changes."""
 
     @pytest.mark.parametrize(("old", "new"), [("/api/", "/api/token/"), ("/api/token/", "/api/")])
     def test_costs_one_refusal(
@@ -708,7 +710,7 @@ def _header(token: str) -> dict[str, str]:
 @pytest.mark.parametrize("space", ["\u2000", "\u00a0", "\u0085", "\u3000", "\u2028", "\x1c"])
 @pytest.mark.parametrize("kind", ["wsgi", "asgi"])
 def test_a_name_that_only_looks_like_ours_is_not_ours(settings: Any, space: str, kind: str) -> None:
-    """To a browser a name behind such a space has no prefix: any subdomain may set it."""
+    """For a browser, a name after such a space has no prefix, so any subdomain may set this cookie."""
     settings.TESSERA = {"PROFILE": "browser", "ACCESS_COOKIE": True, "COOKIE_PATH": "/"}
 
     def make(header: str) -> Any:

@@ -1,4 +1,4 @@
-"""Whether the site itself made a request: each case of the table in ``docs/explanation/cookies.md``."""
+"""The check for requests of other sites: each case of the table in ``docs/explanation/cookies.md``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "cookies.md"
 
 
 class Browser:
-    """A client that keeps cookies and has its CSRF checks on, unlike REST framework's usual one."""
+    """A client that keeps cookies and runs its CSRF checks, unlike REST framework's usual client."""
 
     def __init__(self) -> None:
         self.api = APIClient(enforce_csrf_checks=True)
@@ -73,15 +73,15 @@ class TestEachCaseOfTheTable:
             setattr(settings, name, value)
         answer = browser.post("/api/token/revoke/", **headers)
         judge(answer, expected)
-        # Of one that is ambiguous those of other paths go, and ours stays.
+        # The answer to an ambiguous cookie deletes the cookies of other paths, and keeps the right cookie.
         assert ("__Secure-tessera_refresh_token" in answer.cookies) == (expected is None)
         assert (Session.objects.get().revoked_at is None) == (expected is not None)
 
     def test_of_a_login(self, browser: Browser, anna: AbstractBaseUser, settings: Any, case: str) -> None:
-        """A site that could log its visitors in as somebody else would read what they write there."""
+        """If a site could log its visitors in as another user, the attacker could read the visitors' data."""
         headers, changed, expected = CASES[case]
         if expected == "cookie_ambiguous":
-            expected = None  # a login reads no cookie: it replaces what is there
+            expected = None  # a login reads no cookie, because it replaces the cookie
         for name, value in changed.items():
             setattr(settings, name, value)
         answer = browser.post(
@@ -103,7 +103,7 @@ class TestEachCaseOfTheTable:
     def test_of_a_request_that_a_header_authenticates(
         self, browser: Browser, settings: Any, case: str
     ) -> None:
-        """No browser sends that header by itself, so nothing is asked."""
+        """No browser sends this header by itself, so no check is necessary."""
         headers, changed, _ = CASES[case]
         token = browser.post("/api/token/refresh/", origin=OWN).json()["access"]
         for name, value in changed.items():
@@ -154,7 +154,7 @@ def test_an_origin_that_is_none_is_a_403(browser: Browser, settings: Any, origin
 
 
 def test_projects_need_not_set_origins_in_their_own_tests(anna: AbstractBaseUser, settings: Any) -> None:
-    """Django's test client says that it wants no CSRF checks, and is believed as Django believes it."""
+    """Django's test client marks its requests as exempt from CSRF checks. drf-tessera respects this mark."""
     settings.TESSERA = {"PROFILE": "browser"}
     api = APIClient()
     body = {"username": anna.get_username(), "password": PASSWORD}

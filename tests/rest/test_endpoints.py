@@ -1,4 +1,4 @@
-"""The endpoints, over the test client."""
+"""The endpoints, with the test client."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ GRACE = timedelta(seconds=30)
 
 
 class NamedUser(serializers.BaseSerializer[Any]):
-    """A project's own shape for the user of a login."""
+    """A project's own serializer for the user of a login."""
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         return {"hello": instance.get_username(), "path": self.context["request"].path}
 
 
 def age(grace: timedelta = GRACE) -> None:
-    """Let the grace window pass, in the database instead of on the clock."""
+    """Move the last rotation into the past, so that the grace window has passed without waiting."""
     for row in Session.objects.exclude(rotated_at=None):
         Session.objects.filter(pk=row.pk).update(rotated_at=row.rotated_at - grace)
 
@@ -58,7 +58,7 @@ class TestLogin:
     def test_costs_three_statements(
         self, api: APIClient, anna: AbstractBaseUser, django_assert_num_queries: Any
     ) -> None:
-        """Find the user, insert the session, set ``last_login``."""
+        """One statement finds the user, one inserts the session, and one sets ``last_login``."""
         with django_assert_num_queries(3):
             log_in(api, anna)
 
@@ -102,7 +102,7 @@ class TestLogin:
         assert answer["Pragma"] == "no-cache"
 
     def test_a_bad_token_in_the_header_does_not_matter(self, api: APIClient, anna: AbstractBaseUser) -> None:
-        """Clients send their old token along; it must not keep anybody from logging in."""
+        """Clients often send their old token too, and this must not prevent a login."""
         body = {"username": "anna", "password": PASSWORD}
         assert api.post("/api/token/", body, **bearer("rubbish")).status_code == 200
 
@@ -124,7 +124,7 @@ class TestCall:
     ) -> None:
         settings.TESSERA = {"REVOCATION_POLL": 600, "REVOCATION_MAX_STALENESS": 600}
         access = log_in(api, anna)["access"]
-        with django_assert_num_queries(1):  # the pull of a new process
+        with django_assert_num_queries(1):  # a new process reads the revocations once
             api.get("/me/", **bearer(access))
         with django_assert_num_queries(0):
             assert api.get("/me/", **bearer(access)).json() == {"id": str(anna.pk)}
@@ -189,7 +189,7 @@ class TestCall:
     def test_an_inactive_user_is_out_when_the_row_is_read(
         self, api: APIClient, anna: AbstractBaseUser, path: str
     ) -> None:
-        """By ``update()``, which sends no signal, so that only the row tells."""
+        """``update()`` sends no signal, so only the row shows the deactivation."""
         access = log_in(api, anna)["access"]
         type(anna)._default_manager.update(is_active=False)
         answer = api.get(path, **bearer(access))
@@ -431,14 +431,14 @@ class TestSessions:
         assert api.delete("/api/token/sessions/", **bearer(mine["access"])).json() == {"revoked": 2}
         assert api.get("/me/", **bearer(mine["access"])).status_code == 401
 
-    @pytest.mark.parametrize("path", ["", "others/", f"{uuid4()}/"])
+    @pytest.mark.parametrize("path", ["", "others/", "849aebe4-0d65-4111-b93e-565e687bec99/"])
     def test_needs_a_token(self, api: APIClient, path: str) -> None:
         answer = api.delete(f"/api/token/sessions/{path}")
         assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
 
 
 def test_a_token_of_a_session_that_moved_on_still_counts(api: APIClient, anna: AbstractBaseUser) -> None:
-    """An access token lives until its own end: a refresh does not take the old one away."""
+    """An access token is valid until its own end, also after a refresh."""
     body = log_in(api, anna)
     api.post("/api/token/refresh/", {"refresh": body["refresh"]})
     assert api.get("/me/", **bearer(body["access"])).status_code == 200
@@ -456,7 +456,7 @@ def test_a_session_id_that_is_none_is_our_404(api: APIClient, anna: AbstractBase
 
 
 def test_a_token_is_remembered_in_one_spelling_alone(api: APIClient, anna: AbstractBaseUser) -> None:
-    """Else it could fill the memory of a process by itself."""
+    """Otherwise one token could fill the whole cache of a process."""
     get_keystore.forget()
     access = log_in(api, anna)["access"]
     for header in (

@@ -1,4 +1,4 @@
-"""Limits on guessing passwords."""
+"""The limits on guessing passwords."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_body_that_names_nobody_is_left_to_the_serializer(api: APIClient) -> N
 
 
 def test_a_client_without_an_address_is_limited_too(api: APIClient, settings: Any) -> None:
-    """Behind a Unix socket there is none."""
+    """A request over a Unix socket has no address."""
     settings.TESSERA = {"LOGIN_RATE_PER_ADDRESS": "1/min"}
     assert [attempt(api, f"u{index}", REMOTE_ADDR="") for index in range(2)] == [401, 429]
 

@@ -1,4 +1,4 @@
-"""The stores of news: nothing is missed, and next to nothing is read twice."""
+"""The stores of revocations: they miss no revocation, and they read almost no revocation twice."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from drf_tessera.revocation.stores import OVERLAP, CacheStore, DatabaseStore, No
 from tests.accounts.models import NoTable
 from tests.servers import Redis
 
-LATER = int(time.time()) + 86_400  # a slow run of all tests is over by then
+LATER = int(time.time()) + 86_400  # later than the end of a slow run
 
 
 class Clock:
-    """The time as a store sees it, to be moved on by the test."""
+    """The clock of a store. The test can move it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -58,7 +58,7 @@ class TestDatabase:
         assert DatabaseStore().pull() == news
 
     def test_publishing_many_is_a_few_statements(self, django_assert_max_num_queries: Any) -> None:
-        with django_assert_max_num_queries(6):  # SQLite takes no more than 999 values at once
+        with django_assert_max_num_queries(6):  # SQLite accepts at most 999 values in a statement
             DatabaseStore().publish(notices(1000))
         assert Revocation.objects.count() == 1000
         row = Revocation.objects.latest("pk")
@@ -80,7 +80,7 @@ class TestDatabase:
         assert ids(store.pull()) == ids([*news[-1:], *more])
 
     def test_what_commits_late_is_found_though_higher_numbers_were_seen(self, clock: Clock) -> None:
-        """Of two transactions, the first to get a number may be the last to commit."""
+        """Two transactions may commit in another order than they got their numbers."""
         store = DatabaseStore()
         store.publish(notices())
         store.pull()
@@ -111,7 +111,7 @@ class TestDatabase:
             assert store.pull() == []
 
     def test_a_table_that_was_restored_from_a_backup_is_read_from_its_beginning(self, clock: Clock) -> None:
-        """Its numbers begin again lower, so that a cursor would go past what comes next."""
+        """Its numbers start again at a lower value, so an old cursor would skip new rows."""
         store = DatabaseStore()
         store.publish(notices(10))
         store.pull()
@@ -157,7 +157,7 @@ def test_a_connection_that_dies_in_a_transaction_takes_the_transaction_with_it()
             connection.connection.close()
             DatabaseStore().pull()
 
-    # MariaDB's driver cannot even roll back, and says that.
+    # MariaDB's driver cannot even roll back, and raises its own error.
     with pytest.raises((RevocationUnavailable, Error)):
         die_and_pull()
     connection.close()
@@ -191,6 +191,7 @@ def cache(redis: Redis, settings: Any) -> Any:
     return caches["news"]
 
 
+@pytest.mark.server
 @pytest.mark.usefixtures("cache")
 class TestCache:
     def test_readers_get_what_came_since_they_last_asked(self) -> None:
@@ -215,7 +216,7 @@ class TestCache:
         assert CacheStore("news").pull() == []
 
     def test_what_is_written_after_its_number_was_counted_is_found(self, cache: Any, clock: Clock) -> None:
-        """Between the two another process may have asked."""
+        """Another process may read between the two writes."""
         reader, writer = CacheStore("news"), CacheStore("news")
         writer.publish(notices())
         reader.pull()
@@ -251,13 +252,13 @@ class TestCache:
     def test_one_that_hides_its_failures_has_failed(
         self, cache: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Nothing there is what an empty cache says, and one that cannot be reached."""
+        """The cache answers like an empty cache, and a stopped cache answers the same."""
         monkeypatch.setattr(type(cache), "get", lambda self, key, *rest: None)
         with pytest.raises(RevocationUnavailable):
             CacheStore("news").pull()
 
     def test_one_that_was_emptied_unseen_goes_on_too(self, cache: Any) -> None:
-        """The counter begins anew beyond every number that was given, so no reader is ahead of it."""
+        """The counter starts again above every issued number, so no reader is ahead of the counter."""
         reader, writer = CacheStore("news"), CacheStore("news")
         writer.publish(notices(3))
         before = reader._head or cache.get(CacheStore._COUNTER)

@@ -1,4 +1,4 @@
-"""Tokens of other packages: one session each, whoever brings them and how often."""
+"""Tokens of other packages: each token starts one session, for any sender and any number of uses."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_moments_go_to_and_fro(settings: Any, use_tz: bool) -> None:
     assert to_timestamp(from_timestamp(1_700_000_000)) == 1_700_000_000
 
 
-# -- What ends all sessions of a user ends what was not adopted yet ---------------------------------
+# -- The end of all sessions of a user also ends tokens that were not adopted yet ------------------
 
 
 @pytest.fixture
@@ -157,15 +157,15 @@ def test_a_second_end_counts_from_then_on(anna: AbstractBaseUser) -> None:
     sessions.revoke_all(anna)
     with pytest.raises(SessionRevoked):
         adopt(make(), anna)
-    sessions.revoke_all(anna, now=timezone.now() - timedelta(hours=2))  # and is not taken back
+    sessions.revoke_all(anna, now=timezone.now() - timedelta(hours=2))  # the note keeps its later time
     with pytest.raises(SessionRevoked):
         adopt(make(), anna)
-    assert Session.objects.count() == 1  # the note alone: what came and was refused left nothing
+    assert Session.objects.count() == 1  # only the note, because refused tokens leave no row
 
 
 @pytest.mark.usefixtures("expecting")
 def test_a_deletion_needs_no_note(anna: AbstractBaseUser, django_assert_num_queries: Any) -> None:
-    with django_assert_num_queries(3):  # the one that ends them, in a transaction; a note would be more
+    with django_assert_num_queries(3):  # the end of the sessions, in a transaction; a note needs more
         sessions.revoke_all(anna, reason=sessions.Reason.USER_DELETED)
     anna.delete()
     assert not Session.objects.exists()
@@ -178,20 +178,20 @@ def test_a_project_without_such_tokens_writes_none(anna: AbstractBaseUser) -> No
 
 @pytest.mark.usefixtures("expecting")
 def test_the_note_is_kept_however_long_old_tokens_live(anna: AbstractBaseUser) -> None:
-    """How long that is their own package knew; and ``LEGACY_TOKENS_UNTIL`` may be put off."""
+    """Only the other package knows their lifetime, and ``LEGACY_TOKENS_UNTIL`` may be changed later."""
     with override_settings(TESSERA={"LEGACY_TOKENS_UNTIL": timezone.now()}):
         for _ in range(2):
             sessions.revoke_all(anna)
     assert sessions.prune(now=timezone.now() + timedelta(days=3000)) == 0
     with pytest.raises(SessionRevoked):
         adopt(make(expires_at=int(time.time()) + 4000 * 86_400), anna)
-    assert not sessions.live_sessions(anna.pk).exists()  # nor does the row of the one that came
+    assert not sessions.live_sessions(anna.pk).exists()  # the row of the adopted token has also ended
 
 
 @pytest.mark.usefixtures("expecting")
 @pytest.mark.parametrize("keep", [True, False], ids=["keep", "keeping"])
 def test_a_session_that_is_kept_goes_on_with_its_old_token(anna: Any, keep: bool) -> None:
-    """Clients that are given no new refresh token have only that."""
+    """A client that gets no new refresh token has only the old token."""
     old = make()
     text = adopt(old, anna)
     if keep:
@@ -213,7 +213,7 @@ def test_a_token_of_an_unknown_age_is_as_old_as_can_be(anna: AbstractBaseUser) -
 
 @pytest.mark.usefixtures("expecting")
 def test_a_token_of_the_very_second_is_closed(anna: AbstractBaseUser) -> None:
-    """Tokens know whole seconds, and whoever is logged out wants to be."""
+    """Tokens have whole seconds. In doubt, a logout also ends a token of the same second."""
     now = datetime.fromtimestamp(int(time.time()), tz=UTC)
     sessions.revoke_all(anna, now=now)
     with pytest.raises(SessionRevoked):
@@ -225,7 +225,7 @@ def test_a_token_of_the_very_second_is_closed(anna: AbstractBaseUser) -> None:
 def test_of_two_who_come_at_once_with_a_closed_token_none_gets_in(
     anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All were ended when the first had asked; the second finds its row before that ends, and refreshes."""
+    """All tokens are closed after the first request's check. The second request finds its row and uses it."""
     old, find, asked = make(), rows.find_closings, []
 
     def come_between(users: Any) -> Any:
@@ -254,7 +254,7 @@ def test_who_is_in_no_table_has_nothing_to_close(anna: AbstractBaseUser) -> None
 def test_an_adoption_that_races_a_new_password_begins_no_session(
     anna: AbstractBaseUser, expecting: None
 ) -> None:
-    """The instance was read before: the insert finds another password in the row."""
+    """The instance was read before the change, and the insert finds the new password in the row."""
     stale = get_user_model().objects.get(pk=anna.pk)
     _change_password(anna)
     with pytest.raises(PasswordChanged):
@@ -265,8 +265,9 @@ def test_an_adoption_that_races_a_new_password_begins_no_session(
 def test_in_a_transaction_a_key_that_is_taken_spoils_nothing(
     anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody else was faster, between our look and our write."""
-    text, first, looks = adopt(make(), anna), SessionQuerySet.first, []
+    """Another request was faster, between the check and the write."""
+    old = make()
+    text, first, looks = adopt(old, anna), SessionQuerySet.first, []
 
     def look(rows: SessionQuerySet) -> Any:
         looks.append(rows)
@@ -274,5 +275,5 @@ def test_in_a_transaction_a_key_that_is_taken_spoils_nothing(
 
     monkeypatch.setattr(SessionQuerySet, "first", look)
     with transaction.atomic():
-        assert adopt(make(), anna) == text
+        assert adopt(old, anna) == text
         assert Session.objects.count() == 1

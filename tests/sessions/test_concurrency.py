@@ -20,7 +20,7 @@ from drf_tessera.exceptions import PasswordChanged, RefreshReused, TemporarilyUn
 from drf_tessera.models import Session
 from drf_tessera.rotation import Outcome
 from tests.conftest import PASSWORD, bearer, log_in, make_user
-from tests.servers import call, serve
+from tests.servers import PATIENCE, call, serve
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,13 +30,13 @@ GRACE = timedelta(seconds=30)
 
 
 def all_at_once(call: Callable[[], Any], callers: int = CALLERS) -> list[Any]:
-    """Call from as many threads, each with a connection of its own, let go together."""
+    """Call from as many threads at the same time. Each thread has its own connection."""
     barrier = Barrier(callers)
 
     def run() -> Any:
         try:
             connection.ensure_connection()
-            barrier.wait(timeout=30)
+            barrier.wait(timeout=PATIENCE)
             return call()
         finally:
             connections.close_all()
@@ -52,7 +52,7 @@ def let_the_window_pass() -> None:
 
 
 def judge(refreshed: list[str | None], before: int) -> None:
-    """Exactly one of the callers moved the row, by exactly one generation; all were answered."""
+    """Check that exactly one caller rotated the row, by one generation, and that all callers got answers."""
     assert len(refreshed) == CALLERS
     assert sum(token is not None for token in refreshed) == 1
     row = Session.objects.get()
@@ -74,7 +74,7 @@ def test_in_every_round_exactly_one_caller_moves_the_session() -> None:
 
 
 def test_the_same_with_a_claims_hook(settings: Any) -> None:
-    """Then each caller reads first and swaps afterwards, and the losers look again."""
+    """With a hook, each caller reads first and swaps later, and the losers read again."""
     settings.TESSERA = {"CLAIMS": lambda user, session: {"name": user.get_username()}}
     grant = sessions.start(make_user("anna"))
     for generation in range(10):
@@ -140,7 +140,7 @@ def test_logins_at_once_keep_to_the_limit(settings: Any) -> None:
 
 
 def test_a_login_waits_for_a_password_that_is_being_changed() -> None:
-    """Its transaction may last for a whole request, and its sessions are ended before its commit."""
+    """Its transaction may take a whole request, and its sessions end before its commit."""
     user = make_user("anna")
     changed, inserted = Event(), Event()
 
@@ -159,7 +159,7 @@ def test_a_login_waits_for_a_password_that_is_being_changed() -> None:
             stale = type(user)._default_manager.get(pk=user.pk)
             assert stale.check_password(PASSWORD)
             begun.set()
-            assert changed.wait(timeout=10)
+            assert changed.wait(timeout=PATIENCE)
             return sessions.start(stale)
         except (PasswordChanged, TemporarilyUnavailable) as error:
             return error.code
@@ -170,7 +170,7 @@ def test_a_login_waits_for_a_password_that_is_being_changed() -> None:
     begun = Event()
     with ThreadPoolExecutor(2) as pool:
         login = pool.submit(log_in_meanwhile)
-        assert begun.wait(timeout=10)
+        assert begun.wait(timeout=PATIENCE)
         pool.submit(change).result()
         assert login.result() in {"password_changed", "temporarily_unavailable"}
     assert not sessions.live_sessions(user.pk).exists()
@@ -205,7 +205,7 @@ def test_where_others_write_for_too_long_the_answer_is_503(api: APIClient) -> No
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="isolation levels are PostgreSQL's here")
 @pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
 def test_stricter_isolation_changes_nothing(level: str) -> None:
-    """Under these levels PostgreSQL refuses the slower writer with 40001 instead of judging again."""
+    """With these levels, PostgreSQL refuses the slower writer with 40001 and does not check the row again."""
     import psycopg
 
     grant = sessions.start(make_user("anna"))

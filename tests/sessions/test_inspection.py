@@ -1,4 +1,4 @@
-"""Tokens beside a refresh, and claims for the life of a session."""
+"""The inspection of tokens without a refresh, and claims for the life of a session."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_looking_refuses_as_a_refresh_does(anna: Any) -> None:
     with pytest.raises(SessionExpired):
         inspect_refresh_token(text, now=timezone.now() + timedelta(days=20))
     with transaction.atomic():
-        assert inspect_refresh_token(text)  # looking writes nothing, so it may be done anywhere
+        assert inspect_refresh_token(text)  # an inspection writes nothing, so it may be repeated
     anna.is_active = False
     type(anna).objects.update(is_active=False)
     with pytest.raises(UserInactive):

@@ -1,4 +1,4 @@
-"""A bounded map that keeps what was used last."""
+"""A map of limited size that keeps the recently used entries."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drf_tessera.tokens.cache import LRU
+
+pytestmark = pytest.mark.once  # no Django
 
 
 @given(size=st.integers(0, 9), keys=st.lists(st.sampled_from("abcdefghijklmn"), max_size=60))

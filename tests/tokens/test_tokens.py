@@ -1,4 +1,4 @@
-"""Both tokens: what is written, and that nothing else is read."""
+"""Both tokens: their content, and the refusal of every other content."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class TestAccess:
         [
             ("sid", None),
             ("sid", "x"),
-            ("sid", str(uuid4()).upper()),
+            ("sid", "849AEBE4-0D65-4111-B93E-565E687BEC99"),
             ("sid", 5),
             ("auth_time", "1"),
             ("auth_time", True),
@@ -189,7 +189,7 @@ def test_a_refresh_token_that_could_not_be_read_is_not_written() -> None:
     )
     assert read_refresh_token(write_refresh_token(login, 1, b"s" * 16)).facts == login
     with pytest.raises(ProjectError, match="key is too long"):
-        write_refresh_token(replace(login, transport="cookie"), 1, b"s" * 16)  # browsers keep less
+        write_refresh_token(replace(login, transport="cookie"), 1, b"s" * 16)  # cookies have a shorter limit
     with pytest.raises(ProjectError, match="The limit is 8192"):
         write_refresh_token(replace(login, sub="\U0001f600" * 1000), 1, b"s" * 16)
 
@@ -202,7 +202,7 @@ class TestRecall:
     NOW = 1_800_000_000
 
     def remember(self, **login: Any) -> str:
-        """Verify a token of now, and remember it by a header."""
+        """Verify a token of the current time, and cache it under a header."""
         whole = {"session_id": uuid4(), "sub": "1", "auth_time": self.NOW, "amr": (), "scope": ""}
         text, _ = mint_access_token(
             SessionFacts(**{"expires_at": self.NOW + 9999, **whole, **login}), {}, at(self.NOW)
@@ -275,7 +275,7 @@ class TestRecall:
 
     def test_it_is_bounded(self, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(keystore, "VERIFIED_TOKENS", 10)
-        with override_settings(TESSERA={"CLOCK_SKEW": 4}):  # a keystore of its own
+        with override_settings(TESSERA={"CLOCK_SKEW": 4}):  # another keystore
             headers = [self.remember() for _ in range(50)]
             assert len(get_keystore().verified) <= 10
             assert recall_access_token(headers[-1]) is not None
@@ -283,7 +283,7 @@ class TestRecall:
 
 
 def test_a_token_is_never_taken_for_longer_than_the_present_lifetime() -> None:
-    """News of a session's end is kept for just that long."""
+    """The revocation of a session is kept for exactly this time."""
     now = 1_800_000_000
     login = SessionFacts(session_id=uuid4(), sub="1", auth_time=now, expires_at=now + 9999, amr=(), scope="")
     with override_settings(TESSERA={"ACCESS_LIFETIME": 3600}):
@@ -307,7 +307,7 @@ def test_with_the_row_read_by_the_view_a_call_is_one_query(
 
 
 def test_nothing_that_a_view_does_to_a_token_is_there_in_the_next_request() -> None:
-    """It is remembered, so a change would be an authorization that nobody gave."""
+    """The token is cached, so a change would give permissions that nobody has granted."""
     login = SessionFacts(session_id=uuid4(), sub="1", auth_time=NOW, expires_at=NOW + 9, amr=(), scope="")
     text, _ = mint_access_token(login, {"roles": ["user"], "plan": {"seats": [1]}}, at(NOW))
     token = verify_access_token(text, now=at(NOW))

@@ -1,7 +1,6 @@
-"""The main job with the user model of this run: integer, UUID and text keys, e-mail for a name.
+"""The main functions with the user model of this run: integer, UUID and text keys, login by e-mail.
 
-``TESSERA_TEST_USER`` chooses the model; ``tests/matrix.py`` runs this file, and the one of this name in
-``compat/``, for each.
+``TESSERA_TEST_USER`` chooses the model; ``tests/matrix.py`` runs the tests marked ``users`` for each.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from drf_tessera.tokens import verify_access_token
 from drf_tessera.users import load_user, parse_sub
 from tests.conftest import PASSWORD, bearer, log_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.users]
 
 
 def test_the_main_job(api: APIClient, anna: AbstractBaseUser, django_assert_num_queries: Any) -> None:
@@ -68,7 +67,7 @@ def test_only_the_text_of_a_key_itself_is_taken(anna: AbstractBaseUser) -> None:
 
 def test_the_case_of_a_key_counts_whatever_the_collation(anna: AbstractBaseUser) -> None:
     token = verify_access_token(sessions.start(anna).access)
-    sub = token.sub.swapcase()  # on MariaDB this finds the row all the same
+    sub = token.sub.swapcase()  # MariaDB finds the row with this key too
     if sub == token.sub:
         pytest.skip("this key has no letters")
     with pytest.raises(UserGone):

@@ -41,7 +41,7 @@ def pass_on(error: Refusal) -> Exception:
 
 
 def make_lazy_user(token: Any, *, refuse: Any) -> Any:
-    """Make a lazy user although the session may have ended, as one that was made just before its end."""
+    """Return a lazy user even if the session has ended, like a user that was created just before the end."""
     plan = lazy_module._find_plan()
     return users.load_user(token) if plan.strict else lazy_module._make_lazy_user(plan, token, refuse)
 
@@ -72,7 +72,7 @@ def test_what_the_key_says_costs_nothing(anna: AbstractBaseUser, django_assert_n
 def test_a_key_that_breaks_a_rule_for_new_rows_is_a_key(
     anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A validator that was added later; what the column cannot hold is still refused."""
+    """For example a new validator. A key that the column cannot hold is still refused."""
     field: Any = User._meta.pk
     rules = [*field.validators, RegexValidator(r"^[a-z]+$")]
     monkeypatch.setitem(vars(field), "validators", rules)  # a cached property
@@ -102,7 +102,7 @@ def test_filters_and_foreign_keys_need_the_key_alone(
         entry.save()
     with django_assert_num_queries(1):  # the SELECT
         assert list(entries) == [entry]
-    with django_assert_num_queries(1):  # relations of the user's go by its key
+    with django_assert_num_queries(1):  # relations of the user only need its key
         assert list(found.groups.all()) == []
     assert lazy_module._KNOWN in lazy_module.read_state(found)
 
@@ -123,7 +123,7 @@ def test_a_serializer_saves_it_as_an_owner_without_loading_it(
     assert entry.user_id == anna.pk
 
 
-# -- The first look --------------------------------------------------------------------------------
+# -- The first read of a column --------------------------------------------------------------------
 
 
 def test_the_first_column_loads_the_row_once(anna: AbstractBaseUser, django_assert_num_queries: Any) -> None:
@@ -151,14 +151,14 @@ def test_a_user_that_is_gone_is_refused(anna: AbstractBaseUser) -> None:
     User.objects.all().delete()
     for _ in range(2):
         with pytest.raises(UserGone):
-            found.email  # noqa: B018 - to look at it is the test
+            found.email  # noqa: B018 - the access is the test
 
 
 def test_an_inactive_user_is_refused(anna: AbstractBaseUser) -> None:
     found = lazy(anna)
     User.objects.update(is_active=False)
     with pytest.raises(UserInactive):
-        found.is_staff  # noqa: B018 - to look at it is the test
+        found.is_staff  # noqa: B018 - the access is the test
 
 
 def test_what_was_assigned_before_stays(anna: AbstractBaseUser) -> None:
@@ -171,7 +171,7 @@ def test_what_was_assigned_before_stays(anna: AbstractBaseUser) -> None:
 def test_a_refresh_gives_what_the_row_has(anna: AbstractBaseUser, django_assert_num_queries: Any) -> None:
     found = lazy(anna)
     found.first_name, found.last_name = "Änne", "Assigned"
-    with django_assert_num_queries(2):  # the row, and what the project asked for
+    with django_assert_num_queries(2):  # the row, and the query of the project
         found.refresh_from_db()
         assert (found.first_name, found.last_name) == ("Anna", "")
     found = lazy(anna)
@@ -217,7 +217,7 @@ def test_deleting_it_deletes_the_row(anna: AbstractBaseUser) -> None:
 
 
 def test_who_hears_of_a_deletion_can_still_look(anna: AbstractBaseUser) -> None:
-    """As those do that delete a user's files."""
+    """For example receivers that delete a user's files."""
     heard = []
 
     def hear(instance: Any, **kwargs: Any) -> None:
@@ -344,7 +344,7 @@ def test_a_user_that_is_gone_is_a_401_from_inside_the_view(api: APIClient, anna:
 def test_a_user_that_is_gone_when_a_middleware_looks_is_no_500(
     client: Client, anna: AbstractBaseUser, settings: Any
 ) -> None:
-    """There is no REST framework around then; Django makes a 400 of it."""
+    """Outside of REST framework, Django converts the error to a 400."""
     settings.MIDDLEWARE = ["tests.views.note_user", *settings.MIDDLEWARE]
     access = sessions.start(anna).access
     assert client.get("/me/", **bearer(access))["X-User"] == "anna"
@@ -367,7 +367,7 @@ def test_a_copy_that_outlives_its_request_still_refuses(anna: AbstractBaseUser) 
     User.objects.update(is_active=False)
     for user in (twin, found):
         with pytest.raises(AuthenticationFailed) as caught:
-            user.email  # noqa: B018 - to look at it is the test
+            user.email  # noqa: B018 - the access is the test
         assert caught.value.detail["code"] == "user_inactive"  # type: ignore[call-overload,index]
 
 
@@ -398,7 +398,7 @@ def test_they_are_as_old_as_the_token_until_the_row_is_loaded(anna: AbstractBase
 
 
 def test_saving_never_writes_what_the_token_says(anna: AbstractBaseUser, settings: Any) -> None:
-    """Else a demotion would be undone by whoever was demoted."""
+    """Otherwise a user could undo the loss of their own permissions."""
     User.objects.update(is_staff=True)
     anna.refresh_from_db()
     settings.TESSERA = {"USER_FIELDS": FIELDS}
@@ -494,7 +494,7 @@ def test_columns_of_other_types_are_written_as_their_fields_read_them() -> None:
         assert field.to_python(claims._write(value)) == value
 
 
-# -- By an id that is no `sub` of ours -------------------------------------------------------------
+# -- With an id that is not a `sub` of drf-tessera -------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -512,11 +512,11 @@ def test_nobody_is_found_by_what_no_name_can_be(anna: AbstractBaseUser, name: ob
 
 
 class Numbers:
-    """A user model whose name is a number."""
+    """A user model with a number as its user name."""
 
     DoesNotExist = User.DoesNotExist
 
-    class _default_manager:  # noqa: N801 - Django's own name
+    class _default_manager:  # noqa: N801 - the name in Django
         @staticmethod
         def get_by_natural_key(name: object) -> Any:
             if name in (True, 4711):

@@ -1,7 +1,14 @@
-"""What the project chose: the ``TESSERA`` setting, typed and live, and what other packages' settings add."""
+"""The settings of the project: ``TESSERA``, typed and live, together with the settings of other packages.
+
+- transports: the ways in which tokens can travel
+- values: read one value of a setting, or say why it is wrong
+- foreign: the settings of other packages
+- settings: the settings in force
+"""
 
 from drf_tessera.conf.foreign import expect_legacy_tokens as expect_legacy_tokens
 from drf_tessera.conf.foreign import expects_legacy_tokens as expects_legacy_tokens
+from drf_tessera.conf.settings import AUTHORIZATION as AUTHORIZATION
 from drf_tessera.conf.settings import Settings as Settings
 from drf_tessera.conf.settings import get_settings as get_settings
 from drf_tessera.conf.settings import per_settings as per_settings
@@ -9,8 +16,8 @@ from drf_tessera.conf.settings import read_settings as read_settings
 from drf_tessera.conf.settings import translate_setting as translate_setting
 from drf_tessera.conf.transports import COOKIE as COOKIE
 from drf_tessera.conf.transports import HEADER as HEADER
+from drf_tessera.conf.transports import LIMITS as LIMITS
 from drf_tessera.conf.transports import MAX_REFRESH_LENGTH as MAX_REFRESH_LENGTH
-from drf_tessera.conf.transports import TRANSPORTS as TRANSPORTS
 from drf_tessera.conf.values import READERS as READERS
 from drf_tessera.conf.values import Reader as Reader
 from drf_tessera.conf.values import WrongValueError as WrongValueError

@@ -26,14 +26,17 @@ from drf_tessera.rotation import Policy
 
 T = TypeVar("T")
 
+AUTHORIZATION: Final = "Authorization"
+"""The usual header of a token (RFC 6750, section 2.1)."""
+
 _WATCHED: Final = frozenset({"TESSERA", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "CACHES", "AUTH_USER_MODEL"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the project chose. ``docs/reference/settings.md`` explains each name.
+    """The project's choices. ``docs/reference/settings.md`` explains each name.
 
-    The field names are the keys of ``TESSERA`` in lower case. Nothing secret is in the ``repr``.
+    The field names are the keys of ``TESSERA`` in lower case. The ``repr`` shows no secrets.
     """
 
     access_lifetime: timedelta = timedelta(minutes=5)
@@ -45,6 +48,7 @@ class Settings:
     max_sessions_per_user: int | None = None
     issuer: str = "drf-tessera"
     audience: tuple[str, ...] = ("drf-tessera",)
+    header_name: str = AUTHORIZATION
     header_prefix: str = "Bearer"
     keys: tuple[Key, ...] = ()
     claims: Callable[..., Mapping[str, Any]] | None = None
@@ -66,17 +70,17 @@ class Settings:
 
     @property
     def reads_user(self) -> bool:
-        """Whether an access token needs more of the user's row than its key."""
+        """Return whether an access token needs more of the user's row than the primary key."""
         return self.claims is not None or bool(self.user_fields)
 
     @property
     def transports(self) -> tuple[str, ...]:
-        """The transports that ``PROFILE`` offers. The first one is for clients that do not choose."""
+        """Return the transports that ``PROFILE`` offers. The first one is for clients that do not choose."""
         return tuple(PROFILES[name] for name in self.profile)
 
     @property
     def takes_legacy_tokens(self) -> bool:
-        """Whether tokens of other packages are still accepted."""
+        """Return whether tokens of other packages are still accepted."""
         return self.legacy_tokens_until is None or datetime.now(tz=UTC) < self.legacy_tokens_until
 
     def choose_policy(self, recoveries: int | None = None) -> Policy:
@@ -95,7 +99,7 @@ def get_settings() -> Settings:
     """Return the settings in force.
 
     Raises:
-        SettingsError: some value cannot work. The message lists every problem.
+        SettingsError: some value is not valid. The message lists every problem.
     """
     global _cached  # noqa: PLW0603 - one slot, cleared by the signal below
     if _cached is None:
@@ -108,7 +112,7 @@ def get_settings() -> Settings:
 
 
 def forget_settings(*, setting: str, **kwargs: object) -> None:
-    """Drop the cached settings when a setting that they are made of changes (``setting_changed``)."""
+    """Drop the cached settings when a setting changes that they are made of (``setting_changed``)."""
     global _cached  # noqa: PLW0603 - see get_settings
     if setting in _WATCHED or setting in TRANSLATORS:
         _cached = None
@@ -136,7 +140,7 @@ class PerSettings(Generic[T]):
         Raises:
             SettingsError: see :func:`get_settings`.
         """
-        settings = _cached or get_settings()  # the first half spares a call on the path of every request
+        settings = _cached or get_settings()  # reading _cached first saves a call on every request
         held = self._held
         if held is None or held[0] is not settings:
             held = self._held = settings, self._make(settings)
@@ -157,7 +161,7 @@ def per_settings(make: Callable[[Settings], T]) -> PerSettings[T]:
 
 
 def translate_setting(name: str, translate: Translator, readers: Mapping[str, Reader] | None = None) -> None:
-    """Read the setting of another package too. Its values count where ``TESSERA`` is silent.
+    """Read the setting of another package too. Its values count for keys that ``TESSERA`` does not have.
 
     Args:
         name: the name of a Django setting, such as ``SIMPLE_JWT``.
@@ -170,9 +174,9 @@ def translate_setting(name: str, translate: Translator, readers: Mapping[str, Re
 
 
 def read_settings() -> tuple[Settings, list[Problem]]:
-    """Read the settings afresh, together with their problems. The system checks report these.
+    """Read the settings without the cache. Return them and their problems, which the system checks report.
 
-    In the returned object a value with a problem is left at its default.
+    In the returned settings a value with a problem has its default.
     """
     raw = getattr(django_settings, "TESSERA", {})
     if not isinstance(raw, Mapping):
@@ -205,7 +209,7 @@ def read_settings() -> tuple[Settings, list[Problem]]:
 
 
 def _read_secrets() -> tuple[tuple[bytes, ...], list[Problem]]:
-    """Read ``SECRET_KEY`` and its fallbacks, except empty ones, because anybody could guess those."""
+    """Read ``SECRET_KEY`` and its fallbacks. Empty fallbacks are left out, because anybody can guess them."""
     fallbacks: Any = django_settings.SECRET_KEY_FALLBACKS
     listed = fallbacks if isinstance(fallbacks, list | tuple) else ()
     good = [secret for secret in listed if isinstance(secret, str | bytes) and secret]
@@ -215,8 +219,8 @@ def _read_secrets() -> tuple[tuple[bytes, ...], list[Problem]]:
     return secrets, [
         Problem(
             id="tessera.E015",
-            message="SECRET_KEY_FALLBACKS must be a list of texts that are not empty.",
-            hint="An entry of None or '' would be a key that everybody knows. Leave out what is not set.",
+            message="SECRET_KEY_FALLBACKS must be a list of strings that are not empty.",
+            hint="Remove the entries None and '', because they would be keys that everybody knows.",
         )
     ]
 
@@ -227,6 +231,7 @@ _NAMES_ELSEWHERE: Final = {
     "REFRESH_TOKEN_LIFETIME": "SESSION_IDLE_LIFETIME",
     "REFRESH_LIFETIME": "SESSION_IDLE_LIFETIME",
     "REFRESH_EXPIRATION_DELTA": "SESSION_LIFETIME",
+    "AUTH_HEADER_NAME": "HEADER_NAME",
     "AUTH_HEADER_TYPES": "HEADER_PREFIX",
     "AUTH_HEADER_PREFIX": "HEADER_PREFIX",
     "SIGNING_KEY": "KEYS",

@@ -30,15 +30,15 @@ class TransportLimits:
     """The greatest number of characters of an access token, if ``ACCESS_COOKIE`` puts it into a cookie."""
 
 
-TRANSPORTS: Final[Mapping[str, TransportLimits]] = {
+LIMITS: Final[Mapping[str, TransportLimits]] = {
     HEADER: TransportLimits(profile="api", refresh_length=8192),
     # Browsers drop a cookie without a word if its name and value have more than 4,096 bytes (RFC 6265bis,
     # section 5.6). The name of the access cookie, ``__Host-tessera_access_token``, has 27.
     COOKIE: TransportLimits(profile="browser", refresh_length=2048, access_cookie_length=4069),
 }
 
-PROFILES: Final[Mapping[str, str]] = {limits.profile: name for name, limits in TRANSPORTS.items()}
+PROFILES: Final[Mapping[str, str]] = {limits.profile: name for name, limits in LIMITS.items()}
 """The transport that each profile offers."""
 
-MAX_REFRESH_LENGTH: Final = max(limits.refresh_length for limits in TRANSPORTS.values())
+MAX_REFRESH_LENGTH: Final = max(limits.refresh_length for limits in LIMITS.values())
 """A longer text is not read as a refresh token by any transport."""

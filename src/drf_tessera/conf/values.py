@@ -1,4 +1,4 @@
-"""Readers for the values of the ``TESSERA`` setting. A reader returns the value, or explains its fault."""
+"""Readers for the values of the ``TESSERA`` setting. A reader returns the value, or explains the problem."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from drf_tessera.jose.keys import Key, KeyRing
 _SAMESITE: Final = ("Lax", "Strict", "None")
 _RATE: Final = re.compile(r"[1-9][0-9]*/(s|sec|second|m|min|minute|h|hour|d|day)")
 _PATH: Final = re.compile(r"/([A-Za-z0-9._~!$&'()*+=:@%-]+/)*")
+_HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+_OTHER_HEADERS: Final = frozenset({"content-type", "content-length", "cookie", "host"})
 _PREFIX: Final = re.compile(r"[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing that is wrong with the settings: the id of its check, what, and what to do."""
+    """One problem in the settings: the id of its check, a message, and a hint that says how to solve it."""
 
     id: str
     message: str
@@ -227,6 +229,16 @@ def _read_prefix(value: object) -> str:
     return value
 
 
+def _read_header_name(value: object) -> str:
+    if not isinstance(value, str) or not _HEADER.fullmatch(value) or value.lower() in _OTHER_HEADERS:
+        raise WrongValueError(
+            "tessera.E010",
+            f"must be the name of a request header for tokens, not {value!r}.",
+            'For example: "Authorization" or "X-Authorization". Servers drop names with an underscore.',
+        )
+    return value
+
+
 def _read_rate(value: object) -> str | None:
     if value is None:
         return None
@@ -346,6 +358,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "MAX_SESSIONS_PER_USER": _read_limit,
     "ISSUER": _read_issuer,
     "AUDIENCE": _read_audience,
+    "HEADER_NAME": _read_header_name,
     "HEADER_PREFIX": _read_prefix,
     "KEYS": _read_keys,
     "CLAIMS": _read_hook,

@@ -1,7 +1,16 @@
-"""Requests and answers without REST framework: routes, CSRF checks, headers, cookies and transports."""
+"""Requests and answers without REST framework: routes, CSRF checks, headers, cookies and transports.
+
+- routes: the addresses of views
+- csrf: the check that the site itself made a request
+- bearer: tokens in the header and in the body
+- cookies: tokens in cookies
+- client: the origin of a request
+- transport: one class for each way in which tokens travel
+"""
 
 from drf_tessera.http.bearer import check_bearer_token as check_bearer_token
 from drf_tessera.http.bearer import has_bearer_token as has_bearer_token
+from drf_tessera.http.bearer import read_authorization as read_authorization
 from drf_tessera.http.bearer import read_bearer_token as read_bearer_token
 from drf_tessera.http.client import describe_client as describe_client
 from drf_tessera.http.client import name_network as name_network

@@ -26,7 +26,7 @@ def describe_client(request: HttpRequest, *, proxies: int, label: str = "") -> C
 
 
 def read_address(request: HttpRequest, *, proxies: int) -> str | None:
-    """Return the client's IP address, or ``None`` without one (a Unix socket).
+    """Return the client's IP address, or ``None`` if there is none (for example on a Unix socket).
 
     Args:
         request: Django's request.

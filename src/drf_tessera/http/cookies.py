@@ -92,11 +92,11 @@ def read_access_cookie(request: HttpRequest) -> str | None:
 
 
 def _read(request: HttpRequest, name: str) -> str | None:
-    """Read a cookie that may be there only once.
+    """Read a cookie that must not have several values.
 
-    Another host of the same domain can set a cookie of the same name with a token of the attacker's ("cookie
-    tossing"). The victim would then work in the attacker's account. The header does not say which of two
-    cookies is ours, so neither is accepted.
+    Another host of the same domain can set a cookie of the same name that contains the attacker's token
+    ("cookie tossing"). The victim would then work in the attacker's account. The header does not say which of
+    two cookies is ours, so neither is accepted.
     """
     header = request.META.get("HTTP_COOKIE", "")
     if name not in header:
@@ -153,8 +153,8 @@ def delete_stray_cookies(request: HttpRequest, response: HttpResponse, path: str
     for stray in ("/".join(steps[: index + 1]) + "/" for index in range(len(steps))):
         if stray != path and name_refresh_cookie(secure=secure, path=stray) == name:
             _set(response, name, "", path=stray, secure=secure, seconds=0)
-            # Under a key of its own, because this dict has one cookie for each key and Django writes every
-            # value.
+            # The deletion has its own key, because this dict has one cookie for each key and Django writes
+            # every value.
             dict.__setitem__(response.cookies, f"{name} {stray}", response.cookies.pop(name))
 
 
@@ -182,7 +182,7 @@ def _partition(response: HttpResponse, name: str) -> None:
     marked = _PartitionedMorsel()
     marked.set(name, plain.value, plain.coded_value)
     marked.update(plain)
-    # Not by assignment, because SimpleCookie would convert the value to a plain Morsel.
+    # An assignment is not possible, because SimpleCookie would convert the value to a plain Morsel.
     dict.__setitem__(response.cookies, name, marked)
 
 

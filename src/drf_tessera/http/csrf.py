@@ -1,8 +1,8 @@
-"""Whether a request that a cookie authenticates was made by the site itself (CSRF).
+"""Check that the site itself sent a request that a cookie authenticates (CSRF).
 
-Browsers send cookies with requests that other sites make them send. A header such as ``Authorization``
-they do not send along by themselves, so where a header authenticates nothing has to be asked.
-``docs/explanation/cookies.md`` has the table of cases; each is a test.
+A browser also sends cookies with requests that other sites start. A browser never adds a header such as
+``Authorization`` by itself, so a request that a header authenticates needs no check.
+``docs/explanation/cookies.md`` has the table of cases. Each case is a test.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that change nothing (RFC 9110, section 9.2.1)."""
 
 _OWN: Final = frozenset({"same-origin", "none"})
-"""``Sec-Fetch-Site`` of a page of this origin, or of the person at the browser."""
+"""``Sec-Fetch-Site`` of a request from a page of this origin, or directly from the user of the browser."""
 
 
 def check_site(request: HttpRequest) -> None:
-    """Let pass what the site itself sent, and every safe method.
+    """Check that the site itself sent the request. A safe method is always accepted.
 
-    The browser says where a request comes from, and no page can make it say something else: ``Origin``,
-    then ``Sec-Fetch-Site``. A browser that sends neither (before 2020) has to show Django's CSRF token.
+    The browser reports the source of a request in ``Origin`` and ``Sec-Fetch-Site``, and no page can
+    change these headers. A browser that sends neither header (before 2020) needs Django's CSRF token.
 
     Raises:
-        OriginRefused, FetchSiteRefused, CsrfTokenRefused: which of the three said no, and what it wants.
+        OriginRefused, FetchSiteRefused, CsrfTokenRefused: the check of that name failed.
     """
-    # Django's own mark, that its test client sets, unless it is told to enforce these checks.
+    # Django's test client sets this attribute, unless the test enforces the CSRF checks.
     if request.method in _SAFE or getattr(request, "_dont_enforce_csrf_checks", False):
         return
     origin, site = request.META.get("HTTP_ORIGIN"), request.META.get("HTTP_SEC_FETCH_SITE")
@@ -50,22 +50,22 @@ def _check_origin(request: HttpRequest, origin: str, site: str | None) -> None:
     if _is_trusted(origin):
         return
     if origin == "null" and site == "same-origin":
-        return  # a form under `Referrer-Policy: no-referrer`; of a sandboxed frame it would be cross-site
+        return  # a form under `Referrer-Policy: no-referrer`; a sandboxed frame would send cross-site
     if origin != own:
         raise OriginRefused(origin, own)
     if site is not None and site not in _OWN:
-        # The host may be ours by a trick of names (DNS rebinding); the browser knows better.
+        # With DNS rebinding another site can use this host name. The browser knows the real site.
         raise FetchSiteRefused(site)
 
 
 def _strip_default_port(origin: str) -> str:
-    """Write an origin as browsers do, whatever a proxy writes into ``Host``."""
+    """Return an origin in the form of browsers, without the default port that a proxy may add to ``Host``."""
     scheme, _, _ = origin.partition(":")
     return origin.removesuffix({"https": ":443", "http": ":80"}.get(scheme, ""))
 
 
 def _is_trusted(origin: str) -> bool:
-    """Tell whether ``CSRF_TRUSTED_ORIGINS`` has this origin, or a pattern for it."""
+    """Return whether ``CSRF_TRUSTED_ORIGINS`` has this origin or a matching pattern."""
     try:
         given = urlsplit(origin)
     except ValueError:
@@ -81,15 +81,15 @@ def _is_trusted(origin: str) -> bool:
 
 
 class _TokenCheck(CsrfViewMiddleware):
-    """Django's own check, which tells why and answers nothing itself."""
+    """Django's own CSRF check. It returns the reason for a refusal and not an answer."""
 
     def _reject(self, request: HttpRequest, reason: str) -> Any:
         return reason
 
 
 def _check_token(request: HttpRequest) -> None:
-    # The endpoints are exempt from the middleware, and this asks in its place. It wants to be told of a view
-    # behind it, and calls none.
+    # The endpoints are exempt from Django's middleware, so this function runs the check. The middleware
+    # needs a view as an argument, but never calls the view.
     check = _TokenCheck(HttpResponse)
     check.process_request(request)
     reason = check.process_view(request, HttpResponse, (), {})

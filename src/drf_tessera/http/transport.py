@@ -1,4 +1,4 @@
-"""How tokens travel: one class for each transport, and the functions that views use for all of them.
+"""The transports of tokens: one class for each transport, and the functions that views use for all of them.
 
 To add a transport, write its class in a file of this room, and add one line to :data:`TRANSPORTS` and one
 line to ``conf/transports.py``.
@@ -33,7 +33,7 @@ class Transport(Protocol):
     def deliver(
         self, request: HttpRequest, response: HttpResponse, grant: Grant, body: dict[str, Any]
     ) -> None:
-        """Put the tokens of a grant where they travel, and take those that are not in the body out of it."""
+        """Put the tokens of a grant into the response. Remove those from the body that travel elsewhere."""
 
     def clear(
         self, request: HttpRequest, response: HttpResponse, ended: Callable[[SessionFacts], bool] | None
@@ -43,8 +43,7 @@ class Transport(Protocol):
         Args:
             request: the request that ended the session.
             response: its response.
-            ended: whether a session is among those that have ended. ``None`` removes the tokens of any
-                session.
+            ended: returns whether a session has ended. ``None`` removes the tokens of any session.
         """
 
 
@@ -105,7 +104,7 @@ def find_refresh_token(
 
 @sensitive_variables()
 def deliver_grant(request: HttpRequest, response: HttpResponse, grant: Grant) -> dict[str, Any]:
-    """Put the tokens of a grant where they travel, and return the body of the response.
+    """Put the tokens of a grant into the response, and return the body of the response.
 
     A body without ``refresh`` means that the client keeps the refresh token that it has.
     """
@@ -124,6 +123,6 @@ def deliver_grant(request: HttpRequest, response: HttpResponse, grant: Grant) ->
 
 
 def clear_ended(request: HttpRequest, response: HttpResponse, ended: Callable[[SessionFacts], bool]) -> None:
-    """Remove the tokens of sessions that this request has ended from the client."""
+    """Remove from the client the tokens of the sessions that this request has ended."""
     for transport in TRANSPORTS.values():
         transport.clear(request, response, ended)

@@ -25,6 +25,30 @@ MIN_SECRET_BYTES: Final[Mapping[str, int]] = MappingProxyType({"HS256": 32, "HS3
 MIN_RSA_BITS: Final = 2048
 """RFC 7518, sections 3.3 and 3.5."""
 
+MAX_RSA_BITS: Final = 8192
+"""A larger modulus makes each verification slow, so a key could slow the whole server down."""
+
+RSA_EXPONENTS: Final = range(2**16 + 1, 2**32)
+"""FIPS 186-5 requires at least 65,537. A very large exponent makes each verification slow."""
+
+_SMALL_ORDER_POINTS: Final = frozenset(
+    bytes.fromhex(text)
+    for point in (
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    )
+    for text in (point, f"{point[:-2]}{int(point[-2:], 16) ^ 0x80:02x}")
+)
+"""The points of Ed25519 whose order divides 8, in all their encodings.
+
+With such a public key, one signature can be valid for many messages (RFC 8032, section 8.4).
+"""
+
 _KEY_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "HS256": "oct",
@@ -44,6 +68,9 @@ _KEY_TYPES: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 ALGORITHMS: Final = frozenset(_KEY_TYPES)
+
+_CURVES: Final[Mapping[str, str]] = MappingProxyType({"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"})
+"""RFC 7518, section 3.4: each algorithm has one curve."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +116,19 @@ def load_jwk(alg: str, value: Mapping[str, Any]) -> Material:
     Raises:
         KeyMaterialError: the key is unreadable, too small, or not meant for ``alg``.
     """
-    _key_type(alg)
-    found = dict(value)
-    operations = found.get("key_ops")
-    if isinstance(operations, list) and "sign" in operations:
-        # Some issuers write only "sign", but the public half of a signing key can also verify.
-        del found["key_ops"]
+    kind, found = _key_type(alg), dict(value)
+    if found.get("kty") != kind:
+        raise KeyMaterialError(f"{alg} needs a JWK whose 'kty' is {kind!r}.")
+    if found.get("alg", alg) != alg:
+        raise KeyMaterialError(f"The JWK is for {found['alg']!r}, not for {alg}.")
+    if kind == "EC" and found.get("crv") != _CURVES[alg]:
+        raise KeyMaterialError(f"{alg} needs a key on the curve {_CURVES[alg]}.")
+    if found.get("use", "sig") != "sig":
+        raise KeyMaterialError("The JWK is not for signatures: its 'use' is not 'sig'.")
+    operations = found.pop("key_ops", ["sign"])
+    # An issuer may write only "sign", because the public half of a signing key can also verify.
+    if not isinstance(operations, list) or not {"sign", "verify"}.intersection(map(str, operations)):
+        raise KeyMaterialError("The JWK is not for signatures: its 'key_ops' has no 'sign' or 'verify'.")
     return _import(alg, found)
 
 
@@ -111,14 +145,14 @@ def _import(alg: str, value: Any, password: bytes | None = None) -> Material:
     model = JWSRegistry.algorithms[alg]
     try:
         with warnings.catch_warnings():
-            # The library only warns about keys that are too small. _check_size refuses such keys.
+            # The library only warns about keys that are too small. _check_strength refuses such keys.
             warnings.simplefilter("ignore", SecurityWarning)
             key = jwk.JWKRegistry.key_types[_KEY_TYPES[alg]].import_key(value, password=password)
             model.check_key(key)
     except Exception as error:  # noqa: BLE001 - the library and its backend raise a dozen unrelated types
         # Report only the type of the cause, and drop the exception chain: its message may quote the key.
         raise KeyMaterialError(f"The key for {alg} cannot be read ({type(error).__name__}).") from None
-    _check_size(alg, key)
+    _check_strength(alg, key)
     can_sign = bool(key.is_private)
     return Material(
         sign=(lambda message: model.sign(message, key)) if can_sign else None,
@@ -128,15 +162,30 @@ def _import(alg: str, value: Any, password: bytes | None = None) -> Material:
     )
 
 
-def _check_size(alg: str, key: Any) -> None:
+def _check_strength(alg: str, key: Any) -> None:
     if isinstance(key, jwk.OctKey) and len(key.raw_value) < MIN_SECRET_BYTES[alg]:
         raise KeyMaterialError(
             f"The secret for {alg} has {len(key.raw_value)} bytes, but {alg} needs at least "
             f"{MIN_SECRET_BYTES[alg]}."
         )
-    if isinstance(key, jwk.RSAKey) and key.public_key.key_size < MIN_RSA_BITS:
+    if isinstance(key, jwk.RSAKey):
+        _check_rsa(alg, key.public_key.public_numbers())
+    if isinstance(key, jwk.OKPKey):
+        if key.curve_name != "Ed25519":
+            raise KeyMaterialError(f"{alg} needs an Ed25519 key, not {key.curve_name}.")
+        if key.public_key.public_bytes_raw() in _SMALL_ORDER_POINTS:
+            raise KeyMaterialError("The Ed25519 key is a point of small order, so it proves nothing.")
+
+
+def _check_rsa(alg: str, numbers: Any) -> None:
+    bits = numbers.n.bit_length()
+    if bits < MIN_RSA_BITS:
+        raise KeyMaterialError(f"The RSA key has {bits} bits, but {alg} needs at least {MIN_RSA_BITS}.")
+    if bits > MAX_RSA_BITS:
+        raise KeyMaterialError(f"The RSA key has {bits} bits. At most {MAX_RSA_BITS} are accepted.")
+    if numbers.n % 2 == 0:
+        raise KeyMaterialError("The modulus of the RSA key is even, so everybody can find its factors.")
+    if numbers.e not in RSA_EXPONENTS or numbers.e % 2 == 0:
         raise KeyMaterialError(
-            f"The RSA key has {key.public_key.key_size} bits, but {alg} needs at least {MIN_RSA_BITS}."
+            f"The public exponent of the RSA key must be odd, and from {RSA_EXPONENTS.start} to 2**32."
         )
-    if isinstance(key, jwk.OKPKey) and key.curve_name != "Ed25519":
-        raise KeyMaterialError(f"{alg} needs an Ed25519 key, not {key.curve_name}.")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import binascii
 import json
+import math
 from typing import Any, Final, Never
 
 from drf_tessera.exceptions import TesseraError
 
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
+
+
+MAX_DEPTH: Final = 64
+"""Levels of lists and objects in JSON. A token needs a few."""
 
 
 class EncodingError(TesseraError):
@@ -47,28 +52,60 @@ def encode_json(value: Any) -> bytes:
     """Return ``value`` as compact JSON in UTF-8.
 
     Raises:
-        TypeError, ValueError: a part of ``value`` has no JSON form, for example a date or NaN.
+        TypeError, ValueError: a part of ``value`` has no JSON form, for example a date or NaN, or
+            :func:`decode_json_object` would refuse the text.
     """
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    raw = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    if _is_deep(raw):
+        raise ValueError(f"The value is nested more than {MAX_DEPTH} levels deep.")
+    return raw
 
 
 def decode_json_object(raw: bytes) -> dict[str, Any]:
     """Return the JSON object that ``raw`` encodes in UTF-8.
 
     An object with a repeated name is refused, because parsers disagree about which value counts, so two
-    services could read two different users from one token. Other JSON values, NaN, Infinity, numbers
-    with thousands of digits and too deep nesting are also refused.
+    services could read two different users from one token. Also refused are values that break code after
+    the signature was verified: NaN, Infinity and 1e400 have no JSON form again, a lone surrogate has no
+    UTF-8, and more than :data:`MAX_DEPTH` levels can exhaust the stack of recursive code.
 
     Raises:
         EncodingError: ``raw`` is not JSON, or is one of these cases.
     """
+    if _is_deep(raw):
+        raise EncodingError
     try:
         value = _DECODER.decode(raw.decode())
+        if b"\\u" in raw:
+            # An escape is the only way in which a lone surrogate can come, because UTF-8 cannot encode it.
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise EncodingError from None
     if not isinstance(value, dict):
         raise EncodingError
     return value
+
+
+def _is_deep(raw: bytes) -> bool:
+    """Return whether JSON text is nested more than :data:`MAX_DEPTH` levels deep.
+
+    Most text has fewer brackets than that, so the exact depth is rarely computed.
+    """
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+        return False
+    depth, quoted, escaped = 0, False, False
+    for byte in raw:
+        if quoted:
+            quoted, escaped = escaped or byte != 0x22, byte == 0x5C and not escaped
+        elif byte == 0x22:
+            quoted = True
+        elif byte in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif byte in b"]}":
+            depth -= 1
+    return False
 
 
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -82,4 +119,13 @@ def _refuse_constant(name: str) -> Never:
     raise ValueError(name)
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
+def _read_float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(text)
+    return value
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant, parse_float=_read_float
+)

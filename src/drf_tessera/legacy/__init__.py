@@ -1,4 +1,9 @@
-"""What other packages left behind: their settings and names. Their tokens are read by ``legacy.pyjwt``."""
+"""The settings and names of other packages. Their tokens are read by ``legacy.pyjwt``.
+
+- names: the verdict on each setting and name of another package
+- settings: the setting of another package, read live
+- pyjwt: tokens and keys of other packages, read by PyJWT; its only home
+"""
 
 from drf_tessera.legacy.names import BY_HAND as BY_HAND
 from drf_tessera.legacy.names import JWT_AUTH as JWT_AUTH

@@ -1,6 +1,6 @@
-"""PyJWT: tokens that it wrote for packages which came before, read by it until they expire.
+"""Read tokens that a previous package wrote with PyJWT, until these tokens expire.
 
-None of ours is written or read here (see ``jose``).
+This module neither reads nor writes tokens of drf-tessera; ``jose`` does so.
 """
 
 from __future__ import annotations
@@ -30,26 +30,27 @@ def decode(
     leeway: float | timedelta = 0,
     any_audience: bool = False,
 ) -> dict[str, Any]:
-    """Verify a token by one of ``keys`` and give its claims. It has to be signed, and to expire.
+    """Verify a token with one of ``keys`` and return its claims.
 
-    The algorithm is the caller's, whatever the token says. Beyond that claims are read as PyJWT read them
-    when it was older: a number for a ``sub`` was no fault then, and those tokens are still out.
+    The token must be signed and must have ``exp``. The caller chooses the algorithm, and the token cannot
+    change it. Claims are checked as older versions of PyJWT did: ``sub`` may be a number, because such
+    tokens are still in use.
 
     Args:
-        raw: whatever a stranger sent.
-        keys: tried one after the other.
-        algorithm: such as ``HS256``.
-        audience: what ``aud`` has to name; without one the token must have none.
-        issuer: what ``iss`` has to be, if it has to be anything.
-        leeway: seconds that ``exp`` and ``nbf`` may be off.
-        any_audience: do not look at ``aud``.
+        raw: any text that a client sent.
+        keys: the keys to try, one after the other.
+        algorithm: the name of the algorithm, such as ``HS256``.
+        audience: ``aud`` must contain this audience. Without an audience the token must not have ``aud``.
+        issuer: the required ``iss``. Without an issuer ``iss`` is not checked.
+        leeway: the tolerance for ``exp`` and ``nbf``, in seconds.
+        any_audience: do not check ``aud``.
 
     Raises:
-        jwt.InvalidTokenError: in one of its kinds, and nothing else whatever was sent. All have expired
-            once ``LEGACY_TOKENS_UNTIL`` has come.
+        jwt.InvalidTokenError: the token is not valid. No other error is raised for any token. After
+            ``LEGACY_TOKENS_UNTIL`` every token counts as expired.
     """
     if not get_settings().takes_legacy_tokens:
-        raise jwt.ExpiredSignatureError("Tokens of this kind are not taken any more.")
+        raise jwt.ExpiredSignatureError("Tokens of this kind are no longer accepted.")
     options: Options = {
         "require": ["exp"],
         "verify_aud": not any_audience,
@@ -78,10 +79,10 @@ def decode(
 
 @sensitive_variables()
 def peek(raw: str) -> dict[str, Any]:
-    """Read claims that nobody has verified: to find out which key or which rule is meant.
+    """Return the unverified claims of a token. Use them only to choose a key or a rule.
 
     Raises:
-        jwt.InvalidTokenError: it cannot be read.
+        jwt.InvalidTokenError: the token cannot be read.
     """
     try:
         found: dict[str, Any] = jwt.decode(raw, options={"verify_signature": False})
@@ -91,18 +92,18 @@ def peek(raw: str) -> dict[str, Any]:
 
 
 def load_key(algorithm: str, key: Any) -> object:
-    """Read a key as :func:`decode` will.
+    """Return a key in the form that :func:`decode` uses.
 
     Raises:
-        jwt.InvalidKeyError, ValueError, TypeError, NotImplementedError: whatever PyJWT says of a bad one.
+        jwt.InvalidKeyError, ValueError, TypeError, NotImplementedError: PyJWT cannot use the key.
     """
     return jwt.get_algorithm_by_name(algorithm).prepare_key(key)
 
 
 @sensitive_variables()
 def describe_key(algorithm: str, key: Any) -> dict[str, Any]:
-    """Write a private key, in PEM or as an object of ``cryptography``, as ``TESSERA["KEYS"]`` takes it."""
-    # What is no such key, or one of another kind, goes on as it is: what is wrong with it is said there.
+    """Return an entry for ``TESSERA["KEYS"]``. ``key`` is a PEM or a private key of ``cryptography``."""
+    # A key of another kind is passed on unchanged, because the reader of TESSERA["KEYS"] reports its fault.
     if hasattr(key, "private_bytes"):
         with suppress(jwt.InvalidKeyError, AttributeError, NotImplementedError):
             return {"alg": algorithm, "jwk": jwt.get_algorithm_by_name(algorithm).to_jwk(key, as_dict=True)}

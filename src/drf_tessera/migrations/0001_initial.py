@@ -4,31 +4,32 @@ import django.db.models.deletion
 import uuid
 from django.conf import settings
 from django.db import migrations, models
+from django.db.migrations.operations.base import Operation
 
 
 class Migration(migrations.Migration):
 
-    initial = True
+    initial: bool | None = True
 
-    dependencies = [
+    dependencies: list[tuple[str, str]] = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
-    operations = [
+    operations: list[Operation] = [
         migrations.CreateModel(
             name='Session',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(help_text='When the login was.')),
-                ('rotated_at', models.DateTimeField(help_text='When the refresh token last changed.', null=True)),
-                ('idle_expires_at', models.DateTimeField(help_text='Without a refresh the session ends here.')),
-                ('expires_at', models.DateTimeField(help_text='The session ends here whatever happens.')),
+                ('created_at', models.DateTimeField(help_text='The time of the login.')),
+                ('rotated_at', models.DateTimeField(help_text='The time of the last rotation.', null=True)),
+                ('idle_expires_at', models.DateTimeField(help_text='Without a refresh the session ends at this time.')),
+                ('expires_at', models.DateTimeField(help_text='The session ends at this time in any case.')),
                 ('secret_hash', models.BinaryField(max_length=32)),
                 ('generation', models.PositiveBigIntegerField(default=0)),
-                ('parent', models.PositiveBigIntegerField(help_text='The generation that the current one was issued for.', null=True)),
-                ('recoveries', models.PositiveSmallIntegerField(default=0, help_text='Lost answers in a row since the current token was last used.')),
-                ('auth_time', models.DateTimeField(help_text='When the user last proved who they are.')),
-                ('amr', models.CharField(blank=True, help_text='How (RFC 8176), separated by spaces.', max_length=64)),
+                ('parent', models.PositiveBigIntegerField(help_text='The generation whose token was exchanged for the current token.', null=True)),
+                ('recoveries', models.PositiveSmallIntegerField(default=0, help_text='The number of lost answers in a row since the last rotation.')),
+                ('auth_time', models.DateTimeField(help_text='The time when the user last proved their identity.')),
+                ('amr', models.CharField(blank=True, help_text='The methods of this proof (RFC 8176), separated by spaces.', max_length=64)),
                 ('scope', models.CharField(blank=True, help_text='RFC 6749, section 3.3.', max_length=255)),
                 ('ip', models.GenericIPAddressField(help_text='The address of the login.', null=True)),
                 ('user_agent', models.CharField(blank=True, max_length=255)),

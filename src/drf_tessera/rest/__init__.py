@@ -1,1 +1,10 @@
-"""The Django REST Framework side, and the only home of ``rest_framework``."""
+"""The part for Django REST Framework. Only this room imports ``rest_framework``.
+
+- requests: the types of requests, for annotations
+- errors: one shape for every error
+- authentication: the authentication classes
+- throttling: limits on guessing passwords
+- serializers: the shapes of requests and answers
+- views: the endpoints
+- urls: their addresses
+"""

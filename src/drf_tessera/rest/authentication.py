@@ -12,9 +12,15 @@ from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from drf_tessera.conf import get_settings
+from drf_tessera.conf import AUTHORIZATION, Settings, get_settings, per_settings
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable, TokenMalformed
-from drf_tessera.http import check_bearer_token, check_site, read_access_cookie, read_bearer_token
+from drf_tessera.http import (
+    check_bearer_token,
+    check_site,
+    read_access_cookie,
+    read_authorization,
+    read_bearer_token,
+)
 from drf_tessera.rest.errors import (
     LateRefusal,
     remember_failure,
@@ -22,91 +28,112 @@ from drf_tessera.rest.errors import (
     to_late_refusal,
     write_challenge,
 )
+from drf_tessera.rest.requests import get_django_request
 from drf_tessera.tokens import AccessToken, recall_access_token, verify_access_token
 from drf_tessera.users import Refuse, lazy_user, load_user
 
 _COOKIE_MARK: Final = "\n"
-"""Before a cookie's token in the memory of verified ones: no header can hold it, so none is taken for one."""
+"""Prefix of cookie tokens in the cache key.
+
+A header cannot contain a newline, so a header can never hit a cookie's entry.
+"""
 
 
 class JWTAuthentication(BaseAuthentication):
-    """Authenticate by ``Authorization: Bearer <access token>``, or with ``ACCESS_COOKIE`` by its cookie.
+    """Authenticate by ``Authorization: Bearer <access token>``, or with ``ACCESS_COOKIE`` by the cookie.
 
-    ``request.user`` is the user and ``request.auth`` the verified
-    :class:`~drf_tessera.tokens.AccessToken`. No query: the user's row is loaded when it is looked at,
-    and sessions that ended are known from memory (``USER = "database"`` asks on every request). No
-    header, or one of another scheme, is left to the next class; a bad token is a 401 with a code. The
-    cookie counts only where there is no such header, and then a request that changes something has to come
-    from the site itself: else it is a 403 with a code.
+    ``request.user`` is the user, and ``request.auth`` is the verified
+    :class:`~drf_tessera.tokens.AccessToken`. Authentication needs no query, because the user's row is
+    loaded at the first access to a field, and ended sessions are known from memory. (``USER = "database"``
+    makes a query on every request.)
+
+    A request without the header, or with another scheme, is left to the next class. A bad token is a 401
+    with a code. The cookie is read only if there is no such header. A request with the cookie that changes
+    something must come from the site itself. Otherwise the answer is a 403 with a code.
+
+    The request may also be Django's own, for example in a middleware. Then no view answers an error: a bad
+    token becomes Django's 400, unless the middleware catches the error (``docs/howto/use.md``).
     """
 
-    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, AccessToken] | None:
-        """Give the user and the token, or ``None`` if this request carries no token for us."""
-        django_request: HttpRequest = request._request
+    def authenticate(self, request: Request | HttpRequest) -> tuple[AbstractBaseUser, AccessToken] | None:
+        """Return the user and the token, or ``None`` if the request has no token for this class."""
+        django_request = get_django_request(request)
         try:
-            # The header is in no variable of this frame, which a report of an error would show.
-            token = recall_access_token(django_request.META.get("HTTP_AUTHORIZATION", ""))
+            # Do not store the header in a local variable, because an error report shows local variables.
+            token = recall_access_token(_to_text(self.get_header(request)))
             if token is None:
-                token = _read_header(django_request)
+                token = _read_header(_to_text(self.get_header(request)))
+            _vary(request, without_header=token is None)
             if token is None and get_settings().access_cookie:
-                _vary_on_cookie(request)
                 token = _read_cookie(django_request)
             return None if token is None else (self.find_user(django_request, token), token)
         except Refusal as error:
             remember_failure(django_request, error)
-            self.refuse(error)
+            self.refuse(error, request)
             return None
         except (TemporarilyUnavailable, CsrfFailed) as error:
-            raise to_api_exception(error) from error
+            raise to_api_exception(error, request) from error
+
+    def get_header(self, request: Request | HttpRequest) -> str | bytes | None:
+        """Return the header that carries the scheme and the token: the header of ``HEADER_NAME``.
+
+        A subclass may read the same text from another place. ``None`` means that the request has no token.
+        """
+        return read_authorization(get_django_request(request))
 
     def find_user(self, request: HttpRequest, token: AccessToken) -> AbstractBaseUser:
-        """Give the user of a verified token."""
+        """Return the user of a verified token."""
         return lazy_user(token, refuse=_LateRefuser(request))
 
-    def refuse(self, error: Refusal) -> None:
-        """Answer a bad token. Subclasses may let the request go on as anonymous by returning."""
-        raise to_api_exception(error) from None
+    def refuse(self, error: Refusal, request: Request | HttpRequest) -> None:
+        """Refuse a bad token. A subclass may return instead, so that the request is anonymous."""
+        raise to_api_exception(error, request) from None
 
-    def authenticate_header(self, request: Request) -> str:
-        """Write the challenge of a 401; without one REST framework would answer 403."""
+    def authenticate_header(self, request: Request | HttpRequest) -> str:
+        """Return the challenge of a 401. Without a challenge REST framework would answer 403."""
         return write_challenge(request)
 
 
 class StrictJWTAuthentication(JWTAuthentication):
-    """The same, but the user is loaded and the session asked after on every request, by one query.
+    """Authenticate like :class:`JWTAuthentication`, but load user and session in one query per request.
 
-    For views where a second is too long, whatever ``USER`` is.
+    Use this class for views where an ended session must be refused at once and not within a second. The
+    class ignores ``USER``.
     """
 
     def find_user(self, request: HttpRequest, token: AccessToken) -> AbstractBaseUser:
-        """Load the user of a verified token."""
+        """Load and return the user of a verified token."""
         return load_user(token)
 
 
 class OptionalJWTAuthentication(JWTAuthentication):
-    """The same for public views: a bad token makes the request anonymous instead of a 401.
+    """Authenticate like :class:`JWTAuthentication`, for public views.
 
-    Why it was refused stays on the request: ``request.token_error`` is the error, with its ``code``, or
-    ``None`` where no token was refused.
+    A request with a bad token is anonymous, and not a 401. ``request.token_error`` is the error, with its
+    ``code``, or ``None`` if no token was refused.
     """
 
-    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, AccessToken] | None:
-        """Give the user and the token, or ``None``: nobody, for whatever reason."""
-        remember_failure(request._request, None)
+    def authenticate(self, request: Request | HttpRequest) -> tuple[AbstractBaseUser, AccessToken] | None:
+        """Return the user and the token. Return ``None`` if there is no token or a bad token."""
+        remember_failure(get_django_request(request), None)
         return super().authenticate(request)
 
-    def refuse(self, error: Refusal) -> None:
-        """Let the request go on without a user."""
+    def refuse(self, error: Refusal, request: Request | HttpRequest) -> None:
+        """Return, so that the request continues without a user."""
+
+
+def _to_text(header: str | bytes | None) -> str:
+    return header if isinstance(header, str) else (header or b"").decode("latin-1")
 
 
 @sensitive_variables()
-def _read_header(request: HttpRequest) -> AccessToken | None:
-    header = request.META.get("HTTP_AUTHORIZATION", "")
+def _read_header(header: str) -> AccessToken | None:
     prefix = get_settings().header_prefix
     text = read_bearer_token(header, prefix)
     if text is None:
         return None
-    # One spelling alone: else one token could fill the memory, with spaces or with spellings.
+    # Cache only the usual spelling. Otherwise one token could fill the cache, with many spellings of the
+    # scheme or many spaces.
     usual = header == f"{prefix} {text}"
     try:
         return verify_access_token(text, remember_as=header if usual else None)
@@ -122,23 +149,40 @@ def _read_cookie(request: HttpRequest) -> AccessToken | None:
         return None
     key = _COOKIE_MARK + text
     token = recall_access_token(key) or verify_access_token(text, remember_as=key)
-    check_site(request)  # browsers send cookies with what other sites make them send
+    check_site(request)  # browsers also send cookies with requests that other sites start
     return token
 
 
-def _vary_on_cookie(request: Request) -> None:
-    """Tell caches, Django's ``cache_page`` among them, that somebody else's answer may be another one."""
-    view: Any = (request.parser_context or {}).get("view")
+@per_settings
+def _find_vary(settings: Settings) -> tuple[str, str]:
+    """Return the request headers that ``Vary`` names: for each request, and for one without our header.
+
+    HTTP keeps answers to requests with ``Authorization`` out of shared caches, but not answers to requests
+    with another header.
+    """
+    moved = "" if settings.header_name == AUTHORIZATION else settings.header_name
+    return moved, ", ".join(filter(None, (moved, "Cookie" if settings.access_cookie else "")))
+
+
+def _vary(request: Request | HttpRequest, *, without_header: bool) -> None:
+    """Set ``Vary``, so that a cache never sends the answer of one user to another user.
+
+    A request of Django has no view to set the header in.
+    """
+    names = _find_vary()[without_header]
+    if not names:
+        return
+    view: Any = (getattr(request, "parser_context", None) or {}).get("view")
     headers = getattr(view, "headers", None)
     if isinstance(headers, dict):
-        headers["Vary"] = ", ".join(filter(None, (headers.get("Vary"), "Cookie")))
+        headers["Vary"] = ", ".join(filter(None, (headers.get("Vary"), names)))
 
 
 class _LateRefuser(weakref.ref[HttpRequest]):
-    """Refuses a user who is looked at and gone: with a 401, and its reason in the challenge.
+    """Refuses a lazy user that turns out to be gone, with a 401 and the reason in the challenge.
 
-    The request is held weakly: a user that outlives it should not keep it, and one that is pickled
-    does without.
+    The reference to the request is weak, because a user that outlives the request should not keep the
+    request in memory. A pickled user has no request.
     """
 
     __slots__ = ()
@@ -147,7 +191,7 @@ class _LateRefuser(weakref.ref[HttpRequest]):
         request = super().__call__()
         if request is not None:
             remember_failure(request, error)
-            request.user = AnonymousUser()  # what looks next, such as a middleware, finds nobody
+            request.user = AnonymousUser()  # later code, such as a middleware, finds an anonymous user
         return to_late_refusal(error)
 
     def __reduce__(self) -> tuple[Any, ...]:

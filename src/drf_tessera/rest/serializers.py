@@ -1,4 +1,4 @@
-"""Shapes: what the endpoints read and write. No flow."""
+"""Serializers for the bodies of the endpoints. This module contains no flow."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from drf_tessera.models import Session
 from drf_tessera.users import MAX_NAME_LENGTH, read_email, read_name
 
 MAX_PASSWORD_LENGTH: Final = 4096
-"""Characters: Django hashes whatever it is given, so somebody must say when it is enough."""
+"""In characters. A limit is necessary because Django hashes a password of any length."""
 
 
 def account_fields() -> tuple[str, ...]:
-    """Give the names under which a login may name its account: all mean the same but ``email``."""
+    """Return the fields that may name the account of a login. All except ``email`` mean the user name."""
     return tuple(dict.fromkeys(("username", get_user_model().USERNAME_FIELD, "email")))
 
 
 class LoginSerializer(serializers.Serializer[Any]):
-    """``{username, password}`` or ``{email, password}``, and a name for the device if one likes.
+    """``{username, password}`` or ``{email, password}``, and optionally a name for the device.
 
-    The user model's ``USERNAME_FIELD`` is a name for ``username`` here. ``transport`` says how the
-    refresh token is to travel, where ``PROFILE`` leaves a choice.
+    The user model's ``USERNAME_FIELD`` is another name for ``username``. ``transport`` chooses the
+    transport of the refresh token, if ``PROFILE`` allows several transports.
     """
 
-    password = serializers.CharField(
+    password: serializers.CharField = serializers.CharField(
         max_length=MAX_PASSWORD_LENGTH,
         trim_whitespace=False,
         write_only=True,
         style={"input_type": "password"},
     )
-    device = serializers.CharField(max_length=64, required=False, allow_blank=True)
-    transport = serializers.ChoiceField(tuple(TRANSPORTS), required=False)
+    device: serializers.CharField = serializers.CharField(max_length=64, required=False, allow_blank=True)
+    transport: serializers.ChoiceField = serializers.ChoiceField(tuple(TRANSPORTS), required=False)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Add a field for each way to name the account."""
@@ -47,11 +47,11 @@ class LoginSerializer(serializers.Serializer[Any]):
         return {**names, **super().get_fields()}
 
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:
-        """Take exactly one name for the account."""
+        """Check that exactly one field names the account."""
         given = [name for name in account_fields() if name in attrs]
         if len(given) != 1:
             raise serializers.ValidationError(
-                f"Give one of {', '.join(account_fields())} to say whose password this is.",
+                f"Send exactly one of these fields to name the account: {', '.join(account_fields())}.",
                 code="account_required" if not given else "account_ambiguous",
             )
         key = "email" if given == ["email"] else "username"
@@ -59,16 +59,16 @@ class LoginSerializer(serializers.Serializer[Any]):
 
 
 class RefreshSerializer(serializers.Serializer[Any]):
-    """``{refresh}``, or nothing where ``PROFILE`` has cookies: then it is in one.
+    """``{refresh}``. If ``PROFILE`` has cookies, the refresh token may come in a cookie instead.
 
-    With ``with_user`` the answer has the ``user`` of a login's answer, for a page that was reloaded.
+    With ``with_user`` the answer has a ``user``, as the answer to a login has. A reloaded page needs it.
     """
 
-    refresh = serializers.CharField(max_length=MAX_REFRESH_LENGTH, write_only=True)
-    with_user = serializers.BooleanField(required=False)
+    refresh: serializers.CharField = serializers.CharField(max_length=MAX_REFRESH_LENGTH, write_only=True)
+    with_user: serializers.BooleanField = serializers.BooleanField(required=False)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """Ask for the field only where there is no other way for it to come."""
+        """Make ``refresh`` optional if the refresh token may come in a cookie."""
         fields = super().get_fields()
         if offers_ambient():
             fields["refresh"].required, fields["refresh"].allow_null = False, True
@@ -76,32 +76,32 @@ class RefreshSerializer(serializers.Serializer[Any]):
 
 
 class RevokeSerializer(serializers.Serializer[Any]):
-    """``{refresh}``, or nothing: then the header or the cookie says which session.
+    """``{refresh}``. Without ``refresh`` the header or the cookie chooses the session.
 
-    With ``session`` that one is ended and no other.
+    With ``session`` only that session is ended.
     """
 
-    refresh = serializers.CharField(
+    refresh: serializers.CharField = serializers.CharField(
         max_length=MAX_REFRESH_LENGTH, write_only=True, required=False, allow_null=True
     )
-    session = serializers.UUIDField(required=False, allow_null=True)
+    session: serializers.UUIDField = serializers.UUIDField(required=False, allow_null=True)
 
 
 class VerifySerializer(serializers.Serializer[Any]):
-    """``{token}``: an access token."""
+    """``{token}``, which is an access token."""
 
-    token = serializers.CharField(write_only=True, trim_whitespace=False)
+    token: serializers.CharField = serializers.CharField(write_only=True, trim_whitespace=False)
 
 
 class UserSerializer(serializers.Serializer[AbstractBaseUser]):
-    """The ``user`` of a login's answer; a view's ``user_serializer_class`` may be another one.
+    """The ``user`` of a login's answer. A view's ``user_serializer_class`` may name another serializer.
 
     It works with any user model. All names are texts. The text is empty if the user has no such name, or if
     the user model has no such column.
     """
 
     def to_representation(self, instance: AbstractBaseUser) -> dict[str, Any]:
-        """Write ``id``, ``username``, ``name`` and ``email``."""
+        """Return ``id``, ``username``, ``name`` and ``email``."""
         full_name = getattr(instance, "get_full_name", None)
         return {
             "id": instance.pk if isinstance(instance.pk, int) else str(instance.pk),
@@ -112,16 +112,16 @@ class UserSerializer(serializers.Serializer[AbstractBaseUser]):
 
 
 class SessionSerializer(serializers.ModelSerializer[Session]):
-    """One session, as its user sees it. ``current`` is the one that asks."""
+    """One session, as its user sees it. ``current`` is true for the session of the request."""
 
-    started_at = serializers.DateTimeField(source="created_at")
-    last_used_at = serializers.DateTimeField()
-    device = serializers.SerializerMethodField()
-    current = serializers.SerializerMethodField()
+    started_at: serializers.DateTimeField = serializers.DateTimeField(source="created_at")
+    last_used_at: serializers.DateTimeField = serializers.DateTimeField()
+    device: serializers.SerializerMethodField = serializers.SerializerMethodField()
+    current: serializers.SerializerMethodField = serializers.SerializerMethodField()
 
     class Meta:  # noqa: D106 - REST framework's own convention
         model = Session
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "current",
             "device",
@@ -135,9 +135,9 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
         read_only_fields = fields
 
     def get_device(self, session: Session) -> str:
-        """Give the client's own name for its device, or else its user agent."""
+        """Return the client's own name for its device. Without such a name return the user agent."""
         return session.label or session.user_agent
 
     def get_current(self, session: Session) -> bool:
-        """Tell whether the request came with a token of this very session."""
+        """Return whether the request came with a token of this session."""
         return bool(session.pk == self.context.get("current"))

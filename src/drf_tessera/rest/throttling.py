@@ -1,7 +1,8 @@
-"""Limits on guessing passwords: for each account name, and for each address.
+"""Limits on guessing passwords, for each account name and for each address.
 
-REST framework's own throttles, with its cache and its rules; only the key and the rate are ours. The
-default cache of Django is one for each process: use a shared one in production.
+The limits are throttles of REST framework, with its cache and its rules. Only the key and the rate are
+drf-tessera's. In production, use a cache that all processes share, because Django's default cache belongs
+to one process.
 """
 
 from __future__ import annotations
@@ -21,52 +22,59 @@ from drf_tessera.users import fold_name
 
 
 def proxies_are_counted() -> bool:
-    """Tell whether the project said how many proxies stand in front of it."""
+    """Return whether the project has set the number of proxies in front of the server."""
     return api_settings.NUM_PROXIES is not None
 
 
 def count_proxies() -> int:
-    """Give REST framework's ``NUM_PROXIES``, with unset meaning none.
+    """Return REST framework's ``NUM_PROXIES``. If the setting is not set, return 0.
 
-    (Its own reading of unset believes all of ``X-Forwarded-For``, which any client can write.)
+    (If the setting is not set, REST framework trusts all of ``X-Forwarded-For``, which any client can
+    write.)
     """
     return api_settings.NUM_PROXIES or 0
 
 
 class LoginAccountThrottle(SimpleRateThrottle):
-    """``LOGIN_RATE_PER_ACCOUNT``: attempts for one account name, from wherever they come."""
+    """``LOGIN_RATE_PER_ACCOUNT``: the limit of attempts for one account name, from all addresses."""
 
-    scope = "tessera_login_account"
-    fields = ("username", "email")
+    scope: str = "tessera_login_account"
+    fields: tuple[str, ...] = ("username", "email")
 
     def get_rate(self) -> str | None:
-        """Read the rate live."""
+        """Return the rate, read live from the settings."""
         return get_settings().login_rate_per_account
 
     def get_cache_key(self, request: Request, view: APIView) -> str | None:
-        """Name the account by a digest: any text is a valid key then, and none is readable."""
+        """Return a key with a digest of the account name.
+
+        The digest makes a valid key from any text, and the key does not show the name.
+        """
         body = request.data if isinstance(request.data, Mapping) else {}
         names = [body.get(field) for field in getattr(view, "account_fields", self.fields)]
-        # The serializer takes a number for its text, so a number must not have a budget of its own.
+        # A number must share the limit of its text, because the serializer converts a number to its text.
         name = next((str(name) for name in names if isinstance(name, str | int | float) and name != ""), None)
         if name is None:
-            return None  # the serializer will refuse it
-        # One account must not have a budget for each way to write its name.
+            return None  # the serializer will refuse the request
+        # All spellings of one account name must share one limit.
         digest = hashlib.sha256(fold_name(name).encode("utf-8", "backslashreplace")).hexdigest()
         return self.cache_format % {"scope": self.scope, "ident": digest}
 
 
 class LoginAddressThrottle(SimpleRateThrottle):
-    """``LOGIN_RATE_PER_ADDRESS``: attempts from one address, for whichever account."""
+    """``LOGIN_RATE_PER_ADDRESS``: the limit of attempts from one address, for all accounts."""
 
-    scope = "tessera_login_address"
+    scope: str = "tessera_login_address"
 
     def get_rate(self) -> str | None:
-        """Read the rate live."""
+        """Return the rate, read live from the settings."""
         return get_settings().login_rate_per_address
 
     def get_cache_key(self, request: Request, view: APIView) -> str | None:
-        """Name the address, or for IPv6 the network of 64 bits that one subscriber has for itself."""
+        """Return a key for the address.
+
+        For IPv6 the key stands for the network of 64 bits, because one subscriber owns the whole network.
+        """
         address = read_address(_plain(request), proxies=count_proxies())
         ident = hashlib.sha256((name_network(address) if address else "local").encode()).hexdigest()
         return self.cache_format % {"scope": self.scope, "ident": ident}

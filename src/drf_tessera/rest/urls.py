@@ -1,12 +1,12 @@
-"""The endpoints under one prefix: ``path("api/token/", include("drf_tessera.rest.urls"))``."""
+"""The endpoints. Include them with ``path("api/token/", include("drf_tessera.rest.urls"))``."""
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import URLPattern, path
 
 from drf_tessera.rest import views
 
-urlpatterns = [
+urlpatterns: list[URLPattern] = [
     path("", views.LoginView.as_view(), name="token_obtain_pair"),
     path("refresh/", views.RefreshView.as_view(), name="token_refresh"),
     path("verify/", views.VerifyView.as_view(), name="token_verify"),

@@ -1,4 +1,4 @@
-"""The endpoints. Each reads its shape, calls one flow, and writes the outcome."""
+"""The endpoints. Each endpoint validates the request, calls the rooms below, and writes the response."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, transaction
 from django.http import HttpRequest
 from django.utils.cache import add_never_cache_headers
@@ -17,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
-from rest_framework.views import exception_handler as drf_exception_handler
+from rest_framework.views import exception_handler as rest_framework_handler
 
 from drf_tessera import sessions
 from drf_tessera.conf import get_settings
@@ -45,7 +46,14 @@ from drf_tessera.http import (
 )
 from drf_tessera.login import log_in
 from drf_tessera.rest.authentication import StrictJWTAuthentication
-from drf_tessera.rest.errors import PayloadTooLarge, add_code, remember_failure, write_challenge
+from drf_tessera.rest.errors import (
+    PayloadTooLarge,
+    add_code,
+    exception_handler,
+    remember_failure,
+    translate_error,
+    write_challenge,
+)
 from drf_tessera.rest.serializers import (
     LoginSerializer,
     RefreshSerializer,
@@ -56,31 +64,22 @@ from drf_tessera.rest.serializers import (
     account_fields,
 )
 from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle, count_proxies
-from drf_tessera.tokens import AccessToken, read_refresh_token, verify_access_token
+from drf_tessera.tokens import read_refresh_token, verify_access_token
 from drf_tessera.users import load_user
 
 MAX_BODY_BYTES: Final = 65_536
-"""No body that these endpoints understand is larger; REST framework itself sets no limit."""
+"""The largest body that the endpoints accept. The limit is here, because REST framework has none."""
 
 _Classes = tuple[type[Any], ...]
 
 _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 
-def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """Answer errors as REST framework does, with a ``code`` beside every ``detail``.
-
-    For ``REST_FRAMEWORK["EXCEPTION_HANDLER"]``: then the project's own errors have codes too. Our
-    views give codes without it.
-    """
-    return drf_exception_handler(add_code(exc), context)
-
-
 class TokenView(APIView):
-    """What all token endpoints share: open to anybody, never cached, errors with codes, 401 not 403.
+    """The parent of all token endpoints: open to anybody, never cached, errors with codes, 401 and not 403.
 
-    Outside of any request transaction (``ATOMIC_REQUESTS``): a refusal that ends a stolen session
-    would be rolled back with it. That is part of :meth:`as_view`, so subclasses inherit it.
+    The view runs outside the request's transaction (``ATOMIC_REQUESTS``). Otherwise a refusal would roll back
+    the end of a stolen session. :meth:`as_view` arranges this, so subclasses inherit it.
     """
 
     authentication_classes: _Classes = ()
@@ -89,22 +88,22 @@ class TokenView(APIView):
     reads_refresh_cookie = False
     """Whether a browser has to send the refresh cookie to this view. The cookie's path follows from this."""
     user_serializer_class: type[BaseSerializer[AbstractBaseUser]] = UserSerializer
-    """Shows the ``user`` of a response. Subclass the view to choose another serializer."""
+    """The serializer for the ``user`` of a response. To choose another serializer, subclass the view."""
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
-        """Make the view function."""
+        """Return the view function, which runs outside the request's transaction."""
         view = super().as_view(**initkwargs)
         for alias in connections:
             view = transaction.non_atomic_requests(using=alias)(view)
         return view
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse, before a byte is parsed, what is too large or in a charset that could unpack.
+        """Refuse a body that is too large, or whose charset could decompress it, before a byte is parsed.
 
-        Whatever a form sends here is secret, to the reports of errors too.
+        Every form field is secret, so Django's error reports hide all of them.
         """
-        # Django's decorator for this sets the same attribute, on views that take Django's request.
+        # Django's own decorator sets the same attribute, but only on views that take Django's request.
         request._request.sensitive_post_parameters = "__ALL__"  # type: ignore[attr-defined]
         if _read_length(request) > MAX_BODY_BYTES:
             raise PayloadTooLarge
@@ -113,27 +112,34 @@ class TokenView(APIView):
         super().initial(request, *args, **kwargs)
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Forbid caches to keep tokens (RFC 6749, section 5.1)."""
+        """Forbid caches to store the response (RFC 6749, section 5.1)."""
         answer = super().finalize_response(request, response, *args, **kwargs)
         add_never_cache_headers(answer)
         answer.headers.setdefault("Pragma", "no-cache")
         return answer
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Answer each error as ``{"detail", "code"}``."""
+        """Return the answer to an error: ``{"detail", "code"}``, or what the project's own handler writes."""
         if isinstance(exc, TesseraError):
             remember_failure(self.request._request, exc)
-        answer = super().handle_exception(add_code(exc))
+        found = translate_error(exc)
+        answer = super().handle_exception(found)
+        add_code(answer, found)
         if isinstance(exc, CookieAmbiguous):
             delete_stray_cookies(self.request._request, answer, find_cookie_path())
         return answer
 
+    def get_exception_handler(self) -> Any:
+        """Return the handler of the project. In place of REST framework's own handler, return ours."""
+        chosen = super().get_exception_handler()
+        return exception_handler if chosen is rest_framework_handler else chosen
+
     def show_user(self, user: AbstractBaseUser) -> Any:
-        """Return the ``user`` of a response, by the serializer of this view."""
+        """Return the ``user`` of a response, as the serializer of this view writes it."""
         return self.user_serializer_class(user, context={"request": self.request, "view": self}).data
 
     def get_authenticate_header(self, request: Request) -> str:
-        """Write the challenge that makes a refusal here a 401."""
+        """Return the challenge. With a challenge, REST framework answers a refusal with 401 and not 403."""
         return write_challenge(request)
 
 
@@ -155,26 +161,26 @@ def _read_length(request: Request) -> int:
     try:
         return int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
-        raise drf.ParseError("The Content-Length header is no number.") from None
+        raise drf.ParseError("The Content-Length header is not a number.") from None
 
 
 class LoginView(TokenView):
     """Exchange a user name or an e-mail and a password for an access and a refresh token.
 
-    ``transport`` chooses between header and cookie, as far as ``PROFILE`` has both. A login by cookie
-    has to come from the site itself: else another site could log its visitors in as somebody else.
+    ``transport`` chooses between header and cookie, if ``PROFILE`` offers both. The site itself has to make a
+    login by cookie. Otherwise another site could log its visitors in as another user.
     """
 
-    throttle_classes = (LoginAccountThrottle, LoginAddressThrottle)
+    throttle_classes: _Classes = (LoginAccountThrottle, LoginAddressThrottle)
     serializer_class = LoginSerializer
 
     @property
     def account_fields(self) -> tuple[str, ...]:
-        """The fields in which the throttle looks for the account."""
+        """Return the fields in which the throttle looks for the account."""
         return account_fields()
 
     @sensitive_variables()
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log in."""
         credentials = _read_body(self.serializer_class, request)
         transport = choose_transport(credentials.pop("transport", None))
@@ -198,7 +204,7 @@ class RefreshView(TokenView):
     reads_refresh_cookie = True
 
     @sensitive_variables()
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Refresh."""
         body = _read_body(self.serializer_class, request)
         found = find_refresh_token(request._request, body)
@@ -212,7 +218,7 @@ class RefreshView(TokenView):
 
     @sensitive_variables()
     def _load_user(self, refresh_token: str) -> dict[str, Any]:
-        """Return the user before the token is spent, so that a serializer that fails has cost nothing."""
+        """Return the user before the token is spent, so that a serializer that fails has not spent it."""
         try:
             user = load_user(read_refresh_token(refresh_token).facts)
         except Refusal:
@@ -221,12 +227,12 @@ class RefreshView(TokenView):
 
 
 class VerifyView(TokenView):
-    """Tell whether an access token would be accepted now, and what it says."""
+    """Check whether an access token would be accepted now, and return its claims."""
 
     serializer_class = VerifySerializer
 
     @sensitive_variables()
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Verify."""
         token = verify_access_token(_read_body(self.serializer_class, request)["token"])
         load_user(token)
@@ -236,17 +242,17 @@ class VerifyView(TokenView):
 class RevokeView(TokenView):
     """Log out: end the session of the refresh token in the body or the cookie, or of the access token.
 
-    A refresh token is enough, whatever has become of the access token. What is in the body goes first,
-    then the header, then the cookie. Ending a session twice is no error: ``revoked`` tells whether this
-    call did it (RFC 7009, section 2.2). With ``session`` nothing but that one is ended: the cookie may be
-    another login's by the time that a logout comes through.
+    A refresh token is enough, even if the access token has expired. A token in the body takes precedence over
+    the header, and the header over the cookie. Ending a session twice is not an error: ``revoked`` says
+    whether this request ended the session (RFC 7009, section 2.2). With ``session`` only that session is
+    ended, because the cookie may belong to a later login when the request arrives.
     """
 
     serializer_class = RevokeSerializer
     reads_refresh_cookie = True
 
     @sensitive_variables()
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log out."""
         body = _read_body(self.serializer_class, request)
         only: UUID | None = body.get("session")
@@ -289,35 +295,39 @@ class RevokeView(TokenView):
 
 
 class SessionView(TokenView):
-    """What the endpoints of a user's own sessions share: an access token is needed.
+    """The parent of the endpoints for a user's own sessions. They need an access token.
 
-    They ask the database in any case, so they ask after the caller's session too: whoever was logged
-    out elsewhere a moment ago ends nothing here.
+    These endpoints query the database in any case, so they also check the caller's session there. A caller
+    who was logged out elsewhere a moment ago cannot end a session here.
     """
 
-    authentication_classes = (StrictJWTAuthentication,)
-    permission_classes = (IsAuthenticated,)
+    authentication_classes: _Classes = (StrictJWTAuthentication,)
+    permission_classes: _Classes = (IsAuthenticated,)
 
     @property
     def owner(self) -> AbstractBaseUser:
-        """The user whose sessions these are."""
+        """Return the user who owns the sessions."""
         return cast("AbstractBaseUser", self.request.user)
 
     @property
-    def current(self) -> UUID:
-        """The session of the access token in the request."""
-        return cast("AccessToken", self.request.auth).session_id
+    def current(self) -> UUID | None:
+        """The session of the access token in the request.
+
+        ``None`` means that the request has no such token, for example because a test has called
+        ``force_authenticate(user)``, or because a subclass has another authentication class.
+        """
+        return getattr(self.request.auth, "session_id", None)
 
 
 class SessionListView(SessionView):
     """All sessions of the caller."""
 
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the live sessions, the latest login first."""
         found = sessions.live_sessions(self.owner.pk)
         return Response(SessionSerializer(found, many=True, context={"current": self.current}).data)
 
-    def delete(self, request: Request) -> Response:
+    def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log out everywhere, here too."""
         response = Response({"revoked": sessions.revoke_all(self.owner)})
         sub = str(self.owner.pk)
@@ -326,25 +336,32 @@ class SessionListView(SessionView):
 
 
 class OtherSessionsView(SessionView):
-    """All sessions of the caller but the current one."""
+    """All sessions of the caller except the current one."""
 
-    def delete(self, request: Request) -> Response:
-        """Log out everywhere else."""
+    def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Log out everywhere else. A request without a session of its own ends all sessions."""
         return Response({"revoked": sessions.revoke_all(self.owner, keep=self.current)})
 
 
 class SessionDetailView(SessionView):
     """One session of the caller."""
 
-    def delete(self, request: Request, session_id: str) -> Response:
+    def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log out one device."""
-        try:
-            named = UUID(session_id)
-        except ValueError:
-            raise SessionNotFound from None
+        named = _find_session_id(args, kwargs)
         if not sessions.revoke(named, owner=self.owner):
             raise SessionNotFound
         response = Response(status=status.HTTP_204_NO_CONTENT)
         if named == self.current:
             clear_ended(request._request, response, lambda facts: facts.session_id == named)
         return response
+
+
+def _find_session_id(args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
+    """Return the part of the route that names a session: ``session_id``, or the last group without a name."""
+    if "session_id" not in kwargs and not args:
+        raise ImproperlyConfigured("The route of SessionDetailView needs a part with the name session_id.")
+    try:
+        return UUID(str(kwargs.get("session_id", args[-1] if args else None)))
+    except ValueError:
+        raise SessionNotFound from None

@@ -1,4 +1,9 @@
-"""Which sessions ended early: the stores of notices, the feed of each process, and publishing."""
+"""Which sessions ended early: the stores of notices, the feed of each process, and publishing.
+
+- stores: the places that keep notices, a table or a cache
+- feed: the notices that this process knows
+- publish: a notice for every process, when a session ends
+"""
 
 from drf_tessera.revocation.feed import check_session as check_session
 from drf_tessera.revocation.publish import prune_notices as prune_notices

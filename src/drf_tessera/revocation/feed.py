@@ -1,10 +1,11 @@
-"""Which sessions ended early: publish the news, pull it, answer from memory.
+"""The sessions that ended early: each process pulls the notices from a store and answers from memory.
 
-Each process asks the store at most once per ``REVOCATION_POLL``, on the path of a request (there is no
-thread to die or to be lost by a fork), and answers all requests between from memory. So however many
-requests there are, a logout costs the others one small question a second, and is felt by all of them
-within that second. A store that does not answer leaves what is known in force for
-``REVOCATION_MAX_STALENESS``; after that nobody is let in, because nobody knows who was logged out.
+Each process asks the store at most once per ``REVOCATION_POLL``, and answers all other requests from memory.
+So the cost does not grow with the number of requests, and every process knows a logout within that time. A
+request does the pull, because a background thread could die and would not survive a fork.
+
+If the store does not answer, the process uses its old knowledge for ``REVOCATION_MAX_STALENESS``. After that
+time every token is refused, because the process cannot know which sessions were ended.
 """
 
 from __future__ import annotations
@@ -21,21 +22,21 @@ from drf_tessera.conf import Settings, per_settings
 from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
 from drf_tessera.revocation.stores import CacheStore, DatabaseStore, Notice, Store
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 _SWEEP: Final = 10.0
-"""Seconds between two looks for news that does not matter any more."""
+"""Seconds between two searches for notices that no longer matter."""
 
 _NEVER: Final = float("-inf")
 
 
 class Feed:
-    """What one process knows of sessions that ended early. Safe in threads.
+    """The sessions that ended early, as far as one process knows. Several threads may use it.
 
     Args:
-        store: where the news is.
+        store: the store that keeps the notices.
         poll: the least number of seconds between two pulls.
-        staleness: for how many seconds old knowledge will do while the store does not answer.
+        staleness: the number of seconds for which old knowledge is used while the store does not answer.
     """
 
     def __init__(self, store: Store, *, poll: float, staleness: float) -> None:
@@ -57,11 +58,11 @@ class Feed:
         return len(self._ended)
 
     def check(self, session_id: UUID) -> None:
-        """Let pass whoever's session was not ended early. A query only if a pull is due.
+        """Return if the session was not ended early. This is a query only if a pull is due.
 
         Raises:
-            SessionEnded: it was.
-            RevocationUnavailable: nobody knows, for too long.
+            SessionEnded: the session was ended.
+            RevocationUnavailable: the store has not answered for longer than ``staleness``.
         """
         if time.monotonic() >= self._due:
             self._refresh()
@@ -69,23 +70,24 @@ class Feed:
             raise SessionEnded
 
     def expect_news(self) -> None:
-        """Pull on the next check: this process itself has just published something."""
+        """Pull at the next check, because this process itself has just published notices."""
         self._calls += 1
         self._due = _NEVER
 
     def doubt(self, session_ids: Iterable[UUID]) -> None:
-        """Note that the news of these, published here, may be rolled back with its transaction.
+        """Note that the notices of these sessions may be rolled back, because their transaction is open.
 
-        It is pulled in that very transaction, and would outlive it here.
+        A check within the transaction pulls the notices. Without this note, the feed would still know them
+        after a rollback.
         """
         self._doubted.update(session_ids)
 
     def trust(self, session_ids: Iterable[UUID]) -> None:
-        """Note that the news of these is committed."""
+        """Note that the notices of these sessions are committed."""
         self._doubted.difference_update(session_ids)
 
     def _confirm(self, session_id: UUID) -> bool:
-        """Ask the store for everything again, and tell whether that session has ended."""
+        """Pull all notices again, and return whether the session has ended."""
         with self._lock:
             self.store.rewind()
             try:
@@ -100,9 +102,10 @@ class Feed:
             return False
 
     def send(self, notices: list[Notice]) -> None:
-        """Publish where nothing can be undone any more; what cannot be sent now goes with the next pull.
+        """Publish notices that can no longer be rolled back.
 
-        It counts here at once. Only a process that dies before the store is back takes it along.
+        The notices count in this process at once. If the store does not accept them, they are sent after a
+        later pull. They are lost only if the process dies before that.
         """
         self._ended.update(notices)
         try:
@@ -113,11 +116,11 @@ class Feed:
         self.expect_news()
 
     def _refresh(self) -> None:
-        """Pull, unless another thread does; wait for that one only if what is known is too old."""
+        """Pull, unless another thread is pulling. Wait for that thread only if the knowledge is too old."""
         tries, started = self._tries, time.monotonic()
         if self._lock.acquire(timeout=self._patience(started)):
             try:
-                # Otherwise another thread has asked while this one waited, whatever came of it.
+                # If another thread has pulled while this thread waited, do not pull again, even if it failed.
                 if self._tries == tries:
                     self._pull(started)
             finally:
@@ -141,7 +144,7 @@ class Feed:
             self._learn(news)
             self._fresh_at = started
             self._send_rest()
-            # What was published here while this pull was under way may have come too late for it.
+            # A notice that this process published during the pull may have come too late for the pull.
             self._due = started + self._poll if calls == self._calls else _NEVER
             if self._failing:
                 self._failing = False
@@ -156,19 +159,19 @@ class Feed:
         try:
             self.store.publish([item for item in rest if item.until > present])
         except RevocationUnavailable:
-            return  # it reads and does not write; this was logged when it began
+            return  # the store can be read but not written, and `send` has logged that
         for _ in rest:
-            self._unsent.popleft()  # and nothing that another thread has added meanwhile
+            self._unsent.popleft()  # another thread may have added notices, and these stay
 
     def _fail(self, error: RevocationUnavailable, started: float) -> None:
         if not self._failing:
             self._failing = True
             logger.error(
-                "The store of revocations does not answer; in %.0f s nobody is let in any more.",
+                "The store of revocations does not answer. In %.0f s all tokens will be refused.",
                 max(0.0, self._fresh_at + self._staleness - started),
                 exc_info=error,
             )
-        # Once nobody is let in, every request asks: a store that comes back is noticed at once.
+        # When all tokens are refused, every request pulls, so that the end of the failure is noticed at once.
         self._due = min(started + self._poll, self._fresh_at + self._staleness)
 
     def _learn(self, news: Iterable[Notice]) -> None:

@@ -1,9 +1,9 @@
-"""Where the news of ended sessions is kept between processes: a table, or a Django cache.
+"""The stores that carry notices of ended sessions between processes: a table, or a Django cache.
 
-A store numbers what is published, and a reader asks for what came after the last number that it saw.
-Numbers are given before the news can be seen (a transaction commits later, a cache is written after
-its counter), so every reader looks back over the numbers of the last :data:`OVERLAP` as well. No clock
-of another machine is compared with another: time is measured by the reader alone, monotonically.
+A store numbers the notices, and a reader asks for the notices after the last number that it saw. A notice
+gets its number before readers can see it, because a transaction commits later and a cache is written after
+its counter. So every reader also reads the numbers of the last :data:`OVERLAP` again. Only the reader
+measures time, with its own monotonic clock, so the clocks of two machines are never compared.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from drf_tessera.exceptions import RevocationUnavailable
 from drf_tessera.models import Revocation
 
 OVERLAP: Final = 10.0
-"""Seconds that a publisher may take from getting a number to being seen."""
+"""The number of seconds after which readers can see a notice, at the latest, once it has its number."""
 
 BATCH: Final = 500
 
 
 class Notice(NamedTuple):
-    """One session has ended, and none of its access tokens lives past ``until``."""
+    """The news that one session has ended. None of the session's access tokens lives past ``until``."""
 
     session_id: UUID
     until: int
@@ -36,44 +36,44 @@ class Notice(NamedTuple):
 
 
 class Store(Protocol):
-    """One reader's view of a store. Not for several threads at once."""
+    """One reader's view of a store. Only one thread at a time may use it."""
 
     joins_transaction: bool
-    """Whether what is published in a transaction is undone with it."""
+    """Whether notices that are published in a transaction are rolled back with the transaction."""
 
     def publish(self, notices: Sequence[Notice]) -> None:
-        """Make the news known to all readers.
+        """Make the notices known to all readers.
 
         Raises:
-            RevocationUnavailable: it is not known whether they will ever see it.
+            RevocationUnavailable: some notices may never reach the readers.
         """
 
     def pull(self) -> list[Notice]:
-        """Give all news that this reader may not have seen yet, and perhaps some that it has.
+        """Return all notices that this reader may not have seen yet, and perhaps some that it has seen.
 
         Raises:
-            RevocationUnavailable: nothing was learned.
+            RevocationUnavailable: the store could not be read.
         """
 
     def rewind(self) -> None:
-        """Give everything again with the next pull."""
+        """Return all notices again at the next pull."""
 
 
 class DatabaseStore:
     """The table :class:`~drf_tessera.models.Revocation`, in the database of the sessions.
 
-    News is written in the transaction that ends the session: both are there or neither.
+    A notice is written in the transaction that ends the session, so both are committed or neither.
     """
 
     joins_transaction = True
 
     def __init__(self) -> None:
         self._newest: deque[tuple[float, int, UUID]] = deque()
-        """The newest row of each pull, and when that was seen: the last that is older than the
-        overlap, and all since."""
+        """The newest row of each pull, and the time at which it was seen. The first entry is the last one
+        that is older than the overlap."""
 
     def publish(self, notices: Sequence[Notice]) -> None:
-        """Insert a row for each."""
+        """Insert a row for each notice."""
         rows = [Revocation(session_id=item.session_id, until=item.until) for item in notices]
         try:
             self._rows().bulk_create(rows, batch_size=BATCH)
@@ -81,7 +81,7 @@ class DatabaseStore:
             raise RevocationUnavailable from error
 
     def pull(self) -> list[Notice]:
-        """Read the rows since the overlap began: one statement, as a rule with one row in its answer."""
+        """Read the rows since the overlap began. This is one statement, which usually returns one row."""
         now = time.monotonic()
         found = self._read_on(now)
         if found is None:
@@ -93,14 +93,14 @@ class DatabaseStore:
         return [Notice(session_id, until) for _, session_id, until in found]
 
     def rewind(self) -> None:
-        """Begin with the first row."""
+        """Begin with the first row at the next pull."""
         self._newest.clear()
 
     def _read_on(self, now: float) -> list[tuple[int, UUID, int]] | None:
-        """Read from the last row that was seen an overlap ago; ``None``: read from the beginning.
+        """Read from the last row that was seen an overlap ago. ``None`` means: read from the beginning.
 
-        The row itself is asked for too. If it is not there any more, or is another one, the table was
-        pruned or restored from a backup, and its numbers prove nothing.
+        That row itself is read too. If the row no longer exists, or another row has its number, then the
+        table was pruned or restored from a backup, and its numbers prove nothing.
         """
         while len(self._newest) > 1 and self._newest[1][0] <= now - OVERLAP:
             self._newest.popleft()
@@ -126,7 +126,7 @@ def _fetch(rows: models.QuerySet[Revocation]) -> list[tuple[int, UUID, int]]:
         except (OperationalError, InterfaceError):
             if connection.in_atomic_block or not connection.autocommit:
                 raise
-            # Perhaps only this connection is dead: it was opened before the server was restarted.
+            # Perhaps only this connection is dead, because it was opened before the server was restarted.
             connection.close()
             return list(wanted.all())
     except Error as error:
@@ -134,27 +134,28 @@ def _fetch(rows: models.QuerySet[Revocation]) -> list[tuple[int, UUID, int]]:
 
 
 class CacheStore:
-    """A Django cache that all processes share, and that counts atomically: Redis.
+    """A Django cache that all processes share and that counts atomically, such as Redis.
 
-    Not part of any transaction, so the caller publishes after the commit. A cache that is emptied has
-    forgotten what was published, while the processes that heard it have not; what has ended stays
-    ended in the database in any case, so a forgotten access token works for its few minutes at most.
+    A cache does not take part in a transaction, so the caller publishes after the commit. If the cache is
+    emptied, the processes that have read a notice still know it, but other processes never see it. The
+    session stays ended in the database in any case. So these processes accept its access token until the
+    token expires, for a few minutes at most.
     """
 
     joins_transaction = False
 
     _COUNTER: Final = "drf_tessera:revocation"
     _FARTHEST: Final = 100_000
-    """More news than this at once is taken for a counter that was begun anew."""
+    """If the counter is further ahead than this, the reader assumes that another counter was begun."""
 
     def __init__(self, alias: str) -> None:
         self._alias = alias
         self._head: int | None = None
         self._awaited: dict[int, float] = {}
-        """Numbers that were given and whose news is not there yet, and when they were first missed."""
+        """The numbers whose notices cannot be read yet, and the time at which each was first missed."""
 
     def publish(self, notices: Sequence[Notice]) -> None:
-        """Take a number for each and write it down."""
+        """Take a number for each notice, and write the notice under its number."""
         try:
             cache = caches[self._alias]
             batches = [notices[start : start + BATCH] for start in range(0, len(notices), BATCH)]
@@ -162,7 +163,7 @@ class CacheStore:
         except Exception as error:  # each cache backend has exceptions of its own
             raise RevocationUnavailable from error
         if missing:
-            raise RevocationUnavailable(f"The cache did not take {len(missing)} revocations.")
+            raise RevocationUnavailable(f"The cache did not store {len(missing)} revocations.")
 
     def _write(self, cache: BaseCache, batch: Sequence[Notice]) -> list[str]:
         last = self._count(cache, len(batch))
@@ -173,14 +174,14 @@ class CacheStore:
         return list(cache.set_many(entries, timeout=int(timeout)))
 
     def pull(self) -> list[Notice]:
-        """Read the counter, and what it counted since the last time."""
+        """Read the counter, and the notices that were numbered since the last pull."""
         try:
             return self._pull(caches[self._alias], time.monotonic())
         except Exception as error:  # each cache backend has exceptions of its own
             raise RevocationUnavailable from error
 
     def rewind(self) -> None:
-        """Read back from the newest."""
+        """Read backwards from the newest notice at the next pull."""
         self._head, self._awaited = None, {}
 
     def _pull(self, cache: BaseCache, now: float) -> list[Notice]:
@@ -199,21 +200,21 @@ class CacheStore:
         return list(found.values())
 
     def _read_head(self, cache: BaseCache) -> int:
-        """Read the counter, or begin one: a cache that hides its failures gives none even then."""
+        """Read the counter, or begin one. A cache that hides its failures has no counter even then."""
         head = cache.get(self._COUNTER)
         if head is None:
             self._begin(cache)
             head = cache.get(self._COUNTER)
         if head is None:
-            raise RevocationUnavailable("The cache keeps nothing.")
+            raise RevocationUnavailable("The cache does not store anything.")
         return int(head)
 
     def _begin(self, cache: BaseCache) -> None:
-        # Beyond every number that was given before the cache was emptied.
+        # The number of milliseconds is beyond every number that was used before the cache was emptied.
         cache.add(self._COUNTER, int(time.time() * 1000), timeout=None)
 
     def _read_back(self, cache: BaseCache, head: int, now: float) -> dict[int, Notice]:
-        """Read backwards from the newest, until a whole batch has been forgotten by the cache."""
+        """Read backwards from the newest notice, until the cache has no notice of a whole batch."""
         found: dict[int, Notice] = {}
         self._awaited = {}
         for start in range(head, 0, -BATCH):

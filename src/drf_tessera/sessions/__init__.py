@@ -1,4 +1,15 @@
-"""The life of a session: start, refresh, revoke, prune, inspect, adopt."""
+"""The life of a session: start, refresh, revoke, prune, inspect, adopt.
+
+- compiled: an ``UPDATE`` that is compiled once
+- rows: every statement that writes a session
+- grants: the result of a login or a refresh
+- revoking: end sessions early
+- starting: start a session
+- refreshing: exchange a refresh token
+- inspection: look at a refresh token without spending it
+- adoption: take over refresh tokens of other packages
+- pruning: delete the sessions that ended long ago
+"""
 
 from drf_tessera.sessions.adoption import LegacyToken as LegacyToken
 from drf_tessera.sessions.adoption import adopt as adopt

@@ -1,10 +1,10 @@
-"""Adopt refresh tokens of other packages: each starts one session, however often it comes.
+"""Adopt refresh tokens of other packages: each token starts one session, even if it is sent several times.
 
 A legacy token stands for generation 0 of a session whose key is derived from the token's ``jti``. So the
 refresh rule applies to it as to any token of ours, and the primary key of the database makes the session
 unique. The first use starts the session and moves it to generation 1. Two tabs or a lost answer are forgiven
-as usual. After the successor was used, the legacy token is a reuse. ``docs/explanation/adoption.md`` explains
-this.
+as usual. After the successor was used, the legacy token counts as reused. ``docs/explanation/adoption.md``
+explains this.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class LegacyToken:
 
 @sensitive_variables()
 def is_foreign(text: str) -> bool:
-    """Return whether the header of a text is that of a JWT that is not ours. Nothing is verified."""
+    """Return whether a text has the header of a JWT that is not ours. Nothing is verified."""
     if text.startswith(REFRESH_PREFIX) or len(text) > MAX_FOREIGN_LENGTH:
         return False
     try:
@@ -168,7 +168,7 @@ def adopt_many(found: Iterable[tuple[LegacyToken, Any, bool]]) -> int:
     try:
         return rows.insert_missing(sessions)
     except UserGone:
-        # A user was deleted in this moment. Insert the sessions of the others.
+        # A user was deleted at this moment. Insert the sessions of the other users.
         return sum(map(_insert_one, sessions))
 
 

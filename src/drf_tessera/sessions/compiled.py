@@ -1,9 +1,9 @@
 """An ``UPDATE`` that is compiled once and executed many times.
 
-Django builds and compiles a statement anew for each use, which costs more than it takes the database to
-carry this one out. So the one that every refresh is gets compiled with marks for its values, and is
-executed from then on with the values in their places. It is still Django that writes the SQL and that
-prepares each value for its column, on every database.
+Django builds and compiles a statement again for each use. For the statement of the normal refresh, that costs
+more than its execution in the database. Therefore that statement is compiled once, with marks in place of its
+values. Each execution puts the values in the places of the marks. Django still writes the SQL and prepares
+each value for its column, on every database.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from django.db.models.sql import UpdateQuery
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """The column that a value is for, and a value that stands for it and for nothing else."""
+    """The column of a value, and the mark: a unique value that stands in its place."""
 
     field: Field[Any, Any]
     value: Any
@@ -27,16 +27,16 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """A compiled statement. Its ``repr`` shows no values, as it has none."""
+    """A compiled statement. It holds no values, so its ``repr`` shows none."""
 
     using: str
     sql: str
     places: tuple[tuple[str | None, Any], ...]
-    """Of each parameter the name of its value; or ``None``, and a constant."""
+    """One entry for each parameter: the name of its value, or ``None`` and a constant."""
     fields: Mapping[str, Field[Any, Any]]
 
     def execute(self, values: Mapping[str, Any]) -> int:
-        """Execute it with ``values`` and give the number of rows that it changed."""
+        """Execute the statement with ``values``, and return the number of rows that it changed."""
         connection = connections[self.using]
         ready = {
             name: field.get_db_prep_value(values[name], connection) for name, field in self.fields.items()
@@ -50,9 +50,9 @@ class Statement:
 def compile_update(
     rows: QuerySet[Any], changes: Mapping[str, Any], marks: Mapping[str, Mark]
 ) -> Statement | None:
-    """Compile ``rows.update(**changes)``, both made with the values of ``marks``.
+    """Compile ``rows.update(**changes)``. The conditions and the changes contain the values of ``marks``.
 
-    ``None``: a mark is not found again among the parameters, because this database writes values in
+    ``None`` means that the parameters do not contain every mark, because this database writes values in
     another way. Then the statement has to be built each time.
     """
     query: Any = rows.query.chain(UpdateQuery)
@@ -78,5 +78,5 @@ def _find_place(parameter: Any, prepared: Mapping[str, Any]) -> tuple[str | None
 
 
 def _unwrap(value: Any) -> Any:
-    """Give the bytes inside a driver's own object for bytes, that equals nothing but itself."""
+    """Return the bytes inside a driver's own object for bytes, because such an object equals only itself."""
     return bytes(value.obj) if hasattr(value, "obj") else value

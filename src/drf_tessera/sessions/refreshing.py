@@ -1,4 +1,4 @@
-"""Exchange a refresh token: one statement in the normal case, and a closer look in every other."""
+"""Exchange a refresh token. The normal case is one statement. Every other case reads the row first."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def refresh(
         text: a stranger's text.
         transport: how the text came, if that is known. It must be the transport that the token was issued
             for.
-        now: the present. The clock's, by default.
+        now: the present. By default the time of the clock.
         recoveries: how many lost answers in a row are forgiven, ``REFRESH_RECOVERIES`` by default. Recoveries
             above the setting do not extend the session's idle limit.
 

@@ -1,4 +1,4 @@
-"""The rows of :class:`Session`: every statement that writes them, and the reads that belong to those.
+"""The rows of :class:`Session`: every statement that writes them, and the reads that these statements need.
 
 No other module writes a session. A refresh is compare-and-swap: the write names the generation that was read,
 and changes nothing if the row has moved since. No lock is held and no transaction is open. So there is no
@@ -43,13 +43,13 @@ from drf_tessera.tokens import RefreshToken, SessionFacts, hash_secret, make_sec
 from drf_tessera.users import is_active, select_users
 
 _INSERTS: Final = 3
-"""How often an insert is tried whose keys another writer may take."""
+"""The number of attempts to insert sessions. Another writer may take a key between two statements."""
 
 _CLOSINGS: Final = UUID("0b7c5a3e-8f0e-5d52-9a55-6f3d0c3f7b11")
 
 
 class Reason(StrEnum):
-    """Why a session was ended early. ``Session.revoked_for`` and the signal carry it."""
+    """The reason why a session was ended early. ``Session.revoked_for`` and the signal carry it."""
 
     LOGOUT = "logout"
     LOGOUT_ALL = "logout_all"
@@ -201,7 +201,7 @@ def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.Sta
     """Read the token's session, in autocommit and therefore without a stale snapshot.
 
     Raises:
-        SessionUnknown: the row does not exist, or no longer.
+        SessionUnknown: the row does not exist. It may have been deleted.
         RefreshInvalid: the row has another secret.
         RefreshContended, TemporarilyUnavailable: see :func:`translated_contention`.
     """
@@ -215,7 +215,7 @@ def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.Sta
     if session is None:
         raise SessionUnknown
     if not hmac.compare_digest(bytes(session.secret_hash), token.secret_hash):
-        # The MAC is right and the secret is not: the author of this token knows SECRET_KEY alone.
+        # The MAC is right and the secret is wrong, so the author of this token knows only SECRET_KEY.
         raise RefreshInvalid
     return session, rotation.State(
         position=session.position,
@@ -325,7 +325,7 @@ def insert_missing(found: Sequence[Session]) -> int:
         UserGone: the user of a session no longer exists.
         TemporarilyUnavailable: see :func:`translated_contention`.
     """
-    # Not with ignore_conflicts: on MariaDB that ignores a missing user too, and inserts nothing.
+    # The insert does not use ignore_conflicts, because on MariaDB that ignores a missing user too.
     for _ in range(_INSERTS):
         try:
             return persist(partial(_insert_missing, select_sessions(), found))
@@ -353,7 +353,7 @@ def close_legacy(user_id: Any, now: datetime) -> None:
     live.
     """
     there = select_sessions().filter(pk=_name_closing(user_id), revoked_at__lt=now)
-    # Updated before it is inserted, because SQLite cannot read first and then write.
+    # The update comes before the insert, because SQLite cannot read first and then write.
     if persist(partial(there.update, revoked_at=now)):
         return
     row = Session(
@@ -376,7 +376,7 @@ def close_legacy(user_id: Any, now: datetime) -> None:
 def find_closings(user_ids: Iterable[Any]) -> dict[Any, datetime]:
     """Return the moments of :func:`close_legacy` by user. Most users have none."""
     rows = select_sessions().filter(pk__in=[_name_closing(pk) for pk in user_ids])
-    # Any: for the stubs the column may be empty, and here it never is
+    # Any: for the stubs the column may be empty, but these rows always have a value
     found: Any = rows.values_list("user_id", "revoked_at")
     return dict(found)
 
@@ -414,7 +414,7 @@ def end(which: SessionQuerySet, moment: datetime, reason: Reason) -> list[UUID]:
 
 
 def shorten(session_id: UUID, until: datetime) -> bool:
-    """Let a session that was never refreshed end at ``until``. Return whether it would have lasted longer."""
+    """Shorten a session that was never refreshed to ``until``. Return whether it would have lasted longer."""
     longer = select_sessions().filter(pk=session_id, expires_at__gt=until, rotated_at__isnull=True)
     return bool(persist(partial(longer.update, expires_at=until)))
 

@@ -53,8 +53,8 @@ def start(
 ) -> Grant:
     """Start a session for ``user``, who has been authenticated. One ``INSERT``.
 
-    With ``MAX_SESSIONS_PER_USER`` the oldest sessions above the limit are ended. Of several logins at the
-    same moment the last one stays.
+    With ``MAX_SESSIONS_PER_USER`` the oldest sessions above the limit are ended. If several logins happen at
+    the same moment, the last one stays.
 
     Args:
         user: a saved, active user.
@@ -63,9 +63,9 @@ def start(
         scope: the scope of all access tokens of the session (RFC 6749, section 3.3).
         transport: how the refresh tokens of the session travel: ``"header"`` or ``"cookie"``.
         claims: further claims of all access tokens of the session. The refresh token carries them
-            unencrypted, so keep them short. Claims that change belong into the ``CLAIMS`` hook, which is
+            unencrypted, so keep them short. For claims that change, use the ``CLAIMS`` hook, which is
             called at each refresh.
-        now: the present. The clock's, by default.
+        now: the present. By default the time of the clock.
 
     Raises:
         UserGone, UserInactive: the user may not log in.
@@ -95,9 +95,7 @@ def start(
     facts = _describe(session, transport, claims or {})
     access, expires_in = mint_access_token(facts, describe_session(user, session), moment)
     refresh_token = write_refresh_token(facts, rotation.START.generation, secret)
-    rows.insert(session)
-    if settings.max_sessions_per_user is not None:
-        _evict(user.pk, settings.max_sessions_per_user, moment)
+    _write(session, settings.max_sessions_per_user, moment)
     rows.report(signals.session_started, session_id=session.pk, sub=facts.sub)
     return Grant(
         session_id=session.pk,
@@ -130,9 +128,13 @@ def _describe(session: Session, transport: str, claims: Mapping[str, Any]) -> Se
     )
 
 
-def _evict(user_id: object, limit: int, now: datetime) -> None:
+def _write(session: Session, limit: int | None, now: datetime) -> None:
+    """Write the row, and end the oldest sessions of its user above ``limit``."""
+    rows.insert(session)
+    if limit is None:
+        return
     # The new session is ranked with the others. If each login excluded its own session, two simultaneous
     # logins would evict each other.
-    extra = list(rows.live_sessions(user_id, now=now).values_list("pk", flat=True)[limit:])
+    extra = list(rows.live_sessions(session.user_id, now=now).values_list("pk", flat=True)[limit:])
     if extra:
         rows.end(rows.select_sessions().filter(pk__in=extra), now, Reason.EVICTED)

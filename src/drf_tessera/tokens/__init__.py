@@ -1,4 +1,11 @@
-"""Both tokens, in and out: the keys in force, the access token and the refresh token."""
+"""Both tokens, in and out: the keys in force, the access token and the refresh token.
+
+- cache: a map of bounded size
+- keystore: the keys in force
+- facts: the facts about a session that its tokens carry
+- refresh: refresh tokens
+- access: access tokens
+"""
 
 from drf_tessera.tokens.access import AccessToken as AccessToken
 from drf_tessera.tokens.access import mint_access_token as mint_access_token

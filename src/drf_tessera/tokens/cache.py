@@ -1,4 +1,4 @@
-"""A map of bounded size that forgets what was not asked for lately."""
+"""A map of limited size that drops the entries that were not used recently."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ V = TypeVar("V")
 
 
 class LRU(Generic[V]):
-    """Remember at most ``size`` values by text, safely in threads; with size 0, none.
+    """A thread-safe map of at most ``size`` values by string key. With size 0 the map stays empty.
 
-    In two halves: what is put or found moves to the young half, and when that is full it becomes the
-    old one, whose former entries are forgotten. So the ``size // 2`` entries that were used last are
-    always there, and to look one up is to read a dict, without a lock and without a list to reorder,
-    which would cost several times as much. The ``repr`` shows no entry: the keys may be secret.
+    The map has two halves. An entry that is put or found moves to the young half. When the young half is
+    full, it becomes the old half, and the entries of the former old half are dropped. Therefore the last
+    ``size // 2`` used entries are always present. A lookup reads a dict, without a lock and without a
+    list to reorder, which would cost several times as much. The ``repr`` shows no entry, because the keys
+    may be secret.
     """
 
     __slots__ = ("_half", "_lock", "_old", "_young", "size")
 
     def __init__(self, size: int) -> None:
-        self.size = size
+        self.size: int = size
         self._half = (size + 1) // 2
         self._young: dict[str, V] = {}
         self._old: dict[str, V] = {}
@@ -33,7 +34,7 @@ class LRU(Generic[V]):
         return f"<LRU: {len(self)} of {self.size}>"
 
     def get(self, key: str) -> V | None:
-        """Give what is remembered under ``key``, if anything."""
+        """Return the value for ``key``, or ``None``."""
         found = self._young.get(key)
         if found is None:
             found = self._old.get(key)
@@ -42,10 +43,10 @@ class LRU(Generic[V]):
         return found
 
     def put(self, key: str, value: V) -> None:
-        """Remember ``value``, and forget the old half if the young one is full."""
+        """Store ``value``, and drop the old half if the young half is full."""
         with self._lock:
             if self.size < 2:
-                # One entry has no halves.
+                # One entry cannot be split into halves.
                 self._young = {key: value} if self.size else {}
                 return
             self._old.pop(key, None)
@@ -54,7 +55,7 @@ class LRU(Generic[V]):
                 self._old, self._young = self._young, {}
 
     def forget(self, key: str) -> None:
-        """Forget one entry, if it is there."""
+        """Drop the entry for ``key``, if it exists."""
         with self._lock:
             self._young.pop(key, None)
             self._old.pop(key, None)

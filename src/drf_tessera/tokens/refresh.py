@@ -18,7 +18,7 @@ from uuid import UUID
 
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera.conf import HEADER, MAX_REFRESH_LENGTH, TRANSPORTS
+from drf_tessera.conf import HEADER, LIMITS, MAX_REFRESH_LENGTH
 from drf_tessera.exceptions import ClaimsHookError, ProjectError, RefreshInvalid, TransportMismatch
 from drf_tessera.jose.encoding import EncodingError, decode_base64url, encode_base64url
 from drf_tessera.tokens.facts import SessionFacts
@@ -94,7 +94,7 @@ def write_refresh_token(facts: SessionFacts, generation: int, secret: bytes) -> 
         raise ClaimsHookError(f"The claims of a login have no JSON form: {error}") from error
     mac = hmac.digest(get_keystore().refresh_keys[0], head + tail, "sha256")
     text = REFRESH_PREFIX + encode_base64url(head + tail + mac).decode()
-    limit = TRANSPORTS[facts.transport].refresh_length
+    limit = LIMITS[facts.transport].refresh_length
     if len(text) > limit:
         raise ProjectError(
             f"The refresh token would have {len(text)} characters. The limit is {limit}. "
@@ -139,7 +139,7 @@ def _parse(text: str) -> RefreshToken:
     _, session_id, generation, secret, auth_time, expires_at = _HEAD.unpack_from(body)
     sub, amr, scope, *rest = json.loads(body[_HEAD.size :])
     transport = rest[0] if rest else HEADER
-    if transport not in TRANSPORTS:
+    if transport not in LIMITS:
         raise RefreshInvalid
     return RefreshToken(
         facts=SessionFacts(

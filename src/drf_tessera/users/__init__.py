@@ -1,4 +1,11 @@
-"""From a token to its user: lookups by key and name, the project's claims, and the lazy user."""
+"""From a token to its user: lookups by key and name, the project's claims, and the lazy user.
+
+- names: user names and e-mail addresses, as people type them
+- lookup: the row of a user
+- claims: the project's own claims in access tokens
+- deferral: the user models whose rows can be loaded later
+- lazy: a user whose row is loaded when it is needed
+"""
 
 from drf_tessera.users.claims import describe_session as describe_session
 from drf_tessera.users.claims import find_user_fields as find_user_fields

@@ -22,7 +22,7 @@ USER_CLAIM: Final = "user"
 """The claim of an access token that carries the columns of ``USER_FIELDS``."""
 
 _UNWRITABLE: Final = (BinaryField, FileField, JSONField)
-"""Their values have no text, or can be changed without an assignment."""
+"""Fields whose values cannot be written as text, or can be changed without an assignment."""
 
 
 def find_user_fields() -> dict[str, Field[Any, Any]]:
@@ -34,7 +34,7 @@ def find_user_fields() -> dict[str, Field[Any, Any]]:
     return _find_fields(get_user_model(), get_settings().user_fields)
 
 
-@lru_cache  # Any: to mypy a class of models has no hash
+@lru_cache  # Any: for mypy a model class is not hashable
 def _find_fields(model: Any, names: tuple[str, ...]) -> dict[str, Field[Any, Any]]:
     found = {}
     for name in names:
@@ -43,11 +43,11 @@ def _find_fields(model: Any, names: tuple[str, ...]) -> dict[str, Field[Any, Any
         except FieldDoesNotExist:
             raise SettingsError(f"{model._meta.label} has no field {name!r}.") from None
         if not isinstance(field, Field) or not field.concrete or field.is_relation or field.primary_key:
-            raise SettingsError(f"{model._meta.label}.{name} is no plain column; a token cannot carry it.")
+            raise SettingsError(f"{model._meta.label}.{name} is not a plain column. A token cannot carry it.")
         if isinstance(field, _UNWRITABLE):
             raise SettingsError(f"{model._meta.label}.{name} has values that a token cannot carry.")
         if name == "password":
-            raise SettingsError("The password's hash must not go into a token: whoever has one can read it.")
+            raise SettingsError("A token must not carry the password's hash. Its holder could read the hash.")
         found[field.attname] = field
     return found
 
@@ -65,7 +65,7 @@ def describe_session(user: AbstractBaseUser, session: Session) -> Mapping[str, A
     if not isinstance(extra, Mapping):
         raise ClaimsHookError(f"The CLAIMS hook must return a dict, not {type(extra).__name__}.")
     if USER_CLAIM in extra:
-        raise ClaimsHookError(f"The claim {USER_CLAIM!r} belongs to USER_FIELDS; choose another name.")
+        raise ClaimsHookError(f"The claim {USER_CLAIM!r} belongs to USER_FIELDS. Choose another name.")
     return {**extra, **columns}
 
 
@@ -78,7 +78,7 @@ def describe_user(user: AbstractBaseUser) -> dict[str, Any]:
 
 
 def _write(value: Any) -> Any:
-    """Write a column's value so that its field's ``to_python`` reads it."""
+    """Return a column's value in a form that the field's ``to_python`` can read."""
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     plain = value is None or isinstance(value, str | int | float | list | dict)

@@ -28,7 +28,7 @@ _LIMITS: Final = (
 
 
 def parse_sub(sub: str) -> Any:
-    """Return the primary key that ``sub`` is the text of.
+    """Return the primary key whose text is ``sub``.
 
     Django reads "042", "4_2" and Arabic digits as 42. If one user had two texts, a check on one text could be
     passed with the other, so only ``str(pk)`` itself is accepted.
@@ -39,9 +39,9 @@ def parse_sub(sub: str) -> Any:
     return parse_sub_of(get_user_model(), sub)
 
 
-@lru_cache(maxsize=4096)  # Any: to mypy a class of models has no hash
+@lru_cache(maxsize=4096)  # Any: for mypy a model class is not hashable
 def parse_sub_of(model: Any, sub: str) -> Any:
-    """Return the primary key of ``model`` that ``sub`` is the text of. See :func:`parse_sub`."""
+    """Return the primary key of ``model`` whose text is ``sub``. See :func:`parse_sub`."""
     field = model._meta.pk
     try:
         pk = field.to_python(sub)
@@ -58,8 +58,8 @@ def parse_sub_of(model: Any, sub: str) -> Any:
 def find_user_by(field: str, value: object) -> AbstractBaseUser | None:
     """Return the user whose ``field`` has the same text as ``value``, or ``None``.
 
-    This is for ids that are not a ``sub`` of ours, such as the ids in tokens of other packages. The texts are
-    compared, because Django reads 1.5 as user 1.
+    This is for ids that are not a ``sub`` of ours, such as the ids in tokens of other packages. The function
+    compares the texts, because Django reads 1.5 as user 1.
     """
     if value is None or "\0" in str(value):  # PostgreSQL accepts no text with a NUL character
         return None

@@ -1,9 +1,9 @@
 """A project with dj-rest-auth, djoser and drf-spectacular, on drf-tessera-simplejwt."""
 
-from tests.settings import *  # noqa: F403 - the same project, with more in it
+from tests.settings import *  # noqa: F403 - the same project with more apps
 
 INSTALLED_APPS = [
-    *INSTALLED_APPS,  # noqa: F405 - see above
+    *INSTALLED_APPS,  # noqa: F405 - imported above
     "rest_framework.authtoken",
     "dj_rest_auth",
     "djoser",

@@ -1,4 +1,4 @@
-"""Real applications run on our ``rest_framework_simplejwt`` as they do on the original."""
+"""Real applications run on drf-tessera's ``rest_framework_simplejwt`` as on the original."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.conftest import PASSWORD, bearer
 
 pytest.importorskip("dj_rest_auth", reason="tests/compat/test_applications_run.py runs this elsewhere")
 
-from drf_tessera.models import Session  # after the line above, which may skip it all
+from drf_tessera.models import Session  # imported late, because the line above may skip the file
 from drf_tessera.revocation.feed import get_feed
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -41,11 +41,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         if not raw.get(key, True):
             text = f"JWT_AUTH[{key!r}] is off, but it counts as on: {reason}."
             found.append(
-                Error(
-                    text,
-                    hint="Remove the key. JWT_EXPIRATION_DELTA may be as long as you need.",
-                    id="tessera_jwt.E003",
-                )
+                Error(text, hint="Remove the key. JWT_EXPIRATION_DELTA may be long.", id="tessera_jwt.E003")
             )
     algorithm = str(raw.get("JWT_ALGORITHM", "HS256"))
     if not algorithm.startswith("HS") and not (raw.get("JWT_PRIVATE_KEY") and raw.get("JWT_PUBLIC_KEY")):

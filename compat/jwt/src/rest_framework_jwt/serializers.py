@@ -101,8 +101,7 @@ class VerificationBaseSerializer(_Serializer):
         except Refusal as error:
             self._refuse(error.detail, error.code)
         except AuthenticationFailed as error:
-            detail: Any = error.detail
-            self._refuse(str(detail["detail"]), str(detail["code"]))
+            self._refuse(str(error), str(error.get_codes()))
 
 
 class VerifyJSONWebTokenSerializer(VerificationBaseSerializer):

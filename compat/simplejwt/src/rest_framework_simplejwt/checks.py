@@ -55,10 +55,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 def _judge_rotation(raw: Mapping[str, Any]) -> list[CheckMessage]:
     if "ROTATE_REFRESH_TOKENS" not in raw:
-        text = (
-            "SIMPLE_JWT does not set ROTATE_REFRESH_TOKENS, so refresh tokens rotate, but clients may ignore "
-            "the new ones."
-        )
+        text = "SIMPLE_JWT has no ROTATE_REFRESH_TOKENS: tokens rotate, and clients may ignore the new ones."
         hint = (
             "If a client ignores the new tokens, a copy of its token is not detected. If your clients keep "
             "the `refresh` of each answer, write True: sessions that are used then last 90 days at most. If "
@@ -82,7 +79,7 @@ def _list_refused(raw: Mapping[str, Any]) -> list[tuple[str, str]]:
     if "SlidingToken" in str(raw.get("AUTH_TOKEN_CLASSES")):
         found.append(("SIMPLE_JWT['AUTH_TOKEN_CLASSES'] has SlidingToken.", SLIDING))
     elif not all(map(is_access_class, _load_classes())):
-        text = "SIMPLE_JWT['AUTH_TOKEN_CLASSES'] has a class that is not an AccessToken, and ignores it."
+        text = "SIMPLE_JWT['AUTH_TOKEN_CLASSES'] has a class that is not an AccessToken. It is ignored."
         found.append((text, "Derive the class from rest_framework_simplejwt.tokens.AccessToken."))
     claim, field = str(raw.get("USER_ID_CLAIM")), str(raw.get("USER_ID_FIELD", "id"))
     names = {"pk"} | {name for it in get_user_model()._meta.fields for name in (it.name, it.attname)}
@@ -95,9 +92,7 @@ def _list_refused(raw: Mapping[str, Any]) -> list[tuple[str, str]]:
     algorithm = str(raw.get("ALGORITHM", "HS256"))
     if not algorithm.startswith("HS") and not (raw.get("SIGNING_KEY") and raw.get("VERIFYING_KEY")):
         text = f"SIMPLE_JWT['ALGORITHM'] is {algorithm!r} without SIGNING_KEY and VERIFYING_KEY."
-        found.append(
-            (text, "Set both keys, in PEM. A service that only verifies tokens should keep the original.")
-        )
+        found.append((text, "Set both keys, in PEM. A service that only verifies tokens keeps the original."))
     return found
 
 

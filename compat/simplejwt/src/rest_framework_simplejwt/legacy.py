@@ -226,8 +226,7 @@ def end_session(row: Any) -> None:
     )
     if row.token:
         if row.user_id is not None and row.expires_at > aware_utcnow():
-            # Write the session as ended, so that a simultaneous refresh cannot start the session.
-            adopt_many([(old, row.user_id, True)])
+            adopt_many([(old, row.user_id, True)])  # ended, so that a simultaneous refresh cannot start it
         sessions.revoke(old.session_id)
     with suppress(ValueError):  # not every jti of simplejwt is a UUID
         sessions.revoke(UUID(row.jti))

@@ -85,8 +85,7 @@ class TokenObtainPairSerializer(TokenObtainSerializer):
             except TokenError as error:
                 if error.refusal is None:
                     raise  # the project's own get_token refused the login
-                # The user was deleted or deactivated, or got another password, during the login.
-                self._refuse()
+                self._refuse()  # the user was deleted, deactivated, or got a new password meanwhile
             data["refresh"], data["access"] = str(refresh), str(refresh.access_token)
         if api_settings.UPDATE_LAST_LOGIN:
             update_last_login(None, self.user)  # type: ignore[arg-type]  # None was refused
@@ -107,8 +106,7 @@ class TokenRefreshSerializer(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refresh the token. With ``ROTATE_REFRESH_TOKENS: False`` the token is checked but not spent."""
         raw = attrs["refresh"]
-        # The token is checked first only if the project has its own token class or its own rule for users,
-        # or if tokens do not rotate.
+        # Check the token first only for a token class or a rule of the project, or if tokens do not rotate.
         own, ruled = (
             self.token_class is not RefreshToken,
             "USER_AUTHENTICATION_RULE" in api_settings.user_settings,
@@ -121,9 +119,8 @@ class TokenRefreshSerializer(serializers.Serializer[Any]):
         if grant.refresh is not None:
             data["refresh"] = grant.refresh
         elif isinstance(self.initial_data, dict) and "refresh" in self.initial_data:
-            # Return the client's own token, because some clients always store this field. Do not return
-            # it to a view that stores the field in a cookie, because the cookie may already hold the next
-            # token, which another tab has received.
+            # Some clients always store this field, so they get their own token back. A view that stores
+            # the field in a cookie gets nothing: the cookie may already hold the token of another tab.
             data["refresh"] = raw
         return data
 

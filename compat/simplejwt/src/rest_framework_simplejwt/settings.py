@@ -16,10 +16,7 @@ from drf_tessera.legacy.pyjwt import describe_key
 _HERE: Final = "rest_framework_simplejwt"
 _IDLE: Final = "SESSION_IDLE_LIFETIME"
 MOST_RECOVERIES: Final = 32_767
-"""The greatest number that the database column holds.
-
-With one recovery every five minutes, this number lasts longer than any session.
-"""
+"""The maximum of the database column. With one recovery per five minutes, no session lasts that long."""
 
 DEFAULTS: Final[Mapping[str, Any]] = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=5),
@@ -149,6 +146,8 @@ def translate(raw: Mapping[str, Any]) -> dict[str, Any]:
         found["AUDIENCE"] = raw["AUDIENCE"]
     if raw.get("LEEWAY"):
         found["CLOCK_SKEW"] = raw["LEEWAY"]
+    if raw.get("AUTH_HEADER_NAME", "").startswith("HTTP_"):
+        found["HEADER_NAME"] = raw["AUTH_HEADER_NAME"].removeprefix("HTTP_").replace("_", "-").title()
     if raw.get("AUTH_HEADER_TYPES"):
         found["HEADER_PREFIX"] = raw["AUTH_HEADER_TYPES"][0]
     key = _translate_key(raw)

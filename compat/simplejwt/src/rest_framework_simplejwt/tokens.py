@@ -118,9 +118,7 @@ class Token:
         if key in TAKEN and key != api_settings.USER_ID_CLAIM and value != self._find_registered(key):
             raise ImproperlyConfigured(f"A project cannot set the claim {key!r}: drf-tessera sets it.")
         if key == "scope" and value != "" and not tokens.is_scope(value):
-            raise ImproperlyConfigured(
-                "A scope must be one string, with spaces between its parts (RFC 6749, section 3.3)."
-            )
+            raise ImproperlyConfigured("A scope must be one string, separated by spaces (RFC 6749, 3.3).")
         self.payload[key] = value
         self.token = None
 
@@ -423,17 +421,15 @@ class SlidingToken(Token):
 
 
 ONE_KIND = (
-    "A token is an access token or a refresh token, and a project cannot add a token_type. For another "
-    "purpose, such as a link in a mail, use django.core.signing: dumps(value, salt=...), "
-    "loads(..., max_age=...)."
+    "A project cannot add its own token_type. For another purpose, such as a link in a mail, use "
+    "django.core.signing: dumps(value, salt=...), loads(..., max_age=...)."
 )
 TAKEN = tokens.REGISTERED_CLAIMS - {"iat", "exp", "jti", "scope"}
 """Claims that a project cannot set. A project may set ``scope``; each signing replaces the other three."""
 BY_HAND = "Do not rotate a token by hand. Use RefreshToken.rotate(raw) or TokenRefreshSerializer."
 ONE_LIFETIME = (
-    "No refresh token may live longer than REFRESH_TOKEN_LIFETIME, which applies to all refresh tokens. "
-    "Increase REFRESH_TOKEN_LIFETIME instead. set_exp() can only shorten the life of a token that "
-    "for_user() has just made."
+    "No refresh token may live longer than REFRESH_TOKEN_LIFETIME. Increase this setting, for all tokens. "
+    "set_exp() can only shorten the life of a token that for_user() has just made."
 )
 SLIDING = (
     "Sliding tokens are not supported, because each request would carry a token that renews itself. Use the "

@@ -1,4 +1,4 @@
-// Small things for the page. Data gets into it as text only (textContent), never as markup.
+// Small functions for the page. They insert data only as text (textContent), never as markup.
 
 export const byId = (id) => document.getElementById(id);
 
@@ -12,7 +12,7 @@ export function make(tag, attributes = {}, ...children) {
   return node;
 }
 
-// Written only when it differs: a meter or a text that is set ten times a second keeps screen readers busy.
+// Write only a different text, because a text that is written many times a second keeps screen readers busy.
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
@@ -26,7 +26,7 @@ export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "
 const BROWSERS = [["Edg/", "Edge"], ["OPR/", "Opera"], ["Firefox/", "Firefox"], ["Chrome/", "Chrome"], ["Safari/", "Safari"]];
 const SYSTEMS = [["Android", "Android"], ["iPhone", "iPhone"], ["iPad", "iPad"], ["Windows", "Windows"], ["Mac OS", "macOS"], ["Linux", "Linux"]];
 
-/** Say in short what a user agent says at length. The names that people gave their devices stay. */
+/** Return a short name for a user agent. A device name that a person has chosen stays unchanged. */
 export function nameDevice(text) {
   if (!text.startsWith("Mozilla/")) return text || "unknown device";
   const find = (list, other) => list.find(([sign]) => text.includes(sign))?.[1] ?? other;

@@ -1,4 +1,4 @@
-// The log: each request and its answer, with what it means.
+// The log: each request with its answer and an explanation.
 
 import { byId, clock, make, setText, shortenAll } from "./dom.js";
 
@@ -9,7 +9,7 @@ const NO_ANSWER = "No answer came. Is the demo still running in the terminal?";
 const hidePassword = (name, value) => (name === "password" ? "•••" : value);
 const countQueries = (number) => (number === "1" ? "1 SQL query" : `${number} SQL queries`);
 
-/** Send a request and give the browser's response, and a record of both for the log. */
+/** Send a request. Return the browser's response, and a log entry for request and response. */
 export async function record(request, who) {
   const copy = request.clone();
   const written = await copy.text();
@@ -42,7 +42,7 @@ function parse(text) {
   try {
     return text ? JSON.parse(text) : null;
   } catch {
-    return null; // no JSON: an error page of the server
+    return null; // not JSON, for example an error page of the server
   }
 }
 
@@ -72,7 +72,7 @@ export function log(entry, meaning) {
     make("pre", { "aria-label": "Answer" }, shortenAll(entry.answer)),
   );
   const entries = byId("entries");
-  // Only the newest stays open, unless a person has opened others since.
+  // Only the newest entry stays open, and each entry that a person has opened.
   for (const open of entries.querySelectorAll("details[data-auto][open]")) open.open = false;
   details.open = true;
   details.dataset.auto = "";
@@ -81,7 +81,7 @@ export function log(entry, meaning) {
   say(`${entry.who ? `${entry.who}: ` : ""}${status} ${entry.method} ${entry.path}: ${meaning}`);
 }
 
-/** Say something that is no request, to screen readers too. */
+/** Show a message that is not a request. Screen readers read the message too. */
 export function say(text) {
   setText(byId("latest"), text);
   setText(byId("latest-link"), text.length > 130 ? `${text.slice(0, 128)}…` : text);

@@ -1,5 +1,5 @@
-// The whole page. It logs in by drf-tessera's own client (client.js), and shows what the client sends, what
-// comes back, and what becomes of the tokens. Nothing is stored.
+// The script of the page. It logs in with drf-tessera's own client (client.js), and shows each request, each
+// answer and the state of the tokens. The script stores nothing.
 
 import { createClient } from "../drf_tessera/client.js";
 import { byId, clock, count, make, moment, nameDevice, setText, shorten } from "./dom.js";
@@ -17,14 +17,14 @@ const NOTES = "/api/notes/";
 
 let client = null;
 let transport = "cookie";
-let session = null; // of this page, also when it is over
-let over = ""; // why it is
-let access = null; // the last access token, kept so that it can be seen refused
-let copies = 1; // how often the next refresh is sent at once
-let seen = []; // the refresh tokens that went through this page: { text, number, holder, item }
-let stolen = null; // the one of them that the thief holds
+let session = null; // the session of this page, also after its end
+let over = ""; // the reason for the end of the session
+let access = null; // the last access token; it is kept to show that the server refuses it later
+let copies = 1; // how many times the next refresh is sent at once
+let seen = []; // the refresh tokens that this page has seen: { text, number, holder, item }
+let stolen = null; // the token in `seen` that the thief holds
 
-// One thing after the other: what a button does depends on what the one before it has changed.
+// Run the tasks one after the other, because the task of a button depends on the result of the task before.
 let queue = Promise.resolve();
 function run(task) {
   queue = queue.then(task).catch((error) => say(CODES[error.code] ?? error.detail ?? `This page failed: ${error.message}`));
@@ -38,7 +38,7 @@ function onSubmit(id, task) {
   });
 }
 
-// -- The client, and an ear on what it sends -------------------------------------------------------
+// -- The client, and a log of its requests ---------------------------------------------------------
 
 function open(chosen) {
   client?.close();
@@ -50,7 +50,7 @@ function open(chosen) {
   client.on("signedout", ({ reason }) => run(() => finish(reason)));
 }
 
-/** Send what the client wants to send, and log it. */
+/** Send a request of the client, and log it. */
 async function listen(request) {
   const refreshing = new URL(request.url).pathname === REFRESH;
   if (refreshing && copies > 1) return multiply(request);
@@ -62,7 +62,7 @@ async function listen(request) {
   return response;
 }
 
-/** Send the client's refresh many times at once, as so many tabs would; the client gets one answer. */
+/** Send the client's refresh many times at once, like many tabs. The client gets one of the answers. */
 async function multiply(request) {
   const length = copies;
   copies = 1;
@@ -75,19 +75,19 @@ async function multiply(request) {
   await update();
   const rotations = (laneOf(session)?.tokens.length ?? 0) - before.tokens;
   const tokens = new Set(good.map(({ entry }) => entry.data.access)).size;
-  log(winner.entry, `${answers.length} refreshes at once, with one refresh token: ${count(good.length, "answer")} of 200, ${count(tokens, "access token")}, ${count(rotations, "rotation")}. Nobody is logged out because requests crossed. (This is one of the answers.)`);
+  log(winner.entry, `${answers.length} refreshes at once, with one refresh token: ${count(good.length, "answer")} with status 200, ${count(tokens, "access token")}, ${count(rotations, "rotation")}. Simultaneous requests log nobody out. (This is one of the answers.)`);
   if (winner.error) throw winner.error;
   return winner.response;
 }
 
-/** How the session stands on the timeline, to tell what a refresh has changed. */
+/** Return the state of the session on the timeline, to compare it with the state after a refresh. */
 async function stand() {
   await update().catch(() => {});
   return { tokens: laneOf(session)?.tokens.length ?? 0 };
 }
 
 async function report(entry, before) {
-  await update().catch(() => {}); // the timeline says what became of the refresh token
+  await update().catch(() => {}); // the timeline shows the result for the refresh token
   const token = before && (laneOf(session)?.tokens.length ?? 0) > before.tokens ? laneOf(session).tokens.at(-1) : null;
   log(entry, describe(entry, before, token));
   tick();
@@ -103,16 +103,16 @@ function describe(entry, before, token) {
     {
       [`POST ${LOGIN}`]: () =>
         data.refresh
-          ? `A session for ${data.user.username} has started: an access token and the first refresh token.`
-          : `A session for ${data.user.username} has started: an access token for this page’s memory, and a refresh token in a cookie that no script can read.`,
+          ? `A session for ${data.user.username} has started, with an access token and the first refresh token.`
+          : `A session for ${data.user.username} has started, with an access token for this page’s memory and a refresh token in a cookie that no script can read.`,
       [`POST ${REVOKE}`]: () =>
         data.revoked
-          ? "Logged out. The session has ended, and with it the access token, although its time is not over."
-          : "There was nothing to end; logging out twice is no error.",
+          ? "Logged out. The session has ended, and its access token too, although the token has not expired."
+          : "There was no session to end. A second logout is not an error.",
       [`GET ${SESSIONS}`]: () => `${count(data.length, "live session")} of this user.`,
-      [`DELETE ${SESSIONS}`]: () => `${count(data.revoked, "session")} ended, this one too.`,
-      "DELETE session": () => (data ? `${count(data.revoked, "other session")} ended. This one goes on.` : "That session has ended; its next request is answered 401."),
-      [`GET ${NOTES}`]: () => `${count(data.length, "note")} of this user’s.`,
+      [`DELETE ${SESSIONS}`]: () => `${count(data.revoked, "session")} ended, including this session.`,
+      "DELETE session": () => (data ? `${count(data.revoked, "other session")} ended. This session continues.` : "That session has ended. The answer to its next request is 401."),
+      [`GET ${NOTES}`]: () => `${count(data.length, "note")} of this user.`,
       [`POST ${NOTES}`]: () => `Note ${data.id} is saved.`,
       "GET note": () => `Note ${data.id} says: ${data.text}`,
       "DELETE note": () => "The note is deleted.",
@@ -121,11 +121,11 @@ function describe(entry, before, token) {
 }
 
 function describeRefresh(token) {
-  if (!token) return "Within the grace window: an access token only. The refresh token stays what it is, and nobody is logged out.";
+  if (!token) return "Within the grace window: the answer has only an access token. The refresh token stays the same, and nobody is logged out.";
   if (token.how === "recovered") {
-    return `Recovered: the successor of this token was never used, so its answer must have been lost. The server issued no. ${token.number}; whoever sends the skipped one ends the session.`;
+    return `Recovered: the successor of this token was never used, so the answer with it must have been lost. The server issued no. ${token.number}. If somebody sends the skipped token, the session ends.`;
   }
-  return `Rotated: a new access token, and refresh token no. ${token.number}. The one that was sent is now its parent.`;
+  return `Rotated: the answer has a new access token and refresh token no. ${token.number}. The token that was sent is now its parent.`;
 }
 
 // -- Log in and out --------------------------------------------------------------------------------
@@ -139,14 +139,14 @@ async function logIn(account, password) {
   byId("session-title").focus();
 }
 
-/** Somebody is logged in: here, by a reload, or in another tab. */
+/** Show a new login, which may come from this page, from a reload or from another tab. */
 async function begin({ user, session: started }) {
   session = started;
   over = "";
   setText(byId("who"), user ? `${user.username} (${user.email})` : "somebody");
   setText(byId("how"), transport === "cookie"
-    ? "The refresh token is in a cookie: a reload stays logged in, and all tabs share it."
-    : "The tokens are in this page’s memory: a reload forgets them.");
+    ? "The refresh token is in a cookie. You stay logged in after a reload, and all tabs share the cookie."
+    : "The tokens are in this page’s memory. A reload deletes them.");
   for (const id of ["session-list", "note-list"]) byId(id).replaceChildren();
   byId("ended").hidden = true;
   claim(session);
@@ -154,7 +154,7 @@ async function begin({ user, session: started }) {
   await showAccess();
 }
 
-/** It is over, and why: the server knows it best. */
+/** Show the end of the session. The reason from the server takes precedence. */
 async function finish(reason) {
   await update().catch(() => {});
   const known = reason.startsWith("logout") ? reason : (laneOf(session)?.end?.reason ?? reason);
@@ -181,7 +181,7 @@ async function logOut() {
   try {
     await client.logout();
   } catch (error) {
-    say(`The server could not be told: ${error.detail} Here you are logged out all the same.`);
+    say(`The logout did not reach the server: ${error.detail} This page is logged out nevertheless.`);
   }
 }
 
@@ -194,7 +194,7 @@ async function refreshMany() {
   }
 }
 
-/** Send the last access token as it is, whatever has become of its session. */
+/** Send the last access token without a refresh, also if its session has ended. */
 async function sendAccess() {
   const request = new Request(new URL(NOTES, location), { headers: { Accept: "application/json", Authorization: `Bearer ${access}` } });
   const { entry } = await record(request, "");
@@ -226,14 +226,14 @@ function describeClaims(values) {
     const shown = ["iat", "exp", "auth_time"].includes(name)
       ? `${value} (${clock(new Date(value * 1000))})`
       : typeof value === "string" ? value : JSON.stringify(value);
-    const words = CLAIMS[name] ?? "A claim of the project’s own";
+    const words = CLAIMS[name] ?? "A claim of the project";
     return make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, shown), make("td", {}, words));
   });
 }
 
 // -- The thief -------------------------------------------------------------------------------------
 
-/** Note a refresh token that went through this page. By cookie none does. */
+/** Keep a refresh token that this page has seen. The page never sees the token of a cookie. */
 function learn(entry, holder) {
   if (entry.path === LOGIN && entry.status === 200) {
     seen = [];
@@ -253,7 +253,7 @@ function learn(entry, holder) {
   seen.push(token);
 }
 
-/** A second client, somewhere else, that has got hold of a refresh token. */
+/** Send a refresh token from a second client that has stolen the token. */
 async function steal(token) {
   const before = await stand();
   const body = JSON.stringify({ refresh: token.text });
@@ -268,17 +268,17 @@ async function steal(token) {
 
 function tryToCopy() {
   const found = document.cookie;
-  setText(byId("cookie-found"), `document.cookie is ${found ? `“${found}”` : "empty"}. ${/tsr_/.test(found) ? "" : "There is no refresh token in it: the browser keeps it from every script. What a thief can still do is use this page while it is open."}`);
+  setText(byId("cookie-found"), `document.cookie is ${found ? `“${found}”` : "empty"}. ${/tsr_/.test(found) ? "" : "It does not contain the refresh token, because the browser hides that cookie from every script. But a thief can still use this page while it is open."}`);
 }
 
 const STEPS = [
-  "The thief copies the refresh token that you hold",
-  "The grace window closes; until then everybody is forgiven",
-  "You refresh, as clients do: your token is replaced",
+  "The thief copies your refresh token",
+  "The grace window closes; until then the server accepts a replaced token",
+  "You refresh, and your token is replaced",
   "Time passes, and the grace window closes again",
-  "You refresh again: now the copy is two generations old",
-  "The thief sends the copy: somebody has kept it, so the session ends",
-  "You are asked to log in again, and know that something was wrong",
+  "You refresh again, so the copy is now two generations old",
+  "The thief sends the copy, so the server knows that a copy exists and ends the session",
+  "You must log in again, so you know that something was wrong",
 ];
 
 async function playTheft() {
@@ -298,13 +298,13 @@ async function playTheft() {
     step(index);
     say(STEPS[index]);
     await act();
-    await pause(900); // so that a person can follow
+    await pause(900); // a person needs time to read the step
   }
   step(-1);
 }
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-const held = () => seen.findLast((token) => token.holder === "you"); // not by its state: the timeline may come late
+const held = () => seen.findLast((token) => token.holder === "you"); // do not use the state, because the timeline may be late
 const stateOf = (token) => laneOf(session)?.tokens[token.number - 1]?.state ?? "unknown";
 
 async function waitForWindow() {
@@ -323,12 +323,12 @@ const ROLES = {
 };
 
 function foresee(state) {
-  if (over || state === "dead") return "If it is sent now: 401, the session has ended.";
-  if (state === "replaced" || state === "skipped") return "If it is sent now: 401, and the session ends.";
-  if (graceLeft(session, GRACE_MS) > 0) return "If it is sent now: 200, with an access token only.";
-  if (state === "current") return "If it is sent now: 200, and it is replaced.";
-  if (recoveriesOf(session) >= MAX_RECOVERIES) return "If it is sent now: 401, and the session ends; that many lost answers in a row are no accident.";
-  return "If it is sent now: 200, recovered with another successor.";
+  if (over || state === "dead") return "If the token is sent now: 401, because the session has ended.";
+  if (state === "replaced" || state === "skipped") return "If the token is sent now: 401, and the session ends.";
+  if (graceLeft(session, GRACE_MS) > 0) return "If the token is sent now: 200, with an access token only.";
+  if (state === "current") return "If the token is sent now: 200, and the token is replaced.";
+  if (recoveriesOf(session) >= MAX_RECOVERIES) return "If the token is sent now: 401, and the session ends, because too many answers in a row were lost.";
+  return "If the token is sent now: 200, and the server issues another successor (recovery).";
 }
 
 // -- Sessions --------------------------------------------------------------------------------------
@@ -360,7 +360,7 @@ async function endOthers() {
 
 // -- Notes -----------------------------------------------------------------------------------------
 
-/** Call the API by the client, which refreshes first if it has to; give what came, if it was a success. */
+/** Call the API with the client, which refreshes first if necessary. Return the answer, or null after a failure. */
 async function ask(method, path, body) {
   const init = { method, headers: { Accept: "application/json" } };
   if (body) Object.assign(init, { body: JSON.stringify(body), headers: { ...init.headers, "Content-Type": "application/json" } });
@@ -396,17 +396,17 @@ async function createNote() {
 
 // -- The clock -------------------------------------------------------------------------------------
 
-/** Bring whatever depends on the time up to date. */
+/** Update everything that depends on the time. */
 function tick() {
   if (!session) return;
   const left = over ? 0 : client.expiresIn;
   byId("access-meter").value = left;
   setText(byId("access-left"),
-    over ? "Refused: its session has ended"
-      : left ? `Accepted for ${Math.ceil(left)} s more` : "Expired: the next request refreshes first");
+    over ? "Refused, because its session has ended"
+      : left ? `Accepted for another ${Math.ceil(left)} s` : "Expired: the next request refreshes first");
   const window = over ? 0 : graceLeft(session, GRACE_MS) / 1000;
   byId("grace-meter").value = window;
-  setText(byId("grace-left"), window ? `Grace window: ${Math.ceil(window)} s more` : "The grace window is closed");
+  setText(byId("grace-left"), window ? `The grace window closes in ${Math.ceil(window)} s` : "The grace window is closed");
   for (const token of seen) {
     const state = stateOf(token);
     const [words, colour] = ROLES[state];
@@ -417,7 +417,7 @@ function tick() {
   }
 }
 
-// -- Buttons, and the beginning --------------------------------------------------------------------
+// -- Buttons, and the start ------------------------------------------------------------------------
 
 onSubmit("login-form", () => logIn(byId("account").value.trim(), byId("password").value));
 for (const button of document.querySelectorAll("[data-password]")) {
@@ -440,4 +440,4 @@ setInterval(tick, 200);
 await watch();
 open("cookie");
 show();
-run(() => client.restore()); // a reload, or another tab: the cookie may be there
+run(() => client.restore()); // after a reload or in another tab the cookie may exist

@@ -1,7 +1,7 @@
-// The tokens as they live: a lane for each session, with a mark for each refresh token that it had.
+// The life of the tokens: a lane for each session, with a mark for each of its refresh tokens.
 //
-// The server tells what happened (GET /api/timeline/), so this shows what really became of each token,
-// whoever sent it: this page, another tab, the thief, curl.
+// The events come from the server (GET /api/timeline/), so the lanes show the true state of each token,
+// also if another tab, the thief or curl has used the token.
 
 import { byId, clock, make, nameDevice, setText } from "./dom.js";
 import { ENDS } from "./words.js";
@@ -17,11 +17,11 @@ const STATES = {
 
 const lanes = new Map(); // by session, oldest first
 let since = 0;
-let ahead = 0; // how far the server's clock is ahead of this one, in milliseconds
+let ahead = 0; // milliseconds by which the server's clock is ahead of this clock
 let asking = null;
 let next = null;
 
-/** Ask what happened up to now, and draw it. An answer that is on its way may be older: then ask once more. */
+/** Get the latest events and draw them. A request in progress may be too old, so send another one after it. */
 export function update() {
   if (asking) return (next ??= asking.catch(() => {}).then(() => ((next = null), update())));
   asking = ask().finally(() => (asking = null));
@@ -40,10 +40,10 @@ async function ask() {
   if (events.length) draw();
 }
 
-/** The lane of a session: { tokens: [{ number, state, graces }], rotatedAt, end, reused }; or nothing. */
+/** The lane of a session: { tokens: [{ number, state, graces }], rotatedAt, end, reused }, or undefined. */
 export const laneOf = (session) => lanes.get(session);
 
-/** Milliseconds that the grace window of a session is still open. */
+/** Return the remaining milliseconds of a session's grace window. */
 export function graceLeft(session, grace) {
   const rotatedAt = lanes.get(session)?.rotatedAt;
   return rotatedAt ? Math.max(0, rotatedAt + grace - (Date.now() + ahead)) : 0;
@@ -56,7 +56,7 @@ function learn(event, about) {
     lanes.set(event.session, { about, tokens: [], rotatedAt: null, recoveries: 0, end: null, reused: false, at: event.at });
   }
   const lane = lanes.get(event.session);
-  if (!lane) return; // it began before this server did
+  if (!lane) return; // the session started before this server
   const current = lane.tokens.find((token) => token.state === "current");
   if (event.kind === "grace") {
     current.graces += 1;
@@ -78,7 +78,7 @@ function learn(event, about) {
 
 let mine = null;
 
-/** Say which session is this page's own. */
+/** Set the session of this page. */
 export function claim(session) {
   mine = session;
   draw();
@@ -105,8 +105,8 @@ function drawLane(session, lane) {
 const HOW = {
   started: "from the login",
   rotated: "from a refresh",
-  recovered: "from a recovery: its sibling’s answer was lost",
-  resynced: "the server caught up",
+  recovered: "from a recovery after a lost answer",
+  resynced: "from a refresh after the server lost data",
 };
 
 function drawToken(token) {
@@ -114,7 +114,7 @@ function drawToken(token) {
   words.push(make("span", { class: "sr" }, `No. ${token.number}, ${HOW[token.how]}: `));
   words.push(make("span", { class: "state" }, STATES[token.state]));
   if (token.graces) {
-    const copies = token.graces === 1 ? "1 access token more" : `${token.graces} access tokens more`;
+    const copies = token.graces === 1 ? "1 more access token" : `${token.graces} more access tokens`;
     words.push(make("span", { class: "graces" }, `+${token.graces}`, make("span", { class: "sr" }, `: ${copies} in the grace window`)));
   }
   const title = `No. ${token.number}, ${clock(new Date(token.at))}, ${HOW[token.how]}`;
@@ -132,7 +132,7 @@ function drawEnd(lane) {
   );
 }
 
-/** Keep it up to date while somebody looks. */
+/** Update the timeline regularly while the page is visible. */
 export function watch() {
   setInterval(() => {
     if (document.visibilityState === "visible") update().catch(() => setText(byId("lanes-empty"), "The demo does not answer."));

@@ -1,43 +1,43 @@
-// What the codes, the claims and the ends of sessions mean, in plain words.
+// The meaning of codes, claims and ends of sessions, in plain words.
 
-/** What each code means; `exceptions.py` of drf-tessera has them all. */
+/** The meaning of each code. `exceptions.py` of drf-tessera has all codes. */
 export const CODES = {
-  login_failed: "Wrong password, unknown account or inactive account: one answer for all three, so that nobody learns which accounts exist.",
-  throttled: "Too many attempts to log in. Wait for as many seconds as Retry-After says.",
+  login_failed: "The password is wrong, or the account is unknown or inactive. The answer is the same in all three cases, so that nobody can find out which accounts exist.",
+  throttled: "There were too many attempts to log in. Retry-After is the number of seconds to wait.",
   not_authenticated: "No access token was sent.",
   token_expired: "The access token has expired. The client refreshes and tries again.",
-  session_ended: "The signature of the access token is right and its time is not over, but its session has ended. So it is refused at once.",
-  refresh_invalid: "This is no refresh token that this server issued.",
-  refresh_missing: "Nobody is logged in in this browser: there is no refresh cookie.",
-  refresh_reused: "THEFT: this token is neither the current one nor its parent, so somebody kept a copy. Nobody can tell the thief from the owner, so the session was ended for both; the owner logs in again.",
-  transport_mismatch: "This refresh token was given out to travel another way.",
-  session_unknown: "The session does not exist any more. Log in again.",
-  session_revoked: "The session was ended before: by a logout, a theft or a changed password. Log in again.",
+  session_ended: "The access token has a valid signature and has not expired, but its session has ended. Therefore the server refuses the token at once.",
+  refresh_invalid: "This is not a refresh token of this server.",
+  refresh_missing: "Nobody is logged in in this browser, because there is no refresh cookie.",
+  refresh_reused: "THEFT: this token is neither the current token nor its parent, so somebody kept a copy. The server cannot tell the thief from the owner, so the session was ended for both. The owner logs in again.",
+  transport_mismatch: "This refresh token was issued for another transport.",
+  session_unknown: "The session no longer exists. Log in again.",
+  session_revoked: "The session was ended by a logout, a theft or a changed password. Log in again.",
   session_expired: "The session has reached its time limit. Log in again.",
   session_not_found: "This user has no such live session.",
-  user_gone: "The user of this token does not exist any more.",
-  user_inactive: "The user of this token may not log in any more.",
-  refresh_contended: "Others were changing this session at the same moment. Nothing is lost; try again.",
-  not_found: "There is no such note, or it is somebody else’s. The answer does not tell which.",
+  user_gone: "The user of this token no longer exists.",
+  user_inactive: "The user of this token may no longer log in.",
+  refresh_contended: "Other requests changed this session at the same time. Nothing is lost. Try again.",
+  not_found: "The note does not exist, or it belongs to another user. The answer is the same in both cases.",
 };
 
 export const CLAIMS = {
-  alg: "How it is signed",
-  kid: "Which key signed it",
-  typ: "What it is: an access token (RFC 9068)",
-  iss: "Who issued it",
-  sub: "Whose it is: the user’s id",
-  aud: "Whom it is for",
-  iat: "Issued at",
-  exp: "Not accepted from then on",
-  jti: "Its own number; no two are alike",
-  sid: "The session that it belongs to; when that ends, so does the token",
-  auth_time: "When the password was checked; a refresh does not change it",
-  amr: "How: by password",
-  scope: "What it may be used for",
+  alg: "The algorithm of the signature",
+  kid: "The key of the signature",
+  typ: "The type: an access token (RFC 9068)",
+  iss: "The issuer",
+  sub: "The user’s id",
+  aud: "The services that accept the token",
+  iat: "The time of issue",
+  exp: "The time from which the token is refused",
+  jti: "The token’s own id; no two tokens have the same id",
+  sid: "The token’s session; when the session ends, the token ends too",
+  auth_time: "The time of the password check; a refresh does not change this time",
+  amr: "The method of login: a password",
+  scope: "The permitted uses of the token",
 };
 
-/** Why a session is over: reasons of the client, of the server, and codes. */
+/** The reasons why a session ended: reasons of the client, reasons of the server, and codes. */
 export const ENDS = {
   logout: "logged out",
   logout_all: "logged out everywhere",
@@ -46,7 +46,7 @@ export const ENDS = {
   user_deleted: "the account was deleted",
   evicted: "too many sessions",
   refresh_reused: "a stolen token was used",
-  session_revoked: "it was ended elsewhere",
+  session_revoked: "it was ended by another client",
   admin: "an administrator ended it",
 };
 

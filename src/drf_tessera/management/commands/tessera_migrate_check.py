@@ -33,7 +33,7 @@ class Command(BaseCommand):
     """Read the settings and the URLconf. The command changes nothing."""
 
     help = "Show what would change if this project moved from simplejwt or djangorestframework-jwt."
-    requires_system_checks = ()  # the command must also read settings that the checks refuse
+    requires_system_checks: tuple[str, ...] = ()  # the command must also read settings that the checks refuse
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print a line for each affected setting and view."""

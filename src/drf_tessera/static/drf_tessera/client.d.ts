@@ -1,21 +1,21 @@
 /** The browser client of drf-tessera. See docs/howto/browser.md. */
 
 export interface ClientOptions {
-  /** Where the token endpoints are, such as `"/api/token/"` or `"https://api.example.com/api/token/"`. */
+  /** The address of the token endpoints, such as `"/api/token/"` or `"https://api.example.com/api/token/"`. */
   baseUrl: string;
-  /** `"cookie"` (default): the refresh token is where no script can read it. `"header"`: in this page's memory. */
+  /** `"cookie"` (default): the refresh token is in a cookie that no script can read. `"header"`: in this page's memory. */
   transport?: "cookie" | "header";
-  /** The server's `REFRESH_GRACE` in seconds: a refresh that takes longer than half of it is asked for again. */
+  /** The server's `REFRESH_GRACE` in seconds. A refresh that takes longer than half of it is repeated. */
   grace?: number;
-  /** Seconds that a call waits for a refresh while the server cannot be reached. */
+  /** How many seconds a call waits for a refresh while the server cannot be reached. */
   patience?: number;
   /** The server's `HEADER_PREFIX`. */
   headerPrefix?: string;
   /** The name of Django's CSRF cookie, for browsers that send neither `Origin` nor `Sec-Fetch-Site`. */
   csrfCookie?: string;
-  /** Origins besides that of `baseUrl` that get the access token. */
+  /** Other origins that get the access token, in addition to the origin of `baseUrl`. */
   origins?: string[];
-  /** What the page has instead of the browser's own, for tests. */
+  /** Replacements for functions of the browser, for tests. */
   environment?: Partial<Environment>;
 }
 
@@ -26,11 +26,11 @@ export interface Environment {
   location: { href: string; origin: string };
   /** The text of `document.cookie`. */
   cookies(): string;
-  /** Milliseconds of a clock that is never set. */
+  /** Milliseconds of a clock that nobody can set. */
   monotonic(): number;
-  /** Milliseconds of the clock that people set. */
+  /** Milliseconds of the clock that people can set. */
   wall(): number;
-  /** From 0 to 1. */
+  /** A random number from 0 to 1. */
   random(): number;
   onOnline(listener: () => void): void;
   offOnline(listener: () => void): void;
@@ -45,7 +45,7 @@ export interface Credentials {
   device?: string;
 }
 
-/** What the server's `USER_SERIALIZER` writes. */
+/** The output of the server's `USER_SERIALIZER`. */
 export interface User {
   id: number | string;
   username: string;
@@ -55,7 +55,7 @@ export interface User {
 
 export interface Session {
   id: string;
-  /** Whether it is this client's own. */
+  /** Whether the session is this client's own session. */
   current: boolean;
   device: string;
   user_agent: string;
@@ -69,58 +69,60 @@ export interface Session {
 export interface SignedIn<U = User> {
   user: U | null;
   session: string;
-  /** Seconds that the access token has left. */
+  /** The remaining lifetime of the access token, in seconds. */
   expiresIn: number;
 }
 
 export interface SignedOut<U = User> {
-  /** `"logout"`, `"logout_all"`, or the server's code, such as `"refresh_reused"`. */
+  /** `"logout"`, `"logout_all"`, or a code of the server, such as `"refresh_reused"`. */
   reason: string;
   user: U | null;
   session: string;
 }
 
 export interface Client<U = User> {
-  /** Log in; rejects with a `TesseraError`, `login_failed` for a wrong name or password. */
+  /** Log in. Rejects with a `TesseraError`; the code of a wrong name or password is `login_failed`. */
   login(credentials: Credentials): Promise<U>;
   /**
-   * Log out here, at once, and in all tabs, and tell the server. Rejects if the server could not be told:
-   * then its session goes on, and with the transport "cookie" a reload finds it again.
+   * Log out at once, here and in all tabs, and send the logout to the server. Rejects if the server cannot be
+   * reached. The session then continues, and with the transport "cookie" a reload is logged in again.
    */
   logout(): Promise<{ revoked: boolean }>;
   /** Log out everywhere. */
   logoutAll(): Promise<{ revoked: number }>;
-  /** Log out everywhere else. */
+  /** End all other sessions of the user. */
   logoutOthers(): Promise<{ revoked: number }>;
-  /** List the sessions of the user, the latest login first. */
+  /** List the sessions of the user, with the latest login first. */
   sessions(): Promise<Session[]>;
   /** End one session. */
   endSession(id: string): Promise<void>;
   /**
-   * Get a new access token. Needed only before something that is not `fetch`; calls at the same time are
-   * one request. Rejects with `passing: true` if the server could not be reached in time; nobody is logged
-   * out then.
+   * Get a new access token. Call this only if you do not use `fetch`. Simultaneous calls share one request.
+   * Rejects with `passing: true` if the server could not be reached in time. Nobody is logged out by this.
    */
   refresh(): Promise<void>;
-  /** After a reload: find out by the cookie whether somebody is logged in. */
+  /** After a reload, use the cookie to find out whether somebody is logged in. */
   restore(): Promise<boolean>;
   /**
-   * Like `window.fetch`, with the access token: refreshed before it ends, and the request repeated once
-   * after a 401. Requests to other origins, and those with an `Authorization` header, go out as they are.
-   * Rejects with a `TesseraError` if a refresh was needed and refused, or could not be had in time.
+   * Like `window.fetch`, with the access token. The token is refreshed before it expires, and a request is
+   * repeated once after a 401. A request to another origin, or with an `Authorization` header, is sent
+   * unchanged. Rejects with a `TesseraError` if a necessary refresh was refused, or took too long.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
-  /** An access token that will last for a request, for a WebSocket say; `null`: nobody, or it is in a cookie. */
+  /**
+   * Return an access token that is valid long enough for a request, for example of a WebSocket. `null` means
+   * that nobody is logged in, or that the token is in a cookie.
+   */
   token(): Promise<string | null>;
-  /** Hear of what happens; gives a function that ends it. */
+  /** Listen to an event. Returns a function that removes the listener. */
   on(event: "signedin" | "refreshed", listener: (detail: SignedIn<U>) => void): () => void;
   on(event: "signedout", listener: (detail: SignedOut<U>) => void): () => void;
-  /** Stop, and say nothing more; the session goes on. */
+  /** Stop this client and all its events. The session continues. */
   close(): void;
   readonly user: U | null;
   readonly session: string | null;
   readonly signedIn: boolean;
-  /** Seconds that the access token has left. */
+  /** The remaining lifetime of the access token, in seconds. */
   readonly expiresIn: number;
 }
 
@@ -130,12 +132,12 @@ export class TesseraError extends Error {
     detail: string,
     options?: { status?: number; retryAfter?: number; passing?: boolean; cause?: unknown },
   );
-  /** Stable: the server's, or `unavailable`, `signed_out`, `superseded`. */
+  /** A stable code: the server's code, or `unavailable`, `signed_out` or `superseded`. */
   code: string;
   detail: string;
-  /** The HTTP status; 0: there was no answer. */
+  /** The HTTP status. 0 means that there was no answer. */
   status: number;
-  /** Seconds that the server asks to wait. */
+  /** How many seconds the server asks the client to wait. */
   retryAfter: number;
   /** Whether the same request may succeed in a moment. */
   passing: boolean;

@@ -1,24 +1,25 @@
 /**
- * The browser client of drf-tessera: log in, call, refresh, log out.
+ * The browser client of drf-tessera: log in, call the API, refresh, log out.
  *
- * One module without dependencies. Tokens live in memory only: never in localStorage, sessionStorage or
- * IndexedDB, where any script of the page would find them. With the transport "cookie" (the default) the
- * refresh token is in a cookie that no script can read, a reload gets a new access token by it, and tabs
- * share one refresh. With "header" it is in this page's memory, and a reload logs out.
+ * This is one module without dependencies. Tokens are only in memory. They are never in localStorage,
+ * sessionStorage or IndexedDB, because every script of the page could read them there. With the transport
+ * "cookie" (the default) the refresh token is in a cookie that no script can read. A reload uses the cookie
+ * to get a new access token, and tabs share one refresh. With "header" the refresh token is in this page's
+ * memory, and a reload logs out.
  *
- * Nothing is refreshed while nothing is asked for: there is no timer that keeps a forgotten page alive.
+ * The client refreshes only when the page needs a token. No timer keeps a forgotten page logged in.
  */
 
-/** An answer that says no, or none at all. `code` is stable; the server's codes are in docs/reference/errors.md. */
+/** A refusal, or a missing answer. `code` is stable; docs/reference/errors.md lists the server's codes. */
 export class TesseraError extends Error {
   constructor(code, detail, { status = 0, retryAfter = 0, passing = false, cause } = {}) {
     super(detail, { cause });
     this.name = "TesseraError";
     this.code = code;
     this.detail = detail;
-    /** The HTTP status; 0: there was no answer. */
+    /** The HTTP status. 0 means that there was no answer. */
     this.status = status;
-    /** Seconds that the server asks to wait. */
+    /** How many seconds the server asks the client to wait. */
     this.retryAfter = retryAfter;
     /** Whether the same request may succeed in a moment. */
     this.passing = passing;
@@ -27,13 +28,13 @@ export class TesseraError extends Error {
 
 const UNAVAILABLE = "unavailable";
 const SUPERSEDED = "superseded";
-// What our server says when a session is over; any other 401 may be a gateway's, which knows nothing of it.
+// The server's codes for an ended session. Another 401 may come from a gateway that knows nothing about sessions.
 const REFUSAL = /^(refresh_|session_|user_|transport_mismatch$)/;
-const LONGEST_WAIT = 60; // seconds, whatever a server asks for: a timer of a month would be none
-const MARGIN = 10; // seconds before its end that a token is no longer sent, if it lives long enough
-// Milliseconds. A broadcast may come later than the lock that it was sent under. So a tab keeps the lock for a
-// moment after it has told the others, and whoever gets it waits for news: longer, if it saw another tab
-// hold it, because then there is some.
+const LONGEST_WAIT = 60; // seconds; a longer wait that a server asks for is cut to this
+const MARGIN = 10; // seconds; a token is not sent so shortly before its end, if it lives long enough
+// Milliseconds. A broadcast may arrive after its sender has released the lock. Therefore a tab keeps the lock
+// for a moment (LINGER) after its broadcast, and the next tab waits for a broadcast. It waits for NEWS if it saw
+// another tab hold the lock, because then a broadcast must come, and otherwise for BEAT.
 const LINGER = 50;
 const NEWS = 250;
 const BEAT = 25;
@@ -50,32 +51,32 @@ export function createClient({
 } = {}) {
   if (!baseUrl) throw new TypeError('createClient needs a baseUrl, such as "/api/token/".');
   if (transport !== "cookie" && transport !== "header") {
-    throw new TypeError(`transport is "cookie" or "header", not ${JSON.stringify(transport)}.`);
+    throw new TypeError(`transport must be "cookie" or "header", not ${JSON.stringify(transport)}.`);
   }
   const world = { ...readEnvironment(), ...environment };
   const base = new URL(baseUrl.endsWith("/") ? baseUrl : `${baseUrl}/`, world.location.href);
   const allowed = new Set([base, ...origins].map((address) => new URL(address).origin));
   const name = `tessera:${base.href}`;
   const byCookie = transport === "cookie";
-  // The server forgives a late answer for `grace`; what takes longer than half of it is asked for again.
+  // The server forgives a late answer within `grace`. A request that takes longer than half of it is repeated.
   const slow = (grace * 1000) / 2 || 10_000;
   const listeners = new Map();
-  const ended = new Set(); // sessions that are over: whatever is still on its way for them comes too late
+  const ended = new Set(); // sessions that have ended; later answers for them are ignored
 
-  /** What we hold: { access, refresh, session, user, number, born, bornWall, lifetime }; null: nobody. */
+  /** { access, refresh, session, user, number, born, bornWall, lifetime }, or null if nobody is logged in. */
   let state = null;
-  let grants = 0; // numbers what we were given, so that "newer than" needs no clock
-  let epoch = 0; // moves when somebody logs in or out: what began before is dropped
-  let flight = null; // the one refresh of this page: { promise, stop }
-  let waiting = 0; // who waits for it; nobody: it gives up
-  let trouble = null; // why it is not through yet
+  let grants = 0; // counts the grants, so that two grants can be ordered without a clock
+  let epoch = 0; // changes at each login and logout; an action of an older epoch is dropped
+  let flight = null; // the only refresh of this page: { promise, stop }
+  let waiting = 0; // how many calls wait for the refresh; with none the refresh gives up
+  let trouble = null; // the last error of the current refresh
   let restoring = null;
   let news = () => {};
-  let leaving = null; // stops a logout that the server has not heard yet
-  let unheard = null; // what such a logout is to end: { refresh, session }
+  let leaving = null; // stops a logout that has not reached the server yet
+  let unheard = null; // the session that such a logout must end: { refresh, session }
 
   const channel = byCookie && world.BroadcastChannel ? new world.BroadcastChannel(name) : null;
-  channel?.unref?.(); // in Node, where a channel would keep the process
+  channel?.unref?.(); // in Node an open channel would keep the process alive
   if (channel) channel.onmessage = ({ data }) => hear(data);
 
   // -- Events ------------------------------------------------------------------------------------
@@ -91,7 +92,7 @@ export function createClient({
       try {
         listener(detail);
       } catch (error) {
-        world.reportError(error); // a listener's mistake is not the client's
+        world.reportError(error); // an error of a listener must not stop the client
       }
     }
   }
@@ -106,20 +107,20 @@ export function createClient({
       if (state?.session === message.session) forget(message.reason);
     } else if (message.type === "grant" && !ended.has(message.grant.session)) {
       const grant = message.grant;
-      leaving?.abort(); // as in login(): the cookie belongs to somebody else by now
-      if (state && state.session !== grant.session) replace(); // another login has the cookie now
+      leaving?.abort(); // as in login(): the cookie belongs to another session now
+      if (state && state.session !== grant.session) replace(); // the cookie belongs to another login now
       take(grant, message.age);
     }
   }
 
-  // -- What we hold ------------------------------------------------------------------------------
+  // -- The state ---------------------------------------------------------------------------------
 
-  /** Take what a login or a refresh gave; `age` is the milliseconds since it was asked for. */
+  /** Store the grant of a login or a refresh. `age` is the time since the request, in milliseconds. */
   function take(grant, age) {
     const before = state?.session === grant.session ? state : null;
     state = {
-      access: grant.access ?? null, // absent: it is in a cookie
-      refresh: grant.refresh ?? before?.refresh ?? null, // absent: keep the one that we have
+      access: grant.access ?? null, // without it, the access token is in a cookie
+      refresh: grant.refresh ?? before?.refresh ?? null, // without it, keep the old refresh token
       session: grant.session,
       user: grant.user ?? before?.user ?? null,
       number: ++grants,
@@ -131,7 +132,7 @@ export function createClient({
     emit(before ? "refreshed" : "signedin", describe());
   }
 
-  /** Share what the server gave with the other tabs, before the lock is let go. */
+  /** Send the grant to the other tabs, before this tab releases the lock. */
   function share(grant, age) {
     const { refresh, ...rest } = grant; // eslint-disable-line no-unused-vars
     tell({ type: "grant", grant: { ...rest, user: state.user ?? undefined }, age });
@@ -142,8 +143,9 @@ export function createClient({
   }
 
   /**
-   * Milliseconds that the access token has left, by its lifetime and never by its date: this clock may be
-   * wrong. The later of two clocks: one stands still while a laptop sleeps, the other can be set back.
+   * Return the remaining milliseconds of the access token. Use its lifetime and not its date, because this
+   * clock may be wrong. Use the later of two clocks, because one clock stops while a laptop sleeps, and the
+   * other clock can be set back.
    */
   function left() {
     return state.lifetime - Math.max(world.monotonic() - state.born, world.wall() - state.bornWall);
@@ -159,7 +161,7 @@ export function createClient({
     flight = null;
   }
 
-  /** Make room for another login. */
+  /** Drop the current login, so that another login can take its place. */
   function replace() {
     if (state) ended.add(state.session);
     restart();
@@ -193,7 +195,7 @@ export function createClient({
         body: JSON.stringify(body),
         credentials: byCookie ? "include" : "omit",
         cache: "no-store",
-        keepalive, // a page that is left keeps on telling of a logout
+        keepalive, // the browser still sends a logout after the page is closed
         signal,
       });
       text = await response.text();
@@ -206,7 +208,7 @@ export function createClient({
   async function askForGrant(path, body, signal) {
     const grant = await call("POST", path, body, { signal });
     if (typeof grant?.session === "string" && grant.expires_in > 0) return grant;
-    throw new TesseraError(UNAVAILABLE, "This is no answer of the token endpoints.", { passing: true });
+    throw new TesseraError(UNAVAILABLE, "The answer does not come from the token endpoints.", { passing: true });
   }
 
   async function exchange(signal, withUser) {
@@ -216,7 +218,7 @@ export function createClient({
     return [await within(slow, signal, (either) => askForGrant("refresh/", body, either)), asked];
   }
 
-  /** Act for so many milliseconds at most, and only until `signal` says stop: nothing hangs for ever. */
+  /** Run an action, and abort it after so many milliseconds or when `signal` is aborted. */
   async function within(milliseconds, signal, action) {
     const timer = new AbortController();
     const stop = () => timer.abort();
@@ -232,7 +234,7 @@ export function createClient({
 
   // -- Refresh -----------------------------------------------------------------------------------
 
-  /** One refresh at a time: whoever asks while one is under way waits for that one. */
+  /** Return the current refresh, or start a refresh if none is in progress. */
   function fly() {
     if (flight) return flight.promise;
     const controller = new AbortController();
@@ -240,12 +242,12 @@ export function createClient({
     mine.promise = persist(controller.signal).finally(() => {
       if (flight === mine) flight = null;
     });
-    mine.promise.catch(() => {}); // whoever waits hears of it
+    mine.promise.catch(() => {}); // the waiting calls get this error themselves
     flight = mine;
     return mine.promise;
   }
 
-  /** Try until the server has said yes or no, or nobody waits any more. */
+  /** Try until the server accepts or refuses, or until no call waits. */
   async function persist(signal) {
     const [begun, seen] = [epoch, state?.number ?? 0];
     for (let attempt = 0; ; attempt += 1) {
@@ -261,7 +263,7 @@ export function createClient({
     }
   }
 
-  /** Milliseconds to wait: longer each time, at random so that clients do not come back all at once. */
+  /** Return the milliseconds to wait: longer each time, and random, so that clients do not return all at once. */
   function backOff(attempt, error) {
     return Math.max(50, Math.min(30_000, 500 * 2 ** attempt) * world.random(), Math.min(error.retryAfter, LONGEST_WAIT) * 1000);
   }
@@ -269,10 +271,10 @@ export function createClient({
   async function renew(signal, begun, seen, contended) {
     if (channel) await hearNews(seen, contended ? NEWS : BEAT);
     if (epoch !== begun) throw new TesseraError(SUPERSEDED, "Somebody logged in or out meanwhile.");
-    if ((state?.number ?? 0) !== seen) return; // another tab has done it
+    if ((state?.number ?? 0) !== seen) return; // another tab has refreshed
     let [grant, asked] = await exchange(signal, !state?.user);
     if (epoch === begun && state && grant.session !== state.session) {
-      [grant, asked] = await exchange(signal, true); // the cookie is another login's: whose?
+      [grant, asked] = await exchange(signal, true); // the cookie belongs to another login: ask for its user
     }
     if (epoch !== begun) throw new TesseraError(SUPERSEDED, "Somebody logged in or out meanwhile.");
     if (ended.has(grant.session)) throw new TesseraError("session_ended", "You have logged out.", { status: 401 });
@@ -281,13 +283,13 @@ export function createClient({
     share(grant, age);
   }
 
-  /** Only a definite refusal signs out; a CSRF failure (403), say, is told and changes nothing. */
+  /** Sign out after a definite refusal. Another error, such as a CSRF failure (403), changes nothing. */
   function conclude(error) {
     if (error.status === 401 && REFUSAL.test(error.code)) end(error.code);
     return error;
   }
 
-  /** Act while no other tab does; tell the action whether one was seen to. */
+  /** Run an action under the lock of all tabs. The argument of the action is whether another tab held the lock. */
   function withLock(signal, action) {
     if (!byCookie || !world.locks) return action(false);
     return new Promise((resolve, reject) => {
@@ -304,7 +306,7 @@ export function createClient({
     });
   }
 
-  /** Wait for what another tab sent under the lock before it let it go. */
+  /** Wait for a broadcast that another tab sent before it released the lock. */
   function hearNews(seen, milliseconds) {
     if ((state?.number ?? 0) !== seen) return undefined;
     return new Promise((resolve) => {
@@ -330,7 +332,7 @@ export function createClient({
     });
   }
 
-  /** Wait for the refresh, but not for ever: an app rather says that it is offline. */
+  /** Wait for the refresh, but for `patience` at most, so that an app can show that it is offline. */
   async function refresh() {
     if (!state && !byCookie) throw new TesseraError("signed_out", "Nobody is logged in.", { status: 401 });
     const begun = epoch;
@@ -344,7 +346,7 @@ export function createClient({
       });
       await Promise.race([fly(), late]);
     } catch (error) {
-      // A login in another tab is no failure of ours: what it brought is there.
+      // A login in another tab is not a failure, because this tab then has the new login's grant.
       if (error.code !== SUPERSEDED || epoch === begun || !state) throw error;
     } finally {
       clearTimeout(alarm);
@@ -357,14 +359,14 @@ export function createClient({
     restoring ??= refresh()
       .then(() => state !== null)
       .catch((error) => {
-        if (error.status === 401) return false; // nobody is logged in, and nobody was
+        if (error.status === 401) return false; // nobody is logged in
         restoring = null;
         throw error;
       });
     return restoring;
   }
 
-  /** Give what we hold, with a token that will last for a request; null: nobody is logged in. */
+  /** Return the state, with a token that is valid long enough for a request; null if nobody is logged in. */
   async function ready() {
     if (!state && byCookie && !ended.size) await restore();
     if (state && !isFresh()) await refresh();
@@ -376,7 +378,7 @@ export function createClient({
   async function login({ username, email, password, device }) {
     const asked = world.monotonic();
     const body = { username, email, password, device, transport };
-    leaving?.abort(); // a logout that is still tried would end the session that begins now
+    leaving?.abort(); // a logout that is still being tried would end the new session
     const grant = await within(patience * 1000, null, (signal) => askForGrant("", body, signal));
     replace();
     const age = world.monotonic() - asked;
@@ -392,7 +394,7 @@ export function createClient({
     restoring = Promise.resolve(false);
     if (!byCookie && !mine) return { revoked: false };
     const controller = (leaving = new AbortController());
-    // By its name: when this comes through, the cookie may be another login's.
+    // Name the session, because the cookie may belong to another login when this request arrives.
     const body = byCookie ? { session: mine?.session } : { refresh: mine.refresh };
     const answer = await insist(
       (signal) => call("POST", "revoke/", body, { signal, keepalive: true }),
@@ -402,7 +404,7 @@ export function createClient({
     return answer;
   }
 
-  /** Try for as long as somebody has the patience. */
+  /** Repeat an action until it succeeds, for `patience` at most. */
   async function insist(action, signal) {
     const begun = world.monotonic();
     for (let attempt = 0; ; attempt += 1) {
@@ -450,7 +452,7 @@ export function createClient({
     const asking = state?.session;
     const held = await unlessAborted(ready(), signal);
     if (asking && held && held.session !== asking) {
-      // As nobody else than who asked: a note of one person is not stored in the name of the next.
+      // Never send a request of one user with the token of the next user.
       throw new TesseraError(SUPERSEDED, "Somebody logged in or out meanwhile.");
     }
     if (!held) return world.fetch(input, init);
@@ -466,7 +468,7 @@ export function createClient({
         return response;
       }
     }
-    // As nobody else than who asked: meanwhile somebody else may have logged in.
+    // Repeat only in the same session, because another user may have logged in meanwhile.
     return state?.session === held.session ? world.fetch(dress(spare, state)) : response;
   }
 
@@ -514,7 +516,7 @@ export function createClient({
   };
 }
 
-/** Wait for a promise, but no longer than whoever asked does. */
+/** Wait for a promise, or until `signal` is aborted. */
 function unlessAborted(promise, signal) {
   if (!signal) return promise;
   let stop;
@@ -532,14 +534,14 @@ function readAnswer(response, text) {
   try {
     body = text ? JSON.parse(text) : null;
   } catch {
-    readable = false; // a proxy's page, or half an answer
+    readable = false; // the page of a proxy, or a truncated answer
   }
   if (response.ok && readable) return body;
   const { status } = response;
   const code = typeof body?.code === "string" ? body.code : UNAVAILABLE;
   const detail = body?.detail ?? `The server answered ${status}.`;
   const retryAfter = Number(response.headers.get("Retry-After")) || 0;
-  // A 401 without a code of ours is somebody else's, such as a proxy's, and says nothing of the session.
+  // A 401 without a code comes from another server, such as a proxy, and is not about the session.
   const passing = status >= 500 || status === 429 || code === UNAVAILABLE;
   throw new TesseraError(code, detail, { status, retryAfter, passing });
 }
@@ -549,11 +551,11 @@ function readCookie(cookies, name) {
   try {
     return found && decodeURIComponent(found.slice(name.length + 1));
   } catch {
-    return undefined; // "%" alone, say: any subdomain can plant it, and nobody should be kept out by it
+    return undefined; // any subdomain can plant a malformed value such as "%", which must not block the user
   }
 }
 
-/** What a browser has, and what does without it. */
+/** Return the functions of the browser, or their replacements outside a browser. */
 function readEnvironment() {
   const { document, navigator, location } = globalThis;
   return {

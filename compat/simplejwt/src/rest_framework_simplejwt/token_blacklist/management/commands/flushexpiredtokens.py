@@ -13,10 +13,7 @@ from rest_framework_simplejwt.utils import aware_utcnow
 class Command(BaseCommand):
     """Delete the rows of tokens and sessions that have expired."""
 
-    help = (
-        "Delete the expired rows from the tables of simplejwt. To delete the sessions themselves, use "
-        "tessera_prune."
-    )
+    help = "Delete the expired rows from simplejwt's tables. tessera_prune deletes the sessions themselves."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Delete the expired rows."""

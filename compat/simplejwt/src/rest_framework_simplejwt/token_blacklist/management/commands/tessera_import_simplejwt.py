@@ -29,11 +29,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add --batch-size and --after."""
+        parser.add_argument("--batch-size", type=int, default=1000, help="rows per batch (default 1000)")
         parser.add_argument(
-            "--batch-size", type=int, default=1000, help="rows per transaction (default: 1000)"
-        )
-        parser.add_argument(
-            "--after", type=int, default=0, help="start after this id of OutstandingToken (default: 0)"
+            "--after", type=int, default=0, help="start after this id of OutstandingToken (0 by default)"
         )
 
     def handle(self, *args: Any, batch_size: int, after: int, **options: Any) -> None:
@@ -50,8 +48,7 @@ class Command(BaseCommand):
             self._show(done, total, batch[-1][0])
         self.stdout.write(
             self.style.SUCCESS(
-                f"{written} sessions written. {done - written} tokens skipped, because their sessions "
-                "already exist or their users no longer exist."
+                f"{written} sessions written. {done - written} tokens skipped (session exists, or user gone)."
             )
         )
 

@@ -1,0 +1,1 @@
+"""The rules of the house. ``tools.house`` reads it; the modules here say what is wrong with it."""

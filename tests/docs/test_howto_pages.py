@@ -1,0 +1,67 @@
+"""The how-to pages that are whole projects: every block is written to its file, and the project is used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AbstractBaseUser
+
+from drf_tessera import sessions
+from drf_tessera.tokens import verify_access_token
+from tests.docs.pages import DOCS, Project
+
+pytestmark = pytest.mark.once  # its projects have databases of their own
+
+DRIVERS = Path(__file__).parent / "drivers"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_plain_views_do_what_the_page_says(project: Project) -> None:
+    project.follow("howto/without-rest-framework.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "without_rest_framework.py", "plain")
+
+
+def test_the_user_model_does_what_the_page_says(project: Project) -> None:
+    project.follow("howto/user-models.md")
+    project.manage("makemigrations", "accounts", "--verbosity", "0")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "user_models.py", "accounts")
+
+
+def test_the_settings_of_a_server_pass_every_check(project: Project) -> None:
+    project.follow("howto/user-models.md")
+    project.follow("howto/deploy.md")
+    project.add("shop/urls.py", "from django.urls import include")
+    project.add("shop/urls.py", "urlpatterns = [path('api/token/', include('drf_tessera.rest.urls'))]")
+    # The packages of compat/ are installed here, and W007 reminds of the end of their tokens.
+    project.add("shop/settings.py", "from datetime import UTC, datetime")
+    project.add("shop/settings.py", "TESSERA['LEGACY_TOKENS_UNTIL'] = datetime(2026, 1, 1, tzinfo=UTC)")
+    key = "a key that is long enough and has many different letters: 0123456789"
+    for command in ("check --deploy --fail-level WARNING", "collectstatic --no-input"):
+        assert f"$ python manage.py {command}\n" in (DOCS / "howto" / "deploy.md").read_text()
+        project.manage(*command.split(), SECRET_KEY=key)
+    assert (project.folder / "static" / "drf_tessera" / "client.js").exists()
+
+
+def test_a_secret_key_is_rotated_as_the_page_says(settings: Any, anna: AbstractBaseUser) -> None:
+    """Each step accepts the tokens of the step before it and of the step after it."""
+    steps: list[tuple[str, list[str]]] = [
+        ("old" * 20, []),
+        ("old" * 20, ["new" * 20]),
+        ("new" * 20, ["old" * 20]),
+        ("new" * 20, []),
+    ]
+    for number, (key, fallbacks) in enumerate(steps):
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = key, fallbacks
+        grant = sessions.start(anna)
+        for other, others in steps[max(0, number - 1) : number + 2]:
+            settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = other, others
+            verify_access_token(grant.access)
+            assert sessions.refresh(grant.refresh or "").session_id == grant.session_id

@@ -1,0 +1,121 @@
+"""The files that a contributor meets first say what is so."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.wheels import ROOT
+
+pytestmark = pytest.mark.once  # it reads files
+
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+SECURITY = (ROOT / "SECURITY.md").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+FORMS = [
+    path for path in sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")) if path.name != "config.yml"
+]
+HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+KINDS = {"markdown", "input", "textarea", "dropdown", "checkboxes"}
+
+
+def read_blocks(page: str) -> list[str]:
+    return re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def test_contributing_begins_with_three_commands() -> None:
+    begin, _, _ = CONTRIBUTING.partition("\n## ")
+    title, block = begin.split("\n\n")[:2]
+    assert title.startswith("# ")
+    commands = block.removeprefix("```sh\n").removesuffix("\n```").splitlines()
+    assert [command.partition("#")[0].split()[:2] for command in commands] == [
+        ["git", "clone"],
+        ["make", "check"],
+        ["make", "demo"],
+    ]
+
+
+def test_every_make_target_that_a_page_names_is_there() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in (CONTRIBUTING, SECURITY, (ROOT / ".github" / "pull_request_template.md").read_text()):
+        assert set(re.findall(r"(?:`|^|\d\s)make ([a-z]+)", page, re.MULTILINE)) <= targets
+
+
+def test_every_path_that_contributing_names_is_there() -> None:
+    for name in re.findall(r"`((?:src|compat|tests|js|requirements)/[\w./*-]*)`", CONTRIBUTING):
+        assert list(ROOT.glob(name.rstrip("/"))), name
+    for block in read_blocks(CONTRIBUTING):
+        for name in re.findall(r"(?<!\S)tests/[\w./]+", block):
+            assert (ROOT / name).exists(), name
+
+
+def test_the_security_policy_names_the_versions_of_the_metadata() -> None:
+    (row,) = re.findall(r"^\| 0\.1\.x \| yes \| (.+) \| (.+) \| (.+) or newer \|$", SECURITY, re.MULTILINE)
+    classifiers = PROJECT["classifiers"]
+
+    def list_versions(prefix: str) -> str:
+        return ", ".join(
+            name.rpartition(" ")[2] for name in classifiers if re.fullmatch(prefix + r" \d+\.\d+", name)
+        )
+
+    assert row[0] == list_versions("Programming Language :: Python ::")
+    assert row[1] == list_versions("Framework :: Django ::")
+    assert f"djangorestframework>={row[2]}" in PROJECT["dependencies"]
+
+
+def test_neither_page_has_an_address() -> None:
+    """The project has no public address and no mailbox yet, and must not invent one."""
+    for page in (CONTRIBUTING, SECURITY):
+        assert re.findall(r"https?://|\S+@\S+\.\w+", page) == []
+
+
+@pytest.mark.parametrize("path", FORMS, ids=lambda path: path.name)
+def test_a_form_is_one_that_the_code_host_shows(path: Path) -> None:
+    form = yaml.safe_load(path.read_text())
+    assert (
+        {"name", "description", "body"} <= form.keys() <= {"name", "description", "body", "labels", "title"}
+    )
+    assert {part["type"] for part in form["body"]} <= KINDS
+    ids = [part["id"] for part in form["body"] if part["type"] != "markdown"]
+    assert len(set(ids)) == len(ids) > 0
+    for part in form["body"]:
+        assert "value" in part["attributes"] if part["type"] == "markdown" else "label" in part["attributes"]
+
+
+@pytest.mark.parametrize("name", ["bug", "migration"])
+def test_a_form_asks_for_versions_settings_and_checks_and_for_no_secret(name: str) -> None:
+    text = (ROOT / ".github" / "ISSUE_TEMPLATE" / f"{name}.yml").read_text()
+    body = {part["id"] for part in yaml.safe_load(text)["body"] if "id" in part}
+    assert {"versions", "settings", "check"} <= body
+    assert "write no secrets" in text
+    assert "Leave out all secrets" in text
+
+
+def list_hooks() -> list[dict[str, Any]]:
+    return [hook for repository in HOOKS for hook in repository["hooks"]]
+
+
+def test_the_hooks_are_local_and_have_the_versions_of_the_tests() -> None:
+    assert [repository["repo"] for repository in HOOKS] == ["local"]
+    for hook in list_hooks():
+        assert hook["language"] == "system"
+        assert hook["entry"].startswith(".venv/bin/python -m ")
+
+
+@pytest.mark.parametrize("hook", list_hooks(), ids=lambda hook: hook["id"])
+def test_a_hook_calls_a_tool_that_is_installed(hook: dict[str, Any]) -> None:
+    tool = hook["entry"].split()[2]
+    done = subprocess.run([sys.executable, "-m", tool, "--version"], capture_output=True, check=False)
+    assert done.returncode == 0
+
+
+def test_editors_wrap_where_ruff_does() -> None:
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    assert f"max_line_length = {tools['ruff']['line-length']}\n" in (ROOT / ".editorconfig").read_text()
