@@ -1,4 +1,4 @@
-"""The database of the sessions: its name, its transactions and its contention."""
+"""The database of the sessions: its name, its transactions, its contention and its limits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
-from django.db import OperationalError, router, transaction
+from django.core.exceptions import ValidationError
+from django.db import DataError, OperationalError, router, transaction
 
 from drf_tessera.exceptions import RefreshContended, TemporarilyUnavailable
 from drf_tessera.models import Session
@@ -93,3 +94,37 @@ def translated_contention() -> Iterator[None]:
         if code in _WAITED or "database is locked" in str(error):
             raise TemporarilyUnavailable from error
         raise
+
+
+def read_calmly(read: Callable[[], T]) -> T:
+    """Call ``read``, a query that must not fail because of the state of the connection."""
+    return read()
+
+
+# -- Limits ----------------------------------------------------------------------------------------
+
+UNREADABLE: Final = (ValueError, TypeError, ArithmeticError, ValidationError, DataError)
+"""The errors of Django's fields and of databases for a value that a column cannot read."""
+
+_FOREIGN_LETTERS: Final = frozenset({1267, 1366, 3988})
+"""Errors of MariaDB and MySQL for letters that are not in the character set of a column."""
+
+
+@contextmanager
+def suppress_unreadable() -> Iterator[None]:
+    """Suppress the errors of :func:`is_unreadable`, as ``contextlib.suppress`` does for classes of errors."""
+    try:
+        yield
+    except Exception as error:
+        if not is_unreadable(error):
+            raise
+
+
+def is_unreadable(error: Exception) -> bool:
+    """Return whether an error of a query says that a column cannot read or hold one of its values.
+
+    An integer column cannot read "anna". A column of MariaDB in latin1 or utf8mb3 cannot read an emoji.
+    """
+    if isinstance(error, OperationalError):
+        return bool(error.args) and error.args[0] in _FOREIGN_LETTERS
+    return isinstance(error, UNREADABLE)

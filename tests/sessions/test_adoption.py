@@ -232,7 +232,7 @@ def test_of_two_who_come_at_once_with_a_closed_token_none_gets_in(
         asked.append(users)
         if len(asked) == 1:
             found = find(users)
-            rows.close_legacy(anna, timezone.now())
+            rows.close_legacy(anna.pk, timezone.now())
             return found
         if len(asked) == 2:
             assert sessions.refresh(adopt(old, anna)).refresh

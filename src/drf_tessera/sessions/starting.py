@@ -27,7 +27,7 @@ from drf_tessera.tokens import (
     mint_access_token,
     write_refresh_token,
 )
-from drf_tessera.users import describe_session
+from drf_tessera.users import describe_session, is_active
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ def start(
         ClaimsHookError: the hook or ``claims`` contains a value that cannot go into a token. No row was
             written.
     """
-    if not user.is_active:
+    if not is_active(user):
         raise UserInactive
     settings, moment, secret = get_settings(), now or timezone.now(), make_secret()
     where = client or Client()
