@@ -1,7 +1,7 @@
 """Every name in capitals that a page shows as code is a key of ``TESSERA`` or a name of another package.
 
 Otherwise a removed key would stay on the pages. The page of the API is not read here, because it is made from
-the source. Of scripts only the comments are read.
+the source. In a script, only the comments are read.
 """
 
 from __future__ import annotations
