@@ -19,7 +19,7 @@ from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.dispatch import Signal
 from django.utils import timezone
@@ -27,7 +27,13 @@ from django.utils.functional import LazyObject
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation, signals
-from drf_tessera.database import find_database, persist, translated_contention
+from drf_tessera.database import (
+    find_database,
+    foreign_savepoint,
+    is_in_transaction,
+    persist,
+    translated_contention,
+)
 from drf_tessera.exceptions import (
     PasswordChanged,
     RefreshInvalid,
@@ -134,7 +140,7 @@ def swap(
         "rotated_at": position.rotated_at,
         "idle_expires_at": idle_expires_at,
     }
-    with translated_contention():
+    with translated_contention(), foreign_savepoint():
         return statement.execute(values) == 1
 
 
@@ -179,7 +185,7 @@ def move(
     Raises:
         RefreshContended, TemporarilyUnavailable: see :func:`translated_contention`.
     """
-    with translated_contention():
+    with translated_contention(), foreign_savepoint():
         return _stand(rows, seen_generation).update(**_write(position, idle_expires_at)) == 1
 
 
@@ -199,7 +205,7 @@ def _write(position: rotation.Position, idle_expires_at: datetime) -> dict[str, 
 
 @sensitive_variables()
 def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.State]:
-    """Read the token's session, in autocommit and therefore without a stale snapshot.
+    """Read the token's session without a stale snapshot: in autocommit, or in a transaction with a lock.
 
     Raises:
         SessionUnknown: the row does not exist. It may have been deleted.
@@ -211,8 +217,8 @@ def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.Sta
     if told:
         rows = rows.annotate(user_active=Exists(active_users().filter(pk=OuterRef("user_id"))))
         rows = rows.select_related("user") if with_user else rows
-    with translated_contention():
-        session = rows.first()
+    with translated_contention(), foreign_savepoint():
+        session: Any = (_lock(rows) if is_in_transaction() else rows).first()
     if session is None:
         raise SessionUnknown
     if not hmac.compare_digest(bytes(session.secret_hash), token.secret_hash):
@@ -234,6 +240,12 @@ def _attach_active_user(session: Session) -> bool:
         return False
     session.user = user
     return is_active(user)
+
+
+def _lock(rows: SessionQuerySet) -> SessionQuerySet:
+    """Lock the sessions themselves, and not their users where the database can tell them apart."""
+    narrow = connections[rows.db].features.has_select_for_update_of
+    return rows.select_for_update(of=("self",) if narrow else ())
 
 
 # -- Start -----------------------------------------------------------------------------------------
