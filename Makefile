@@ -36,6 +36,12 @@ test: $(VENV)/.test
 	@$(RUFF_AND_MYPY)
 	@$(VENV_PYTHON) -m tests.matrix
 
+# make docs            the pages as a site, at site/index.html
+.PHONY: docs
+docs: $(VENV)/.docs
+	@$(VENV_PYTHON) -m sphinx -b html -c docs --nitpicky --fail-on-warning --keep-going --quiet . site
+	@echo "Open site/index.html in a browser."
+
 # make bench           measure beside the peers; the results go to benchmarks/results/ (BENCH=--quick: a look)
 .PHONY: bench
 bench: $(VENV)/.test
@@ -56,12 +62,6 @@ $(VENV)/.demo $(VENV)/.test: $(VENV)/.%: requirements/%.txt pyproject.toml $(wil
 	@$(PIP_INSTALL) --require-hashes -r $<
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e . $(if $(filter test,$*),$(COMPAT))
 	@touch $@
-
-# make docs            the pages as a site, at site/index.html
-.PHONY: docs
-docs: $(VENV)/.docs
-	@$(VENV_PYTHON) -m sphinx -b html -c docs --nitpicky --fail-on-warning --keep-going --quiet . site
-	@echo "Open site/index.html in a browser."
 
 $(VENV)/.docs: requirements/docs.txt $(VENV)/.demo
 	@$(PIP_INSTALL) --require-hashes -r $<

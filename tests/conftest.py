@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -13,6 +14,7 @@ from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
 
 from drf_tessera.conf import foreign
+from drf_tessera.revocation import feed
 from drf_tessera.revocation.feed import get_feed
 from tests import servers
 
@@ -31,7 +33,7 @@ if find_spec("hypothesis"):  # hypothesis is absent where tests/compat/applicati
 
 @pytest.hookimpl(trylast=True)  # after pytest-randomly has shuffled them
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use the database, and put the tests with servers first.
+    """Mark the tests that use the database, and put the tests that take long first.
 
     A test without a marker runs in each run where its result could differ: on each version of Django, and on
     each database if it uses a database. pytest-django refuses the database to a test without the marker
@@ -44,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if uses_database and not item.get_closest_marker("once"):
             item.add_marker("database")
     # So the workers end at about the same time, because the last tests are short and fill the gaps.
-    items.sort(key=lambda item: item.get_closest_marker("server") is None)
+    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("server", "slow")))
 
 
 _DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}
@@ -76,6 +78,12 @@ def _fresh_throttles(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def _fresh_feed() -> None:
     """Each test starts like a new process: its first call reads the revocations."""
     get_feed.forget()
+
+
+@pytest.fixture
+def still_feed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the clock of the feed, which pulls once then: otherwise it would pull again after a second."""
+    monkeypatch.setattr(feed, "time", SimpleNamespace(monotonic=lambda: 1000.0, time=time.time))
 
 
 @pytest.fixture(autouse=True)

@@ -1,15 +1,15 @@
-"""The database of the sessions: its name, its moments, its transactions and its contention."""
+"""The database of the sessions: its name, its transactions, its contention and its limits."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
-from django.conf import settings as django_settings
+from django.core.exceptions import ValidationError
 from django.db import (
+    DataError,
     Error,
     InterfaceError,
     InternalError,
@@ -20,7 +20,6 @@ from django.db import (
     transaction,
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.utils import timezone
 
 from drf_tessera.exceptions import RefreshContended, TemporarilyUnavailable
 from drf_tessera.models import Session
@@ -32,9 +31,6 @@ logger: Final = logging.getLogger(__name__)
 MAX_ATTEMPTS: Final = 10
 """How often a write is tried when another writer was faster."""
 
-LATEST: Final = 253_370_764_800
-"""Seconds since the epoch: the year 9999, in which the calendars of Python and of the databases end."""
-
 _MOVED: Final = frozenset({"40001", "40P01", 1020, 1213})
 """A serialization failure or deadlock of PostgreSQL; a changed record or deadlock of MariaDB."""
 
@@ -45,20 +41,6 @@ _WAITED: Final = frozenset({"55P03", 1205})
 def find_database() -> str:
     """Return the alias of the database that sessions are written to. Critical reads use it too."""
     return router.db_for_write(Session)
-
-
-# -- Moments: datetimes inside, seconds since the epoch in tokens and in Revocation.until -----------
-
-
-def to_timestamp(moment: datetime) -> float:
-    """Return the seconds since the epoch of a moment from the database, with ``USE_TZ`` on or off."""
-    return (moment if timezone.is_aware(moment) else timezone.make_aware(moment)).timestamp()
-
-
-def from_timestamp(seconds: float) -> datetime:
-    """Return a moment that the database accepts, with ``USE_TZ`` on or off. The inverse of the above."""
-    moment = datetime.fromtimestamp(seconds, tz=UTC)
-    return moment if django_settings.USE_TZ else timezone.make_naive(moment)
 
 
 # -- Transactions ----------------------------------------------------------------------------------
@@ -268,3 +250,32 @@ def translated_contention() -> Iterator[None]:
         if code in _WAITED or "database is locked" in str(error):
             raise TemporarilyUnavailable from error
         raise
+
+
+# -- Limits ----------------------------------------------------------------------------------------
+
+UNREADABLE: Final = (ValueError, TypeError, ArithmeticError, ValidationError, DataError)
+"""The errors of Django's fields and of databases for a value that a column cannot read."""
+
+_FOREIGN_LETTERS: Final = frozenset({1267, 1366, 3988})
+"""Errors of MariaDB and MySQL for letters that are not in the character set of a column."""
+
+
+@contextmanager
+def suppress_unreadable() -> Iterator[None]:
+    """Suppress the errors of :func:`is_unreadable`, as ``contextlib.suppress`` does for classes of errors."""
+    try:
+        yield
+    except Exception as error:
+        if not is_unreadable(error):
+            raise
+
+
+def is_unreadable(error: Exception) -> bool:
+    """Return whether an error of a query says that a column cannot read or hold one of its values.
+
+    An integer column cannot read "anna". A column of MariaDB in latin1 or utf8mb3 cannot read an emoji.
+    """
+    if isinstance(error, OperationalError):
+        return bool(error.args) and error.args[0] in _FOREIGN_LETTERS
+    return isinstance(error, UNREADABLE)

@@ -135,6 +135,7 @@ def test_a_second_tab_is_told_to_keep_its_token(api: APIClient, anna: AbstractBa
     assert refresh(api, first).json()["refresh"] == first
 
 
+@pytest.mark.usefixtures("still_feed")
 def test_a_protected_call_costs_no_query(
     api: APIClient, anna: AbstractBaseUser, django_assert_num_queries: Any
 ) -> None:

@@ -11,12 +11,8 @@ from django.contrib.auth.models import AbstractBaseUser
 from drf_tessera import sessions
 from drf_tessera.tokens import verify_access_token
 from tests.docs.pages import DOCS, Project
-from tests.settings import DATABASE, USER_MODEL
 
 pytestmark = pytest.mark.once  # its projects have databases of their own
-
-if (DATABASE, USER_MODEL) != ("sqlite", "auth.User"):
-    pytest.skip("its project has a database of its own: once is enough", allow_module_level=True)
 
 DRIVERS = Path(__file__).parent / "drivers"
 

@@ -16,13 +16,9 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from tests.settings import DATABASE, USER_MODEL
 from tests.wheels import ROOT
 
 pytestmark = pytest.mark.once  # it reads pages
-
-if (DATABASE, USER_MODEL) != ("sqlite", "auth.User"):
-    pytest.skip("a page knows no database: once is enough", allow_module_level=True)
 
 PLACES = ("*.md", ".github/**/*.md", "docs/**/*.md", "compat/*/*.md", "js/*.md", "benchmarks/results/*.md")
 PAGES = sorted(

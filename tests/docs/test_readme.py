@@ -16,7 +16,6 @@ import pytest
 
 from benchmarks import comparison
 from tests.servers import ROOT, find_port, is_open, require, wait_until
-from tests.settings import DATABASE, USER_MODEL
 
 pytestmark = [pytest.mark.once, pytest.mark.server]  # it starts a project of its own
 
@@ -24,9 +23,6 @@ TEXT = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```([a-z]+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 SERVE = "python manage.py runserver\n"
 ADDRESS = "127.0.0.1:8000"
-
-if (DATABASE, USER_MODEL) != ("sqlite", "auth.User"):
-    pytest.skip("its project has a database of its own: once is enough", allow_module_level=True)
 
 
 class Developer:

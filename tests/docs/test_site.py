@@ -9,13 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.settings import DATABASE, USER_MODEL
 from tests.wheels import ROOT
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]  # it builds the site
-
-if (DATABASE, USER_MODEL) != ("sqlite", "auth.User"):
-    pytest.skip("a page knows no database: once is enough", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests import wheels
-from tests.settings import DATABASE, USER_MODEL
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]  # it builds the distributions
-
-if (DATABASE, USER_MODEL) != ("sqlite", "auth.User"):
-    pytest.skip("a distribution knows no database: once is enough", allow_module_level=True)
 
 ROOT = wheels.ROOT
 NAMES = list(wheels.DISTRIBUTIONS)

@@ -509,6 +509,7 @@ class TestAccessCookie:
         assert browser.get("/strict/").json() == {"id": str(anna.pk)}
         assert browser.get("/public/").json()["id"] == str(anna.pk)
 
+    @pytest.mark.usefixtures("still_feed")
     def test_costs_no_query(
         self, browser: Browser, anna: AbstractBaseUser, django_assert_num_queries: Any
     ) -> None:

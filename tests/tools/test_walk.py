@@ -5,17 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import django
 import pytest
 
 from tests.servers import ROOT
-from tests.settings import DATABASE, USER_MODEL
 from tools import walk
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]  # it has a database of its own, and starts Python again
-
-if (DATABASE, USER_MODEL) != ("sqlite", "auth.User") or django.VERSION[:2] != (5, 2):
-    pytest.skip("the walk has a project of its own: once is enough", allow_module_level=True)
 
 
 def test_the_walk_on_the_page_is_current() -> None:

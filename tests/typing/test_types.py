@@ -15,18 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import django
 import pytest
 
+from tests.environments import install_packages
 from tests.servers import ROOT
-from tests.settings import DATABASE, USER_MODEL
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]  # it runs pyright on the whole package
 
 FOLDER = ROOT / "tests" / "typing"
-
-if (DATABASE, USER_MODEL) != ("sqlite", "auth.User") or django.VERSION[:2] != (5, 2):
-    pytest.skip("types depend on neither database nor user model: once is enough", allow_module_level=True)
 
 Run = Callable[..., dict[str, Any]]
 
@@ -38,11 +34,7 @@ def pyright() -> Run:
     if node is None and os.environ.get("CI") != "true":
         pytest.skip("!!! there is no Node: the types were not checked !!!")
     assert node is not None, "CI needs Node"
-    mark, lock = FOLDER / "node_modules" / ".installed", (FOLDER / "package-lock.json").read_text()
-    if not mark.exists() or mark.read_text() != lock:
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        subprocess.run(command, cwd=FOLDER, check=True, capture_output=True)
-        mark.write_text(lock)
+    install_packages(FOLDER)
 
     def run(*arguments: str, folder: Path) -> dict[str, Any]:
         # pyright asks the first python of the path where packages are.

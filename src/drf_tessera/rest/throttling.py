@@ -21,9 +21,9 @@ from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
-from drf_tessera.backends import fold_name
 from drf_tessera.conf import get_settings
 from drf_tessera.http import name_network, read_address
+from drf_tessera.users import fold_name
 
 logger: Final = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class _Counts:
 
     def __init__(self) -> None:
         self._failed_at = float("-inf")
-        self._memory = LocMemCache("drf_tessera.logins", {"OPTIONS": {"MAX_ENTRIES": 10_000}})
+        self._memory = LocMemCache("drf-tessera logins", {"OPTIONS": {"MAX_ENTRIES": 10_000}})
 
     def get(self, key: str, default: Any = None) -> Any:
         return self._call("get", key, default)

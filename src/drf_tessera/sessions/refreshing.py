@@ -19,6 +19,7 @@ from drf_tessera.exceptions import (
     SessionRevoked,
     UserInactive,
 )
+from drf_tessera.models import columns_tell_who_is_active
 from drf_tessera.rotation import Outcome
 from drf_tessera.sessions import rows
 from drf_tessera.sessions.grants import Grant, count_seconds
@@ -40,7 +41,9 @@ def refresh(
     """Exchange a refresh token for an access token and, outside the grace window, its successor.
 
     The normal case is one ``UPDATE`` and no other statement. With a ``CLAIMS`` hook the session and its user
-    are read first, so that a hook that fails has not spent the token.
+    are read first, so that a hook that fails has not spent the token. They are also read first if only the
+    user's own code can tell whether the user is active
+    (:func:`~drf_tessera.models.columns_tell_who_is_active`).
 
     Inside a transaction of the caller's, the refresh is part of that transaction, and costs savepoints. If
     the transaction is rolled back, the session continues with either token. But a stolen session stays ended,
@@ -70,7 +73,7 @@ def refresh(
         )
     settings, moment = get_settings(), now or timezone.now()
     grant = None
-    if not settings.reads_user:
+    if not settings.reads_user and columns_tell_who_is_active():
         grant = _swap(token, moment, settings)
     if grant is None:
         grant = _settle(token, moment, settings, recoveries)
