@@ -97,6 +97,11 @@ class TestE012:
         with override_settings(ROOT_URLCONF=None):
             assert checks.check_refresh_views(None) == []
 
+    def test_without_autocommit_there_is_no_refresh(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(connections.settings["default"], "AUTOCOMMIT", False)
+        (found,) = checks.check_refresh_views(None)
+        assert (found.id, "AUTOCOMMIT" in found.msg) == ("tessera.E012", True)
+
 
 class TestW001:
     def test_an_address_that_may_stand_twice(self) -> None:

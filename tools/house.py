@@ -25,7 +25,7 @@ SIDE_DOORS: Final = frozenset({"legacy.pyjwt"})
 
 PUBLIC: Final = (
     *("conf", "tokens", "revocation", "users", "sessions", "legacy", "http"),
-    *("exceptions", "rotation", "signals", "models", "database", "receivers", "backends", "login"),
+    *("exceptions", "rotation", "signals", "moments", "models", "database", "receivers", "backends", "login"),
     *("rest", "contrib", "checks", "admin", "apps", "testing", "management"),
 )
 """The rooms that projects may use. ``jose`` is for the package alone."""

@@ -16,9 +16,9 @@ from django.utils import timezone
 
 from drf_tessera import conf, sessions
 from drf_tessera.conf import foreign
-from drf_tessera.database import from_timestamp, to_timestamp
 from drf_tessera.exceptions import PasswordChanged, RefreshInvalid, SessionRevoked
 from drf_tessera.models import Session, SessionQuerySet
+from drf_tessera.moments import from_timestamp, to_timestamp
 from drf_tessera.rotation import Outcome
 from drf_tessera.sessions import LegacyToken, adopt, adopt_many, revoking, rows
 from drf_tessera.tokens import read_refresh_token, verify_access_token
@@ -232,7 +232,7 @@ def test_of_two_who_come_at_once_with_a_closed_token_none_gets_in(
         asked.append(users)
         if len(asked) == 1:
             found = find(users)
-            rows.close_legacy(anna, timezone.now())
+            rows.close_legacy(anna.pk, timezone.now())
             return found
         if len(asked) == 2:
             assert sessions.refresh(adopt(old, anna)).refresh

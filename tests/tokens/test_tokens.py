@@ -16,8 +16,6 @@ from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from drf_tessera import sessions
-from drf_tessera.database import from_timestamp as at
-from drf_tessera.database import to_timestamp
 from drf_tessera.exceptions import (
     ProjectError,
     RefreshInvalid,
@@ -27,6 +25,8 @@ from drf_tessera.exceptions import (
     TokenMalformed,
 )
 from drf_tessera.jose.encoding import decode_base64url, encode_base64url
+from drf_tessera.moments import from_timestamp as at
+from drf_tessera.moments import to_timestamp
 from drf_tessera.tokens import (
     SessionFacts,
     keystore,

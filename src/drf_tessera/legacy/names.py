@@ -116,7 +116,7 @@ SIMPLE_JWT: Final[Mapping[str, Verdict]] = {
     ),
     "REVOKE_TOKEN_CLAIM": _better("Checked only in tokens issued before the move."),
     "CHECK_USER_IS_ACTIVE": _refused(
-        "An inactive user is never let in. Activate the users that need access."
+        "An inactive user is always refused. Activate the users that need access."
     ),
 }
 

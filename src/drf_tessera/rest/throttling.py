@@ -16,9 +16,9 @@ from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
-from drf_tessera.backends import fold_name
 from drf_tessera.conf import get_settings
 from drf_tessera.http import name_network, read_address
+from drf_tessera.users import fold_name
 
 
 def proxies_are_counted() -> bool:

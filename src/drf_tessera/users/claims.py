@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from datetime import date, datetime, time
 from functools import lru_cache
 from typing import Any, Final
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.core.exceptions import FieldDoesNotExist
 from django.db.models import BinaryField, Field, FileField, JSONField
 
 from drf_tessera.conf import get_settings
+from drf_tessera.database import UNREADABLE
 from drf_tessera.exceptions import ClaimsHookError, SettingsError
 from drf_tessera.models import Session
 from drf_tessera.tokens import AccessToken
@@ -82,7 +81,8 @@ def _write(value: Any) -> Any:
     """Return a column's value in a form that the field's ``to_python`` can read."""
     if isinstance(value, datetime | date | time):
         return value.isoformat()
-    return str(value) if isinstance(value, Decimal | uuid.UUID | timedelta) else value
+    plain = value is None or isinstance(value, str | int | float | list | dict)
+    return value if plain else str(value)
 
 
 def read_columns(token: AccessToken) -> dict[str, Any]:
@@ -95,6 +95,6 @@ def read_columns(token: AccessToken) -> dict[str, Any]:
         if name in claim:
             try:
                 found[name] = field.to_python(claim[name])
-            except ValidationError:
+            except UNREADABLE:
                 continue
     return found

@@ -17,7 +17,7 @@ from drf_tessera.http import check_site
 from drf_tessera.legacy import refuse_names
 from drf_tessera.rest.errors import Unauthorized, fit_handler, to_api_exception, to_late_refusal
 from drf_tessera.rest.requests import get_django_request
-from drf_tessera.users import find_user_by_name, lazy_user
+from drf_tessera.users import find_user_by_name, is_active, lazy_user
 from rest_framework_jwt.settings import api_settings
 from rest_framework_jwt.utils import OwnClaims, decode_token, explain, is_owner
 
@@ -67,7 +67,7 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
         user = find_user_by_name(username)
         if user is None or not is_owner(user, payload):
             raise _refuse("Invalid signature.", "user_gone")
-        if not user.is_active:
+        if not is_active(user):
             raise _refuse("User account is disabled.", "user_inactive")
         return user
 

@@ -45,7 +45,7 @@ export interface Credentials {
   device?: string;
 }
 
-/** The output of the server's `USER_SERIALIZER`. */
+/** The user as the login view returns it: the output of its `user_serializer_class`. */
 export interface User {
   id: number | string;
   username: string;
