@@ -110,6 +110,15 @@ WRITES = {
     "by a parameter": "def f(row: Session | None): row.save()",
     "by a list": "list(Session.objects.all())[0].delete()",
     "by a condition": "rows = a if a else Session.objects.all()\nrows.update(label='')",
+    "by a module": "from drf_tessera import models\nmodels.Session.objects.update(label='')",
+    "by a shortcut": "get_object_or_404(Session, pk=1).delete()",
+    "by a label": "apps.get_model('tessera', 'Session').objects.update(label='')",
+    "by a label in one": "apps.get_model('tessera.Session').objects.update(label='')",
+    "by a function of rows": "next(iter(Session.objects.all())).delete()",
+    "by a result": "def pick() -> SessionQuerySet: ...\npick().update(label='')",
+    "by a type in a text": "def f(row: 'Session'): row.save()",
+    "below Django's signals": "Session(pk=1).save_base(raw=True)",
+    "below Django's collector": "Session.objects.all()._raw_delete('default')",
     "under another name": "from drf_tessera.models import Session as S\nS.objects.bulk_create([])",
 }
 

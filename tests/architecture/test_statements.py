@@ -95,11 +95,13 @@ def test_a_read_is_not_a_write(row: Session) -> None:
     assert _take_found() == set()
 
 
-def test_the_deletion_of_a_user_is_a_write_of_whoever_deletes(row: Session, bob: AbstractBaseUser) -> None:
+def test_the_deletion_of_a_user_is_a_write_of_the_code_that_deletes(
+    row: Session, bob: AbstractBaseUser
+) -> None:
     """Django deletes the rows of a user with the user. Our receivers have ended the sessions before that.
 
-    If a project deletes a user, no module of ours writes the deletion of the rows. If a module of ours did,
-    it would delete rows of sessions, and the guard counts that.
+    If a project deletes a user, no module of ours deletes the rows. If a module of ours deletes a user, that
+    module deletes rows of sessions too, and the guard finds it.
     """
     row.user.delete()
     assert not Session.objects.filter(pk=row.pk).exists()
