@@ -12,6 +12,7 @@ import rest_framework_jwt
 import rest_framework_simplejwt
 
 import drf_tessera
+from tests.architecture.outside import REPOSITORY
 from tests.architecture.planted import PLANTED
 from tests.architecture.rules import WRITERS, find_violations
 from tests.architecture.sizes import count_code
@@ -37,6 +38,18 @@ def test_the_rooms_are_read_from_the_docstrings() -> None:
 @pytest.mark.parametrize("module", ["drf_tessera", "drf_tessera.exceptions", "drf_tessera.rotation"])
 def test_loads_no_django(module: str) -> None:
     assert _loaded_by(f"import {module}").isdisjoint({"django", "rest_framework"})
+
+
+def test_no_setting_is_read_at_import() -> None:
+    """Each kind of read is planted there, and found too."""
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.architecture.imports"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
 def test_jose_loads_no_django() -> None:
