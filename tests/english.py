@@ -82,7 +82,7 @@ _INVERTED = re.compile(
     re.VERBOSE,
 )
 _SENTENCE_END = re.compile(r"""[.!?](?=["')*_\]]*(?:\s|\||$))|\n\s*\n|\||\Z""")
-_SENTENCE_START = r"""(?:\A|[.!?]["')*_\]]*\s|\n\s*\n|\||\n[ \t>]*(?:[-*+]|\d+\.)[ \t])\s*["'(*_\[]*"""
+_SENTENCE_START = r"""(?:\A|[.!?]["')*_\]]*\s|\n\s*\n|\||(?:\A|\n)[ \t>]*(?:[-*+]|\d+\.)[ \t])\s*["'(*_\[]*"""
 _CLAUSE_START = rf"""(?:{_SENTENCE_START}|[:;]\s+["'(*_\[]*)"""
 _FRONTED = re.compile(
     rf"""
@@ -94,17 +94,17 @@ _FRONTED = re.compile(
       | (?:never|nowhere|seldom|rarely|hardly|so|only\sthen|not\suntil)\s
         (?:is|are|was|were|do|does|did|has|have|had|can|may|must|will)\b
       | (?!(?:feed|need|seed|speed)\b)
-        (?:\w+ed|gone|lost|kept|written|read|known|told|sent|made|left|held|found|meant|forgotten|given|taken
+        (?:also\s)?(?:\w+ed|gone|lost|kept|written|read|known|told|sent|made|left|held|found|meant|forgotten|given|taken
           |said|spent|begun|shown)
         \s(?:is|are|was|were)\b
       | such\san?\s[^.;:]*\bmeans\sfor\b
       | (?:that\s(?:the|an?|no|it|they|this|each|every|all)|how|whether|which|why)\b
-        [^.;:,|]*\b(?:say|tell|decide|show|mean|depend|follow)s?\b
+        [^.?!;:,|]*\b(?:say|tell|decide|show|mean|depend|follow)s?\b
     )
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_FRAGMENT = re.compile(rf"{_SENTENCE_START}(?P<found>(?:As|Before|Said)\b[^.:;,?!|]*:\s)")
+_FRAGMENT = re.compile(rf"{_SENTENCE_START}(?P<found>(?:As|Before)\b[^.:;,?!|]*:\s)")
 _RARE = re.compile(
     r"""
     \b(?:
@@ -139,13 +139,14 @@ _PART_END = re.compile(
     rf"""
       {_SENTENCE_END.pattern}
     | \n(?=[ \t>]*(?:[-*+]|\d+\.|\#+)\s)    # an item of a list, or a heading
-    | \n(?=[ \t]*[\w*,§ ]+:\s)               # an argument or an exception in a docstring
+    | \n(?=[ \t]*\**\w+(?:,\s\**\w+)*:\s)    # an argument or exceptions in a docstring
+    | \n(?=[ \t]*§[ \t]{{2,}})               # a row of a table that consists of spaces
     """,
     re.VERBOSE,
 )
 _COUNTED = re.compile(r"[^\W\d_][\w'\N{RIGHT SINGLE QUOTATION MARK}-]*")
 
-_OPENING = re.compile(r"\s*(\S+?)\b")
+_OPENING = re.compile(r"\s*(\w+|\S)")
 _BANNED_OPENINGS = frozenset({"Give", "Gives", "How", "Say", "Says", "Tell", "Tells", "Whether", "Which"})
 _VERBS = """
     Accept Add Allow Append Authenticate Begin Bind Blacklist Build Call Change Check Close Collect
@@ -160,6 +161,8 @@ _VERBS = """
 """
 VERBS = frozenset(_VERBS.split())
 """The first word of a function's docstring: an imperative, as in Python's own documentation."""
+
+_PART = re.compile(r"(?:And|But|Not|Or|That)\b")
 
 
 def _find_ever(prose: Prose) -> Iterator[int]:
@@ -216,6 +219,11 @@ def _find_opening(prose: Prose) -> Iterator[int]:
         yield match.start(1)
 
 
+def _find_part(prose: Prose) -> Iterator[int]:
+    if prose.kind is Kind.NAME and _PART.match(prose.text):
+        yield 0
+
+
 RULES: dict[str, Callable[[Prose], Iterator[int]]] = {
     'not "whoever", "whatever", "whichever" or "wherever"': _find_ever,
     'no sentence or clause begins with "What", "Who", "Whom", "Whose" or "Of", except a question': (
@@ -229,6 +237,7 @@ RULES: dict[str, Callable[[Prose], Iterator[int]]] = {
     '"no longer" instead of "any more"': _find_any_more,
     f"at most {LONGEST} words in a sentence": _find_long,
     "a function's docstring begins with a verb such as Return, Raise, Read, Write or Check": _find_opening,
+    'the name of a test is a sentence of its own, and does not begin with "and" or "not"': _find_part,
 }
 
 

@@ -135,7 +135,7 @@ def test_a_refresh_works_and_is_committed_with_the_transaction(
 
 
 @every_transaction
-def test_with_a_hook_too(grant: sessions.Grant, foreign: Foreign, settings: Any) -> None:
+def test_a_refresh_with_a_hook_works_too(grant: sessions.Grant, foreign: Foreign, settings: Any) -> None:
     settings.TESSERA = {"CLAIMS": "tests.sessions.test_foreign_transactions.add_color"}
     with foreign():
         answer = sessions.refresh(str(grant.refresh), now=timezone.now())
