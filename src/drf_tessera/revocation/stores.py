@@ -147,7 +147,7 @@ class CacheStore:
         """The numbers whose notices cannot be read yet, and the time at which each was first missed."""
 
     def publish(self, notices: Sequence[Notice]) -> None:
-        """Take a number for each notice, and write the notice under its number."""
+        """Reserve a number for each notice, and write the notice under its number."""
         try:
             cache = caches[self._alias]
             batches = [notices[start : start + BATCH] for start in range(0, len(notices), BATCH)]

@@ -373,7 +373,7 @@ class RefreshToken(BlacklistMixin, Token):
     @classmethod
     @sensitive_variables()
     def rotate(cls, raw: str) -> sessions.Grant:
-        """Spend a refresh token of drf-tessera or of simplejwt, and return the new tokens.
+        """Exchange a refresh token of drf-tessera or of simplejwt for new tokens.
 
         Raises:
             TokenError: the token is not accepted.
