@@ -1,1 +1,4 @@
-"""Other people's packages, one file each."""
+"""Integrations of other packages, one file for each.
+
+- spectacular: the schema of the endpoints for drf-spectacular
+"""
