@@ -204,7 +204,7 @@ def test_a_text_for_debuggers_loads_nothing(anna: AbstractBaseUser, django_asser
         assert f"{found!r}" == f"<User: {anna.pk} (not loaded)>"
 
 
-def test_a_read_during_its_own_query_is_no_recursion(
+def test_a_read_during_its_own_query_does_not_recurse(
     anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
     found = lazy(anna)
