@@ -320,7 +320,7 @@ def _unwrap(user: Any) -> Any:
     """Return the user inside ``request.user``, which Django wraps until it is used."""
     if isinstance(user, LazyObject):
         bool(user)
-        return user._wrapped
+        return user._wrapped  # noqa: SLF001 - Django has no public name for the object inside a LazyObject
     return user
 
 
