@@ -17,6 +17,9 @@ from drf_tessera.conf import foreign
 from drf_tessera.revocation import feed
 from drf_tessera.revocation.feed import get_feed
 from tests import servers
+from tests.architecture import statements
+
+statements.watch()
 
 PASSWORD = "correct horse battery staple"
 
@@ -68,6 +71,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _servers_are_not_measured() -> None:
     """Coverage measures the workers of pytest-xdist, which are children of pytest, but not their servers."""
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+
+@pytest.fixture(autouse=True)
+def _only_writers_write() -> Iterator[None]:
+    """Fail a test in which a module of the package writes a table that belongs to another module."""
+    statements.found.clear()
+    yield
+    assert statements.found == []
 
 
 @pytest.fixture(autouse=True)

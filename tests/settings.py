@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 DATABASE = os.environ.get("TESSERA_TEST_DB", "sqlite")
 USER_MODEL = os.environ.get("TESSERA_TEST_USER", "auth.User")
@@ -19,11 +20,11 @@ if DATABASE == "mariadb":
     pymysql.install_as_MySQLdb()
 
 PREFIX = os.environ.get("TESSERA_TEST_NAME", "tessera")
-_NAME = f"{PREFIX}_{USER_MODEL.partition('.')[2].lower()}"
+_NAME = f"{PREFIX}_{USER_MODEL.lower().removeprefix('auth.').removeprefix('accounts.').replace('.', '_')}"
 # Use a file and not memory, because several threads and processes need the same database.
 _SQLITE = Path(os.environ.get("TESSERA_TEST_SQLITE", Path(__file__).parent / f".{_NAME}.sqlite3"))
 
-DATABASES = {
+DATABASES: dict[str, Any] = {
     "default": {
         "sqlite": {
             "ENGINE": "django.db.backends.sqlite3",
@@ -52,6 +53,9 @@ DATABASES = {
     }[DATABASE]
 }
 
+if USER_MODEL.startswith("people."):  # an app without migrations, whose models refer to apps that have some
+    DATABASES["default"].setdefault("TEST", {})["MIGRATE"] = False
+
 SECRET_KEY = "the-secret-key-of-the-tests-and-of-nothing-else"
 DEBUG = False
 USE_TZ = True
@@ -68,6 +72,7 @@ INSTALLED_APPS = [
     "drf_tessera",
     "rest_framework_simplejwt.token_blacklist",
     "tests.accounts",
+    *(["tests.people"] if USER_MODEL.startswith("people.") else []),
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -11,9 +11,10 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - rotation: the refresh rule, a pure function
 - jose: keys, signatures, and a strict codec for compact JWS
 - conf: the settings of the project, typed and read live
+- moments: ``datetime`` and seconds since the epoch, and the step between both
 - signals: the events of sessions, for receivers of the project
 - models: the tables
-- database: the database of the sessions, its moments and its transactions
+- database: the database of the sessions, its transactions and its contention
 - tokens: access tokens and refresh tokens, in and out
 - revocation: the notices of sessions that ended early
 - users: from a token to its user
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from drf_tessera.rest.authentication import JWTAuthentication as JWTAuthentication
     from drf_tessera.rest.authentication import OptionalJWTAuthentication as OptionalJWTAuthentication
     from drf_tessera.rest.authentication import StrictJWTAuthentication as StrictJWTAuthentication
-    from drf_tessera.rest.views import exception_handler as exception_handler
+    from drf_tessera.rest.errors import exception_handler as exception_handler
     from drf_tessera.tokens import AccessToken as AccessToken
 
 __version__ = "0.1.0"
@@ -53,7 +54,7 @@ _HOMES: Final = {
     "JWTAuthentication": "drf_tessera.rest.authentication",
     "OptionalJWTAuthentication": "drf_tessera.rest.authentication",
     "StrictJWTAuthentication": "drf_tessera.rest.authentication",
-    "exception_handler": "drf_tessera.rest.views",
+    "exception_handler": "drf_tessera.rest.errors",
 }
 
 __all__ = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import unicodedata
+from collections.abc import Iterable
 from typing import Any, Final
 
 from asgiref.sync import sync_to_async
@@ -13,11 +13,14 @@ from django.db.models import Case, Q, When
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
+from drf_tessera.database import suppress_unreadable
 from drf_tessera.receivers import checking_password
+from drf_tessera.users import find_email_field, fold_name, read_name
 
 logger: Final = logging.getLogger("drf_tessera")
 
 _MAX_CANDIDATES: Final = 10
+_SEVERAL: Final = "A login was refused, because several accounts have the same user name or e-mail address."
 
 
 class EmailBackend(ModelBackend):
@@ -46,7 +49,11 @@ class EmailBackend(ModelBackend):
         name = username if username is not None else kwargs.get(model.USERNAME_FIELD)
         if password is None or (name is None and (email is None or find_email_field() is None)):
             return None
-        user = _find(name, email)
+        address = email if email is not None else name if name is not None and "@" in str(name) else None
+        candidates = _find_candidates(name, address)
+        user = _choose_by_name(candidates, name)
+        if user is None and address is not None:
+            user = _choose_by_address(candidates, address)
         if user is None:
             model().set_password(password)  # the same amount of work as for a wrong password
             return None
@@ -59,40 +66,58 @@ class EmailBackend(ModelBackend):
         return await sync_to_async(self.authenticate)(request, *args, **kwargs)
 
 
-def fold_name(name: str) -> str:
-    """Return an account name without differences that people overlook: case, width, outer spaces (NFKC)."""
-    return unicodedata.normalize("NFKC", name.strip()).casefold()
+def _find_candidates(name: Any, address: str | None) -> list[Any]:
+    """Return the users that may have this user name or this address, from one query.
 
-
-def find_email_field() -> str | None:
-    """Return the user model's column for the e-mail address, or ``None``."""
-    model = get_user_model()
-    name = model.get_email_field_name()
-    return name if name in {field.name for field in model._meta.concrete_fields} else None
-
-
-def _find(name: str | None, email: str | None) -> Any:
-    """Return the user with this user name or address, or ``None``. Makes one query."""
-    model = get_user_model()
-    column = find_email_field()
-    address = email if email is not None else name if name is not None and "@" in name else None
-    wanted = Q(**{model.USERNAME_FIELD: name}) if name is not None else Q()
+    The database's collation decides, so there may be users with other letter case or accents among them.
+    """
+    users, column = get_user_model()._default_manager.all(), find_email_field()
+    wanted, order = Q(), []
+    if name is not None and _can_filter(users, named := Q(**{get_user_model().USERNAME_FIELD: name})):
+        wanted |= named
+        # The user name itself comes first, because any number of users may have this name as their address.
+        order = [Case(When(named, then=0), default=1)]
     if address is not None and column is not None:
         wanted |= Q(**{f"{column}__iexact": address})
-    # Sort the exact user name first, because many other accounts may have the same text as their address.
-    exactly = Case(When(Q(**{model.USERNAME_FIELD: name or ""}), then=0), default=1)
-    candidates = list(model._default_manager.filter(wanted).order_by(exactly)[:_MAX_CANDIDATES])
-    named = [user for user in candidates if name is not None and user.get_username() == name]
-    if named:
-        return named[0]
-    if address is None or column is None:
-        # The collation of the database may fold letters. Refuse a spelling that the collation accepts but
-        # fold_name does not, such as other accents, because it would have its own login limit.
-        return next(
-            (user for user in candidates if fold_name(user.get_username()) == fold_name(name or "")), None
-        )
-    # A collation may also ignore accents, so compare the letters of the addresses again.
-    matching = [user for user in candidates if getattr(user, column).casefold() == address.casefold()]
-    if len(matching) > 1:
-        logger.warning("A login by e-mail was refused, because several accounts share the address.")
-    return matching[0] if len(matching) == 1 else None
+    if not wanted:
+        return []
+    found: list[Any] = []
+    with suppress_unreadable():
+        found = list(users.filter(wanted).order_by(*order)[:_MAX_CANDIDATES])
+    return list({user.pk: user for user in found}.values())  # a manager with joins may repeat a user
+
+
+def _can_filter(users: Any, named: Q) -> bool:
+    """Return whether the column of the user name can read the name at all."""
+    with suppress_unreadable():
+        users.filter(named)
+        return True
+    return False
+
+
+def _choose_by_name(candidates: Iterable[Any], name: Any) -> Any:
+    """Return the one candidate with this user name, or ``None``.
+
+    A collation may find a user by other letter case, and so may we. A collation that also ignores accents
+    must not: otherwise each of many spellings would have its own budget of guesses at one password.
+    """
+    if name is None:
+        return None
+    wanted, named = str(name), [(read_name(user), user) for user in candidates]
+    exact = [user for found, user in named if found == wanted]
+    return _take_one(exact or [user for found, user in named if fold_name(found) == fold_name(wanted)])
+
+
+def _choose_by_address(candidates: Iterable[Any], address: str) -> Any:
+    """Return the one candidate with this address in any case of letters, or ``None``."""
+    column = find_email_field()
+    if column is None:
+        return None
+    wanted = address.casefold()  # a collation may also ignore accents, and an address may be NULL
+    return _take_one([user for user in candidates if str(getattr(user, column) or "").casefold() == wanted])
+
+
+def _take_one(found: list[Any]) -> Any:
+    if len(found) > 1:
+        logger.warning(_SEVERAL)
+    return found[0] if len(found) == 1 else None

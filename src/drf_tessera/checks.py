@@ -20,9 +20,10 @@ from drf_tessera.conf import COOKIE, expects_legacy_tokens, read_settings
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.http import find_cookie_directory, find_view_class, forget_directories, walk_views
 from drf_tessera.models import Session
+from drf_tessera.receivers import recognises_upgrades
 from drf_tessera.rest.throttling import proxies_are_counted
 from drf_tessera.rest.views import RefreshView
-from drf_tessera.users import find_user_fields
+from drf_tessera.users import find_obstacles, find_user_fields
 
 Apps = Sequence[AppConfig] | None
 
@@ -35,6 +36,8 @@ def connect() -> None:
     register(check_databases, Tags.models)
     register(check_refresh_views, Tags.urls)
     register(check_cookie_path, Tags.urls)
+    register(check_upgrades, Tags.security)
+    register(check_loaded_user, Tags.models, deploy=True)
     register(check_email_is_unique, Tags.security, deploy=True)
     register(check_throttle_cache, Tags.caches, deploy=True)
     register(check_proxies, Tags.security, deploy=True)
@@ -60,6 +63,36 @@ def check_user_fields(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     except SettingsError as error:
         return [Error(error.detail, hint="Name plain columns of the user model.", id="tessera.E013")]
     return []
+
+
+def check_upgrades(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report E022: a version of Django that upgrades the hash of a password in an unknown way."""
+    if recognises_upgrades():
+        return []
+    return [
+        Error(
+            "This version of Django upgrades the hash of a password in a way that drf-tessera does not"
+            " recognise. Each such login would end all other sessions of the user.",
+            hint="Use a version of Django that drf-tessera supports, or a newer version of drf-tessera.",
+            id="tessera.E022",
+        )
+    ]
+
+
+def check_loaded_user(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report I001: a user model whose row is loaded on every request, although ``USER`` is ``"lazy"``."""
+    settings, problems = read_settings()
+    obstacles = find_obstacles(get_user_model())
+    if problems or settings.user != "lazy" or not obstacles:
+        return []
+    return [
+        django_checks.Info(
+            "request.user is loaded on every request, with one query, because an instance of"
+            f" {get_user_model()._meta.label} without its row would differ: {'; '.join(obstacles)}.",
+            hint="Nothing has to be done. With TESSERA['USER'] = 'database' this is no longer reported.",
+            id="tessera.I001",
+        )
+    ]
 
 
 _UNSHARED: Final = frozenset({"LocMemCache", "DummyCache"})
@@ -108,13 +141,22 @@ def check_databases(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_refresh_views(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report E012: a refresh view that runs inside ``ATOMIC_REQUESTS``.
+    """Report E012: a database without autocommit, or a refresh view that runs inside ``ATOMIC_REQUESTS``.
 
-    The transaction of a refused request is rolled back, and the revocation of a stolen session with it.
+    Without autocommit there is no refresh. Inside the transaction of the request a refresh costs savepoints,
+    and locks the session until the end of the request.
     """
     alias = router.db_for_write(Session)
-    atomic = connections.settings[alias].get("ATOMIC_REQUESTS")
-    if not atomic or not getattr(django_settings, "ROOT_URLCONF", None):
+    chosen = connections.settings[alias]
+    if chosen.get("AUTOCOMMIT") is False:
+        return [
+            Error(
+                f"The database {alias!r} has AUTOCOMMIT off, so no session can be refreshed.",
+                hint="Remove AUTOCOMMIT from DATABASES, or route the app 'tessera' to another database.",
+                id="tessera.E012",
+            )
+        ]
+    if not chosen.get("ATOMIC_REQUESTS") or not getattr(django_settings, "ROOT_URLCONF", None):
         return []
     return [
         Error(

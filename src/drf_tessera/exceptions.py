@@ -7,7 +7,7 @@ refusal. Only :mod:`drf_tessera.rest.errors` turns a kind into an HTTP status.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class TesseraError(Exception):
@@ -19,6 +19,17 @@ class TesseraError(Exception):
     def __init__(self, detail: str | None = None) -> None:
         self.detail: str = detail if detail is not None else self.default_detail
         super().__init__(self.detail)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Python would call the class with the text alone, but some classes have other arguments.
+        return _restore, (type(self), self.args, vars(self))
+
+
+def _restore(kind: type[TesseraError], args: tuple[Any, ...], state: dict[str, Any]) -> TesseraError:
+    """Return the error of a pickle."""
+    error = kind.__new__(kind, *args)
+    vars(error).update(state)
+    return error
 
 
 # -- Mistakes of the project: a person must change code or settings --------------------------------
@@ -290,7 +301,7 @@ class RefreshMissing(Refusal):
 
 
 class TransportMismatch(Refusal):
-    """The refresh token of a cookie came in a body, or the refresh token of a body came in a cookie.
+    """The token came by another transport than the one it was issued for.
 
     No honest client sends the token of a cookie in a body, because no script can read the token.
     """

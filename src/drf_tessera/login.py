@@ -16,9 +16,8 @@ from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
-from drf_tessera.backends import find_email_field
 from drf_tessera.conf import HEADER
-from drf_tessera.database import translated_contention
+from drf_tessera.database import is_unreadable, translated_contention
 from drf_tessera.exceptions import (
     EmailLoginUnavailable,
     LoginFailed,
@@ -27,6 +26,7 @@ from drf_tessera.exceptions import (
     UserInactive,
 )
 from drf_tessera.receivers import checking_password
+from drf_tessera.users import can_read, clean_name, find_email_field
 
 T = TypeVar("T")
 
@@ -48,6 +48,7 @@ def log_in(
 
     The function sends Django's ``user_logged_in`` (which sets ``last_login``) or ``user_login_failed``,
     each with the request. It makes three statements: for the user, for the session, and for ``last_login``.
+    Names are read as Django's own login form reads them; see :func:`drf_tessera.users.clean_name`.
 
     Args:
         request: Django's own request, not REST framework's.
@@ -65,11 +66,11 @@ def log_in(
     """
     credentials = {"password": password}
     if email is None:
-        credentials["username"] = username or ""
+        credentials["username"] = clean_name(username or "")
     elif find_email_field() == get_user_model().USERNAME_FIELD and not _reads_email():
-        credentials["username"] = email
+        credentials["username"] = clean_name(email)
     elif _reads_email() and find_email_field() is not None:
-        credentials["email"] = email
+        credentials["email"] = clean_name(email)
     else:
         raise EmailLoginUnavailable
     user, grant = prove(request, credentials, partial(sessions.start, client=client, transport=transport))
@@ -104,8 +105,7 @@ def prove(
             ``user_login_failed`` has already been sent.
     """
     for _ in range(MAX_PROOFS):
-        with checking_password():
-            user = authenticate(request=request, **credentials)
+        user = identify(request, credentials)
         if user is None:
             raise LoginFailed
         try:
@@ -116,6 +116,36 @@ def prove(
             break
     _report_failure(request, credentials)
     raise LoginFailed
+
+
+@sensitive_variables()
+def identify(request: HttpRequest | None, credentials: dict[str, str]) -> AbstractBaseUser | None:
+    """Return the user of some credentials, or ``None`` after ``user_login_failed`` has been sent.
+
+    Django's backend raises an error for a name that the column of the user name cannot read, such as "anna"
+    for an integer. Here that is a failed login like any other, with the work of one wrong password.
+    """
+    try:
+        with checking_password():
+            return authenticate(request=request, **credentials)
+    except Exception as error:
+        model: Any = get_user_model()
+        several = isinstance(error, model.MultipleObjectsReturned)
+        if not several and (not is_unreadable(error) or _can_be_read(credentials)):
+            raise
+        model().set_password(credentials.get("password"))
+    _report_failure(request, credentials)
+    return None
+
+
+def _can_be_read(credentials: dict[str, str]) -> bool:
+    """Return whether the columns can read the names in these credentials."""
+    names = {name: value for name, value in credentials.items() if name != "password"}
+    column = find_email_field()
+    address = names.pop("email", None)
+    if address is not None and column is not None and not can_read(f"{column}__iexact", address):
+        return False
+    return all(can_read(get_user_model().USERNAME_FIELD, value) for value in names.values())
 
 
 def _reads_email() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from inspect import getattr_static
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.conf import settings
@@ -44,9 +45,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def of_active_user(self) -> SessionQuerySet:
         """Return the sessions whose user exists and may log in, as part of the same statement.
 
-        The user is read through the default manager, as in Django's own login. A project whose default
-        manager hides users (soft deletion) thereby also ends their refreshes. A model without an
-        ``is_active`` column has no inactive users.
+        See :func:`active_users`.
 
         The filter does not use ``EXISTS``, because PostgreSQL plans ``EXISTS`` as a join. That planning
         takes longer than the execution of the statement (``python -m benchmarks.stages``).
@@ -56,11 +55,46 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
 
 def active_users() -> models.QuerySet[Any]:
-    """Return the users that may log in."""
+    """Select the users that may log in, as far as the database can tell (:func:`columns_tell_who_is_active`).
+
+    The default manager is asked, as Django's own login does. So a manager that hides users (soft deletion)
+    also ends their refreshes. A manager that joins, groups or removes duplicates is asked in a sub-select,
+    because PostgreSQL cannot lock the rows of such a statement.
+    """
     model = get_user_model()
-    names = {field.name for field in model._meta.concrete_fields}
     users = model._default_manager.all()
-    return users.filter(is_active=True) if "is_active" in names else users
+    if not has_plain_manager(model):
+        users = models.QuerySet(model).filter(pk__in=users.order_by().values("pk"))
+    return users.filter(is_active=True) if _find_active_column(model) else users
+
+
+def columns_tell_who_is_active() -> bool:
+    """Return whether a statement can find out which users may log in.
+
+    If not, each user has to be loaded and asked: ``is_active`` is a property or a method of the user model,
+    or a manager of the project's own selects the users.
+    """
+    model = get_user_model()
+    always = getattr_static(model, "is_active", True) is True
+    return has_plain_manager(model) and (always or _find_active_column(model) is not None)
+
+
+def _find_active_column(model: Any) -> Any:
+    """Return the field behind ``is_active``, or ``None`` if Python code decides what ``is_active`` is."""
+    column = next((field for field in model._meta.concrete_fields if field.name == "is_active"), None)
+    behind = getattr(getattr_static(model, "is_active", None), "field", None)
+    return column if isinstance(column, models.BooleanField) and behind is column else None
+
+
+_SELECTING: Final = ("__init__", "__iter__", "_clone", "_fetch_all", "filter", "get", "iterator")
+
+
+def has_plain_manager(model: Any) -> bool:
+    """Return whether the default manager selects all rows of a model, and adds nothing to them."""
+    manager = model._default_manager
+    queryset = getattr(manager, "_queryset_class", models.QuerySet)
+    plain = getattr(manager.get_queryset, "__func__", None) is models.Manager.get_queryset
+    return plain and all(getattr(queryset, name) is getattr(models.QuerySet, name) for name in _SELECTING)
 
 
 class Session(models.Model):

@@ -52,7 +52,7 @@ def test_nothing_is_read_while_importing() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
 
 
-def test_a_misspelt_key_is_told_with_a_guess() -> None:
+def test_a_misspelt_key_is_reported_with_a_guess() -> None:
     (found,) = problems(ACESS_LIFETIME=60)
     assert (found.id, found.hint) == ("tessera.E002", "Did you mean 'ACCESS_LIFETIME'?")
     (found,) = problems(access_lifetime=60)
@@ -75,7 +75,7 @@ def test_a_key_of_another_package_is_translated(key: str, ours: str) -> None:
     assert found.hint == f"Did you mean {ours!r}?"
 
 
-def test_no_dict_is_told() -> None:
+def test_a_setting_that_is_not_a_dict_is_reported() -> None:
     with override_settings(TESSERA=[1]):
         assert [found.id for found in read_settings()[1]] == ["tessera.E001"]
 
@@ -133,6 +133,11 @@ BAD = [
     ("E010", "HEADER_PREFIX", ""),
     ("E010", "HEADER_PREFIX", "Bearer token"),
     ("E010", "HEADER_PREFIX", None),
+    ("E010", "HEADER_NAME", ""),
+    ("E010", "HEADER_NAME", "HTTP_X_TOKEN"),
+    ("E010", "HEADER_NAME", "X-Token:"),
+    ("E010", "HEADER_NAME", "Cookie"),
+    ("E010", "HEADER_NAME", None),
     ("E003", "REVOCATION_POLL", "1"),
     ("E003", "REVOCATION_MAX_STALENESS", 0),
     ("E013", "USER", "token"),
@@ -146,7 +151,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("number", "key", "value"), BAD)
-def test_values_that_cannot_work(number: str, key: str, value: Any) -> None:
+def test_values_that_cannot_work_are_reported(number: str, key: str, value: Any) -> None:
     (found,) = problems(**{key: value})
     assert found.id == f"tessera.{number}"
     assert key in found.message
@@ -170,6 +175,7 @@ GOOD: dict[str, Any] = {
     "MAX_SESSIONS_PER_USER": 1,
     "ISSUER": "https://example.com",
     "AUDIENCE": ["a", "b"],
+    "HEADER_NAME": "X-Authorization",
     "HEADER_PREFIX": "JWT",
     "CLAIMS": "tests.conf.test_settings.problems",
     "LOGIN_RATE_PER_ACCOUNT": None,
@@ -184,7 +190,7 @@ GOOD: dict[str, Any] = {
 }
 
 
-def test_values_that_work() -> None:
+def test_values_that_work_are_read() -> None:
     assert set(GOOD) == set(KEYS)
     assert problems(**GOOD) == []
     assert problems(**{**GOOD, "MAX_SESSIONS_PER_USER": None, "AUDIENCE": "a", "CLAIMS": None}) == []
@@ -201,7 +207,7 @@ def test_values_that_work() -> None:
     ],
     ids=str,
 )
-def test_lifetimes_that_contradict_each_other(values: Any) -> None:
+def test_lifetimes_that_contradict_each_other_are_reported(values: Any) -> None:
     assert {found.id for found in problems(**values)} == {"tessera.E004"}
 
 
@@ -227,13 +233,13 @@ class TestKeys:
             ([{"alg": "HS256", "secret": TEXT}] * 2, "share the kid"),
         ],
     )
-    def test_that_cannot_work(self, value: Any, expected: str) -> None:
+    def test_keys_that_cannot_work_are_reported(self, value: Any, expected: str) -> None:
         (found,) = problems(KEYS=value)
         assert found.id == "tessera.E007"
         assert expected in found.message
         assert TEXT not in found.message
 
-    def test_in_each_form(self, tmp_path: Path) -> None:
+    def test_keys_are_read_in_each_form(self, tmp_path: Path) -> None:
         file = tmp_path / "key.pem"
         file.write_bytes(write_private(RSA, b"pw"))
         entries = [

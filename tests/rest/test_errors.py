@@ -12,7 +12,7 @@ from rest_framework.test import APIRequestFactory
 
 from drf_tessera import exception_handler, exceptions
 from drf_tessera.exceptions import RefreshContended, SettingsError, TesseraError
-from drf_tessera.rest.errors import LateRefusal, add_code, to_api_exception
+from drf_tessera.rest.errors import LateRefusal, to_api_exception, translate_error
 from drf_tessera.rest.views import RefreshView
 
 
@@ -53,7 +53,7 @@ def test_a_mistake_of_the_project_is_not_a_client_s() -> None:
     with pytest.raises(SettingsError):
         to_api_exception(SettingsError())
     mistake = KeyError()
-    assert add_code(mistake) is mistake
+    assert translate_error(mistake) is mistake
     assert exception_handler(mistake, {}) is None
 
 

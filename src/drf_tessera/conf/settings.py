@@ -26,6 +26,9 @@ from drf_tessera.rotation import Policy
 
 T = TypeVar("T")
 
+AUTHORIZATION: Final = "Authorization"
+"""The usual header of a token (RFC 6750, section 2.1)."""
+
 _WATCHED: Final = frozenset({"TESSERA", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "CACHES", "AUTH_USER_MODEL"})
 
 
@@ -45,6 +48,7 @@ class Settings:
     max_sessions_per_user: int | None = None
     issuer: str = "drf-tessera"
     audience: tuple[str, ...] = ("drf-tessera",)
+    header_name: str = AUTHORIZATION
     header_prefix: str = "Bearer"
     keys: tuple[Key, ...] = ()
     claims: Callable[..., Mapping[str, Any]] | None = None
@@ -227,6 +231,7 @@ _NAMES_ELSEWHERE: Final = {
     "REFRESH_TOKEN_LIFETIME": "SESSION_IDLE_LIFETIME",
     "REFRESH_LIFETIME": "SESSION_IDLE_LIFETIME",
     "REFRESH_EXPIRATION_DELTA": "SESSION_LIFETIME",
+    "AUTH_HEADER_NAME": "HEADER_NAME",
     "AUTH_HEADER_TYPES": "HEADER_PREFIX",
     "AUTH_HEADER_PREFIX": "HEADER_PREFIX",
     "SIGNING_KEY": "KEYS",

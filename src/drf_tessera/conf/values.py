@@ -21,6 +21,8 @@ from drf_tessera.jose.keys import Key, KeyRing
 _SAMESITE: Final = ("Lax", "Strict", "None")
 _RATE: Final = re.compile(r"[1-9][0-9]*/(s|sec|second|m|min|minute|h|hour|d|day)")
 _PATH: Final = re.compile(r"/([A-Za-z0-9._~!$&'()*+=:@%-]+/)*")
+_HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+_OTHER_HEADERS: Final = frozenset({"content-type", "content-length", "cookie", "host"})
 _PREFIX: Final = re.compile(r"[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]*")
 
 
@@ -147,7 +149,7 @@ def _read_profile(value: object) -> tuple[str, ...]:
     ):
         raise WrongValueError(
             "tessera.E016",
-            f"must be 'api', 'browser', or a list of both, not {value!r}.",
+            f"must be one of {', '.join(map(repr, PROFILES))}, or a list of several, not {value!r}.",
             "'api' sends tokens in header and body, 'browser' sends the refresh token in a cookie. "
             "In a list, the first profile is for clients that do not choose a profile.",
         )
@@ -223,6 +225,16 @@ def _read_prefix(value: object) -> str:
             "tessera.E010",
             "must be one word, as in 'Authorization: Bearer ...'.",
             'For example: "Bearer" or "JWT".',
+        )
+    return value
+
+
+def _read_header_name(value: object) -> str:
+    if not isinstance(value, str) or not _HEADER.fullmatch(value) or value.lower() in _OTHER_HEADERS:
+        raise WrongValueError(
+            "tessera.E010",
+            f"must be the name of a request header for tokens, not {value!r}.",
+            'For example: "Authorization" or "X-Authorization". Servers drop names with an underscore.',
         )
     return value
 
@@ -346,6 +358,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "MAX_SESSIONS_PER_USER": _read_limit,
     "ISSUER": _read_issuer,
     "AUDIENCE": _read_audience,
+    "HEADER_NAME": _read_header_name,
     "HEADER_PREFIX": _read_prefix,
     "KEYS": _read_keys,
     "CLAIMS": _read_hook,

@@ -10,6 +10,7 @@
 
 from drf_tessera.http.bearer import check_bearer_token as check_bearer_token
 from drf_tessera.http.bearer import has_bearer_token as has_bearer_token
+from drf_tessera.http.bearer import read_authorization as read_authorization
 from drf_tessera.http.bearer import read_bearer_token as read_bearer_token
 from drf_tessera.http.client import describe_client as describe_client
 from drf_tessera.http.client import name_network as name_network
@@ -29,4 +30,5 @@ from drf_tessera.http.transport import choose_transport as choose_transport
 from drf_tessera.http.transport import clear_ended as clear_ended
 from drf_tessera.http.transport import deliver_grant as deliver_grant
 from drf_tessera.http.transport import find_refresh_token as find_refresh_token
+from drf_tessera.http.transport import needs_body as needs_body
 from drf_tessera.http.transport import offers_ambient as offers_ambient

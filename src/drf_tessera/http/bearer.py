@@ -7,14 +7,25 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from drf_tessera.conf import get_settings
+from drf_tessera.conf import Settings, get_settings, per_settings
 from drf_tessera.exceptions import HeaderMalformed
 from drf_tessera.sessions import Grant
 from drf_tessera.tokens import SessionFacts
 
 
+@per_settings
+def _find_meta_key(settings: Settings) -> str:
+    return f"HTTP_{settings.header_name.upper().replace('-', '_')}"
+
+
+def read_authorization(request: HttpRequest) -> str:
+    """Return the header of ``HEADER_NAME``, or an empty text."""
+    text: str = request.META.get(_find_meta_key(), "")
+    return text
+
+
 def read_bearer_token(header: str, prefix: str) -> str | None:
-    """Return the credentials of an ``Authorization`` header (RFC 6750, section 2.1).
+    """Return the credentials of the text of an ``Authorization`` header (RFC 6750, section 2.1).
 
     ``None`` means that the header is absent or has another scheme, so another class may read it. The
     credentials need not look like a token. :func:`check_bearer_token` checks that, only if they are not a
@@ -27,13 +38,12 @@ def read_bearer_token(header: str, prefix: str) -> str | None:
 
 
 def has_bearer_token(request: HttpRequest) -> bool:
-    """Return whether the request has an ``Authorization`` header of our scheme.
+    """Return whether the header of ``HEADER_NAME`` has our scheme.
 
     Only such a header takes precedence over cookies. A browser sends a ``Basic`` header with every request
     after a server has asked for it, for example the proxy before a staging site.
     """
-    header = request.META.get("HTTP_AUTHORIZATION", "")
-    return read_bearer_token(header, get_settings().header_prefix) is not None
+    return read_bearer_token(read_authorization(request), get_settings().header_prefix) is not None
 
 
 def check_bearer_token(text: str) -> None:
@@ -50,6 +60,7 @@ class HeaderTransport:
     """The refresh token travels in bodies. See :class:`~drf_tessera.http.transport.Transport`."""
 
     ambient = False
+    in_body = True
 
     def read(self, request: HttpRequest, body: dict[str, Any]) -> str | None:
         """Return the refresh token of the body, or ``None``."""

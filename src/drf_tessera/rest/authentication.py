@@ -12,9 +12,15 @@ from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from drf_tessera.conf import get_settings
+from drf_tessera.conf import AUTHORIZATION, Settings, get_settings, per_settings
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable, TokenMalformed
-from drf_tessera.http import check_bearer_token, check_site, read_access_cookie, read_bearer_token
+from drf_tessera.http import (
+    check_bearer_token,
+    check_site,
+    read_access_cookie,
+    read_authorization,
+    read_bearer_token,
+)
 from drf_tessera.rest.errors import (
     LateRefusal,
     remember_failure,
@@ -22,6 +28,7 @@ from drf_tessera.rest.errors import (
     to_late_refusal,
     write_challenge,
 )
+from drf_tessera.rest.requests import get_django_request
 from drf_tessera.tokens import AccessToken, recall_access_token, verify_access_token
 from drf_tessera.users import Refuse, lazy_user, load_user
 
@@ -43,36 +50,46 @@ class JWTAuthentication(BaseAuthentication):
     A request without the header, or with another scheme, is left to the next class. A bad token is a 401
     with a code. The cookie is read only if there is no such header. A request with the cookie that changes
     something must come from the site itself. Otherwise the answer is a 403 with a code.
+
+    The request may also be Django's own, for example in a middleware. Then no view answers an error: a bad
+    token becomes Django's 400, unless the middleware catches the error (``docs/howto/use.md``).
     """
 
-    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, AccessToken] | None:
+    def authenticate(self, request: Request | HttpRequest) -> tuple[AbstractBaseUser, AccessToken] | None:
         """Return the user and the token, or ``None`` if the request has no token for this class."""
-        django_request: HttpRequest = request._request
+        django_request = get_django_request(request)
         try:
             # Do not store the header in a local variable, because an error report shows local variables.
-            token = recall_access_token(django_request.META.get("HTTP_AUTHORIZATION", ""))
+            token = recall_access_token(_to_text(self.get_header(request)))
             if token is None:
-                token = _read_header(django_request)
+                token = _read_header(_to_text(self.get_header(request)))
+            _vary(request, without_header=token is None)
             if token is None and get_settings().access_cookie:
-                _vary_on_cookie(request)
                 token = _read_cookie(django_request)
             return None if token is None else (self.find_user(django_request, token), token)
         except Refusal as error:
             remember_failure(django_request, error)
-            self.refuse(error)
+            self.refuse(error, request)
             return None
         except (TemporarilyUnavailable, CsrfFailed) as error:
-            raise to_api_exception(error) from error
+            raise to_api_exception(error, request) from error
+
+    def get_header(self, request: Request | HttpRequest) -> str | bytes | None:
+        """Return the header that carries the scheme and the token: the header of ``HEADER_NAME``.
+
+        A subclass may read the same text from another place. ``None`` means that the request has no token.
+        """
+        return read_authorization(get_django_request(request))
 
     def find_user(self, request: HttpRequest, token: AccessToken) -> AbstractBaseUser:
         """Return the user of a verified token."""
         return lazy_user(token, refuse=_LateRefuser(request))
 
-    def refuse(self, error: Refusal) -> None:
+    def refuse(self, error: Refusal, request: Request | HttpRequest) -> None:
         """Refuse a bad token. A subclass may return instead, so that the request is anonymous."""
-        raise to_api_exception(error) from None
+        raise to_api_exception(error, request) from None
 
-    def authenticate_header(self, request: Request) -> str:
+    def authenticate_header(self, request: Request | HttpRequest) -> str:
         """Return the challenge of a 401. Without a challenge REST framework would answer 403."""
         return write_challenge(request)
 
@@ -96,18 +113,21 @@ class OptionalJWTAuthentication(JWTAuthentication):
     ``code``, or ``None`` if no token was refused.
     """
 
-    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, AccessToken] | None:
+    def authenticate(self, request: Request | HttpRequest) -> tuple[AbstractBaseUser, AccessToken] | None:
         """Return the user and the token. Return ``None`` if there is no token or a bad token."""
-        remember_failure(request._request, None)
+        remember_failure(get_django_request(request), None)
         return super().authenticate(request)
 
-    def refuse(self, error: Refusal) -> None:
+    def refuse(self, error: Refusal, request: Request | HttpRequest) -> None:
         """Return, so that the request continues without a user."""
 
 
+def _to_text(header: str | bytes | None) -> str:
+    return header if isinstance(header, str) else (header or b"").decode("latin-1")
+
+
 @sensitive_variables()
-def _read_header(request: HttpRequest) -> AccessToken | None:
-    header = request.META.get("HTTP_AUTHORIZATION", "")
+def _read_header(header: str) -> AccessToken | None:
     prefix = get_settings().header_prefix
     text = read_bearer_token(header, prefix)
     if text is None:
@@ -133,12 +153,29 @@ def _read_cookie(request: HttpRequest) -> AccessToken | None:
     return token
 
 
-def _vary_on_cookie(request: Request) -> None:
-    """Set ``Vary: Cookie``, so that a cache never sends the answer of one user to another user."""
-    view: Any = (request.parser_context or {}).get("view")
+@per_settings
+def _find_vary(settings: Settings) -> tuple[str, str]:
+    """Return the request headers that ``Vary`` names: for each request, and for one without our header.
+
+    HTTP keeps answers to requests with ``Authorization`` out of shared caches, but not answers to requests
+    with another header.
+    """
+    moved = "" if settings.header_name == AUTHORIZATION else settings.header_name
+    return moved, ", ".join(filter(None, (moved, "Cookie" if settings.access_cookie else "")))
+
+
+def _vary(request: Request | HttpRequest, *, without_header: bool) -> None:
+    """Set ``Vary``, so that a cache never sends the answer of one user to another user.
+
+    A request of Django has no view to set the header in.
+    """
+    names = _find_vary()[without_header]
+    if not names:
+        return
+    view: Any = (getattr(request, "parser_context", None) or {}).get("view")
     headers = getattr(view, "headers", None)
     if isinstance(headers, dict):
-        headers["Vary"] = ", ".join(filter(None, (headers.get("Vary"), "Cookie")))
+        headers["Vary"] = ", ".join(filter(None, (headers.get("Vary"), names)))
 
 
 class _LateRefuser(weakref.ref[HttpRequest]):

@@ -1,7 +1,8 @@
-"""The types of requests, for annotations.
+"""The two kinds of requests, and the types of requests for annotations.
 
-REST framework passes a plain ``Request`` at run time. These classes tell a type checker which user and which
-token the request has::
+:func:`get_django_request` accepts a request of REST framework or of Django. The classes are for annotations.
+REST framework passes a plain ``Request`` at run time, and a type checker learns which user and which token
+the request has::
 
     def get(self, request: AuthenticatedRequest[User]) -> Response:
         return Response({"email": request.user.email, "session": str(request.auth.session_id)})
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Generic
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
 from rest_framework.request import Request
 
 from drf_tessera.exceptions import Refusal
@@ -26,6 +28,12 @@ else:
     from typing import TypeVar
 
     UserT = TypeVar("UserT", bound=AbstractBaseUser)
+
+
+def get_django_request(request: Request | HttpRequest) -> HttpRequest:
+    """Return Django's request: the given one, or the one inside a request of REST framework."""
+    found: HttpRequest = getattr(request, "_request", request)
+    return found
 
 
 class AuthenticatedRequest(Request, Generic[UserT]):

@@ -9,11 +9,9 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from rest_framework import serializers
 
 from drf_tessera.conf import MAX_REFRESH_LENGTH
-from drf_tessera.http import TRANSPORTS, offers_ambient
+from drf_tessera.http import TRANSPORTS, needs_body
 from drf_tessera.models import Session
-
-MAX_NAME_LENGTH: Final = 320
-"""In characters. No e-mail address is longer (RFC 3696, erratum 1690)."""
+from drf_tessera.users import MAX_NAME_LENGTH, read_email, read_name
 
 MAX_PASSWORD_LENGTH: Final = 4096
 """In characters. A limit is necessary because Django hashes a password of any length."""
@@ -70,9 +68,9 @@ class RefreshSerializer(serializers.Serializer[Any]):
     with_user: serializers.BooleanField = serializers.BooleanField(required=False)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """Make ``refresh`` optional if the refresh token may come in a cookie."""
+        """Make ``refresh`` optional if the refresh token may come by other means than a body."""
         fields = super().get_fields()
-        if offers_ambient():
+        if not needs_body():
             fields["refresh"].required, fields["refresh"].allow_null = False, True
         return fields
 
@@ -98,7 +96,8 @@ class VerifySerializer(serializers.Serializer[Any]):
 class UserSerializer(serializers.Serializer[AbstractBaseUser]):
     """The ``user`` of a login's answer. A view's ``user_serializer_class`` may name another serializer.
 
-    This serializer works with any user model. A field that the model does not have is an empty string.
+    It works with any user model. All names are texts. The text is empty if the user has no such name, or if
+    the user model has no such column.
     """
 
     def to_representation(self, instance: AbstractBaseUser) -> dict[str, Any]:
@@ -106,9 +105,9 @@ class UserSerializer(serializers.Serializer[AbstractBaseUser]):
         full_name = getattr(instance, "get_full_name", None)
         return {
             "id": instance.pk if isinstance(instance.pk, int) else str(instance.pk),
-            "username": instance.get_username(),
-            "name": full_name() if callable(full_name) else "",
-            "email": getattr(instance, instance.get_email_field_name(), ""),
+            "username": read_name(instance),
+            "name": str((full_name() if callable(full_name) else "") or ""),
+            "email": read_email(instance),
         }
 
 

@@ -6,18 +6,22 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, transaction
 from django.http import HttpRequest
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions as drf
 from rest_framework import status
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
+from rest_framework.settings import api_settings
 from rest_framework.views import APIView
-from rest_framework.views import exception_handler as drf_exception_handler
+from rest_framework.views import exception_handler as rest_framework_handler
 
 from drf_tessera import sessions
 from drf_tessera.conf import get_settings
@@ -45,7 +49,14 @@ from drf_tessera.http import (
 )
 from drf_tessera.login import log_in
 from drf_tessera.rest.authentication import StrictJWTAuthentication
-from drf_tessera.rest.errors import PayloadTooLarge, add_code, remember_failure, write_challenge
+from drf_tessera.rest.errors import (
+    PayloadTooLarge,
+    add_code,
+    exception_handler,
+    remember_failure,
+    translate_error,
+    write_challenge,
+)
 from drf_tessera.rest.serializers import (
     LoginSerializer,
     RefreshSerializer,
@@ -56,7 +67,7 @@ from drf_tessera.rest.serializers import (
     account_fields,
 )
 from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle, count_proxies
-from drf_tessera.tokens import AccessToken, read_refresh_token, verify_access_token
+from drf_tessera.tokens import read_refresh_token, verify_access_token
 from drf_tessera.users import load_user
 
 MAX_BODY_BYTES: Final = 65_536
@@ -65,15 +76,6 @@ MAX_BODY_BYTES: Final = 65_536
 _Classes = tuple[type[Any], ...]
 
 _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
-
-
-def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """Answer errors as REST framework does, with a ``code`` beside every ``detail``.
-
-    Set this function as ``REST_FRAMEWORK["EXCEPTION_HANDLER"]`` if the project's own errors should have codes
-    too. The views of this package have codes without the setting.
-    """
-    return drf_exception_handler(add_code(exc), context)
 
 
 class TokenView(APIView):
@@ -120,10 +122,12 @@ class TokenView(APIView):
         return answer
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Answer each error as ``{"detail", "code"}``."""
+        """Return the answer to an error: ``{"detail", "code"}``, or what the project's own handler writes."""
         if isinstance(exc, TesseraError):
             remember_failure(self.request._request, exc)
-        answer = super().handle_exception(add_code(exc))
+        found = translate_error(exc)
+        answer = super().handle_exception(found)
+        add_code(answer, found)
         if isinstance(exc, CookieAmbiguous):
             delete_stray_cookies(self.request._request, answer, find_cookie_path())
         return answer
@@ -135,6 +139,31 @@ class TokenView(APIView):
     def get_authenticate_header(self, request: Request) -> str:
         """Return the challenge. With a challenge, REST framework answers a refusal with 401 and not 403."""
         return write_challenge(request)
+
+
+class EndpointView(TokenView):
+    """The parent of the endpoints of this package: the bodies have the same keys in every project.
+
+    A client for all projects, such as ``client.js``, reads these bodies. So they are JSON even if the
+    project's own renderer renames the keys or wraps the data, and a request is read as JSON or as a form. A
+    subclass may name other ``renderer_classes`` and ``parser_classes``. The browsable API stays, if the
+    project has it.
+    """
+
+    renderer_classes: _Classes = (JSONRenderer,)
+    parser_classes: _Classes = (JSONParser, FormParser, MultiPartParser)
+
+    def get_renderers(self) -> list[Any]:
+        """Return the renderers of this class, and the browsable API if it is a default of the project."""
+        # Any: for the stubs these are texts, and REST framework has imported the classes
+        chosen: Any = api_settings.DEFAULT_RENDERER_CLASSES or ()
+        pages = [kind for kind in chosen if issubclass(kind, BrowsableAPIRenderer)]
+        return [kind() for kind in (*self.renderer_classes, *pages)]
+
+    def get_exception_handler(self) -> Any:
+        """Return the handler of the project. In place of REST framework's own handler, return ours."""
+        chosen = super().get_exception_handler()
+        return exception_handler if chosen is rest_framework_handler else chosen
 
 
 @sensitive_variables()
@@ -158,7 +187,7 @@ def _read_length(request: Request) -> int:
         raise drf.ParseError("The Content-Length header is not a number.") from None
 
 
-class LoginView(TokenView):
+class LoginView(EndpointView):
     """Exchange a user name or an e-mail and a password for an access and a refresh token.
 
     ``transport`` chooses between header and cookie, if ``PROFILE`` offers both. The site itself has to make a
@@ -174,7 +203,7 @@ class LoginView(TokenView):
         return account_fields()
 
     @sensitive_variables()
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log in."""
         credentials = _read_body(self.serializer_class, request)
         transport = choose_transport(credentials.pop("transport", None))
@@ -186,7 +215,7 @@ class LoginView(TokenView):
         return _respond(request, grant, user=self.show_user(user))
 
 
-class RefreshView(TokenView):
+class RefreshView(EndpointView):
     """Exchange a refresh token for a new access token and, as a rule, a new refresh token.
 
     A response without ``refresh`` means that the client keeps the refresh token that it has. A refresh token
@@ -198,7 +227,7 @@ class RefreshView(TokenView):
     reads_refresh_cookie = True
 
     @sensitive_variables()
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Refresh."""
         body = _read_body(self.serializer_class, request)
         found = find_refresh_token(request._request, body)
@@ -220,20 +249,20 @@ class RefreshView(TokenView):
         return {"user": self.show_user(user)}
 
 
-class VerifyView(TokenView):
+class VerifyView(EndpointView):
     """Check whether an access token would be accepted now, and return its claims."""
 
     serializer_class = VerifySerializer
 
     @sensitive_variables()
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Verify."""
         token = verify_access_token(_read_body(self.serializer_class, request)["token"])
         load_user(token)
         return Response({"claims": {name: token[name] for name in token.claims}})
 
 
-class RevokeView(TokenView):
+class RevokeView(EndpointView):
     """Log out: end the session of the refresh token in the body or the cookie, or of the access token.
 
     A refresh token is enough, even if the access token has expired. A token in the body takes precedence over
@@ -246,7 +275,7 @@ class RevokeView(TokenView):
     reads_refresh_cookie = True
 
     @sensitive_variables()
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log out."""
         body = _read_body(self.serializer_class, request)
         only: UUID | None = body.get("session")
@@ -288,7 +317,7 @@ class RevokeView(TokenView):
         return response
 
 
-class SessionView(TokenView):
+class SessionView(EndpointView):
     """The parent of the endpoints for a user's own sessions. They need an access token.
 
     These endpoints query the database in any case, so they also check the caller's session there. A caller
@@ -304,21 +333,25 @@ class SessionView(TokenView):
         return cast("AbstractBaseUser", self.request.user)
 
     @property
-    def current(self) -> UUID:
-        """Return the session of the access token in the request."""
-        return cast("AccessToken", self.request.auth).session_id
+    def current(self) -> UUID | None:
+        """The session of the access token in the request.
+
+        ``None`` means that the request has no such token, for example because a test has called
+        ``force_authenticate(user)``, or because a subclass has another authentication class.
+        """
+        return getattr(self.request.auth, "session_id", None)
 
 
 class SessionListView(SessionView):
     """All sessions of the caller."""
 
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the live sessions, the latest login first."""
         found = sessions.live_sessions(self.owner.pk)
         return Response(SessionSerializer(found, many=True, context={"current": self.current}).data)
 
-    def delete(self, request: Request) -> Response:
-        """Log out everywhere, including the current session."""
+    def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Log out everywhere, here too."""
         response = Response({"revoked": sessions.revoke_all(self.owner)})
         sub = str(self.owner.pk)
         clear_ended(request._request, response, lambda facts: facts.sub == sub)
@@ -328,23 +361,30 @@ class SessionListView(SessionView):
 class OtherSessionsView(SessionView):
     """All sessions of the caller except the current one."""
 
-    def delete(self, request: Request) -> Response:
-        """Log out everywhere except in the current session."""
+    def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Log out everywhere else. A request without a session of its own ends all sessions."""
         return Response({"revoked": sessions.revoke_all(self.owner, keep=self.current)})
 
 
 class SessionDetailView(SessionView):
     """One session of the caller."""
 
-    def delete(self, request: Request, session_id: str) -> Response:
+    def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log out one device."""
-        try:
-            named = UUID(session_id)
-        except ValueError:
-            raise SessionNotFound from None
+        named = _find_session_id(args, kwargs)
         if not sessions.revoke(named, owner=self.owner):
             raise SessionNotFound
         response = Response(status=status.HTTP_204_NO_CONTENT)
         if named == self.current:
             clear_ended(request._request, response, lambda facts: facts.session_id == named)
         return response
+
+
+def _find_session_id(args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
+    """Return the part of the route that names a session: ``session_id``, or the last group without a name."""
+    if "session_id" not in kwargs and not args:
+        raise ImproperlyConfigured("The route of SessionDetailView needs a part with the name session_id.")
+    try:
+        return UUID(str(kwargs.get("session_id", args[-1] if args else None)))
+    except ValueError:
+        raise SessionNotFound from None

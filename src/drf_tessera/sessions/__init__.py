@@ -24,6 +24,7 @@ from drf_tessera.sessions.pruning import prune as prune
 from drf_tessera.sessions.refreshing import refresh as refresh
 from drf_tessera.sessions.revoking import revoke as revoke
 from drf_tessera.sessions.revoking import revoke_all as revoke_all
+from drf_tessera.sessions.revoking import revoke_all_of as revoke_all_of
 from drf_tessera.sessions.revoking import revoke_by_refresh_token as revoke_by_refresh_token
 from drf_tessera.sessions.revoking import sparing as sparing
 from drf_tessera.sessions.rows import Reason as Reason

@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation, signals
 from drf_tessera.conf import Settings, get_settings
-from drf_tessera.database import MAX_ATTEMPTS, is_in_transaction
+from drf_tessera.database import MAX_ATTEMPTS, is_managed_by_hand
 from drf_tessera.exceptions import (
     RefreshContended,
     Refusal,
@@ -19,6 +19,7 @@ from drf_tessera.exceptions import (
     SessionRevoked,
     UserInactive,
 )
+from drf_tessera.models import columns_tell_who_is_active
 from drf_tessera.rotation import Outcome
 from drf_tessera.sessions import rows
 from drf_tessera.sessions.grants import Grant, count_seconds
@@ -40,10 +41,13 @@ def refresh(
     """Exchange a refresh token for an access token and, outside the grace window, its successor.
 
     The normal case is one ``UPDATE`` and no other statement. With a ``CLAIMS`` hook the session and its user
-    are read first, so that a hook that fails has not spent the token.
+    are read first, so that a hook that fails has not spent the token. They are also read first if only the
+    user's own code can tell whether the user is active
+    (:func:`~drf_tessera.models.columns_tell_who_is_active`).
 
-    Call this outside ``transaction.atomic``. The end of a stolen session must be committed although the
-    refresh is refused, and an enclosing transaction would roll it back.
+    Inside a transaction of the caller's, the refresh is part of that transaction, and costs savepoints. If
+    the transaction is rolled back, the session continues with either token. But a stolen session stays ended,
+    because its end is repeated after the transaction.
 
     Args:
         text: a stranger's text.
@@ -59,13 +63,17 @@ def refresh(
         RefreshReused: the token was replaced before. The session has been ended, and that is committed.
         SessionUnknown, SessionRevoked, SessionExpired, UserInactive: the session or its user has that state.
         RefreshContended: other writers were faster each time. Nothing is lost; try again.
-        RuntimeError: this was called inside a transaction.
+        RuntimeError: autocommit is off. Nobody could repeat the end of a stolen session after a rollback.
     """
     token = read_refresh_token(text, transport=transport)
-    _refuse_transaction()
+    if is_managed_by_hand():
+        raise RuntimeError(
+            "sessions.refresh() needs autocommit. Set AUTOCOMMIT to True for the database of the sessions, "
+            "or call set_autocommit(True) before the refresh."
+        )
     settings, moment = get_settings(), now or timezone.now()
     grant = None
-    if not settings.reads_user:
+    if not settings.reads_user and columns_tell_who_is_active():
         grant = _swap(token, moment, settings)
     if grant is None:
         grant = _settle(token, moment, settings, recoveries)
@@ -76,16 +84,6 @@ def refresh(
         outcome=grant.outcome.value if grant.outcome else "",
     )
     return grant
-
-
-def _refuse_transaction() -> None:
-    """Raise ``RuntimeError`` if a transaction is open that could roll back the end of a stolen session."""
-    if is_in_transaction():
-        raise RuntimeError(
-            "sessions.refresh() was called inside transaction.atomic() or a view under ATOMIC_REQUESTS. "
-            "When it ends a stolen session, that transaction would roll the end back. Call it outside, "
-            "and decorate the view with django.db.transaction.non_atomic_requests."
-        )
 
 
 @sensitive_variables()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
-from typing import NoReturn
+from functools import partial
+from typing import Any, Final, NoReturn
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -14,11 +15,15 @@ from django.utils import timezone
 
 from drf_tessera import signals
 from drf_tessera.conf import expects_legacy_tokens
+from drf_tessera.database import after_transaction, is_in_transaction, translated_contention
 from drf_tessera.exceptions import RefreshContended, RefreshReused
-from drf_tessera.models import Session
+from drf_tessera.models import Session, SessionQuerySet
 from drf_tessera.sessions import rows
 from drf_tessera.sessions.rows import Reason
 from drf_tessera.tokens import read_refresh_token
+
+_BATCH: Final = 500
+"""Users in one statement. Databases limit the number of its parameters."""
 
 _spared: ContextVar[frozenset[UUID]] = ContextVar("drf_tessera_spared_sessions", default=frozenset())
 
@@ -47,7 +52,7 @@ def revoke(
     reason: Reason = Reason.LOGOUT,
     now: datetime | None = None,
 ) -> bool:
-    """End one session. Return whether it was live; only then is its end reported.
+    """End one session. Return whether it was live. The end of a live session is reported.
 
     Args:
         session_id: the id of the session.
@@ -77,15 +82,43 @@ def revoke_all(
     Raises:
         TemporarilyUnavailable: the database is busy. No session was ended.
     """
-    moment = now or timezone.now()
+    return revoke_all_of([user.pk], keep=keep, reason=reason, now=now)
+
+
+def revoke_all_of(
+    user_ids: Iterable[Any],
+    *,
+    keep: UUID | None = None,
+    reason: Reason = Reason.LOGOUT_ALL,
+    now: datetime | None = None,
+) -> int:
+    """End all live sessions of many users, as :func:`revoke_all` does. Return the number of sessions.
+
+    The number of statements does not grow with each user, except for legacy tokens. Call this after
+    ``QuerySet.update()`` or ``bulk_update()`` has changed passwords.
+
+    Args:
+        user_ids: the primary keys of the users.
+        keep: do not end this session.
+        reason: why, for the rows and the signals.
+        now: the present. The clock's, by default.
+
+    Raises:
+        TemporarilyUnavailable: the database is busy. Outside of a transaction some sessions may have ended.
+    """
+    moment, keys = now or timezone.now(), list(user_ids)
     spared = set() if keep is None else {keep}
     if reason is Reason.PASSWORD_CHANGED:
         spared |= _spared.get()
     if reason is not Reason.USER_DELETED and expects_legacy_tokens():
         # First, because the second statement then ends a session that starts between the two.
-        rows.close_legacy(user, moment)
-    which = rows.select_sessions().filter(user_id=user.pk).exclude(pk__in=spared)
-    return len(rows.end(which, moment, reason))
+        for key in keys:
+            rows.close_legacy(key, moment)
+    ended = 0
+    for start in range(0, len(keys), _BATCH):
+        which = rows.select_sessions().filter(user_id__in=keys[start : start + _BATCH])
+        ended += len(rows.end(which.exclude(pk__in=spared), moment, reason))
+    return ended
 
 
 def revoke_by_refresh_token(
@@ -116,12 +149,24 @@ def revoke_by_refresh_token(
 def end_stolen(session: Session, now: datetime) -> NoReturn:
     """End a session whose refresh token has two holders, and refuse both.
 
+    In a transaction of the caller's the session is ended once more after that transaction. The refusal may
+    roll the transaction back, but the theft remains a fact.
+
     Raises:
-        RefreshReused: the session has been ended, and that is committed.
+        RefreshReused: the session has been ended, and the end stays.
         RefreshContended: another writer has moved the row. Read it again.
     """
-    unmoved = rows.select_sessions().filter(pk=session.pk, generation=session.generation)
-    if not rows.end(unmoved, now, Reason.REUSED):
-        raise RefreshContended
-    rows.report(signals.refresh_reused, session_id=session.pk, sub=str(session.user_id))
+    which = rows.select_sessions().filter(pk=session.pk)
+    with translated_contention():
+        if not _end_reused(which.filter(generation=session.generation), session, now):
+            raise RefreshContended
+    if is_in_transaction():
+        after_transaction(partial(_end_reused, which, session, now))
     raise RefreshReused
+
+
+def _end_reused(which: SessionQuerySet, session: Session, now: datetime) -> bool:
+    if not rows.end(which, now, Reason.REUSED):
+        return False
+    rows.report(signals.refresh_reused, session_id=session.pk, sub=str(session.user_id))
+    return True

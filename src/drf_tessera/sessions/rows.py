@@ -19,15 +19,21 @@ from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import IntegrityError, transaction
-from django.db.models import Exists, Manager, OuterRef, Q, QuerySet, Subquery
+from django.db import IntegrityError, connections, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.functional import LazyObject
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation, signals
-from drf_tessera.database import LATEST, find_database, from_timestamp, persist, translated_contention
+from drf_tessera.database import (
+    find_database,
+    foreign_savepoint,
+    is_in_transaction,
+    persist,
+    translated_contention,
+)
 from drf_tessera.exceptions import (
     PasswordChanged,
     RefreshInvalid,
@@ -36,10 +42,12 @@ from drf_tessera.exceptions import (
     UserGone,
     UserInactive,
 )
-from drf_tessera.models import Session, SessionQuerySet, active_users
+from drf_tessera.models import Session, SessionQuerySet, active_users, columns_tell_who_is_active
+from drf_tessera.moments import LATEST, from_timestamp
 from drf_tessera.revocation import publishing
 from drf_tessera.sessions.compiled import Mark, Statement, compile_update
 from drf_tessera.tokens import RefreshToken, SessionFacts, hash_secret, make_secret
+from drf_tessera.users import is_active, select_users
 
 _INSERTS: Final = 3
 """The number of attempts to insert sessions. Another writer may take a key between two statements."""
@@ -112,11 +120,13 @@ def swap(
     """Move the token's session to ``position`` if the rule decides ``ROTATED``. Return whether it moved.
 
     This is the one statement of the normal refresh: :func:`move` of :func:`select_rotatable`, compiled once.
+    So the columns of the user must tell who is active, because a manager of the project's own may select
+    other users later or in another thread (:func:`~drf_tessera.models.columns_tell_who_is_active`).
 
     Raises:
         RefreshContended, TemporarilyUnavailable: see :func:`translated_contention`.
     """
-    statement = _find_swap(find_database(), get_user_model())
+    statement = _compile_swap(find_database(), get_user_model())
     if statement is None:
         return move(select_rotatable(token, now, grace), token.generation, position, idle_expires_at)
     values = {
@@ -130,23 +140,13 @@ def swap(
         "rotated_at": position.rotated_at,
         "idle_expires_at": idle_expires_at,
     }
-    with translated_contention():
+    with translated_contention(), foreign_savepoint():
         return statement.execute(values) == 1
-
-
-def _find_swap(using: str, user_model: Any) -> Statement | None:
-    """Return the compiled swap, or ``None`` if the statement has to be built each time.
-
-    ``None`` is the result if the project's own manager selects the users, because that manager may select
-    other users later or in another thread.
-    """
-    if type(user_model._default_manager).get_queryset is not Manager.get_queryset:
-        return None
-    return _compile_swap(using, user_model)
 
 
 @lru_cache
 def _compile_swap(using: str, user_model: Any) -> Statement | None:
+    """Return the compiled swap, or ``None`` if the statement has to be built each time."""
     field: Any = Session._meta.get_field
     epoch = datetime(2000, 1, 1, tzinfo=UTC if settings.USE_TZ else None)
     now, window, rotated, idle = (epoch + timedelta(days=days) for days in range(4))
@@ -185,7 +185,7 @@ def move(
     Raises:
         RefreshContended, TemporarilyUnavailable: see :func:`translated_contention`.
     """
-    with translated_contention():
+    with translated_contention(), foreign_savepoint():
         return _stand(rows, seen_generation).update(**_write(position, idle_expires_at)) == 1
 
 
@@ -205,18 +205,20 @@ def _write(position: rotation.Position, idle_expires_at: datetime) -> dict[str, 
 
 @sensitive_variables()
 def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.State]:
-    """Read the token's session, in autocommit and therefore without a stale snapshot.
+    """Read the token's session without a stale snapshot: in autocommit, or in a transaction with a lock.
 
     Raises:
         SessionUnknown: the row does not exist. It may have been deleted.
         RefreshInvalid: the row has another secret.
         RefreshContended, TemporarilyUnavailable: see :func:`translated_contention`.
     """
-    active = Exists(active_users().filter(pk=OuterRef("user_id")))
-    rows = select_sessions().filter(pk=token.facts.session_id).annotate(user_active=active)
-    with translated_contention():
-        # Any: the stubs do not know annotations
-        session: Any = (rows.select_related("user") if with_user else rows).first()
+    rows: Any = select_sessions().filter(pk=token.facts.session_id)
+    told = columns_tell_who_is_active()
+    if told:
+        rows = rows.annotate(user_active=Exists(active_users().filter(pk=OuterRef("user_id"))))
+        rows = rows.select_related("user") if with_user else rows
+    with translated_contention(), foreign_savepoint():
+        session: Any = (_lock(rows) if is_in_transaction() else rows).first()
     if session is None:
         raise SessionUnknown
     if not hmac.compare_digest(bytes(session.secret_hash), token.secret_hash):
@@ -225,17 +227,48 @@ def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.Sta
     return session, rotation.State(
         position=session.position,
         revoked=session.revoked_at is not None,
-        user_active=session.user_active,
+        user_active=session.user_active if told else _attach_active_user(session),
         idle_expires_at=session.idle_expires_at,
         expires_at=session.expires_at,
     )
+
+
+def _attach_active_user(session: Session) -> bool:
+    """Load the user of a session, and return whether the user is active."""
+    user = select_users().filter(pk=session.user_id).first()
+    if user is None:
+        return False
+    session.user = user
+    return is_active(user)
+
+
+def _lock(rows: SessionQuerySet) -> SessionQuerySet:
+    """Lock the sessions themselves, and not their users where the database can tell them apart."""
+    narrow = connections[rows.db].features.has_select_for_update_of
+    return rows.select_for_update(of=("self",) if narrow else ())
 
 
 # -- Start -----------------------------------------------------------------------------------------
 
 
 def insert(session: Session) -> None:
-    """Insert a new session if its user has not changed since the password was checked. One statement.
+    """Insert a new session if its user has not changed since the password was checked.
+
+    This is one statement. If the columns cannot tell who is active, the user is loaded after it.
+
+    Raises:
+        UserGone, UserInactive, PasswordChanged: the user has changed in that way.
+        TemporarilyUnavailable: see :func:`translated_contention`.
+    """
+    user = session.user
+    _insert_unchanged(session)
+    if not columns_tell_who_is_active() and not _attach_active_user(session):
+        delete([session.pk])
+        raise _explain_user(user)
+
+
+def _insert_unchanged(session: Session) -> None:
+    """Insert a new session if the columns of its user have not changed.
 
     Hashing a password takes a good part of a second. Meanwhile the account may be deleted or deactivated, or
     its password may change, and that ends all sessions of the user. A session under the old password must not
@@ -294,9 +327,8 @@ def _unwrap(user: Any) -> Any:
 def _explain_user(user: Any) -> Refusal:
     if not get_user_model()._default_manager.using(find_database()).filter(pk=user.pk).exists():
         return UserGone()
-    if not active_users().using(find_database()).filter(pk=user.pk).exists():
-        return UserInactive()
-    return PasswordChanged()
+    user = select_users().filter(pk=user.pk).first()
+    return PasswordChanged() if user is not None and is_active(user) else UserInactive()
 
 
 def insert_missing(found: Sequence[Session]) -> int:
@@ -326,20 +358,20 @@ def _insert_missing(rows: SessionQuerySet, found: Sequence[Session]) -> int:
 # -- Legacy tokens ---------------------------------------------------------------------------------
 
 
-def close_legacy(user: Any, now: datetime) -> None:
-    """Note that legacy tokens issued to a user before ``now`` start no session.
+def close_legacy(user_id: Any, now: datetime) -> None:
+    """Record that legacy tokens issued to a user before ``now`` start no session.
 
-    The note is one session that has already ended, with a fixed id per user. It stands for every legacy token
-    issued before ``now``. The row is kept for good, because only the other package knows how long its tokens
-    live.
+    The record is one session that has already ended, with a fixed id per user. It stands for every legacy
+    token issued before ``now``. The row is kept for good, because only the other package knows how long its
+    tokens live.
     """
-    there = select_sessions().filter(pk=_name_closing(user.pk), revoked_at__lt=now)
+    there = select_sessions().filter(pk=_name_closing(user_id), revoked_at__lt=now)
     # The update comes before the insert, because SQLite cannot read first and then write.
     if persist(partial(there.update, revoked_at=now)):
         return
     row = Session(
-        id=_name_closing(user.pk),
-        user_id=user.pk,
+        id=_name_closing(user_id),
+        user_id=user_id,
         created_at=now,
         auth_time=now,
         idle_expires_at=now,

@@ -14,9 +14,9 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation, signals
 from drf_tessera.conf import HEADER, get_settings
-from drf_tessera.database import to_timestamp
 from drf_tessera.exceptions import UserInactive
 from drf_tessera.models import LABEL_LENGTH, USER_AGENT_LENGTH, Session
+from drf_tessera.moments import to_timestamp
 from drf_tessera.sessions import rows
 from drf_tessera.sessions.grants import Grant, count_seconds
 from drf_tessera.sessions.rows import Reason
@@ -27,7 +27,7 @@ from drf_tessera.tokens import (
     mint_access_token,
     write_refresh_token,
 )
-from drf_tessera.users import describe_session
+from drf_tessera.users import describe_session, is_active
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ def start(
         ClaimsHookError: the hook or ``claims`` contains a value that cannot go into a token. No row was
             written.
     """
-    if not user.is_active:
+    if not is_active(user):
         raise UserInactive
     settings, moment, secret = get_settings(), now or timezone.now(), make_secret()
     where = client or Client()

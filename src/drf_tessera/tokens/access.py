@@ -9,7 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -18,7 +18,6 @@ from uuid import UUID
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.conf import LIMITS
-from drf_tessera.database import to_timestamp
 from drf_tessera.exceptions import (
     ClaimsHookError,
     ProjectError,
@@ -27,6 +26,7 @@ from drf_tessera.exceptions import (
     TokenMalformed,
     TokenTooLarge,
 )
+from drf_tessera.moments import to_timestamp
 from drf_tessera.tokens.facts import REGISTERED_CLAIMS, SessionFacts
 from drf_tessera.tokens.keystore import Keystore, get_keystore
 from drf_tessera.tokens.refresh import REFRESH_PREFIX
@@ -40,9 +40,11 @@ class AccessToken:
 
     The token is remembered and given to later requests too, so nothing in it can be changed. ``claims`` has
     tuples for lists and read-only mappings for objects; indexing returns a plain copy.
+
+    The token can be pickled and put into a cache. A copy is the token itself, because nothing can change it.
     """
 
-    claims: Mapping[str, Any] = field(repr=False)
+    claims: Mapping[str, Any] = field(repr=False, hash=False)
     sub: str
     session_id: UUID
     jti: str
@@ -64,12 +66,28 @@ class AccessToken:
             scope=self.scope,
         )
 
+    def __copy__(self) -> AccessToken:
+        return self
+
+    def __deepcopy__(self, memo: object) -> AccessToken:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A read-only mapping cannot be pickled.
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return _restore, ({**values, "claims": _thaw(self.claims)},)
+
     def __getitem__(self, claim: str) -> Any:
         return _thaw(self.claims[claim])
 
     def get(self, claim: str, default: Any = None) -> Any:
         """Return a claim, or ``default`` if the token has no claim of that name."""
         return _thaw(self.claims[claim]) if claim in self.claims else default
+
+
+def _restore(values: dict[str, Any]) -> AccessToken:
+    """Return the token of a pickle."""
+    return AccessToken(**{**values, "claims": _freeze(values["claims"])})
 
 
 @sensitive_variables()

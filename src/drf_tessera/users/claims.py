@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from datetime import date, datetime, time
 from functools import lru_cache
 from typing import Any, Final
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.core.exceptions import FieldDoesNotExist
 from django.db.models import BinaryField, Field, FileField, JSONField
 
 from drf_tessera.conf import get_settings
+from drf_tessera.database import UNREADABLE
 from drf_tessera.exceptions import ClaimsHookError, SettingsError
 from drf_tessera.models import Session
 from drf_tessera.tokens import AccessToken
@@ -24,6 +23,9 @@ USER_CLAIM: Final = "user"
 
 _UNWRITABLE: Final = (BinaryField, FileField, JSONField)
 """Fields whose values cannot be written as text, or can be changed without an assignment."""
+
+_PERMISSIONS: Final = frozenset({"is_active", "is_staff", "is_superuser"})
+"""Columns that Django's permissions depend on. A change of theirs must count at once."""
 
 
 def find_user_fields() -> dict[str, Field[Any, Any]]:
@@ -49,6 +51,10 @@ def _find_fields(model: Any, names: tuple[str, ...]) -> dict[str, Field[Any, Any
             raise SettingsError(f"{model._meta.label}.{name} has values that a token cannot carry.")
         if name == "password":
             raise SettingsError("A token must not carry the password's hash. Its holder could read the hash.")
+        if name in _PERMISSIONS:
+            raise SettingsError(
+                f"Permissions depend on {model._meta.label}.{name}. The value in a token may be out of date."
+            )
         found[field.attname] = field
     return found
 
@@ -82,7 +88,8 @@ def _write(value: Any) -> Any:
     """Return a column's value in a form that the field's ``to_python`` can read."""
     if isinstance(value, datetime | date | time):
         return value.isoformat()
-    return str(value) if isinstance(value, Decimal | uuid.UUID | timedelta) else value
+    plain = value is None or isinstance(value, str | int | float | list | dict)
+    return value if plain else str(value)
 
 
 def read_columns(token: AccessToken) -> dict[str, Any]:
@@ -95,6 +102,6 @@ def read_columns(token: AccessToken) -> dict[str, Any]:
         if name in claim:
             try:
                 found[name] = field.to_python(claim[name])
-            except ValidationError:
+            except UNREADABLE:
                 continue
     return found

@@ -1,14 +1,19 @@
-"""From a verified token to its user: a real user that costs no query until another column is read.
+"""From a verified token to its user: a real user that costs no query until somebody looks at it.
 
-The lazy user is an instance of the project's own user model that knows its primary key. All other columns are
-deferred columns of Django: the first one that is read asks the instance to load itself. So ``pk``, ``id``,
-``is_authenticated``, truth, equality, ``isinstance``, foreign keys and filters need no query, because they
-need no other column. The methods of the model work as always.
+The lazy user is an instance of the project's own user model that knows its primary key. The first column that
+is read loads the row, and from then on the user is the loaded one. So ``pk``, ``id``, ``is_authenticated``,
+truth, equality, ``isinstance``, foreign keys and filters need no query, because they need no other column.
+Methods of the model work as they always do.
+
+A model that keeps something about its instances needs the row when the instance is made. Such a user is
+loaded at once; see :mod:`drf_tessera.users.deferral`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -16,16 +21,16 @@ from typing import Any, Final
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db.models import DEFERRED, Model
-from django.db.models.base import ModelState
-from django.db.models.signals import post_init, pre_init
+from django.db.models import Model
+from django.db.models.base import ModelBase, ModelState
 
 from drf_tessera.conf import Settings, per_settings
-from drf_tessera.database import find_database
+from drf_tessera.database import find_database, read_calmly
 from drf_tessera.exceptions import Refusal
 from drf_tessera.revocation import check_session
 from drf_tessera.tokens import AccessToken
 from drf_tessera.users.claims import read_columns
+from drf_tessera.users.deferral import find_obstacles, find_own_descriptors
 from drf_tessera.users.lookup import fetch_user, load_user, parse_sub, parse_sub_of
 
 Refuse = Callable[[Refusal], Exception]
@@ -34,28 +39,33 @@ _REFUSE: Final = "_tessera_refuse"
 _KNOWN: Final = "_tessera_known"
 _SUB: Final = "_tessera_sub"
 _ASSIGNED: Final = "_tessera_assigned"
+_LOADING: Final = "_tessera_loading"
 _NOTHING: Final[dict[str, Any]] = {}
 
 _set_class: Final = vars(object)["__class__"].__set__
+read_state: Final[Callable[[Model], dict[str, Any]]] = next(
+    vars(kind)["__dict__"].__get__ for kind in Model.__mro__ if "__dict__" in vars(kind)
+)
+"""Return the dict of an instance itself. ``vars()`` of a lazy user loads the row first."""
 
 
 def lazy_user(token: AccessToken, *, refuse: Refuse) -> AbstractBaseUser:
     """Return the user of a verified token whose session has not been ended.
 
-    With ``USER = "lazy"`` this makes no query, except the pull of the revocation feed that is due once per
-    ``REVOCATION_POLL``. With ``USER = "database"`` this calls :func:`load_user`.
+    With ``USER = "lazy"`` this costs no query, except the pull of the revocation feed that is due once in
+    ``REVOCATION_POLL``. With ``USER = "database"``, and for user models that need their row at once, this is
+    :func:`load_user`.
 
     Args:
-        token: a verified token.
-        refuse: makes the exception that is raised if a column is read later and the user is deleted or
-            inactive by then. The framework should answer the exception with a 401.
+        token: verified.
+        refuse: makes the exception that is raised when the user is looked at later, and is gone or inactive
+            by then. The framework around should answer the exception with a 401.
 
     Raises:
-        UserGone, UserInactive: see :func:`load_user`.
-        SessionEnded, RevocationUnavailable: see :func:`check_session`.
+        UserGone, UserInactive, SessionEnded, RevocationUnavailable: as they say.
     """
-    # Here and below, some code is inlined although a call would read better, because each call costs half a
-    # microsecond. Authenticating a request may take ten (docs/explanation/performance.md).
+    # Here and below some calls are avoided that would read better, because each costs half a microsecond of
+    # the ten that authenticating a request may take (docs/explanation/performance.md).
     plan = _find_plan()
     if plan.strict:
         return load_user(token)
@@ -65,34 +75,26 @@ def lazy_user(token: AccessToken, *, refuse: Refuse) -> AbstractBaseUser:
 
 def _make_lazy_user(plan: _Plan, token: AccessToken, refuse: Refuse) -> AbstractBaseUser:
     pk = parse_sub_of(plan.model, token.sub)
-    user: Any = plan.kind.__new__(plan.kind)
-    state = user.__dict__
+    user: Any = object.__new__(plan.kind)
+    state = read_state(user)
     state[_REFUSE] = refuse
     state[_SUB] = token.sub
     state[_KNOWN] = known = read_columns(token) if plan.carries else _NOTHING
-    if plan.constructs:
-        columns = [field.attname for field in plan.model._meta.concrete_fields]
-        plan.model.__init__(user, *(pk if name == plan.column else DEFERRED for name in columns))
-        if _REFUSE in state:  # the constructor has read no column, so the user is not loaded
-            del state["_state"]
-            state.pop(_ASSIGNED, None)
     state[plan.column] = pk
-    if known and _KNOWN in state:
+    if known:
         state.update(known)
     return user  # type: ignore[no-any-return]  # an instance of the user model
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """The facts that all lazy users have in common under the same settings."""
+    """The facts that all lazy users share, as long as the settings are the same."""
 
     model: type[Model]
     kind: type[Model]
-    """The class of the lazy users."""
+    """The class that they are made of."""
     column: str
     """The name of the primary key's column."""
-    constructs: bool
-    """Whether a custom ``__init__`` or a receiver must be called. Otherwise ``__init__`` is skipped."""
     strict: bool
     """Whether the row is loaded on every request, so that there are no lazy users."""
     carries: bool
@@ -102,115 +104,190 @@ class _Plan:
 @per_settings
 def _find_plan(settings: Settings) -> _Plan:
     model = get_user_model()
-    own_init = model.__init__ is not Model.__init__
+    strict = settings.user == "database" or bool(find_obstacles(model))
     return _Plan(
         model=model,
-        kind=_make_class(model),
+        kind=model if strict else _make_class(model),
         column=model._meta.pk.attname,
-        constructs=own_init or pre_init.has_listeners(model) or post_init.has_listeners(model),
-        strict=settings.user == "database",
+        strict=strict,
         carries=bool(settings.user_fields),
     )
 
 
+# -- The class of lazy users -----------------------------------------------------------------------
+
+
 class _State:
-    """Makes the ``_state`` of an instance at its first use, because most requests never use it."""
+    """Makes an instance's ``_state`` when it is first asked for; most requests never do."""
 
     def __get__(self, user: Model | None, kind: type[Model]) -> ModelState | _State:
         if user is None:
             return self
-        state = user.__dict__["_state"] = ModelState()
+        state = read_state(user)["_state"] = ModelState()
         state.adding = False
         state.db = find_database()
         return state
 
 
+class _Loading:
+    """Loads the row before a descriptor that is not Django's is asked. It never sees an unloaded user."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, user: Model | None, kind: type[Model]) -> Any:
+        if user is None:
+            return getattr(kind.__mro__[1], self._name)
+        _load(user)
+        return getattr(user, self._name)
+
+    def __set__(self, user: Model, value: object) -> None:
+        _load(user)
+        setattr(user, self._name, value)
+
+    def __delete__(self, user: Model) -> None:
+        _load(user)
+        delattr(user, self._name)
+
+
+class _LazyClass(ModelBase):
+    """The type of the class of lazy users, which passes for the user model itself.
+
+    ``type(request.user)(...)`` makes a new user of the model, and a dict finds the model's entry by
+    ``type(request.user)``. Only the operator ``is`` cannot be answered.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__mro__[1](*args, **kwargs)
+
+    def __eq__(self, other: object) -> bool:
+        return other is self or other is self.__mro__[1]
+
+    def __hash__(self) -> int:
+        return hash(self.__mro__[1])
+
+
 @lru_cache
 def _make_class(model: type[Model]) -> type[Model]:
-    """Make the class of lazy users: a subclass of the model that loads its row when a column is read.
+    """Make the class of lazy users: the model itself, but it loads its row when a column is read.
 
-    The class is made without Django's metaclass, so Django does not register it as another model. Its
-    ``__class__`` is the model, so signals have the model as their sender. A loaded instance really has the
-    class of the model.
+    It is made without Django's metaclass, so to Django it is not another model. Its instances say that their
+    class is the model, so signals have the model as their sender. A loaded instance really is of that class.
     """
-    body = {
+    body: dict[str, Any] = {
         "__module__": model.__module__,
+        "__qualname__": model.__qualname__,
         "__doc__": model.__doc__,
         "__slots__": (),
         "__class__": property(lambda self: model),
+        "__dict__": property(_read_loaded_state),
         "__reduce__": _reduce,
-        "_state": _State(),
+        "__repr__": _represent,
         "__setattr__": _assign,
+        "__delattr__": _delete_attribute,
+        "_state": _State(),
+        **{name: _Loading(name) for name in find_own_descriptors(model)},
+        **{name: _load_before(name) for name in ("save", "save_base", "delete")},
         "refresh_from_db": _refresh_from_db,
-        "save": _save,
-        "delete": _delete,
     }
-    return type.__new__(type(model), model.__name__, (model,), body)
+    kind: Any = type.__new__(_LazyClass, model.__name__, (model,), body)
+    return kind  # type: ignore[no-any-return]  # a class derived from the model
 
 
 def _load(user: Model) -> None:
-    """Fill a lazy user from its row. Assigned values stay."""
-    state = vars(user)
-    refuse, known = state[_REFUSE], state[_KNOWN]
+    """Fill a lazy user from its row. Assigned values stay. If an error is raised, nothing has changed."""
+    state = read_state(user)
+    refuse, known, sub = state.get(_REFUSE), state.get(_KNOWN), state.get(_SUB)
+    if refuse is None or known is None or sub is None:  # another thread was faster
+        return
+    if state.get(_LOADING) == threading.get_ident():
+        raise RuntimeError("The user's row is being loaded. Code that runs during this query cannot read it.")
+    state[_LOADING] = threading.get_ident()
     try:
-        row = fetch_user(state[_SUB], parse_sub(state[_SUB]))
+        row = read_calmly(lambda: fetch_user(sub, parse_sub(sub)))
     except Refusal as error:
         raise refuse(error) from None
-    assigned = state.pop(_ASSIGNED, frozenset())
-    replaced = known.keys() - assigned
+    finally:
+        state.pop(_LOADING, None)
+    if _REFUSE not in state:  # another thread was faster
+        return
+    replaced = known.keys() - state.pop(_ASSIGNED, frozenset())
     for name, value in vars(row).items():
         if name in replaced or name not in state:
             state[name] = value
-    del state[_REFUSE], state[_KNOWN], state[_SUB]
+    for name in (_REFUSE, _KNOWN, _SUB):
+        state.pop(name, None)
     _set_class(user, type(row))
 
 
-def _refresh_from_db(
-    self: Model, using: str | None = None, fields: Iterable[str] | None = None, from_queryset: Any = None
-) -> None:
-    """Load the whole row once. Django calls this method for the first column that is read.
+def _load_before(name: str) -> Callable[..., Any]:
+    """Make a method that loads the row and then calls the model's own method.
 
-    If the project calls this method, the model's own method is called after that, because a project also
-    expects that cached relations are forgotten.
+    Saving must not write what the token carries, which may be older than the row. Deleting must leave an
+    instance that receivers can still read when the row is gone.
     """
-    asked = None if fields is None else list(fields)
-    plain = asked is None or using is not None or from_queryset is not None
-    again = plain or any(name in vars(self) or not _is_column(self, name) for name in asked or ())
+
+    def call(self: Model, *args: Any, **kwargs: Any) -> Any:
+        _load(self)
+        return getattr(self, name)(*args, **kwargs)
+
+    call.__name__, call.__qualname__ = name, f"{__name__}.{name}"
+    return call
+
+
+def _refresh_from_db(self: Model, *args: Any, **kwargs: Any) -> None:
+    """Load the whole row once, and then call the model's own method, which also forgets cached relations.
+
+    If only missing columns are asked for, loading them is enough.
+    """
+    state, enough = read_state(self), False
+    if kwargs.get("fields") is not None:
+        kwargs["fields"] = list(kwargs["fields"])
+        alone = not args and not any(kwargs[name] for name in kwargs.keys() - {"fields"})
+        enough = alone and all(_is_missing(self, state, name) for name in kwargs["fields"])
     _load(self)
-    if again:
-        self.refresh_from_db(using=using, fields=asked, from_queryset=from_queryset)
+    if not enough:
+        self.refresh_from_db(*args, **kwargs)
 
 
-def _is_column(user: Model, name: str) -> bool:
-    return any(field.attname == name for field in user._meta.concrete_fields)
+def _is_missing(user: Model, state: dict[str, Any], name: str) -> bool:
+    return name not in state and any(field.attname == name for field in user._meta.concrete_fields)
+
+
+def _read_loaded_state(self: Model) -> dict[str, Any]:
+    _load(self)
+    return vars(self)
 
 
 def _assign(self: Model, name: str, value: object) -> None:
-    """Remember the names of assigned attributes, because the row must not replace these attributes."""
-    vars(self).setdefault(_ASSIGNED, set()).add(name)
+    """Remember the names of assigned values, because the row must not replace them."""
+    read_state(self).setdefault(_ASSIGNED, set()).add(name)
     object.__setattr__(self, name, value)
 
 
-def _save(self: Model, *args: Any, **kwargs: Any) -> None:
-    """Load before saving, because the token's columns may be older than the row and must not replace it."""
+def _delete_attribute(self: Model, name: str) -> None:
     _load(self)
-    self.save(*args, **kwargs)
+    delattr(self, name)
 
 
-def _delete(self: Model, *args: Any, **kwargs: Any) -> Any:
-    """Load before deleting, because the row no longer exists when a receiver reads a column."""
-    _load(self)
-    return self.delete(*args, **kwargs)
+def _represent(self: Model) -> str:
+    """Return a text without loading the row, because reports of errors and debuggers ask at any moment."""
+    return f"<{type(self).__name__}: {self.pk} (not loaded)>"
 
 
 def _reduce(self: Model) -> tuple[Any, ...]:
-    """Let the user be copied and pickled as a lazy user. ``refuse`` is pickled by its name."""
-    return _revive, (self._meta.label, dict(vars(self)))
+    """Copy and pickle as a lazy user, with ``refuse`` by its name."""
+    state = dict(read_state(self))
+    state.pop(_LOADING, None)
+    if "_state" in state:  # as Django does for every model
+        state["_state"] = copy(state["_state"])
+        state["_state"].fields_cache = dict(state["_state"].fields_cache)
+    return _revive, (self._meta.label, state)
 
 
 def _revive(label: str, state: dict[str, Any]) -> Model:
-    model: Any = apps.get_model(label)  # Any: for mypy a model class is not hashable
+    model: Any = apps.get_model(label)  # Any: to mypy a class of models has no hash
     kind = _make_class(model)
     user = kind.__new__(kind)
-    vars(user).update(state)
+    read_state(user).update(state)
     return user

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final, cast
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import validators
-from django.core.exceptions import ValidationError
-from django.db.models import Exists, OuterRef
+from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from drf_tessera.database import find_database
+from drf_tessera.database import UNREADABLE, find_database, suppress_unreadable
 from drf_tessera.exceptions import SessionEnded, UserGone, UserInactive
 from drf_tessera.models import Session
 from drf_tessera.tokens import AccessToken, SessionFacts
+from drf_tessera.users.names import read_name
 
 _LIMITS: Final = (
     validators.MinValueValidator,
@@ -46,7 +48,7 @@ def parse_sub_of(model: Any, sub: str) -> Any:
         for validate in field.validators:
             if isinstance(validate, _LIMITS):
                 validate(pk)
-    except (ValidationError, ValueError, OverflowError, TypeError):
+    except UNREADABLE:
         raise UserGone from None
     if str(pk) != sub:
         raise UserGone
@@ -59,14 +61,20 @@ def find_user_by(field: str, value: object) -> AbstractBaseUser | None:
     This is for ids that are not a ``sub`` of ours, such as the ids in tokens of other packages. The function
     compares the texts, because Django reads 1.5 as user 1.
     """
-    users = get_user_model()._default_manager.using(find_database())
-    try:
-        # PostgreSQL accepts no text with a NUL character.
-        unwritable = value is None or "\0" in str(value)
-        user = None if unwritable else users.filter(**{field: value}).first()
-    except (ValueError, TypeError, OverflowError, ValidationError):
-        return None  # the field cannot have this value
+    if value is None or "\0" in str(value):  # PostgreSQL accepts no text with a NUL character
+        return None
+    user = None
+    with suppress_unreadable():  # the field cannot have such a value
+        user = get_user_model()._default_manager.using(find_database()).filter(**{field: value}).first()
     return user if user is not None and str(getattr(user, field)) == str(value) else None
+
+
+def can_read(lookup: str, value: object) -> bool:
+    """Return whether the user model's columns can be compared with ``value``. One query."""
+    with suppress_unreadable():
+        get_user_model()._default_manager.using(find_database()).filter(**{lookup: value}).exists()
+        return True
+    return False
 
 
 def find_user_by_name(username: object) -> AbstractBaseUser | None:
@@ -78,11 +86,10 @@ def find_user_by_name(username: object) -> AbstractBaseUser | None:
     if not (number or isinstance(username, str)) or "\0" in str(username):
         return None
     model: Any = get_user_model()
-    try:
+    with suppress(ObjectDoesNotExist, MultipleObjectsReturned), suppress_unreadable():
         user = model._default_manager.get_by_natural_key(username)
-    except (model.DoesNotExist, ValueError, OverflowError):  # a lone surrogate is a UnicodeEncodeError
-        return None
-    return cast("AbstractBaseUser", user) if not number or str(user.get_username()) == str(username) else None
+        return cast("AbstractBaseUser", user) if not number or read_name(user) == str(username) else None
+    return None
 
 
 def load_user(token: AccessToken | SessionFacts) -> AbstractBaseUser:
@@ -97,7 +104,11 @@ def load_user(token: AccessToken | SessionFacts) -> AbstractBaseUser:
     """
     live = Session.objects.live(timezone.now()).filter(pk=token.session_id, user_id=OuterRef("pk"))
     user = fetch_user(token.sub, parse_sub(token.sub), tessera_session_live=Exists(live))
-    if not user.tessera_session_live:
+    lives = user.tessera_session_live
+    vars(user).pop(
+        "tessera_session_live", None
+    )  # the project's own code should find the row and nothing else
+    if not lives:
         raise SessionEnded
     return cast("AbstractBaseUser", user)
 
@@ -109,14 +120,24 @@ def fetch_user(sub: str, pk: Any, **annotations: Any) -> Any:
         UserGone, UserInactive: see :func:`load_user`.
     """
     model = get_user_model()
-    users = model._default_manager.using(find_database())
-    try:
-        user = users.defer(None).annotate(**annotations).get(pk=pk)  # even columns that the manager defers
-    except (model.DoesNotExist, ValueError, OverflowError):
-        raise UserGone from None
+    user: Any = None
+    with suppress(model.DoesNotExist), suppress_unreadable():
+        user = select_users().annotate(**annotations).get(pk=pk)
     # A text key may match in another case or with trailing spaces under the database's collation.
-    if str(user.pk) != sub:
+    if user is None or str(user.pk) != sub:
         raise UserGone
-    if not user.is_active:
+    if not is_active(user):
         raise UserInactive
     return user
+
+
+def select_users() -> QuerySet[Any]:
+    """Select the users that the default manager shows, with all columns, in the database of the sessions."""
+    users = get_user_model()._default_manager.using(find_database())
+    return users.defer(None)  # even columns that the manager defers
+
+
+def is_active(user: Any) -> bool:
+    """Return whether a user may log in. ``is_active`` may be a column, a property or a method."""
+    value = getattr(user, "is_active", True)
+    return bool(value() if callable(value) else value)

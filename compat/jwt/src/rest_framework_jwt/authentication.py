@@ -9,15 +9,15 @@ from django.apps import apps
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
 from django.views.decorators.debug import sensitive_variables
-from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
 
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable
 from drf_tessera.http import check_site
 from drf_tessera.legacy import refuse_names
-from drf_tessera.rest.errors import to_api_exception, to_late_refusal
-from drf_tessera.users import find_user_by_name, lazy_user
+from drf_tessera.rest.errors import Unauthorized, fit_handler, to_api_exception, to_late_refusal
+from drf_tessera.rest.requests import get_django_request
+from drf_tessera.users import find_user_by_name, is_active, lazy_user
 from rest_framework_jwt.settings import api_settings
 from rest_framework_jwt.utils import OwnClaims, decode_token, explain, is_owner
 
@@ -67,7 +67,7 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
         user = find_user_by_name(username)
         if user is None or not is_owner(user, payload):
             raise _refuse("Invalid signature.", "user_gone")
-        if not user.is_active:
+        if not is_active(user):
             raise _refuse("User account is disabled.", "user_inactive")
         return user
 
@@ -100,7 +100,7 @@ class JSONWebTokenAuthentication(BaseJSONWebTokenAuthentication):
         value = request.COOKIES.get(name) if name else None
         if value is not None:
             try:
-                check_site(request._request)
+                check_site(get_django_request(request))
             except CsrfFailed as error:
                 raise to_api_exception(error) from None
         return value
@@ -110,8 +110,8 @@ class JSONWebTokenAuthentication(BaseJSONWebTokenAuthentication):
         return f'{api_settings.JWT_AUTH_HEADER_PREFIX} realm="{self.www_authenticate_realm}"'
 
 
-def _refuse(detail: str, code: str) -> exceptions.AuthenticationFailed:
-    return exceptions.AuthenticationFailed({"detail": detail, "code": code})
+def _refuse(detail: str, code: str) -> Unauthorized:
+    return Unauthorized(fit_handler({"detail": detail, "code": code}))
 
 
 if not TYPE_CHECKING:

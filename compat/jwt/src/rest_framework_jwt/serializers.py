@@ -14,15 +14,15 @@ from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 
 from drf_tessera import sessions
-from drf_tessera.database import LATEST, to_timestamp
 from drf_tessera.exceptions import LoginFailed, Refusal, SessionEnded, TokenError, UserInactive
 from drf_tessera.http import describe_client
 from drf_tessera.legacy import count_seconds, refuse_names
 from drf_tessera.login import prove
+from drf_tessera.moments import LATEST, to_timestamp
 from drf_tessera.rest.throttling import count_proxies
 from drf_tessera.sessions import LegacyToken, adopt, is_foreign, name_token
 from drf_tessera.tokens import SessionFacts, read_refresh_token
-from drf_tessera.users import load_user
+from drf_tessera.users import clean_name, is_active, load_user
 from rest_framework_jwt.authentication import JSONWebTokenAuthentication
 from rest_framework_jwt.settings import api_settings
 from rest_framework_jwt.utils import OwnClaims, decode_token, encoding_for, explain, verify_own
@@ -58,7 +58,7 @@ class JSONWebTokenSerializer(_Serializer):
         client = None if request is None else describe_client(request, proxies=count_proxies())
 
         def start(user: AbstractBaseUser) -> str:
-            if not user.is_active:
+            if not is_active(user):
                 raise UserInactive
             payload = api_settings.JWT_PAYLOAD_HANDLER(user)
             # Encode for this user object, because its password was checked. Another user may have
@@ -66,7 +66,7 @@ class JSONWebTokenSerializer(_Serializer):
             with encoding_for(user, client=client):
                 return str(api_settings.JWT_ENCODE_HANDLER(payload))
 
-        named = {name: attrs[name] for name in (self.username_field, "password")}
+        named = {self.username_field: clean_name(attrs[self.username_field]), "password": attrs["password"]}
         try:
             user, token = prove(getattr(request, "_request", request), named, start)
         except LoginFailed as error:
@@ -101,8 +101,7 @@ class VerificationBaseSerializer(_Serializer):
         except Refusal as error:
             self._refuse(error.detail, error.code)
         except AuthenticationFailed as error:
-            detail: Any = error.detail
-            self._refuse(str(detail["detail"]), str(detail["code"]))
+            self._refuse(str(error), str(error.get_codes()))
 
 
 class VerifyJSONWebTokenSerializer(VerificationBaseSerializer):

@@ -29,7 +29,7 @@ from drf_tessera.tokens import (
     recall_access_token,
     verify_access_token,
 )
-from drf_tessera.users import find_user_by, find_user_by_name
+from drf_tessera.users import find_user_by, find_user_by_name, read_name
 from rest_framework_jwt.settings import api_settings
 
 NOBODY: Final = "The payload names no active user, but a token without a user cannot belong to a session."
@@ -47,11 +47,12 @@ def jwt_get_secret_key(payload: Mapping[str, Any] | None = None) -> Any:
 
 def jwt_payload_handler(user: Any) -> dict[str, Any]:
     """Return the claims of a user's token. ``exp`` is ``JWT_EXPIRATION_DELTA`` after now."""
-    username, now = user.get_username(), datetime.now(tz=UTC)
+    named, now = user.get_username(), datetime.now(tz=UTC)
+    username = named if isinstance(named, str | int) else read_name(user)
     pk = user.pk if isinstance(user.pk, int) else str(user.pk)
     payload = {"user_id": pk, "username": username, "exp": now + api_settings.JWT_EXPIRATION_DELTA}
     if hasattr(user, "email"):
-        payload["email"] = user.email
+        payload["email"] = user.email if isinstance(user.email, str | None) else str(user.email)
     payload[user.USERNAME_FIELD] = username
     if api_settings.JWT_ALLOW_REFRESH:
         payload["orig_iat"] = int(now.timestamp())
@@ -127,7 +128,7 @@ def jwt_encode_handler(payload: Mapping[str, Any]) -> str:
     """
     occasion = _occasion.get()
     named = api_settings.JWT_PAYLOAD_GET_USERNAME_HANDLER(payload)
-    if occasion and not occasion.over and (not named or str(named) == occasion.user.get_username()):
+    if occasion and not occasion.over and (not named or str(named) == read_name(occasion.user)):
         if occasion.login is not None:
             return _sign(occasion.login, payload)
         return start_session(occasion.user, payload, occasion.client)

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 
 from drf_tessera.exceptions import Refusal, TemporarilyUnavailable
 from drf_tessera.rest.errors import to_api_exception, to_late_refusal
-from drf_tessera.users import lazy_user
+from drf_tessera.users import is_active, lazy_user
 from rest_framework_simplejwt import legacy
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken, TokenError
 from rest_framework_simplejwt.models import AuthUser as AuthUser  # noqa: PLC0414 - projects import it here
@@ -113,7 +113,7 @@ class JWTAuthentication(authentication.BaseAuthentication):
         user = legacy.find_user(claims)
         if user is None:
             raise AuthenticationFailed("User not found", code="user_not_found")
-        if not user.is_active:
+        if not is_active(user):
             raise AuthenticationFailed("User is inactive", code="user_inactive")
         if not legacy.password_holds(claims, user):
             raise AuthenticationFailed("The user's password has been changed.", code="password_changed")
@@ -141,7 +141,7 @@ def is_access_class(kind: Any) -> bool:
 
 def default_user_authentication_rule(user: Any) -> bool:
     """Return whether the user exists and is active."""
-    return user is not None and user.is_active
+    return user is not None and is_active(user)
 
 
 def __getattr__(name: str) -> Any:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
-from rest_framework import exceptions, status
+from rest_framework import status
 
 from drf_tessera.exceptions import Refusal, TokenExpired
 from drf_tessera.legacy import refuse_names
+from drf_tessera.rest.errors import Unauthorized, fit_handler
 
 
 class TokenError(Exception):
@@ -33,8 +34,8 @@ class TokenBackendExpiredToken(TokenBackendError):
     """A token has expired."""
 
 
-class AuthenticationFailed(exceptions.AuthenticationFailed):
-    """A 401 whose body is always ``{"detail", "code"}``."""
+class AuthenticationFailed(Unauthorized):
+    """A 401 whose body is ``{"detail", "code"}``, unless the project has an exception handler of its own."""
 
     def __init__(self, detail: Any = None, code: str | None = None) -> None:
         body: dict[str, Any] = {"detail": self.default_detail, "code": self.default_code}
@@ -44,7 +45,7 @@ class AuthenticationFailed(exceptions.AuthenticationFailed):
             body["detail"] = detail
         if code is not None:
             body["code"] = code
-        super().__init__(body)
+        super().__init__(fit_handler(body))
 
 
 class InvalidToken(AuthenticationFailed):

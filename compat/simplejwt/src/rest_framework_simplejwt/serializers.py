@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from django.contrib.auth import authenticate, get_user_model
+from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import update_last_login
 from django.utils.translation import gettext_lazy as _
@@ -14,8 +14,9 @@ from rest_framework import serializers
 from drf_tessera import sessions
 from drf_tessera.conf import HEADER
 from drf_tessera.exceptions import Refusal
-from drf_tessera.receivers import checking_password
+from drf_tessera.login import identify
 from drf_tessera.tokens import read_refresh_token
+from drf_tessera.users import clean_name, is_active
 from rest_framework_simplejwt import legacy
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, TokenError, to_token_error
 from rest_framework_simplejwt.models import AuthUser as AuthUser  # noqa: PLC0414 - projects import it here
@@ -48,13 +49,12 @@ class TokenObtainSerializer(serializers.Serializer[Any]):
     @sensitive_variables()
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Authenticate with the project's backends."""
-        named = {self.username_field: attrs[self.username_field], "password": attrs["password"]}
         request = self.context.get("request")
-        with checking_password():
-            self.user = authenticate(getattr(request, "_request", request), **named)
+        named = {self.username_field: clean_name(attrs[self.username_field]), "password": attrs["password"]}
+        self.user = identify(getattr(request, "_request", request), named)
         if (
             self.user is None
-            or not self.user.is_active
+            or not is_active(self.user)
             or not api_settings.USER_AUTHENTICATION_RULE(self.user)
         ):
             self._refuse()

@@ -146,6 +146,8 @@ def translate(raw: Mapping[str, Any]) -> dict[str, Any]:
         found["AUDIENCE"] = raw["AUDIENCE"]
     if raw.get("LEEWAY"):
         found["CLOCK_SKEW"] = raw["LEEWAY"]
+    if raw.get("AUTH_HEADER_NAME", "").startswith("HTTP_"):
+        found["HEADER_NAME"] = raw["AUTH_HEADER_NAME"].removeprefix("HTTP_").replace("_", "-").title()
     if raw.get("AUTH_HEADER_TYPES"):
         found["HEADER_PREFIX"] = raw["AUTH_HEADER_TYPES"][0]
     key = _translate_key(raw)

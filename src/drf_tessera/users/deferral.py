@@ -1,0 +1,83 @@
+"""User models whose rows can be loaded later, and the reasons why other models need their row at once.
+
+A model may keep something about its instances: the values that it was loaded with, a tracker of changes, a
+class that depends on the row. Such code runs when Django makes an instance of a row. It cannot be run for an
+instance that has no row yet, so the row of such a user is loaded on every request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from inspect import getattr_static
+from typing import Any, Final
+
+from django.db.models import Model
+from django.db.models.base import ModelBase
+from django.db.models.signals import post_init, pre_init
+
+from drf_tessera.models import has_plain_manager
+
+_HOOKS: Final = (
+    "__init__",
+    "__new__",
+    "__init_subclass__",
+    "__del__",
+    "from_db",
+    "get_deferred_fields",
+    "__getattribute__",
+    "__getattr__",
+    "__setattr__",
+    "__delattr__",
+    "__eq__",
+    "__ne__",
+    "__hash__",
+    "__copy__",
+    "__deepcopy__",
+    "__reduce__",
+    "__reduce_ex__",
+    "__getstate__",
+    "__setstate__",
+)
+"""Methods of ``Model`` that make, watch, compare or copy instances. Those of the project may need the row."""
+
+
+def find_obstacles(model: Any) -> tuple[str, ...]:
+    """Return the reasons why an instance of ``model`` without its row would differ from one with its row.
+
+    The result is empty for a model that leaves the making of instances to Django. A receiver counts if it is
+    connected before the first request, for example in ``AppConfig.ready``.
+    """
+    return tuple(_list_obstacles(model))
+
+
+def _list_obstacles(model: Any) -> Iterator[str]:
+    if type(model) is not ModelBase:
+        yield f"the metaclass is {type(model).__name__}"
+    for name in _HOOKS:
+        if getattr_static(model, name, None) is not getattr_static(Model, name, None):
+            yield f"{_find_owner(model, name)} defines {name}()"
+    for name, signal in (("pre_init", pre_init), ("post_init", post_init)):
+        if signal.has_listeners(model):
+            yield f"a receiver of {name} is connected"
+    if not has_plain_manager(model):
+        yield f"the default manager is {type(model._default_manager).__name__}, which selects by its own code"
+    key = model._meta.pk
+    if not type(getattr_static(model, key.attname)).__module__.startswith("django."):
+        yield f"the primary key {key.name!r} has a descriptor of its own"
+
+
+def _find_owner(model: Any, name: str) -> str:
+    owner = next((kind for kind in model.__mro__ if name in vars(kind)), model)
+    return f"{owner.__module__}.{owner.__qualname__}"
+
+
+def find_own_descriptors(model: Any) -> Iterator[str]:
+    """Return the names of attributes whose reads and writes run code that is neither Django's nor a property.
+
+    A phone number and a state machine have such descriptors. Some compare a new value with the old one.
+    """
+    for name in {name for kind in model.__mro__ for name in vars(kind)}:
+        found = type(getattr_static(model, name))
+        own = found.__module__.partition(".")[0] not in {"django", "builtins"}
+        if own and (hasattr(found, "__set__") or hasattr(found, "__delete__")):
+            yield name
