@@ -114,6 +114,9 @@ class TokenView(APIView):
         if (get_django_request(request).encoding or "utf-8").lower() not in _CHARSETS:
             raise drf.UnsupportedMediaType(request.content_type)
         super().initial(request, *args, **kwargs)
+        if request.method == "POST":
+            # Authentication backends receive Django's request. Some of them read a captcha or a code there.
+            request._request.data = request.data  # type: ignore[attr-defined]
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Forbid caches to store the response (RFC 6749, section 5.1)."""
