@@ -37,7 +37,7 @@ def reported(*, deploy: bool = False) -> set[str]:
     return {name.removeprefix("tessera.") for name in found if name.startswith("tessera.")}
 
 
-def test_a_project_that_is_right_hears_nothing() -> None:
+def test_a_correct_project_gets_no_message() -> None:
     assert reported() == set()
 
 
@@ -75,7 +75,9 @@ class TestE012:
         with override_settings(ROOT_URLCONF="tests.planted_urls"):
             return [found.msg for found in checks.check_refresh_views(None)]
 
-    def test_atomic_requests_elsewhere_are_no_concern(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_atomic_requests_of_another_database_are_not_reported(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """No false alarm about a second database, and no view that excludes only the first database."""
         other = {**connections.settings["default"], "ATOMIC_REQUESTS": True}
         monkeypatch.setitem(connections.settings, "other", other)
@@ -94,9 +96,14 @@ class TestE012:
         wrapper.cls = OwnRefresh  # type: ignore[attr-defined]
         assert "'auth/again/'" in self.report(monkeypatch, wrapper)[0]
 
-    def test_without_urls_there_is_nothing_to_find(self) -> None:
+    def test_a_project_without_urls_gets_no_message(self) -> None:
         with override_settings(ROOT_URLCONF=None):
             assert checks.check_refresh_views(None) == []
+
+    def test_without_autocommit_there_is_no_refresh(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(connections.settings["default"], "AUTOCOMMIT", False)
+        (found,) = checks.check_refresh_views(None)
+        assert (found.id, "AUTOCOMMIT" in found.msg) == ("tessera.E012", True)
 
 
 class TestW001:

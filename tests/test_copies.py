@@ -1,6 +1,6 @@
 """Every object that the package hands to a project can be pickled, copied, compared and cached.
 
-Celery, caches, test runners and error reporters do that with whatever they get.
+Celery, caches, test runners and error reporters do this with every object that they receive.
 """
 
 from __future__ import annotations

@@ -11,9 +11,10 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - rotation: the refresh rule, a pure function
 - jose: keys, signatures, and a strict codec for compact JWS
 - conf: the settings of the project, typed and read live
+- moments: ``datetime`` and seconds since the epoch, and the step between both
 - signals: the events of sessions, for receivers of the project
 - models: the tables
-- database: the database of the sessions, its moments and its transactions
+- database: the database of the sessions, its transactions and its contention
 - tokens: access tokens and refresh tokens, in and out
 - revocation: the notices of sessions that ended early
 - users: from a token to its user

@@ -141,13 +141,22 @@ def check_databases(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_refresh_views(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report E012: a refresh view that runs inside ``ATOMIC_REQUESTS``.
+    """Report E012: a database without autocommit, or a refresh view that runs inside ``ATOMIC_REQUESTS``.
 
-    The transaction of a refused request is rolled back, and the revocation of a stolen session with it.
+    Without autocommit there is no refresh. Inside the transaction of the request a refresh costs savepoints,
+    and locks the session until the end of the request.
     """
     alias = router.db_for_write(Session)
-    atomic = connections.settings[alias].get("ATOMIC_REQUESTS")
-    if not atomic or not getattr(django_settings, "ROOT_URLCONF", None):
+    chosen = connections.settings[alias]
+    if chosen.get("AUTOCOMMIT") is False:
+        return [
+            Error(
+                f"The database {alias!r} has AUTOCOMMIT off, so no session can be refreshed.",
+                hint="Remove AUTOCOMMIT from DATABASES, or route the app 'tessera' to another database.",
+                id="tessera.E012",
+            )
+        ]
+    if not chosen.get("ATOMIC_REQUESTS") or not getattr(django_settings, "ROOT_URLCONF", None):
         return []
     return [
         Error(

@@ -1,27 +1,35 @@
-"""The database of the sessions: its name, its moments, its transactions, its contention and its limits."""
+"""The database of the sessions: its name, its transactions, its contention and its limits."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Final, TypeVar
+from contextlib import contextmanager, suppress
+from typing import Any, Final, TypeVar
 
-from django.conf import settings as django_settings
 from django.core.exceptions import ValidationError
-from django.db import DataError, OperationalError, router, transaction
-from django.utils import timezone
+from django.db import (
+    DataError,
+    Error,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    connections,
+    router,
+    transaction,
+)
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from drf_tessera.exceptions import RefreshContended, TemporarilyUnavailable
 from drf_tessera.models import Session
 
 T = TypeVar("T")
 
+logger: Final = logging.getLogger(__name__)
+
 MAX_ATTEMPTS: Final = 10
 """How often a write is tried when another writer was faster."""
-
-LATEST: Final = 253_370_764_800
-"""Seconds since the epoch: the year 9999, in which the calendars of Python and of the databases end."""
 
 _MOVED: Final = frozenset({"40001", "40P01", 1020, 1213})
 """A serialization failure or deadlock of PostgreSQL; a changed record or deadlock of MariaDB."""
@@ -35,20 +43,6 @@ def find_database() -> str:
     return router.db_for_write(Session)
 
 
-# -- Moments: datetimes inside, seconds since the epoch in tokens and in Revocation.until -----------
-
-
-def to_timestamp(moment: datetime) -> float:
-    """Return the seconds since the epoch of a moment from the database, with ``USE_TZ`` on or off."""
-    return (moment if timezone.is_aware(moment) else timezone.make_aware(moment)).timestamp()
-
-
-def from_timestamp(seconds: float) -> datetime:
-    """Return a moment that the database accepts, with ``USE_TZ`` on or off. The inverse of the above."""
-    moment = datetime.fromtimestamp(seconds, tz=UTC)
-    return moment if django_settings.USE_TZ else timezone.make_naive(moment)
-
-
 # -- Transactions ----------------------------------------------------------------------------------
 
 
@@ -60,7 +54,11 @@ def is_in_transaction() -> bool:
     connection = transaction.get_connection(find_database())
     if not connection.in_atomic_block:
         return not connection.get_autocommit()
-    return not getattr(connection.atomic_blocks[-1], "_from_testcase", False)
+    return not _is_of_test_case(connection.atomic_blocks[-1])
+
+
+def _is_of_test_case(block: object) -> bool:
+    return getattr(block, "_from_testcase", False)
 
 
 @contextmanager
@@ -72,6 +70,144 @@ def savepoint() -> Iterator[None]:
             yield
     else:
         yield
+
+
+def is_managed_by_hand() -> bool:
+    """Return whether the project commits by itself, because it has switched autocommit off.
+
+    Django has no callback at the end of such a transaction.
+    """
+    connection = transaction.get_connection(find_database())
+    return not (connection.commit_on_exit if connection.in_atomic_block else connection.get_autocommit())
+
+
+@contextmanager
+def foreign_savepoint() -> Iterator[None]:
+    """Keep the caller's transaction usable after an error in the block, but not that of a test case.
+
+    The normal refresh is one statement outside of a transaction, and in a test case too.
+    """
+    if is_in_transaction():
+        with transaction.atomic(using=find_database()):
+            yield
+    else:
+        yield
+
+
+def after_transaction(action: Callable[[], object]) -> None:
+    """Call ``action`` when the caller's transaction has ended, by a commit or by a rollback.
+
+    The transaction of a test case does not count, as for :func:`is_in_transaction`. An error of ``action`` is
+    logged.
+    """
+    connection = transaction.get_connection(find_database())
+    of_tests = sum(map(_is_of_test_case, connection.atomic_blocks))
+    savepoint = connection.savepoint_ids[of_tests - 1] if of_tests else None
+    if of_tests and savepoint is None:
+        return  # Django rolls back the whole test instead
+    watch = vars(connection).get(_WATCH)
+    if watch is None:
+        watch = vars(connection)[_WATCH] = _Watch(connection, savepoint)
+    watch.actions.append(action)
+
+
+_WATCH: Final = "_tessera_watch"
+"""The attribute of a connection that holds its :class:`_Watch`."""
+
+
+class _Watch:
+    """Waits for the end of the open transaction of a connection.
+
+    Django calls back after a commit, and not after a rollback. But it calls certain methods of the connection
+    at the end of each transaction, and the watch replaces such a method until then:
+
+    - ``set_autocommit`` at the end of a transaction
+    - ``savepoint_commit`` at the end of a transaction inside that of a test case, after a rollback too
+    """
+
+    def __init__(self, connection: BaseDatabaseWrapper, savepoint: str | None) -> None:
+        self.actions: list[Callable[[], object]] = []
+        self._connection: Any = connection  # Any: its methods are replaced
+        self._savepoint = savepoint
+        self._name = "savepoint_commit" if savepoint else "set_autocommit"
+        self._before = vars(connection).get(self._name)
+        self._plain = getattr(connection, self._name)
+        setattr(connection, self._name, self._call)
+
+    def _call(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            self._plain(*args, **kwargs)
+        finally:
+            if args == (self._savepoint,) if self._savepoint else self._connection.autocommit:
+                self._finish()
+
+    def _finish(self) -> None:
+        del vars(self._connection)[_WATCH]
+        delattr(self._connection, self._name)
+        if self._before is not None:
+            setattr(self._connection, self._name, self._before)
+        for action in self.actions:
+            try:
+                action()
+            except Exception:
+                logger.exception("An action after the end of a transaction failed.")
+
+
+_UNUSABLE: Final = (OperationalError, InterfaceError, InternalError, ProgrammingError)
+"""The errors of Django and of the drivers if a connection or its transaction cannot be used."""
+
+
+def read_calmly(read: Callable[[], T]) -> T:
+    """Call ``read``, which makes a query, even if the connection is not usable at the moment.
+
+    A lazy user is loaded when somebody looks at the user. That may be inside a transaction that is broken or
+    marked for a rollback, where a user that was loaded before would need no query.
+
+    Args:
+        read: makes a query in the database of the sessions, and changes nothing. It may be called again.
+
+    Raises:
+        DatabaseError: the database does not answer on another connection either.
+    """
+    connection = transaction.get_connection(find_database())
+    if connection.in_atomic_block and connection.needs_rollback:
+        return _read_in_marked_transaction(connection, read)
+    try:
+        return read()
+    except _UNUSABLE:
+        if connection.in_atomic_block or not connection.autocommit:
+            # The server has aborted the transaction, or the connection is dead.
+            return _read_aside(connection, read)
+        # Perhaps the connection is dead, because it was opened before the server restarted.
+        with suppress(Error):  # some drivers refuse to close what is closed
+            connection.close()
+        return read()
+
+
+def _read_in_marked_transaction(connection: BaseDatabaseWrapper, read: Callable[[], T]) -> T:
+    """Read while a transaction only waits for its rollback.
+
+    REST framework marks the transaction of each refused request (``ATOMIC_REQUESTS``). Most such transactions
+    can still read. If the server refuses, the read gets a connection of its own.
+    """
+    connection.needs_rollback = False
+    try:
+        return read()
+    except _UNUSABLE:
+        return _read_aside(connection, read)
+    finally:
+        connection.needs_rollback = True
+
+
+def _read_aside(connection: BaseDatabaseWrapper, read: Callable[[], T]) -> T:
+    """Read on a connection that exists only for this call, in the place of the one in trouble."""
+    other = connection.copy()
+    connections[connection.alias] = other
+    try:
+        return read()
+    finally:
+        connections[connection.alias] = connection
+        other.close()
 
 
 # -- Contention ------------------------------------------------------------------------------------
@@ -114,11 +250,6 @@ def translated_contention() -> Iterator[None]:
         if code in _WAITED or "database is locked" in str(error):
             raise TemporarilyUnavailable from error
         raise
-
-
-def read_calmly(read: Callable[[], T]) -> T:
-    """Call ``read``, a query that must not fail because of the state of the connection."""
-    return read()
 
 
 # -- Limits ----------------------------------------------------------------------------------------

@@ -301,7 +301,7 @@ class RefreshMissing(Refusal):
 
 
 class TransportMismatch(Refusal):
-    """The refresh token of a cookie came in a body, or the refresh token of a body came in a cookie.
+    """The token came by another transport than the one it was issued for.
 
     No honest client sends the token of a cookie in a body, because no script can read the token.
     """

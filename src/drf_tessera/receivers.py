@@ -1,8 +1,8 @@
 """Receivers that end sessions after a changed password, a deactivation or a deletion.
 
-They are connected to every model that writes the password of a user: the user model, its proxies and
-children, and with multi-table inheritance also the parents of the user model and the other children of these
-parents. Each of them sends its own class as the sender.
+They are connected to every model that writes the password of a user: the user model, its proxies and its
+children. With multi-table inheritance, the parents of the user model and the other children of these parents
+write it too. Each model sends its own class as the sender.
 
 ``QuerySet.update()`` and ``bulk_update()`` send no signal. A deactivation by them is still noticed, because
 every refresh asks for the user. After they changed passwords, call :func:`drf_tessera.sessions.revoke_all`.
@@ -92,13 +92,13 @@ def checking_password() -> Iterator[None]:
 
 
 def compare_with_row(*, instance: AbstractBaseUser, raw: bool, using: str, **kwargs: Any) -> None:
-    """Note, before a user is saved, whether the save will end the sessions of the user.
+    """Record, before a user is saved, whether the save will end the sessions of the user.
 
     This costs one query, and only if ``password`` or ``is_active`` may change. So the save of ``last_login``
     at each login costs nothing. If only code can tell whether a user is active, the row is loaded before and
     after every other save.
     """
-    vars(instance).pop(_VERDICT, None)  # remove the notes of an earlier save that failed
+    vars(instance).pop(_VERDICT, None)  # remove the records of an earlier save that failed
     vars(instance).pop(_ACTIVE_BEFORE, None)
     if raw or instance._state.adding:
         return
@@ -157,7 +157,7 @@ def end_before_delete(*, instance: AbstractBaseUser, using: str, origin: Any = N
     if key not in ended:
         ended |= {key, *origin.using(using).values_list(model._meta.pk.attname, flat=True)}
         sessions.revoke_all_of(ended, reason=Reason.USER_DELETED)
-    ended.discard(key)  # a second deletion by the same queryset starts anew
+    ended.discard(key)  # a second deletion by the same queryset starts from the beginning
 
 
 def _judge(user: AbstractBaseUser, before: dict[str, Any], updated: Collection[str] | None) -> Reason | None:

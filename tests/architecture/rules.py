@@ -31,6 +31,11 @@ HOMES: Final = {
 WRITERS: Final = {"Session": "sessions.rows", "Revocation": "revocation"}
 """Each model of ours, and the only room or module that writes its rows."""
 
+BY_HAND: Final = "sessions.compiled"
+"""The only module that sends SQL by itself. Django's querysets send all other statements."""
+
+_SENDS_SQL: Final = frozenset({"cursor", "chunked_cursor", "raw", "extra"})
+
 READERS_OF_SETTINGS: Final = ("get_settings", "read_settings")
 
 BESIDE: Final = frozenset({"django", "asgiref", "typing_extensions"})
@@ -40,7 +45,7 @@ _PRIVATE: Final = re.compile(r"_(?!_)|__.*(?<!__)$")
 
 
 def find_violations(house: House) -> list[str]:
-    """Name everything that breaks a rule, with the place and what to do."""
+    """List everything that breaks a rule, with the place and what to do."""
     found = [*_judge_lists(house), *_judge_doors(house), *_judge_writers(house)]
     for module in house.modules.values():
         for judge in _JUDGES:
@@ -183,7 +188,7 @@ def _judge_entrance(there: Module, names: tuple[str, ...], house: House) -> Iter
 
 
 def _judge_texts(module: Module, house: House) -> Iterator[str]:
-    """Every path in a docstring, comment or message leads somewhere, and by the door if there is one."""
+    """Check that every path in a text leads somewhere, and by the door if there is one."""
     for use in find_paths(module.text):
         located = house.locate(use.target)
         if located is None:
@@ -246,7 +251,7 @@ def _judge_sizes(module: Module, house: House) -> Iterator[str]:
 
 
 def _judge_settings(module: Module, house: House) -> Iterator[str]:
-    """No setting is read while a module is being imported. A foreign key's model has to be named then."""
+    """Check that no module reads a setting at its import, except the name of a foreign key's model."""
     readers = {*READERS_OF_SETTINGS} | _find_aliases(module.tree, *READERS_OF_SETTINGS)
     holders = _find_aliases(module.tree, "settings")
     stack: list[ast.AST] = [module.tree]
@@ -290,6 +295,13 @@ def _judge_writers(house: House) -> Iterator[str]:
                 yield f"{module.name}:{line} calls {verb} on {model}, whose only writer is {WRITERS[model]}"
 
 
+def _judge_sql(module: Module, house: House) -> Iterator[str]:
+    """Find SQL that is sent by hand: ``find_writes`` cannot read it."""
+    for node in walk(module.tree):
+        if isinstance(node, ast.Attribute) and node.attr in _SENDS_SQL and module.name != BY_HAND:
+            yield f"{module.name}:{node.lineno} uses {node.attr}: only {BY_HAND} sends SQL by hand"
+
+
 _JUDGES: Final[tuple[Callable[[Module, House], Iterator[str]], ...]] = (
     _judge_imports,
     _judge_texts,
@@ -297,4 +309,5 @@ _JUDGES: Final[tuple[Callable[[Module, House], Iterator[str]], ...]] = (
     _judge_typing,
     _judge_sizes,
     _judge_settings,
+    _judge_sql,
 )

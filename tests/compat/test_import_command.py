@@ -34,13 +34,13 @@ from rest_framework_simplejwt.tokens import RefreshToken
 from rest_framework_simplejwt.views import TokenRefreshView
 
 from drf_tessera import sessions
-from drf_tessera.database import to_timestamp
 from drf_tessera.exceptions import TemporarilyUnavailable
 from drf_tessera.legacy import JWT_AUTH, SIMPLE_JWT, Kind, find_name
 from drf_tessera.legacy.names import NAMES
 from drf_tessera.management.commands.tessera_migrate_check import Command as MigrateCheck
 from drf_tessera.management.commands.tessera_prune import Command as Prune
 from drf_tessera.models import Session
+from drf_tessera.moments import to_timestamp
 from tests.compat.originals import simplejwt_token
 from tests.servers import PATIENCE, ROOT
 from tests.settings import USER_MODEL

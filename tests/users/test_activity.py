@@ -44,7 +44,9 @@ def test_columns_tell_it_of_djangos_own_model() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [property(lambda self: True), lambda self: True, False, models.CharField()], ids=str
+    "value",
+    [property(lambda self: True), lambda self: True, False, models.CharField()],
+    ids=["a property", "a method", "a constant", "a column of texts"],
 )
 def test_columns_do_not_tell_it_of_others(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(User, "is_active", value)

@@ -1,6 +1,6 @@
 """The ways in which the tokens of a session can travel: one row for each.
 
-A profile says who the clients are (``"api"``, ``"browser"``), a transport how their tokens travel. The
+A profile (``"api"``, ``"browser"``) names the kind of client. A transport defines how tokens travel. The
 classes that read and deliver tokens are in ``http/``. The limits are here, because the tokens are written
 before a response exists.
 """

@@ -149,7 +149,7 @@ def _read_profile(value: object) -> tuple[str, ...]:
     ):
         raise WrongValueError(
             "tessera.E016",
-            f"must be 'api', 'browser', or a list of both, not {value!r}.",
+            f"must be one of {', '.join(map(repr, PROFILES))}, or a list of several, not {value!r}.",
             "'api' sends tokens in header and body, 'browser' sends the refresh token in a cookie. "
             "In a list, the first profile is for clients that do not choose a profile.",
         )

@@ -30,4 +30,5 @@ from drf_tessera.http.transport import choose_transport as choose_transport
 from drf_tessera.http.transport import clear_ended as clear_ended
 from drf_tessera.http.transport import deliver_grant as deliver_grant
 from drf_tessera.http.transport import find_refresh_token as find_refresh_token
+from drf_tessera.http.transport import needs_body as needs_body
 from drf_tessera.http.transport import offers_ambient as offers_ambient

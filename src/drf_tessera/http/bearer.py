@@ -60,6 +60,7 @@ class HeaderTransport:
     """The refresh token travels in bodies. See :class:`~drf_tessera.http.transport.Transport`."""
 
     ambient = False
+    in_body = True
 
     def read(self, request: HttpRequest, body: dict[str, Any]) -> str | None:
         """Return the refresh token of the body, or ``None``."""

@@ -197,6 +197,7 @@ class CookieTransport:
     """
 
     ambient = True
+    in_body = False
 
     def read(self, request: HttpRequest, body: dict[str, Any]) -> str | None:
         """Return the refresh token of the cookie, or ``None``. Without the profile no cookie is read.

@@ -27,6 +27,9 @@ class Transport(Protocol):
     ambient: bool
     """Whether a browser sends the refresh token by itself. Then the site itself has to make the request."""
 
+    in_body: bool
+    """Whether the refresh token is the field ``refresh`` of a body."""
+
     def read(self, request: HttpRequest, body: dict[str, Any]) -> str | None:
         """Return the refresh token of a request, or ``None``."""
 
@@ -73,6 +76,11 @@ def admit_login(request: HttpRequest, transport: str) -> None:
     """
     if TRANSPORTS[transport].ambient:
         check_site(request)
+
+
+def needs_body() -> bool:
+    """Return whether a refresh token can come only in a body, by every transport that ``PROFILE`` offers."""
+    return all(TRANSPORTS[name].in_body for name in get_settings().transports)
 
 
 def offers_ambient() -> bool:

@@ -116,7 +116,7 @@ SIMPLE_JWT: Final[Mapping[str, Verdict]] = {
     ),
     "REVOKE_TOKEN_CLAIM": _better("Checked only in tokens issued before the move."),
     "CHECK_USER_IS_ACTIVE": _refused(
-        "An inactive user is never let in. Activate the users that need access."
+        "An inactive user is always refused. Activate the users that need access."
     ),
 }
 
@@ -211,8 +211,8 @@ NAMES: Final[Mapping[str, Verdict]] = {
     ),
     f"{_SIMPLEJWT}.tokens.SlidingToken": _NO_SLIDING,
     f"{_SIMPLEJWT}.tokens.Token": _better(
-        "Refused are verify=False, tokens without a user, a token_type of your own, and claims that RFC 7519 "
-        "and RFC 9068 register, except scope. Use django.core.signing for purposes other than a login."
+        "verify=False, tokens without a user, a token_type of your own, and claims that RFC 7519 and RFC "
+        "9068 register, except scope, are refused. Use django.core.signing for purposes other than a login."
     ),
     f"{_SIMPLEJWT}.tokens.Token.token_backend": _BACKEND,
     f"{_SIMPLEJWT}.tokens.Token.get_token_backend": _BACKEND,

@@ -9,7 +9,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from rest_framework import serializers
 
 from drf_tessera.conf import MAX_REFRESH_LENGTH
-from drf_tessera.http import TRANSPORTS, offers_ambient
+from drf_tessera.http import TRANSPORTS, needs_body
 from drf_tessera.models import Session
 from drf_tessera.users import MAX_NAME_LENGTH, read_email, read_name
 
@@ -68,9 +68,9 @@ class RefreshSerializer(serializers.Serializer[Any]):
     with_user: serializers.BooleanField = serializers.BooleanField(required=False)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """Make ``refresh`` optional if the refresh token may come in a cookie."""
+        """Make ``refresh`` optional if the refresh token may come by other means than a body."""
         fields = super().get_fields()
-        if offers_ambient():
+        if not needs_body():
             fields["refresh"].required, fields["refresh"].allow_null = False, True
         return fields
 

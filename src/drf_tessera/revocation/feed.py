@@ -75,15 +75,15 @@ class Feed:
         self._due = _NEVER
 
     def doubt(self, session_ids: Iterable[UUID]) -> None:
-        """Note that the notices of these sessions may be rolled back, because their transaction is open.
+        """Record that the notices of these sessions may be rolled back, because their transaction is open.
 
-        A check within the transaction pulls the notices. Without this note, the feed would still know them
+        A check within the transaction pulls the notices. Without this record, the feed would still know them
         after a rollback.
         """
         self._doubted.update(session_ids)
 
     def trust(self, session_ids: Iterable[UUID]) -> None:
-        """Note that the notices of these sessions are committed."""
+        """Record that the notices of these sessions are committed."""
         self._doubted.difference_update(session_ids)
 
     def _confirm(self, session_id: UUID) -> bool:

@@ -16,8 +16,9 @@ from uuid import UUID
 from django.db import transaction
 
 from drf_tessera.conf import get_settings
-from drf_tessera.database import find_database, is_in_transaction, to_timestamp
+from drf_tessera.database import find_database, is_in_transaction
 from drf_tessera.models import Revocation
+from drf_tessera.moments import to_timestamp
 from drf_tessera.revocation.feed import Feed, get_feed
 from drf_tessera.revocation.stores import OVERLAP, Notice
 

@@ -15,9 +15,9 @@ from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 from django.core.cache import BaseCache, caches
-from django.db import Error, InterfaceError, OperationalError, models, transaction
+from django.db import Error, models
 
-from drf_tessera.database import find_database
+from drf_tessera.database import find_database, read_calmly
 from drf_tessera.exceptions import RevocationUnavailable
 from drf_tessera.models import Revocation
 
@@ -119,16 +119,8 @@ class DatabaseStore:
 
 def _fetch(rows: models.QuerySet[Revocation]) -> list[tuple[int, UUID, int]]:
     wanted = rows.order_by("pk").values_list("pk", "session_id", "until")
-    connection = transaction.get_connection(rows.db)
     try:
-        try:
-            return list(wanted)
-        except (OperationalError, InterfaceError):
-            if connection.in_atomic_block or not connection.autocommit:
-                raise
-            # Perhaps only this connection is dead, because it was opened before the server was restarted.
-            connection.close()
-            return list(wanted.all())
+        return read_calmly(lambda: list(wanted.all()))
     except Error as error:
         raise RevocationUnavailable from error
 
@@ -155,7 +147,7 @@ class CacheStore:
         """The numbers whose notices cannot be read yet, and the time at which each was first missed."""
 
     def publish(self, notices: Sequence[Notice]) -> None:
-        """Take a number for each notice, and write the notice under its number."""
+        """Reserve a number for each notice, and write the notice under its number."""
         try:
             cache = caches[self._alias]
             batches = [notices[start : start + BATCH] for start in range(0, len(notices), BATCH)]

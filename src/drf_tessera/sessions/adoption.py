@@ -23,10 +23,11 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation
 from drf_tessera.conf import HEADER, get_settings
-from drf_tessera.database import LATEST, from_timestamp, savepoint, to_timestamp
+from drf_tessera.database import savepoint
 from drf_tessera.exceptions import PasswordChanged, RefreshInvalid, SessionRevoked, UserGone
 from drf_tessera.jose.encoding import EncodingError, decode_base64url, decode_json_object
 from drf_tessera.models import Session, SessionQuerySet
+from drf_tessera.moments import LATEST, from_timestamp, to_timestamp
 from drf_tessera.sessions import rows
 from drf_tessera.sessions.revoking import revoke
 from drf_tessera.sessions.rows import Reason

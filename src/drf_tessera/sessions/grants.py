@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from drf_tessera.database import to_timestamp
+from drf_tessera.moments import to_timestamp
 from drf_tessera.rotation import Outcome
 from drf_tessera.tokens import SessionFacts
 

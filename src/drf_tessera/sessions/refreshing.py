@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation, signals
 from drf_tessera.conf import Settings, get_settings
-from drf_tessera.database import MAX_ATTEMPTS, is_in_transaction
+from drf_tessera.database import MAX_ATTEMPTS, is_managed_by_hand
 from drf_tessera.exceptions import (
     RefreshContended,
     Refusal,
@@ -45,8 +45,9 @@ def refresh(
     user's own code can tell whether the user is active
     (:func:`~drf_tessera.models.columns_tell_who_is_active`).
 
-    Call this outside ``transaction.atomic``. The end of a stolen session must be committed although the
-    refresh is refused, and an enclosing transaction would roll it back.
+    Inside a transaction of the caller's, the refresh is part of that transaction, and costs savepoints. If
+    the transaction is rolled back, the session continues with either token. But a stolen session stays ended,
+    because its end is repeated after the transaction.
 
     Args:
         text: a stranger's text.
@@ -62,10 +63,14 @@ def refresh(
         RefreshReused: the token was replaced before. The session has been ended, and that is committed.
         SessionUnknown, SessionRevoked, SessionExpired, UserInactive: the session or its user has that state.
         RefreshContended: other writers were faster each time. Nothing is lost; try again.
-        RuntimeError: this was called inside a transaction.
+        RuntimeError: autocommit is off. Nobody could repeat the end of a stolen session after a rollback.
     """
     token = read_refresh_token(text, transport=transport)
-    _refuse_transaction()
+    if is_managed_by_hand():
+        raise RuntimeError(
+            "sessions.refresh() needs autocommit. Set AUTOCOMMIT to True for the database of the sessions, "
+            "or call set_autocommit(True) before the refresh."
+        )
     settings, moment = get_settings(), now or timezone.now()
     grant = None
     if not settings.reads_user and columns_tell_who_is_active():
@@ -79,16 +84,6 @@ def refresh(
         outcome=grant.outcome.value if grant.outcome else "",
     )
     return grant
-
-
-def _refuse_transaction() -> None:
-    """Raise ``RuntimeError`` if a transaction is open that could roll back the end of a stolen session."""
-    if is_in_transaction():
-        raise RuntimeError(
-            "sessions.refresh() was called inside transaction.atomic() or a view under ATOMIC_REQUESTS. "
-            "When it ends a stolen session, that transaction would roll the end back. Call it outside, "
-            "and decorate the view with django.db.transaction.non_atomic_requests."
-        )
 
 
 @sensitive_variables()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, NoReturn
 from uuid import UUID
 
@@ -14,8 +15,9 @@ from django.utils import timezone
 
 from drf_tessera import signals
 from drf_tessera.conf import expects_legacy_tokens
+from drf_tessera.database import after_transaction, is_in_transaction, translated_contention
 from drf_tessera.exceptions import RefreshContended, RefreshReused
-from drf_tessera.models import Session
+from drf_tessera.models import Session, SessionQuerySet
 from drf_tessera.sessions import rows
 from drf_tessera.sessions.rows import Reason
 from drf_tessera.tokens import read_refresh_token
@@ -50,7 +52,7 @@ def revoke(
     reason: Reason = Reason.LOGOUT,
     now: datetime | None = None,
 ) -> bool:
-    """End one session. Return whether it was live; only then is its end reported.
+    """End one session. Return whether it was live. The end of a live session is reported.
 
     Args:
         session_id: the id of the session.
@@ -147,12 +149,24 @@ def revoke_by_refresh_token(
 def end_stolen(session: Session, now: datetime) -> NoReturn:
     """End a session whose refresh token has two holders, and refuse both.
 
+    In a transaction of the caller's the session is ended once more after that transaction. The refusal may
+    roll the transaction back, but the theft remains a fact.
+
     Raises:
-        RefreshReused: the session has been ended, and that is committed.
+        RefreshReused: the session has been ended, and the end stays.
         RefreshContended: another writer has moved the row. Read it again.
     """
-    unmoved = rows.select_sessions().filter(pk=session.pk, generation=session.generation)
-    if not rows.end(unmoved, now, Reason.REUSED):
-        raise RefreshContended
-    rows.report(signals.refresh_reused, session_id=session.pk, sub=str(session.user_id))
+    which = rows.select_sessions().filter(pk=session.pk)
+    with translated_contention():
+        if not _end_reused(which.filter(generation=session.generation), session, now):
+            raise RefreshContended
+    if is_in_transaction():
+        after_transaction(partial(_end_reused, which, session, now))
     raise RefreshReused
+
+
+def _end_reused(which: SessionQuerySet, session: Session, now: datetime) -> bool:
+    if not rows.end(which, now, Reason.REUSED):
+        return False
+    rows.report(signals.refresh_reused, session_id=session.pk, sub=str(session.user_id))
+    return True

@@ -19,7 +19,7 @@ from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.dispatch import Signal
 from django.utils import timezone
@@ -27,7 +27,13 @@ from django.utils.functional import LazyObject
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation, signals
-from drf_tessera.database import LATEST, find_database, from_timestamp, persist, translated_contention
+from drf_tessera.database import (
+    find_database,
+    foreign_savepoint,
+    is_in_transaction,
+    persist,
+    translated_contention,
+)
 from drf_tessera.exceptions import (
     PasswordChanged,
     RefreshInvalid,
@@ -37,6 +43,7 @@ from drf_tessera.exceptions import (
     UserInactive,
 )
 from drf_tessera.models import Session, SessionQuerySet, active_users, columns_tell_who_is_active
+from drf_tessera.moments import LATEST, from_timestamp
 from drf_tessera.revocation import publishing
 from drf_tessera.sessions.compiled import Mark, Statement, compile_update
 from drf_tessera.tokens import RefreshToken, SessionFacts, hash_secret, make_secret
@@ -133,7 +140,7 @@ def swap(
         "rotated_at": position.rotated_at,
         "idle_expires_at": idle_expires_at,
     }
-    with translated_contention():
+    with translated_contention(), foreign_savepoint():
         return statement.execute(values) == 1
 
 
@@ -178,7 +185,7 @@ def move(
     Raises:
         RefreshContended, TemporarilyUnavailable: see :func:`translated_contention`.
     """
-    with translated_contention():
+    with translated_contention(), foreign_savepoint():
         return _stand(rows, seen_generation).update(**_write(position, idle_expires_at)) == 1
 
 
@@ -198,7 +205,7 @@ def _write(position: rotation.Position, idle_expires_at: datetime) -> dict[str, 
 
 @sensitive_variables()
 def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.State]:
-    """Read the token's session, in autocommit and therefore without a stale snapshot.
+    """Read the token's session without a stale snapshot: in autocommit, or in a transaction with a lock.
 
     Raises:
         SessionUnknown: the row does not exist. It may have been deleted.
@@ -210,8 +217,8 @@ def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.Sta
     if told:
         rows = rows.annotate(user_active=Exists(active_users().filter(pk=OuterRef("user_id"))))
         rows = rows.select_related("user") if with_user else rows
-    with translated_contention():
-        session = rows.first()
+    with translated_contention(), foreign_savepoint():
+        session: Any = (_lock(rows) if is_in_transaction() else rows).first()
     if session is None:
         raise SessionUnknown
     if not hmac.compare_digest(bytes(session.secret_hash), token.secret_hash):
@@ -233,6 +240,12 @@ def _attach_active_user(session: Session) -> bool:
         return False
     session.user = user
     return is_active(user)
+
+
+def _lock(rows: SessionQuerySet) -> SessionQuerySet:
+    """Lock the sessions themselves, and not their users where the database can tell them apart."""
+    narrow = connections[rows.db].features.has_select_for_update_of
+    return rows.select_for_update(of=("self",) if narrow else ())
 
 
 # -- Start -----------------------------------------------------------------------------------------
@@ -346,11 +359,11 @@ def _insert_missing(rows: SessionQuerySet, found: Sequence[Session]) -> int:
 
 
 def close_legacy(user_id: Any, now: datetime) -> None:
-    """Note that legacy tokens issued to a user before ``now`` start no session.
+    """Record that legacy tokens issued to a user before ``now`` start no session.
 
-    The note is one session that has already ended, with a fixed id per user. It stands for every legacy token
-    issued before ``now``. The row is kept for good, because only the other package knows how long its tokens
-    live.
+    The record is one session that has already ended, with a fixed id per user. It stands for every legacy
+    token issued before ``now``. The row is kept for good, because only the other package knows how long its
+    tokens live.
     """
     there = select_sessions().filter(pk=_name_closing(user_id), revoked_at__lt=now)
     # The update comes before the insert, because SQLite cannot read first and then write.

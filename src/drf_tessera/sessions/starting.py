@@ -14,9 +14,9 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation, signals
 from drf_tessera.conf import HEADER, get_settings
-from drf_tessera.database import to_timestamp
 from drf_tessera.exceptions import UserInactive
 from drf_tessera.models import LABEL_LENGTH, USER_AGENT_LENGTH, Session
+from drf_tessera.moments import to_timestamp
 from drf_tessera.sessions import rows
 from drf_tessera.sessions.grants import Grant, count_seconds
 from drf_tessera.sessions.rows import Reason

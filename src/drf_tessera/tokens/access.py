@@ -18,7 +18,6 @@ from uuid import UUID
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.conf import LIMITS
-from drf_tessera.database import to_timestamp
 from drf_tessera.exceptions import (
     ClaimsHookError,
     ProjectError,
@@ -27,6 +26,7 @@ from drf_tessera.exceptions import (
     TokenMalformed,
     TokenTooLarge,
 )
+from drf_tessera.moments import to_timestamp
 from drf_tessera.tokens.facts import REGISTERED_CLAIMS, SessionFacts
 from drf_tessera.tokens.keystore import Keystore, get_keystore
 from drf_tessera.tokens.refresh import REFRESH_PREFIX

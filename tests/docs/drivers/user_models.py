@@ -51,7 +51,7 @@ class UserModel(TestCase):
         assert self.log_in(email="ANNA@example.com")[0] == 401
         assert self.log_in(email="anna@example.com")[0] == 200
 
-    def test_what_a_view_costs(self) -> None:
+    def test_a_view_costs_a_query_unless_the_token_has_the_column(self) -> None:
         for setting, queries in (({}, 1), ({"USER": "database"}, 1), ({"USER_FIELDS": ["name"]}, 0)):
             with override_settings(TESSERA=setting):
                 token = self.log_in(email="anna@example.com")[1]["access"]

@@ -14,11 +14,11 @@ from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 
 from drf_tessera import sessions
-from drf_tessera.database import LATEST, to_timestamp
 from drf_tessera.exceptions import LoginFailed, Refusal, SessionEnded, TokenError, UserInactive
 from drf_tessera.http import describe_client
 from drf_tessera.legacy import count_seconds, refuse_names
 from drf_tessera.login import prove
+from drf_tessera.moments import LATEST, to_timestamp
 from drf_tessera.rest.throttling import count_proxies
 from drf_tessera.sessions import LegacyToken, adopt, is_foreign, name_token
 from drf_tessera.tokens import SessionFacts, read_refresh_token

@@ -16,10 +16,10 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
-from drf_tessera.database import LATEST
 from drf_tessera.exceptions import TemporarilyUnavailable
 from drf_tessera.legacy import count_seconds, pyjwt
 from drf_tessera.models import SCOPE_LENGTH
+from drf_tessera.moments import LATEST
 from drf_tessera.sessions import LegacyToken, adopt, adopt_many, is_foreign, name_token
 from drf_tessera.tokens import REGISTERED_CLAIMS, SessionFacts, is_scope, read_refresh_token
 from drf_tessera.users import find_user_by
@@ -164,7 +164,7 @@ _begun: ContextVar[list[UUID] | None] = ContextVar("rest_framework_simplejwt_beg
 
 @contextmanager
 def all_or_nothing() -> Iterator[None]:
-    """If the block fails, end the sessions that the block started, because no client gets their tokens."""
+    """End the sessions that the block started if the block fails, because no client gets their tokens."""
     begun: list[UUID] = []
     mark = _begun.set(begun)
     try:

@@ -17,9 +17,10 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera import database, sessions, tokens
+from drf_tessera import sessions, tokens
 from drf_tessera.conf import HEADER, get_settings
 from drf_tessera.exceptions import Refusal
+from drf_tessera.moments import from_timestamp
 from drf_tessera.revocation import check_session
 from drf_tessera.sessions import is_foreign
 from drf_tessera.users import find_user_by, parse_sub
@@ -338,7 +339,7 @@ class RefreshToken(BlacklistMixin, Token):
         if claim != "exp" or not within or not self.kept_back:
             raise ImproperlyConfigured(ONE_LIFETIME)
         current, until = self._stand(), utils.datetime_to_epoch(ends)
-        sessions.shorten(current.facts.session_id, database.from_timestamp(until))
+        sessions.shorten(current.facts.session_id, from_timestamp(until))
         shorter = replace(current.facts, expires_at=min(until, current.facts.expires_at))
         self.current = replace(current, facts=shorter)
         self.payload["exp"] = shorter.expires_at
@@ -372,7 +373,7 @@ class RefreshToken(BlacklistMixin, Token):
     @classmethod
     @sensitive_variables()
     def rotate(cls, raw: str) -> sessions.Grant:
-        """Spend a refresh token of drf-tessera or of simplejwt, and return the new tokens.
+        """Exchange a refresh token of drf-tessera or of simplejwt for new tokens.
 
         Raises:
             TokenError: the token is not accepted.
