@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from tests.architecture.dynamic import judge_dynamic
 from tests.architecture.writers import find_writes
 from tools.house import PACKAGE, SIDE_DOORS, WITHOUT, House, Module, Use, find_paths, find_uses, walk
 
@@ -41,13 +42,20 @@ READERS_OF_SETTINGS: Final = ("get_settings", "read_settings")
 BESIDE: Final = frozenset({"django", "asgiref", "typing_extensions"})
 """The framework, its package for coroutines, and a package that is only there for type checkers."""
 
+_SHORT: Final = re.compile(r"``([a-z]+)\.(\w+)(?:\(\))?``")
 _PRIVATE: Final = re.compile(r"_(?!_)|__.*(?<!__)$")
 
 
-def find_violations(house: House) -> list[str]:
-    """List everything that breaks a rule, with the place and what to do."""
-    found = [*_judge_lists(house), *_judge_doors(house), *_judge_writers(house)]
-    for module in house.modules.values():
+def find_violations(house: House, file: str | None = None) -> list[str]:
+    """List everything that breaks a rule, with the place and what to do.
+
+    Args:
+        house: the package.
+        file: judge the contents of this file alone, because the other files are known to be good.
+    """
+    modules = [module for module in house.modules.values() if file in {None, module.file}]
+    found = [*_judge_lists(house), *_judge_doors(house), *_judge_writers(house, modules)]
+    for module in modules:
         for judge in _JUDGES:
             found += judge(module, house)
     return list(dict.fromkeys(found))
@@ -198,9 +206,21 @@ def _judge_texts(module: Module, house: House) -> Iterator[str]:
         if names and names[0] not in house.list_names(target) and not _names_uid(module, use):
             yield f"{where} names {use.target}, which does not exist"
         room = house.modules[target].room
+        if names and _PRIVATE.match(names[0]) and module.room != room:
+            yield f"{where} names {use.target}, which is private to its room"
         offered = house.read_door(room) if house.has_door(room) else {}
         if names and target != room and offered.get(names[0]) == target and module.room != room:
             yield f"{where} names {use.target}; the door offers it as {PACKAGE}.{room}.{names[0]}"
+
+    for number, line in enumerate(module.text.splitlines(), 1):
+        for room, name in _SHORT.findall(line):
+            if room in house.rooms and name not in _list_known(room, house):
+                yield f"{module.name or '__init__'}:{number} names {room}.{name}, which does not exist"
+
+
+def _list_known(room: str, house: House) -> set[str]:
+    """Return the names of a room that a short text may use: its modules, and what it defines or offers."""
+    return {m.place for m in house.modules.values() if m.room == room} | house.list_names(room)
 
 
 def _names_uid(module: Module, use: Use) -> bool:
@@ -284,12 +304,12 @@ def _find_aliases(tree: ast.Module, *originals: str) -> set[str]:
     }
 
 
-def _judge_writers(house: House) -> Iterator[str]:
+def _judge_writers(house: House, modules: list[Module]) -> Iterator[str]:
     classes = (node for node in house.modules["models"].tree.body if isinstance(node, ast.ClassDef))
     for node in classes:
         if "models.Model" in map(ast.unparse, node.bases) and node.name not in WRITERS:
             yield f"models.{node.name} has no writer: name one in WRITERS"
-    for module in house.modules.values():
+    for module in modules:
         for model, line, verb in find_writes(module.tree, WRITERS):
             if not _is_within(module.name, WRITERS[model]):
                 yield f"{module.name}:{line} calls {verb} on {model}, whose only writer is {WRITERS[model]}"
@@ -310,4 +330,5 @@ _JUDGES: Final[tuple[Callable[[Module, House], Iterator[str]], ...]] = (
     _judge_sizes,
     _judge_settings,
     _judge_sql,
+    judge_dynamic,
 )
