@@ -204,5 +204,15 @@ PLANTED = {
         "from drf_tessera.models import Revocation\nRevocation(session_id=1).save()",
         "calls save on Revocation, whose only writer is revocation",
     ),
+    "SQL by hand": (
+        "login.py",
+        "from django.db import connection\nwith connection.cursor() as cursor: cursor.execute('')",
+        "uses cursor: only sessions.compiled sends SQL by hand",
+    ),
+    "SQL by a queryset": (
+        "users/lookup.py",
+        "get_user_model().objects.raw('')",
+        "uses raw: only sessions.compiled sends SQL by hand",
+    ),
     "a model without a writer": ("models.py", "class Key(models.Model): ...", "models.Key has no writer"),
 }

@@ -31,6 +31,11 @@ HOMES: Final = {
 WRITERS: Final = {"Session": "sessions.rows", "Revocation": "revocation"}
 """Each model of ours, and the only room or module that writes its rows."""
 
+BY_HAND: Final = "sessions.compiled"
+"""The only module that sends SQL by itself. Django's querysets send all other statements."""
+
+_SENDS_SQL: Final = frozenset({"cursor", "chunked_cursor", "raw", "extra"})
+
 READERS_OF_SETTINGS: Final = ("get_settings", "read_settings")
 
 BESIDE: Final = frozenset({"django", "asgiref", "typing_extensions"})
@@ -290,6 +295,13 @@ def _judge_writers(house: House) -> Iterator[str]:
                 yield f"{module.name}:{line} calls {verb} on {model}, whose only writer is {WRITERS[model]}"
 
 
+def _judge_sql(module: Module, house: House) -> Iterator[str]:
+    """Find SQL that is sent by hand: ``find_writes`` cannot read it."""
+    for node in walk(module.tree):
+        if isinstance(node, ast.Attribute) and node.attr in _SENDS_SQL and module.name != BY_HAND:
+            yield f"{module.name}:{node.lineno} uses {node.attr}: only {BY_HAND} sends SQL by hand"
+
+
 _JUDGES: Final[tuple[Callable[[Module, House], Iterator[str]], ...]] = (
     _judge_imports,
     _judge_texts,
@@ -297,4 +309,5 @@ _JUDGES: Final[tuple[Callable[[Module, House], Iterator[str]], ...]] = (
     _judge_typing,
     _judge_sizes,
     _judge_settings,
+    _judge_sql,
 )

@@ -12,6 +12,7 @@ import rest_framework_jwt
 import rest_framework_simplejwt
 
 import drf_tessera
+from tests.architecture.outside import REPOSITORY
 from tests.architecture.planted import PLANTED
 from tests.architecture.rules import WRITERS, find_violations
 from tests.architecture.sizes import count_code
@@ -37,6 +38,18 @@ def test_the_rooms_are_read_from_the_docstrings() -> None:
 @pytest.mark.parametrize("module", ["drf_tessera", "drf_tessera.exceptions", "drf_tessera.rotation"])
 def test_loads_no_django(module: str) -> None:
     assert _loaded_by(f"import {module}").isdisjoint({"django", "rest_framework"})
+
+
+def test_no_setting_is_read_at_import() -> None:
+    """Each kind of read is planted there, and found too."""
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.architecture.imports"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
 def test_jose_loads_no_django() -> None:
@@ -110,6 +123,15 @@ WRITES = {
     "by a parameter": "def f(row: Session | None): row.save()",
     "by a list": "list(Session.objects.all())[0].delete()",
     "by a condition": "rows = a if a else Session.objects.all()\nrows.update(label='')",
+    "by a module": "from drf_tessera import models\nmodels.Session.objects.update(label='')",
+    "by a shortcut": "get_object_or_404(Session, pk=1).delete()",
+    "by a label": "apps.get_model('tessera', 'Session').objects.update(label='')",
+    "by a label in one": "apps.get_model('tessera.Session').objects.update(label='')",
+    "by a function of rows": "next(iter(Session.objects.all())).delete()",
+    "by a result": "def pick() -> SessionQuerySet: ...\npick().update(label='')",
+    "by a type in a text": "def f(row: 'Session'): row.save()",
+    "below Django's signals": "Session(pk=1).save_base(raw=True)",
+    "below Django's collector": "Session.objects.all()._raw_delete('default')",
     "under another name": "from drf_tessera.models import Session as S\nS.objects.bulk_create([])",
 }
 

@@ -1,8 +1,9 @@
 """Find where a module writes rows of a model.
 
 No types are known here, so this follows names: from the model, or from what selects its rows, through
-assignments, loops, parameters and calls of methods. A write is any mention of ``update``, ``save`` and so on
-behind such a name, called at once or handed to another function.
+assignments, loops, parameters, results and calls. A write is any mention of ``update``, ``save`` and so on
+behind such a name, called at once or handed to another function. ``statements`` finds the writes that are
+spelled in other ways, when the tests execute them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ WRITES: Final = frozenset(
         *("save", "delete", "update", "create", "get_or_create", "update_or_create"),
         *("bulk_create", "bulk_update"),
     )
-)
+) | {"save_base", "_raw_delete", "_update", "_insert"}
 
 _SELECTORS: Final = {
     "select_sessions": "Session",
@@ -68,6 +69,10 @@ def _follow(tree: ast.Module, known: dict[str, str]) -> Iterator[tuple[str, str]
             model = _find_annotated(node.annotation, known)
             if model is not None:
                 yield node.arg, model
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            model = _find_annotated(node.returns, known)
+            if model is not None:
+                yield node.name, model
         yield from _pair(targets, value, known)
 
 
@@ -84,28 +89,38 @@ def _pair(targets: list[ast.expr], value: ast.AST | None, known: dict[str, str])
 
 def _find_annotated(annotation: ast.AST | None, known: dict[str, str]) -> str | None:
     """Return the model of a parameter: ``Session``, ``SessionQuerySet``, ``list[Session]`` and the like."""
-    if annotation is None or isinstance(annotation, ast.Constant):
+    if annotation is None:
         return None
+    if isinstance(annotation, ast.Constant):
+        return (
+            _find_annotated(ast.parse(annotation.value, mode="eval"), known)
+            if isinstance(annotation.value, str)
+            else None
+        )
     names = [node.id for node in ast.walk(annotation) if isinstance(node, ast.Name)]
     return next((known[name] for name in names if name in known), None)
 
 
 def _find_model(value: ast.AST, known: dict[str, str]) -> str | None:
-    """Return the model whose rows an expression has: the name that it begins with tells."""
+    """Return the model whose rows an expression has: a name in it tells."""
     while True:
         if isinstance(value, ast.Attribute):
-            if value.attr in _SELECTORS:
-                return _SELECTORS[value.attr]
+            if value.attr in _SELECTORS or value.attr[:1].isupper():  # not a name of this module
+                model = known.get(value.attr)
+                if model is not None:
+                    return model
             value = value.value
         elif isinstance(value, ast.Call):
-            value = value.args[0] if _name_of(value.func) == "list" and value.args else value.func
-        elif isinstance(value, ast.Subscript):
+            given = (_find_model(item, known) for item in value.args)
+            model = next((found for found in given if found is not None), None)
+            if model is not None:
+                return model
+            value = value.func
+        elif isinstance(value, ast.Constant):
+            return known.get(str(value.value).rpartition(".")[2])  # a label: ``get_model("tessera.Session")``
+        elif isinstance(value, ast.Subscript | ast.Await | ast.NamedExpr):
             value = value.value
         elif isinstance(value, ast.IfExp):
             return _find_model(value.body, known) or _find_model(value.orelse, known)
         else:
-            return known.get(_name_of(value))
-
-
-def _name_of(node: ast.AST) -> str:
-    return node.id if isinstance(node, ast.Name) else ""
+            return known.get(value.id) if isinstance(value, ast.Name) else None

@@ -25,6 +25,9 @@ def main(name: str) -> int:
         django.setup()
         from django.test.utils import setup_databases, setup_test_environment, teardown_databases
 
+        from tests.architecture import statements
+
+        statements.watch()
         setup_test_environment()
         databases = setup_databases(verbosity=0, interactive=False)
         try:
@@ -43,14 +46,17 @@ def _breaks(rule: Any) -> bool:
 
     from drf_tessera.conf import foreign
     from drf_tessera.revocation.feed import get_feed
+    from tests.architecture import statements
     from tests.people.rules import undone
 
     foreign._expecting["legacy tokens"] = False
     cache.clear()
     get_feed.forget()
+    statements.found.clear()
     try:
         with undone():
             rule()
+        assert statements.found == []
     except Exception as error:  # noqa: BLE001 - each is told, and the next rule runs
         frame = traceback.extract_tb(error.__traceback__)[-1]
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.endswith("rules.py")]

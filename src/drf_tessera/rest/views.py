@@ -13,10 +13,13 @@ from django.utils.cache import add_never_cache_headers
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions as drf
 from rest_framework import status
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
+from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 from rest_framework.views import exception_handler as rest_framework_handler
 
@@ -129,11 +132,6 @@ class TokenView(APIView):
             delete_stray_cookies(self.request._request, answer, find_cookie_path())
         return answer
 
-    def get_exception_handler(self) -> Any:
-        """Return the handler of the project. In place of REST framework's own handler, return ours."""
-        chosen = super().get_exception_handler()
-        return exception_handler if chosen is rest_framework_handler else chosen
-
     def show_user(self, user: AbstractBaseUser) -> Any:
         """Return the ``user`` of a response, as the serializer of this view writes it."""
         return self.user_serializer_class(user, context={"request": self.request, "view": self}).data
@@ -141,6 +139,31 @@ class TokenView(APIView):
     def get_authenticate_header(self, request: Request) -> str:
         """Return the challenge. With a challenge, REST framework answers a refusal with 401 and not 403."""
         return write_challenge(request)
+
+
+class EndpointView(TokenView):
+    """The parent of the endpoints of this package: the bodies have the same keys in every project.
+
+    A client for all projects, such as ``client.js``, reads these bodies. So they are JSON even if the
+    project's own renderer renames the keys or wraps the data, and a request is read as JSON or as a form. A
+    subclass may name other ``renderer_classes`` and ``parser_classes``. The browsable API stays, if the
+    project has it.
+    """
+
+    renderer_classes: _Classes = (JSONRenderer,)
+    parser_classes: _Classes = (JSONParser, FormParser, MultiPartParser)
+
+    def get_renderers(self) -> list[Any]:
+        """Return the renderers of this class, and the browsable API if it is a default of the project."""
+        # Any: for the stubs these are texts, and REST framework has imported the classes
+        chosen: Any = api_settings.DEFAULT_RENDERER_CLASSES or ()
+        pages = [kind for kind in chosen if issubclass(kind, BrowsableAPIRenderer)]
+        return [kind() for kind in (*self.renderer_classes, *pages)]
+
+    def get_exception_handler(self) -> Any:
+        """Return the handler of the project. In place of REST framework's own handler, return ours."""
+        chosen = super().get_exception_handler()
+        return exception_handler if chosen is rest_framework_handler else chosen
 
 
 @sensitive_variables()
@@ -164,7 +187,7 @@ def _read_length(request: Request) -> int:
         raise drf.ParseError("The Content-Length header is not a number.") from None
 
 
-class LoginView(TokenView):
+class LoginView(EndpointView):
     """Exchange a user name or an e-mail and a password for an access and a refresh token.
 
     ``transport`` chooses between header and cookie, if ``PROFILE`` offers both. The site itself has to make a
@@ -192,7 +215,7 @@ class LoginView(TokenView):
         return _respond(request, grant, user=self.show_user(user))
 
 
-class RefreshView(TokenView):
+class RefreshView(EndpointView):
     """Exchange a refresh token for a new access token and, as a rule, a new refresh token.
 
     A response without ``refresh`` means that the client keeps the refresh token that it has. A refresh token
@@ -226,7 +249,7 @@ class RefreshView(TokenView):
         return {"user": self.show_user(user)}
 
 
-class VerifyView(TokenView):
+class VerifyView(EndpointView):
     """Check whether an access token would be accepted now, and return its claims."""
 
     serializer_class = VerifySerializer
@@ -239,7 +262,7 @@ class VerifyView(TokenView):
         return Response({"claims": {name: token[name] for name in token.claims}})
 
 
-class RevokeView(TokenView):
+class RevokeView(EndpointView):
     """Log out: end the session of the refresh token in the body or the cookie, or of the access token.
 
     A refresh token is enough, even if the access token has expired. A token in the body takes precedence over
@@ -294,7 +317,7 @@ class RevokeView(TokenView):
         return response
 
 
-class SessionView(TokenView):
+class SessionView(EndpointView):
     """The parent of the endpoints for a user's own sessions. They need an access token.
 
     These endpoints query the database in any case, so they also check the caller's session there. A caller

@@ -31,7 +31,6 @@ class JSONWebTokenAPIView(TokenView):
 
     permission_classes = ()
     serializer_class: Any = None
-    get_exception_handler = APIView.get_exception_handler
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Return the context of the serializer."""
