@@ -230,7 +230,7 @@ def request_user_notices_what_a_loaded_user_would() -> None:
 
 
 _SILENT = {"ByClass", "Polymorphic"}
-"""Models that keep something else than changes."""
+"""Models that keep something other than changes."""
 
 
 @rule
