@@ -60,7 +60,7 @@ _HIDDEN: Final = re.compile(r"_(?!_)|__.*(?<!__)$")
 
 
 def judge_dynamic(module: Module, house: House) -> Iterator[str]:
-    """Name each way around the names in a module, with the place and what to do."""
+    """List each way around the names in a module, with the place and what to do."""
     places = _find_places(module.tree)
     literal = {
         id(node.func) for node in walk(module.tree) if isinstance(node, ast.Call) and _is_literal(node)
@@ -142,7 +142,7 @@ def _begins_path(node: ast.AST) -> bool:
 
 
 def _judge_modules(module: Module, house: House) -> Iterator[str]:
-    """A module of ours that is passed on as a value could be asked for anything."""
+    """Find modules of ours that are passed on as values, because such a value can be asked for any name."""
     modules = {
         name for name, target in find_bound(module.tree, module.package, house) if house.is_module(target)
     }
@@ -156,7 +156,7 @@ def _judge_modules(module: Module, house: House) -> Iterator[str]:
 
 
 def _judge_private(module: Module) -> Iterator[str]:
-    """A private attribute belongs to the module that defines it."""
+    """Find private attributes of other modules, because they belong to the modules that define them."""
     own = set()
     for node in walk(module.tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
