@@ -145,7 +145,7 @@ COLUMNS: Final = (
 
 
 def main() -> int:
-    """Ask every package, and print the table."""
+    """Send the requests to every package, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.comparison", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print what was found and not the table")
     parser.add_argument("--write", action="store_true", help="write the README and benchmarks/results/")

@@ -33,7 +33,7 @@ PATIENCE: Final = 60
 
 
 def main() -> int:
-    """Take the pictures."""
+    """Make the pictures."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         print("There is no Chromium. Install one (in Debian: apt-get install chromium).")

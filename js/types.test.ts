@@ -1,4 +1,4 @@
-// Compiled by `npm run types`, and never run: what the types say has to fit how the client is used.
+// Compiled by `npm run types`, and never run. The types have to fit the use of the client.
 import { createClient, TesseraError, type Session } from "./client.js";
 
 const client = createClient<{ id: number; nickname: string }>({ baseUrl: "/api/token/", transport: "cookie" });

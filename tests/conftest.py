@@ -34,21 +34,27 @@ if find_spec("hypothesis"):  # hypothesis is absent where tests/compat/applicati
     hypothesis_settings.load_profile("tests")
 
 
-@pytest.hookimpl(trylast=True)  # after pytest-randomly has shuffled them
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use the database, and put the tests that take long first.
+@pytest.hookimpl(trylast=True)  # after the conftest.py of the folder, which may add markers
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a test that uses the database, before ``-m`` chooses.
 
     A test without a marker runs in each run where its result could differ: on each version of Django, and on
     each database if it uses a database. pytest-django refuses the database to a test without the marker
     ``django_db`` and without a database fixture, so no such test is missed. Only the marker ``once`` makes an
-    exception, and this marker is always in the test's own file.
+    exception, and this marker is always in the test's own file or folder.
     """
-    for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        uses_database = item.get_closest_marker("django_db") or not _DATABASE_FIXTURES.isdisjoint(fixtures)
-        if uses_database and not item.get_closest_marker("once"):
-            item.add_marker("database")
-    # So the workers end at about the same time, because the last tests are short and fill the gaps.
+    fixtures = getattr(item, "fixturenames", ())
+    uses_database = item.get_closest_marker("django_db") or not _DATABASE_FIXTURES.isdisjoint(fixtures)
+    if uses_database and not item.get_closest_marker("once"):
+        item.add_marker("database")
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-randomly has shuffled them
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that take long first.
+
+    So the workers end at about the same time, because the last tests are short and fill the gaps.
+    """
     items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("server", "slow")))
 
 

@@ -1,8 +1,8 @@
 """Checks that the prose of this repository is plain English.
 
-Prose is: docstrings and comments of Python files, comments of JavaScript, TypeScript, CSS and HTML files,
-the visible text of HTML files, Markdown outside of code, and the messages in ``src/`` and ``compat/`` (each
-string of three words or more that is not a docstring).
+Prose is: docstrings, comments and names of tests in Python files, comments of JavaScript, TypeScript, CSS and
+HTML files, the visible text of HTML files, and Markdown outside of code. The messages in ``src/`` and
+``compat/`` are prose too: each string of three words or more that is not a docstring.
 
 ``python -m tests.english [PATH ...]`` prints the violations.
 """
@@ -33,7 +33,13 @@ class Kind(Enum):
     """The place where a piece of prose was found."""
 
     FUNCTION_DOCSTRING = auto()
+    NAMED_DOCSTRING = auto()
+    """The docstring of a test, a fixture or a property: a sentence, or a noun with its description."""
+
     DOCSTRING = auto()
+    NAME = auto()
+    """The name of a test, which states the rule that the test holds."""
+
     COMMENT = auto()
     MESSAGE = auto()
     PAGE = auto()
@@ -56,6 +62,7 @@ class Violation:
     line: int
     rule: str
     text: str
+    kind: Kind
 
     def __str__(self) -> str:
         """Return the violation as editors and terminals understand it."""
@@ -64,9 +71,59 @@ class Violation:
 
 # -- The rules -------------------------------------------------------------------------------------
 
-_EVER = re.compile(r"\b(?:who|whom|what)(?:so)?ever\b", re.IGNORECASE)
-_INVERTED = re.compile(r"\b(?:What|Who|Whose|Of)\b(?!-)")
+_EVER = re.compile(r"\b(?:(?:who|whom|what)(?:so)?ever|whichever|wherever)\b", re.IGNORECASE)
+_INVERTED = re.compile(
+    r"""
+      \b(?:What|Who|Whose|Whom|Of)\b(?!-)
+    | (?<=[:;(])\s*["'*_\[(]*\b(?:what|who|whose|whom|of)\b(?![-,])
+    | \b(?:is|are|was|were)\swhat\b
+    | \bof\s(?:two|several|many|all|both)\b[^.;:|]*,\s(?:one|each|none|only|both|neither)\b
+    | \b(?:To|By|For|From|In|On|With|At|After|Under|Against)\s(?:what|who|whose|whom|which)\b
+    """,
+    re.VERBOSE,
+)
 _SENTENCE_END = re.compile(r"""[.!?](?=["')*_\]]*(?:\s|\||$))|\n\s*\n|\||\Z""")
+_SENTENCE_START = r"""(?:\A|[.!?]["')*_\]]*\s|\n\s*\n|\||(?:\A|\n)[ \t>]*(?:[-*+]|\d+\.)[ \t])\s*["'(*_\[]*"""
+_CLAUSE_START = rf"""(?:{_SENTENCE_START}|[:;]\s+["'(*_\[]*)"""
+_FRONTED = re.compile(
+    rf"""
+    {_CLAUSE_START}
+    (?P<found>
+        nor\b
+      | anyone\swho\b
+      | said\sof\b
+      | (?:never|neither|nowhere|seldom|rarely|hardly|so|only\sthen|not\suntil|at\sno\s\w+)\s
+        (?:is|are|was|were|do|does|did|has|have|had|can|may|must|will)\b
+      | (?!(?:feed|need|seed|speed)\b)
+        (?:also\s)?(?:\w+ed|gone|lost|kept|written|read|known|told|sent|made|left|held|found|meant|forgotten|given|taken
+          |said|spent|begun|shown)
+        \s(?:is|are|was|were)\b
+      | (?:many|few|such)\s(?:is|are)\b
+      | none\sbut\b
+      | (?:were|should|had|be)\s(?:the|an?|this|that|each|every|no|it|they|§)(?!\w)
+      | (?:with|in|to|from|on|under|by|after|at|for|before|behind)\s
+        (?:it|this|that|them|(?:(?:the|an?|each|every|its|their|this|that)\s)?[\w§-]+)\s
+        (?:goes?|stands?|belongs?|comes?|lies?|hangs?|remains?|follows?)\s
+        (?:the|an?|all|every|each|its|their|no|one|two|§)(?!\w)
+      | such\san?\s[^.;:]*\bmeans\sfor\b
+      | (?:that\s(?:the|an?|no|it|they|this|each|every|all)|how|whether|which|why)\b
+        [^.?!;:,|]*\b(?:say|tell|decide|show|mean|depend|follow)s?\b
+    )
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_FRAGMENT = re.compile(rf"{_SENTENCE_START}(?P<found>(?:As|Before)\b[^.:;,?!|]*:\s)")
+_RARE = re.compile(
+    r"""
+    \b(?:
+        anew|alike|albeit|lest|whence|whither|hitherto|henceforth|hereby|herein|thereby|therein|thereof|thereto
+      | thereupon|whereby|wherein|whereof|whereupon|in\s+vain|that\s+which
+      | thereafter|no\ssooner|be\s(?:it|they)(?!\w)
+      | (?:has|have|had)\s+not(?=["')*_\]]*(?:[.,;:]|\Z))
+    )
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
 _IS_NO = re.compile(
     r"""
     (?P<there>\bthere\s+(?:[\w']+\s+){0,2}?)?
@@ -77,40 +134,73 @@ _IS_NO = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _ELSE = re.compile(
-    r"(?P<allowed>\b(?i:\w+(?:body|one|thing|where)|no\s+one|who|what|where|little|much)\s+)?\b[Ee]lse\b"
+    r"(?P<allowed>\b(?i:\w+(?:body|one|thing|where)|no\s+one|who|what|where|little|much)\s+)?\b[Ee]lse\b(?P<than>\s+than\b)?"
 )
-_ANY_MORE = re.compile(r"\bany\s?more\b", re.IGNORECASE)
-_OPENING = re.compile(r"\s*(\w+)")
-_BANNED_OPENINGS = frozenset(
-    {
-        "Else",
-        "Give",
-        "Gives",
-        "How",
-        "Nor",
-        "Of",
-        "Say",
-        "Says",
-        "Tell",
-        "Tells",
-        "What",
-        "Whether",
-        "Which",
-        "Who",
-        "Whose",
-    }
+_ANY_MORE = re.compile(
+    r"\bany\s?more\b|(?<!and\s)(?<!or\s)(?<!but\s)\bno\smore(?=\W*(?:[.,;:]|\Z)|\s(?:is|are)\b)",
+    re.IGNORECASE,
 )
+
+LONGEST = 35
+"""Words. A longer sentence is two sentences."""
+
+_PART_END = re.compile(
+    rf"""
+      {_SENTENCE_END.pattern}
+    | \n(?=[ \t>]*(?:[-*+]|\d+\.|\#+)\s)    # an item of a list, or a heading
+    | \n(?=[ \t]*\**\w+(?:,\s\**\w+)*:\s)    # an argument or exceptions in a docstring
+    | \n(?=[ \t]*§[ \t]{{2,}})               # a row of a table that consists of spaces
+    """,
+    re.VERBOSE,
+)
+_COUNTED = re.compile(r"[^\W\d_][\w'\N{RIGHT SINGLE QUOTATION MARK}-]*")
+
+_OPENING = re.compile(r"\s*(\w+|\S)")
+_BANNED_OPENINGS = frozenset({"Give", "Gives", "How", "Say", "Says", "Tell", "Tells", "Whether", "Which"})
+_VERBS = """
+    Accept Add Allow Append Authenticate Begin Bind Blacklist Build Call Change Check Close Collect
+    Compare Compile Compute Connect Convert Copy Count Create Decode Delete Derive Distinguish Do Draw
+    Drop Encode End Ensure Escape Evaluate Exchange Exclude Execute Exercise Explore Fetch Fill Find
+    Finish Forbid Format Forward Generate Handle Hold Import Insert Install Issue Iterate Join Keep Leave
+    Limit List Load Lock Log Make Mark Measure Merge Move Normalise Open Parse Paste Patch Prepare Print
+    Prune Publish Pull Put Query Raise Read Record Refresh Refuse Register Remember Remove Rename Renumber
+    Repeat Replace Report Require Reserve Reset Restore Return Revoke Rewrite Round Run Save Select Send
+    Serve Set Shorten Show Sign Skip Sort Split Start Stop Store Summarise Suppress Translate Undo Update
+    Use Validate Verify Visit Wait Warn Wrap Write Yield
+"""
+VERBS = frozenset(_VERBS.split())
+"""The first word of a function's docstring: an imperative, as in Python's own documentation."""
+
+_PART = re.compile(r"(?:And|But|Not|Or|That)\b")
 
 
 def _find_ever(prose: Prose) -> Iterator[int]:
     return (match.start() for match in _EVER.finditer(prose.text))
 
 
+def _is_question(text: str, place: int) -> bool:
+    end = _SENTENCE_END.search(text, place)
+    return end is not None and end.group() == "?"
+
+
 def _find_inverted(prose: Prose) -> Iterator[int]:
     for match in _INVERTED.finditer(prose.text):
-        end = _SENTENCE_END.search(prose.text, match.end())
-        if end is None or end.group() != "?":
+        if not _is_question(prose.text, match.end()):
             yield match.start()
+
+
+def _find_fronted(prose: Prose) -> Iterator[int]:
+    for match in _FRONTED.finditer(prose.text):
+        if not _is_question(prose.text, match.end()):
+            yield match.start("found")
+
+
+def _find_fragment(prose: Prose) -> Iterator[int]:
+    return (match.start("found") for match in _FRAGMENT.finditer(prose.text))
+
+
+def _find_rare(prose: Prose) -> Iterator[int]:
+    return (match.start() for match in _RARE.finditer(prose.text))
 
 
 def _find_is_no(prose: Prose) -> Iterator[int]:
@@ -118,26 +208,51 @@ def _find_is_no(prose: Prose) -> Iterator[int]:
 
 
 def _find_else(prose: Prose) -> Iterator[int]:
-    return (match.start() for match in _ELSE.finditer(prose.text) if not match["allowed"])
+    return (match.start() for match in _ELSE.finditer(prose.text) if match["than"] or not match["allowed"])
 
 
 def _find_any_more(prose: Prose) -> Iterator[int]:
     return (match.start() for match in _ANY_MORE.finditer(prose.text))
 
 
+def _find_long(prose: Prose) -> Iterator[int]:
+    start = 0
+    for match in _PART_END.finditer(prose.text):
+        words = list(_COUNTED.finditer(prose.text, start, match.end()))
+        if len(words) > LONGEST:
+            yield words[0].start()
+        start = match.end()
+
+
 def _find_opening(prose: Prose) -> Iterator[int]:
     match = _OPENING.match(prose.text)
-    if prose.kind is Kind.FUNCTION_DOCSTRING and match and match[1] in _BANNED_OPENINGS:
+    if match is None:
+        return
+    if prose.kind is Kind.FUNCTION_DOCSTRING and match[1] not in VERBS:
+        yield match.start(1)
+    if prose.kind is Kind.NAMED_DOCSTRING and match[1] in _BANNED_OPENINGS:
         yield match.start(1)
 
 
+def _find_part(prose: Prose) -> Iterator[int]:
+    if prose.kind is Kind.NAME and _PART.match(prose.text):
+        yield 0
+
+
 RULES: dict[str, Callable[[Prose], Iterator[int]]] = {
-    'not "whoever" or "whatever"': _find_ever,
-    'no sentence begins with "What", "Who", "Whose" or "Of", except a question': _find_inverted,
+    'not "whoever", "whatever", "whichever" or "wherever"': _find_ever,
+    '"what", "who", "whom", "whose" or "of" begins only a question, and not a sentence or a clause': (
+        _find_inverted
+    ),
+    "the subject comes first, and the verb follows": _find_fronted,
+    'a sentence, not "As ...:" or "Before ...:"': _find_fragment,
+    'common words, not "anew", "alike", "lest", "whereby" or "it has not."': _find_rare,
     '"is not a ..." instead of "is no ..." or "is none"': _find_is_no,
     '"otherwise" instead of "else"': _find_else,
     '"no longer" instead of "any more"': _find_any_more,
+    f"at most {LONGEST} words in a sentence": _find_long,
     "a function's docstring begins with a verb such as Return, Raise, Read, Write or Check": _find_opening,
+    'the name of a test is a sentence of its own, and does not begin with "and" or "not"': _find_part,
 }
 
 
@@ -147,7 +262,7 @@ def check_prose(prose: Prose, path: str = "") -> Iterator[Violation]:
     for rule, find in RULES.items():
         for start in find(masked):
             line = prose.line + masked.text.count("\n", 0, start)
-            yield Violation(path, line, rule, " ".join(masked.text[start : start + 60].split()))
+            yield Violation(path, line, rule, " ".join(masked.text[start : start + 60].split()), prose.kind)
 
 
 _INLINE_CODE = re.compile(r"(`+)(?!`)[^`].*?(?<!`)\1(?!`)", re.DOTALL)
@@ -161,12 +276,15 @@ def _mask_code(text: str) -> str:
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _WORD = re.compile(r"[A-Za-z]{2,}")
+_TEST = "test_"
+_WITH_A_NOUN = re.compile(r"\bfixture\b|\b(?:cached_)?property\b|\.setter\b")
 
 
 def read_python(source: str, *, messages: bool) -> Iterator[Prose]:
-    """Yield docstrings and comments, and the messages too if ``messages`` is true."""
+    """Yield docstrings, comments and names of tests, and the messages too if ``messages`` is true."""
     yield from _read_python_comments(source)
     tree = ast.parse(source)
+    yield from _read_names(tree)
     docstrings: set[ast.AST] = set()
     for node in ast.walk(tree):
         body = getattr(node, "body", ())  # of a lambda: an expression
@@ -175,11 +293,25 @@ def read_python(source: str, *, messages: bool) -> Iterator[Prose]:
                 continue
             if isinstance(statement.value.value, str):
                 docstrings.add(statement.value)
-                of_function = isinstance(node, _FUNCTIONS) and place == 0
-                kind = Kind.FUNCTION_DOCSTRING if of_function else Kind.DOCSTRING
+                kind = _judge_docstring(node) if place == 0 else Kind.DOCSTRING
                 yield Prose(kind, statement.lineno, statement.value.value)
     if messages:
         yield from _read_python_messages(tree, docstrings)
+
+
+def _judge_docstring(node: ast.AST) -> Kind:
+    if not isinstance(node, _FUNCTIONS):
+        return Kind.DOCSTRING
+    decorators = " ".join(ast.unparse(decorator) for decorator in node.decorator_list)
+    if node.name.startswith(_TEST) or _WITH_A_NOUN.search(decorators):
+        return Kind.NAMED_DOCSTRING
+    return Kind.FUNCTION_DOCSTRING
+
+
+def _read_names(tree: ast.AST) -> Iterator[Prose]:
+    for node in ast.walk(tree):
+        if isinstance(node, _FUNCTIONS) and node.name.startswith(_TEST):
+            yield Prose(Kind.NAME, node.lineno, node.name.removeprefix(_TEST).replace("_", " ").capitalize())
 
 
 def _read_python_comments(source: str) -> Iterator[Prose]:

@@ -36,7 +36,7 @@ _allowed = {"servers": True}
 
 
 def allow_servers(*, allowed: bool) -> None:
-    """Note whether the starting test has the marker ``server``."""
+    """Record whether the starting test has the marker ``server``."""
     _allowed["servers"] = allowed
 
 
@@ -64,7 +64,7 @@ _ports = _list_ports()
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As servers do: a port whose last connection has just been closed is free.
+        # Servers set this option too, so a port whose last connection has just been closed is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

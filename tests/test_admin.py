@@ -54,7 +54,7 @@ def test_a_user_can_be_deleted_together_with_the_sessions(admin: Client, anna: U
     assert Revocation.objects.get().session_id == grant.session_id
 
 
-def test_ends_sessions_and_tells_how_many(admin: Client, anna: User) -> None:
+def test_ends_sessions_and_shows_their_number(admin: Client, anna: User) -> None:
     ended, live = sessions.start(anna), sessions.start(anna)
     sessions.revoke(ended.session_id)
     chosen = [str(ended.session_id), str(live.session_id)]
@@ -63,7 +63,7 @@ def test_ends_sessions_and_tells_how_many(admin: Client, anna: User) -> None:
     assert Session.objects.get(pk=live.session_id).revoked_for == "admin"
 
 
-def test_whoever_may_only_look_cannot_end(client: Client, anna: User) -> None:
+def test_a_permission_to_view_does_not_allow_to_end_sessions(client: Client, anna: User) -> None:
     from django.contrib.auth.models import Permission
 
     viewer: Any = make_user("viewer", is_staff=True)

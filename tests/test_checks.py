@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_user_model, hashers
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.checks import run_checks
 from django.db import connections, models
 from django.db.models.functions import Lower
@@ -36,7 +37,7 @@ def reported(*, deploy: bool = False) -> set[str]:
     return {name.removeprefix("tessera.") for name in found if name.startswith("tessera.")}
 
 
-def test_a_project_that_is_right_hears_nothing() -> None:
+def test_a_correct_project_gets_no_message() -> None:
     assert reported() == set()
 
 
@@ -74,7 +75,9 @@ class TestE012:
         with override_settings(ROOT_URLCONF="tests.planted_urls"):
             return [found.msg for found in checks.check_refresh_views(None)]
 
-    def test_atomic_requests_elsewhere_are_no_concern(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_atomic_requests_of_another_database_are_not_reported(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """No false alarm about a second database, and no view that excludes only the first database."""
         other = {**connections.settings["default"], "ATOMIC_REQUESTS": True}
         monkeypatch.setitem(connections.settings, "other", other)
@@ -93,7 +96,7 @@ class TestE012:
         wrapper.cls = OwnRefresh  # type: ignore[attr-defined]
         assert "'auth/again/'" in self.report(monkeypatch, wrapper)[0]
 
-    def test_without_urls_there_is_nothing_to_find(self) -> None:
+    def test_a_project_without_urls_gets_no_message(self) -> None:
         with override_settings(ROOT_URLCONF=None):
             assert checks.check_refresh_views(None) == []
 
@@ -149,7 +152,7 @@ def test_e015_fallbacks_that_anybody_could_guess(fallbacks: Any) -> None:
         assert reported() == set()
 
 
-@pytest.mark.parametrize("name", ["nothing", "password", "groups"])
+@pytest.mark.parametrize("name", ["nothing", "password", "groups", "is_active", "is_staff", "is_superuser"])
 def test_e013_user_fields_that_no_token_can_carry(name: str) -> None:
     with override_settings(TESSERA={"USER_FIELDS": [name]}):
         assert reported() == {"E013"}
@@ -259,3 +262,56 @@ def test_w007_tokens_of_another_package_without_an_end(monkeypatch: pytest.Monke
             assert "W007" not in reported(deploy=True)
     with override_settings(TESSERA={"LEGACY_TOKENS_UNTIL": "soon"}):
         assert "W007" not in reported(deploy=True)
+
+
+class TestE022:
+    """Django's upgrade of a hash has the signs that the receivers know it by."""
+
+    def test_this_django_has_them(self) -> None:
+        assert checks.check_upgrades(None) == []
+
+    def test_another_name_of_the_attribute(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def check_password(self: Any, raw_password: str) -> Any:
+            def setter(raw_password: str) -> None:
+                self.set_password(raw_password)
+                self._raw_password = None
+                self.save(update_fields=["password"])
+
+            return hashers.check_password(raw_password, self.password, setter)
+
+        moved = FunctionType(check_password.__code__, {"hashers": hashers, "check_password": None})
+        monkeypatch.setattr(AbstractBaseUser, "check_password", moved)
+        assert reported() == {"E022"}
+
+    def test_another_name_where_it_is_set(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def set_password(self: Any, raw_password: str | None) -> None:
+            self.password = "hash"
+            self._raw_password = raw_password
+
+        monkeypatch.setattr(AbstractBaseUser, "set_password", set_password)
+        assert reported() == {"E022"}
+
+    def test_another_save(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def check_password(self: Any, raw_password: str) -> Any:
+            self.set_password(raw_password)
+            self._password = None
+            self.save(update_fields=["password", "last_login"])
+
+        monkeypatch.setattr(AbstractBaseUser, "check_password", check_password)
+        assert reported() == {"E022"}
+
+
+def test_i001_a_user_that_is_loaded_on_every_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "I001" not in reported(deploy=True)
+
+    def construct(self: Any, *args: Any, **kwargs: Any) -> None:
+        models.Model.__init__(self, *args, **kwargs)
+
+    monkeypatch.setattr(get_user_model(), "__init__", construct)
+    assert "I001" in reported(deploy=True)
+    assert "I001" not in reported()
+    assert "django.contrib.auth.models.User defines __init__()" in checks.check_loaded_user(None)[0].msg
+    with override_settings(TESSERA={"USER": "database"}):
+        assert checks.check_loaded_user(None) == []
+    with override_settings(TESSERA={"USER": "?"}):
+        assert checks.check_loaded_user(None) == []

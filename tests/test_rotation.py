@@ -100,7 +100,7 @@ def test_the_skipped_token_is_a_tripwire() -> None:
 
 
 @pytest.mark.parametrize("recoveries", [0, 1, 5])
-def test_so_many_recoveries_in_a_row_and_no_more(recoveries: int) -> None:
+def test_only_the_set_number_of_recoveries_in_a_row_is_allowed(recoveries: int) -> None:
     policy = Policy(grace=GRACE, recoveries=recoveries)
     position, now = rotate(0, NOW), NOW
     for _ in range(recoveries):

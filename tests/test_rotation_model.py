@@ -125,7 +125,7 @@ def test_a_thief_gets_two_refresh_tokens_more_than_there_are_recoveries(
 
 
 @pytest.mark.parametrize("recoveries", range(6))
-def test_and_an_access_token_in_one_window_more(recoveries: int) -> None:
+def test_a_thief_gets_access_tokens_in_one_more_window(recoveries: int) -> None:
     """The additional window is the window of the theft, in which the stolen token does not rotate yet."""
     rule = Chain(Policy(grace=GRACE, recoveries=recoveries))
     assert explore(Model(rule=rule, thief=True, count_access=True)).find_bound() == recoveries + 3

@@ -52,7 +52,7 @@ class Public(APIView):
 
 
 def note_user(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """A middleware that reads the user after the view, for example for a log."""
+    """Return a middleware that reads the user after the view, for example for a log."""
 
     def note(request: HttpRequest) -> HttpResponse:
         answer = get_response(request)

@@ -238,7 +238,7 @@ def find_renamed(tree: ast.Module) -> dict[str, str]:
 
 @cache
 def find_names(tree: ast.Module) -> set[str]:
-    """Return the names that a module has at its top level: what it defines and what it imports."""
+    """Return the names that a module has at its top level: its definitions and its imports."""
     nodes = (node for node in walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
     imported = {alias.asname or alias.name.partition(".")[0] for node in nodes for alias in node.names}
     return find_defined(tree) | imported
@@ -263,7 +263,7 @@ def find_defined(tree: ast.Module) -> set[str]:
 
 
 def find_uses(tree: ast.Module, package: str, house: House) -> Iterator[Use]:
-    """Find all that a file uses by a dotted path, wherever it stands in the file.
+    """Find all that a file uses by a dotted path, at every place in the file.
 
     Imports in functions and under ``TYPE_CHECKING`` count, dynamic imports and models by their labels,
     texts that are a path of ours, and attributes of modules and doors that were imported.

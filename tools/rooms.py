@@ -142,7 +142,7 @@ def _place(house: House) -> Iterator[_Box]:
 
 
 def _wrap(places: list[str]) -> Iterator[tuple[str, ...]]:
-    """Break modules into rows that fit into a box."""
+    """Split modules into rows that fit into a box."""
     row: list[str] = []
     for place in places:
         if row and _MARGIN + 16 + sum(_measure(other) + 6 for other in [*row, place]) > _CHIPS_END:
@@ -240,7 +240,7 @@ def _draw_box(house: House, box: _Box) -> Iterator[str]:
 
 
 def list_rooms(house: House) -> str:
-    """Return the rooms as a table of Markdown: what each is for, its modules, and what it imports."""
+    """Return the rooms as a table of Markdown, with their purposes, their modules and their imports."""
     imports = house.find_imports()
     lines = ["| room | what it is for | modules, in order | imports |", "|---|---|---|---|"]
     for room, said in house.listed:

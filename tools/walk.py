@@ -78,7 +78,7 @@ class Recorder:
     """Each step with its depth."""
 
     def profile(self, frame: FrameType, event: str, _: object) -> None:
-        """Note a call of one of our functions from another module (for ``sys.setprofile``)."""
+        """Record a call of one of our functions from another module (for ``sys.setprofile``)."""
         name = _name(frame)
         if event != "call" or name is None:
             return
@@ -87,11 +87,12 @@ class Recorder:
             self._add(_count_modules(callers), name.replace(":", "."))
 
     def execute(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        """Note a statement (for ``connection.execute_wrapper``)."""
+        """Record a statement (for ``connection.execute_wrapper``)."""
         words = sql.replace('"', "").replace(".", " ").split()
         table = next((word for word in words if word.startswith(("tessera_", "auth_"))), None)
         if table is not None:
-            self._add(_count_modules(list(_list_callers(sys._getframe()))), f"[{words[0]} {table}]")
+            frame = sys._getframe()  # noqa: SLF001 - the standard library has no other name for it
+            self._add(_count_modules(list(_list_callers(frame))), f"[{words[0]} {table}]")
         return execute(sql, params, many, context)
 
     def _add(self, depth: int, step: str) -> None:
@@ -148,7 +149,7 @@ def recording(title: str) -> Iterator[Recorder]:
 
 
 def walk() -> str:
-    """Go the way in a project of its own, and return all steps."""
+    """Run the way in a project of its own, and return all steps."""
     settings.configure(**SETTINGS)
     django.setup()
     from tools.way import go  # noqa: PLC0415 - its views need the settings

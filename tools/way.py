@@ -34,7 +34,7 @@ urlpatterns = [path("api/token/", include("drf_tessera.rest.urls")), path("me/",
 
 
 def go() -> Iterator[Recorder]:
-    """Go the way, and give the steps of each request that is shown."""
+    """Run the way, and yield the steps of each request that is shown."""
     call_command("migrate", verbosity=0)
     User.objects.create_user("anna", "anna@example.com", PASSWORD)
     refresh("", log_in("")[0]["refresh"])  # compile and cache first what is made once in a process

@@ -17,7 +17,7 @@ import django
 
 
 def main() -> None:
-    """Answer calls until standard input ends."""
+    """Execute calls, and write their results, until standard input ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     django.setup()

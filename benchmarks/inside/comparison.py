@@ -80,7 +80,7 @@ def log_out() -> bool:
 
 
 def wait_for_refusal(*, headers: dict[str, str]) -> float | None:
-    """Ask until the answer is a refusal; return how many seconds that took, or ``None``."""
+    """Repeat a request until it is refused. Return the seconds that this took, or ``None``."""
     begun = time.monotonic()
     while (waited := time.monotonic() - begun) < PATIENCE:
         if clients.ask(headers) != 200:

@@ -31,7 +31,7 @@ def prepare(*, users: int) -> dict[str, Any]:
 
 
 def measure(*, batch: int) -> dict[str, float]:
-    """Time a batch of logins, of hashes, and of requests to the open view. Return the seconds of each."""
+    """Measure a batch of logins, of hashes, and of requests to the open view. Return the seconds of each."""
     requests = [_make_request() for _ in range(LEAD + batch)]
     application.spend(requests[:LEAD])
     login = application.spend(requests[LEAD:]) / batch

@@ -54,7 +54,7 @@ def _check(path: str) -> None:
 
 
 def measure(*, batch: int) -> dict[str, float]:
-    """Time one batch of each view, in random order. Return the seconds of each request."""
+    """Measure one batch of each view, in random order. Return the seconds of each request."""
     found = {}
     for kind in random.sample(("protected", "open"), 2):
         found[kind] = _time_batch(getattr(_prepared, kind), batch)

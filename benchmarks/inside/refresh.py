@@ -32,7 +32,7 @@ def prepare(*, rows: int, users: int, live: int, age: int = 0) -> dict[str, Any]
 
 
 def measure(*, batch: int) -> dict[str, float]:
-    """Time a batch of each way, in random order. Return the seconds of each request.
+    """Measure a batch of each way, in random order. Return the seconds of each request.
 
     Each session is refreshed only once, as clients do it. A second refresh would fall into the grace window,
     which is a different case.

@@ -20,9 +20,10 @@ from drf_tessera.conf import COOKIE, expects_legacy_tokens, read_settings
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.http import find_cookie_directory, find_view_class, forget_directories, walk_views
 from drf_tessera.models import Session
+from drf_tessera.receivers import recognises_upgrades
 from drf_tessera.rest.throttling import proxies_are_counted
 from drf_tessera.rest.views import RefreshView
-from drf_tessera.users import find_user_fields
+from drf_tessera.users import find_obstacles, find_user_fields
 
 Apps = Sequence[AppConfig] | None
 
@@ -35,6 +36,8 @@ def connect() -> None:
     register(check_databases, Tags.models)
     register(check_refresh_views, Tags.urls)
     register(check_cookie_path, Tags.urls)
+    register(check_upgrades, Tags.security)
+    register(check_loaded_user, Tags.models, deploy=True)
     register(check_email_is_unique, Tags.security, deploy=True)
     register(check_throttle_cache, Tags.caches, deploy=True)
     register(check_proxies, Tags.security, deploy=True)
@@ -60,6 +63,36 @@ def check_user_fields(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     except SettingsError as error:
         return [Error(error.detail, hint="Name plain columns of the user model.", id="tessera.E013")]
     return []
+
+
+def check_upgrades(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report E022: a version of Django that upgrades the hash of a password in an unknown way."""
+    if recognises_upgrades():
+        return []
+    return [
+        Error(
+            "This version of Django upgrades the hash of a password in a way that drf-tessera does not"
+            " recognise. Each such login would end all other sessions of the user.",
+            hint="Use a version of Django that drf-tessera supports, or a newer version of drf-tessera.",
+            id="tessera.E022",
+        )
+    ]
+
+
+def check_loaded_user(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report I001: a user model whose row is loaded on every request, although ``USER`` is ``"lazy"``."""
+    settings, problems = read_settings()
+    obstacles = find_obstacles(get_user_model())
+    if problems or settings.user != "lazy" or not obstacles:
+        return []
+    return [
+        django_checks.Info(
+            "request.user is loaded on every request, with one query, because an instance of"
+            f" {get_user_model()._meta.label} without its row would differ: {'; '.join(obstacles)}.",
+            hint="Nothing has to be done. With TESSERA['USER'] = 'database' this is no longer reported.",
+            id="tessera.I001",
+        )
+    ]
 
 
 _UNSHARED: Final = frozenset({"LocMemCache", "DummyCache"})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from inspect import Signature, signature
 from typing import Any, Final, TypeVar, cast
 
 from django.conf import settings
-from django.contrib.auth import authenticate, get_user_model
+from django.contrib.auth import authenticate, get_user_model, load_backend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.db import DatabaseError
@@ -64,16 +66,16 @@ def log_in(
         TemporarilyUnavailable: the database is busy.
         EmailLoginUnavailable: ``email`` is given, but no backend accepts an ``email``.
     """
-    credentials = {"password": password}
     if email is None:
-        credentials["username"] = clean_name(username or "")
-    elif find_email_field() == get_user_model().USERNAME_FIELD and not _reads_email():
-        credentials["username"] = clean_name(email)
+        ways = _name_account(clean_name(username or ""))
+    elif find_email_field() == get_user_model().USERNAME_FIELD:
+        ways = _name_account(clean_name(email))
     elif _reads_email() and find_email_field() is not None:
-        credentials["email"] = clean_name(email)
+        ways = [{"email": clean_name(email)}]
     else:
         raise EmailLoginUnavailable
-    user, grant = prove(request, credentials, partial(sessions.start, client=client, transport=transport))
+    start = partial(sessions.start, client=client, transport=transport)
+    user, grant = _prove_any(request, [{**way, "password": password} for way in ways], start)
     request.user = cast("Any", user)  # some receivers read it, because django.contrib.auth.login sets it
     try:
         with translated_contention():
@@ -83,6 +85,44 @@ def log_in(
             raise
         raise LoginFailed from None  # the user was deleted during the login, and the session too
     return user, grant
+
+
+def _name_account(name: Any) -> list[dict[str, Any]]:
+    """Return the arguments that name the account to the backends, one dict for each attempt.
+
+    Django's login form calls the name ``username``, and Django's backend also reads it under the user model's
+    ``USERNAME_FIELD``. A backend of the project may accept only one of the two, and Django skips a backend
+    whose signature does not have the arguments. So the name is passed under both, or under the one that all
+    backends accept. If there is no such name, there are two attempts.
+    """
+    field = get_user_model().USERNAME_FIELD
+    own, usual = {field: name}, {"username": name}
+    if own == usual:
+        return [usual]
+    ways = [{**usual, **own}, own, usual]
+    backends = [load_backend(path) for path in settings.AUTHENTICATION_BACKENDS]
+    signatures = [signature(backend.authenticate) for backend in backends]
+    accepted = [[way for way in ways if _accepts(found, way)] for found in signatures]
+    suitable = [way for way in ways if all(way in found for found in accepted if found)]
+    return suitable[:1] or [own, usual]
+
+
+def _accepts(found: Signature, arguments: dict[str, Any]) -> bool:
+    try:
+        found.bind(None, **arguments, password="")
+    except TypeError:
+        return False
+    return True
+
+
+@sensitive_variables()
+def _prove_any(
+    request: HttpRequest, attempts: list[dict[str, Any]], start: Callable[[AbstractBaseUser], T]
+) -> tuple[AbstractBaseUser, T]:
+    for credentials in attempts[:-1]:
+        with suppress(LoginFailed):
+            return prove(request, credentials, start)
+    return prove(request, attempts[-1], start)
 
 
 @sensitive_variables()

@@ -1,8 +1,8 @@
 """Receivers that end sessions after a changed password, a deactivation or a deletion.
 
-They are connected to every model that writes the password of a user: the user model, its proxies and
-children, and with multi-table inheritance also the parents of the user model and the other children of these
-parents. Each of them sends its own class as the sender.
+They are connected to every model that writes the password of a user: the user model, its proxies and its
+children. With multi-table inheritance, the parents of the user model and the other children of these parents
+write it too. Each model sends its own class as the sender.
 
 ``QuerySet.update()`` and ``bulk_update()`` send no signal. A deactivation by them is still noticed, because
 every refresh asks for the user. After they changed passwords, call :func:`drf_tessera.sessions.revoke_all`.
@@ -10,10 +10,11 @@ every refresh asks for the user. After they changed passwords, call :func:`drf_t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Final
+from types import FunctionType
+from typing import Any, Final, cast
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
@@ -91,13 +92,13 @@ def checking_password() -> Iterator[None]:
 
 
 def compare_with_row(*, instance: AbstractBaseUser, raw: bool, using: str, **kwargs: Any) -> None:
-    """Note, before a user is saved, whether the save will end the sessions of the user.
+    """Record, before a user is saved, whether the save will end the sessions of the user.
 
     This costs one query, and only if ``password`` or ``is_active`` may change. So the save of ``last_login``
     at each login costs nothing. If only code can tell whether a user is active, the row is loaded before and
     after every other save.
     """
-    vars(instance).pop(_VERDICT, None)  # remove the notes of an earlier save that failed
+    vars(instance).pop(_VERDICT, None)  # remove the records of an earlier save that failed
     vars(instance).pop(_ACTIVE_BEFORE, None)
     if raw or instance._state.adding:
         return
@@ -156,7 +157,7 @@ def end_before_delete(*, instance: AbstractBaseUser, using: str, origin: Any = N
     if key not in ended:
         ended |= {key, *origin.using(using).values_list(model._meta.pk.attname, flat=True)}
         sessions.revoke_all_of(ended, reason=Reason.USER_DELETED)
-    ended.discard(key)  # a second deletion by the same queryset starts anew
+    ended.discard(key)  # a second deletion by the same queryset starts from the beginning
 
 
 def _judge(user: AbstractBaseUser, before: dict[str, Any], updated: Collection[str] | None) -> Reason | None:
@@ -177,9 +178,49 @@ def _is_upgrade(user: AbstractBaseUser, old: str, updated: Collection[str] | Non
     all of these signs, and a new hash that Django would write now. The old hash must be due for an
     upgrade, unless a password check is known to be in progress.
     """
-    if vars(user).get("_password", "never set") is not None or set(updated or ()) != {"password"}:
+    if not _is_saved_by_a_check(user, updated):
         return False
     return not _is_due(user.password) and (_checking.get() or _is_due(old))
+
+
+def _is_saved_by_a_check(user: object, updated: Collection[str] | None) -> bool:
+    return vars(user).get("_password", "never set") is None and set(updated or ()) == {"password"}
+
+
+def recognises_upgrades() -> bool:
+    """Return whether Django's password check still has the signs that :func:`_is_upgrade` relies on.
+
+    The attribute ``_password`` is private to Django. If it had another name, each upgrade of a hash would
+    look like a new password, and the login would end all other sessions of the user.
+    """
+    probe, check = _Probe(), AbstractBaseUser.check_password
+
+    def upgrade(raw: str, encoded: str, setter: Callable[[str], object]) -> bool:
+        setter(raw)  # as for a weak hash, but without the work of hashing
+        return True
+
+    try:
+        FunctionType(check.__code__, {**check.__globals__, "check_password": upgrade})(probe, "raw")
+        changed = _Probe()
+        AbstractBaseUser.set_password(cast("AbstractBaseUser", changed), None)  # hashes nothing
+    except Exception:  # noqa: BLE001 - any change of Django's that breaks the probe is a different protocol
+        return False
+    return probe.recognised and "_password" in vars(changed)
+
+
+class _Probe:
+    """Stands for a user whose password Django checks. It notes whether its save is recognised."""
+
+    password = "weak"  # noqa: S105 - no password
+    recognised = False
+
+    def set_password(self, raw: str) -> None:
+        """Remember the raw password as Django's method does, but do not hash it."""
+        self._password = raw
+
+    def save(self, *, update_fields: Collection[str]) -> None:
+        """Record whether the receivers would recognise this save."""
+        self.recognised = _is_saved_by_a_check(self, update_fields)
 
 
 def _is_due(encoded: str) -> bool:

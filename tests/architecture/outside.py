@@ -45,7 +45,7 @@ def read_users(root: Path = REPOSITORY) -> dict[str, str]:
 
 
 def find_strangers(house: House, files: Mapping[str, str]) -> list[str]:
-    """Name each use, in these files, of what is not public."""
+    """List each use of a private name in these files."""
     found = []
     for path, text in files.items():
         for use in _find_all(path, text, house):
@@ -78,7 +78,7 @@ def _may_name(path: str, name: str, house: House) -> bool:
 
 
 def _read_code(page: str) -> str:
-    """Join the Python of a page, each line at its place: what one block imports the next ones use."""
+    """Join the Python of a page, each line at its place, because a block may use earlier imports."""
     lines = [""] * (page.count("\n") + 1)
     for block in _BLOCK.finditer(page):
         code = dedent(block[2])
@@ -126,7 +126,7 @@ def _read_all(tree: ast.Module) -> list[str]:
 
 
 def find_unused(house: House, files: Mapping[str, str]) -> list[str]:
-    """Name what a door offers although no other room and no user takes it, and no page tells of it."""
+    """List the names of doors that no other room and no user takes, and that no page mentions."""
     taken = set()
     for module in house.modules.values():
         for use in find_uses(module.tree, module.package, house):

@@ -54,7 +54,7 @@ _PRIVATE: Final = re.compile(r"_(?!_)|__.*(?<!__)$")
 
 
 def find_violations(house: House, file: str | None = None) -> list[str]:
-    """Name everything that breaks a rule, with the place and what to do.
+    """List everything that breaks a rule, with the place and what to do.
 
     Args:
         house: the package.
@@ -218,7 +218,7 @@ def _judge_entrance(there: Module, names: tuple[str, ...], house: House) -> Iter
 
 
 def _judge_texts(module: Module, house: House) -> Iterator[str]:
-    """Every path in a docstring, comment or message leads somewhere, and by the door if there is one."""
+    """Check that every path in a text leads somewhere, and by the door if there is one."""
     for use in find_paths(module.text):
         located = house.locate(use.target)
         if located is None:
@@ -293,7 +293,7 @@ def _judge_sizes(module: Module, house: House) -> Iterator[str]:
 
 
 def _judge_settings(module: Module, house: House) -> Iterator[str]:
-    """No setting is read while a module is being imported. A foreign key's model has to be named then."""
+    """Check that no module reads a setting at its import, except the name of a foreign key's model."""
     readers = {*READERS_OF_SETTINGS} | _find_aliases(module.tree, *READERS_OF_SETTINGS)
     holders = _find_aliases(module.tree, "settings")
     stack: list[ast.AST] = [module.tree]

@@ -43,7 +43,7 @@ found: Final[list[str]] = []
 
 
 def watch() -> None:
-    """Judge the statements of each connection that is opened from now on, in each thread."""
+    """Check the statements of each connection that is opened from now on, in each thread."""
     connection_created.connect(_add_guard, dispatch_uid="tests.architecture.statements")
 
 
@@ -53,7 +53,7 @@ def _add_guard(*, connection: Any, **kwargs: object) -> None:
 
 
 def judge(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-    """Note the statement if a module of ours sent it that must not (for ``connection.execute_wrapper``)."""
+    """Record the statement if a module of ours sent it that must not (for ``connection.execute_wrapper``)."""
     sender = find_sender()
     if sender is not None:
         found.extend(f"{sender} {fault}: {sql}" for fault in _find_faults(sender, str(sql)))

@@ -33,13 +33,11 @@ TESSERA = {"PROFILE": ["browser", "api"], "COOKIE_SECURE": False}
 expect.set_options(timeout=PATIENCE * 1000)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark all tests of this folder, because no browser can see the server's database or Django."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.django_db(transaction=True))
-            for name in ("browser", "server", "once"):
-                item.add_marker(name)
+    item.add_marker(pytest.mark.django_db(transaction=True))
+    for name in ("browser", "server", "once"):
+        item.add_marker(name)
 
 
 @pytest.fixture(scope="module")  # not for the session, because its event loop would disturb other tests

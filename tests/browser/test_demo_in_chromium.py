@@ -71,7 +71,7 @@ def log_in(page: Page, transport: str, name: str = "anna") -> None:
     expect(page.get_by_role("heading", name=f"Logged in as {name}")).to_be_visible()
 
 
-def test_by_cookie_from_the_login_to_the_logout(page: Page) -> None:
+def test_a_login_by_cookie_refreshes_and_logs_out(page: Page) -> None:
     log_in(page, "cookie")
     mine = page.locator(".lane", has_text="this page")
     expect(mine.locator(".node")).to_have_count(1)
@@ -136,7 +136,7 @@ def test_everything_fits_a_narrow_screen_and_has_a_name(page: Page, transport: s
             page.screenshot(path=Path(folder) / f"{transport}-{scheme}-{width}.png", full_page=True)
 
 
-def test_all_of_it_can_be_done_by_the_keyboard(page: Page) -> None:
+def test_every_action_works_with_the_keyboard(page: Page) -> None:
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
     for _ in range(40):

@@ -106,7 +106,7 @@ def victim(start_server: Start, open_browser: Open, anna: AbstractBaseUser) -> I
         yield Victim(context, page, port, page.evaluate("client.session"))
 
 
-def test_the_page_itself_may_do_all_of_it(victim: Victim) -> None:
+def test_the_page_itself_may_do_everything(victim: Victim) -> None:
     """Without this test, the tests below would prove nothing."""
     assert call(victim.page, "/change/", "POST") == 200
     status = victim.page.evaluate(

@@ -52,7 +52,7 @@ def test_nothing_is_read_while_importing() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
 
 
-def test_a_misspelt_key_is_told_with_a_guess() -> None:
+def test_a_misspelt_key_is_reported_with_a_guess() -> None:
     (found,) = problems(ACESS_LIFETIME=60)
     assert (found.id, found.hint) == ("tessera.E002", "Did you mean 'ACCESS_LIFETIME'?")
     (found,) = problems(access_lifetime=60)
@@ -75,7 +75,7 @@ def test_a_key_of_another_package_is_translated(key: str, ours: str) -> None:
     assert found.hint == f"Did you mean {ours!r}?"
 
 
-def test_no_dict_is_told() -> None:
+def test_a_setting_that_is_not_a_dict_is_reported() -> None:
     with override_settings(TESSERA=[1]):
         assert [found.id for found in read_settings()[1]] == ["tessera.E001"]
 
@@ -151,7 +151,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("number", "key", "value"), BAD)
-def test_values_that_cannot_work(number: str, key: str, value: Any) -> None:
+def test_values_that_cannot_work_are_reported(number: str, key: str, value: Any) -> None:
     (found,) = problems(**{key: value})
     assert found.id == f"tessera.{number}"
     assert key in found.message
@@ -190,7 +190,7 @@ GOOD: dict[str, Any] = {
 }
 
 
-def test_values_that_work() -> None:
+def test_values_that_work_are_read() -> None:
     assert set(GOOD) == set(KEYS)
     assert problems(**GOOD) == []
     assert problems(**{**GOOD, "MAX_SESSIONS_PER_USER": None, "AUDIENCE": "a", "CLAIMS": None}) == []
@@ -207,7 +207,7 @@ def test_values_that_work() -> None:
     ],
     ids=str,
 )
-def test_lifetimes_that_contradict_each_other(values: Any) -> None:
+def test_lifetimes_that_contradict_each_other_are_reported(values: Any) -> None:
     assert {found.id for found in problems(**values)} == {"tessera.E004"}
 
 
@@ -233,13 +233,13 @@ class TestKeys:
             ([{"alg": "HS256", "secret": TEXT}] * 2, "share the kid"),
         ],
     )
-    def test_that_cannot_work(self, value: Any, expected: str) -> None:
+    def test_keys_that_cannot_work_are_reported(self, value: Any, expected: str) -> None:
         (found,) = problems(KEYS=value)
         assert found.id == "tessera.E007"
         assert expected in found.message
         assert TEXT not in found.message
 
-    def test_in_each_form(self, tmp_path: Path) -> None:
+    def test_keys_are_read_in_each_form(self, tmp_path: Path) -> None:
         file = tmp_path / "key.pem"
         file.write_bytes(write_private(RSA, b"pw"))
         entries = [

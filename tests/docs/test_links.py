@@ -52,7 +52,10 @@ def find_links(page: Path) -> Iterator[str]:
 
 @cache
 def find_anchors(page: Path) -> set[str]:
-    """Name the headings of a page as code hosts do: lower case, hyphens for spaces, a number for a repeat."""
+    """Return the anchors of the headings of a page, as code hosts make them.
+
+    An anchor is in lower case, with hyphens for spaces and a number for a repeat.
+    """
     found: set[str] = set()
     tokens = read_tokens(page)
     for index, token in enumerate(tokens):

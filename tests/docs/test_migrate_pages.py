@@ -217,7 +217,7 @@ def test_a_knox_token_is_exchanged_once(
     assert Session.objects.get().user_agent == "curl"
 
 
-def test_of_two_exchanges_at_once_one_begins_a_session(
+def test_two_exchanges_at_once_begin_one_session(
     api: APIClient, anna: AbstractBaseUser, app: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     KnoxToken("k1", anna)
@@ -227,7 +227,7 @@ def test_of_two_exchanges_at_once_one_begins_a_session(
     assert not Session.objects.exists()
 
 
-def test_under_one_prefix_a_jwt_is_left_to_us(anna: AbstractBaseUser, app: Any) -> None:
+def test_knox_leaves_a_jwt_under_the_same_prefix_to_us(anna: AbstractBaseUser, app: Any) -> None:
     kind = app(KNOX, "authentication").KnoxAuthentication
     kind.prefix = "Bearer"
     KnoxToken("k1", anna)

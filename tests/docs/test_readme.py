@@ -122,12 +122,12 @@ def test_curl_gets_no_option_that_ubuntu_22_does_not_have() -> None:
     assert "--json" not in TEXT
 
 
-def test_the_table_is_what_the_command_has_found() -> None:
+def test_the_table_shows_the_stored_results() -> None:
     found = json.loads(comparison.RESULT.read_text())
     assert comparison.put_into(TEXT, found) == TEXT
 
 
-def test_what_was_found_is_of_the_packages_and_settings_that_the_command_asks_now() -> None:
+def test_the_stored_results_are_for_the_present_packages_and_settings() -> None:
     packages = json.loads(comparison.RESULT.read_text())["packages"]
     assert list(packages) == [column.title for column in comparison.COLUMNS]
     for column in comparison.COLUMNS:

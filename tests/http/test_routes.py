@@ -55,7 +55,7 @@ def test_the_cookie_is_for_the_directory_of_all_views_that_read_it(
         assert find_cookie_directory() == expected
 
 
-def test_below_the_prefix_of_the_server() -> None:
+def test_the_path_includes_the_prefix_of_the_server() -> None:
     set_script_prefix("/app/")
     try:
         assert find_cookie_directory() == "/app/api/token/"

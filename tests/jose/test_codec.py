@@ -95,18 +95,18 @@ HEADERS: dict[str, tuple[Any, type[TokenError]]] = {
 
 
 @pytest.mark.parametrize(("header", "error"), HEADERS.values(), ids=HEADERS)
-def test_headers_that_are_refused(header: Any, error: type[TokenError]) -> None:
+def test_a_header_against_the_rules_is_refused(header: Any, error: type[TokenError]) -> None:
     with pytest.raises(TokenError) as found:
         decode(sign(header, CLAIMS))
     assert type(found.value) is error
 
 
 @pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt"])
-def test_the_type_in_any_case_with_or_without_application(typ: str) -> None:
+def test_the_type_is_accepted_in_any_case_with_or_without_application(typ: str) -> None:
     assert decode(sign({**HEADER, "typ": typ}, CLAIMS)) == CLAIMS
 
 
-def test_keys_in_the_header_are_never_looked_at() -> None:
+def test_keys_in_the_header_are_never_read() -> None:
     own = {"kty": "oct", "k": "A" * 43}
     header = {**HEADER, "jwk": own, "jku": "https://evil.example/", "x5u": "https://evil.example/"}
     assert decode(sign(header, CLAIMS)) == CLAIMS
@@ -116,7 +116,7 @@ def test_keys_in_the_header_are_never_looked_at() -> None:
         decode(f"{message}.{forged}")
 
 
-def test_a_public_key_is_no_secret() -> None:
+def test_a_public_key_is_refused_as_a_secret() -> None:
     """Algorithm confusion: HS256 with the text of the RSA public key as its secret."""
     codec = Codec(KeyRing([make_key("RS256")]), typ="at+jwt")
     message = b".".join(encode_base64url(json.dumps(part).encode()) for part in (HEADER, CLAIMS))
@@ -156,7 +156,7 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_texts_that_are_malformed(text: str) -> None:
+def test_a_malformed_text_is_refused(text: str) -> None:
     with pytest.raises(TokenMalformed):
         decode(text)
 
@@ -239,7 +239,9 @@ PAYLOADS: dict[str, tuple[Any, type[TokenError]]] = {
 
 
 @pytest.mark.parametrize(("payload", "error"), PAYLOADS.values(), ids=PAYLOADS)
-def test_claims_that_are_refused_although_the_signature_holds(payload: Any, error: type[TokenError]) -> None:
+def test_a_wrong_claim_is_refused_although_the_signature_is_right(
+    payload: Any, error: type[TokenError]
+) -> None:
     with pytest.raises(TokenError) as found:
         decode(sign(HEADER, payload))
     assert type(found.value) is error
@@ -250,7 +252,7 @@ def test_claims_that_are_refused_although_the_signature_holds(payload: Any, erro
     [{"aud": ["x", "other"]}, {"iat": NOW + 5}, {"nbf": NOW + 5}, {"exp": NOW + 0.5}, {"x": {"y": [None]}}],
     ids=str,
 )
-def test_claims_that_are_accepted(change: dict[str, Any]) -> None:
+def test_correct_claims_are_accepted(change: dict[str, Any]) -> None:
     assert decode(sign(HEADER, {**CLAIMS, **change})) == {**CLAIMS, **change}
 
 
@@ -266,7 +268,7 @@ def test_claims_with_many_brackets_that_are_not_deep_are_accepted() -> None:
     assert decode(token)["deep"] == more["deep"]
 
 
-def test_what_would_be_refused_is_not_signed() -> None:
+def test_claims_that_would_be_refused_are_not_signed() -> None:
     with pytest.raises(ValueError, match="64 levels"):
         CODEC.encode({**CLAIMS, "x": nest(64)})
 

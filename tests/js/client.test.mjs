@@ -125,6 +125,19 @@ describe("a request", () => {
     assert.equal(server.refreshes, 0);
   });
 
+  test("carries the token in another header, if the server reads it there", async () => {
+    const server = new Server();
+    const client = open(server, { headerName: "X-Authorization" });
+    await client.login(ANNA);
+    server.apiFaults.push((_, request) => {
+      assert.match(request.headers.get("X-Authorization"), /^Bearer /);
+      assert.equal(request.headers.get("Authorization"), "Basic YTpi");
+      return answer(200, {});
+    });
+    const response = await client.fetch(API, { headers: { Authorization: "Basic YTpi" } });
+    assert.equal(response.status, 200);
+  });
+
   test("of nobody goes out without a token, and its 401 comes back", async () => {
     const server = new Server();
     const client = open(server);
@@ -337,6 +350,22 @@ describe("refreshing", () => {
       assert.deepEqual(client.events, ["signedin", `signedout: ${code}`]);
       assert.deepEqual([client.signedIn, client.user, await client.token()], [false, null, null]);
       assert.equal(server.refreshes, 1);
+    });
+  }
+
+  for (const [name, body] of [
+    ["drf-standardized-errors", { type: "client_error", errors: [{ code: "refresh_reused", detail: "No.", attr: null }] }],
+    ["JSON:API", { errors: [{ status: "401", code: "refresh_reused", detail: "No." }] }],
+    ["an envelope", { error: { message: "No.", code: "refresh_reused" }, data: null }],
+    ["a handler with one more key", { detail: "No.", status_code: 401, code: "refresh_reused" }],
+  ]) {
+    test(`is over after a refusal in the body of ${name}`, async () => {
+      const server = new Server();
+      const client = open(server);
+      await client.login(ANNA);
+      server.faults.push(() => answer(401, body));
+      await assert.rejects(client.refresh(), { code: "refresh_reused", detail: "No.", status: 401 });
+      assert.deepEqual(client.events, ["signedin", "signedout: refresh_reused"]);
     });
   }
 

@@ -28,7 +28,7 @@ def test_one_of_the_keys_has_to_fit() -> None:
         decode(write(), [], algorithm="HS256")
 
 
-def test_the_algorithm_is_the_callers() -> None:
+def test_the_caller_chooses_the_algorithm() -> None:
     for forged in (
         jwt.encode({"exp": 2**31}, "", algorithm="none"),
         jwt.encode({"exp": 2**31}, KEY * 2, "HS512"),
@@ -44,7 +44,7 @@ def test_a_token_has_to_expire() -> None:
         decode(write(exp=1), [KEY], algorithm="HS256")
 
 
-def test_the_audience_is_looked_at_unless_the_caller_says_so() -> None:
+def test_the_audience_is_checked_unless_the_caller_switches_the_check_off() -> None:
     token = write(aud="you")
     assert decode(token, [KEY], algorithm="HS256", audience="you")
     assert decode(token, [KEY], algorithm="HS256", any_audience=True)
@@ -53,7 +53,7 @@ def test_the_audience_is_looked_at_unless_the_caller_says_so() -> None:
             decode(token, [KEY], algorithm="HS256", audience=audience)
 
 
-def test_none_is_taken_from_the_moment_that_the_project_has_chosen() -> None:
+def test_tokens_are_refused_from_the_moment_that_the_project_has_chosen() -> None:
     now = datetime.now(tz=UTC)
     with override_settings(TESSERA={"LEGACY_TOKENS_UNTIL": now + timedelta(minutes=1)}):
         assert decode(write(), [KEY], algorithm="HS256")
@@ -63,7 +63,7 @@ def test_none_is_taken_from_the_moment_that_the_project_has_chosen() -> None:
         assert decode(write(), [KEY], algorithm="HS256")
 
 
-def test_a_payload_that_is_too_deep_is_refused_whatever_pyjwt_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recursion_error_of_pyjwt_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before 2.15, PyJWT did not catch the RecursionError."""
 
     def fail(*args: Any, **kwargs: Any) -> Any:
@@ -75,7 +75,7 @@ def test_a_payload_that_is_too_deep_is_refused_whatever_pyjwt_does(monkeypatch: 
             read(write())
 
 
-def test_a_key_is_described_as_the_setting_takes_it() -> None:
+def test_a_key_is_described_in_the_form_of_the_setting() -> None:
     pem = write_private(RSA)
     assert describe_key("RS256", pem) == {"alg": "RS256", "pem": pem}
     assert describe_key("RS256", RSA)["jwk"]["kty"] == "RSA"

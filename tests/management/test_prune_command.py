@@ -21,7 +21,7 @@ class Terminal(StringIO):
 
 
 @pytest.mark.parametrize("stream", [StringIO, Terminal])
-def test_tells_how_far_it_is_and_what_it_did(anna: AbstractBaseUser, stream: Any) -> None:
+def test_reports_its_progress_and_its_result(anna: AbstractBaseUser, stream: Any) -> None:
     for _ in range(3):
         sessions.start(anna, now=timezone.now() - timedelta(days=100))
     sessions.start(anna)
@@ -33,7 +33,7 @@ def test_tells_how_far_it_is_and_what_it_did(anna: AbstractBaseUser, stream: Any
     assert Session.objects.count() == 1
 
 
-def test_spares_what_ended_lately(anna: AbstractBaseUser) -> None:
+def test_keeps_recently_ended_sessions(anna: AbstractBaseUser) -> None:
     sessions.start(anna, now=timezone.now() - timedelta(days=14, hours=1))
     out = StringIO()
     call_command("tessera_prune", stdout=out, stderr=StringIO())

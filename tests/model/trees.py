@@ -101,7 +101,7 @@ class Graceful:
 
 
 def _number(names: dict[int, int], tokens: Iterable[int], alive: frozenset[int]) -> dict[int, int]:
-    """Number the tokens in the order of their occurrence. All tokens that nobody can use get one number."""
+    """Renumber the tokens in the order of their occurrence. All tokens that nobody can use get one number."""
     for token in tokens:
         if token not in names:
             names[token] = max(names.values(), default=0) + 1 if token in alive else DEAD

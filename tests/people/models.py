@@ -5,11 +5,17 @@ from __future__ import annotations
 import uuid
 from typing import Any, ClassVar
 
+from dirtyfields import DirtyFieldsMixin
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AbstractUser, BaseUserManager, UserManager
 from django.db import models
 from django.utils import timezone
+from django_lifecycle import AFTER_UPDATE, LifecycleModelMixin, hook
+from django_lifecycle.conditions import WhenFieldHasChanged
+from model_utils import FieldTracker
 from phonenumber_field.modelfields import PhoneNumberField
+from polymorphic.managers import PolymorphicManager
+from polymorphic.models import PolymorphicModel
 from safedelete.managers import SafeDeleteManager
 from safedelete.models import SafeDeleteModel
 
@@ -32,7 +38,7 @@ class Bare(AbstractBaseUser):
     """The least of a user model. It has a name, and no column for ``is_active``."""
 
     NAME: ClassVar[Any] = "anna"
-    """The value of the name. Its text is what a person types."""
+    """The value of the name. A person types its text."""
     OTHER: ClassVar[Any] = "bob"
     TYPED: ClassVar[str] = "anna"
     SPELLINGS: ClassVar[tuple[str, ...]] = ()
@@ -380,3 +386,238 @@ class PersonAsUser(Person):
 
     class Meta(Swappable):
         proxy = True
+
+
+# -- Models that keep something about their instances ----------------------------------------------
+
+
+class Kept(Named):
+    """The parent of models that notice when a change of the address is saved."""
+
+    name = models.CharField(max_length=40, unique=True)
+    email = models.EmailField(blank=True)
+    CHANGES: ClassVar[list[tuple[str, str]]] = []
+
+    class Meta:
+        abstract = True
+
+    def note(self, old: str) -> None:
+        if old != self.email:
+            self.CHANGES.append((old, self.email))
+
+
+class ByInit(Kept):
+    """The constructor remembers a value by reading it."""
+
+    class Meta(Swappable):
+        pass
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.old_email = self.email
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.note(self.old_email)
+        super().save(*args, **kwargs)
+
+
+class ByInitDict(Kept):
+    """The constructor remembers values without asking for those that are deferred."""
+
+    class Meta(Swappable):
+        pass
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.old = {field.attname: vars(self).get(field.attname) for field in self._meta.concrete_fields}
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            self.note(self.old["email"])
+        super().save(*args, **kwargs)
+
+
+class ByFromDb(Kept):
+    """The recipe of Django's documentation for loaded values."""
+
+    class Meta(Swappable):
+        pass
+
+    @classmethod
+    def from_db(cls, db: Any, field_names: Any, values: Any) -> Any:
+        found = super().from_db(db, field_names, values)
+        found.loaded = dict(zip(field_names, values, strict=False))
+        return found
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            self.note(self.loaded["email"])
+        super().save(*args, **kwargs)
+
+
+class ByReceiver(Kept):
+    class Meta(Swappable):
+        pass
+
+
+def remember(instance: Any, **kwargs: Any) -> None:
+    instance.old_email = vars(instance).get("email")
+
+
+def tell(instance: Any, created: bool, **kwargs: Any) -> None:
+    if not created:
+        instance.note(instance.old_email)
+
+
+models.signals.post_init.connect(remember, sender=ByReceiver)
+models.signals.post_save.connect(tell, sender=ByReceiver)
+
+
+class BySetattr(Kept):
+    """Notices assignments."""
+
+    class Meta(Swappable):
+        pass
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "email" and "email" in vars(self) and self.email != value:
+            self.CHANGES.append((self.email, value))
+        super().__setattr__(name, value)
+
+
+class BySave(Kept):
+    """Asks the database when it is saved."""
+
+    class Meta(Swappable):
+        pass
+
+    def save(self, notify: bool = True, *args: Any, **kwargs: Any) -> None:
+        old = type(self)._base_manager.filter(pk=self.pk).first()
+        if old is not None:
+            self.note(old.email)
+        super().save(*args, **kwargs)
+
+
+class ByMethod(Kept):
+    """Compares the instance's own dict with the row."""
+
+    class Meta(Swappable):
+        pass
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        known = dict(self.__dict__)
+        old = type(self)._base_manager.filter(pk=self.pk).first()
+        if old is not None and known["email"] != old.email:
+            self.CHANGES.append((old.email, known["email"]))
+        super().save(*args, **kwargs)
+
+    def show(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+
+class ByDirtyFields(DirtyFieldsMixin, Kept):
+    class Meta(Swappable):
+        pass
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            self.note(self.get_dirty_fields().get("email", self.email))
+        super().save(*args, **kwargs)
+
+
+class ByFieldTracker(Kept):
+    tracker = FieldTracker()
+
+    class Meta(Swappable):
+        pass
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding and self.tracker.has_changed("email"):
+            self.note(self.tracker.previous("email"))
+        super().save(*args, **kwargs)
+
+
+class ByLifecycle(LifecycleModelMixin, Kept):
+    class Meta(Swappable):
+        pass
+
+    @hook(AFTER_UPDATE, condition=WhenFieldHasChanged("email", has_changed=True))
+    def hear(self) -> None:
+        self.note(self.initial_value("email"))
+
+
+class OneWay:
+    """A descriptor that refuses to change a value, as those of state machines do."""
+
+    def __init__(self, field: models.Field) -> None:
+        self.field = field
+
+    def __get__(self, user: Any, kind: Any = None) -> Any:
+        return self if user is None else vars(user)[self.field.name]
+
+    def __set__(self, user: Any, value: Any) -> None:
+        if vars(user).get(self.field.name, "") not in ("", value):
+            raise AttributeError("This value is written once.")
+        vars(user)[self.field.name] = value
+
+
+class OneWayField(models.CharField):
+    def contribute_to_class(self, cls: type[models.Model], name: str, **kwargs: Any) -> None:
+        super().contribute_to_class(cls, name, **kwargs)
+        setattr(cls, name, OneWay(self))
+
+
+class ByDescriptor(Kept):
+    """A field has a descriptor that looks at the old value, and cannot load a deferred one."""
+
+    stage = OneWayField(max_length=9, default="new")
+
+    class Meta(Swappable):
+        pass
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        old = type(self)._base_manager.filter(pk=self.pk).first()
+        if old is not None:
+            self.note(old.email)
+        super().save(*args, **kwargs)
+
+
+class ByClass(Kept):
+    """The row says of which class the instance is."""
+
+    class Meta(Swappable):
+        pass
+
+    @classmethod
+    def from_db(cls, db: Any, field_names: Any, values: Any) -> Any:
+        found = super().from_db(db, field_names, values)
+        found.__class__ = Special
+        return found
+
+
+if settings.AUTH_USER_MODEL == "people.ByClass":
+
+    class Special(ByClass):
+        class Meta:
+            proxy = True
+
+        def is_special(self) -> bool:
+            return True
+
+
+class Polymorphic(PolymorphicModel, Kept):
+    """A model of django-polymorphic, whose rows are instances of its children."""
+
+    class Meta(Swappable):
+        pass
+
+    objects = type("PolymorphicUsers", (PolymorphicManager, Manager), {})()
+
+
+if settings.AUTH_USER_MODEL == "people.Polymorphic":
+
+    class SpecialPolymorphic(Polymorphic):
+        extra = models.CharField(max_length=9, default="x")
+
+        def is_special(self) -> bool:
+            return True

@@ -161,7 +161,7 @@ def full(exc: Any, context: dict[str, Any]) -> Response | None:
 
 
 def json_api(exc: Any, context: dict[str, Any]) -> Response | None:
-    """As djangorestframework-jsonapi flattens errors."""
+    """Return the errors in the flat form of djangorestframework-jsonapi."""
     response = rest_framework_handler(exc, context)
     if response is not None:
         found = [{"code": item.code, "detail": str(item)} for item in walk(exc.detail)]
@@ -170,7 +170,7 @@ def json_api(exc: Any, context: dict[str, Any]) -> Response | None:
 
 
 def with_status(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """The handler of REST framework's own documentation."""
+    """Handle errors as the example in REST framework's documentation does."""
     response = rest_framework_handler(exc, context)
     if response is not None:
         response.data["status_code"] = response.status_code

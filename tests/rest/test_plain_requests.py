@@ -122,7 +122,7 @@ def test_the_cookie_of_djangorestframework_jwt(
 
 
 def demand(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """A middleware that catches no error."""
+    """Return a middleware that catches no error."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         found = JWTAuthentication().authenticate(request)
@@ -136,7 +136,7 @@ def demand(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Htt
 
 
 def identify(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """The middleware of the page, as the page has it."""
+    """Return the middleware of the page, as the page has it."""
     code = (DOCS / "howto" / "use.md").read_text().partition("## In a middleware")[2].split("```python")[1]
     names: dict[str, Any] = {}
     exec(code.partition("```")[0], names)  # noqa: S102 - a page of this repository
@@ -172,7 +172,7 @@ def test_a_bad_token_in_a_middleware_is_no_mistake_of_the_server(api: APIClient,
 
 
 class Elsewhere(JWTAuthentication):
-    """A project's own place, as bytes: what REST framework's ``get_authorization_header`` returns."""
+    """A project's own place, as bytes, like the result of REST framework's ``get_authorization_header``."""
 
     def get_header(self, request: Any) -> bytes | None:
         found = request.META.get("HTTP_X_ELSEWHERE")

@@ -62,7 +62,7 @@ class Store:
         self.news += notices
 
     def rewind(self) -> None:
-        """The next read returns everything, as each read of this store does."""
+        """Do nothing, because each read of this store returns everything."""
 
     def pull(self) -> list[Notice]:
         self.pulls += 1

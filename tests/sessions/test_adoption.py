@@ -67,7 +67,7 @@ def test_the_row_outlives_its_session_as_long_as_the_old_token_does(anna: Abstra
     assert sessions.prune(now=timezone.now() + timedelta(days=25)) == 1
 
 
-def test_a_secret_that_is_not_in_force_any_more(anna: AbstractBaseUser) -> None:
+def test_an_adopted_token_is_refused_after_its_secret_was_replaced(anna: AbstractBaseUser) -> None:
     adopt(make(), anna)
     with override_settings(SECRET_KEY="n" * 50), pytest.raises(RefreshInvalid):
         adopt(make(), anna)
@@ -93,7 +93,7 @@ def test_twenty_at_once_begin_one_session(anna: AbstractBaseUser) -> None:
 
 
 @pytest.mark.parametrize("use_tz", [True, False])
-def test_moments_go_to_and_fro(settings: Any, use_tz: bool) -> None:
+def test_a_moment_survives_both_conversions(settings: Any, use_tz: bool) -> None:
     settings.USE_TZ = use_tz
     assert to_timestamp(from_timestamp(1_700_000_000)) == 1_700_000_000
 
@@ -134,7 +134,9 @@ def test_an_old_token_begins_no_session_after_all_were_ended(anna: AbstractBaseU
 
 
 @pytest.mark.usefixtures("expecting")
-def test_nor_when_it_is_imported_later(anna: AbstractBaseUser, bob: AbstractBaseUser) -> None:
+def test_an_old_token_that_is_imported_later_begins_no_session_either(
+    anna: AbstractBaseUser, bob: AbstractBaseUser
+) -> None:
     sessions.revoke_all(anna)
     adopt_many([(make(jti="a"), anna.pk, False), (make(jti="b"), bob.pk, False)])
     assert not sessions.live_sessions(anna.pk).exists()
@@ -164,20 +166,20 @@ def test_a_second_end_counts_from_then_on(anna: AbstractBaseUser) -> None:
 
 
 @pytest.mark.usefixtures("expecting")
-def test_a_deletion_needs_no_note(anna: AbstractBaseUser, django_assert_num_queries: Any) -> None:
+def test_a_deletion_writes_no_closing_row(anna: AbstractBaseUser, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(3):  # the end of the sessions, in a transaction; a note needs more
         sessions.revoke_all(anna, reason=sessions.Reason.USER_DELETED)
     anna.delete()
     assert not Session.objects.exists()
 
 
-def test_a_project_without_such_tokens_writes_none(anna: AbstractBaseUser) -> None:
+def test_a_project_without_legacy_tokens_writes_no_closing_row(anna: AbstractBaseUser) -> None:
     assert sessions.revoke_all(anna) == 0
     assert not Session.objects.exists()
 
 
 @pytest.mark.usefixtures("expecting")
-def test_the_note_is_kept_however_long_old_tokens_live(anna: AbstractBaseUser) -> None:
+def test_the_closing_row_is_never_pruned(anna: AbstractBaseUser) -> None:
     """Only the other package knows their lifetime, and ``LEGACY_TOKENS_UNTIL`` may be changed later."""
     with override_settings(TESSERA={"LEGACY_TOKENS_UNTIL": timezone.now()}):
         for _ in range(2):
@@ -222,7 +224,7 @@ def test_a_token_of_the_very_second_is_closed(anna: AbstractBaseUser) -> None:
 
 
 @pytest.mark.usefixtures("expecting")
-def test_of_two_who_come_at_once_with_a_closed_token_none_gets_in(
+def test_two_requests_at_once_with_a_closed_token_are_both_refused(
     anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All tokens are closed after the first request's check. The second request finds its row and uses it."""
@@ -245,7 +247,7 @@ def test_of_two_who_come_at_once_with_a_closed_token_none_gets_in(
 
 
 @pytest.mark.usefixtures("expecting")
-def test_who_is_in_no_table_has_nothing_to_close(anna: AbstractBaseUser) -> None:
+def test_a_user_without_a_row_has_no_sessions_to_end(anna: AbstractBaseUser) -> None:
     type(anna).objects.filter(pk=anna.pk).delete()
     assert sessions.revoke_all(anna) == 0
     assert sessions.revoke_all(type(anna)()) == 0
@@ -262,7 +264,7 @@ def test_an_adoption_that_races_a_new_password_begins_no_session(
     assert not sessions.live_sessions(anna.pk).exists()
 
 
-def test_in_a_transaction_a_key_that_is_taken_spoils_nothing(
+def test_a_taken_key_leaves_the_transaction_usable(
     anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another request was faster, between the check and the write."""

@@ -73,7 +73,7 @@ def test_in_every_round_exactly_one_caller_moves_the_session() -> None:
         let_the_window_pass()
 
 
-def test_the_same_with_a_claims_hook(settings: Any) -> None:
+def test_with_a_claims_hook_exactly_one_caller_moves_the_session(settings: Any) -> None:
     """With a hook, each caller reads first and swaps later, and the losers read again."""
     settings.TESSERA = {"CLAIMS": lambda user, session: {"name": user.get_username()}}
     grant = sessions.start(make_user("anna"))
@@ -177,7 +177,7 @@ def test_a_login_waits_for_a_password_that_is_being_changed() -> None:
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="the lock of a whole database is SQLite's")
-def test_where_others_write_for_too_long_the_answer_is_503(api: APIClient) -> None:
+def test_every_endpoint_answers_503_if_others_write_for_too_long(api: APIClient) -> None:
     body = log_in(api, make_user("anna"))
     connection.close()
     limits = connection.settings_dict["OPTIONS"]

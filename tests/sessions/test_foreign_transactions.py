@@ -56,7 +56,7 @@ def without_savepoint() -> Iterator[None]:
 
 @contextmanager
 def marked() -> Iterator[None]:
-    """As REST framework marks the transaction of a refused request."""
+    """Mark the transaction for a rollback, as REST framework does after a refused request."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
@@ -91,7 +91,7 @@ def grant(transactional_db: None) -> sessions.Grant:
 
 
 def steal(grant: sessions.Grant) -> tuple[str, datetime]:
-    """Spend a token and its successor. Return the spent token, and a time outside of each grace window."""
+    """Exchange a token and its successor. Return the first token, and a time outside of each grace window."""
     now = timezone.now() + MINUTE
     second = sessions.refresh(str(grant.refresh), now=now)
     sessions.refresh(str(second.refresh), now=now + MINUTE)
@@ -135,7 +135,7 @@ def test_a_refresh_works_and_is_committed_with_the_transaction(
 
 
 @every_transaction
-def test_with_a_hook_too(grant: sessions.Grant, foreign: Foreign, settings: Any) -> None:
+def test_a_refresh_with_a_hook_works_too(grant: sessions.Grant, foreign: Foreign, settings: Any) -> None:
     settings.TESSERA = {"CLAIMS": "tests.sessions.test_foreign_transactions.add_color"}
     with foreign():
         answer = sessions.refresh(str(grant.refresh), now=timezone.now())
@@ -277,7 +277,7 @@ def test_an_end_that_fails_after_the_transaction_is_logged(
 
 
 class TestTestCase(TestCase):
-    """The transaction of a test case is the project's world: what other code opens inside it is foreign."""
+    """The transaction of a test case is the project's world, and a transaction inside it is foreign."""
 
     def test_a_rollback_inside(self) -> None:
         text, now = steal(sessions.start(make_user("anna")))
@@ -302,7 +302,7 @@ class TestTestCase(TestCase):
 def roll_back_refusals(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """A middleware with a transaction around every view."""
+    """Return a middleware with a transaction around every view."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         with transaction.atomic():
@@ -328,7 +328,7 @@ class Overridden(RefreshView):
 
 
 def wrapped(request: HttpRequest) -> HttpResponse:
-    """A function around our view: it runs inside ``ATOMIC_REQUESTS``."""
+    """Call our view inside ``ATOMIC_REQUESTS``."""
     answer: HttpResponse = RefreshView.as_view()(request)
     return answer
 

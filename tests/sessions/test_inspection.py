@@ -150,7 +150,7 @@ def test_one_more_access_token_needs_no_query(anna: AbstractBaseUser, django_ass
     assert verify_access_token(text).session_id == login.session_id
 
 
-def test_a_theft_that_shows_in_a_transaction_is_told_and_ended_with_it(anna: AbstractBaseUser) -> None:
+def test_a_theft_that_is_found_in_a_transaction_ends_the_session(anna: AbstractBaseUser) -> None:
     text = start(anna)
     use_twice(text)
     with transaction.atomic(), pytest.raises(RefreshReused):

@@ -77,7 +77,7 @@ class TestStart:
         with django_assert_num_queries(1):
             start(anna)
 
-    def test_the_row_holds_nothing_that_lets_anybody_in(self, anna: AbstractBaseUser) -> None:
+    def test_the_row_contains_nothing_that_gives_access(self, anna: AbstractBaseUser) -> None:
         grant = start(anna)
         assert grant.refresh is not None
         token = read_refresh_token(grant.refresh)
@@ -86,7 +86,7 @@ class TestStart:
         assert token.secret.hex().encode() not in stored
         assert grant.refresh.encode() not in stored
 
-    def test_tells_when_its_tokens_end(self, anna: AbstractBaseUser) -> None:
+    def test_states_when_its_tokens_end(self, anna: AbstractBaseUser) -> None:
         grant = start(anna)
         assert (grant.expires_in, grant.refresh_expires_in) == (300, 14 * 86400)
         assert grant.outcome is None
@@ -105,7 +105,7 @@ class TestStart:
             token = verify_access_token(text)
             assert (token.amr, token.scope) == (("pwd", "otp"), "notes:read")
 
-    def test_an_inactive_user_gets_none(self, anna: AbstractBaseUser) -> None:
+    def test_an_inactive_user_gets_no_session(self, anna: AbstractBaseUser) -> None:
         anna.is_active = False
         with pytest.raises(UserInactive):
             start(anna)
@@ -309,7 +309,7 @@ class TestSqlAgreesWithTheRule:
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
-    def test_for_any_row(
+    def test_the_compiled_statement_updates_any_row(
         self,
         anna: AbstractBaseUser,
         *,
@@ -387,7 +387,9 @@ class TestHook:
     @pytest.mark.parametrize(
         "result", [{"sub": "1"}, {"exp": 1}, {"sid": "x"}, {"when": NOW}, {"x": "y" * 9000}, None, [1]]
     )
-    def test_what_it_must_not_return(self, anna: AbstractBaseUser, settings: Any, result: Any) -> None:
+    def test_a_claim_that_it_must_not_return_is_refused(
+        self, anna: AbstractBaseUser, settings: Any, result: Any
+    ) -> None:
         grant = start(anna)
         settings.TESSERA = {"CLAIMS": lambda user, session: result}
         with pytest.raises(ClaimsHookError):
@@ -396,7 +398,7 @@ class TestHook:
             sessions.refresh(str(grant.refresh), now=NOW)
         assert Session.objects.count() == 1
 
-    def test_one_that_fails_has_spent_nothing(self, anna: AbstractBaseUser, settings: Any) -> None:
+    def test_a_hook_that_fails_has_spent_nothing(self, anna: AbstractBaseUser, settings: Any) -> None:
         grant = start(anna)
 
         def fail(user: Any, session: Any) -> dict[str, Any]:
@@ -421,30 +423,32 @@ class TestShorten:
         with pytest.raises(SessionExpired):
             sessions.refresh(grant.refresh or "", now=soon)
 
-    def test_not_once_its_tokens_have_been_used(self, anna: AbstractBaseUser) -> None:
+    def test_its_end_cannot_be_moved_after_its_tokens_have_been_used(self, anna: AbstractBaseUser) -> None:
         """An access token that a client has would outlive its session, and no logout could end the token."""
         grant = start(anna)
         sessions.refresh(grant.refresh or "")
         assert sessions.shorten(grant.session_id, timezone.now() + timedelta(seconds=5)) is False
 
-    def test_nobody_s(self, anna: AbstractBaseUser) -> None:
+    def test_an_unknown_session_changes_nothing(self, anna: AbstractBaseUser) -> None:
         assert sessions.shorten(uuid4(), timezone.now()) is False
 
 
 class TestRevoke:
-    def test_tells_whether_it_changed_anything(self, anna: AbstractBaseUser) -> None:
+    def test_returns_whether_it_changed_anything(self, anna: AbstractBaseUser) -> None:
         grant = start(anna)
         assert sessions.revoke(grant.session_id) is True
         assert sessions.revoke(grant.session_id) is False
         assert sessions.revoke(uuid4()) is False
         assert row(grant).revoked_for == "logout"
 
-    def test_only_its_owner_s(self, anna: AbstractBaseUser, bob: AbstractBaseUser) -> None:
+    def test_a_session_of_another_owner_is_not_ended(
+        self, anna: AbstractBaseUser, bob: AbstractBaseUser
+    ) -> None:
         grant = start(anna)
         assert sessions.revoke(grant.session_id, owner=bob) is False
         assert sessions.revoke(grant.session_id, owner=anna) is True
 
-    def test_all_but_one(self, anna: AbstractBaseUser, bob: AbstractBaseUser) -> None:
+    def test_revoke_all_keeps_one_session(self, anna: AbstractBaseUser, bob: AbstractBaseUser) -> None:
         kept, *others = (start(anna) for _ in range(3))
         foreign = start(bob)
         assert sessions.revoke_all(anna, keep=kept.session_id) == 2
@@ -510,7 +514,7 @@ class TestSignals:
             ("revoked", {**common, "reason": "logout"}),
         ]
 
-    def test_reuse_is_told_besides_the_end(
+    def test_reuse_sends_a_signal_besides_the_end(
         self,
         anna: AbstractBaseUser,
         heard: list[tuple[str, dict[str, Any]]],
@@ -524,7 +528,7 @@ class TestSignals:
         common = {"session_id": first.session_id, "sub": str(anna.pk)}
         assert heard[-2:] == [("revoked", {**common, "reason": "refresh_reused"}), ("reused", common)]
 
-    def test_all_ended_sessions_are_told(
+    def test_each_ended_session_sends_a_signal(
         self,
         anna: AbstractBaseUser,
         heard: list[tuple[str, dict[str, Any]]],
@@ -539,7 +543,9 @@ class TestSignals:
         assert len(heard) == 3
 
     @pytest.mark.django_db(transaction=True)
-    def test_nothing_is_told_of_what_was_rolled_back(self, heard: list[tuple[str, dict[str, Any]]]) -> None:
+    def test_an_end_that_was_rolled_back_sends_no_signal(
+        self, heard: list[tuple[str, dict[str, Any]]]
+    ) -> None:
         user = _user()
         with transaction.atomic():
             start(user)
@@ -561,7 +567,7 @@ class TestSignals:
 
 
 class TestPrune:
-    def test_deletes_what_ended_long_enough_ago_and_nothing_else(self, anna: AbstractBaseUser) -> None:
+    def test_deletes_only_sessions_that_ended_long_enough_ago(self, anna: AbstractBaseUser) -> None:
         day = timedelta(days=1)
         idle, revoked, recent, live = (start(anna) for _ in range(4))
         Session.objects.filter(pk=idle.session_id).update(idle_expires_at=NOW - day)
@@ -572,7 +578,7 @@ class TestPrune:
         assert sessions.prune(now=NOW) == 3
         assert set(Session.objects.values_list("pk", flat=True)) == {recent.session_id, live.session_id}
 
-    def test_goes_in_batches_and_tells_how_far_it_is(self, anna: AbstractBaseUser) -> None:
+    def test_deletes_in_batches_and_reports_its_progress(self, anna: AbstractBaseUser) -> None:
         for _ in range(7):
             start(anna)
         live = start(anna, now=NOW + timedelta(days=400))
@@ -693,7 +699,9 @@ class TestPersist:
 
     @pytest.mark.django_db(transaction=True)
     @pytest.mark.parametrize(("sqlstate", "expected"), [("40P01", 10), ("55P03", 1)])
-    def test_and_then_it_is_unavailable_for_the_moment(self, sqlstate: str, expected: int) -> None:
+    def test_a_write_that_is_always_overtaken_is_temporarily_unavailable(
+        self, sqlstate: str, expected: int
+    ) -> None:
         tries = []
 
         def write() -> None:
@@ -705,7 +713,7 @@ class TestPersist:
         assert len(tries) == expected
 
     @pytest.mark.django_db(transaction=True)
-    def test_a_transaction_has_to_be_begun_again_by_whoever_began_it(self) -> None:
+    def test_a_transaction_is_begun_again_only_by_its_owner(self) -> None:
         def write() -> None:
             raise Busy("40001")
 
@@ -734,7 +742,7 @@ class TestCompiled:
         with pytest.raises(UserInactive):
             sessions.refresh(str(moved.refresh), now=NOW + GRACE)
 
-    def test_what_cannot_be_found_again_is_not_compiled(self) -> None:
+    def test_a_value_that_cannot_be_found_again_is_not_compiled(self) -> None:
         field: Any = Session._meta.get_field("label")
         rows = Session.objects.filter(label="here")
         assert compile_update(rows, {"label": "new"}, {"x": Mark(field=field, value="elsewhere")}) is None

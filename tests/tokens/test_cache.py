@@ -31,7 +31,7 @@ def test_size_zero_remembers_nothing() -> None:
 
 
 @pytest.mark.parametrize("uses", [0, 3])
-def test_what_is_forgotten_is_gone_from_both_halves(uses: int) -> None:
+def test_a_forgotten_entry_is_gone_from_both_halves(uses: int) -> None:
     found: LRU[int] = LRU(4)
     for key in ["a", *"bcd"[:uses]]:
         found.put(key, 1)

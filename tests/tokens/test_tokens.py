@@ -76,10 +76,10 @@ class TestAccess:
             "plan": "x",
         }
 
-    def test_no_two_are_alike(self) -> None:
+    def test_no_two_are_equal(self) -> None:
         assert mint_access_token(LOGIN, {}, at(NOW))[0] != mint_access_token(LOGIN, {}, at(NOW))[0]
 
-    def test_tells_its_claims(self) -> None:
+    def test_has_its_claims_as_attributes(self) -> None:
         token = verify_access_token(mint_access_token(LOGIN, {"plan": "x"}, at(NOW))[0], now=at(NOW))
         assert (token["plan"], token.get("plan"), token.get("x", 5)) == ("x", "x", 5)
         assert (token.sub, token.session_id, token.expires_at) == ("42", LOGIN.session_id, NOW + 300)
@@ -111,7 +111,7 @@ class TestAccess:
             verify_access_token(text, now=at(NOW))
         assert found.value.claim == claim
 
-    def test_a_refresh_token_in_its_place_is_told(self) -> None:
+    def test_a_refresh_token_in_its_place_is_named_in_the_message(self) -> None:
         with pytest.raises(TokenMalformed, match="refresh token"):
             verify_access_token(TOKEN)
 
@@ -158,7 +158,7 @@ class TestRefresh:
         with pytest.raises(RefreshInvalid):
             read_refresh_token("tsr_" + encode_base64url(body + mac).decode())
 
-    def test_its_key_signs_nothing_else(self) -> None:
+    def test_its_key_signs_only_refresh_tokens(self) -> None:
         keys = get_keystore()
         message = b"message"
         assert not keys.ring.signing.verify(message, hmac.digest(keys.refresh_keys[0], message, "sha256"))
@@ -266,7 +266,7 @@ class TestRecall:
             with pytest.raises(TokenError):
                 verify_access_token(header[7:], now=at(self.NOW))
 
-    def test_what_was_refused_is_not_remembered(self, clock: Any) -> None:
+    def test_a_refused_token_is_not_remembered(self, clock: Any) -> None:
         header = self.remember()
         with override_settings(TESSERA={"ISSUER": "https://another.example"}):
             with pytest.raises(TokenError):

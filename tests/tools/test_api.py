@@ -1,4 +1,4 @@
-"""The reference page of the API is what the source says."""
+"""The reference page of the API agrees with the source."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_each_kind_of_name_is_written_as_it_is_declared() -> None:
     assert "_hide" not in section
 
 
-def test_a_docstring_without_raises_has_none() -> None:
+def test_a_docstring_without_raises_gives_an_empty_list() -> None:
     def link(name: str) -> str:
         return name
 

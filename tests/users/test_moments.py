@@ -1,7 +1,7 @@
-"""At no moment is a user that is loaded late worse than one that was loaded before.
+"""A user that is loaded late is never worse than a user that was loaded before.
 
-The query for the row comes when somebody looks. A table of moments: each of them reads ``request.user`` where
-a query may be impossible, and gets what a loaded user gives.
+The query for the row comes when somebody reads a column. Each row of the table reads ``request.user`` at a
+moment at which a query may be impossible, and gets the values of a loaded user.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def make_lazy() -> Any:
 
 
 def marked(read: Callable[[], Any]) -> Any:
-    """REST framework marks the transaction of a refused request for a rollback."""
+    """Read in a transaction that is marked for a rollback, as REST framework marks it after a refusal."""
     with transaction.atomic():
         transaction.set_rollback(True)
         found = read()
@@ -69,7 +69,7 @@ def marked_inside(read: Callable[[], Any]) -> Any:
 
 
 def aborted(read: Callable[[], Any]) -> Any:
-    """After an error of the database: PostgreSQL refuses every statement until the rollback."""
+    """Read after an error of the database. PostgreSQL refuses every statement until the rollback."""
     with transaction.atomic():
         with suppress(IntegrityError):
             make_user("anna")
@@ -99,7 +99,7 @@ def closed_in_transaction(read: Callable[[], Any]) -> Any:
 
 
 def dead(read: Callable[[], Any]) -> Any:
-    """The driver's own connection has gone, and Django does not know."""
+    """Read after the driver has closed its connection, which Django does not know."""
     connection.ensure_connection()
     connection.connection.close()
     try:
@@ -303,7 +303,7 @@ def handler(exc: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def handler_before(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """Another, that looks before REST framework has marked the transaction."""
+    """Read the user before REST framework has marked the transaction."""
     name = context["request"].user.get_username()
     response = rest_framework_handler(exc, context)
     if response is not None:

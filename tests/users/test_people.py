@@ -12,6 +12,8 @@ import pytest
 from tests import people
 from tests.settings import DATABASE
 
+pytestmark = [pytest.mark.database, pytest.mark.slow]  # each in a process of its own
+
 ROOT = Path(people.__file__).parent
 
 

@@ -19,7 +19,7 @@ _expecting = {"legacy tokens": False}
 
 
 def expect_legacy_tokens() -> None:
-    """Note that tokens of another package may still be in use. Call this in ``AppConfig.ready``.
+    """Record that tokens of another package may still be in use. Call this in ``AppConfig.ready``.
 
     From then on, ending all sessions of a user also ends the legacy tokens that have not started a session
     yet (:func:`drf_tessera.sessions.adopt`). This costs one row for each such user.

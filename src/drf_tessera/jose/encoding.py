@@ -65,9 +65,9 @@ def decode_json_object(raw: bytes) -> dict[str, Any]:
     """Return the JSON object that ``raw`` encodes in UTF-8.
 
     An object with a repeated name is refused, because parsers disagree about which value counts, so two
-    services could read two different users from one token. Also refused are values that break code after
-    the signature was verified: NaN, Infinity and 1e400 have no JSON form again, a lone surrogate has no
-    UTF-8, and more than :data:`MAX_DEPTH` levels can exhaust the stack of recursive code.
+    services could read two different users from one token. Values that break code after the signature was
+    verified are refused too. NaN, Infinity and 1e400 have no JSON form again, and a lone surrogate has no
+    UTF-8. More than :data:`MAX_DEPTH` levels can exhaust the stack of recursive code.
 
     Raises:
         EncodingError: ``raw`` is not JSON, or is one of these cases.

@@ -211,8 +211,8 @@ NAMES: Final[Mapping[str, Verdict]] = {
     ),
     f"{_SIMPLEJWT}.tokens.SlidingToken": _NO_SLIDING,
     f"{_SIMPLEJWT}.tokens.Token": _better(
-        "Refused are verify=False, tokens without a user, a token_type of your own, and claims that RFC 7519 "
-        "and RFC 9068 register, except scope. Use django.core.signing for purposes other than a login."
+        "verify=False, tokens without a user, a token_type of your own, and claims that RFC 7519 and RFC "
+        "9068 register, except scope, are refused. Use django.core.signing for purposes other than a login."
     ),
     f"{_SIMPLEJWT}.tokens.Token.token_backend": _BACKEND,
     f"{_SIMPLEJWT}.tokens.Token.get_token_backend": _BACKEND,

@@ -195,7 +195,7 @@ def _quote(text: str) -> str:
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """Answer errors as REST framework does, but with a ``code`` beside every ``detail``.
+    """Return the response of REST framework to an error, with a ``code`` beside every ``detail``.
 
     For ``REST_FRAMEWORK["EXCEPTION_HANDLER"]``, so that the errors of the project's own views have codes too.
     The token endpoints have codes without this setting.

@@ -8,8 +8,13 @@ to one process.
 from __future__ import annotations
 
 import hashlib
+import logging
+import time
 from collections.abc import Mapping
+from typing import Any, Final
 
+from django.core.cache import cache as default_cache
+from django.core.cache.backends.locmem import LocMemCache
 from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
@@ -18,7 +23,13 @@ from rest_framework.views import APIView
 
 from drf_tessera.conf import get_settings
 from drf_tessera.http import name_network, read_address
+from drf_tessera.rest.requests import get_django_request
 from drf_tessera.users import fold_name
+
+logger: Final = logging.getLogger(__name__)
+
+PAUSE: Final = 10.0
+"""Seconds for which a cache that has failed is not asked again."""
 
 
 def proxies_are_counted() -> bool:
@@ -35,7 +46,44 @@ def count_proxies() -> int:
     return api_settings.NUM_PROXIES or 0
 
 
-class LoginAccountThrottle(SimpleRateThrottle):
+class _Counts:
+    """The counts of logins: in the default cache, or in memory as long as the default cache does not answer.
+
+    A login must not depend on the cache, and the limits must not end with it. In memory each process counts
+    the logins itself. After a failure the cache is not asked for :data:`PAUSE`, because each call may take
+    as long as its timeout.
+    """
+
+    def __init__(self) -> None:
+        self._failed_at = float("-inf")
+        self._memory = LocMemCache("drf-tessera logins", {"OPTIONS": {"MAX_ENTRIES": 10_000}})
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._call("get", key, default)
+
+    def set(self, key: str, value: Any, timeout: Any) -> None:
+        self._call("set", key, value, timeout)
+
+    def _call(self, method: str, *args: Any) -> Any:
+        if not 0 <= time.monotonic() - self._failed_at < PAUSE:
+            try:
+                return getattr(default_cache, method)(*args)
+            except Exception:  # each cache backend has its own exceptions
+                self._failed_at = time.monotonic()
+                logger.exception(
+                    "The default cache does not answer. Each process now counts the logins itself."
+                )
+        return getattr(self._memory, method)(*args)
+
+
+_counts: Final = _Counts()
+
+
+class _LoginThrottle(SimpleRateThrottle):
+    cache: Any = _counts  # for the stubs it is a cache backend
+
+
+class LoginAccountThrottle(_LoginThrottle):
     """``LOGIN_RATE_PER_ACCOUNT``: the limit of attempts for one account name, from all addresses."""
 
     scope: str = "tessera_login_account"
@@ -61,7 +109,7 @@ class LoginAccountThrottle(SimpleRateThrottle):
         return self.cache_format % {"scope": self.scope, "ident": digest}
 
 
-class LoginAddressThrottle(SimpleRateThrottle):
+class LoginAddressThrottle(_LoginThrottle):
     """``LOGIN_RATE_PER_ADDRESS``: the limit of attempts from one address, for all accounts."""
 
     scope: str = "tessera_login_address"
@@ -81,4 +129,4 @@ class LoginAddressThrottle(SimpleRateThrottle):
 
 
 def _plain(request: Request) -> HttpRequest:
-    return request._request
+    return get_django_request(request)

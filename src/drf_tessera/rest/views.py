@@ -13,10 +13,13 @@ from django.utils.cache import add_never_cache_headers
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions as drf
 from rest_framework import status
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
+from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 from rest_framework.views import exception_handler as rest_framework_handler
 
@@ -54,6 +57,7 @@ from drf_tessera.rest.errors import (
     translate_error,
     write_challenge,
 )
+from drf_tessera.rest.requests import get_django_request
 from drf_tessera.rest.serializers import (
     LoginSerializer,
     RefreshSerializer,
@@ -104,12 +108,15 @@ class TokenView(APIView):
         Every form field is secret, so Django's error reports hide all of them.
         """
         # Django's own decorator sets the same attribute, but only on views that take Django's request.
-        request._request.sensitive_post_parameters = "__ALL__"  # type: ignore[attr-defined]
+        get_django_request(request).sensitive_post_parameters = "__ALL__"  # type: ignore[attr-defined]
         if _read_length(request) > MAX_BODY_BYTES:
             raise PayloadTooLarge
-        if (request._request.encoding or "utf-8").lower() not in _CHARSETS:
+        if (get_django_request(request).encoding or "utf-8").lower() not in _CHARSETS:
             raise drf.UnsupportedMediaType(request.content_type)
         super().initial(request, *args, **kwargs)
+        if request.method == "POST":
+            # Authentication backends receive Django's request. Some of them read a captcha or a code there.
+            request._request.data = request.data  # type: ignore[attr-defined]
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Forbid caches to store the response (RFC 6749, section 5.1)."""
@@ -121,18 +128,13 @@ class TokenView(APIView):
     def handle_exception(self, exc: Exception) -> Response:
         """Return the answer to an error: ``{"detail", "code"}``, or what the project's own handler writes."""
         if isinstance(exc, TesseraError):
-            remember_failure(self.request._request, exc)
+            remember_failure(get_django_request(self.request), exc)
         found = translate_error(exc)
         answer = super().handle_exception(found)
         add_code(answer, found)
         if isinstance(exc, CookieAmbiguous):
-            delete_stray_cookies(self.request._request, answer, find_cookie_path())
+            delete_stray_cookies(get_django_request(self.request), answer, find_cookie_path())
         return answer
-
-    def get_exception_handler(self) -> Any:
-        """Return the handler of the project. In place of REST framework's own handler, return ours."""
-        chosen = super().get_exception_handler()
-        return exception_handler if chosen is rest_framework_handler else chosen
 
     def show_user(self, user: AbstractBaseUser) -> Any:
         """Return the ``user`` of a response, as the serializer of this view writes it."""
@@ -143,10 +145,35 @@ class TokenView(APIView):
         return write_challenge(request)
 
 
+class EndpointView(TokenView):
+    """The parent of the endpoints of this package: the bodies have the same keys in every project.
+
+    A client for all projects, such as ``client.js``, reads these bodies. So they are JSON even if the
+    project's own renderer renames the keys or wraps the data, and a request is read as JSON or as a form. A
+    subclass may name other ``renderer_classes`` and ``parser_classes``. The browsable API stays, if the
+    project has it.
+    """
+
+    renderer_classes: _Classes = (JSONRenderer,)
+    parser_classes: _Classes = (JSONParser, FormParser, MultiPartParser)
+
+    def get_renderers(self) -> list[Any]:
+        """Return the renderers of this class, and the browsable API if it is a default of the project."""
+        # Any: for the stubs these are texts, and REST framework has imported the classes
+        chosen: Any = api_settings.DEFAULT_RENDERER_CLASSES or ()
+        pages = [kind for kind in chosen if issubclass(kind, BrowsableAPIRenderer)]
+        return [kind() for kind in (*self.renderer_classes, *pages)]
+
+    def get_exception_handler(self) -> Any:
+        """Return the handler of the project. In place of REST framework's own handler, return ours."""
+        chosen = super().get_exception_handler()
+        return exception_handler if chosen is rest_framework_handler else chosen
+
+
 @sensitive_variables()
 def _respond(request: Request, grant: sessions.Grant, **more: object) -> Response:
     response = Response()
-    response.data = {**deliver_grant(request._request, response, grant), **more}
+    response.data = {**deliver_grant(get_django_request(request), response, grant), **more}
     return response
 
 
@@ -164,7 +191,7 @@ def _read_length(request: Request) -> int:
         raise drf.ParseError("The Content-Length header is not a number.") from None
 
 
-class LoginView(TokenView):
+class LoginView(EndpointView):
     """Exchange a user name or an e-mail and a password for an access and a refresh token.
 
     ``transport`` chooses between header and cookie, if ``PROFILE`` offers both. The site itself has to make a
@@ -184,15 +211,15 @@ class LoginView(TokenView):
         """Log in."""
         credentials = _read_body(self.serializer_class, request)
         transport = choose_transport(credentials.pop("transport", None))
-        admit_login(request._request, transport)
+        admit_login(get_django_request(request), transport)
         client = describe_client(
-            request._request, proxies=count_proxies(), label=credentials.pop("device", "")
+            get_django_request(request), proxies=count_proxies(), label=credentials.pop("device", "")
         )
-        user, grant = log_in(request._request, client=client, transport=transport, **credentials)
+        user, grant = log_in(get_django_request(request), client=client, transport=transport, **credentials)
         return _respond(request, grant, user=self.show_user(user))
 
 
-class RefreshView(TokenView):
+class RefreshView(EndpointView):
     """Exchange a refresh token for a new access token and, as a rule, a new refresh token.
 
     A response without ``refresh`` means that the client keeps the refresh token that it has. A refresh token
@@ -207,7 +234,7 @@ class RefreshView(TokenView):
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Refresh."""
         body = _read_body(self.serializer_class, request)
-        found = find_refresh_token(request._request, body)
+        found = find_refresh_token(get_django_request(request), body)
         if found is None:
             raise RefreshMissing
         transport, refresh_token = found
@@ -226,7 +253,7 @@ class RefreshView(TokenView):
         return {"user": self.show_user(user)}
 
 
-class VerifyView(TokenView):
+class VerifyView(EndpointView):
     """Check whether an access token would be accepted now, and return its claims."""
 
     serializer_class = VerifySerializer
@@ -239,7 +266,7 @@ class VerifyView(TokenView):
         return Response({"claims": {name: token[name] for name in token.claims}})
 
 
-class RevokeView(TokenView):
+class RevokeView(EndpointView):
     """Log out: end the session of the refresh token in the body or the cookie, or of the access token.
 
     A refresh token is enough, even if the access token has expired. A token in the body takes precedence over
@@ -256,12 +283,13 @@ class RevokeView(TokenView):
         """Log out."""
         body = _read_body(self.serializer_class, request)
         only: UUID | None = body.get("session")
-        found = find_refresh_token(request._request, body, ambient=not has_bearer_token(request._request))
+        plain = get_django_request(request)
+        found = find_refresh_token(plain, body, ambient=not has_bearer_token(plain))
         if found is None:
             return self._end_by_access_token(request, only)
         transport, refresh_token = found
         if TRANSPORTS[transport].ambient:
-            return self._end_by_ambient(request._request, transport, refresh_token, only)
+            return self._end_by_ambient(plain, transport, refresh_token, only)
         revoked = sessions.revoke_by_refresh_token(refresh_token, transport=transport, only=only)
         return Response({"revoked": revoked})
 
@@ -290,11 +318,11 @@ class RevokeView(TokenView):
         if only not in (None, session_id):
             return Response({"revoked": False})
         response = Response({"revoked": sessions.revoke(session_id)})
-        clear_ended(request._request, response, lambda facts: facts.session_id == session_id)
+        clear_ended(get_django_request(request), response, lambda facts: facts.session_id == session_id)
         return response
 
 
-class SessionView(TokenView):
+class SessionView(EndpointView):
     """The parent of the endpoints for a user's own sessions. They need an access token.
 
     These endpoints query the database in any case, so they also check the caller's session there. A caller
@@ -331,7 +359,7 @@ class SessionListView(SessionView):
         """Log out everywhere, here too."""
         response = Response({"revoked": sessions.revoke_all(self.owner)})
         sub = str(self.owner.pk)
-        clear_ended(request._request, response, lambda facts: facts.sub == sub)
+        clear_ended(get_django_request(request), response, lambda facts: facts.sub == sub)
         return response
 
 
@@ -353,7 +381,7 @@ class SessionDetailView(SessionView):
             raise SessionNotFound
         response = Response(status=status.HTTP_204_NO_CONTENT)
         if named == self.current:
-            clear_ended(request._request, response, lambda facts: facts.session_id == named)
+            clear_ended(get_django_request(request), response, lambda facts: facts.session_id == named)
         return response
 
 

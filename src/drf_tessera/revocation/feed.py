@@ -27,6 +27,9 @@ logger: Final = logging.getLogger(__name__)
 _SWEEP: Final = 10.0
 """Seconds between two searches for notices that no longer matter."""
 
+_STEP: Final = 1.0
+"""Seconds. Servers correct their clocks by less. If the clock goes back by more, somebody has moved it."""
+
 _NEVER: Final = float("-inf")
 
 
@@ -48,6 +51,8 @@ class Feed:
         self._unsent: deque[Notice] = deque()
         self._lock = Lock()
         self._due = _NEVER
+        self._asked_at = _NEVER
+        self._asked_wall = _NEVER
         self._fresh_at = _NEVER
         self._swept_at = _NEVER
         self._tries = 0
@@ -64,10 +69,22 @@ class Feed:
             SessionEnded: the session was ended.
             RevocationUnavailable: the store has not answered for longer than ``staleness``.
         """
-        if time.monotonic() >= self._due:
+        if not self._asked_at <= time.monotonic() < self._due or self._clock_was_moved():
             self._refresh()
         if session_id in self._ended and (session_id not in self._doubted or self._confirm(session_id)):
             raise SessionEnded
+
+    def _clock_was_moved(self) -> bool:
+        """Return whether the wall clock says that a pull is due, or has gone back.
+
+        The monotonic clock measures the time. But tests stop and move the wall clock, and expect that
+        everything that depends on time follows it.
+        """
+        return not 0 <= time.time() - self._asked_wall <= self._poll
+
+    def note(self, notices: Iterable[Notice]) -> None:
+        """Record notices that this process itself has published, so that they count here at once."""
+        self._ended.update(notices)
 
     def expect_news(self) -> None:
         """Pull at the next check, because this process itself has just published notices."""
@@ -75,15 +92,15 @@ class Feed:
         self._due = _NEVER
 
     def doubt(self, session_ids: Iterable[UUID]) -> None:
-        """Note that the notices of these sessions may be rolled back, because their transaction is open.
+        """Record that the notices of these sessions may be rolled back, because their transaction is open.
 
-        A check within the transaction pulls the notices. Without this note, the feed would still know them
+        A check within the transaction pulls the notices. Without this record, the feed would still know them
         after a rollback.
         """
         self._doubted.update(session_ids)
 
     def trust(self, session_ids: Iterable[UUID]) -> None:
-        """Note that the notices of these sessions are committed."""
+        """Record that the notices of these sessions are committed."""
         self._doubted.difference_update(session_ids)
 
     def _confirm(self, session_id: UUID) -> bool:
@@ -107,7 +124,7 @@ class Feed:
         The notices count in this process at once. If the store does not accept them, they are sent after a
         later pull. They are lost only if the process dies before that.
         """
-        self._ended.update(notices)
+        self.note(notices)
         try:
             self.store.publish(notices)
         except RevocationUnavailable:
@@ -116,26 +133,34 @@ class Feed:
         self.expect_news()
 
     def _refresh(self) -> None:
-        """Pull, unless another thread is pulling. Wait for that thread only if the knowledge is too old."""
+        """Pull, unless another thread is pulling. Wait for that thread if the knowledge is too old."""
         tries, started = self._tries, time.monotonic()
         if self._lock.acquire(timeout=self._patience(started)):
             try:
                 # If another thread has pulled while this thread waited, do not pull again, even if it failed.
-                if self._tries == tries:
-                    self._pull(started)
+                # But the other pull must not have begun a whole poll before this check.
+                if self._tries == tries or (not self._failing and self._fresh_at < started - self._poll):
+                    self._pull(time.monotonic())
             finally:
                 self._lock.release()
-        if time.monotonic() - self._fresh_at > self._staleness:
+        if not 0 <= time.monotonic() - self._fresh_at <= self._staleness:
             raise RevocationUnavailable
 
     def _patience(self, now: float) -> float:
+        """Return for how many seconds a thread waits for the pull of another thread.
+
+        A logout is noticed within a poll, so a thread does not use knowledge that is older, as long as the
+        store answers quickly.
+        """
         known_for = now - self._fresh_at
-        return (
-            0 if known_for <= 2 * self._poll else max(self._poll, 1.0) if known_for <= self._staleness else -1
-        )
+        return 0 if known_for <= self._poll else max(self._poll, 1.0) if known_for <= self._staleness else -1
 
     def _pull(self, started: float) -> None:
-        calls = self._calls
+        calls, wall = self._calls, time.time()
+        if wall < self._asked_wall - _STEP:
+            # Under a later clock the feed has dropped notices that matter again.
+            self.store.rewind()
+        self._asked_at, self._asked_wall = started, wall
         try:
             news = self.store.pull()
         except RevocationUnavailable as error:
@@ -176,7 +201,7 @@ class Feed:
 
     def _learn(self, news: Iterable[Notice]) -> None:
         self._ended.update(news)
-        if time.monotonic() - self._swept_at >= _SWEEP:
+        if not 0 <= time.monotonic() - self._swept_at < _SWEEP:
             self._swept_at = time.monotonic()
             present = time.time()
             for session_id in [key for key, until in list(self._ended.items()) if until <= present]:

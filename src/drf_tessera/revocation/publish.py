@@ -69,6 +69,7 @@ def _follow(feed: Feed, notices: list[Notice], started: float) -> None:
     of its notices, so the notices are published again. If this process dies before that, only processes that
     start later find the first, late, publication.
     """
+    feed.note(notices)
     if not feed.store.joins_transaction or time.monotonic() - started > OVERLAP / 2:
         feed.send(notices)
     if not transaction.get_connection(find_database()).in_atomic_block:

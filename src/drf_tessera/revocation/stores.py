@@ -102,6 +102,8 @@ class DatabaseStore:
         That row itself is read too. If the row no longer exists, or another row has its number, then the
         table was pruned or restored from a backup, and its numbers prove nothing.
         """
+        if self._newest and self._newest[-1][0] > now:
+            self._newest.clear()  # a test has stopped or moved the clock
         while len(self._newest) > 1 and self._newest[1][0] <= now - OVERLAP:
             self._newest.popleft()
         if not self._newest or self._newest[0][0] > now - OVERLAP:
@@ -147,7 +149,7 @@ class CacheStore:
         """The numbers whose notices cannot be read yet, and the time at which each was first missed."""
 
     def publish(self, notices: Sequence[Notice]) -> None:
-        """Take a number for each notice, and write the notice under its number."""
+        """Reserve a number for each notice, and write the notice under its number."""
         try:
             cache = caches[self._alias]
             batches = [notices[start : start + BATCH] for start in range(0, len(notices), BATCH)]
@@ -183,7 +185,7 @@ class CacheStore:
         else:
             since = dict.fromkeys(range(self._head + 1, head + 1), now)
             self._awaited = {
-                number: missed for number, missed in self._awaited.items() if missed > now - OVERLAP
+                number: missed for number, missed in self._awaited.items() if now - OVERLAP < missed <= now
             } | since
             found = self._read(cache, self._awaited)
             for number in found:

@@ -52,7 +52,7 @@ def revoke(
     reason: Reason = Reason.LOGOUT,
     now: datetime | None = None,
 ) -> bool:
-    """End one session. Return whether it was live; only then is its end reported.
+    """End one session. Return whether it was live. The end of a live session is reported.
 
     Args:
         session_id: the id of the session.

@@ -320,7 +320,7 @@ def _unwrap(user: Any) -> Any:
     """Return the user inside ``request.user``, which Django wraps until it is used."""
     if isinstance(user, LazyObject):
         bool(user)
-        return user._wrapped
+        return user._wrapped  # noqa: SLF001 - Django has no public name for the object inside a LazyObject
     return user
 
 
@@ -359,11 +359,11 @@ def _insert_missing(rows: SessionQuerySet, found: Sequence[Session]) -> int:
 
 
 def close_legacy(user_id: Any, now: datetime) -> None:
-    """Note that legacy tokens issued to a user before ``now`` start no session.
+    """Record that legacy tokens issued to a user before ``now`` start no session.
 
-    The note is one session that has already ended, with a fixed id per user. It stands for every legacy token
-    issued before ``now``. The row is kept for good, because only the other package knows how long its tokens
-    live.
+    The record is one session that has already ended, with a fixed id per user. It stands for every legacy
+    token issued before ``now``. The row is kept for good, because only the other package knows how long its
+    tokens live.
     """
     there = select_sessions().filter(pk=_name_closing(user_id), revoked_at__lt=now)
     # The update comes before the insert, because SQLite cannot read first and then write.

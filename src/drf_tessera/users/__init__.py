@@ -9,6 +9,7 @@
 
 from drf_tessera.users.claims import describe_session as describe_session
 from drf_tessera.users.claims import find_user_fields as find_user_fields
+from drf_tessera.users.deferral import find_obstacles as find_obstacles
 from drf_tessera.users.lazy import Refuse as Refuse
 from drf_tessera.users.lazy import lazy_user as lazy_user
 from drf_tessera.users.lookup import can_read as can_read

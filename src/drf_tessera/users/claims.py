@@ -24,6 +24,9 @@ USER_CLAIM: Final = "user"
 _UNWRITABLE: Final = (BinaryField, FileField, JSONField)
 """Fields whose values cannot be written as text, or can be changed without an assignment."""
 
+_PERMISSIONS: Final = frozenset({"is_active", "is_staff", "is_superuser"})
+"""Columns that Django's permissions depend on. A change of theirs must count at once."""
+
 
 def find_user_fields() -> dict[str, Field[Any, Any]]:
     """Return the fields of ``USER_FIELDS`` by their column names.
@@ -48,6 +51,10 @@ def _find_fields(model: Any, names: tuple[str, ...]) -> dict[str, Field[Any, Any
             raise SettingsError(f"{model._meta.label}.{name} has values that a token cannot carry.")
         if name == "password":
             raise SettingsError("A token must not carry the password's hash. Its holder could read the hash.")
+        if name in _PERMISSIONS:
+            raise SettingsError(
+                f"Permissions depend on {model._meta.label}.{name}. The value in a token may be out of date."
+            )
         found[field.attname] = field
     return found
 

@@ -21,6 +21,7 @@ _HOOKS: Final = (
     "__init__",
     "__new__",
     "__init_subclass__",
+    "__del__",
     "from_db",
     "get_deferred_fields",
     "__getattribute__",

@@ -190,8 +190,6 @@ def _make_class(model: type[Model]) -> type[Model]:
         **{name: _load_before(name) for name in ("save", "save_base", "delete")},
         "refresh_from_db": _refresh_from_db,
     }
-    if hasattr(model, "__del__"):
-        body["__del__"] = _do_nothing  # a user that was never loaded has nothing to clean up
     kind: Any = type.__new__(_LazyClass, model.__name__, (model,), body)
     return kind  # type: ignore[no-any-return]  # a class derived from the model
 
@@ -275,10 +273,6 @@ def _delete_attribute(self: Model, name: str) -> None:
 def _represent(self: Model) -> str:
     """Return a text without loading the row, because reports of errors and debuggers ask at any moment."""
     return f"<{type(self).__name__}: {self.pk} (not loaded)>"
-
-
-def _do_nothing(self: Model) -> None:
-    pass
 
 
 def _reduce(self: Model) -> tuple[Any, ...]:

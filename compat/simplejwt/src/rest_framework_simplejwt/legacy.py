@@ -164,7 +164,7 @@ _begun: ContextVar[list[UUID] | None] = ContextVar("rest_framework_simplejwt_beg
 
 @contextmanager
 def all_or_nothing() -> Iterator[None]:
-    """If the block fails, end the sessions that the block started, because no client gets their tokens."""
+    """End the sessions that the block started if the block fails, because no client gets their tokens."""
     begun: list[UUID] = []
     mark = _begun.set(begun)
     try:

@@ -49,9 +49,8 @@ class TokenObtainSerializer(serializers.Serializer[Any]):
     @sensitive_variables()
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Authenticate with the project's backends."""
-        name = clean_name(attrs[self.username_field])
         request = self.context.get("request")
-        named = {self.username_field: name, "password": attrs["password"]}
+        named = {self.username_field: clean_name(attrs[self.username_field]), "password": attrs["password"]}
         self.user = identify(getattr(request, "_request", request), named)
         if (
             self.user is None

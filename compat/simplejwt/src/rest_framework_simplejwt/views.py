@@ -31,7 +31,6 @@ class TokenViewBase(TokenView, GenericAPIView[Any]):
     _serializer_class = ""
     """The dotted path of a serializer, which subclasses of simplejwt's views may set."""
     www_authenticate_realm = "api"
-    get_exception_handler = APIView.get_exception_handler
 
     def get_serializer_class(self) -> Any:
         """Return the serializer class of the view or of the setting."""

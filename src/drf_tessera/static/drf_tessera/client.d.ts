@@ -10,6 +10,7 @@ export interface ClientOptions {
   /** How many seconds a call waits for a refresh while the server cannot be reached. */
   patience?: number;
   /** The server's `HEADER_PREFIX`. */
+  headerName?: string;
   headerPrefix?: string;
   /** The name of Django's CSRF cookie, for browsers that send neither `Origin` nor `Sec-Fetch-Site`. */
   csrfCookie?: string;

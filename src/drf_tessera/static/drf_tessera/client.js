@@ -44,6 +44,7 @@ export function createClient({
   transport = "cookie",
   grace = 30,
   patience = 20,
+  headerName = "Authorization",
   headerPrefix = "Bearer",
   csrfCookie = "csrftoken",
   origins = [],
@@ -447,7 +448,7 @@ export function createClient({
     const given = input instanceof Request ? input : null;
     const url = new URL(given?.url ?? input, world.location.href);
     const headers = new Headers(init?.headers ?? given?.headers);
-    if (!allowed.has(url.origin) || headers.has("Authorization")) return world.fetch(input, init);
+    if (!allowed.has(url.origin) || headers.has(headerName)) return world.fetch(input, init);
     const signal = init?.signal ?? given?.signal;
     const asking = state?.session;
     const held = await unlessAborted(ready(), signal);
@@ -479,7 +480,7 @@ export function createClient({
         : new Request(request, { credentials: "include" });
     }
     const headers = new Headers(request.headers);
-    headers.set("Authorization", `${headerPrefix} ${held.access}`);
+    headers.set(headerName, `${headerPrefix} ${held.access}`);
     return new Request(request, { headers });
   }
 
@@ -538,12 +539,23 @@ function readAnswer(response, text) {
   }
   if (response.ok && readable) return body;
   const { status } = response;
-  const code = typeof body?.code === "string" ? body.code : UNAVAILABLE;
-  const detail = body?.detail ?? `The server answered ${status}.`;
+  const code = find(body, "code") ?? UNAVAILABLE;
+  const detail = find(body, "detail") ?? find(body, "message") ?? `The server answered ${status}.`;
   const retryAfter = Number(response.headers.get("Retry-After")) || 0;
   // A 401 without a code comes from another server, such as a proxy, and is not about the session.
   const passing = status >= 500 || status === 429 || code === UNAVAILABLE;
   throw new TesseraError(code, detail, { status, retryAfter, passing });
+}
+
+/** The first text with this name. An exception handler of the project may put it into a part of the body. */
+function find(body, name, depth = 4) {
+  if (typeof body?.[name] === "string") return body[name];
+  if (typeof body !== "object" || !depth) return undefined;
+  for (const part of Object.values(body ?? {})) {
+    const found = find(part, name, depth - 1);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function readCookie(cookies, name) {

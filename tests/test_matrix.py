@@ -1,0 +1,87 @@
+"""The markers choose the tests of each run, and a run without tests has not passed."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.environments import ROOT
+from tests.matrix import Result, Run, perform, report_times
+
+pytestmark = pytest.mark.once  # it starts pytest
+
+TESTS = """
+import pytest
+
+def test_pure(): ...
+def test_fixture(db): ...
+def test_fixture_of_a_fixture(anna): ...
+@pytest.mark.django_db
+def test_marker(): ...
+@pytest.mark.once
+@pytest.mark.django_db
+def test_once(): ...
+@pytest.mark.server
+def test_server(): ...
+"""
+ALL = {"pure", "fixture", "fixture_of_a_fixture", "marker", "once", "server"}
+USING = {"fixture", "fixture_of_a_fixture", "marker"}
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [("", ALL), ("database", USING), ("not once", ALL - {"once"}), ("not server", ALL - {"server"})],
+)
+def test_an_expression_chooses(tmp_path: Path, expression: str, expected: set[str]) -> None:
+    (tmp_path / "conftest.py").write_text("from tests.conftest import *\n")
+    (tmp_path / "test_planted.py").write_text(TESTS)
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", expression]
+    done = subprocess.run(
+        [*command, "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path), str(tmp_path)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert set(re.findall(r"::test_(\w+)", done.stdout)) == expected, done.stdout + done.stderr
+
+
+def make_run(*arguments: str) -> Run:
+    return Run("a title", "sqlite", arguments, measured=False)
+
+
+def test_a_run_that_chooses_no_test_has_not_passed() -> None:
+    result = perform(make_run("-m", "users", "tests/test_rotation.py"), capture=True)
+    assert (result.passed, result.tests) == (False, {})
+    assert "deselected" in str(result.output)
+
+
+def test_a_run_knows_the_time_of_each_test() -> None:
+    result = perform(make_run("tests/test_rotation.py", "-k", "window"), capture=True)
+    assert result.passed, result.output
+    assert all(name.startswith("tests.test_rotation::test_") for name in result.tests)
+    assert result.seconds > sum(result.tests.values())
+
+
+def test_the_slowest_tests_of_all_runs_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    run, other = make_run(), Run("another title", "postgres", ())
+    report_times(
+        [
+            Result(run, True, 61.24, {f"a::test_{number}": number for number in range(9)}),
+            Result(other, False, 5.0, {"b::test": 7.5, "b::test_most": 99.0}),
+        ]
+    )
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines() if line]
+    assert lines[1:3] == ["61.2 s  a title", "5.0 s  another title: FAILED"]
+    assert lines[4:7] == [
+        "99.0 s  b::test_most (another title)",
+        "8.0 s  a::test_8 (a title)",
+        "7.5 s  b::test (another title)",
+    ]
+    assert len(lines[4:]) == 10
