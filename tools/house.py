@@ -30,15 +30,26 @@ PUBLIC: Final = (
 )
 """The rooms that projects may use. ``jose`` is for the package alone."""
 
-WITHOUT: Final = {
-    "exceptions": ("django",),
-    "rotation": ("django",),
-    "jose": ("django",),
-    "tokens": ("django.db", "django.http", "drf_tessera.models"),
-    "sessions": ("django.http",),
-    "http": ("django.db", "drf_tessera.models"),
+PARTS: Final = {
+    "Django": ("django",),
+    "the ORM": (
+        *("django.db", "django.apps", "django.contrib.auth", "django.contrib.contenttypes"),
+        *("drf_tessera.models", "drf_tessera.database"),
+    ),
+    "requests": ("django.http", "django.core.handlers", "django.test", "django.shortcuts"),
 }
-"""Packages that a room does not import, so that it can be used and tested without them."""
+"""Parts of Django, and the packages and modules by which a room would get at each of them."""
+
+WITHOUT: Final = {
+    "exceptions": ("Django",),
+    "rotation": ("Django",),
+    "jose": ("Django",),
+    "moments": ("the ORM",),
+    "tokens": ("the ORM", "requests"),
+    "sessions": ("requests",),
+    "http": ("the ORM",),
+}
+"""The parts that a room does without, so that it can be used and tested without them."""
 
 _ITEM: Final = re.compile(r"^- ([\w.]+): (.+(?:\n {2}.+)*)", re.MULTILINE)
 _DOTTED: Final = re.compile(rf"{PACKAGE}(?:\.\w+)+")

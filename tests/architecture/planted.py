@@ -83,7 +83,7 @@ PLANTED = {
     "a model by keywords": (
         "http/client.py",
         "from django.apps import apps\napps.get_model(app_label='tessera', model_name='Session')",
-        "http does without drf_tessera.models",
+        "http does without the ORM",
     ),
     "a model by its app": (
         "http/client.py",
@@ -222,11 +222,51 @@ PLANTED = {
         "hides the module of that name",
     ),
     # Foreign packages, and what rooms do without
-    "Django where there is none": ("jose/keys.py", "import django.conf", "jose does without django"),
+    "Django where there is none": ("jose/keys.py", "import django.conf", "jose does without Django"),
     "the ORM in tokens": (
         "tokens/access.py",
         "from django.db import models",
-        "tokens does without django.db",
+        "tokens does without the ORM",
+    ),
+    "Django by its own name": (
+        "tokens/access.py",
+        "import django\ndjango.db.connection",
+        "tokens does without the ORM",
+    ),
+    "the user model in tokens": (
+        "tokens/access.py",
+        "from django.contrib.auth import get_user_model",
+        "tokens does without the ORM",
+    ),
+    "the database in tokens": (
+        "tokens/access.py",
+        "from drf_tessera.database import find_database",
+        "tokens does without the ORM",
+    ),
+    "rows of a user in http": (
+        "http/client.py",
+        "def f(user): return type(user).objects.first()",
+        "uses objects, and http does without the ORM",
+    ),
+    "rows of another room in http": (
+        "http/client.py",
+        "from drf_tessera.sessions import live_sessions\nlive_sessions(1).count()",
+        "uses live_sessions, and http does without the ORM",
+    ),
+    "a request in tokens": (
+        "tokens/access.py",
+        "from django.http import HttpRequest",
+        "tokens does without requests",
+    ),
+    "a request of a server in sessions": (
+        "sessions/starting.py",
+        "from django.core.handlers.wsgi import WSGIRequest",
+        "sessions does without requests",
+    ),
+    "a request without a type in sessions": (
+        "sessions/starting.py",
+        "def f(request): return request.META",
+        "has a request, and sessions does without requests",
     ),
     "our models in http": ("http/client.py", "from drf_tessera.models import Session", "http does without"),
     "REST framework outside of its room": (

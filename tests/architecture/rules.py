@@ -8,9 +8,11 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from django.db.models import QuerySet
+
 from tests.architecture.dynamic import judge_dynamic
-from tests.architecture.writers import find_writes
-from tools.house import PACKAGE, SIDE_DOORS, WITHOUT, House, Module, Use, find_paths, find_uses, walk
+from tests.architecture.writers import SELECTORS, find_writes
+from tools.house import PACKAGE, PARTS, SIDE_DOORS, WITHOUT, House, Module, Use, find_paths, find_uses, walk
 
 MAX_MODULE_LINES: Final = 500
 MAX_FUNCTION_LINES: Final = 45
@@ -38,6 +40,11 @@ BY_HAND: Final = "sessions.compiled"
 _SENDS_SQL: Final = frozenset({"cursor", "chunked_cursor", "raw", "extra"})
 
 READERS_OF_SETTINGS: Final = ("get_settings", "read_settings")
+
+QUERYSETS: Final = {"objects", "_default_manager", "_base_manager"} | {
+    name for name in dir(QuerySet) if not name.startswith("_") and callable(getattr(QuerySet, name))
+}.difference(*map(dir, (str, bytes, list, dict, set)))
+"""The names by which rows are selected, without those that other objects have too."""
 
 BESIDE: Final = frozenset({"django", "asgiref", "typing_extensions"})
 """The framework, its package for coroutines, and a package that is only there for type checkers."""
@@ -137,11 +144,28 @@ def _judge_imports(module: Module, house: House) -> Iterator[str]:
             yield from (f"{where} {fault}" for fault in _judge_own(module, *located, use, house))
 
 
+def _judge_without(module: Module, target: str) -> Iterator[str]:
+    for part in WITHOUT.get(module.room, ()):
+        if any(_is_within(target, package) for package in PARTS[part]):
+            yield f"imports {target}, and {module.room} does without {part}"
+
+
+def _judge_names_without(module: Module, house: House) -> Iterator[str]:
+    """Find rows and requests that come without an import, as arguments or as results."""
+    parts = WITHOUT.get(module.room, ())
+    for node in walk(module.tree):
+        name = getattr(node, "attr", "") or getattr(node, "id", "") or getattr(node, "arg", "") or ""
+        line = getattr(node, "lineno", 0)
+        queries = name in SELECTORS or (isinstance(node, ast.Attribute) and name in QUERYSETS)
+        if "the ORM" in parts and queries:
+            yield f"{module.name}:{line} uses {name}, and {module.room} does without the ORM"
+        elif "requests" in parts and name == "request":
+            yield f"{module.name}:{line} has a {name}, and {module.room} does without requests"
+
+
 def _judge_foreign(module: Module, target: str) -> Iterator[str]:
     top = target.partition(".")[0]
-    for forbidden in WITHOUT.get(module.room, ()):
-        if _is_within(target, forbidden):
-            yield f"imports {target}, and {module.room} does without {forbidden}"
+    yield from _judge_without(module, target)
     if top in HOMES and not _is_within(module.name, HOMES[top]):
         yield f"imports {top}, whose only home is {HOMES[top]}"
     elif not (top in HOMES or top in BESIDE or top in sys.stdlib_module_names or module.room == "contrib"):
@@ -153,9 +177,7 @@ def _judge_own(module: Module, target: str, names: tuple[str, ...], use: Use, ho
     private = [step for step in (*target.split("."), *names[:1]) if _PRIVATE.match(step)]
     if private and target != module.name:
         yield f"takes the private name {private[0]} of {target}"
-    for forbidden in WITHOUT.get(module.room, ()):
-        if _is_within(use.target, forbidden):
-            yield f"imports {use.target}, and {module.room} does without {forbidden}"
+    yield from _judge_without(module, use.target)
     if not module.name:
         yield from _judge_entrance(there, names, house)
     elif not target:
@@ -324,6 +346,7 @@ def _judge_sql(module: Module, house: House) -> Iterator[str]:
 
 _JUDGES: Final[tuple[Callable[[Module, House], Iterator[str]], ...]] = (
     _judge_imports,
+    _judge_names_without,
     _judge_texts,
     _judge_names,
     _judge_typing,

@@ -1,4 +1,4 @@
-"""Watch the statements that tests send to the database: which code of ours wrote which table.
+"""Watch the statements that tests send to the database: which code of ours sends them.
 
 ``writers`` reads the source, and sees only what is spelled as usual. Here each statement of each test is
 judged by the functions that are being executed while it is sent. The tests execute every line of the package,
@@ -21,6 +21,7 @@ from django.db.backends.signals import connection_created
 
 import drf_tessera
 from tests.architecture.rules import WRITERS
+from tools.house import WITHOUT
 
 ROOT: Final = Path(drf_tessera.__file__).resolve().parent
 TESTS: Final = Path(__file__).resolve().parent.parent
@@ -62,6 +63,9 @@ def judge(execute: Callable[..., Any], sql: Any, params: Any, many: bool, contex
 
 
 def _find_faults(sender: str, sql: str) -> Iterator[str]:
+    room = sender.partition(".")[0]
+    if "the ORM" in WITHOUT.get(room, ()):
+        yield f"sends a statement, and {room} does without the ORM"
     if _WRITE.search(_LOCK.sub("", sql)):
         for model, writer in WRITERS.items():
             allowed = (writer, COMPILERS.get(model, writer))

@@ -63,6 +63,14 @@ def test_jose_loads_no_django() -> None:
     assert loaded.isdisjoint({"django", "rest_framework"})
 
 
+def test_tokens_load_no_tables() -> None:
+    """A token is read without them: Django has not even loaded its apps here."""
+    code = "from django.conf import settings; settings.configure(); import drf_tessera.tokens"
+    found = _find_modules(code)
+    assert "drf_tessera.tokens.refresh" in found
+    assert found.isdisjoint({"drf_tessera.models", "drf_tessera.database", "django.contrib.auth"})
+
+
 def test_no_door_loads_pyjwt_or_rest_framework() -> None:
     """A project without them has doors all the same: PyJWT is not even a requirement."""
     house = read_house(SOURCES)
@@ -81,7 +89,12 @@ _CONFIGURE = (
 
 
 def _loaded_by(code: str) -> set[str]:
-    report = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    """Return the packages that are loaded after ``code``."""
+    return {name.partition(".")[0] for name in _find_modules(code)}
+
+
+def _find_modules(code: str) -> set[str]:
+    report = "import sys; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", f"{code}; {report}"], capture_output=True, check=True)
     return set(found.stdout.decode().split())
 

@@ -23,7 +23,7 @@ WRITES: Final = frozenset(
     )
 ) | {"save_base", "_raw_delete", "_update", "_insert"}
 
-_SELECTORS: Final = {
+SELECTORS: Final = {
     "select_sessions": "Session",
     "select_rotatable": "Session",
     "live_sessions": "Session",
@@ -34,7 +34,7 @@ _SELECTORS: Final = {
 
 def find_writes(tree: ast.Module, models: Collection[str]) -> Iterator[tuple[str, int, str]]:
     """Find each write: the model, the line, and the method."""
-    known = {**_SELECTORS, **{model: model for model in models}}
+    known = {**SELECTORS, **{model: model for model in models}}
     known |= {own: known[name] for own, name in find_renamed(tree).items() if name in known}
     while True:
         found = {name: model for name, model in _follow(tree, known) if name not in known}
@@ -99,7 +99,7 @@ def _find_model(value: ast.AST, known: dict[str, str]) -> str | None:
     """Return the model whose rows an expression has: a name in it tells."""
     while True:
         if isinstance(value, ast.Attribute):
-            if value.attr in _SELECTORS or value.attr[:1].isupper():  # not a name of this module
+            if value.attr in SELECTORS or value.attr[:1].isupper():  # not a name of this module
                 model = known.get(value.attr)
                 if model is not None:
                     return model
