@@ -76,6 +76,7 @@ _INVERTED = re.compile(
     r"""
       \b(?:What|Who|Whose|Whom|Of)\b(?!-)
     | (?<=[:;(])\s*["'*_\[(]*\b(?:what|who|whose|whom|of)\b(?![-,])
+    | \b(?:is|are|was|were)\swhat\b
     | \bof\s(?:two|several|many|all|both)\b[^.;:|]*,\s(?:one|each|none|only|both|neither)\b
     | \b(?:To|By|For|From|In|On|With|At|After|Under|Against)\s(?:what|who|whose|whom|which)\b
     """,
@@ -91,12 +92,19 @@ _FRONTED = re.compile(
         nor\b
       | anyone\swho\b
       | said\sof\b
-      | (?:never|nowhere|seldom|rarely|hardly|so|only\sthen|not\suntil)\s
+      | (?:never|neither|nowhere|seldom|rarely|hardly|so|only\sthen|not\suntil|at\sno\s\w+)\s
         (?:is|are|was|were|do|does|did|has|have|had|can|may|must|will)\b
       | (?!(?:feed|need|seed|speed)\b)
         (?:also\s)?(?:\w+ed|gone|lost|kept|written|read|known|told|sent|made|left|held|found|meant|forgotten|given|taken
           |said|spent|begun|shown)
         \s(?:is|are|was|were)\b
+      | (?:many|few|such)\s(?:is|are)\b
+      | none\sbut\b
+      | (?:were|should|had|be)\s(?:the|an?|this|that|each|every|no|it|they|§)(?!\w)
+      | (?:with|in|to|from|on|under|by|after|at|for|before|behind)\s
+        (?:it|this|that|them|(?:(?:the|an?|each|every|its|their|this|that)\s)?[\w§-]+)\s
+        (?:goes?|stands?|belongs?|comes?|lies?|hangs?|remains?|follows?)\s
+        (?:the|an?|all|every|each|its|their|no|one|two|§)(?!\w)
       | such\san?\s[^.;:]*\bmeans\sfor\b
       | (?:that\s(?:the|an?|no|it|they|this|each|every|all)|how|whether|which|why)\b
         [^.?!;:,|]*\b(?:say|tell|decide|show|mean|depend|follow)s?\b
@@ -110,6 +118,7 @@ _RARE = re.compile(
     \b(?:
         anew|alike|albeit|lest|whence|whither|hitherto|henceforth|hereby|herein|thereby|therein|thereof|thereto
       | thereupon|whereby|wherein|whereof|whereupon|in\s+vain|that\s+which
+      | thereafter|no\ssooner|be\s(?:it|they)(?!\w)
       | (?:has|have|had)\s+not(?=["')*_\]]*(?:[.,;:]|\Z))
     )
     """,
@@ -125,7 +134,7 @@ _IS_NO = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _ELSE = re.compile(
-    r"(?P<allowed>\b(?i:\w+(?:body|one|thing|where)|no\s+one|who|what|where|little|much)\s+)?\b[Ee]lse\b"
+    r"(?P<allowed>\b(?i:\w+(?:body|one|thing|where)|no\s+one|who|what|where|little|much)\s+)?\b[Ee]lse\b(?P<than>\s+than\b)?"
 )
 _ANY_MORE = re.compile(
     r"\bany\s?more\b|(?<!and\s)(?<!or\s)(?<!but\s)\bno\smore(?=\W*(?:[.,;:]|\Z)|\s(?:is|are)\b)",
@@ -169,15 +178,21 @@ def _find_ever(prose: Prose) -> Iterator[int]:
     return (match.start() for match in _EVER.finditer(prose.text))
 
 
+def _is_question(text: str, place: int) -> bool:
+    end = _SENTENCE_END.search(text, place)
+    return end is not None and end.group() == "?"
+
+
 def _find_inverted(prose: Prose) -> Iterator[int]:
     for match in _INVERTED.finditer(prose.text):
-        end = _SENTENCE_END.search(prose.text, match.end())
-        if end is None or end.group() != "?":
+        if not _is_question(prose.text, match.end()):
             yield match.start()
 
 
 def _find_fronted(prose: Prose) -> Iterator[int]:
-    return (match.start("found") for match in _FRONTED.finditer(prose.text))
+    for match in _FRONTED.finditer(prose.text):
+        if not _is_question(prose.text, match.end()):
+            yield match.start("found")
 
 
 def _find_fragment(prose: Prose) -> Iterator[int]:
@@ -193,7 +208,7 @@ def _find_is_no(prose: Prose) -> Iterator[int]:
 
 
 def _find_else(prose: Prose) -> Iterator[int]:
-    return (match.start() for match in _ELSE.finditer(prose.text) if not match["allowed"])
+    return (match.start() for match in _ELSE.finditer(prose.text) if match["than"] or not match["allowed"])
 
 
 def _find_any_more(prose: Prose) -> Iterator[int]:
@@ -226,7 +241,7 @@ def _find_part(prose: Prose) -> Iterator[int]:
 
 RULES: dict[str, Callable[[Prose], Iterator[int]]] = {
     'not "whoever", "whatever", "whichever" or "wherever"': _find_ever,
-    'no sentence or clause begins with "What", "Who", "Whom", "Whose" or "Of", except a question': (
+    '"what", "who", "whom", "whose" or "of" begins only a question, and not a sentence or a clause': (
         _find_inverted
     ),
     "the subject comes first, and the verb follows": _find_fronted,

@@ -30,19 +30,47 @@ PUBLIC: Final = (
 )
 """The rooms that projects may use. ``jose`` is for the package alone."""
 
-WITHOUT: Final = {
-    "exceptions": ("django",),
-    "rotation": ("django",),
-    "jose": ("django",),
-    "tokens": ("django.db", "django.http", "drf_tessera.models"),
-    "sessions": ("django.http",),
-    "http": ("django.db", "drf_tessera.models"),
+PARTS: Final = {
+    "Django": ("django",),
+    "the ORM": (
+        *("django.db", "django.apps", "django.contrib.auth", "django.contrib.contenttypes"),
+        *("drf_tessera.models", "drf_tessera.database"),
+    ),
+    "requests": ("django.http", "django.core.handlers", "django.test", "django.shortcuts"),
 }
-"""Packages that a room does not import, so that it can be used and tested without them."""
+"""Parts of Django, and the packages and modules by which a room would get at each of them."""
+
+WITHOUT: Final = {
+    "exceptions": ("Django",),
+    "rotation": ("Django",),
+    "jose": ("Django",),
+    "moments": ("the ORM",),
+    "tokens": ("the ORM", "requests"),
+    "sessions": ("requests",),
+    "http": ("the ORM",),
+}
+"""The parts that a room does without, so that it can be used and tested without them."""
 
 _ITEM: Final = re.compile(r"^- ([\w.]+): (.+(?:\n {2}.+)*)", re.MULTILINE)
 _DOTTED: Final = re.compile(rf"{PACKAGE}(?:\.\w+)+")
-_LOADERS: Final = frozenset({"import_module", "import_string", "__import__"})
+_OBJECT: Final = re.compile(rf"({PACKAGE}(?:\.\w+)+)(?::([\w.]+))?")
+"""A dotted path, also in the form ``module:name``."""
+
+LOADERS: Final = frozenset(
+    {
+        "import_module",
+        "import_string",
+        "import_from_string",
+        "__import__",
+        "run_module",
+        "run_path",
+        "resolve_name",
+    }
+)
+"""Functions that load a module by its name."""
+
+REGISTRY: Final = frozenset({"get_model", "get_registered_model"})
+"""Functions of Django that find a model by its label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +96,12 @@ class Module:
     def room(self) -> str:
         """The room that the module stands in; a module at the top is a room of its own."""
         return self.name.partition(".")[0]
+
+    @property
+    def file(self) -> str:
+        """The path of the file below the package."""
+        name = f"{self.name}.__init__".lstrip(".") if self.is_package else self.name
+        return f"{name.replace('.', '/')}.py"
 
     @property
     def place(self) -> str:
@@ -136,6 +170,11 @@ class House:
                 return name, tuple(steps[length:])
         return None
 
+    def is_module(self, target: str) -> bool:
+        """Check whether a dotted path is a module of ours, and not a name in it."""
+        located = self.locate(target)
+        return located is not None and not located[1]
+
     def find_imports(self) -> dict[tuple[str, str], set[str]]:
         """Return what each room imports of each other one: ``{(importer, imported): names}``."""
         found: dict[tuple[str, str], set[str]] = {}
@@ -191,6 +230,13 @@ def walk(tree: ast.Module) -> tuple[ast.AST, ...]:
 
 
 @cache
+def find_renamed(tree: ast.Module) -> dict[str, str]:
+    """Return the names that a module imports under another name: each new name with the original one."""
+    nodes = (node for node in walk(tree) if isinstance(node, ast.ImportFrom))
+    return {alias.asname: alias.name for node in nodes for alias in node.names if alias.asname}
+
+
+@cache
 def find_names(tree: ast.Module) -> set[str]:
     """Return the names that a module has at its top level: its definitions and its imports."""
     nodes = (node for node in walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
@@ -231,9 +277,11 @@ def find_uses(tree: ast.Module, package: str, house: House) -> Iterator[Use]:
     uids = {id(node.value) for node in walk(tree) if isinstance(node, ast.keyword) and _is_uid(node)}
     for node in walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom | ast.Call):
-            yield from (Use(node.lineno, target) for target in _find_targets(node, package))
-        elif isinstance(node, ast.Constant) and id(node) not in uids and _DOTTED.fullmatch(str(node.value)):
-            yield Use(node.lineno, str(node.value))
+            yield from (Use(node.lineno, target) for target in _find_targets(node, package, tree))
+        elif isinstance(node, ast.Constant) and id(node) not in uids:
+            path = _OBJECT.fullmatch(str(node.value))
+            if path:
+                yield Use(node.lineno, ".".join(filter(None, path.groups())))
     yield from _find_attributes(tree, package, house)
 
 
@@ -247,53 +295,72 @@ def _is_uid(word: ast.keyword) -> bool:
     return word.arg == "dispatch_uid"
 
 
-def _find_targets(node: ast.Import | ast.ImportFrom | ast.Call, package: str) -> list[str]:
+def _find_targets(node: ast.Import | ast.ImportFrom | ast.Call, package: str, tree: ast.Module) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.Call):
-        return _find_loaded(node)
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        return _find_loaded(node, find_renamed(tree).get(called, called))
     steps = package.split(".")
     start = steps[: len(steps) - node.level + 1] if node.level else []
     module = ".".join([*start, *([node.module] if node.module else [])])
     return [f"{module}.{alias.name}" for alias in node.names]
 
 
-def _find_loaded(node: ast.Call) -> list[str]:
+def _find_loaded(node: ast.Call, called: str) -> list[str]:
     """Return what a call loads by a name, if it is written there."""
-    called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    given = [*node.args, *(word.value for word in node.keywords if word.arg in {"name", "dotted_path"})]
+    words = {word.arg: word.value for word in node.keywords}
+    names = ("name", "dotted_path") if called in LOADERS else ("app_label", "model_name")
+    given = [*node.args, *(words[name] for name in names if name in words)]
     texts = [item.value for item in given if isinstance(item, ast.Constant) and isinstance(item.value, str)]
-    if called in _LOADERS and texts and texts[0].startswith("."):
+    if called in LOADERS and texts and texts[0].startswith("."):
         return [f"{PACKAGE}{texts[0]}"]
-    if called in _LOADERS and texts and not _DOTTED.fullmatch(texts[0]):
+    if called in LOADERS and texts and not _OBJECT.fullmatch(texts[0]):
         return texts[:1]  # a path of ours is found as a text
     label = ".".join(texts)
-    if called == "get_model" and label.startswith("tessera."):
-        return [f"{PACKAGE}.models.{label.removeprefix('tessera.')}"]
+    if called in REGISTRY and label.lower().startswith("tessera."):
+        return [f"{PACKAGE}.models.{label.partition('.')[2]}"]
     return []
 
 
+def reads_attribute(node: ast.Call) -> bool:
+    """Check whether a call is ``getattr`` with an attribute that is written there."""
+    return (
+        isinstance(node.func, ast.Name)
+        and node.func.id == "getattr"
+        and len(node.args) > 1
+        and isinstance(node.args[1], ast.Constant)
+    )
+
+
 def _find_attributes(tree: ast.Module, package: str, house: House) -> Iterator[Use]:
-    """Find the attributes of modules that were imported: ``sessions.rows`` after importing ``sessions``."""
-    bound = dict(_find_bound(tree, package, house))
+    """Find the attributes of names that were imported: ``sessions.rows`` after importing ``sessions``."""
+    bound = dict(find_bound(tree, package, house))
     for node in walk(tree):
-        steps: list[str] = []
-        owner: ast.AST = node
-        while isinstance(owner, ast.Attribute):
-            steps.insert(0, owner.attr)
-            owner = owner.value
+        owner, steps = _split(node)
         if steps and isinstance(owner, ast.Name) and owner.id in bound:
             yield Use(owner.lineno, ".".join([bound[owner.id], *steps]))
 
 
-def _find_bound(tree: ast.Module, package: str, house: House) -> Iterator[tuple[str, str]]:
-    """Find the names in a file that stand for modules of the house."""
+def _split(node: ast.AST) -> tuple[ast.AST, list[str]]:
+    """Split a chain of attributes into the expression that it begins with and the names after it."""
+    steps: list[str] = []
+    while True:
+        if isinstance(node, ast.Attribute):
+            steps.insert(0, node.attr)
+            node = node.value
+        elif isinstance(node, ast.Call) and reads_attribute(node):
+            steps.insert(0, str(ast.literal_eval(node.args[1])))
+            node = node.args[0]
+        else:
+            return node, steps
+
+
+def find_bound(tree: ast.Module, package: str, house: House) -> Iterator[tuple[str, str]]:
+    """Find the names in a file that an import binds, each with the dotted path that it stands for."""
     for node in walk(tree):
         if not isinstance(node, ast.Import | ast.ImportFrom):
             continue
-        for alias, target in zip(node.names, _find_targets(node, package), strict=True):
-            located = house.locate(target)
-            if located is None or located[1]:
-                continue
+        for alias, target in zip(node.names, _find_targets(node, package, tree), strict=True):
             whole = isinstance(node, ast.ImportFrom) or alias.asname
-            yield alias.asname or alias.name.partition(".")[0], target if whole else PACKAGE
+            yield alias.asname or alias.name.partition(".")[0], target if whole else target.partition(".")[0]

@@ -34,8 +34,6 @@ _CHIPS_END: Final = _EDGE - 14
 _PORT: Final = 3.4
 _LONGEST: Final = 330
 
-_LABELS: Final = {"django": "Django", "django.db": "the ORM", "django.http": "requests"}
-
 _STYLE: Final = """\
     .paper { fill: #fbf8f2; stroke: #d9cfbf }
     .box { fill: #ffffff; stroke: #cfc4b2; stroke-width: 1.2 }
@@ -225,7 +223,7 @@ def _draw_box(house: House, box: _Box) -> Iterator[str]:
     yield f'  <text class="room" x="{_MARGIN + 16}" y="{base:g}">{box.room}</text>'
     said = escape(dict(house.listed)[box.room].replace("`", ""))
     yield f'  <text class="say" x="{_MARGIN + 132}" y="{base:g}">{said}</text>'
-    missing = [_LABELS[name] for name in WITHOUT.get(box.room, ()) if name in _LABELS]
+    missing = WITHOUT.get(box.room, ())
     if missing:
         note = f"without {' and '.join(missing)}"
         line = box.top + box.height - 13 if box.rows else base

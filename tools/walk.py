@@ -91,7 +91,8 @@ class Recorder:
         words = sql.replace('"', "").replace(".", " ").split()
         table = next((word for word in words if word.startswith(("tessera_", "auth_"))), None)
         if table is not None:
-            self._add(_count_modules(list(_list_callers(sys._getframe()))), f"[{words[0]} {table}]")
+            frame = sys._getframe()  # noqa: SLF001 - the standard library has no other name for it
+            self._add(_count_modules(list(_list_callers(frame))), f"[{words[0]} {table}]")
         return execute(sql, params, many, context)
 
     def _add(self, depth: int, step: str) -> None:

@@ -219,7 +219,7 @@ class _Probe:
         self._password = raw
 
     def save(self, *, update_fields: Collection[str]) -> None:
-        """Note whether the receivers would recognise this save."""
+        """Record whether the receivers would recognise this save."""
         self.recognised = _is_saved_by_a_check(self, update_fields)
 
 

@@ -89,7 +89,7 @@ def _find_importer(frame: FrameType | None) -> str:
 
 
 def list_modules() -> Iterator[str]:
-    """Name every module of the package."""
+    """List every module of the package."""
     root = Path(str(sys.modules[PACKAGE].__file__)).parent
     for path in sorted(root.rglob("*.py")):
         steps = path.relative_to(root.parent).with_suffix("").parts

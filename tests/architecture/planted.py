@@ -31,6 +31,40 @@ PLANTED = {
         "from importlib import import_module\nimport_module(name='.sessions', package='drf_tessera')",
         "imports sessions, whose room",
     ),
+    "one by a function under another name": (
+        "signals.py",
+        "from importlib import import_module as load\nload('.sessions', 'drf_tessera')",
+        "imports sessions, whose room",
+    ),
+    "one by a computed name": (
+        "rotation.py",
+        "from importlib import import_module\nNAME = 'sessions'\nimport_module(NAME)",
+        "import_module loads by a name that is not written here",
+    ),
+    "one by a function that is passed on": (
+        "signals.py",
+        "from importlib import import_module as load\nlist(map(load, []))",
+        "import_module loads by a name that is not written here",
+    ),
+    "a path that is built": (
+        "conf/values.py",
+        "ROOM = 'rest'\nDEFAULT = f'drf_tessera.{ROOM}.views.X'",
+        "builds a path of ours",
+    ),
+    "a path that is added up": ("conf/values.py", "X = 'drf_tessera.' + 'rest'", "builds a path of ours"),
+    "a path that is joined": ("conf/values.py", "X = ''.join(['drf_tessera.', 'rest'])", "builds a path"),
+    "an object by a text": (
+        "conf/values.py",
+        "X = 'drf_tessera.rest.views:LoginView'",
+        "imports rest.views, whose room",
+    ),
+    "the modules of Python": (
+        "login.py",
+        "import sys\nsys.modules['drf_tessera.sessions'].rows",
+        "reads sys.modules",
+    ),
+    "the modules of Python by their name": ("login.py", "from sys import modules", "reads sys.modules"),
+    "code in a text": ("rotation.py", "exec('import drf_tessera.sessions')", "exec runs code"),
     "one by a text": (
         "conf/values.py",
         "DEFAULT = 'drf_tessera.rest.serializers.UserSerializer'",
@@ -45,6 +79,26 @@ PLANTED = {
         "jose/keys.py",
         "from django.apps import apps\napps.get_model('tessera', 'Session')",
         "imports models, whose room",
+    ),
+    "a model by keywords": (
+        "http/client.py",
+        "from django.apps import apps\napps.get_model(app_label='tessera', model_name='Session')",
+        "http does without the ORM",
+    ),
+    "a model by its app": (
+        "http/client.py",
+        "from django.apps import apps\napps.get_app_config('tessera').get_model('Session')",
+        "get_app_config finds a model without naming it",
+    ),
+    "all models": (
+        "http/client.py",
+        "from django.apps import apps\napps.all_models['tessera']['session']",
+        "all_models finds a model without naming it",
+    ),
+    "a model by a computed label": (
+        "users/lookup.py",
+        "from django.apps import apps\napps.get_model(LABEL)",
+        "get_model loads by a name that is not written here",
     ),
     "the package itself": (
         "users/lazy.py",
@@ -74,6 +128,26 @@ PLANTED = {
         "from drf_tessera import sessions\nsessions.rows.insert",
         "goes past the door of sessions",
     ),
+    "past a door by a function": (
+        "login.py",
+        "from drf_tessera import sessions\ngetattr(sessions, 'rows').insert",
+        "goes past the door of sessions",
+    ),
+    "past a door by a computed attribute": (
+        "login.py",
+        "from drf_tessera import sessions\ngetattr(sessions, NAME)",
+        "passes the module sessions on",
+    ),
+    "past a door by all names": (
+        "login.py",
+        "from drf_tessera import sessions\nvars(sessions)['rows']",
+        "passes the module sessions on",
+    ),
+    "past a door by its dict": (
+        "login.py",
+        "from drf_tessera import sessions\nsessions.__dict__['rows']",
+        "reads the names of the module sessions",
+    ),
     "past a door by a text": ("login.py", "X = 'drf_tessera.sessions.starting.start'", "goes past the door"),
     "past a door from the package": (
         "__init__.py",
@@ -99,6 +173,21 @@ PLANTED = {
         "sessions/pruning.py",
         "from drf_tessera.sessions.rows import _write",
         "takes the private name _write of sessions.rows",
+    ),
+    "a private name by a function": (
+        "sessions/pruning.py",
+        "from drf_tessera.sessions import rows\ngetattr(rows, '_write')",
+        "takes the private name _write of sessions.rows",
+    ),
+    "a private attribute of an object": (
+        "rest/views.py",
+        "from drf_tessera.conf import per_settings\nper_settings(print)._held",
+        "takes the private attribute _held",
+    ),
+    "a private attribute by a function": (
+        "rest/views.py",
+        "from drf_tessera.conf import per_settings\ngetattr(per_settings(print), '_held')",
+        "takes the private attribute _held",
     ),
     "code in a door": ("users/__init__.py", "X = 1", "has code of its own"),
     "code in a room without a door": ("rest/__init__.py", "X = 1", "has code of its own"),
@@ -133,11 +222,51 @@ PLANTED = {
         "hides the module of that name",
     ),
     # Foreign packages, and what rooms do without
-    "Django where there is none": ("jose/keys.py", "import django.conf", "jose does without django"),
+    "Django where there is none": ("jose/keys.py", "import django.conf", "jose does without Django"),
     "the ORM in tokens": (
         "tokens/access.py",
         "from django.db import models",
-        "tokens does without django.db",
+        "tokens does without the ORM",
+    ),
+    "Django by its own name": (
+        "tokens/access.py",
+        "import django\ndjango.db.connection",
+        "tokens does without the ORM",
+    ),
+    "the user model in tokens": (
+        "tokens/access.py",
+        "from django.contrib.auth import get_user_model",
+        "tokens does without the ORM",
+    ),
+    "the database in tokens": (
+        "tokens/access.py",
+        "from drf_tessera.database import find_database",
+        "tokens does without the ORM",
+    ),
+    "rows of a user in http": (
+        "http/client.py",
+        "def f(user): return type(user).objects.first()",
+        "uses objects, and http does without the ORM",
+    ),
+    "rows of another room in http": (
+        "http/client.py",
+        "from drf_tessera.sessions import live_sessions\nlive_sessions(1).count()",
+        "uses live_sessions, and http does without the ORM",
+    ),
+    "a request in tokens": (
+        "tokens/access.py",
+        "from django.http import HttpRequest",
+        "tokens does without requests",
+    ),
+    "a request of a server in sessions": (
+        "sessions/starting.py",
+        "from django.core.handlers.wsgi import WSGIRequest",
+        "sessions does without requests",
+    ),
+    "a request without a type in sessions": (
+        "sessions/starting.py",
+        "def f(request): return request.META",
+        "has a request, and sessions does without requests",
     ),
     "our models in http": ("http/client.py", "from drf_tessera.models import Session", "http does without"),
     "REST framework outside of its room": (
@@ -187,6 +316,16 @@ PLANTED = {
         "users/lazy.py",
         "# See drf_tessera.sessions.nothing.",
         "names drf_tessera.sessions.nothing, which does not exist",
+    ),
+    "a text with a private name": (
+        "users/lazy.py",
+        "# See drf_tessera.sessions.rows._write.",
+        "names drf_tessera.sessions.rows._write, which is private to its room",
+    ),
+    "a short text that leads nowhere": (
+        "users/lazy.py",
+        "# See ``sessions.nothing``.",
+        "names sessions.nothing, which does not exist",
     ),
     "a text that goes past a door": (
         "users/lazy.py",

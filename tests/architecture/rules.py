@@ -8,8 +8,11 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from tests.architecture.writers import find_writes
-from tools.house import PACKAGE, SIDE_DOORS, WITHOUT, House, Module, Use, find_paths, find_uses, walk
+from django.db.models import QuerySet
+
+from tests.architecture.dynamic import judge_dynamic
+from tests.architecture.writers import SELECTORS, find_writes
+from tools.house import PACKAGE, PARTS, SIDE_DOORS, WITHOUT, House, Module, Use, find_paths, find_uses, walk
 
 MAX_MODULE_LINES: Final = 500
 MAX_FUNCTION_LINES: Final = 45
@@ -38,16 +41,28 @@ _SENDS_SQL: Final = frozenset({"cursor", "chunked_cursor", "raw", "extra"})
 
 READERS_OF_SETTINGS: Final = ("get_settings", "read_settings")
 
+QUERYSETS: Final = {"objects", "_default_manager", "_base_manager"} | {
+    name for name in dir(QuerySet) if not name.startswith("_") and callable(getattr(QuerySet, name))
+}.difference(*map(dir, (str, bytes, list, dict, set)))
+"""The names by which rows are selected, without those that other objects have too."""
+
 BESIDE: Final = frozenset({"django", "asgiref", "typing_extensions"})
 """The framework, its package for coroutines, and a package that is only there for type checkers."""
 
+_SHORT: Final = re.compile(r"``([a-z]+)\.(\w+)(?:\(\))?``")
 _PRIVATE: Final = re.compile(r"_(?!_)|__.*(?<!__)$")
 
 
-def find_violations(house: House) -> list[str]:
-    """List everything that breaks a rule, with the place and what to do."""
-    found = [*_judge_lists(house), *_judge_doors(house), *_judge_writers(house)]
-    for module in house.modules.values():
+def find_violations(house: House, file: str | None = None) -> list[str]:
+    """List everything that breaks a rule, with the place and what to do.
+
+    Args:
+        house: the package.
+        file: judge the contents of this file alone, because the other files are known to be good.
+    """
+    modules = [module for module in house.modules.values() if file in {None, module.file}]
+    found = [*_judge_lists(house), *_judge_doors(house), *_judge_writers(house, modules)]
+    for module in modules:
         for judge in _JUDGES:
             found += judge(module, house)
     return list(dict.fromkeys(found))
@@ -129,11 +144,28 @@ def _judge_imports(module: Module, house: House) -> Iterator[str]:
             yield from (f"{where} {fault}" for fault in _judge_own(module, *located, use, house))
 
 
+def _judge_without(module: Module, target: str) -> Iterator[str]:
+    for part in WITHOUT.get(module.room, ()):
+        if any(_is_within(target, package) for package in PARTS[part]):
+            yield f"imports {target}, and {module.room} does without {part}"
+
+
+def _judge_names_without(module: Module, house: House) -> Iterator[str]:
+    """Find rows and requests that come without an import, as arguments or as results."""
+    parts = WITHOUT.get(module.room, ())
+    for node in walk(module.tree):
+        name = getattr(node, "attr", "") or getattr(node, "id", "") or getattr(node, "arg", "") or ""
+        line = getattr(node, "lineno", 0)
+        queries = name in SELECTORS or (isinstance(node, ast.Attribute) and name in QUERYSETS)
+        if "the ORM" in parts and queries:
+            yield f"{module.name}:{line} uses {name}, and {module.room} does without the ORM"
+        elif "requests" in parts and name == "request":
+            yield f"{module.name}:{line} has a {name}, and {module.room} does without requests"
+
+
 def _judge_foreign(module: Module, target: str) -> Iterator[str]:
     top = target.partition(".")[0]
-    for forbidden in WITHOUT.get(module.room, ()):
-        if _is_within(target, forbidden):
-            yield f"imports {target}, and {module.room} does without {forbidden}"
+    yield from _judge_without(module, target)
     if top in HOMES and not _is_within(module.name, HOMES[top]):
         yield f"imports {top}, whose only home is {HOMES[top]}"
     elif not (top in HOMES or top in BESIDE or top in sys.stdlib_module_names or module.room == "contrib"):
@@ -145,9 +177,7 @@ def _judge_own(module: Module, target: str, names: tuple[str, ...], use: Use, ho
     private = [step for step in (*target.split("."), *names[:1]) if _PRIVATE.match(step)]
     if private and target != module.name:
         yield f"takes the private name {private[0]} of {target}"
-    for forbidden in WITHOUT.get(module.room, ()):
-        if _is_within(use.target, forbidden):
-            yield f"imports {use.target}, and {module.room} does without {forbidden}"
+    yield from _judge_without(module, use.target)
     if not module.name:
         yield from _judge_entrance(there, names, house)
     elif not target:
@@ -198,9 +228,21 @@ def _judge_texts(module: Module, house: House) -> Iterator[str]:
         if names and names[0] not in house.list_names(target) and not _names_uid(module, use):
             yield f"{where} names {use.target}, which does not exist"
         room = house.modules[target].room
+        if names and _PRIVATE.match(names[0]) and module.room != room:
+            yield f"{where} names {use.target}, which is private to its room"
         offered = house.read_door(room) if house.has_door(room) else {}
         if names and target != room and offered.get(names[0]) == target and module.room != room:
             yield f"{where} names {use.target}; the door offers it as {PACKAGE}.{room}.{names[0]}"
+
+    for number, line in enumerate(module.text.splitlines(), 1):
+        for room, name in _SHORT.findall(line):
+            if room in house.rooms and name not in _list_known(room, house):
+                yield f"{module.name or '__init__'}:{number} names {room}.{name}, which does not exist"
+
+
+def _list_known(room: str, house: House) -> set[str]:
+    """Return the names of a room that a short text may use: its modules, and what it defines or offers."""
+    return {m.place for m in house.modules.values() if m.room == room} | house.list_names(room)
 
 
 def _names_uid(module: Module, use: Use) -> bool:
@@ -284,12 +326,12 @@ def _find_aliases(tree: ast.Module, *originals: str) -> set[str]:
     }
 
 
-def _judge_writers(house: House) -> Iterator[str]:
+def _judge_writers(house: House, modules: list[Module]) -> Iterator[str]:
     classes = (node for node in house.modules["models"].tree.body if isinstance(node, ast.ClassDef))
     for node in classes:
         if "models.Model" in map(ast.unparse, node.bases) and node.name not in WRITERS:
             yield f"models.{node.name} has no writer: name one in WRITERS"
-    for module in house.modules.values():
+    for module in modules:
         for model, line, verb in find_writes(module.tree, WRITERS):
             if not _is_within(module.name, WRITERS[model]):
                 yield f"{module.name}:{line} calls {verb} on {model}, whose only writer is {WRITERS[model]}"
@@ -304,10 +346,12 @@ def _judge_sql(module: Module, house: House) -> Iterator[str]:
 
 _JUDGES: Final[tuple[Callable[[Module, House], Iterator[str]], ...]] = (
     _judge_imports,
+    _judge_names_without,
     _judge_texts,
     _judge_names,
     _judge_typing,
     _judge_sizes,
     _judge_settings,
     _judge_sql,
+    judge_dynamic,
 )

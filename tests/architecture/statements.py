@@ -1,4 +1,4 @@
-"""Watch the statements that tests send to the database: which code of ours wrote which table.
+"""Watch the statements that tests send to the database: which code of ours sends them.
 
 ``writers`` reads the source, and sees only what is spelled as usual. Here each statement of each test is
 judged by the functions that are being executed while it is sent. The tests execute every line of the package,
@@ -21,6 +21,7 @@ from django.db.backends.signals import connection_created
 
 import drf_tessera
 from tests.architecture.rules import WRITERS
+from tools.house import WITHOUT
 
 ROOT: Final = Path(drf_tessera.__file__).resolve().parent
 TESTS: Final = Path(__file__).resolve().parent.parent
@@ -34,7 +35,9 @@ Their caller is the writer.
 COMPILERS: Final = {"Session": "sessions.compiled"}
 """A module that executes statements for the writer of a table."""
 
-_WRITE: Final = re.compile(r"\b(INSERT|UPDATE|DELETE|REPLACE|MERGE|TRUNCATE)\b", re.IGNORECASE)
+_WRITE: Final = re.compile(r"\b(INSERT|UPDATE|DELETE|REPLACE(?!\()|MERGE|TRUNCATE)\b", re.IGNORECASE)
+"""The verbs of statements that write. ``REPLACE(...)`` is a function for texts."""
+
 _LOCK: Final = re.compile(r"\bFOR\s+(NO\s+KEY\s+)?UPDATE\b", re.IGNORECASE)
 
 found: Final[list[str]] = []
@@ -42,7 +45,7 @@ found: Final[list[str]] = []
 
 
 def watch() -> None:
-    """Judge the statements of each connection that is opened from now on, in each thread."""
+    """Check the statements of each connection that is opened from now on, in each thread."""
     connection_created.connect(_add_guard, dispatch_uid="tests.architecture.statements")
 
 
@@ -52,7 +55,7 @@ def _add_guard(*, connection: Any, **kwargs: object) -> None:
 
 
 def judge(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-    """Note the statement if a module of ours sent it that must not (for ``connection.execute_wrapper``)."""
+    """Record the statement if a module of ours sent it that must not (for ``connection.execute_wrapper``)."""
     sender = find_sender()
     if sender is not None:
         found.extend(f"{sender} {fault}: {sql}" for fault in _find_faults(sender, str(sql)))
@@ -60,6 +63,9 @@ def judge(execute: Callable[..., Any], sql: Any, params: Any, many: bool, contex
 
 
 def _find_faults(sender: str, sql: str) -> Iterator[str]:
+    room = sender.partition(".")[0]
+    if "the ORM" in WITHOUT.get(room, ()):
+        yield f"sends a statement, and {room} does without the ORM"
     if _WRITE.search(_LOCK.sub("", sql)):
         for model, writer in WRITERS.items():
             allowed = (writer, COMPILERS.get(model, writer))

@@ -95,6 +95,14 @@ def test_a_read_is_not_a_write(row: Session) -> None:
     assert _take_found() == set()
 
 
+@pytest.mark.parametrize("module", ["tokens.access", "http.client"])
+def test_a_statement_of_a_room_without_the_orm_is_found(module: str, row: Session) -> None:
+    _run(module, "rows.count()", rows=sessions.live_sessions(row.user_id))
+    assert _take_found() == {
+        f"{module} sends a statement, and {module.partition('.')[0]} does without the ORM"
+    }
+
+
 def test_the_deletion_of_a_user_is_a_write_of_the_code_that_deletes(
     row: Session, bob: AbstractBaseUser
 ) -> None:

@@ -12,7 +12,7 @@ import ast
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from tools.house import walk
+from tools.house import find_renamed, walk
 
 WRITES: Final = frozenset(
     f"{prefix}{verb}"
@@ -23,7 +23,7 @@ WRITES: Final = frozenset(
     )
 ) | {"save_base", "_raw_delete", "_update", "_insert"}
 
-_SELECTORS: Final = {
+SELECTORS: Final = {
     "select_sessions": "Session",
     "select_rotatable": "Session",
     "live_sessions": "Session",
@@ -34,8 +34,8 @@ _SELECTORS: Final = {
 
 def find_writes(tree: ast.Module, models: Collection[str]) -> Iterator[tuple[str, int, str]]:
     """Find each write: the model, the line, and the method."""
-    known = {**_SELECTORS, **{model: model for model in models}}
-    known |= {own: known[name] for name, own in _find_renamed(tree) if name in known}
+    known = {**SELECTORS, **{model: model for model in models}}
+    known |= {own: known[name] for own, name in find_renamed(tree).items() if name in known}
     while True:
         found = {name: model for name, model in _follow(tree, known) if name not in known}
         if not found:
@@ -46,12 +46,6 @@ def find_writes(tree: ast.Module, models: Collection[str]) -> Iterator[tuple[str
             model = _find_model(node.value, known)
             if model is not None:
                 yield model, node.lineno, node.attr
-
-
-def _find_renamed(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    for node in walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            yield from ((alias.name, alias.asname) for alias in node.names if alias.asname)
 
 
 def _follow(tree: ast.Module, known: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -105,7 +99,7 @@ def _find_model(value: ast.AST, known: dict[str, str]) -> str | None:
     """Return the model whose rows an expression has: a name in it tells."""
     while True:
         if isinstance(value, ast.Attribute):
-            if value.attr in _SELECTORS or value.attr[:1].isupper():  # not a name of this module
+            if value.attr in SELECTORS or value.attr[:1].isupper():  # not a name of this module
                 model = known.get(value.attr)
                 if model is not None:
                     return model

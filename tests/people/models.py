@@ -38,7 +38,7 @@ class Bare(AbstractBaseUser):
     """The least of a user model. It has a name, and no column for ``is_active``."""
 
     NAME: ClassVar[Any] = "anna"
-    """The value of the name. Its text is what a person types."""
+    """The value of the name. A person types its text."""
     OTHER: ClassVar[Any] = "bob"
     TYPED: ClassVar[str] = "anna"
     SPELLINGS: ClassVar[tuple[str, ...]] = ()

@@ -1,4 +1,4 @@
-"""The reference page of the API is what the source says."""
+"""The reference page of the API agrees with the source."""
 
 from __future__ import annotations
 

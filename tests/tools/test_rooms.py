@@ -1,4 +1,4 @@
-"""The picture and the list of the rooms are what the source says."""
+"""The picture and the list of the rooms agree with the source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The walk of a token on the page about the architecture is what the code does."""
+"""The walk of a token on the page about the architecture agrees with the code."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from drf_tessera.users import lazy
 
 @pytest.fixture(autouse=True)
 def _fresh_plan() -> Iterator[None]:
-    """Look at the user model anew in each test, because some tests change it."""
+    """Read the user model again in each test, because some tests change it."""
     lazy._find_plan.forget()
     yield
     lazy._find_plan.forget()

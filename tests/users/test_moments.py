@@ -1,7 +1,7 @@
-"""At no moment is a user that is loaded late worse than one that was loaded before.
+"""A user that is loaded late is never worse than a user that was loaded before.
 
-The query for the row comes when somebody looks. A table of moments: each of them reads ``request.user`` where
-a query may be impossible, and gets what a loaded user gives.
+The query for the row comes when somebody reads a column. Each row of the table reads ``request.user`` at a
+moment at which a query may be impossible, and gets the values of a loaded user.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def test_a_copy_is_read_there_too(moment: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_the_open_transaction_wrote_is_seen() -> None:
+def test_the_changes_of_the_open_transaction_are_read() -> None:
     """A healthy transaction is read from as always: the row is that of the transaction."""
     user = make_lazy()
     with transaction.atomic():

@@ -82,10 +82,10 @@ def _describe_authentication() -> None:
 def _describe(
     view: type[Any], *, granted: str = "", optional: tuple[str, ...] = (), **methods: dict[int, Any]
 ) -> None:
-    """Describe the answers of a view. The request is what its serializer reads.
+    """Register the schema of a view's answers. The serializer of the view describes the request.
 
     Args:
-        view: the view. Its subclasses are described alike.
+        view: the view. The schema holds for its subclasses too.
         granted: the method whose answer has tokens and a user.
         optional: the keys that such an answer need not have.
         methods: the answers of each method.

@@ -23,6 +23,7 @@ from rest_framework.views import APIView
 
 from drf_tessera.conf import get_settings
 from drf_tessera.http import name_network, read_address
+from drf_tessera.rest.requests import get_django_request
 from drf_tessera.users import fold_name
 
 logger: Final = logging.getLogger(__name__)
@@ -128,4 +129,4 @@ class LoginAddressThrottle(_LoginThrottle):
 
 
 def _plain(request: Request) -> HttpRequest:
-    return request._request
+    return get_django_request(request)

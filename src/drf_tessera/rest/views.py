@@ -57,6 +57,7 @@ from drf_tessera.rest.errors import (
     translate_error,
     write_challenge,
 )
+from drf_tessera.rest.requests import get_django_request
 from drf_tessera.rest.serializers import (
     LoginSerializer,
     RefreshSerializer,
@@ -107,15 +108,15 @@ class TokenView(APIView):
         Every form field is secret, so Django's error reports hide all of them.
         """
         # Django's own decorator sets the same attribute, but only on views that take Django's request.
-        request._request.sensitive_post_parameters = "__ALL__"  # type: ignore[attr-defined]
+        get_django_request(request).sensitive_post_parameters = "__ALL__"  # type: ignore[attr-defined]
         if _read_length(request) > MAX_BODY_BYTES:
             raise PayloadTooLarge
-        if (request._request.encoding or "utf-8").lower() not in _CHARSETS:
+        if (get_django_request(request).encoding or "utf-8").lower() not in _CHARSETS:
             raise drf.UnsupportedMediaType(request.content_type)
         super().initial(request, *args, **kwargs)
         if request.method == "POST":
             # Authentication backends receive Django's request. Some of them read a captcha or a code there.
-            request._request.data = request.data  # type: ignore[attr-defined]
+            get_django_request(request).data = request.data  # type: ignore[attr-defined]
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Forbid caches to store the response (RFC 6749, section 5.1)."""
@@ -127,12 +128,12 @@ class TokenView(APIView):
     def handle_exception(self, exc: Exception) -> Response:
         """Return the answer to an error: ``{"detail", "code"}``, or what the project's own handler writes."""
         if isinstance(exc, TesseraError):
-            remember_failure(self.request._request, exc)
+            remember_failure(get_django_request(self.request), exc)
         found = translate_error(exc)
         answer = super().handle_exception(found)
         add_code(answer, found)
         if isinstance(exc, CookieAmbiguous):
-            delete_stray_cookies(self.request._request, answer, find_cookie_path())
+            delete_stray_cookies(get_django_request(self.request), answer, find_cookie_path())
         return answer
 
     def show_user(self, user: AbstractBaseUser) -> Any:
@@ -172,7 +173,7 @@ class EndpointView(TokenView):
 @sensitive_variables()
 def _respond(request: Request, grant: sessions.Grant, **more: object) -> Response:
     response = Response()
-    response.data = {**deliver_grant(request._request, response, grant), **more}
+    response.data = {**deliver_grant(get_django_request(request), response, grant), **more}
     return response
 
 
@@ -210,11 +211,11 @@ class LoginView(EndpointView):
         """Log in."""
         credentials = _read_body(self.serializer_class, request)
         transport = choose_transport(credentials.pop("transport", None))
-        admit_login(request._request, transport)
+        admit_login(get_django_request(request), transport)
         client = describe_client(
-            request._request, proxies=count_proxies(), label=credentials.pop("device", "")
+            get_django_request(request), proxies=count_proxies(), label=credentials.pop("device", "")
         )
-        user, grant = log_in(request._request, client=client, transport=transport, **credentials)
+        user, grant = log_in(get_django_request(request), client=client, transport=transport, **credentials)
         return _respond(request, grant, user=self.show_user(user))
 
 
@@ -233,7 +234,7 @@ class RefreshView(EndpointView):
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Refresh."""
         body = _read_body(self.serializer_class, request)
-        found = find_refresh_token(request._request, body)
+        found = find_refresh_token(get_django_request(request), body)
         if found is None:
             raise RefreshMissing
         transport, refresh_token = found
@@ -282,12 +283,13 @@ class RevokeView(EndpointView):
         """Log out."""
         body = _read_body(self.serializer_class, request)
         only: UUID | None = body.get("session")
-        found = find_refresh_token(request._request, body, ambient=not has_bearer_token(request._request))
+        plain = get_django_request(request)
+        found = find_refresh_token(plain, body, ambient=not has_bearer_token(plain))
         if found is None:
             return self._end_by_access_token(request, only)
         transport, refresh_token = found
         if TRANSPORTS[transport].ambient:
-            return self._end_by_ambient(request._request, transport, refresh_token, only)
+            return self._end_by_ambient(plain, transport, refresh_token, only)
         revoked = sessions.revoke_by_refresh_token(refresh_token, transport=transport, only=only)
         return Response({"revoked": revoked})
 
@@ -316,7 +318,7 @@ class RevokeView(EndpointView):
         if only not in (None, session_id):
             return Response({"revoked": False})
         response = Response({"revoked": sessions.revoke(session_id)})
-        clear_ended(request._request, response, lambda facts: facts.session_id == session_id)
+        clear_ended(get_django_request(request), response, lambda facts: facts.session_id == session_id)
         return response
 
 
@@ -357,7 +359,7 @@ class SessionListView(SessionView):
         """Log out everywhere, here too."""
         response = Response({"revoked": sessions.revoke_all(self.owner)})
         sub = str(self.owner.pk)
-        clear_ended(request._request, response, lambda facts: facts.sub == sub)
+        clear_ended(get_django_request(request), response, lambda facts: facts.sub == sub)
         return response
 
 
@@ -379,7 +381,7 @@ class SessionDetailView(SessionView):
             raise SessionNotFound
         response = Response(status=status.HTTP_204_NO_CONTENT)
         if named == self.current:
-            clear_ended(request._request, response, lambda facts: facts.session_id == named)
+            clear_ended(get_django_request(request), response, lambda facts: facts.session_id == named)
         return response
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import uuid
 
 import pytest
-from accounts.closing import close_account
+from accounts.closing import close_accounts
 from accounts.models import User
 from accounts.views import WhoAmI
 from django.core.cache import cache
@@ -75,9 +75,9 @@ class UserModel(TestCase):
         assert not sessions.live_sessions(self.anna.pk).exists()
         assert self.log_in(email="anna@example.com")[1]["code"] == "login_failed"
 
-    def test_closing_an_account_ends_its_sessions(self) -> None:
+    def test_closing_accounts_ends_their_sessions(self) -> None:
         sessions.start(self.anna)
-        close_account(self.anna)
+        close_accounts([self.anna.pk])
         assert not sessions.live_sessions(self.anna.pk).exists()
 
     def test_there_are_superusers(self) -> None:

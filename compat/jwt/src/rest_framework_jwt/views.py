@@ -16,6 +16,7 @@ from drf_tessera.exceptions import CsrfFailed
 from drf_tessera.http import check_site, is_secure
 from drf_tessera.legacy import refuse_names
 from drf_tessera.rest.errors import translate_error
+from drf_tessera.rest.requests import get_django_request
 from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle
 from drf_tessera.rest.views import TokenView
 from rest_framework_jwt.serializers import (
@@ -69,7 +70,7 @@ class JSONWebTokenAPIView(TokenView):
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Validate the request with the serializer, and return the token."""
-        name = self._choose_cookie(request._request)
+        name = self._choose_cookie(get_django_request(request))
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         token = serializer.object["token"]
@@ -83,7 +84,7 @@ class JSONWebTokenAPIView(TokenView):
                 max_age=int(settings.access_lifetime.total_seconds()),
                 httponly=True,
                 samesite=settings.cookie_samesite,
-                secure=is_secure(request._request),
+                secure=is_secure(get_django_request(request)),
             )
         return response
 

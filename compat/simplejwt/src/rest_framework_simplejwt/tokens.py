@@ -350,7 +350,7 @@ class RefreshToken(BlacklistMixin, Token):
         """A new access token of the same session, with the claims of this refresh token."""
         self.kept_back = False
         access = self.access_token_class()
-        access._take(self._stand())
+        access._take(self._stand())  # noqa: SLF001 - a token of this module
         for claim, value in self.payload.items():
             if claim not in {*self.no_copy_claims, api_settings.TOKEN_TYPE_CLAIM, api_settings.JTI_CLAIM}:
                 access.payload[claim] = value
