@@ -12,13 +12,13 @@ import rest_framework_jwt
 import rest_framework_simplejwt
 
 import drf_tessera
-from tests.architecture.dynamic import COMPUTED, find_computed
-from tests.architecture.outside import REPOSITORY
+from tests.architecture.dynamic import COMPUTED, list_computing
+from tests.architecture.outside import REPOSITORY, read_users
 from tests.architecture.planted import PLANTED
 from tests.architecture.rules import WRITERS, find_violations
 from tests.architecture.sizes import count_code
 from tests.architecture.writers import find_writes
-from tools.house import read_house, read_sources
+from tools.house import Module, read_house, read_sources
 
 pytestmark = pytest.mark.once  # it reads source code
 
@@ -30,7 +30,11 @@ def test_the_package_keeps_every_rule() -> None:
 
 
 def test_each_exception_for_a_computed_name_is_needed() -> None:
-    assert find_computed(read_house(SOURCES)) == set(COMPUTED)
+    ours = read_house(SOURCES).modules.values()
+    users = [
+        Module(path, text, is_package=False) for path, text in read_users().items() if path.endswith(".py")
+    ]
+    assert list_computing([*ours, *users]) == set(COMPUTED)
 
 
 def test_the_rooms_are_read_from_the_docstrings() -> None:
@@ -168,7 +172,7 @@ def _indent(code: str) -> str:
     "code",
     ["claims.update(more)", "user = load_user(token)\nuser.save()", "Session.objects.filter(pk=1).first()"],
 )
-def test_what_writes_no_session_is_left_alone(code: str) -> None:
+def test_code_that_writes_no_session_is_left_alone(code: str) -> None:
     assert not list(find_writes(ast.parse(code), WRITERS))
 
 
