@@ -3,11 +3,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.auth.models import User
+from django.db import OperationalError
 from django.test import Client
 
 from drf_tessera import sessions
-from drf_tessera.models import Revocation, Session
+from drf_tessera.models import Revocation, Session, SessionQuerySet
 from tests.conftest import make_user
 
 pytestmark = pytest.mark.django_db
@@ -74,3 +76,60 @@ def test_a_permission_to_view_does_not_allow_to_end_sessions(client: Client, ann
     grant = sessions.start(anna)
     client.post(LIST, {"action": "end_sessions", "_selected_action": [str(grant.session_id)]})
     assert Session.objects.get().revoked_at is None
+
+
+@pytest.mark.parametrize("term", ["anna", "ANNA@example", "Anna@Example.com", "127.0.0.1", "tablet"])
+def test_a_person_s_sessions_are_found_by_name_and_address(admin: Client, anna: User, term: str) -> None:
+    grant = sessions.start(anna, client=sessions.Client(ip="127.0.0.1", label="tablet"))
+    sessions.start(make_user("bob"))
+    page = admin.get(LIST, {"q": term})
+    assert [row.pk for row in page.context["cl"].result_list] == [grant.session_id]
+
+
+@pytest.mark.parametrize("term", ["\U0001f4f1", "\u0661", "%", "'", '"', "a b", "x" * 300, "\u0130"])
+def test_no_search_is_a_500(admin: Client, anna: User, term: str) -> None:
+    sessions.start(anna)
+    found = admin.get(LIST, {"q": term}).context["cl"].result_count
+    assert found == (term in {"'", '"'})  # a single quote mark is not a word, so it selects nothing
+
+
+def test_letters_that_a_column_cannot_read_find_nobody(
+    admin: Client, anna: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions.start(anna)
+
+    def fail(self: object) -> bool:
+        raise OperationalError(1267, "Illegal mix of collations")
+
+    monkeypatch.setattr(SessionQuerySet, "exists", fail)
+    assert admin.get(LIST, {"q": "\U0001f4f1"}).context["cl"].result_count == 0
+    assert admin.get(LIST, {"q": "anna"}).context["cl"].result_count == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("username", {"user__username", "user__email"}),
+        ("id", {"user__id", "user__email"}),
+        ("nothing", {"user__email"}),
+    ],
+)
+def test_the_columns_of_the_user_model_are_searched(
+    monkeypatch: pytest.MonkeyPatch, name: str, expected: set[str]
+) -> None:
+    monkeypatch.setattr(User, "USERNAME_FIELD", name)
+    own: Any = site.get_model_admin(Session)
+    assert set(own.get_search_fields(None)) - {"=id", "ip", "label"} == expected
+
+
+def test_a_related_row_is_searched_by_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a foreign key for a user name; here another foreign key stands for it."""
+    own: Any = site.get_model_admin(Session)
+    monkeypatch.setattr("drf_tessera.admin.get_user_model", lambda: Related)
+    monkeypatch.setattr("drf_tessera.admin.find_email_field", lambda: None)
+    assert own.get_search_fields(None)[-1] == "user__user__id"
+
+
+class Related:
+    USERNAME_FIELD = "user"
+    _meta = Session._meta

@@ -183,7 +183,7 @@ class TestEmailBackend:
         assert authenticate(username="anna@example.com", password=PASSWORD) is None
         assert authenticate(email="anna@example.com", password=PASSWORD) == anna
 
-    def test_letters_that_only_look_alike_are_not_the_same_address(self, anna: AbstractBaseUser) -> None:
+    def test_letters_that_only_look_the_same_are_different_addresses(self, anna: AbstractBaseUser) -> None:
         anna.email = "mike@example.com"
         anna.save()
         for address in ("m\u0131ke@example.com", "mik\u00e9@example.com", "mike@example.com "):
@@ -201,7 +201,7 @@ class TestEmailBackend:
         name = {get_user_model().USERNAME_FIELD: anna.get_username()}
         assert EmailBackend().authenticate(None, password=PASSWORD, **name) == anna
 
-    def test_async_callers_are_answered_alike(self) -> None:
+    def test_async_callers_get_the_same_answer(self) -> None:
         async def ask() -> Any:
             return await EmailBackend().aauthenticate(None, username="anna")
 
@@ -294,7 +294,7 @@ class TestRaces:
             log_in(request(), username="anna", password=PASSWORD)
         assert not Session.objects.exists()
 
-    def test_an_account_that_goes_after_that_is_no_500(self, monkeypatch: Any) -> None:
+    def test_an_account_that_is_deleted_after_that_is_a_failed_login(self, monkeypatch: Any) -> None:
         monkeypatch.setattr(Racing, "happens", staticmethod(lambda user: None))
         make_user("anna")
 

@@ -37,24 +37,24 @@ class TestPassword:
         user.save()
         assert reasons() == {"password_changed"}
 
-    def test_so_does_one_of_the_field_alone(self, user: AbstractBaseUser) -> None:
+    def test_a_save_of_the_field_alone_ends_the_sessions(self, user: AbstractBaseUser) -> None:
         user.set_password("another one")
         user.save(update_fields=["password"])
         assert reasons() == {"password_changed"}
 
-    def test_so_does_a_hash_that_is_assigned(self, user: AbstractBaseUser) -> None:
+    def test_an_assigned_hash_ends_the_sessions(self, user: AbstractBaseUser) -> None:
         user.password = "md5$salt$e2fc714c4727ee9395f324cd2e7f331f"
         user.save(update_fields=["password"])
         assert reasons() == {"password_changed"}
 
-    def test_so_does_a_hash_in_place_of_one_that_nobody_can_read(self, user: AbstractBaseUser) -> None:
+    def test_a_hash_in_place_of_an_unreadable_one_ends_the_sessions(self, user: AbstractBaseUser) -> None:
         get_user_model()._default_manager.update(password="of another program")
         user.refresh_from_db()
         user.password = "md5$salt$e2fc714c4727ee9395f324cd2e7f331f"
         user.save(update_fields=["password"])
         assert reasons() == {"password_changed"}
 
-    def test_so_does_one_through_a_proxy_model(self, user: AbstractBaseUser) -> None:
+    def test_a_save_through_a_proxy_model_ends_the_sessions(self, user: AbstractBaseUser) -> None:
         proxy = type("Proxy", (get_user_model(),), {"__module__": __name__, "Meta": _meta(proxy=True)})
         again = proxy._default_manager.get(pk=user.pk)
         again.set_password("another one")
@@ -84,7 +84,7 @@ class TestPassword:
         assert reasons() == {""}
 
     @pytest.mark.parametrize("how", ["unusable", "assigned"])
-    def test_what_is_no_stronger_hash_ends_them_also_where_one_was_due(
+    def test_another_password_ends_the_sessions_even_if_a_stronger_hash_was_due(
         self, user: AbstractBaseUser, settings: Any, how: str
     ) -> None:
         settings.PASSWORD_HASHERS = [
@@ -112,7 +112,7 @@ class TestPassword:
         user.save(update_fields=["password"])
         assert reasons() == {"password_changed"}
 
-    def test_no_password_before_and_none_after_is_no_change(self, user: AbstractBaseUser) -> None:
+    def test_an_unusable_password_that_stays_unusable_ends_no_session(self, user: AbstractBaseUser) -> None:
         """Some backends for single sign-on set an unusable password at each login."""
         user.set_unusable_password()
         user.save()
@@ -211,7 +211,7 @@ class TestDeletion:
         assert heard == ["user_deleted", "user_deleted"]
         assert not Session.objects.exists()
 
-    def test_of_a_queryset_is_not_blocked_either(self, user: AbstractBaseUser) -> None:
+    def test_the_deletion_of_a_queryset_is_not_blocked_either(self, user: AbstractBaseUser) -> None:
         get_user_model()._default_manager.all().delete()
         assert not Session.objects.exists()
 
@@ -234,7 +234,7 @@ def test_fixtures_are_loaded_as_they_are(user: AbstractBaseUser) -> None:
     assert reasons() == {""}
 
 
-def test_a_login_is_no_reason(user: AbstractBaseUser) -> None:
+def test_a_login_ends_no_session(user: AbstractBaseUser) -> None:
     user_logged_in.send(sender=type(user), request=None, user=user)
     assert reasons() == {""}
 

@@ -144,7 +144,7 @@ def _begins_path(node: ast.AST) -> bool:
 
 
 def _judge_modules(module: Module, house: House) -> Iterator[str]:
-    """Return the modules of ours that are passed on as values, which could be asked for anything."""
+    """Find modules of ours that are passed on as values, because such a value can be asked for any name."""
     modules = {
         name for name, target in find_bound(module.tree, module.package, house) if house.is_module(target)
     }
@@ -158,7 +158,7 @@ def _judge_modules(module: Module, house: House) -> Iterator[str]:
 
 
 def _judge_private(module: Module) -> Iterator[str]:
-    """Return the private attributes that belong to another module."""
+    """Find private attributes of other modules, because they belong to the modules that define them."""
     own = set()
     for node in walk(module.tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

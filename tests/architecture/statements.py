@@ -35,7 +35,9 @@ Their caller is the writer.
 COMPILERS: Final = {"Session": "sessions.compiled"}
 """A module that executes statements for the writer of a table."""
 
-_WRITE: Final = re.compile(r"\b(INSERT|UPDATE|DELETE|REPLACE|MERGE|TRUNCATE)\b", re.IGNORECASE)
+_WRITE: Final = re.compile(r"\b(INSERT|UPDATE|DELETE|REPLACE(?!\()|MERGE|TRUNCATE)\b", re.IGNORECASE)
+"""The verbs of statements that write. ``REPLACE(...)`` is a function for texts."""
+
 _LOCK: Final = re.compile(r"\bFOR\s+(NO\s+KEY\s+)?UPDATE\b", re.IGNORECASE)
 
 found: Final[list[str]] = []

@@ -172,7 +172,7 @@ def _indent(code: str) -> str:
     "code",
     ["claims.update(more)", "user = load_user(token)\nuser.save()", "Session.objects.filter(pk=1).first()"],
 )
-def test_code_that_writes_no_session_is_left_alone(code: str) -> None:
+def test_code_that_writes_no_session_is_accepted(code: str) -> None:
     assert not list(find_writes(ast.parse(code), WRITERS))
 
 

@@ -136,7 +136,7 @@ def test_a_new_password_ends_what_was_imported(api: APIClient, anna: Any) -> Non
 
 
 @pytest.mark.urls("tests.compat.simplejwt_urls")
-def test_what_was_used_before_the_import_stays_as_it_is(api: APIClient, anna: Any) -> None:
+def test_a_token_that_was_used_before_the_import_is_left_unchanged(api: APIClient, anna: Any) -> None:
     row = make_row(anna, 1)
     text = refresh(api, row).json()["refresh"]
     assert run()[0].startswith("0 sessions written. 1 tokens skipped")
@@ -187,7 +187,7 @@ def test_a_user_without_a_row_is_left_out(anna: Any) -> None:
     assert Session.objects.get().user == anna
 
 
-def test_a_row_of_a_session_of_ours_is_no_old_token(anna: Any) -> None:
+def test_a_row_of_one_of_our_sessions_is_not_imported(anna: Any) -> None:
     RefreshToken.for_user(anna)
     assert OutstandingToken.objects.count() == 1
     assert run()[0].startswith("0 sessions written. 0 tokens skipped")
@@ -319,7 +319,7 @@ urlpatterns = [
 
 
 @pytest.mark.urls(__name__)
-def test_what_is_derived_from_their_classes_is_named_too() -> None:
+def test_subclasses_of_their_classes_are_named_too() -> None:
     listed = {"DEFAULT_AUTHENTICATION_CLASSES": [f"{__name__}.OwnAuthentication", "no.such.Class"]}
     found = check(REST_FRAMEWORK=listed)
     assert f"better  REST_FRAMEWORK: {__name__}.OwnAuthentication: No query" in found
@@ -346,7 +346,7 @@ def test_urls_that_the_old_package_breaks_are_told() -> None:
     assert "after you replace the old package by the new package" in found
 
 
-def test_what_check_refuses_does_not_stop_it() -> None:
+def test_errors_of_check_do_not_stop_it() -> None:
     out, options = io.StringIO(), {"force_color": False, "no_color": True, "skip_checks": False}
     with override_settings(SIMPLE_JWT={"ACCES_TOKEN_LIFETIME": 1}):
         MigrateCheck(stdout=out).execute(**options)
@@ -362,7 +362,7 @@ def test_apps_that_are_moved_from_by_hand_are_named(name: str, monkeypatch: pyte
 
 
 @pytest.mark.urls("tests.compat.simplejwt_urls")
-def test_rotation_that_is_written_is_no_surprise() -> None:
+def test_an_explicit_rotation_gets_no_warning() -> None:
     assert "does not set the key" not in check(SIMPLE_JWT={"ROTATE_REFRESH_TOKENS": True})
 
 

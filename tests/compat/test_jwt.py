@@ -162,7 +162,7 @@ def test_nothing_switches_verification_off(api: APIClient, anna: AbstractBaseUse
 @pytest.mark.parametrize(
     "change", [{"username": "nobody"}, {"username": None}, {"username": 7}, {"key": "k" * 40}, {"exp": None}]
 )
-def test_what_the_original_would_refuse_is_refused(
+def test_a_token_that_the_original_would_refuse_is_refused(
     api: APIClient, anna: AbstractBaseUser, change: dict[str, Any]
 ) -> None:
     token = tutorial_token(anna, **change)
@@ -386,7 +386,7 @@ class Banning(JSONWebTokenAuthentication):
         raise AuthenticationFailed({"detail": "banned", "code": "banned"})
 
 
-def test_what_a_subclass_asks_besides_is_asked_of_every_token(api: APIClient, anna: AbstractBaseUser) -> None:
+def test_the_check_of_a_subclass_applies_to_every_token(api: APIClient, anna: AbstractBaseUser) -> None:
     for token in (tutorial_token(anna), obtain(api)):
         request = Request(RequestFactory().get("/", HTTP_AUTHORIZATION=f"JWT {token}"))
         with pytest.raises(AuthenticationFailed, match="banned"):
@@ -402,7 +402,7 @@ class Choosy(VerifyJSONWebTokenSerializer):
         raise ValidationError("not today")
 
 
-def test_what_a_serializers_subclass_asks_besides_is_asked(api: APIClient, anna: AbstractBaseUser) -> None:
+def test_the_check_of_a_serializers_subclass_applies(api: APIClient, anna: AbstractBaseUser) -> None:
     for token in (tutorial_token(anna), obtain(api)):
         serializer = Choosy(data={"token": token})
         assert not serializer.is_valid()
@@ -446,7 +446,9 @@ def test_a_login_notes_where_it_came_from(api: APIClient, anna: AbstractBaseUser
     assert (session.user_agent, session.ip) == ("A phone", "127.0.0.1")
 
 
-def test_a_refresh_token_of_simplejwt_is_no_access_token(api: APIClient, anna: AbstractBaseUser) -> None:
+def test_a_refresh_token_of_simplejwt_is_refused_as_an_access_token(
+    api: APIClient, anna: AbstractBaseUser
+) -> None:
     assert me(api, simplejwt_token(anna, username="anna")).status_code == 401
 
 
@@ -505,7 +507,7 @@ def test_a_token_that_is_too_deep_is_refused(api: APIClient, anna: AbstractBaseU
         assert me(api, raw).status_code == 401
 
 
-def test_what_older_libraries_let_pass_is_let_pass(api: APIClient, anna: AbstractBaseUser) -> None:
+def test_claims_that_older_libraries_accepted_are_accepted(api: APIClient, anna: AbstractBaseUser) -> None:
     token = tutorial_token(anna, sub=anna.pk, jti=7, iat=int(time.time()) + 3)
     assert me(api, token).status_code == 200
 
@@ -558,7 +560,7 @@ def test_handlers_around_ours_keep_to_one_session(
 
 
 @pytest.mark.parametrize("handler", [jwt_encode_handler, _encode_more, _encode])
-def test_inactive_users_get_nothing_whatever_the_backend_says(
+def test_inactive_users_get_nothing_even_if_the_backend_allows_them(
     api: APIClient, anna: Any, handler: Any
 ) -> None:
     anna.is_active = False
@@ -620,7 +622,7 @@ def test_a_name_that_nobody_has_is_nobody(anna: AbstractBaseUser) -> None:
 
 @override_settings(JWT_AUTH={"JWT_AUTH_COOKIE": "jwt"})
 @pytest.mark.parametrize("header", [{}, {"HTTP_ORIGIN": "https://app.example"}])
-def test_who_may_not_get_the_cookie_gets_the_token_in_the_body_alone(
+def test_a_client_without_the_cookie_gets_the_token_only_in_the_body(
     anna: AbstractBaseUser, header: dict[str, str]
 ) -> None:
     """These are phones, services, and pages of other origins, also with the cookie of a load balancer."""
@@ -645,7 +647,7 @@ class WithDevice(JSONWebTokenSerializer):
     device = CharField()
 
 
-def test_a_field_more_is_no_credential(anna: AbstractBaseUser) -> None:
+def test_an_additional_field_is_not_a_credential(anna: AbstractBaseUser) -> None:
     serializer = WithDevice(data={"username": "anna", "password": PASSWORD, "device": "phone"})
     assert serializer.is_valid(), serializer.errors
     assert serializer.object["user"] == anna
@@ -704,7 +706,7 @@ def _as_bob(token: str) -> dict[str, Any]:
     return {**jwt_decode_handler(token), "username": "bob", "user_id": None}
 
 
-def test_what_a_decode_handler_takes_out_counts(api: APIClient, anna: AbstractBaseUser) -> None:
+def test_the_result_of_a_decode_handler_counts(api: APIClient, anna: AbstractBaseUser) -> None:
     bob, token = make_user("bob"), obtain(api)
     with override_settings(JWT_AUTH={**ALLOW, "JWT_DECODE_HANDLER": _empty}):
         assert me(api, token).status_code == 401

@@ -361,7 +361,7 @@ def test_a_subclass_chooses_a_shorter_life(anna: AbstractBaseUser) -> None:
     assert AccessToken(str(Brief.for_user(anna)))["exp"] <= time.time() + 201
 
 
-def test_what_is_refused_says_so(anna: AbstractBaseUser) -> None:
+def test_a_refused_use_raises_an_error_that_names_it(anna: AbstractBaseUser) -> None:
     with pytest.raises(TokenError, match="Sliding tokens"):
         SlidingToken.for_user(anna)
     with pytest.raises(TokenError, match="without verification"):
@@ -477,7 +477,7 @@ def test_a_client_that_keeps_no_new_token_goes_on(
 @pytest.mark.parametrize(
     "said", [{"SIMPLE_JWT": {"ROTATE_REFRESH_TOKENS": True}}, {"TESSERA": {"REFRESH_RECOVERIES": 5}}]
 )
-def test_who_says_that_tokens_are_kept_has_them_kept(
+def test_a_setting_without_rotation_keeps_the_tokens(
     api: APIClient, anna: AbstractBaseUser, said: dict[str, Any]
 ) -> None:
     with override_settings(**said):
@@ -515,7 +515,9 @@ def test_verify_takes_an_old_token_by_what_was_signed(api: APIClient, anna: Abst
 
 
 @override_settings(SIMPLE_JWT={"USER_ID_FIELD": "date_joined"})
-def test_an_id_that_is_none_is_no_server_error(api: APIClient, anna: AbstractBaseUser) -> None:
+def test_a_malformed_user_id_is_refused_without_a_server_error(
+    api: APIClient, anna: AbstractBaseUser
+) -> None:
     assert refresh(api, simplejwt_token(anna)).status_code == 401
     assert me(api, simplejwt_token(anna, "access")).json()["code"] == "user_not_found"
 
@@ -629,7 +631,7 @@ def test_a_logout_everywhere_ends_what_an_old_token_began(api: APIClient, anna: 
         {"token_type": None},
     ],
 )
-def test_what_simplejwt_would_refuse_is_refused(
+def test_a_token_that_simplejwt_would_refuse_is_refused(
     api: APIClient, anna: AbstractBaseUser, change: dict[str, Any]
 ) -> None:
     assert refresh(api, simplejwt_token(anna, **change)).status_code == 401
@@ -643,7 +645,7 @@ def test_no_other_algorithm_is_taken(api: APIClient, anna: AbstractBaseUser, alg
     assert me(api, forged).status_code == 401
 
 
-def test_an_old_access_token_is_no_refresh_token(api: APIClient, anna: AbstractBaseUser) -> None:
+def test_an_old_access_token_is_refused_as_a_refresh_token(api: APIClient, anna: AbstractBaseUser) -> None:
     assert refresh(api, simplejwt_token(anna, "access")).status_code == 401
     assert me(api, simplejwt_token(anna)).status_code == 401
 
@@ -829,7 +831,7 @@ def test_many_claims_are_carried_on(api: APIClient, anna: AbstractBaseUser) -> N
 @pytest.mark.parametrize(
     "claims", [{"permissions": PERMISSIONS * 5}, {"x": float("nan")}, {"x": "\ud800"}, {"x": float("inf")}]
 )
-def test_what_cannot_be_carried_on_is_refused_and_no_server_error(
+def test_claims_that_cannot_be_carried_are_refused_without_a_server_error(
     api: APIClient, anna: AbstractBaseUser, claims: dict[str, Any]
 ) -> None:
     old = simplejwt_token(anna, **claims)
@@ -871,7 +873,7 @@ def test_a_scope_is_a_scope(api: APIClient, anna: AbstractBaseUser) -> None:
     assert refresh(api, simplejwt_token(anna, scope="x" * 300)).status_code == 200
 
 
-def test_a_claim_that_says_what_it_will_say_is_no_mistake(api: APIClient, anna: AbstractBaseUser) -> None:
+def test_a_registered_claim_may_be_set_to_its_own_value(api: APIClient, anna: AbstractBaseUser) -> None:
     token = RefreshToken.for_user(anna)
     token["sub"], token["iss"], token["aud"] = str(anna.pk), "drf-tessera", "drf-tessera"
     claims = me(api, token.access_token).json()["claims"]
@@ -880,7 +882,7 @@ def test_a_claim_that_says_what_it_will_say_is_no_mistake(api: APIClient, anna: 
 
 
 @pytest.mark.parametrize("scope", ["\ud800", "\0", 'a"b', " a", "a  b", ""])
-def test_a_scope_that_is_none_is_left_out(api: APIClient, anna: AbstractBaseUser, scope: str) -> None:
+def test_a_malformed_scope_is_left_out(api: APIClient, anna: AbstractBaseUser, scope: str) -> None:
     body = refresh(api, simplejwt_token(anna, scope=scope)).json()
     assert "scope" not in me(api, body["access"]).json()["claims"]
 
@@ -1040,7 +1042,7 @@ def test_logging_out_works_inside_a_transaction(api: APIClient, anna: AbstractBa
         assert refresh(api, text).json()["reason"] == "session_revoked"
 
 
-def test_who_is_wrapped_by_django_is_found(anna: Any) -> None:
+def test_a_user_that_django_has_wrapped_is_found(anna: Any) -> None:
     """``request.user`` is such a wrapped object. Its password is compared like every other password."""
     assert RefreshToken.for_user(SimpleLazyObject(lambda: anna))["user_id"] == str(anna.pk)
     stale = type(anna).objects.get(pk=anna.pk)
@@ -1118,7 +1120,7 @@ def test_a_hard_end_stays_one() -> None:
         assert get_settings().session_idle_lifetime == timedelta(hours=12)
 
 
-def test_what_is_not_written_reads_as_in_simplejwt() -> None:
+def test_keys_that_are_not_set_have_the_values_of_simplejwt() -> None:
     """Serializers that were copied from simplejwt read these values, and rotate by hand if they are true."""
     assert (api_settings.ROTATE_REFRESH_TOKENS, api_settings.BLACKLIST_AFTER_ROTATION) == (False, False)
 

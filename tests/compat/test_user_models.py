@@ -92,7 +92,7 @@ def key_of(user: Any) -> str:
 
 @pytest.mark.urls("tests.compat.jwt_urls")
 @override_settings(JWT_AUTH={"JWT_GET_USER_SECRET_KEY": key_of})
-def test_whose_key_it_is_is_asked_before_anything_is_verified(api: APIClient, anna: Any) -> None:
+def test_a_wrong_key_of_a_user_is_refused_before_the_verification(api: APIClient, anna: Any) -> None:
     for other in ("5", "no such key", [1], {"a": 1}, 10**30, 1.5, float("inf"), None, "\x00", "\ud800"):
         text = jwt.encode({"user_id": other, "username": "x", "exp": int(time.time()) + 300}, "k" * 40)
         assert api.get("/me/", HTTP_AUTHORIZATION=f"JWT {text}").status_code == 401

@@ -10,43 +10,11 @@ EVER, INVERTED, FRONTED, FRAGMENT, RARE, IS_NO, ELSE, ANY_MORE, LONG, OPENING, P
 
 FILES = {path.relative_to(ROOT).as_posix(): path for path in find_files()}
 
-TO_DO = {
-    "tests/architecture/test_rooms.py",
-    "tests/compat/test_import_command.py",
-    "tests/compat/test_jwt.py",
-    "tests/compat/test_simplejwt.py",
-    "tests/compat/test_user_models.py",
-    "tests/rest/test_bad_input.py",
-    "tests/rest/test_cookies.py",
-    "tests/rest/test_csrf.py",
-    "tests/rest/test_endpoints.py",
-    "tests/rest/test_errors.py",
-    "tests/rest/test_foreign_handlers.py",
-    "tests/rest/test_plain_requests.py",
-    "tests/rest/test_throttling.py",
-    "tests/revocation/test_feed.py",
-    "tests/revocation/test_stores.py",
-    "tests/test_login.py",
-    "tests/test_receivers.py",
-    "tests/users/test_moments.py",
-    "tests/users/test_names.py",
-    "tests/users/test_user_models.py",
-    "tests/users/test_users.py",
-}
-"""Files with names of tests that are not plain English yet. All other prose in these files is checked."""
-
 
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_a_file_is_in_plain_english(name: str) -> None:
     found = check_file(FILES[name])
-    if name in TO_DO:
-        found = [violation for violation in found if violation.kind is not Kind.NAME]
     assert not found, "\n".join(map(str, found))
-
-
-@pytest.mark.parametrize("name", sorted(TO_DO))
-def test_a_file_with_plain_names_is_not_in_the_list(name: str) -> None:
-    assert [violation for violation in check_file(FILES[name]) if violation.kind is Kind.NAME]
 
 
 def test_all_kinds_of_files_are_found() -> None:

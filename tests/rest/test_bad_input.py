@@ -74,7 +74,7 @@ def test_a_body_that_is_too_large_is_not_read(api: APIClient, path: str, size: i
 
 
 @pytest.mark.parametrize("length", ["x", "-", "1e3", "9" * 5000])
-def test_a_length_that_is_no_number(api: APIClient, length: str) -> None:
+def test_a_length_that_is_not_a_number_is_refused(api: APIClient, length: str) -> None:
     answer = api.post("/api/token/refresh/", {}, CONTENT_LENGTH=length)
     assert answer.status_code in {400, 413}
 

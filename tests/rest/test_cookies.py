@@ -104,14 +104,16 @@ class TestProfiles:
         assert repr(asked) in answer.json()["detail"]
 
     @pytest.mark.parametrize("asked", ["", "body", None, 1, [], {}])
-    def test_a_transport_that_is_none(self, browser: Browser, anna: AbstractBaseUser, asked: Any) -> None:
+    def test_an_unknown_transport_is_a_400(
+        self, browser: Browser, anna: AbstractBaseUser, asked: Any
+    ) -> None:
         body = {"username": anna.get_username(), "password": PASSWORD, "transport": asked}
         answer = browser.post("/api/token/", body)
         assert answer.status_code == 400
         assert "transport" in answer.json()["fields"]
 
     @pytest.mark.parametrize(("profile", "first"), [(["api", "browser"], False), (["browser", "api"], True)])
-    def test_of_both_the_first_is_for_clients_that_do_not_say(
+    def test_the_first_profile_is_for_clients_that_do_not_choose(
         self, browser: Browser, anna: AbstractBaseUser, settings: Any, profile: list[str], first: bool
     ) -> None:
         settings.TESSERA = {"PROFILE": profile}
@@ -157,7 +159,7 @@ class TestASessionStaysOnItsTransport:
             assert "refresh" not in answer.json()
             age()
 
-    def test_what_is_in_the_body_goes_before_the_cookie(
+    def test_the_token_in_the_body_takes_precedence_over_the_cookie(
         self, browser: Browser, anna: AbstractBaseUser, bob: AbstractBaseUser, settings: Any
     ) -> None:
         """A page may have one session by cookie and another session by header."""
@@ -185,7 +187,7 @@ class TestASessionStaysOnItsTransport:
 
 
 class TestAttributes:
-    def test_of_the_refresh_cookie(self, browser: Browser, anna: AbstractBaseUser) -> None:
+    def test_the_refresh_cookie_has_its_attributes(self, browser: Browser, anna: AbstractBaseUser) -> None:
         for answer in (browser.log_in(anna), browser.post("/api/token/refresh/")):
             (cookie,) = answer.cookies.values()
             assert cookie.key == REFRESH
@@ -384,7 +386,7 @@ class TestRefresh:
         answer = browser.post("/api/token/refresh/", cookie=f"{cookies.REFRESH}={token}")
         assert answer.json()["code"] == "refresh_missing"
 
-    def test_the_same_cookie_twice_is_no_attack(self, browser: Browser, anna: AbstractBaseUser) -> None:
+    def test_the_same_cookie_twice_is_accepted(self, browser: Browser, anna: AbstractBaseUser) -> None:
         token = browser.log_in(anna).cookies[REFRESH].value
         twice = f"{REFRESH}={token}; other=1; {REFRESH}={token}"
         assert browser.post("/api/token/refresh/", cookie=twice).status_code == 200
@@ -415,7 +417,7 @@ class TestLogout:
         assert browser.post("/api/token/refresh/").status_code == 200
 
     @pytest.mark.parametrize("way", ["cookie", "refresh", "header", "access cookie"])
-    def test_of_a_named_session_ends_no_other(
+    def test_a_logout_of_a_named_session_ends_only_that_session(
         self, browser: Browser, anna: AbstractBaseUser, settings: Any, way: str
     ) -> None:
         """A late logout may arrive with the cookie of the next login."""
@@ -433,7 +435,7 @@ class TestLogout:
         assert answer.json() == {"revoked": True}
         assert Session.objects.get(revoked_at=None).pk == UUID(other)
 
-    def test_of_a_session_that_has_no_such_name_is_a_400(self, browser: Browser) -> None:
+    def test_a_malformed_session_id_is_a_400(self, browser: Browser) -> None:
         assert browser.post("/api/token/revoke/", {"session": "x"}).status_code == 400
 
     def test_nobody_is_logged_in(self, browser: Browser) -> None:
@@ -462,14 +464,18 @@ class TestLogout:
         access = browser.log_in(anna, transport="header").json()["access"]
         assert not browser.send("delete", "/api/token/sessions/", **_header(access)).cookies
 
-    def test_of_this_one_session_by_its_id_clears_it(self, browser: Browser, anna: AbstractBaseUser) -> None:
+    def test_deleting_the_current_session_by_its_id_deletes_the_cookie(
+        self, browser: Browser, anna: AbstractBaseUser
+    ) -> None:
         body = browser.log_in(anna).json()
         path = f"/api/token/sessions/{body['session']}/"
         answer = browser.send("delete", path, **_header(body["access"]))
         assert answer.status_code == 204
         assert answer.cookies[REFRESH].value == ""
 
-    def test_of_another_session_by_its_id_leaves_it(self, browser: Browser, anna: AbstractBaseUser) -> None:
+    def test_deleting_another_session_by_its_id_keeps_the_cookie(
+        self, browser: Browser, anna: AbstractBaseUser
+    ) -> None:
         other = Browser().log_in(anna).json()
         body = browser.log_in(anna).json()
         path = f"/api/token/sessions/{other['session']}/"
@@ -477,7 +483,9 @@ class TestLogout:
         assert answer.status_code == 204
         assert not answer.cookies
 
-    def test_an_unreadable_cookie_is_no_obstacle(self, browser: Browser, anna: AbstractBaseUser) -> None:
+    def test_an_unreadable_cookie_does_not_stop_the_logout(
+        self, browser: Browser, anna: AbstractBaseUser
+    ) -> None:
         access = browser.log_in(anna).json()["access"]
         header = _header(access)
         for cookie in (f"{REFRESH}=x", f"{REFRESH}=a; {REFRESH}=b"):
@@ -548,7 +556,7 @@ class TestAccessCookie:
         settings.TESSERA = {"PROFILE": "browser"}
         assert "Cookie" not in browser.get("/public/").get("Vary", "")
 
-    def test_its_token_alone_is_no_header(self, browser: Browser, anna: AbstractBaseUser) -> None:
+    def test_its_token_alone_is_refused_as_a_header(self, browser: Browser, anna: AbstractBaseUser) -> None:
         """The cache entry of a cookie's token must not accept a header without a scheme."""
         token = browser.log_in(anna).cookies[ACCESS].value
         browser.get("/me/")
@@ -562,7 +570,7 @@ class TestAccessCookie:
         assert found is not None
         assert found[0] == anna
 
-    def test_ended_is_ended(self, browser: Browser, anna: AbstractBaseUser) -> None:
+    def test_a_cookie_of_an_ended_session_is_refused(self, browser: Browser, anna: AbstractBaseUser) -> None:
         answer = browser.log_in(anna)
         browser.post("/api/token/revoke/")
         browser.api.cookies[ACCESS] = answer.cookies[ACCESS].value
@@ -581,7 +589,7 @@ class TestAccessCookie:
         assert answer.json() == {"revoked": True}
         assert {cookie.value for cookie in answer.cookies.values()} == {""}
 
-    def test_tossed_is_a_403(self, browser: Browser, anna: AbstractBaseUser) -> None:
+    def test_a_tossed_cookie_is_a_403(self, browser: Browser, anna: AbstractBaseUser) -> None:
         token = browser.log_in(anna).cookies[ACCESS].value
         answer = browser.get("/me/", cookie=f"{ACCESS}={token}; {ACCESS}=x")
         assert answer.status_code == 403
@@ -617,7 +625,7 @@ class TestAPathThatMoves:
         assert all(text.startswith(f'{REFRESH}="";') and "Max-Age=0" in text for text in written)
         assert deleted == {"/api/", "/api/token/", "/api/token/refresh/"} - {new}
 
-    def test_what_a_browser_without_a_clock_keeps_of_a_deleted_one_is_no_cookie(
+    def test_an_empty_cookie_beside_the_right_one_is_ignored(
         self, browser: Browser, anna: AbstractBaseUser
     ) -> None:
         ours = browser.log_in(anna).cookies[REFRESH].value

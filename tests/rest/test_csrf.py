@@ -59,7 +59,7 @@ def judge(answer: Any, expected: str | None) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 class TestEachCaseOfTheTable:
-    def test_of_a_refresh(self, browser: Browser, settings: Any, case: str) -> None:
+    def test_a_refresh_has_the_outcome_of_the_table(self, browser: Browser, settings: Any, case: str) -> None:
         headers, changed, expected = CASES[case]
         for name, value in changed.items():
             setattr(settings, name, value)
@@ -67,7 +67,7 @@ class TestEachCaseOfTheTable:
         judge(browser.post("/api/token/refresh/", **headers), expected)
         assert (Session.objects.get().generation == before) == (expected is not None)
 
-    def test_of_a_logout(self, browser: Browser, settings: Any, case: str) -> None:
+    def test_a_logout_has_the_outcome_of_the_table(self, browser: Browser, settings: Any, case: str) -> None:
         headers, changed, expected = CASES[case]
         for name, value in changed.items():
             setattr(settings, name, value)
@@ -77,7 +77,9 @@ class TestEachCaseOfTheTable:
         assert ("__Secure-tessera_refresh_token" in answer.cookies) == (expected is None)
         assert (Session.objects.get().revoked_at is None) == (expected is not None)
 
-    def test_of_a_login(self, browser: Browser, anna: AbstractBaseUser, settings: Any, case: str) -> None:
+    def test_a_login_has_the_outcome_of_the_table(
+        self, browser: Browser, anna: AbstractBaseUser, settings: Any, case: str
+    ) -> None:
         """If a site could log its visitors in as another user, the attacker could read the visitors' data."""
         headers, changed, expected = CASES[case]
         if expected == "cookie_ambiguous":
@@ -90,7 +92,9 @@ class TestEachCaseOfTheTable:
         judge(answer, expected)
         assert Session.objects.count() == (2 if expected is None else 1)
 
-    def test_of_a_view_by_the_access_cookie(self, browser: Browser, settings: Any, case: str) -> None:
+    def test_a_view_by_the_access_cookie_has_the_outcome_of_the_table(
+        self, browser: Browser, settings: Any, case: str
+    ) -> None:
         headers, changed, expected = CASES[case]
         settings.TESSERA = {"PROFILE": "browser", "ACCESS_COOKIE": True}
         browser.post("/api/token/refresh/", origin=OWN)
@@ -100,7 +104,7 @@ class TestEachCaseOfTheTable:
         judge(answer, expected)
         assert (Session.objects.get().revoked_at is None) == (expected is not None)
 
-    def test_of_a_request_that_a_header_authenticates(
+    def test_a_request_that_a_header_authenticates_is_not_checked(
         self, browser: Browser, settings: Any, case: str
     ) -> None:
         """No browser sends this header by itself, so no check is necessary."""
@@ -147,7 +151,7 @@ def test_the_refusal_behind_a_proxy_names_the_setting(browser: Browser) -> None:
 @pytest.mark.parametrize(
     "origin", ["", "x" * 5000, "https://evil.example\x01", "https://[", "\xff", "https://*"]
 )
-def test_an_origin_that_is_none_is_a_403(browser: Browser, settings: Any, origin: str) -> None:
+def test_a_malformed_origin_is_a_403(browser: Browser, settings: Any, origin: str) -> None:
     settings.CSRF_TRUSTED_ORIGINS = ["https://*.example.com", "https://[::1]:8000"]
     answer = browser.post("/api/token/refresh/", origin=origin)
     judge(answer, "csrf_origin")

@@ -78,7 +78,9 @@ class TestLogin:
         monkeypatch.setattr(LoginView, "user_serializer_class", NamedUser)
         assert log_in(api, anna)["user"] == {"hello": "anna", "path": "/api/token/"}
 
-    def test_failures_are_all_alike(self, api: APIClient, anna: AbstractBaseUser, bob: Any) -> None:
+    def test_all_failures_have_the_same_answer(
+        self, api: APIClient, anna: AbstractBaseUser, bob: Any
+    ) -> None:
         bob.is_active = False
         bob.save()
         answers = [
@@ -281,7 +283,9 @@ class TestRefresh:
             answer = api.post("/api/token/refresh/", {"refresh": text[:20] + "AAAA" + text[24:]})
         assert (answer.status_code, answer.json()["code"]) == (401, "refresh_invalid")
 
-    def test_an_access_token_is_no_refresh_token(self, api: APIClient, anna: AbstractBaseUser) -> None:
+    def test_an_access_token_is_refused_as_a_refresh_token(
+        self, api: APIClient, anna: AbstractBaseUser
+    ) -> None:
         answer = api.post("/api/token/refresh/", {"refresh": log_in(api, anna)["access"]})
         assert (answer.status_code, answer.json()["code"]) == (401, "refresh_invalid")
 
@@ -316,14 +320,16 @@ class TestVerify:
         answer = api.post("/api/token/verify/", {"token": body["access"]})
         assert (answer.status_code, answer.json()["code"]) == (401, "session_ended")
 
-    def test_says_that_a_refresh_token_is_none(self, api: APIClient, anna: AbstractBaseUser) -> None:
+    def test_names_a_refresh_token_in_place_of_an_access_token(
+        self, api: APIClient, anna: AbstractBaseUser
+    ) -> None:
         answer = api.post("/api/token/verify/", {"token": log_in(api, anna)["refresh"]})
         assert answer.status_code == 401
         assert "refresh token" in answer.json()["detail"]
 
 
 class TestRevoke:
-    def test_by_the_refresh_token_whatever_became_of_the_access_token(
+    def test_the_refresh_token_logs_out_even_with_a_bad_access_token(
         self, api: APIClient, anna: AbstractBaseUser
     ) -> None:
         body = log_in(api, anna)
@@ -337,7 +343,9 @@ class TestRevoke:
         answer = api.post("/api/token/revoke/", **bearer(body["access"]))
         assert (answer.status_code, answer.json()["code"]) == (401, "session_ended")
 
-    def test_twice_is_no_error(self, api: APIClient, anna: AbstractBaseUser) -> None:
+    def test_a_second_logout_succeeds_and_revokes_nothing(
+        self, api: APIClient, anna: AbstractBaseUser
+    ) -> None:
         body = {"refresh": log_in(api, anna)["refresh"]}
         api.post("/api/token/revoke/", body)
         answer = api.post("/api/token/revoke/", body)
@@ -450,7 +458,7 @@ def test_a_refresh_token_of_null_means_the_one_in_the_header(api: APIClient, ann
     assert api.post("/api/token/revoke/", {"refresh": None}, **bearer(access)).json() == {"revoked": True}
 
 
-def test_a_session_id_that_is_none_is_our_404(api: APIClient, anna: AbstractBaseUser) -> None:
+def test_a_malformed_session_id_is_our_404(api: APIClient, anna: AbstractBaseUser) -> None:
     answer = api.delete("/api/token/sessions/xyz/", **bearer(log_in(api, anna)["access"]))
     assert (answer.status_code, answer.json()["code"]) == (404, "session_not_found")
 

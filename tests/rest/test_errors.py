@@ -44,7 +44,7 @@ def test_every_error_has_a_detail_and_a_code(error: Exception, status: int, code
     assert body["detail"]
 
 
-def test_what_has_the_shape_keeps_it() -> None:
+def test_an_error_that_has_the_shape_keeps_it() -> None:
     own = drf.PermissionDenied({"detail": "no", "code": "mine"})
     assert answer(own) == (403, {"detail": "no", "code": "mine"})
 

@@ -216,7 +216,9 @@ TABLE = pytest.mark.parametrize("cause", CAUSES)
 
 @TABLE
 @pytest.mark.usefixtures("_two_profiles")
-def test_the_detail_is_what_rest_framework_promises(world: World, settings: Any, cause: str) -> None:
+def test_the_detail_has_the_form_that_rest_framework_promises(
+    world: World, settings: Any, cause: str
+) -> None:
     use(settings, f"{__name__}.record")
     seen.clear()
     status, code, act = CAUSES[cause]

@@ -162,7 +162,7 @@ def test_a_middleware_finds_the_user(api: APIClient, early: str, anna: AbstractB
     assert api.get("/public/")["X-User"] == "None"
 
 
-def test_a_bad_token_in_a_middleware_is_no_mistake_of_the_server(api: APIClient, early: str) -> None:
+def test_a_bad_token_in_a_middleware_is_answered_without_a_server_error(api: APIClient, early: str) -> None:
     """Only a view of REST framework can answer 401. Without one, Django answers 400."""
     answer = api.get("/me/", **bearer("a.b.c"))
     assert answer.status_code == {"demand": 400, "identify": 401}[early]

@@ -18,7 +18,9 @@ def attempt(api: APIClient, name: str, field: str = "username", **extra: str) ->
     return api.post("/api/token/", {field: name, "password": "wrong"}, **extra).status_code
 
 
-def test_ten_attempts_a_minute_for_one_account_from_wherever(api: APIClient, anna: AbstractBaseUser) -> None:
+def test_one_account_has_ten_attempts_a_minute_from_all_addresses(
+    api: APIClient, anna: AbstractBaseUser
+) -> None:
     statuses = [attempt(api, "anna", REMOTE_ADDR=f"192.0.2.{index}") for index in range(11)]
     assert statuses == [401] * 10 + [429]
     answer = api.post("/api/token/", {"username": "anna", "password": PASSWORD})

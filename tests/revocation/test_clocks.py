@@ -89,7 +89,9 @@ def test_news_is_heard_in_real_time_again(feed: Feed, travel: Travel, moment: da
 
 @every_clock
 @every_moment
-def test_what_had_ended_before_has_ended_afterwards(feed: Feed, travel: Travel, moment: datetime) -> None:
+def test_sessions_that_had_ended_before_have_ended_afterwards(
+    feed: Feed, travel: Travel, moment: datetime
+) -> None:
     """Under a later clock the feed drops old notices."""
     ended = uuid4()
     end_elsewhere(ended)
@@ -144,7 +146,7 @@ def test_a_token_lives_by_that_clock(api: APIClient, anna: AbstractBaseUser, tra
         assert answer.json()["code"] == "session_expired"
 
 
-def test_small_corrections_of_the_clock_read_nothing_anew(
+def test_small_corrections_of_the_clock_do_not_read_again(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rewound: list[int] = []
@@ -178,7 +180,7 @@ class SlowStore:
         self.news += notices
 
     def rewind(self) -> None:
-        """Everything is given every time."""
+        """Do nothing, because every pull returns all notices."""
 
     def pull(self) -> list[Notice]:
         found = list(self.news)
@@ -217,7 +219,7 @@ def test_a_thread_does_not_use_knowledge_older_than_a_poll(
         first.result()
 
 
-def test_what_this_process_has_ended_counts_during_the_pull_of_another_thread(slow: SlowStore) -> None:
+def test_a_session_that_this_process_ended_counts_during_the_pull_of_another_thread(slow: SlowStore) -> None:
     feed = Feed(slow, poll=60, staleness=60)
     feed.check(uuid4())
     slow.asked.clear()

@@ -120,7 +120,7 @@ class TestPull:
             feed.check(uuid4())
         assert store.pulls == 3
 
-    def test_what_was_published_here_is_asked_for_by_the_next_check(
+    def test_the_next_check_pulls_a_notice_that_was_published_here(
         self, feed: Feed, store: Store, clock: Clock
     ) -> None:
         feed.check(uuid4())
@@ -163,7 +163,7 @@ class TestMemory:
 
 
 class TestOutage:
-    def test_what_is_known_goes_on_for_a_while(self, feed: Feed, store: Store, clock: Clock) -> None:
+    def test_the_last_known_state_counts_for_a_while(self, feed: Feed, store: Store, clock: Clock) -> None:
         ended = notice(clock)
         store.news.append(ended)
         feed.check(uuid4())
@@ -183,7 +183,9 @@ class TestOutage:
             with pytest.raises(RevocationUnavailable):
                 feed.check(uuid4())
 
-    def test_not_a_poll_later(self, feed: Feed, store: Store, clock: Clock) -> None:
+    def test_the_last_known_state_counts_no_longer_than_the_staleness(
+        self, feed: Feed, store: Store, clock: Clock
+    ) -> None:
         feed.check(uuid4())
         store.broken = True
         clock.now += STALENESS - 0.1
@@ -222,7 +224,7 @@ class TestOutage:
             feed.check(uuid4())
         assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.WARNING]
 
-    def test_what_could_not_be_published_counts_here_and_is_sent_later(
+    def test_a_notice_that_could_not_be_published_counts_here_and_is_sent_later(
         self, feed: Feed, store: Store, clock: Clock
     ) -> None:
         feed.check(uuid4())
@@ -257,7 +259,7 @@ class TestOutage:
         feed.check(uuid4())
         assert mine in store.news
 
-    def test_what_matters_no_more_is_not_sent(self, feed: Feed, store: Store, clock: Clock) -> None:
+    def test_an_expired_notice_is_not_sent_later(self, feed: Feed, store: Store, clock: Clock) -> None:
         feed.check(uuid4())
         store.broken = True
         feed.send([notice(clock, 10)])
@@ -285,7 +287,7 @@ class TestThreads:
         with ThreadPoolExecutor(count) as pool:
             return [future.result() for future in [pool.submit(check) for _ in range(count)]]
 
-    def test_of_many_that_come_at_once_one_asks_and_the_first_time_all_wait(self, store: Store) -> None:
+    def test_the_first_checks_of_many_threads_wait_for_one_pull(self, store: Store) -> None:
         store.meanwhile = lambda: time.sleep(0.2)
         feed = Feed(store, poll=60, staleness=60)
         assert self.check_in_threads(feed) == [None] * 8
@@ -351,7 +353,7 @@ class TestProcess:
         settings.TESSERA = {"REVOCATION_CACHE": "default"}
         assert isinstance(get_feed().store, CacheStore)
 
-    def test_a_forked_child_begins_anew(self) -> None:
+    def test_a_forked_child_has_a_new_feed(self) -> None:
         """The child inherits a lock of its parent. A thread that does not exist in the child may hold it."""
         parents = get_feed()
         assert parents._lock.acquire()
@@ -395,7 +397,7 @@ class TestAnnounce:
             rest.session_id,
         ]
 
-    def test_what_ends_nothing_publishes_nothing(self, anna: AbstractBaseUser) -> None:
+    def test_a_logout_that_ends_nothing_publishes_nothing(self, anna: AbstractBaseUser) -> None:
         grant = sessions.start(anna)
         for _ in range(3):
             sessions.revoke(grant.session_id)
@@ -413,7 +415,7 @@ class TestAnnounce:
         left = Revocation.objects.get().until - time.time()
         assert 600 + 10 <= left <= 600 + 10 + 62
 
-    def test_pruning_deletes_what_matters_no_more(self) -> None:
+    def test_pruning_deletes_expired_notices(self) -> None:
         for until in (-10, 10):
             Revocation.objects.create(session_id=uuid4(), until=int(time.time()) + until)
         sessions.prune()
@@ -422,7 +424,7 @@ class TestAnnounce:
 
 @pytest.mark.django_db(transaction=True)
 class TestTransactions:
-    def test_what_is_rolled_back_was_never_told(self, anna: AbstractBaseUser) -> None:
+    def test_a_notice_that_is_rolled_back_is_never_published(self, anna: AbstractBaseUser) -> None:
         grant = sessions.start(anna)
         with transaction.atomic():
             sessions.revoke(grant.session_id)
@@ -430,7 +432,7 @@ class TestTransactions:
         get_feed().check(grant.session_id)
         assert published() == []
 
-    def test_what_is_rolled_back_after_it_was_asked_for_is_forgotten(self, anna: AbstractBaseUser) -> None:
+    def test_a_notice_that_is_rolled_back_after_a_check_is_forgotten(self, anna: AbstractBaseUser) -> None:
         grant = sessions.start(anna)
         with transaction.atomic():
             sessions.revoke(grant.session_id)
@@ -452,7 +454,9 @@ class TestTransactions:
             sessions.revoke(grant.session_id)
         assert sessions.live_sessions(anna.pk).count() == 1
 
-    def test_what_was_long_in_a_transaction_is_told_again(self, anna: AbstractBaseUser, clock: Clock) -> None:
+    def test_a_notice_from_a_long_transaction_is_published_again(
+        self, anna: AbstractBaseUser, clock: Clock
+    ) -> None:
         """Readers may have passed its number before its transaction is committed."""
         grant = sessions.start(anna)
         with transaction.atomic():
@@ -598,7 +602,7 @@ def count(table: str) -> int:
         return int(cursor.fetchone()[0])
 
 
-def test_forgetting_is_what_a_new_process_does() -> None:
+def test_a_forgotten_feed_is_replaced_as_in_a_new_process() -> None:
     first = get_feed()
     get_feed.forget()
     assert get_feed() is not first

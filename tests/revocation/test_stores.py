@@ -80,7 +80,7 @@ class TestDatabase:
         store.publish(more)
         assert ids(store.pull()) == ids([*news[-1:], *more])
 
-    def test_what_commits_late_is_found_though_higher_numbers_were_seen(self, clock: Clock) -> None:
+    def test_a_late_commit_is_found_although_higher_numbers_were_seen(self, clock: Clock) -> None:
         """Two transactions may commit in another order than they got their numbers."""
         store = DatabaseStore()
         store.publish(notices())
@@ -166,7 +166,7 @@ def test_a_connection_that_dies_in_a_transaction_takes_the_transaction_with_it()
 
 
 @pytest.mark.django_db
-def test_a_test_case_s_transaction_is_none() -> None:
+def test_the_transaction_of_a_test_case_does_not_count() -> None:
     assert not is_in_transaction()
     with transaction.atomic():
         assert is_in_transaction()
@@ -212,12 +212,12 @@ class TestCache:
         CacheStore("news").publish(news)
         assert sorted(CacheStore("news").pull()) == sorted(news)
 
-    def test_the_cache_forgets_what_matters_no_more(self, cache: Any) -> None:
+    def test_the_cache_drops_expired_notices(self, cache: Any) -> None:
         CacheStore("news").publish(notices(1, until=int(time.time() + 1 - OVERLAP)))
         time.sleep(1.2)
         assert CacheStore("news").pull() == []
 
-    def test_what_is_written_after_its_number_was_counted_is_found(self, cache: Any, clock: Clock) -> None:
+    def test_a_notice_that_is_written_after_its_number_is_found(self, cache: Any, clock: Clock) -> None:
         """Another process may read between the two writes."""
         reader, writer = CacheStore("news"), CacheStore("news")
         writer.publish(notices())

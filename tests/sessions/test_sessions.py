@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from drf_tessera import database, rotation, sessions, signals
 from drf_tessera.exceptions import (
     ClaimsHookError,
+    ProjectError,
     RefreshContended,
     RefreshInvalid,
     RefreshReused,
@@ -719,6 +720,24 @@ class TestPersist:
 
         with transaction.atomic(), pytest.raises(Busy):
             database.persist(write)
+
+
+class TestUnsaved:
+    """The error says what is wrong with the object."""
+
+    def test_a_user_that_was_never_saved(self, db: None) -> None:
+        with pytest.raises(ProjectError, match=r"not in the database yet.*Call user\.save\(\)"):
+            start(get_user_model()(username="new"))
+
+    def test_a_user_with_a_key_that_was_never_saved(self, db: None) -> None:
+        """As with a UUID, which has its value before the row has."""
+        with pytest.raises(ProjectError, match="not in the database yet"):
+            start(get_user_model()(pk=4711, username="new"))
+
+    def test_something_else(self, anna: AbstractBaseUser) -> None:
+        stranger: Any = type("TokenUser", (), {"is_active": True, "pk": anna.pk})()
+        with pytest.raises(ProjectError, match=r"saved instance of auth\.User.*TokenUser"):
+            start(stranger)
 
 
 class TestCompiled:

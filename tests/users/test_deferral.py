@@ -133,6 +133,31 @@ def test_a_descriptor_of_another_package_sees_loaded_users_only(
     lazy_module._make_class.cache_clear()
 
 
+def test_a_key_that_is_a_foreign_key_is_read_without_the_row(
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    """As with multi-table inheritance; tests/people has a real one."""
+    original = User._meta.pk
+
+    class Descriptor(type(vars(User)["id"])):  # type: ignore[misc]  # Django's own, as that of a foreign key
+        __module__ = "django.db.models"
+
+        def __set__(self, user: Any, value: Any) -> None:
+            vars(user)["id"] = value
+
+    monkeypatch.setattr(User, "id", Descriptor(original))
+    lazy_module._make_class.cache_clear()
+    assert find_obstacles(User) == ()
+    found = lazy(anna)
+    with django_assert_num_queries(0):
+        assert (found.pk, found.id, hash(found)) == (anna.pk, anna.pk, hash(anna))
+        found.pk = 0
+        assert found.id == 0
+    assert type(found).id is User.id
+    assert is_lazy(found)
+    lazy_module._make_class.cache_clear()
+
+
 # -- Looks -----------------------------------------------------------------------------------------
 
 

@@ -205,7 +205,7 @@ def test_a_copy_is_read_there_too(moment: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_the_open_transaction_wrote_is_seen() -> None:
+def test_the_changes_of_the_open_transaction_are_read() -> None:
     """A healthy transaction is read from as always: the row is that of the transaction."""
     user = make_lazy()
     with transaction.atomic():

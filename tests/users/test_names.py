@@ -39,7 +39,7 @@ def test_a_name_is_read_as_by_djangos_own_form(text: str) -> None:
     assert clean_name(text) == form.to_python(text)
 
 
-def test_what_is_too_long_for_a_name_is_not_converted() -> None:
+def test_a_text_that_is_too_long_for_a_name_is_not_converted() -> None:
     long = "\ufb03" * (MAX_NAME_LENGTH + 1)
     assert clean_name(long) == long
     assert fold_name(long) == long.casefold()
@@ -47,7 +47,7 @@ def test_what_is_too_long_for_a_name_is_not_converted() -> None:
 
 
 @given(st.text(max_size=40))
-def test_what_logs_in_alike_has_one_budget(text: str) -> None:
+def test_spellings_of_one_account_share_one_budget(text: str) -> None:
     for spelling in (f" {text}\u00a0", text.upper(), unicodedata.normalize("NFD", text)):
         if clean_name(spelling).casefold() == clean_name(text).casefold():
             assert fold_name(spelling) == fold_name(text)
@@ -201,12 +201,12 @@ def test_errors_that_say_that_a_column_cannot_read_a_value(error: Exception, exp
 @pytest.mark.parametrize(
     ("lookup", "value", "expected"), [("id", "anna", False), ("id", "1", True), ("email__iexact", "x", True)]
 )
-def test_what_a_column_can_read(lookup: str, value: str, expected: bool) -> None:
+def test_a_column_reads_only_values_of_its_kind(lookup: str, value: str, expected: bool) -> None:
     assert can_read(lookup, value) is expected
 
 
 @pytest.mark.parametrize("name", [None, "", "groups", "nothing", "is_staff"])
-def test_what_is_no_address(name: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_field_that_is_not_an_address_is_not_used(name: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(User, "EMAIL_FIELD", name)
     field: Any = User._meta.get_field("is_staff")
     monkeypatch.setattr(field, "get_lookup", lambda lookup: None)

@@ -65,7 +65,7 @@ def test_only_the_text_of_a_key_itself_is_taken(anna: AbstractBaseUser) -> None:
             load_user(changed)
 
 
-def test_the_case_of_a_key_counts_whatever_the_collation(anna: AbstractBaseUser) -> None:
+def test_the_case_of_a_key_counts_under_every_collation(anna: AbstractBaseUser) -> None:
     token = verify_access_token(sessions.start(anna).access)
     sub = token.sub.swapcase()  # MariaDB finds the row with this key too
     if sub == token.sub:

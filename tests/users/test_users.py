@@ -53,7 +53,9 @@ def lazy(user: AbstractBaseUser) -> Any:
 # -- Without a query -------------------------------------------------------------------------------
 
 
-def test_what_the_key_says_costs_nothing(anna: AbstractBaseUser, django_assert_num_queries: Any) -> None:
+def test_values_that_follow_from_the_key_cost_no_query(
+    anna: AbstractBaseUser, django_assert_num_queries: Any
+) -> None:
     found, other = lazy(anna), make_user("bob")
     with django_assert_num_queries(0):
         assert found
@@ -83,7 +85,7 @@ def test_a_key_that_breaks_a_rule_for_new_rows_is_a_key(
     lookup.parse_sub_of.cache_clear()
 
 
-def test_its_class_is_no_model_of_its_own() -> None:
+def test_its_class_is_not_a_model_of_its_own() -> None:
     kind = lazy_module._make_class(User)
     assert issubclass(kind, User)
     assert not any(kind is model for model in apps.get_models())
@@ -161,7 +163,7 @@ def test_an_inactive_user_is_refused(anna: AbstractBaseUser) -> None:
         found.is_staff  # noqa: B018 - the access is the test
 
 
-def test_what_was_assigned_before_stays(anna: AbstractBaseUser) -> None:
+def test_an_attribute_that_was_assigned_before_stays(anna: AbstractBaseUser) -> None:
     found = lazy(anna)
     found.first_name = "Änne"
     assert found.email == "anna@example.com"
@@ -216,7 +218,7 @@ def test_deleting_it_deletes_the_row(anna: AbstractBaseUser) -> None:
     assert not User.objects.exists()
 
 
-def test_who_hears_of_a_deletion_can_still_look(anna: AbstractBaseUser) -> None:
+def test_receivers_of_a_deletion_can_still_read_the_user(anna: AbstractBaseUser) -> None:
     """For example receivers that delete a user's files."""
     heard = []
 
@@ -341,7 +343,7 @@ def test_a_user_that_is_gone_is_a_401_from_inside_the_view(api: APIClient, anna:
     assert 'error_description="The user of this token does not exist."' in answer["WWW-Authenticate"]
 
 
-def test_a_user_that_is_gone_when_a_middleware_looks_is_no_500(
+def test_a_user_that_is_gone_when_a_middleware_reads_it_is_a_400(
     client: Client, anna: AbstractBaseUser, settings: Any
 ) -> None:
     """Outside of REST framework, Django converts the error to a 400."""
@@ -410,7 +412,7 @@ def test_saving_never_writes_what_the_token_says(anna: AbstractBaseUser, setting
     assert (anna.last_name, anna.first_name) == ("Jones", "Änne")  # type: ignore[attr-defined]
 
 
-def test_what_is_assigned_counts_though_the_token_says_the_same(
+def test_an_assigned_value_counts_although_the_token_has_the_same(
     anna: AbstractBaseUser, settings: Any
 ) -> None:
     settings.TESSERA = {"USER_FIELDS": ["last_name"]}
@@ -424,7 +426,7 @@ def test_what_is_assigned_counts_though_the_token_says_the_same(
     assert anna.last_name == "Smith"  # type: ignore[attr-defined]
 
 
-def test_a_refresh_writes_them_anew(anna: AbstractBaseUser, settings: Any) -> None:
+def test_a_refresh_writes_them_again(anna: AbstractBaseUser, settings: Any) -> None:
     settings.TESSERA = {"USER_FIELDS": FIELDS}
     grant = sessions.start(anna)
     User.objects.update(last_name="Smith", date_joined=datetime(2020, 1, 1, tzinfo=UTC))
@@ -462,14 +464,14 @@ def test_a_column_that_cannot_be_read_is_left_to_the_row(anna: AbstractBaseUser,
     "name",
     ["password", "groups", "id", "nothing", "logentry", "is_active", "is_staff", "is_superuser"],
 )
-def test_what_no_token_may_carry(settings: Any, name: str) -> None:
+def test_a_column_that_no_token_may_carry_is_refused(settings: Any, name: str) -> None:
     settings.TESSERA = {"USER_FIELDS": [name]}
     with pytest.raises(SettingsError):
         find_user_fields()
 
 
 @pytest.mark.parametrize("field", [models.JSONField(), models.FileField(), models.BinaryField()])
-def test_what_could_be_changed_without_being_assigned_is_not_carried(
+def test_a_value_that_can_change_without_an_assignment_is_not_carried(
     settings: Any, monkeypatch: pytest.MonkeyPatch, field: Any
 ) -> None:
     settings.TESSERA = {"USER_FIELDS": ["email"]}

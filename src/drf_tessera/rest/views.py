@@ -116,7 +116,7 @@ class TokenView(APIView):
         super().initial(request, *args, **kwargs)
         if request.method == "POST":
             # Authentication backends receive Django's request. Some of them read a captcha or a code there.
-            request._request.data = request.data  # type: ignore[attr-defined]
+            get_django_request(request).data = request.data  # type: ignore[attr-defined]
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Forbid caches to store the response (RFC 6749, section 5.1)."""

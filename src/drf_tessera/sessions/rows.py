@@ -8,6 +8,7 @@ stale snapshot to read (MariaDB's REPEATABLE READ) and no lock to upgrade (SQLit
 from __future__ import annotations
 
 import hmac
+import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from copy import copy
@@ -19,7 +20,7 @@ from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import IntegrityError, connections, transaction
+from django.db import DataError, IntegrityError, OperationalError, connections, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.dispatch import Signal
 from django.utils import timezone
@@ -31,7 +32,9 @@ from drf_tessera.database import (
     find_database,
     foreign_savepoint,
     is_in_transaction,
+    is_unreadable,
     persist,
+    savepoint,
     translated_contention,
 )
 from drf_tessera.exceptions import (
@@ -261,10 +264,35 @@ def insert(session: Session) -> None:
         TemporarilyUnavailable: see :func:`translated_contention`.
     """
     user = session.user
-    _insert_unchanged(session)
+    _insert_readable(session)
     if not columns_tell_who_is_active() and not _attach_active_user(session):
         delete([session.pk])
         raise _explain_user(user)
+
+
+def _insert_readable(session: Session) -> None:
+    """Insert a new session. Describe its device in ASCII if the table cannot hold other letters.
+
+    A table of MariaDB in latin1 or utf8mb3 cannot hold an emoji, and a login must not fail because of the
+    name of a device.
+    """
+    if (session.user_agent + session.label).isascii():
+        _insert_unchanged(session)
+        return
+    try:
+        with savepoint():
+            _insert_unchanged(session)
+    except (DataError, OperationalError) as error:
+        if not is_unreadable(error):
+            raise
+        session.user_agent, session.label = _to_ascii(session.user_agent), _to_ascii(session.label)
+        _insert_unchanged(session)
+
+
+def _to_ascii(text: str) -> str:
+    """Return a text without accents, and with question marks for other letters. It does not get longer."""
+    letters = (char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
+    return "".join(letters).encode("ascii", "replace").decode()[: len(text)]
 
 
 def _insert_unchanged(session: Session) -> None:

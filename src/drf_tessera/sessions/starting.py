@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import uuid4
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation, signals
 from drf_tessera.conf import HEADER, get_settings
-from drf_tessera.exceptions import UserInactive
+from drf_tessera.exceptions import ProjectError, UserInactive
 from drf_tessera.models import LABEL_LENGTH, USER_AGENT_LENGTH, Session
 from drf_tessera.moments import to_timestamp
 from drf_tessera.sessions import rows
@@ -71,11 +72,13 @@ def start(
         UserGone, UserInactive: the user may not log in.
         PasswordChanged: the row has another password than ``user``. Load the user and authenticate again.
         TemporarilyUnavailable: the database is busy.
+        ProjectError: ``user`` was never saved, or is not an instance of the user model.
         ClaimsHookError: the hook or ``claims`` contains a value that cannot go into a token. No row was
             written.
     """
     if not is_active(user):
         raise UserInactive
+    _check_saved(user)
     settings, moment, secret = get_settings(), now or timezone.now(), make_secret()
     where = client or Client()
     session = Session(
@@ -107,6 +110,21 @@ def start(
         outcome=None,
         transport=transport,
     )
+
+
+def _check_saved(user: Any) -> None:
+    """Raise ``ProjectError`` with the reason if a session cannot belong to this object."""
+    model: Any = get_user_model()
+    if not isinstance(user, model._meta.concrete_model):
+        raise ProjectError(
+            f"A session belongs to a saved instance of {model._meta.label}, and not to an instance of "
+            f"{type(user).__qualname__}."
+        )
+    if user.pk is None or user._state.adding:
+        raise ProjectError(
+            f"This {model._meta.object_name} is not in the database yet, so no session can belong to it. "
+            "Call user.save() before sessions.start(user)."
+        )
 
 
 def _clean(text: str, width: int) -> str:

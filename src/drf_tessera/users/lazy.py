@@ -16,6 +16,7 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
+from inspect import getattr_static
 from typing import Any, Final
 
 from django.apps import apps
@@ -150,6 +151,22 @@ class _Loading:
         delattr(user, self._name)
 
 
+class _Key:
+    """Reads a primary key that is a foreign key, as in multi-table inheritance, without loading the row.
+
+    The descriptor of a foreign key is asked before the instance's own dict, and it would load the row.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, user: Model | None, kind: type[Model]) -> Any:
+        return getattr(kind.__mro__[1], self._name) if user is None else read_state(user)[self._name]
+
+    def __set__(self, user: Model, value: object) -> None:
+        read_state(user)[self._name] = value
+
+
 class _LazyClass(ModelBase):
     """The type of the class of lazy users, which passes for the user model itself.
 
@@ -190,6 +207,9 @@ def _make_class(model: type[Model]) -> type[Model]:
         **{name: _load_before(name) for name in ("save", "save_base", "delete")},
         "refresh_from_db": _refresh_from_db,
     }
+    column = model._meta.pk.attname
+    if hasattr(type(getattr_static(model, column)), "__set__"):
+        body[column] = _Key(column)
     kind: Any = type.__new__(_LazyClass, model.__name__, (model,), body)
     return kind  # type: ignore[no-any-return]  # a class derived from the model
 
