@@ -69,18 +69,8 @@ EVERYWHERE = {
     *("REST_FRAMEWORK", "SIMPLE_JWT", "JWT_AUTH", "REST_KNOX", "REST_AUTH"),
     *DEFAULTS,
     *(name for name in dir(global_settings) if name.isupper()),
-<<<<<<< HEAD
     # Django, below its settings
     *("ATOMIC_REQUESTS", "AUTOCOMMIT", "KEY_PREFIX", "USERNAME_FIELD", "EMAIL_FIELD"),
-=======
-    *(
-        "ATOMIC_REQUESTS",
-        "AUTOCOMMIT",
-        "KEY_PREFIX",
-        "USERNAME_FIELD",
-        "EMAIL_FIELD",
-    ),  # Django, below its settings
->>>>>>> wt-tests
     *("GET", "POST", "DELETE"),
     *("UPDATE", "INSERT", "EXISTS", "RETURNING", "REPEATABLE", "READ"),
     *("TYPE_CHECKING", "UTC", "README", "BENCH", "REGISTERED_CLAIMS"),
