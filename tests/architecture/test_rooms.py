@@ -29,6 +29,16 @@ def test_the_package_keeps_every_rule() -> None:
     assert find_violations(read_house(SOURCES)) == []
 
 
+def test_a_file_of_contrib_may_import_its_package_and_rest_framework() -> None:
+    code = (
+        '"""Integrate Channels."""\nimport channels\nfrom rest_framework import exceptions\n'
+        "from drf_tessera.rest.errors import Unauthorized\nfrom drf_tessera.users import lazy_user\n"
+    )
+    door = '"""Integrations.\n\n- channels: for Channels\n"""\n'
+    house = read_house({**SOURCES, "contrib/channels.py": code, "contrib/__init__.py": door})
+    assert find_violations(house) == []
+
+
 def test_each_exception_for_a_computed_name_is_needed() -> None:
     ours = read_house(SOURCES).modules.values()
     users = [
