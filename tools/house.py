@@ -26,9 +26,21 @@ SIDE_DOORS: Final = frozenset({"legacy.pyjwt"})
 PUBLIC: Final = (
     *("conf", "tokens", "revocation", "users", "sessions", "legacy", "http"),
     *("exceptions", "rotation", "signals", "moments", "models", "database", "receivers", "backends", "login"),
-    *("rest", "contrib", "checks", "admin", "apps", "testing", "management"),
+    *("rest", "contrib", "checks", "admin", "apps", "management"),
 )
 """The rooms that projects may use. ``jose`` is for the package alone."""
+
+HOMES: Final = {
+    "rest_framework": ("rest", "contrib"),
+    "joserfc": ("jose.algorithms",),
+    "cryptography": ("tokens.keystore",),
+    "jwt": ("legacy.pyjwt",),
+}
+"""A foreign package, and the only rooms or modules that import it.
+
+Any other foreign package has a file in ``contrib``. This file imports that package alone, REST framework if
+the integration needs it, and the doors of other rooms.
+"""
 
 PARTS: Final = {
     "Django": ("django",),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, TypeGuard
 
 from tools.house import (
@@ -33,12 +33,16 @@ COMPUTED: Final = {
     ("management.commands.tessera_migrate_check", "_find_parent"): "a class of the project",
     ("management.commands.tessera_migrate_check", "_load_default_classes"): "classes of the project",
     ("users.lazy", "_revive"): "the user model of a pickled user",
+    (
+        "compat/simplejwt/src/rest_framework_simplejwt/views.py",
+        "get_serializer_class",
+    ): "a serializer of the project",
 }
 """The functions that load by a name that is not in the source, and the thing that they load."""
 
 DJANGOS: Final = frozenset(
     {
-        *("_meta", "_state", "_default_manager", "_base_manager", "_queryset_class"),
+        *("_meta", "_state", "_default_manager", "_base_manager", "_queryset_class", "_db"),
         *("_wrapped", "_request"),
         *("_dont_enforce_csrf_checks", "_non_atomic_requests", "_from_testcase"),
     }
@@ -60,25 +64,19 @@ _HIDDEN: Final = re.compile(r"_(?!_)|__.*(?<!__)$")
 
 
 def judge_dynamic(module: Module, house: House) -> Iterator[str]:
-    """List each way around the names in a module, with the place and what to do."""
-    places = _find_places(module.tree)
-    literal = {
-        id(node.func) for node in walk(module.tree) if isinstance(node, ast.Call) and _is_literal(node)
-    }
-    renamed = find_renamed(module.tree)
-    for node in walk(module.tree):
-        name = renamed.get(_name(node), _name(node))
-        computes = name in LOADERS | REGISTRY and id(node) not in literal
-        if computes and (module.name, places.get(id(node), "")) not in COMPUTED:
+    """Return each way around the names in a module, with the place and a remedy."""
+    for node, name, place in _find_computed(module):
+        if (module.name, place) not in COMPUTED:
             yield _say(
                 module,
                 node,
                 f"{name} loads by a name that is not written here: write it, or name the place in COMPUTED",
             )
-        elif name in _RUNNERS and isinstance(node, ast.Name):
-            yield _say(module, node, f"{name} runs code that no rule reads")
-        elif name in _FINDERS and isinstance(node, ast.Attribute):
-            yield _say(module, node, f"{name} finds a model without naming it: import the model")
+    for node in walk(module.tree):
+        if isinstance(node, ast.Name) and node.id in _RUNNERS:
+            yield _say(module, node, f"{node.id} runs code that no rule reads")
+        elif isinstance(node, ast.Attribute) and node.attr in _FINDERS:
+            yield _say(module, node, f"{node.attr} finds a model without naming it: import the model")
         elif _is_built(node):
             yield _say(module, node, "builds a path of ours: write the whole path in one text")
     for use in find_uses(module.tree, module.package, house):
@@ -88,17 +86,21 @@ def judge_dynamic(module: Module, house: House) -> Iterator[str]:
     yield from _judge_private(module)
 
 
-def find_computed(house: House) -> set[tuple[str, str]]:
+def list_computing(modules: Iterable[Module]) -> set[tuple[str, str]]:
     """Return the functions that do load by a name that is not in the source."""
-    return {
-        (module.name, place)
-        for module in house.modules.values()
-        for places in [_find_places(module.tree)]
-        for node in walk(module.tree)
-        if find_renamed(module.tree).get(_name(node), _name(node)) in LOADERS | REGISTRY
-        for place in [places.get(id(node), "")]
-        if place
+    return {(module.name, place) for module in modules for _, _, place in _find_computed(module)}
+
+
+def _find_computed(module: Module) -> Iterator[tuple[ast.AST, str, str]]:
+    """Find each load by a name that is not in the source: its node, its loader, its function."""
+    places, renamed = _find_places(module.tree), find_renamed(module.tree)
+    literal = {
+        id(node.func) for node in walk(module.tree) if isinstance(node, ast.Call) and _is_literal(node)
     }
+    for node in walk(module.tree):
+        name = renamed.get(_name(node), _name(node))
+        if name in LOADERS | REGISTRY and id(node) not in literal:
+            yield node, name, places.get(id(node), "")
 
 
 def _say(module: Module, node: ast.AST, fault: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
-from textwrap import dedent
 from typing import Final
 
-from tools.house import PACKAGE, PUBLIC, SIDE_DOORS, House, Use, find_defined, find_paths, find_uses
+from tests.architecture.dynamic import DJANGOS, judge_dynamic
+from tests.architecture.pages import SIGNATURES, is_valid, read_blocks, read_code, read_files, read_names
+from tools.house import PACKAGE, PUBLIC, SIDE_DOORS, House, Module, Use, find_defined, find_paths, find_uses
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent.parent
 
@@ -27,8 +29,13 @@ USERS: Final = (
 )
 """The files that use the package as a project does, by its public names alone."""
 
-_BLOCK: Final = re.compile(r"^( *)```python\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
-_INLINE: Final = re.compile(r"`([a-z]+)\.(\w+)")
+_FOREIGN: Final = "docs/migrate/"
+"""Pages about a move: their short names and files are those of the package that is left."""
+
+_INSIDE: Final = "docs/explanation/"
+"""Pages that may tell about the inside: modules behind a door, and files."""
+
+_READ: Final = frozenset({".py", ".md", ".html", ".js", ".toml", ".txt"})
 _SKIPPED: Final = frozenset({"migrations", "node_modules", ".venv"})
 
 
@@ -39,7 +46,7 @@ def read_users(root: Path = REPOSITORY) -> dict[str, str]:
         place = root / user
         for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
             relative = path.relative_to(root)
-            if path.suffix in {".py", ".md"} and path.is_file() and _SKIPPED.isdisjoint(relative.parts):
+            if path.suffix in _READ and path.is_file() and _SKIPPED.isdisjoint(relative.parts):
                 found[relative.as_posix()] = path.read_text()
     return found
 
@@ -52,43 +59,67 @@ def find_strangers(house: House, files: Mapping[str, str]) -> list[str]:
             fault = _judge(house, use.target)
             if fault:
                 found.append(f"{path}:{use.line} uses {use.target}: {fault}")
+        found += _find_unread(path, text, house)
     return list(dict.fromkeys(found))
 
 
 def _find_all(path: str, text: str, house: House) -> Iterator[Use]:
     yield from find_paths(text)
-    if path.endswith(".py"):
-        yield from find_uses(ast.parse(text), "", house)
+    if not path.endswith(".md"):
+        # The files of the tutorial are parts of Python modules, and have another ending.
+        if path.endswith((".py", ".txt")) and is_valid(text):
+            yield from find_uses(ast.parse(text), "", house)
         return
-    yield from find_uses(ast.parse(_read_code(text)), "", house)
-    for number, line in enumerate(text.splitlines(), 1):
-        for room, name in _INLINE.findall(line):
-            if house.has_door(room) and not _may_name(path, f"{room}.{name}", house):
-                yield Use(number, f"{PACKAGE}.{room}.{name}")
+    blocks = list(read_blocks(path, text))
+    yield from find_uses(ast.parse(read_code(blocks, text.count("\n"))), "", house)
+    for number, name in _list_short(path, text):
+        home = _find_home(name.partition(".")[0], house)
+        if home is not None and not (path.startswith(_INSIDE) and _exists(f"{PACKAGE}.{home}{name}", house)):
+            yield Use(number, f"{PACKAGE}.{home}{name}")
 
 
-def _may_name(path: str, name: str, house: House) -> bool:
-    """Check whether a page may use a short name that no door offers.
-
-    A page of moving names modules of the package that is left, and an explanation tells of the inside.
-    """
-    return path.startswith("docs/migrate/") or (
-        path.startswith("docs/explanation/") and name in house.modules
-    )
+def _list_short(path: str, text: str) -> Iterator[tuple[int, str]]:
+    if path not in SIGNATURES and not path.startswith(_FOREIGN):
+        yield from read_names(text)
 
 
-def _read_code(page: str) -> str:
-    """Join the Python of a page, each line at its place, because a block may use earlier imports."""
-    lines = [""] * (page.count("\n") + 1)
-    for block in _BLOCK.finditer(page):
-        code = dedent(block[2])
-        start = page.count("\n", 0, block.start()) + 1
-        try:
-            ast.parse(code)
-        except SyntaxError:
-            continue  # a fragment: its paths are found as texts
-        lines[start : start + code.count("\n")] = code.splitlines()
-    return "\n".join(lines)
+def _exists(target: str, house: House) -> bool:
+    """Check whether a path leads to something in the package, public or not."""
+    located = house.locate(target)
+    return located is not None and (not located[1] or located[1][0] in house.list_names(located[0]))
+
+
+def _find_home(start: str, house: House) -> str | None:
+    """Return the path in front of a short name that begins with a public room or class; ``None``: foreign."""
+    if start in house.rooms:
+        return ""
+    for name, module in house.modules.items():
+        is_open = module.room in PUBLIC and not (house.has_door(module.room) and not module.is_package)
+        if is_open and start[:1].isupper() and start in _list_offered(house, name):
+            return f"{name}." if name else ""
+    return None
+
+
+def _find_unread(path: str, text: str, house: House) -> Iterator[str]:
+    """Find blocks that are not programs, imports by computed names, and paths of files that are wrong."""
+    if path.endswith(".py"):
+        yield from judge_dynamic(Module(name=path, text=text, is_package=False), house)
+    if not path.endswith(".md"):
+        return
+    for block in read_blocks(path, text):
+        if is_valid(block.code):
+            module = Module(name=path, text="\n" * (block.line - 1) + block.code, is_package=False)
+            yield from judge_dynamic(module, house)
+        else:
+            yield f"{path}:{block.line} is not a program: complete it, or mark the block as text"
+    for number, file in read_files(text) if not path.startswith(_FOREIGN) else ():
+        place = file.removeprefix(f"src/{PACKAGE}/")
+        if place.partition("/")[0] not in house.rooms and place == file:
+            continue
+        if place not in {module.file for module in house.modules.values()}:
+            yield f"{path}:{number} names the file {file}, which does not exist"
+        elif not path.startswith(_INSIDE):
+            yield f"{path}:{number} names the file {file}: a page for users names modules"
 
 
 def _judge(house: House, target: str) -> str | None:
@@ -100,13 +131,25 @@ def _judge(house: House, target: str) -> str | None:
     module = house.modules[name]
     if name and module.room not in PUBLIC:
         return f"{module.room} is not public"
-    if _PRIVATE.match(rest[0] if rest else ""):
+    if any(_PRIVATE.match(step) and step not in DJANGOS for step in rest):
         return "its name is private"
     if name and house.has_door(module.room) and name not in SIDE_DOORS and not module.is_package:
         return f"it stands behind the door of {module.room}"
-    if rest and rest[0] not in _list_offered(house, name):
+    return _judge_names(house, name, rest) if rest else None
+
+
+def _judge_names(house: House, name: str, rest: tuple[str, ...]) -> str | None:
+    if rest[0] not in _list_offered(house, name):
         return f"{name or PACKAGE} does not offer it"
+    if len(rest) > 1 and not _has(getattr(import_module(f"{PACKAGE}.{name}".rstrip(".")), rest[0]), rest[1]):
+        return f"{rest[0]} has no {rest[1]}"
     return None
+
+
+def _has(owner: object, name: str) -> bool:
+    """Check whether a class or another object has an attribute; fields of a class may have no value."""
+    kinds = owner.__mro__ if isinstance(owner, type) else ()
+    return hasattr(owner, name) or any(name in vars(kind).get("__annotations__", {}) for kind in kinds)
 
 
 _PRIVATE: Final = re.compile(r"_(?!_)")

@@ -284,6 +284,16 @@ PLANTED = {
         "import redis",
         "a foreign package has one file in contrib",
     ),
+    "a file for two foreign packages": (
+        "contrib/channels.py",
+        "import channels\nimport redis",
+        "contrib.channels imports channels and redis: each has a file of its own",
+    ),
+    "a home of a foreign package that is taken": (
+        "contrib/channels.py",
+        "import channels\nimport joserfc",
+        "imports joserfc, whose only home is jose.algorithms",
+    ),
     "a package for type checkers that is imported": (
         "users/lazy.py",
         "from typing_extensions import TypeVar",

@@ -12,7 +12,19 @@ from django.db.models import QuerySet
 
 from tests.architecture.dynamic import judge_dynamic
 from tests.architecture.writers import SELECTORS, find_writes
-from tools.house import PACKAGE, PARTS, SIDE_DOORS, WITHOUT, House, Module, Use, find_paths, find_uses, walk
+from tools.house import (
+    HOMES,
+    PACKAGE,
+    PARTS,
+    SIDE_DOORS,
+    WITHOUT,
+    House,
+    Module,
+    Use,
+    find_paths,
+    find_uses,
+    walk,
+)
 
 MAX_MODULE_LINES: Final = 500
 MAX_FUNCTION_LINES: Final = 45
@@ -22,14 +34,6 @@ NAMES_THAT_SAY_NOTHING: Final = frozenset({"utils", "helpers", "base", "mixins"}
 
 AT_THE_END: Final = frozenset({"contrib", "management"})
 """Rooms that no other room imports: a project names their modules, or Django finds them."""
-
-HOMES: Final = {
-    "rest_framework": "rest",
-    "joserfc": "jose.algorithms",
-    "cryptography": "tokens.keystore",
-    "jwt": "legacy.pyjwt",
-}
-"""A foreign package, and the only room or module that imports it. Any other one has a file in ``contrib``."""
 
 WRITERS: Final = {"Session": "sessions.rows", "Revocation": "revocation"}
 """Each model of ours, and the only room or module that writes its rows."""
@@ -166,10 +170,20 @@ def _judge_names_without(module: Module, house: House) -> Iterator[str]:
 def _judge_foreign(module: Module, target: str) -> Iterator[str]:
     top = target.partition(".")[0]
     yield from _judge_without(module, target)
-    if top in HOMES and not _is_within(module.name, HOMES[top]):
-        yield f"imports {top}, whose only home is {HOMES[top]}"
+    if top in HOMES and not any(_is_within(module.name, home) for home in HOMES[top]):
+        yield f"imports {top}, whose only home is {' or '.join(HOMES[top])}"
     elif not (top in HOMES or top in BESIDE or top in sys.stdlib_module_names or module.room == "contrib"):
         yield f"imports {top}: a foreign package has one file in contrib"
+
+
+def _judge_contrib(module: Module, house: House) -> Iterator[str]:
+    """Check that a file of ``contrib`` integrates one package."""
+    if module.room != "contrib":
+        return
+    tops = {use.target.partition(".")[0] for use in find_uses(module.tree, module.package, house)}
+    foreign = sorted(tops - {PACKAGE, *HOMES, *BESIDE, *sys.stdlib_module_names})
+    if len(foreign) > 1:
+        yield f"{module.name} imports {' and '.join(foreign)}: each has a file of its own in contrib"
 
 
 def _judge_own(module: Module, target: str, names: tuple[str, ...], use: Use, house: House) -> Iterator[str]:
@@ -346,6 +360,7 @@ def _judge_sql(module: Module, house: House) -> Iterator[str]:
 
 _JUDGES: Final[tuple[Callable[[Module, House], Iterator[str]], ...]] = (
     _judge_imports,
+    _judge_contrib,
     _judge_names_without,
     _judge_texts,
     _judge_names,

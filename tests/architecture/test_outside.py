@@ -61,7 +61,87 @@ PLANTED = {
         "```python\nfrom drf_tessera import sessions\n```\ntext\n```python\nsessions.rows\n```",
         "x.md:6 uses drf_tessera.sessions.rows: it stands behind the door",
     ),
+    "an attribute of a class": (
+        "x.py",
+        "from drf_tessera.rest.views import LoginView\nLoginView.gone",
+        "LoginView has no gone",
+    ),
+    "a private attribute of a class": (
+        "x.py",
+        "from drf_tessera.models import Session\nSession.objects._x",
+        "its name is private",
+    ),
+    "a private attribute of an object": (
+        "x.py",
+        "from drf_tessera.conf import per_settings\nper_settings(print)._held",
+        "takes the private attribute _held",
+    ),
+    "one by a function": (
+        "x.py",
+        "from drf_tessera import sessions\ngetattr(sessions, 'rows')",
+        "behind the door of sessions",
+    ),
+    "one by a computed name": (
+        "x.py",
+        "from importlib import import_module\nimport_module('drf_tessera.' + NAME)",
+        "import_module loads by a name that is not written here",
+    ),
     "a short name on a page": ("x.md", "Call `sessions.nothing(user)`.", "sessions does not offer it"),
+    "one without marks": ("x.md", "Call sessions.nothing(user).", "sessions does not offer it"),
+    "one of a room without a door": ("x.md", "See `rest.views.Nope`.", "rest.views does not offer it"),
+    "one of a class": ("x.md", "Override `LoginView.gone`.", "LoginView has no gone"),
+    "one of a class with its path": (
+        "x.md",
+        "Override `rest.views.LoginView.gone`.",
+        "LoginView has no gone",
+    ),
+    "a file of the inside": (
+        "docs/howto/x.md",
+        "See `sessions/rows.py`.",
+        "names the file sessions/rows.py: a",
+    ),
+    "one with its folder": ("x.md", "See `src/drf_tessera/sessions/rows.py`.", "rows.py: a page for users"),
+    "a file that does not exist": (
+        "docs/explanation/x.md",
+        "See `sessions/nothing.py`.",
+        "names the file sessions/nothing.py, which does not exist",
+    ),
+    "a name of the inside that does not exist": (
+        "docs/explanation/x.md",
+        "See `sessions.rows.nothing`.",
+        "behind the door of sessions",
+    ),
+    "an import in a short block": (
+        "x.md",
+        "```py\nfrom drf_tessera.conf import nothing\n```",
+        "conf does not",
+    ),
+    "an import at the prompt": (
+        "x.md",
+        "```pycon\n>>> from drf_tessera import sessions\n>>> sessions.rows\n```",
+        "x.md:3 uses drf_tessera.sessions.rows",
+    ),
+    "an import in a command": (
+        "x.md",
+        "```sh\npython -c 'from drf_tessera.sessions import rows'\n```",
+        "behind the door of sessions",
+    ),
+    "a path in a template": ("demo/x.html", "<!-- drf_tessera.sessions.rows -->", "behind the door"),
+    "an entry point": (
+        "compat/x/pyproject.toml",
+        "x = 'drf_tessera.sessions.rows:insert'",
+        "behind the door",
+    ),
+    "a part of a module": (
+        "tests/tutorial/x.txt",
+        "from drf_tessera import sessions\nsessions.rows",
+        "behind",
+    ),
+    "a block that is not a program": (
+        "x.md",
+        "text\n\n```python\nfrom drf_tessera.sessions import nothing\n...\n}\n```",
+        "x.md:4 is not a program",
+    ),
 }
 
 
@@ -79,7 +159,10 @@ def test_a_planted_stranger_is_found(path: str, text: str, expected: str) -> Non
         ("x.py", "from drf_tessera.legacy.pyjwt import decode"),
         ("x.py", "from drf_tessera.rest.views import TokenView"),
         ("x.md", "`sessions.start(user)` and `settings.DEBUG` and `drf_tessera.rest.urls`"),
-        ("x.md", "```python\nthis is no Python\n```"),
+        ("x.md", "```text\nthis is no Python\n```"),
+        ("x.md", "Override `LoginView.post`, and read `Session.kept_until` or `sessions.Reason.ADMIN`."),
+        ("docs/explanation/x.md", "See `sessions/rows.py` and `sessions.rows.end`."),
+        ("docs/migrate/x.md", "`tokens.Token` and `models.TokenUser` stay as they are."),
     ],
 )
 def test_a_public_name_is_left_alone(path: str, text: str) -> None:

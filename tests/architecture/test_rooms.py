@@ -12,13 +12,13 @@ import rest_framework_jwt
 import rest_framework_simplejwt
 
 import drf_tessera
-from tests.architecture.dynamic import COMPUTED, find_computed
-from tests.architecture.outside import REPOSITORY
+from tests.architecture.dynamic import COMPUTED, list_computing
+from tests.architecture.outside import REPOSITORY, read_users
 from tests.architecture.planted import PLANTED
 from tests.architecture.rules import WRITERS, find_violations
 from tests.architecture.sizes import count_code
 from tests.architecture.writers import find_writes
-from tools.house import read_house, read_sources
+from tools.house import Module, read_house, read_sources
 
 pytestmark = pytest.mark.once  # it reads source code
 
@@ -29,8 +29,22 @@ def test_the_package_keeps_every_rule() -> None:
     assert find_violations(read_house(SOURCES)) == []
 
 
+def test_a_file_of_contrib_may_import_its_package_and_rest_framework() -> None:
+    code = (
+        '"""Integrate Channels."""\nimport channels\nfrom rest_framework import exceptions\n'
+        "from drf_tessera.rest.errors import Unauthorized\nfrom drf_tessera.users import lazy_user\n"
+    )
+    door = '"""Integrations.\n\n- channels: for Channels\n"""\n'
+    house = read_house({**SOURCES, "contrib/channels.py": code, "contrib/__init__.py": door})
+    assert find_violations(house) == []
+
+
 def test_each_exception_for_a_computed_name_is_needed() -> None:
-    assert find_computed(read_house(SOURCES)) == set(COMPUTED)
+    ours = read_house(SOURCES).modules.values()
+    users = [
+        Module(path, text, is_package=False) for path, text in read_users().items() if path.endswith(".py")
+    ]
+    assert list_computing([*ours, *users]) == set(COMPUTED)
 
 
 def test_the_rooms_are_read_from_the_docstrings() -> None:

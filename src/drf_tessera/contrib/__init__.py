@@ -1,4 +1,7 @@
-"""Integrations of other packages, one file for each.
+"""Integrations, one file for each package of others.
+
+A file imports its package, REST framework if it needs it, and the doors of the rooms above. No other room
+imports the file, because most projects do not have the package. Each file has a line in this list:
 
 - spectacular: the schema of the endpoints for drf-spectacular
 """

@@ -25,6 +25,7 @@ from drf_tessera.http.routes import find_view_class as find_view_class
 from drf_tessera.http.routes import forget_directories as forget_directories
 from drf_tessera.http.routes import walk_views as walk_views
 from drf_tessera.http.transport import TRANSPORTS as TRANSPORTS
+from drf_tessera.http.transport import Transport as Transport
 from drf_tessera.http.transport import admit_login as admit_login
 from drf_tessera.http.transport import choose_transport as choose_transport
 from drf_tessera.http.transport import clear_ended as clear_ended

@@ -22,7 +22,7 @@ from drf_tessera.tokens import SessionFacts
 
 
 class Transport(Protocol):
-    """A way in which the tokens of a session travel. ``conf/transports.py`` limits their length."""
+    """A way in which the tokens of a session travel. :data:`conf.LIMITS` limits their length."""
 
     ambient: bool
     """Whether a browser sends the refresh token by itself. Then the site itself has to make the request."""

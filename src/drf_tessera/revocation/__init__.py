@@ -8,3 +8,5 @@
 from drf_tessera.revocation.feed import check_session as check_session
 from drf_tessera.revocation.publish import prune_notices as prune_notices
 from drf_tessera.revocation.publish import publishing as publishing
+from drf_tessera.revocation.stores import Notice as Notice
+from drf_tessera.revocation.stores import Store as Store
