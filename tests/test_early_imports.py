@@ -1,6 +1,6 @@
 """A user model's own module may import the package, although it is loaded before the user model is there.
 
-As tutorials do it: ``def tokens(self): return RefreshToken.for_user(self)`` with the import at the top.
+Tutorials do this: ``def tokens(self): return RefreshToken.for_user(self)`` with the import at the top.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def read_rows() -> list[dict[str, Any]]:
 
 
 def _cut(value: Any) -> Any:
-    """Django writes milliseconds."""
+    """Cut a moment to milliseconds, because Django writes no more."""
     whole = value.microsecond // 1000 * 1000 if isinstance(value, datetime) else 0
     return value.replace(microsecond=whole) if isinstance(value, datetime) else value
 
