@@ -26,7 +26,7 @@ def read_rows() -> list[dict[str, Any]]:
 
 
 def _cut(value: Any) -> Any:
-    """Cut a moment to milliseconds, because Django writes no more."""
+    """Return a moment in whole milliseconds, because Django writes only those."""
     whole = value.microsecond // 1000 * 1000 if isinstance(value, datetime) else 0
     return value.replace(microsecond=whole) if isinstance(value, datetime) else value
 
