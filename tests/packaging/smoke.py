@@ -52,7 +52,7 @@ def main() -> None:
         assert find_home(name).is_relative_to(sys.prefix), find_home(name)
         assert (find_home(name) / "py.typed").exists()
     connected = {point.name for point in importlib.metadata.entry_points(group="drf_tessera")}
-    assert connected == {"simplejwt", "jwt"}
+    assert connected == {"simplejwt", "jwt", "spectacular"}
     assert finders.find("drf_tessera/client.js"), "the browser client is not among the static files"
 
     call_command("check", fail_level="WARNING")

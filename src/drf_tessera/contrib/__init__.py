@@ -1,10 +1,7 @@
 """Integrations, one file for each package of others.
 
 A file imports its package, REST framework if it needs it, and the doors of the rooms above. No other room
-imports the file, because most projects do not have the package. Each file has a line in this docstring,
-without the indentation of this example::
+imports the file, because most projects do not have the package. Each file has a line in this list:
 
-    - channels: the user of a WebSocket, for the package channels
-
-There is no integration yet.
+- spectacular: the schema of the endpoints for drf-spectacular
 """

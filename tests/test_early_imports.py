@@ -1,0 +1,102 @@
+"""A user model's own module may import the package, although it is loaded before the user model is there.
+
+Tutorials do this: ``def tokens(self): return RefreshToken.for_user(self)`` with the import at the top.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.house import PUBLIC, read_house, read_sources
+
+pytestmark = [pytest.mark.once, pytest.mark.slow]  # each in a process of its own
+
+ROOT = Path(__file__).parent.parent
+
+LATE = {"backends", "checks"}
+"""They import Django's authentication backends, which need the user model when they are imported."""
+
+NOT_FOR_MODELS = {"admin", "apps", "management"}
+"""Django itself imports them, after the models."""
+
+COMPAT = [
+    *(
+        "rest_framework_simplejwt.tokens",
+        "rest_framework_simplejwt.settings",
+        "rest_framework_simplejwt.exceptions",
+    ),
+    *("rest_framework_jwt.utils", "rest_framework_jwt.settings"),
+]
+
+PROJECT = """
+import sys, types
+from django.conf import settings
+
+first = sys.argv[2] == "first"
+ours = ["django.contrib.auth", "django.contrib.contenttypes", "rest_framework", "drf_tessera"]
+settings.configure(
+    SECRET_KEY="the secret key of this project alone, and of no other",
+    INSTALLED_APPS=["people", *ours] if first else [*ours, "people"],
+    AUTH_USER_MODEL="people.User",
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    ROOT_URLCONF="people",
+)
+people = types.ModuleType("people")
+people.__path__ = [sys.argv[3]]
+people.urlpatterns = []
+sys.modules["people"] = people
+import django
+django.setup()
+from django.contrib.auth import get_user_model
+from django.core.checks import run_checks
+from django.core.management import call_command
+call_command("migrate", run_syncdb=True, verbosity=0)
+user = get_user_model().objects.create_user("anna", password="x")
+from drf_tessera import sessions
+from drf_tessera.tokens import verify_access_token
+assert verify_access_token(sessions.start(user).access).sub == str(user.pk)
+assert not [found for found in run_checks() if found.id.startswith("tessera.")]
+"""
+
+MODELS = """
+import {module}
+from django.contrib.auth.models import AbstractUser
+
+class User(AbstractUser):
+    pass
+"""
+
+
+def list_doors() -> list[str]:
+    """Return the doors, and the modules of the rooms without a door."""
+    house = read_house(read_sources())
+    rooms = [room for room in house.rooms if room in {*PUBLIC} - NOT_FOR_MODELS]
+    inside = [f"rest.{place}" for place, _ in house.list_places("rest") if place != "urls"]
+    return ["drf_tessera", *(f"drf_tessera.{name}" for name in [*rooms, *inside])]
+
+
+def start(module: str, place: str, folder: Path) -> tuple[int, str]:
+    (folder / "models.py").write_text(MODELS.format(module=module))
+    command = [sys.executable, "-W", "ignore", "-c", PROJECT, module, place, str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("module", "place"),
+    [
+        *((module, "first") for module in [*list_doors(), *COMPAT]),
+        *((f"drf_tessera.{room}", "last") for room in ("sessions", "tokens")),
+    ],
+)
+def test_a_user_model_may_import(module: str, place: str, tmp_path: Path) -> None:
+    code, errors = start(module, place, tmp_path)
+    if module.removeprefix("drf_tessera.") in LATE:
+        assert code, "It can be imported now. Remove it from the table."
+        assert "that has not been installed" in errors or "Apps aren't loaded yet" in errors
+    else:
+        assert code == 0, errors
