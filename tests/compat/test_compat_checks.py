@@ -230,9 +230,9 @@ def test_nothing_is_kept_that_a_reload_could_renew() -> None:
         _ = api_settings.NOTHING_LIKE_IT
 
 
-def test_entry_points_connect_both() -> None:
+def test_entry_points_connect_both_packages_and_the_schema() -> None:
     names = {entry.name for entry in importlib.metadata.entry_points(group="drf_tessera")}
-    assert names == {"jwt", "simplejwt"}
+    assert names == {"jwt", "simplejwt", "spectacular"}
     assert callable(translate_setting)
 
 
