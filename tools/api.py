@@ -19,8 +19,11 @@ PAGE: Final = REPOSITORY / "docs" / "reference" / "api.md"
 WIDTH: Final = 96
 """Characters: a longer signature has a line for each parameter."""
 
-LEFT_OUT: Final = frozenset({"management", "apps"})
-"""Public rooms that Django alone imports."""
+LEFT_OUT: Final = frozenset({"management", "apps", "checks"})
+"""Public rooms whose names Django alone calls."""
+
+_CALLED: Final = frozenset({"sender", "instance", "app_configs"})
+"""Parameters that only Django passes: to the receivers of its signals, and to its system checks."""
 
 _INTRODUCTION: Final = """\
 # The Python API
@@ -196,10 +199,17 @@ class _Page:
 
 def _define(module: Module) -> Iterator[tuple[str, Definition]]:
     for node in module.tree.body:
+        if isinstance(node, ast.FunctionDef) and _is_called_by_django(node):
+            continue
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name, node
         elif isinstance(node, ast.AnnAssign | ast.Assign) and "TypeVar(" not in ast.unparse(node):
             yield _name(node), node
+
+
+def _is_called_by_django(node: ast.FunctionDef) -> bool:
+    parameters = [*node.args.args, *node.args.kwonlyargs]
+    return node.args.kwarg is not None and not _CALLED.isdisjoint(place.arg for place in parameters)
 
 
 def _name(node: ast.AnnAssign | ast.Assign) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from benchmarks import comparison
-from tests.servers import ROOT, find_port, is_open, require, wait_until
+from tests.servers import PATIENCE, ROOT, find_port, is_open, require, wait_until
 
 pytestmark = [pytest.mark.once, pytest.mark.server]  # it starts a project of its own
 
@@ -78,7 +78,7 @@ class Developer:
             yield
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=PATIENCE)
 
 
 def has_shape(shown: Any, found: Any) -> bool:

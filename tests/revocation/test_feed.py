@@ -91,6 +91,20 @@ def feed(store: Store, clock: Clock) -> Feed:
     return Feed(store, poll=POLL, staleness=STALENESS)
 
 
+def pull_when_all_wait(feed: Feed, store: Store, threads: int) -> None:
+    """Make a pull wait until all ``threads`` have decided how long they wait for it."""
+    decided, patience = threading.Semaphore(0), feed._patience
+
+    def decide(now: float) -> float:
+        decided.release()
+        return patience(now)
+
+    def wait() -> None:
+        assert all(decided.acquire(timeout=PATIENCE) for _ in range(threads))
+
+    feed._patience, store.meanwhile = decide, wait
+
+
 def notice(clock: Clock, seconds: float = 300) -> Notice:
     return Notice(uuid4(), int(clock.wall + seconds))
 
@@ -288,15 +302,16 @@ class TestThreads:
             return [future.result() for future in [pool.submit(check) for _ in range(count)]]
 
     def test_the_first_checks_of_many_threads_wait_for_one_pull(self, store: Store) -> None:
-        store.meanwhile = lambda: time.sleep(0.2)
         feed = Feed(store, poll=60, staleness=60)
+        pull_when_all_wait(feed, store, 8)
         assert self.check_in_threads(feed) == [None] * 8
         assert store.pulls == 1
 
     def test_if_that_one_fails_the_waiting_do_not_each_try_again(self, store: Store) -> None:
         """Otherwise a server that does not answer would cost each thread its own timeout."""
-        store.broken, store.meanwhile = True, lambda: time.sleep(0.2)
+        store.broken = True
         feed = Feed(store, poll=60, staleness=60)
+        pull_when_all_wait(feed, store, 8)
         assert self.check_in_threads(feed) == ["revocation_unavailable"] * 8
         assert store.pulls == 1
 
@@ -327,7 +342,7 @@ class TestThreads:
         clock.now += 3 * PATIENCE
         ended = Notice(uuid4(), int(time.time()) + 3600)
         store.news.append(ended)
-        store.meanwhile = lambda: time.sleep(0.2)
+        pull_when_all_wait(feed, store, 4)
         barrier = threading.Barrier(4)
 
         def check() -> bool:
@@ -483,7 +498,7 @@ class TestTransactions:
         assert len(beside.news) == 2
 
     def test_an_error_inside_is_the_caller_s(self) -> None:
-        with pytest.raises(DatabaseError, match="mine"), publishing(time.time()):
+        with pytest.raises(DatabaseError, match="mine"), publishing(timezone.now()):
             raise DatabaseError("mine")
 
 

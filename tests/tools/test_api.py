@@ -98,6 +98,14 @@ def make(first: int, /, *rest: str, deep: Callable[[int], str] | None = None, **
 
 
 def _hide() -> None: ...
+
+
+def receive(*, instance: Any, **kwargs: Any) -> None:
+    """Called by Django."""
+
+
+def check(app_configs: Any, **kwargs: Any) -> list[Any]:
+    """Called by Django."""
 '''
 
 
@@ -119,6 +127,8 @@ def test_each_kind_of_name_is_written_as_it_is_declared() -> None:
     assert "- `RuntimeError`: there is `none`." in section
     assert "More of it" not in section
     assert "_hide" not in section
+    assert "receive" not in section
+    assert "Called by Django" not in section
 
 
 def test_a_docstring_without_raises_gives_an_empty_list() -> None:

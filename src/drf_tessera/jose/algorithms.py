@@ -75,14 +75,10 @@ _CURVES: Final[Mapping[str, str]] = MappingProxyType({"ES256": "P-256", "ES384":
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """A loaded key: its operations and its public data.
-
-    ``sign`` is ``None`` for a public key. ``public_jwk`` is ``None`` for a shared secret.
-    """
+    """A loaded key: its operations and its thumbprint. ``sign`` is ``None`` for a public key."""
 
     sign: Callable[[bytes], bytes] | None
     verify: Callable[[bytes, bytes], bool]
-    public_jwk: Mapping[str, Any] | None
     thumbprint: str
 
 
@@ -157,7 +153,6 @@ def _import(alg: str, value: Any, password: bytes | None = None) -> Material:
     return Material(
         sign=(lambda message: model.sign(message, key)) if can_sign else None,
         verify=lambda message, signature: model.verify(message, signature, key),
-        public_jwk=None if alg in MIN_SECRET_BYTES else MappingProxyType(dict(key.as_dict(private=False))),
         thumbprint=key.thumbprint(),
     )
 

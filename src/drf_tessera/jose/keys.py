@@ -28,7 +28,6 @@ class Key:
     kid: str
     alg: str
     can_sign: bool
-    public_jwk: Mapping[str, Any] | None = field(repr=False, compare=False)
     _sign: Callable[[bytes], bytes] | None = field(repr=False, compare=False)
     _verify: Callable[[bytes, bytes], bool] = field(repr=False, compare=False)
     thumbprint: str = field(repr=False)
@@ -80,7 +79,6 @@ class Key:
             kid=kid,
             alg=alg,
             can_sign=material.sign is not None,
-            public_jwk=material.public_jwk,
             thumbprint=material.thumbprint,
             _sign=material.sign,
             _verify=material.verify,
@@ -130,16 +128,6 @@ class KeyRing:
     def find(self, kid: str) -> Key | None:
         """Return the key with this ``kid``, or ``None``."""
         return next((key for key in self.keys if key.kid == kid), None)
-
-    def public_jwks(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the public keys as a JWK set (RFC 7517, section 5). Shared secrets are left out."""
-        return {
-            "keys": [
-                {**key.public_jwk, "kid": key.kid, "alg": key.alg, "use": "sig"}
-                for key in self.keys
-                if key.public_jwk is not None
-            ]
-        }
 
 
 def _name_secret(secret: bytes) -> str:

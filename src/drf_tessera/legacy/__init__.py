@@ -13,7 +13,6 @@ from drf_tessera.legacy.names import Verdict as Verdict
 from drf_tessera.legacy.names import find_name as find_name
 from drf_tessera.legacy.names import refuse_names as refuse_names
 from drf_tessera.legacy.settings import LegacySettings as LegacySettings
-from drf_tessera.legacy.settings import count_seconds as count_seconds
 from drf_tessera.legacy.settings import find_bad_key as find_bad_key
 from drf_tessera.legacy.settings import find_originals as find_originals
 from drf_tessera.legacy.settings import find_unknown as find_unknown
@@ -26,3 +25,4 @@ from drf_tessera.legacy.settings import read_optional as read_optional
 from drf_tessera.legacy.settings import read_paths as read_paths
 from drf_tessera.legacy.settings import read_prefixes as read_prefixes
 from drf_tessera.legacy.settings import read_text as read_text
+from drf_tessera.legacy.settings import to_seconds as to_seconds

@@ -68,7 +68,7 @@ def _load(value: Any) -> Any:
     return import_string(value) if isinstance(value, str) else value
 
 
-def count_seconds(duration: timedelta | float | None) -> float:
+def to_seconds(duration: timedelta | float | None) -> float:
     """Return the seconds of a leeway or a limit, in each form that the previous packages accept."""
     return duration.total_seconds() if isinstance(duration, timedelta) else duration or 0
 

@@ -16,7 +16,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from drf_tessera import sessions
 from drf_tessera.exceptions import LoginFailed, Refusal, SessionEnded, TokenError, UserInactive
 from drf_tessera.http import describe_client
-from drf_tessera.legacy import count_seconds, refuse_names
+from drf_tessera.legacy import refuse_names, to_seconds
 from drf_tessera.login import prove
 from drf_tessera.moments import LATEST, to_timestamp
 from drf_tessera.rest.throttling import count_proxies
@@ -127,7 +127,7 @@ class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
         dated = isinstance(began, int | float) and not isinstance(began, bool) and 0 < began < LATEST
         if not api_settings.JWT_ALLOW_REFRESH or not dated:
             self._refuse("orig_iat field is required.", "refresh_invalid")
-        if time.time() > payload["orig_iat"] + count_seconds(api_settings.JWT_REFRESH_EXPIRATION_DELTA):
+        if time.time() > payload["orig_iat"] + to_seconds(api_settings.JWT_REFRESH_EXPIRATION_DELTA):
             self._refuse("Refresh has expired.", "session_expired")
         try:
             login = self._find_session(user, payload, attrs["token"])
@@ -160,7 +160,7 @@ def _describe(payload: dict[str, Any], raw: str) -> LegacyToken:
         package="djangorestframework-jwt",
         jti=name_token(raw),
         issued_at=int(payload["orig_iat"]),
-        expires_at=int(payload.get("exp", LATEST)) + int(count_seconds(api_settings.JWT_LEEWAY)),
+        expires_at=int(payload.get("exp", LATEST)) + int(to_seconds(api_settings.JWT_LEEWAY)),
     )
 
 

@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
 from drf_tessera.exceptions import TemporarilyUnavailable
-from drf_tessera.legacy import count_seconds, pyjwt
+from drf_tessera.legacy import pyjwt, to_seconds
 from drf_tessera.models import SCOPE_LENGTH
 from drf_tessera.moments import LATEST
 from drf_tessera.sessions import LegacyToken, adopt, adopt_many, is_foreign, name_token
@@ -139,7 +139,7 @@ def make_predecessor(claims: dict[str, Any], jti: str) -> LegacyToken:
         package=PACKAGE,
         jti=jti,
         issued_at=issued,
-        expires_at=expires + int(count_seconds(api_settings.LEEWAY)),
+        expires_at=expires + int(to_seconds(api_settings.LEEWAY)),
         claims=kept,
         scope=str(scope) if is_scope(scope) and len(str(scope)) <= SCOPE_LENGTH else "",
     )
