@@ -9,6 +9,7 @@ from django.core.cache import cache
 from rest_framework.test import APIClient
 
 from drf_tessera.conf import foreign
+from drf_tessera.limits.counters import forget_counts
 from drf_tessera.revocation.feed import get_feed
 
 PASSWORD = "correct horse battery staple"
@@ -16,6 +17,7 @@ PASSWORD = "correct horse battery staple"
 
 @pytest.fixture(autouse=True)
 def _fresh_throttles() -> Iterator[None]:
+    forget_counts()
     cache.clear()
     yield
     cache.clear()

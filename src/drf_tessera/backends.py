@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import unicodedata
 from typing import Any, Final
 
 from asgiref.sync import sync_to_async
@@ -13,7 +12,9 @@ from django.db.models import Case, Q, When
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
+from drf_tessera.limits import admit_account
 from drf_tessera.receivers import checking_password
+from drf_tessera.users import find_email_field, fold_name
 
 logger: Final = logging.getLogger("drf_tessera")
 
@@ -47,7 +48,7 @@ class EmailBackend(ModelBackend):
         if password is None or (name is None and (email is None or find_email_field() is None)):
             return None
         user = _find(name, email)
-        if user is None:
+        if user is None or not admit_account(user):
             model().set_password(password)  # the same amount of work as for a wrong password
             return None
         with checking_password():
@@ -57,18 +58,6 @@ class EmailBackend(ModelBackend):
     async def aauthenticate(self, request: HttpRequest | None, *args: Any, **kwargs: Any) -> Any:
         """Call :meth:`authenticate` for async callers."""
         return await sync_to_async(self.authenticate)(request, *args, **kwargs)
-
-
-def fold_name(name: str) -> str:
-    """Return an account name without differences that people overlook: case, width, outer spaces (NFKC)."""
-    return unicodedata.normalize("NFKC", name.strip()).casefold()
-
-
-def find_email_field() -> str | None:
-    """Return the user model's column for the e-mail address, or ``None``."""
-    model = get_user_model()
-    name = model.get_email_field_name()
-    return name if name in {field.name for field in model._meta.concrete_fields} else None
 
 
 def _find(name: str | None, email: str | None) -> Any:

@@ -16,7 +16,6 @@ from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
-from drf_tessera.backends import find_email_field
 from drf_tessera.conf import HEADER
 from drf_tessera.database import translated_contention
 from drf_tessera.exceptions import (
@@ -26,7 +25,9 @@ from drf_tessera.exceptions import (
     UserGone,
     UserInactive,
 )
+from drf_tessera.limits import login_attempt
 from drf_tessera.receivers import checking_password
+from drf_tessera.users import find_email_field
 
 T = TypeVar("T")
 
@@ -60,6 +61,7 @@ def log_in(
     Raises:
         LoginFailed: the user is unknown, inactive or just deleted, or the password is wrong. The error is
             the same in all cases.
+        TooManyAttempts: too many logins have failed (:mod:`drf_tessera.limits`).
         TemporarilyUnavailable: the database is busy.
         EmailLoginUnavailable: ``email`` is given, but no backend accepts an ``email``.
     """
@@ -72,7 +74,8 @@ def log_in(
         credentials["email"] = email
     else:
         raise EmailLoginUnavailable
-    user, grant = prove(request, credentials, partial(sessions.start, client=client, transport=transport))
+    start = partial(sessions.start, client=client, transport=transport)
+    user, grant = prove(request, credentials, start, client=client)
     request.user = cast("Any", user)  # some receivers read it, because django.contrib.auth.login sets it
     try:
         with translated_contention():
@@ -86,7 +89,11 @@ def log_in(
 
 @sensitive_variables()
 def prove(
-    request: HttpRequest | None, credentials: dict[str, str], start: Callable[[AbstractBaseUser], T]
+    request: HttpRequest | None,
+    credentials: dict[str, str],
+    start: Callable[[AbstractBaseUser], T],
+    *,
+    client: sessions.Client | None = None,
 ) -> tuple[AbstractBaseUser, T]:
     """Authenticate and start a session. Try again if the stored password changed in between.
 
@@ -98,11 +105,23 @@ def prove(
         request: Django's own request, or ``None``.
         credentials: the arguments for ``django.contrib.auth.authenticate``.
         start: a function that starts a session for the authenticated user.
+        client: the origin of the login. Failed logins are counted for its network.
 
     Raises:
         LoginFailed: the user is unknown, inactive or just deleted, or the password is wrong.
             ``user_login_failed`` has already been sent.
+        TooManyAttempts: too many logins have failed.
     """
+    fields = ("username", get_user_model().USERNAME_FIELD, "email")
+    names = [str(credentials[name]) for name in fields if credentials.get(name)]
+    with login_attempt(request, names, client=client):
+        return _prove(request, credentials, start)
+
+
+@sensitive_variables()
+def _prove(
+    request: HttpRequest | None, credentials: dict[str, str], start: Callable[[AbstractBaseUser], T]
+) -> tuple[AbstractBaseUser, T]:
     for _ in range(MAX_PROOFS):
         with checking_password():
             user = authenticate(request=request, **credentials)

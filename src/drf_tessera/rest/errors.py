@@ -24,6 +24,7 @@ from drf_tessera.exceptions import (
     SessionNotFound,
     TemporarilyUnavailable,
     TesseraError,
+    TooManyAttempts,
 )
 
 RETRY_AFTER_SECONDS: Final = 1
@@ -77,6 +78,8 @@ def to_api_exception(error: TesseraError) -> drf.APIException:
     A :class:`~drf_tessera.exceptions.ProjectError` is raised unchanged, because it is a mistake of the
     project. It belongs in the log of the developers and not in an answer to a client.
     """
+    if isinstance(error, TooManyAttempts):
+        return drf.Throttled(error.retry_after)
     for kind, answer in _STATUSES:
         if isinstance(error, kind):
             return answer({"detail": error.detail, "code": error.code})

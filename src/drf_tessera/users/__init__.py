@@ -1,5 +1,6 @@
 """From a token to its user: lookups by key and name, the project's claims, and the lazy user.
 
+- names: user names and e-mail addresses
 - lookup: the row of a user
 - claims: the project's own claims in access tokens
 - lazy: a user whose row is loaded when it is needed
@@ -13,3 +14,6 @@ from drf_tessera.users.lookup import find_user_by as find_user_by
 from drf_tessera.users.lookup import find_user_by_name as find_user_by_name
 from drf_tessera.users.lookup import load_user as load_user
 from drf_tessera.users.lookup import parse_sub as parse_sub
+from drf_tessera.users.names import MAX_NAME_LENGTH as MAX_NAME_LENGTH
+from drf_tessera.users.names import find_email_field as find_email_field
+from drf_tessera.users.names import fold_name as fold_name
