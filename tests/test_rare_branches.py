@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AbstractBaseUser as User
-from django.db import connection, transaction
+from django.db import connections, transaction
 
 from drf_tessera import backends, database, receivers, sessions
 from drf_tessera.conf import LIMITS, transports
@@ -34,7 +34,8 @@ def test_a_transaction_without_a_savepoint_ends_with_the_test() -> None:
 
 @pytest.mark.django_db
 def test_a_method_that_another_package_has_replaced_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    original, called = connection.savepoint_commit, []
+    connection, called = connections["default"], []
+    original = connection.savepoint_commit
 
     def of_others(sid: str) -> None:
         original(sid)
@@ -75,7 +76,7 @@ def test_a_refresh_token_of_a_transport_that_is_gone_is_refused(
         read_refresh_token(token)
 
 
-def test_a_foreign_descriptor_is_set_on_a_loaded_user(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_foreign_descriptor_is_set_and_deleted_on_a_loaded_user(monkeypatch: pytest.MonkeyPatch) -> None:
     class Plain:
         looks = 1
 
@@ -88,3 +89,5 @@ def test_a_foreign_descriptor_is_set_on_a_loaded_user(monkeypatch: pytest.Monkey
     user = Lazy()
     user.own = 2
     assert (loaded, user.looks) == ([user], 2)
+    del user.own
+    assert (loaded, user.looks) == ([user, user], 1)
