@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.servers import PATIENCE, ROOT, find_port, is_open, wait_until
 
@@ -103,6 +103,32 @@ def test_a_second_tab_is_logged_in_and_out_with_the_first(page: Page, demo: str)
     expect(other.get_by_role("heading", name="Logged in as bob")).to_be_visible()
     other.get_by_role("button", name="Log out").click()
     expect(page.locator("#ended")).to_contain_text("logged out")
+
+
+@pytest.mark.parametrize("transport", ["cookie", "header"])
+def test_a_login_while_the_page_still_starts_stays(demo: str, open_browser: Open, transport: str) -> None:
+    page = open_browser().new_page()
+    held: list[Route] = []
+    released = False
+
+    def hold(route: Route) -> None:
+        if released:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/api/timeline/**", hold)
+    page.goto(demo)
+    page.locator(f"input[value={transport}]").check()
+    page.get_by_role("button", name="Log in as anna").click()
+    while not held:
+        page.wait_for_timeout(50)
+    released = True
+    for route in held:
+        route.continue_()
+    expect(page.get_by_role("heading", name="Logged in as anna")).to_be_visible()
+    page.get_by_role("button", name="List my notes").click()
+    expect(page.locator("#latest")).to_contain_text("notes of this user")
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["", "late-timeline"])

@@ -316,9 +316,9 @@ class TestThreads:
         assert store.pulls == 1
 
     def test_while_one_asks_the_others_go_on_with_what_is_known(self, store: Store, clock: Clock) -> None:
-        feed = Feed(store, poll=60, staleness=600)
+        feed = Feed(store, poll=0.1, staleness=600)  # the others wait for as long as a poll, or for a second
         feed.check(uuid4())
-        clock.now += 61
+        clock.now += 1
         asking, proceed, waits = threading.Event(), threading.Event(), []
 
         def hang() -> None:

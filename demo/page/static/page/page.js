@@ -436,8 +436,9 @@ onClick("notes-list", listNotes);
 onSubmit("note-form", createNote);
 onSubmit("read-form", () => ask("GET", `${NOTES}${Number(byId("note-number").value)}/`));
 
+// Nothing is awaited here: a person may press a button at once. The button's task comes after these tasks.
 setInterval(tick, 200);
-await watch();
 open("cookie");
 show();
+run(watch);
 run(() => client.restore()); // after a reload or in another tab the cookie may exist
