@@ -13,7 +13,7 @@ import pytest
 from tests.environments import ROOT
 from tests.matrix import Result, Run, perform, report_times
 
-pytestmark = pytest.mark.once  # it starts pytest
+pytestmark = pytest.mark.once  # the matrix is the same for each database
 
 TESTS = """
 import pytest
@@ -37,6 +37,7 @@ USING = {"fixture", "fixture_of_a_fixture", "marker"}
     ("expression", "expected"),
     [("", ALL), ("database", USING), ("not once", ALL - {"once"}), ("not server", ALL - {"server"})],
 )
+@pytest.mark.slow  # it starts pytest
 def test_an_expression_chooses(tmp_path: Path, expression: str, expected: set[str]) -> None:
     (tmp_path / "conftest.py").write_text("from tests.conftest import *\n")
     (tmp_path / "test_planted.py").write_text(TESTS)
@@ -56,12 +57,14 @@ def make_run(*arguments: str) -> Run:
     return Run("a title", "sqlite", arguments, measured=False)
 
 
+@pytest.mark.slow  # it starts pytest
 def test_a_run_that_chooses_no_test_has_not_passed() -> None:
     result = perform(make_run("-m", "users", "tests/test_rotation.py"), capture=True)
     assert (result.passed, result.tests) == (False, {})
     assert "deselected" in str(result.output)
 
 
+@pytest.mark.slow  # it starts pytest
 def test_a_run_knows_the_time_of_each_test() -> None:
     result = perform(make_run("tests/test_rotation.py", "-k", "window"), capture=True)
     assert result.passed, result.output

@@ -154,11 +154,13 @@ def test_supertokens_has_a_bound_if_the_victim_gets_her_answers(in_flight: int) 
 # -- A restored database ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # a restored database has many more states
 def test_a_restored_database_ends_no_session() -> None:
     graph = explore_shipped(restores=True)
     assert (find_fewest_losses(graph), graph.backwards) == (R + 1, 0)
 
 
+@pytest.mark.slow  # the same
 def test_a_seamless_fail_over_may_end_the_session_of_two_tabs() -> None:
     """This is a limit of the rule: a request from before the fail-over arrives after a newer token."""
     loss = explore_shipped(restores=True, seamless=True, in_flight=2).find_loss()

@@ -22,12 +22,14 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
+@pytest.mark.slow  # it starts Python several times
 def test_plain_views_do_what_the_page_says(project: Project) -> None:
     project.follow("howto/without-rest-framework.md")
     project.manage("check", "--fail-level", "WARNING")
     project.test(DRIVERS / "without_rest_framework.py", "plain")
 
 
+@pytest.mark.slow  # it starts Python several times
 def test_the_user_model_does_what_the_page_says(project: Project) -> None:
     project.follow("howto/user-models.md")
     project.manage("makemigrations", "accounts", "--verbosity", "0")
@@ -35,6 +37,7 @@ def test_the_user_model_does_what_the_page_says(project: Project) -> None:
     project.test(DRIVERS / "user_models.py", "accounts")
 
 
+@pytest.mark.slow  # it starts Python several times
 def test_the_settings_of_a_server_pass_every_check(project: Project) -> None:
     project.follow("howto/user-models.md")
     project.follow("howto/deploy.md")

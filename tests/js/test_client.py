@@ -54,6 +54,7 @@ def test_it_is_below_its_limit_of_size(node: str) -> None:
     assert "minified and compressed" in run(node, "size.mjs", folder=JS)
 
 
+@pytest.mark.slow  # npm installs the compiler
 @pytest.mark.usefixtures("_tools")
 def test_its_types_fit_how_it_is_used() -> None:
     run("npm", "run", "--silent", "types", folder=JS)

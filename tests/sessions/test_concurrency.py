@@ -65,6 +65,7 @@ def judge(refreshed: list[str | None], before: int) -> None:
     assert (row.generation, row.revoked_at) == (before + 1, None)
 
 
+@pytest.mark.slow  # many rounds of many threads
 def test_in_every_round_exactly_one_caller_moves_the_session() -> None:
     grant = sessions.start(make_user("anna"))
     for generation in range(ROUNDS):

@@ -49,6 +49,7 @@ def test_no_markup_of_docstrings_is_left() -> None:
         ("        PasswordChanged: ", "        PasswordChanged: or not, "),
     ],
 )
+@pytest.mark.slow  # each change loads the whole package
 def test_a_change_of_the_source_changes_the_page(before: str, after: str) -> None:
     changed = {path: text.replace(before, after) for path, text in SOURCES.items()}
     assert changed != SOURCES
@@ -109,6 +110,7 @@ def check(app_configs: Any, **kwargs: Any) -> list[Any]:
 '''
 
 
+@pytest.mark.slow  # the same
 def test_each_kind_of_name_is_written_as_it_is_declared() -> None:
     page = api.render(read_house({**SOURCES, "signals.py": MODULE}))
     section = page.split('<a id="signals"></a>')[1].split('<a id="models"></a>')[0]
