@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
+from django.contrib.auth import base_user, get_user_model
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in
@@ -13,7 +13,7 @@ from django.contrib.sessions.models import Session as DjangoSession
 from django.db import transaction
 from django.db.models.deletion import Collector
 
-from drf_tessera import sessions, signals
+from drf_tessera import receivers, sessions, signals
 from drf_tessera.models import Session
 from drf_tessera.receivers import checking_password
 from drf_tessera.sessions import revoking
@@ -249,3 +249,13 @@ def test_other_models_are_deleted_by_one_statement_as_ever() -> None:
     assert collector.can_fast_delete(DjangoSession._default_manager.all())
     assert collector.can_fast_delete(Session._default_manager.all())
     assert not collector.can_fast_delete(get_user_model()._default_manager.all())
+
+
+def test_a_password_check_that_works_in_another_way_is_not_recognised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def check_password(self: Any, raw: str) -> bool:
+        raise LookupError(raw)
+
+    monkeypatch.setattr(base_user.AbstractBaseUser, "check_password", check_password)
+    assert not receivers.recognises_upgrades()

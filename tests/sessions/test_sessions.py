@@ -765,3 +765,11 @@ class TestCompiled:
         field: Any = Session._meta.get_field("label")
         rows = Session.objects.filter(label="here")
         assert compile_update(rows, {"label": "new"}, {"x": Mark(field=field, value="elsewhere")}) is None
+
+
+def test_a_refresh_works_where_its_statement_cannot_be_compiled_once(
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "_compile_swap", lambda *args: None)
+    first = sessions.start(anna)
+    assert sessions.refresh(str(first.refresh)).refresh is not None

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.contrib.auth.models import AbstractBaseUser
 from django.test import override_settings
 from django.utils import timezone
 from hypothesis import given
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from drf_tessera import sessions
+from drf_tessera.conf import LIMITS, transports
 from drf_tessera.exceptions import (
     ProjectError,
     RefreshInvalid,
@@ -317,3 +319,14 @@ def test_nothing_that_a_view_does_to_a_token_is_there_in_the_next_request() -> N
     assert token.claims["roles"] == ("user",)
     with pytest.raises(TypeError):
         token.claims["plan"]["seats"] = ()
+
+
+def test_a_refresh_token_of_a_transport_that_is_gone_is_refused(
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = transports.TransportLimits(profile="pigeon", refresh_length=4096)
+    monkeypatch.setitem(LIMITS, "pigeon", limits)  # type: ignore[arg-type]  # a mapping that code does not change
+    token = str(sessions.start(anna, transport="pigeon").refresh)
+    monkeypatch.undo()
+    with pytest.raises(RefreshInvalid):
+        read_refresh_token(token)

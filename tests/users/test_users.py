@@ -538,3 +538,20 @@ def test_a_name_may_be_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_somebody_is_found_by_any_column(anna: AbstractBaseUser) -> None:
     assert find_user_by("pk", anna.pk) == find_user_by("username", "anna") == anna
+
+
+def test_a_foreign_descriptor_is_set_and_deleted_on_a_loaded_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Plain:
+        looks = 1
+
+    loaded: list[Any] = []
+    monkeypatch.setattr(lazy_module, "_load", loaded.append)
+
+    class Lazy(Plain):
+        own = lazy_module._Loading("looks")
+
+    user = Lazy()
+    user.own = 2
+    assert (loaded, user.looks) == ([user], 2)
+    del user.own
+    assert (loaded, user.looks) == ([user, user], 1)
