@@ -6,11 +6,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from inspect import Signature, signature
+from traceback import walk_tb
 from typing import Any, Final, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model, load_backend
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.hashers import identify_hasher
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.db import DatabaseError
 from django.http import HttpRequest
@@ -163,7 +165,8 @@ def identify(request: HttpRequest | None, credentials: dict[str, str]) -> Abstra
     """Return the user of some credentials, or ``None`` after ``user_login_failed`` has been sent.
 
     Django's backend raises an error for a name that the column of the user name cannot read, such as "anna"
-    for an integer. Here that is a failed login like any other, with the work of one wrong password.
+    for an integer, and for a user whose password is ``NULL``. Here that is a failed login like any other,
+    with the work of one wrong password.
     """
     try:
         with checking_password():
@@ -171,11 +174,18 @@ def identify(request: HttpRequest | None, credentials: dict[str, str]) -> Abstra
     except Exception as error:
         model: Any = get_user_model()
         several = isinstance(error, model.MultipleObjectsReturned)
-        if not several and (not is_unreadable(error) or _can_be_read(credentials)):
+        unreadable = is_unreadable(error) and not _can_be_read(credentials)
+        if not several and not unreadable and not _is_of_empty_hash(error):
             raise
         model().set_password(credentials.get("password"))
     _report_failure(request, credentials)
     return None
+
+
+def _is_of_empty_hash(error: Exception) -> bool:
+    """Return whether Django was asked to identify a stored hash that is ``NULL``."""
+    frames = [frame.f_code for frame, _ in walk_tb(error.__traceback__)]
+    return isinstance(error, TypeError) and frames[-1] is identify_hasher.__code__
 
 
 def _can_be_read(credentials: dict[str, str]) -> bool:

