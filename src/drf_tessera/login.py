@@ -73,7 +73,7 @@ def log_in(
     elif find_email_field() == get_user_model().USERNAME_FIELD:
         ways = _name_account(clean_name(email))
     elif _reads_email() and find_email_field() is not None:
-        ways = [{"email": clean_name(email)}]
+        ways = [_name_address(clean_name(email))]
     else:
         raise EmailLoginUnavailable
     start = partial(sessions.start, client=client, transport=transport)
@@ -86,7 +86,20 @@ def log_in(
         if type(user)._default_manager.filter(pk=user.pk).exists():
             raise
         raise LoginFailed from None  # the user was deleted during the login, and the session too
+    except Exception:
+        sessions.revoke(grant.session_id)  # a receiver refuses the login, so nobody gets the tokens
+        raise
     return user, grant
+
+
+def _name_address(address: Any) -> dict[str, Any]:
+    """Return the arguments that name the account by its address.
+
+    A backend whose signature has no ``email`` may look for any name in ``username``, and rely on it.
+    """
+    backends = [load_backend(path) for path in settings.AUTHENTICATION_BACKENDS]
+    named = any("email" in signature(backend.authenticate).parameters for backend in backends)
+    return {"email": address} if named else {"username": address, "email": address}
 
 
 def _name_account(name: Any) -> list[dict[str, Any]]:
