@@ -205,8 +205,8 @@ def test_another_header(
     access = sessions.start(anna).access
     moved = {"HTTP_X_API_TOKEN": f"Bearer {access}"}
     basic = {"HTTP_AUTHORIZATION": "Basic YTpi"}
-    for path in ("/me/", "/strict/", "/public/", "/api/token/sessions/"):
-        answer = api.get(path, **moved, **basic)
+    for route in ("/me/", "/strict/", "/public/", "/api/token/sessions/"):
+        answer = api.get(route, **moved, **basic)
         assert answer.status_code == 200
         assert "X-Api-Token" in answer["Vary"]
     assert api.get("/me/", **bearer(access)).status_code == 401
