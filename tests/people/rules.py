@@ -193,7 +193,7 @@ def refused(login: dict[str, Any]) -> list[int]:
 
 @rule_for_all
 def a_new_instance_is_as_good_as_its_row() -> None:
-    """Its key may have another form than the row's, and it may have an attribute ``password`` alone."""
+    """Check keys whose form differs from the row's, and a ``password`` without a column."""
     model: Any = get_user_model()
     name = model.make_name() if hasattr(model, "make_name") else getattr(model, "NAME", "anna")
     user = model(**{model.USERNAME_FIELD: name})

@@ -68,7 +68,7 @@ def heard() -> Iterator[list[tuple[str, Any]]]:
 @pytest.mark.parametrize("around", [nullcontext, transaction.atomic], ids=["alone", "in a transaction"])
 @pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
 @pytest.mark.django_db(transaction=True)
-def test_what_a_receiver_reads(
+def test_a_receiver_reads_the_session_as_it_is(
     heard: list[tuple[str, Any]],
     around: Callable[[], Any],
     read: Callable[[Any, Any], bool],

@@ -153,7 +153,7 @@ def test_a_user_that_is_gone_is_refused(anna: AbstractBaseUser) -> None:
     User.objects.all().delete()
     with pytest.raises(UserGone):
         found.email  # noqa: B018 - the access is the test
-    assert isinstance(found, AnonymousUser)  # whoever looks later finds nobody
+    assert isinstance(found, AnonymousUser)
     assert not found.is_authenticated
     assert (found.pk, vars(found)) == (None, {})
 

@@ -154,8 +154,8 @@ class EndpointView(TokenView):
     project has it.
 
     The project's own clients may ask for another kind of JSON, or for a media type of the project's own
-    renderers. The answer is JSON then, too. What they send is read by the project's own parser, if that
-    parser reads another kind of JSON, such as JSON:API.
+    renderers. The answer is JSON then, too. If the project has a parser for another kind of JSON, such as
+    JSON:API, that parser reads the requests of its media type.
     """
 
     renderer_classes: _Classes = (JSONRenderer,)

@@ -23,6 +23,7 @@ from django.contrib.auth import get_user_model
 from django.db import DataError, IntegrityError, OperationalError, connections, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.signals import post_save, pre_save
+from django.db.models.sql import InsertQuery
 from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.functional import LazyObject
@@ -332,10 +333,10 @@ def _insert_alone(session: Session, user_id: Subquery) -> None:
     pre_save.send(Session, **told)
     row = copy(session)
     row.user_id = user_id
-    rows: Any = Session._base_manager  # Any: the stubs do not know its method, which Model.save() calls, too
-    insert = partial(rows._insert, [row], fields=Session._meta.concrete_fields, using=using)  # noqa: SLF001
+    query = InsertQuery(Session)
+    query.insert_values(Session._meta.concrete_fields, [row])
     try:
-        persist(insert)
+        persist(query.get_compiler(using=using).execute_sql)
     except IntegrityError:
         raise _explain_user(session.user) from None
     session._state.adding, session._state.db = False, using

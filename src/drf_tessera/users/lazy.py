@@ -253,7 +253,7 @@ def _load(user: Model) -> None:
 
 
 def _become_anonymous(user: Any) -> None:
-    """Turn a refused user into an anonymous user, wherever it is referred to.
+    """Change a refused user into an anonymous user, for everybody who has a reference to it.
 
     If the row had been loaded at once, the user would have been refused before the view, and everybody would
     have found an anonymous user. So error handlers, log filters and middleware find an anonymous user here,
