@@ -13,8 +13,10 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.hashers import MD5PasswordHasher, make_password
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, connection
 from django.test import RequestFactory
+from rest_framework import exceptions as drf
 
 from drf_tessera import sessions
 from drf_tessera.backends import EmailBackend
@@ -314,6 +316,45 @@ class TestRaces:
 
         with heard(user_logged_in, receive), pytest.raises(DatabaseError, match="something else"):
             log_in(request(), username="anna", password=PASSWORD)
+
+
+REFUSALS = [
+    drf.PermissionDenied("No.", code="mfa_required"),
+    drf.ValidationError({"device": ["No."]}),
+    PermissionDenied("No."),
+    KeyError("a mistake"),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: type(refusal).__qualname__)
+def test_a_receiver_that_refuses_a_login_leaves_no_session(
+    anna: AbstractBaseUser, settings: Any, refusal: Exception
+) -> None:
+    """Nobody gets the tokens of such a session, and nobody could end it."""
+    settings.AUTHENTICATION_BACKENDS = DJANGOS
+
+    def receive(**kwargs: Any) -> None:
+        raise refusal
+
+    with heard(user_logged_in, receive), pytest.raises(type(refusal)) as caught:
+        log_in(request(), username=anna.get_username(), password=PASSWORD)
+    assert caught.value is refusal
+    assert not sessions.live_sessions(anna.pk).exists()
+
+
+class AnyName(ModelBackend):
+    """Reads each name from ``username``, and relies on it, as most backends of projects do."""
+
+    def authenticate(self, request: Any, username: Any = None, password: Any = None, **kwargs: Any) -> Any:
+        user = get_user_model().objects.get(email__iexact=username.lower())
+        return user if user.check_password(password) else None
+
+
+def test_an_address_reaches_a_backend_that_reads_it_as_a_name(settings: Any) -> None:
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.AnyName"]
+    anna = make_user("anna")
+    for name in ({"email": "Anna@Example.com"}, {"username": "Anna@Example.com"}):
+        assert log_in(request(), password=PASSWORD, **name)[0] == anna  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -26,7 +26,7 @@ class Name(APIView):
     permission_classes = (IsAuthenticated,)
 
     def get(self, request: Request) -> Response:
-        return Response({"name": str(request.user.get_username())})
+        return Response({"name": str(getattr(request.user, request.user.USERNAME_FIELD))})
 
 
 class StrictMe(Me):

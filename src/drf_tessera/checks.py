@@ -23,7 +23,7 @@ from drf_tessera.models import Session
 from drf_tessera.receivers import recognises_upgrades
 from drf_tessera.rest.throttling import proxies_are_counted
 from drf_tessera.rest.views import RefreshView
-from drf_tessera.users import find_obstacles, find_user_fields
+from drf_tessera.users import find_email_field, find_obstacles, find_user_fields
 
 Apps = Sequence[AppConfig] | None
 
@@ -209,8 +209,7 @@ def check_email_is_unique(app_configs: Apps, **kwargs: Any) -> list[CheckMessage
     """Report W001: login by an e-mail address that two accounts may share."""
     if not any(_is_email_backend(path) for path in django_settings.AUTHENTICATION_BACKENDS):
         return []
-    model = get_user_model()
-    name = model.get_email_field_name()
+    model, name = get_user_model(), find_email_field()
     field = next((field for field in model._meta.concrete_fields if field.name == name), None)
     unique = [
         item

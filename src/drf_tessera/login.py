@@ -6,11 +6,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from inspect import Signature, signature
+from traceback import walk_tb
 from typing import Any, Final, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model, load_backend
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.hashers import identify_hasher
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.db import DatabaseError
 from django.http import HttpRequest
@@ -71,7 +73,7 @@ def log_in(
     elif find_email_field() == get_user_model().USERNAME_FIELD:
         ways = _name_account(clean_name(email))
     elif _reads_email() and find_email_field() is not None:
-        ways = [{"email": clean_name(email)}]
+        ways = [_name_address(clean_name(email))]
     else:
         raise EmailLoginUnavailable
     start = partial(sessions.start, client=client, transport=transport)
@@ -84,7 +86,20 @@ def log_in(
         if type(user)._default_manager.filter(pk=user.pk).exists():
             raise
         raise LoginFailed from None  # the user was deleted during the login, and the session too
+    except Exception:
+        sessions.revoke(grant.session_id)  # a receiver refuses the login, so nobody gets the tokens
+        raise
     return user, grant
+
+
+def _name_address(address: Any) -> dict[str, Any]:
+    """Return the arguments that name the account by its address.
+
+    A backend whose signature has no ``email`` may look for any name in ``username``, and rely on it.
+    """
+    backends = [load_backend(path) for path in settings.AUTHENTICATION_BACKENDS]
+    named = any("email" in signature(backend.authenticate).parameters for backend in backends)
+    return {"email": address} if named else {"username": address, "email": address}
 
 
 def _name_account(name: Any) -> list[dict[str, Any]]:
@@ -163,7 +178,8 @@ def identify(request: HttpRequest | None, credentials: dict[str, str]) -> Abstra
     """Return the user of some credentials, or ``None`` after ``user_login_failed`` has been sent.
 
     Django's backend raises an error for a name that the column of the user name cannot read, such as "anna"
-    for an integer. Here that is a failed login like any other, with the work of one wrong password.
+    for an integer, and for a user whose password is ``NULL``. Here that is a failed login like any other,
+    with the work of one wrong password.
     """
     try:
         with checking_password():
@@ -171,11 +187,18 @@ def identify(request: HttpRequest | None, credentials: dict[str, str]) -> Abstra
     except Exception as error:
         model: Any = get_user_model()
         several = isinstance(error, model.MultipleObjectsReturned)
-        if not several and (not is_unreadable(error) or _can_be_read(credentials)):
+        unreadable = is_unreadable(error) and not _can_be_read(credentials)
+        if not several and not unreadable and not _is_of_empty_hash(error):
             raise
         model().set_password(credentials.get("password"))
     _report_failure(request, credentials)
     return None
+
+
+def _is_of_empty_hash(error: Exception) -> bool:
+    """Return whether Django was asked to identify a stored hash that is ``NULL``."""
+    frames = [frame.f_code for frame, _ in walk_tb(error.__traceback__)]
+    return isinstance(error, TypeError) and frames[-1] is identify_hasher.__code__
 
 
 def _can_be_read(credentials: dict[str, str]) -> bool:

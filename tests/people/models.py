@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from dirtyfields import DirtyFieldsMixin
 from django.conf import settings
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractBaseUser, AbstractUser, BaseUserManager, UserManager
 from django.db import models
 from django.utils import timezone
@@ -116,6 +117,118 @@ class UUIDName(Named):
 
     class Meta(Swappable):
         pass
+
+
+# -- Keys that are not what they seem --------------------------------------------------------------
+
+
+class HexKey(Named):
+    """A new instance has a key in another form than its row."""
+
+    id = models.UUIDField(primary_key=True, default=lambda: str(uuid.uuid4()).upper())
+    name = models.CharField(max_length=40, unique=True)
+
+    class Meta(Swappable):
+        pass
+
+
+class Prefixed:
+    """A number that shows itself with a prefix, as keys of some interfaces do."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __str__(self) -> str:
+        return f"usr_{self.number}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Prefixed) and other.number == self.number
+
+    def __lt__(self, other: Prefixed) -> bool:
+        return self.number < other.number  # Django sorts keys before it deletes their rows
+
+    def __hash__(self) -> int:
+        return hash(self.number)
+
+
+class PrefixedField(models.BigIntegerField):
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        return self.to_python(value)
+
+    def to_python(self, value: Any) -> Any:
+        if value is None or isinstance(value, Prefixed):
+            return value
+        return Prefixed(int(str(value).removeprefix("usr_")))
+
+    def get_prep_value(self, value: Any) -> Any:
+        return None if value is None else self.to_python(value).number
+
+
+class ObjectKey(Named):
+    """The key is an object of the project's own, and a new instance has a number."""
+
+    id = PrefixedField(primary_key=True, default=lambda: uuid.uuid4().int >> 70)
+    name = models.CharField(max_length=40, unique=True)
+
+    class Meta(Swappable):
+        pass
+
+
+# -- Models that lack what most have ---------------------------------------------------------------
+
+
+class NullPassword(Named):
+    """People of another login have no password."""
+
+    name = models.CharField(max_length=40, unique=True)
+    password = models.CharField(max_length=128, null=True)
+
+    class Meta(Swappable):
+        pass
+
+
+class NoPassword(Named):
+    """Nobody has a password: people log in elsewhere, and the project calls ``sessions.start``."""
+
+    name = models.CharField(max_length=40, unique=True)
+    password = None
+
+    class Meta(Swappable):
+        pass
+
+
+class PlainManager(models.Manager):
+    def get_by_natural_key(self, name: str) -> models.Model:
+        return self.get(name=name)
+
+
+class Plain(models.Model):
+    """A user model that is not derived from Django's own."""
+
+    name = models.CharField(max_length=40, unique=True)
+    password = models.CharField(max_length=128)
+    is_active = models.BooleanField(default=True)
+
+    USERNAME_FIELD = "name"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    is_authenticated = True
+    is_anonymous = False
+    objects = PlainManager()
+
+    class Meta(Swappable):
+        pass
+
+    def __str__(self) -> str:
+        return self.name
+
+    def set_password(self, password: str | None) -> None:
+        self.password = make_password(password)
+
+    def check_password(self, password: str) -> bool:
+        return check_password(password, self.password)
+
+    def deactivate(self, *, silently: bool = False) -> None:
+        change(self, silently, is_active=False)
 
 
 class Card(models.Model):

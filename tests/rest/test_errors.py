@@ -8,6 +8,8 @@ import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404
 from rest_framework import exceptions as drf
+from rest_framework.parsers import JSONParser
+from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
 from drf_tessera import exception_handler, exceptions
@@ -28,7 +30,6 @@ def answer(error: Exception) -> tuple[int, Any]:
         (Http404(), 404, "not_found"),
         (PermissionDenied(), 403, "permission_denied"),
         (SuspiciousOperation("x"), 400, "parse_error"),
-        (RecursionError(), 400, "parse_error"),
         (drf.NotAuthenticated(), 401, "not_authenticated"),
         (drf.Throttled(5), 429, "throttled"),
         (drf.ValidationError("no"), 400, "invalid"),
@@ -49,12 +50,23 @@ def test_an_error_that_has_the_shape_keeps_it() -> None:
     assert answer(own) == (403, {"detail": "no", "code": "mine"})
 
 
-def test_a_mistake_of_the_project_is_not_a_client_s() -> None:
+@pytest.mark.parametrize("mistake", [KeyError(), RecursionError()])
+def test_a_mistake_of_the_project_is_not_a_client_s(mistake: Exception) -> None:
     with pytest.raises(SettingsError):
         to_api_exception(SettingsError())
-    mistake = KeyError()
     assert translate_error(mistake) is mistake
     assert exception_handler(mistake, {}) is None
+
+
+def test_a_body_that_is_nested_too_deeply_is_a_client_s() -> None:
+    request = Request(APIRequestFactory().post("/", "[" * 100_000, content_type="application/json"))
+    request.parsers = [JSONParser()]  # type: ignore[assignment]  # for the stubs these are lists of classes
+    with pytest.raises(RecursionError) as caught:
+        request.data  # noqa: B018 - the access is the test
+    assert answer(caught.value) == (
+        400,
+        {"detail": "The body is nested too deeply.", "code": "parse_error"},
+    )
 
 
 def test_a_passing_trouble_says_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
+from django.utils.module_loading import import_string
 from djangorestframework_camel_case.parser import CamelCaseJSONParser
 from djangorestframework_camel_case.render import CamelCaseBrowsableAPIRenderer, CamelCaseJSONRenderer
-from rest_framework.parsers import JSONParser
-from rest_framework.renderers import JSONRenderer, StaticHTMLRenderer
+from rest_framework.parsers import FileUploadParser, JSONParser
+from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer, StaticHTMLRenderer
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 from rest_framework.views import APIView
@@ -93,6 +94,51 @@ def test_a_form_is_read_too(api: APIClient, anna: AbstractBaseUser) -> None:
         more = {"format": kind} if kind else {"content_type": "application/x-www-form-urlencoded"}
         data: Any = body if kind else "&".join(f"{key}={value}" for key, value in body.items())
         assert api.post("/api/token/", data, **more).status_code == 200
+
+
+@pytest.mark.usefixtures("_project")
+def test_the_project_s_own_clients_may_ask_for_its_types(
+    api: APIClient, anna: AbstractBaseUser, settings: Any
+) -> None:
+    body = json.dumps({"username": anna.get_username(), "password": PASSWORD})
+    for name in settings.REST_FRAMEWORK["DEFAULT_RENDERER_CLASSES"]:
+        kind: Any = import_string(name)
+        if issubclass(kind, BrowsableAPIRenderer):
+            continue
+        answer = api.post("/api/token/", body, content_type="application/json", HTTP_ACCEPT=kind.media_type)
+        assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("application/vnd.acme.v2+json", 200),
+        ("Application/Problem+JSON; q=0.5, image/png", 200),
+        ("application/json; indent=4", 200),
+        ("application/xml", 406),
+        ("image/png", 406),
+        ("jsonx", 406),
+    ],
+)
+def test_relatives_of_json(api: APIClient, anna: AbstractBaseUser, accept: str, status: int) -> None:
+    body = {"username": anna.get_username(), "password": PASSWORD}
+    assert api.post("/api/token/", body, HTTP_ACCEPT=accept).status_code == status
+
+
+def test_a_parser_of_the_project_reads_its_own_kind_of_json(
+    api: APIClient, anna: AbstractBaseUser, settings: Any
+) -> None:
+    body = json.dumps({"username": anna.get_username(), "password": PASSWORD})
+    kinds = [VendorParser, CamelCaseJSONParser, FileUploadParser]
+    settings.REST_FRAMEWORK = {
+        **settings.REST_FRAMEWORK,
+        "DEFAULT_PARSER_CLASSES": [f"{kind.__module__}.{kind.__qualname__}" for kind in kinds],
+    }
+    vendor = VendorParser.media_type
+    assert api.generic("POST", "/api/token/", body, content_type=vendor).status_code == 200
+    assert api.generic("POST", "/api/token/", body, content_type="text/plain").status_code == 415
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_PARSER_CLASSES": []}
+    assert api.generic("POST", "/api/token/", body, content_type=vendor).status_code == 415
 
 
 def test_every_endpoint_of_this_package_is_pinned() -> None:

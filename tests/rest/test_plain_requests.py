@@ -9,10 +9,15 @@ import pytest
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
+from django.urls import path
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import cache_page
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, ErrorDetail
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.test import APIClient
+from rest_framework.views import APIView
 from rest_framework_jwt.authentication import JSONWebTokenAuthentication
 from rest_framework_simplejwt.authentication import (
     JWTAuthentication as SimpleJWTAuthentication,
@@ -20,8 +25,7 @@ from rest_framework_simplejwt.authentication import (
 from rest_framework_simplejwt.authentication import JWTStatelessUserAuthentication
 
 from drf_tessera import JWTAuthentication, OptionalJWTAuthentication, StrictJWTAuthentication, sessions
-from drf_tessera.conf import get_settings
-from tests.conftest import bearer
+from tests.conftest import bearer, make_user
 from tests.docs.pages import DOCS
 
 pytestmark = pytest.mark.django_db
@@ -201,8 +205,8 @@ def test_another_header(
     access = sessions.start(anna).access
     moved = {"HTTP_X_API_TOKEN": f"Bearer {access}"}
     basic = {"HTTP_AUTHORIZATION": "Basic YTpi"}
-    for path in ("/me/", "/strict/", "/public/", "/api/token/sessions/"):
-        answer = api.get(path, **moved, **basic)
+    for route in ("/me/", "/strict/", "/public/", "/api/token/sessions/"):
+        answer = api.get(route, **moved, **basic)
         assert answer.status_code == 200
         assert "X-Api-Token" in answer["Vary"]
     assert api.get("/me/", **bearer(access)).status_code == 401
@@ -212,6 +216,28 @@ def test_another_header(
     assert api.get("/me/", **moved).status_code == 401
 
 
-def test_the_usual_header_adds_nothing_to_vary(api: APIClient, anna: AbstractBaseUser) -> None:
-    assert get_settings().header_name == "Authorization"
-    assert api.get("/me/", **bearer(sessions.start(anna).access))["Vary"] == "Accept"
+@method_decorator(cache_page(60), name="dispatch")
+class Cached(APIView):
+    authentication_classes = (OptionalJWTAuthentication,)
+
+    def get(self, request: Request) -> Response:
+        return Response({"pk": str(request.user.pk)})
+
+
+urlpatterns = [path("cached/", Cached.as_view())]
+
+
+@pytest.mark.parametrize("name", ["Authorization", "X-Api-Token"])
+def test_a_cache_shows_nobody_the_answer_of_another(
+    api: APIClient, anna: AbstractBaseUser, settings: Any, name: str
+) -> None:
+    settings.ROOT_URLCONF = __name__
+    settings.TESSERA = {"HEADER_NAME": name}
+    key, bob = f"HTTP_{name.upper().replace('-', '_')}", make_user("bob")
+    headers: list[tuple[Any, dict[str, Any]]] = [
+        (user.pk, {key: f"Bearer {sessions.start(user).access}"}) for user in (anna, bob)
+    ]
+    for pk, header in 2 * [*headers, (None, {})]:
+        answer = api.get("/cached/", **header)
+        assert answer.json() == {"pk": str(pk)}
+        assert name in answer["Vary"]

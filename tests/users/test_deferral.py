@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser, UserManager
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, UserManager
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import DatabaseError, models
 from django.db.models.base import ModelBase
 from django.db.models.signals import post_init, pre_init
 
 from drf_tessera import sessions, users
-from drf_tessera.exceptions import UserGone
+from drf_tessera.exceptions import SessionEnded, UserInactive
+from drf_tessera.models import Session
 from drf_tessera.tokens import verify_access_token
 from drf_tessera.users import deferral, find_obstacles
 from drf_tessera.users import lazy as lazy_module
@@ -40,6 +41,40 @@ def is_lazy(user: Any) -> bool:
 
 def test_djangos_own_model_has_no_obstacles() -> None:
     assert find_obstacles(User) == ()
+
+
+TENANTS: dict[str, tuple[dict[str, Any], bool]] = {
+    "django-tenants": ({"TENANT_APPS": ["django.contrib.auth", "drf_tessera"]}, True),
+    "a class of the app": ({"TENANT_APPS": ("drf_tessera.apps.TesseraConfig",)}, True),
+    "several types": (
+        {"TENANT_TYPES": {"public": {"APPS": ["customers"]}, "shop": {"APPS": ["drf_tessera"]}}},
+        True,
+    ),
+    "django-pgschemas": ({"TENANTS": {"default": {"APPS": ["drf_tessera"], "URLCONF": "shop.urls"}}}, True),
+    "users of all tenants": ({"TENANT_APPS": ["shop", "drf_tessera_shop"], "TENANT_TYPES": {}}, False),
+    "a setting of something else": ({"TENANTS": {"a": "b"}, "TENANT_APPS": None}, False),
+}
+
+
+@pytest.mark.parametrize(("more", "found"), TENANTS.values(), ids=TENANTS)
+def test_a_token_of_one_tenant_needs_the_session_of_that_tenant(
+    anna: AbstractBaseUser, settings: Any, more: dict[str, Any], found: bool
+) -> None:
+    """With a schema for each tenant, users of two tenants may have one key."""
+    token = verify_access_token(sessions.start(anna).access)
+    for name, value in more.items():
+        setattr(settings, name, value)
+    assert (find_obstacles(User) == ("each tenant has its own users and sessions",)) is found
+    lazy_module._find_plan.forget()
+    models.QuerySet(Session).delete()  # as in the schema of another tenant
+    try:
+        if found:
+            with pytest.raises(SessionEnded):
+                users.lazy_user(token, refuse=pass_on)
+        else:
+            assert is_lazy(users.lazy_user(token, refuse=pass_on))
+    finally:
+        lazy_module._find_plan.forget()
 
 
 @pytest.mark.parametrize("name", deferral._HOOKS)
@@ -184,25 +219,42 @@ def test_its_dict_is_the_rows(anna: AbstractBaseUser, django_assert_num_queries:
         assert not is_lazy(found)
 
 
-@pytest.mark.parametrize(
-    "look",
-    [
-        lambda user: user.email,
-        vars,
-        str,
-        lambda user: user.save(),
-        lambda user: user.save_base(),
-        lambda user: user.delete(),
-        lambda user: user.refresh_from_db(),
-        lambda user: user.refresh_from_db(fields=["email"]),
-        lambda user: user.get_deferred_fields(),
-        lambda user: user.full_clean(),
-        lambda user: user.serializable_value("email"),
-        lambda user: delattr(user, "email"),
-        lambda user: user.has_perm("x"),
-    ],
-)
-@pytest.mark.parametrize("refused", [UserGone(), DatabaseError("down"), SynchronousOnlyOperation("async")])
+LOOKS: list[Callable[[Any], Any]] = [
+    lambda user: user.email,
+    vars,
+    str,
+    lambda user: user.save(),
+    lambda user: user.save_base(),
+    lambda user: user.delete(),
+    lambda user: user.refresh_from_db(),
+    lambda user: user.refresh_from_db(fields=["email"]),
+    lambda user: user.get_deferred_fields(),
+    lambda user: user.full_clean(),
+    lambda user: user.serializable_value("email"),
+    lambda user: delattr(user, "email"),
+    lambda user: user.has_perm("x"),
+]
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_refusal_leaves_an_anonymous_user(
+    anna: AbstractBaseUser, django_assert_num_queries: Any, look: Callable[[Any], Any]
+) -> None:
+    found = lazy(anna)
+    found.last_name = "Assigned"
+    User.objects.update(is_active=False)
+    with pytest.raises(UserInactive):
+        look(found)
+    with django_assert_num_queries(0):
+        assert isinstance(found, AnonymousUser)
+        assert vars(found) == {}
+        assert (found.pk, str(found), found.is_authenticated) == (None, "AnonymousUser", False)
+    anna.refresh_from_db()
+    assert (anna.email, anna.last_name) == ("anna@example.com", "")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("refused", [DatabaseError("down"), SynchronousOnlyOperation("async")])
 def test_an_error_leaves_it_as_it_was(
     anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch, look: Callable[[Any], Any], refused: Exception
 ) -> None:

@@ -256,7 +256,7 @@ def test_async_code_is_told_as_by_django_and_can_load_then() -> None:
     user = make_lazy()
 
     async def look() -> str:
-        with pytest.raises(SynchronousOnlyOperation):
+        with pytest.raises(SynchronousOnlyOperation, match="arefresh_from_db"):
             user.get_username()
         await user.arefresh_from_db()
         return str(user.get_username())

@@ -6,13 +6,12 @@ import weakref
 from typing import Any, Final
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from drf_tessera.conf import AUTHORIZATION, Settings, get_settings, per_settings
+from drf_tessera.conf import Settings, get_settings, per_settings
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable, TokenMalformed
 from drf_tessera.http import (
     check_bearer_token,
@@ -157,11 +156,11 @@ def _read_cookie(request: HttpRequest) -> AccessToken | None:
 def _find_vary(settings: Settings) -> tuple[str, str]:
     """Return the request headers that ``Vary`` names: for each request, and for one without our header.
 
-    HTTP keeps answers to requests with ``Authorization`` out of shared caches, but not answers to requests
-    with another header.
+    HTTP keeps answers to requests with ``Authorization`` out of shared caches. But Django's own cache does
+    not, and no cache does for another header.
     """
-    moved = "" if settings.header_name == AUTHORIZATION else settings.header_name
-    return moved, ", ".join(filter(None, (moved, "Cookie" if settings.access_cookie else "")))
+    name = settings.header_name
+    return name, f"{name}, Cookie" if settings.access_cookie else name
 
 
 def _vary(request: Request | HttpRequest, *, without_header: bool) -> None:
@@ -169,13 +168,11 @@ def _vary(request: Request | HttpRequest, *, without_header: bool) -> None:
 
     A request of Django has no view to set the header in.
     """
-    names = _find_vary()[without_header]
-    if not names:
-        return
     view: Any = (getattr(request, "parser_context", None) or {}).get("view")
     headers = getattr(view, "headers", None)
     if isinstance(headers, dict):
-        headers["Vary"] = ", ".join(filter(None, (headers.get("Vary"), names)))
+        names, others = _find_vary()[without_header], headers.get("Vary")
+        headers["Vary"] = f"{others}, {names}" if others else names
 
 
 class _LateRefuser(weakref.ref[HttpRequest]):
@@ -191,7 +188,6 @@ class _LateRefuser(weakref.ref[HttpRequest]):
         request = super().__call__()
         if request is not None:
             remember_failure(request, error)
-            request.user = AnonymousUser()  # later code, such as a middleware, finds an anonymous user
         return to_late_refusal(error)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ authentication classes, and with them this module, while it imports its own view
 from __future__ import annotations
 
 from collections.abc import Mapping
+from traceback import walk_tb
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
@@ -225,9 +226,15 @@ def translate_error(exc: Exception) -> Exception:
         found = drf.PermissionDenied()
     elif isinstance(exc, SuspiciousOperation):
         found = drf.ParseError("The request cannot be read.")
-    elif isinstance(exc, RecursionError):
+    elif isinstance(exc, RecursionError) and _is_of_parser(exc):
         found = drf.ParseError("The body is nested too deeply.")
     return found
+
+
+def _is_of_parser(exc: RecursionError) -> bool:
+    """Return whether the error comes from parsing a body, and not from an endless loop in a view."""
+    parse: Any = vars(Request)["_parse"]  # every parser is called from there
+    return any(frame.f_code is parse.__code__ for frame, _ in walk_tb(exc.__traceback__))
 
 
 def describe_error(exc: drf.APIException) -> Any:

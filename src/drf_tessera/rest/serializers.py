@@ -29,6 +29,9 @@ class LoginSerializer(serializers.Serializer[Any]):
     transport of the refresh token, if ``PROFILE`` allows several transports.
     """
 
+    class Meta:  # noqa: D106 - the name for drf-yasg, beside the project's own serializers
+        ref_name = "TesseraLogin"
+
     password: serializers.CharField = serializers.CharField(
         max_length=MAX_PASSWORD_LENGTH,
         trim_whitespace=False,
@@ -64,6 +67,9 @@ class RefreshSerializer(serializers.Serializer[Any]):
     With ``with_user`` the answer has a ``user``, as the answer to a login has. A reloaded page needs it.
     """
 
+    class Meta:  # noqa: D106 - the name for drf-yasg, beside the project's own serializers
+        ref_name = "TesseraRefresh"
+
     refresh: serializers.CharField = serializers.CharField(max_length=MAX_REFRESH_LENGTH, write_only=True)
     with_user: serializers.BooleanField = serializers.BooleanField(required=False)
 
@@ -81,6 +87,9 @@ class RevokeSerializer(serializers.Serializer[Any]):
     With ``session`` only that session is ended.
     """
 
+    class Meta:  # noqa: D106 - the name for drf-yasg, beside the project's own serializers
+        ref_name = "TesseraRevoke"
+
     refresh: serializers.CharField = serializers.CharField(
         max_length=MAX_REFRESH_LENGTH, write_only=True, required=False, allow_null=True
     )
@@ -89,6 +98,9 @@ class RevokeSerializer(serializers.Serializer[Any]):
 
 class VerifySerializer(serializers.Serializer[Any]):
     """``{token}``, which is an access token."""
+
+    class Meta:  # noqa: D106 - the name for drf-yasg, beside the project's own serializers
+        ref_name = "TesseraVerify"
 
     token: serializers.CharField = serializers.CharField(write_only=True, trim_whitespace=False)
 

@@ -18,7 +18,7 @@ from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer
+from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 from rest_framework.views import exception_handler as rest_framework_handler
@@ -69,7 +69,7 @@ from drf_tessera.rest.serializers import (
 )
 from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle, count_proxies
 from drf_tessera.tokens import read_refresh_token, verify_access_token
-from drf_tessera.users import load_user
+from drf_tessera.users import load_user, write_sub
 
 MAX_BODY_BYTES: Final = 65_536
 """The largest body that the endpoints accept. The limit is here, because REST framework has none."""
@@ -152,6 +152,10 @@ class EndpointView(TokenView):
     project's own renderer renames the keys or wraps the data, and a request is read as JSON or as a form. A
     subclass may name other ``renderer_classes`` and ``parser_classes``. The browsable API stays, if the
     project has it.
+
+    The project's own clients may ask for another kind of JSON, or for a media type of the project's own
+    renderers. The answer is JSON then, too. If the project has a parser for another kind of JSON, such as
+    JSON:API, that parser reads the requests of its media type.
     """
 
     renderer_classes: _Classes = (JSONRenderer,)
@@ -164,10 +168,56 @@ class EndpointView(TokenView):
         pages = [kind for kind in chosen if issubclass(kind, BrowsableAPIRenderer)]
         return [kind() for kind in (*self.renderer_classes, *pages)]
 
+    def get_parsers(self) -> list[Any]:
+        """Return the parsers of this class, and the project's own parsers for other kinds of JSON."""
+        chosen: Any = api_settings.DEFAULT_PARSER_CLASSES or ()
+        known = {kind.media_type for kind in self.parser_classes}
+        more = [kind for kind in chosen if issubclass(kind, JSONParser) and kind.media_type not in known]
+        return [kind() for kind in (*self.parser_classes, *more)]
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Return the renderer of the answer, which is JSON if the request asks for a relative of JSON."""
+        # The stubs know neither the errors nor that REST framework passes a request of its own.
+        return super().perform_content_negotiation(request, force or _asks_for_relative(request))
+
     def get_exception_handler(self) -> Any:
         """Return the handler of the project. In place of REST framework's own handler, return ours."""
         chosen = super().get_exception_handler()
         return exception_handler if chosen is rest_framework_handler else chosen
+
+
+class BodyView(EndpointView):
+    """The parent of the endpoints that read a body. ``serializer_class`` describes the body.
+
+    A subclass may name a serializer with more fields, for example for a captcha.
+    """
+
+    serializer_class: type[Serializer[Any]] = Serializer
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Serializer[Any]:
+        """Return the serializer. The browsable API and generators of schemas ask for it, too."""
+        return self.serializer_class(*args, context=self.get_serializer_context(), **kwargs)
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """Return what REST framework's generic views pass to their serializers."""
+        return {"request": self.request, "view": self, "format": self.format_kwarg}
+
+    @sensitive_variables()
+    def read_body(self) -> dict[str, Any]:
+        """Return the valid values of the body."""
+        body = self.get_serializer(data=self.request.data)
+        body.is_valid(raise_exception=True)
+        return cast("dict[str, Any]", body.validated_data)
+
+
+def _asks_for_relative(request: Request) -> bool:
+    """Return whether the request accepts another kind of JSON, or a type of the project's own renderers."""
+    chosen: Any = api_settings.DEFAULT_RENDERER_CLASSES or ()
+    known = {kind.media_type for kind in chosen}
+    accepted = [
+        item.partition(";")[0].strip().lower() for item in request.headers.get("Accept", "").split(",")
+    ]
+    return any(name in known or name.endswith("+json") for name in accepted)
 
 
 @sensitive_variables()
@@ -177,13 +227,6 @@ def _respond(request: Request, grant: sessions.Grant, **more: object) -> Respons
     return response
 
 
-@sensitive_variables()
-def _read_body(shape: type[Any], request: Request) -> dict[str, Any]:
-    body = shape(data=request.data)
-    body.is_valid(raise_exception=True)
-    return cast("dict[str, Any]", body.validated_data)
-
-
 def _read_length(request: Request) -> int:
     try:
         return int(request.META.get("CONTENT_LENGTH") or 0)
@@ -191,7 +234,7 @@ def _read_length(request: Request) -> int:
         raise drf.ParseError("The Content-Length header is not a number.") from None
 
 
-class LoginView(EndpointView):
+class LoginView(BodyView):
     """Exchange a user name or an e-mail and a password for an access and a refresh token.
 
     ``transport`` chooses between header and cookie, if ``PROFILE`` offers both. The site itself has to make a
@@ -199,7 +242,7 @@ class LoginView(EndpointView):
     """
 
     throttle_classes: _Classes = (LoginAccountThrottle, LoginAddressThrottle)
-    serializer_class = LoginSerializer
+    serializer_class: type[Serializer[Any]] = LoginSerializer
 
     @property
     def account_fields(self) -> tuple[str, ...]:
@@ -209,17 +252,19 @@ class LoginView(EndpointView):
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log in."""
-        credentials = _read_body(self.serializer_class, request)
-        transport = choose_transport(credentials.pop("transport", None))
+        body = self.read_body()
+        transport = choose_transport(body.get("transport"))
         admit_login(get_django_request(request), transport)
         client = describe_client(
-            get_django_request(request), proxies=count_proxies(), label=credentials.pop("device", "")
+            get_django_request(request), proxies=count_proxies(), label=body.get("device", "")
         )
+        # A serializer of the project may have more fields. Backends find them in request.data.
+        credentials = {name: body[name] for name in ("username", "email", "password") if name in body}
         user, grant = log_in(get_django_request(request), client=client, transport=transport, **credentials)
         return _respond(request, grant, user=self.show_user(user))
 
 
-class RefreshView(EndpointView):
+class RefreshView(BodyView):
     """Exchange a refresh token for a new access token and, as a rule, a new refresh token.
 
     A response without ``refresh`` means that the client keeps the refresh token that it has. A refresh token
@@ -227,13 +272,13 @@ class RefreshView(EndpointView):
     was issued for. ``with_user`` adds ``user``, and costs one query.
     """
 
-    serializer_class = RefreshSerializer
+    serializer_class: type[Serializer[Any]] = RefreshSerializer
     reads_refresh_cookie = True
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Refresh."""
-        body = _read_body(self.serializer_class, request)
+        body = self.read_body()
         found = find_refresh_token(get_django_request(request), body)
         if found is None:
             raise RefreshMissing
@@ -253,20 +298,20 @@ class RefreshView(EndpointView):
         return {"user": self.show_user(user)}
 
 
-class VerifyView(EndpointView):
+class VerifyView(BodyView):
     """Check whether an access token would be accepted now, and return its claims."""
 
-    serializer_class = VerifySerializer
+    serializer_class: type[Serializer[Any]] = VerifySerializer
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Verify."""
-        token = verify_access_token(_read_body(self.serializer_class, request)["token"])
+        token = verify_access_token(self.read_body()["token"])
         load_user(token)
         return Response({"claims": {name: token[name] for name in token.claims}})
 
 
-class RevokeView(EndpointView):
+class RevokeView(BodyView):
     """Log out: end the session of the refresh token in the body or the cookie, or of the access token.
 
     A refresh token is enough, even if the access token has expired. A token in the body takes precedence over
@@ -275,13 +320,13 @@ class RevokeView(EndpointView):
     ended, because the cookie may belong to a later login when the request arrives.
     """
 
-    serializer_class = RevokeSerializer
+    serializer_class: type[Serializer[Any]] = RevokeSerializer
     reads_refresh_cookie = True
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log out."""
-        body = _read_body(self.serializer_class, request)
+        body = self.read_body()
         only: UUID | None = body.get("session")
         plain = get_django_request(request)
         found = find_refresh_token(plain, body, ambient=not has_bearer_token(plain))
@@ -353,12 +398,13 @@ class SessionListView(SessionView):
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the live sessions, the latest login first."""
         found = sessions.live_sessions(self.owner.pk)
-        return Response(SessionSerializer(found, many=True, context={"current": self.current}).data)
+        context = {"current": self.current, "request": request, "view": self}
+        return Response(SessionSerializer(found, many=True, context=context).data)
 
     def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log out everywhere, here too."""
         response = Response({"revoked": sessions.revoke_all(self.owner)})
-        sub = str(self.owner.pk)
+        sub = write_sub(self.owner.pk)
         clear_ended(get_django_request(request), response, lambda facts: facts.sub == sub)
         return response
 

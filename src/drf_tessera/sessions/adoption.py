@@ -39,6 +39,7 @@ from drf_tessera.tokens import (
     hash_secret,
     write_refresh_token,
 )
+from drf_tessera.users import write_sub
 
 _NAMESPACE: Final = UUID("5c7e2f0c-6d0b-5a51-9c43-0f3a6d1c9b7e")
 _AMR: Final = "pwd"
@@ -145,8 +146,9 @@ def _begin(old: LegacyToken, user: AbstractBaseUser, which: SessionQuerySet) -> 
     return row
 
 
-def _is_closed(old: LegacyToken, user_id: Any, closings: Mapping[Any, datetime]) -> bool:
-    return user_id in closings and old.issued_at <= to_timestamp(closings[user_id])
+def _is_closed(old: LegacyToken, user_id: Any, closings: Mapping[str, datetime]) -> bool:
+    closed = closings.get(write_sub(user_id))
+    return closed is not None and old.issued_at <= to_timestamp(closed)
 
 
 def adopt_many(found: Iterable[tuple[LegacyToken, Any, bool]]) -> int:
@@ -189,7 +191,7 @@ def _find_end(old: LegacyToken) -> int:
 def _describe(old: LegacyToken, user_id: object, transport: str) -> SessionFacts:
     return SessionFacts(
         session_id=old.session_id,
-        sub=str(user_id),
+        sub=write_sub(user_id),
         auth_time=old.issued_at,
         expires_at=_find_end(old),
         amr=(_AMR,),

@@ -21,6 +21,7 @@ from drf_tessera.models import Session, SessionQuerySet
 from drf_tessera.sessions import rows
 from drf_tessera.sessions.rows import Reason
 from drf_tessera.tokens import read_refresh_token
+from drf_tessera.users import write_sub
 
 _BATCH: Final = 500
 """Users in one statement. Databases limit the number of its parameters."""
@@ -168,5 +169,5 @@ def end_stolen(session: Session, now: datetime) -> NoReturn:
 def _end_reused(which: SessionQuerySet, session: Session, now: datetime) -> bool:
     if not rows.end(which, now, Reason.REUSED):
         return False
-    rows.report(signals.refresh_reused, session_id=session.pk, sub=str(session.user_id))
+    rows.report(signals.refresh_reused, session_id=session.pk, sub=write_sub(session.user_id))
     return True

@@ -22,6 +22,8 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import DataError, IntegrityError, OperationalError, connections, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.signals import post_save, pre_save
+from django.db.models.sql import InsertQuery
 from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.functional import LazyObject
@@ -50,7 +52,7 @@ from drf_tessera.moments import LATEST, from_timestamp
 from drf_tessera.revocation import publishing
 from drf_tessera.sessions.compiled import Mark, Statement, compile_update
 from drf_tessera.tokens import RefreshToken, SessionFacts, hash_secret, make_secret
-from drf_tessera.users import is_active, select_users
+from drf_tessera.users import is_active, select_users, write_sub
 
 _INSERTS: Final = 3
 """The number of attempts to insert sessions. Another writer may take a key between two statements."""
@@ -73,7 +75,9 @@ class Reason(StrEnum):
 
 def select_sessions() -> SessionQuerySet:
     """Select all sessions, in the database that they are written to."""
-    return SessionQuerySet(Session, using=find_database())
+    rows: Any = SessionQuerySet(Session, using=find_database())
+    # Packages that cache the results of queries (cacheops) do not see an UPDATE.
+    return rows.nocache() if hasattr(rows, "nocache") else rows  # type: ignore[no-any-return]
 
 
 def live_sessions(user_id: Any, *, now: datetime | None = None) -> SessionQuerySet:
@@ -315,12 +319,28 @@ def _insert_unchanged(session: Session) -> None:
             raise _explain_user(session.user)
         persist(partial(session.save, force_insert=True, using=find_database()))
         return
+    _insert_alone(session, _LockingSubquery(same.values("pk")[:1]))
+
+
+def _insert_alone(session: Session, user_id: Subquery) -> None:
+    """Insert a new session whose user the statement itself selects.
+
+    ``save()`` would show the sub-select to the receivers of Django's signals, in place of the user's key.
+    Some packages listen to all models (audit logs, caches). They get the session as everybody else sees it.
+    """
+    using = find_database()
+    told: dict[str, Any] = {"instance": session, "raw": False, "using": using, "update_fields": None}
+    pre_save.send(Session, **told)
     row = copy(session)
-    row.user_id = _LockingSubquery(same.values("pk")[:1])
+    row.user_id = user_id
+    query = InsertQuery(Session)
+    query.insert_values(Session._meta.concrete_fields, [row])
     try:
-        persist(partial(row.save, force_insert=True, using=find_database()))
+        persist(query.get_compiler(using=using).execute_sql)
     except IntegrityError:
         raise _explain_user(session.user) from None
+    session._state.adding, session._state.db = False, using
+    post_save.send(Session, created=True, **told)
 
 
 class _LockingSubquery(Subquery):
@@ -341,7 +361,9 @@ def _select_unchanged(user: Any) -> QuerySet[Any]:
     """Select the user's row if the user is active and the password is still that of ``user``."""
     rows = active_users().using(find_database()).filter(pk=user.pk)
     known = vars(_unwrap(user)).get("password")
-    return rows if known is None else rows.filter(password=known)
+    # A user model may have no such column (password = None).
+    stored = any(field.attname == "password" for field in rows.model._meta.concrete_fields)
+    return rows if known is None or not stored else rows.filter(password=known)
 
 
 def _unwrap(user: Any) -> Any:
@@ -414,16 +436,16 @@ def close_legacy(user_id: Any, now: datetime) -> None:
         insert_missing([row])
 
 
-def find_closings(user_ids: Iterable[Any]) -> dict[Any, datetime]:
-    """Return the moments of :func:`close_legacy` by user. Most users have none."""
+def find_closings(user_ids: Iterable[Any]) -> dict[str, datetime]:
+    """Return the moments of :func:`close_legacy` by the ``sub`` of the user. Most users have none."""
     rows = select_sessions().filter(pk__in=[_name_closing(pk) for pk in user_ids])
     # Any: for the stubs the column may be empty, but these rows always have a value
     found: Any = rows.values_list("user_id", "revoked_at")
-    return dict(found)
+    return {write_sub(user_id): moment for user_id, moment in found}
 
 
 def _name_closing(user_id: object) -> UUID:
-    return uuid5(_CLOSINGS, str(user_id))
+    return uuid5(_CLOSINGS, write_sub(user_id))
 
 
 # -- End -------------------------------------------------------------------------------------------
@@ -450,7 +472,7 @@ def end(which: SessionQuerySet, moment: datetime, reason: Reason) -> list[UUID]:
 
     found = persist(write)
     for session_id, user_id in found:
-        report(signals.session_revoked, session_id=session_id, sub=str(user_id), reason=reason.value)
+        report(signals.session_revoked, session_id=session_id, sub=write_sub(user_id), reason=reason.value)
     return [session_id for session_id, _ in found]
 
 

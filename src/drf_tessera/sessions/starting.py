@@ -28,7 +28,7 @@ from drf_tessera.tokens import (
     mint_access_token,
     write_refresh_token,
 )
-from drf_tessera.users import describe_session, is_active
+from drf_tessera.users import describe_session, is_active, write_sub
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +136,7 @@ def _clean(text: str, width: int) -> str:
 def _describe(session: Session, transport: str, claims: Mapping[str, Any]) -> SessionFacts:
     return SessionFacts(
         session_id=session.pk,
-        sub=str(session.user_id),
+        sub=write_sub(session.user_id),
         auth_time=int(to_timestamp(session.auth_time)),
         expires_at=int(to_timestamp(session.expires_at)),
         amr=tuple(session.amr.split()),

@@ -19,6 +19,7 @@ from drf_tessera.users.lookup import is_active as is_active
 from drf_tessera.users.lookup import load_user as load_user
 from drf_tessera.users.lookup import parse_sub as parse_sub
 from drf_tessera.users.lookup import select_users as select_users
+from drf_tessera.users.lookup import write_sub as write_sub
 from drf_tessera.users.names import MAX_NAME_LENGTH as MAX_NAME_LENGTH
 from drf_tessera.users.names import clean_name as clean_name
 from drf_tessera.users.names import find_email_field as find_email_field

@@ -7,10 +7,11 @@ instance that has no row yet, so the row of such a user is loaded on every reque
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from inspect import getattr_static
 from typing import Any, Final
 
+from django.conf import settings
 from django.db.models import Model
 from django.db.models.base import ModelBase
 from django.db.models.signals import post_init, pre_init
@@ -61,9 +62,24 @@ def _list_obstacles(model: Any) -> Iterator[str]:
             yield f"a receiver of {name} is connected"
     if not has_plain_manager(model):
         yield f"the default manager is {type(model._default_manager).__name__}, which selects by its own code"
+    if _belongs_to_tenants():
+        yield "each tenant has its own users and sessions"
     key = model._meta.pk
     if not type(getattr_static(model, key.attname)).__module__.startswith("django."):
         yield f"the primary key {key.name!r} has a descriptor of its own"
+
+
+def _belongs_to_tenants() -> bool:
+    """Return whether each tenant has a table of sessions, with django-tenants or a similar package.
+
+    The users of two tenants may have the same key. Only the session, which is in one of the tables, tells
+    them apart.
+    """
+    listed = [*(getattr(settings, "TENANT_APPS", None) or ())]
+    for setting in ("TENANT_TYPES", "TENANTS"):
+        for kind in (getattr(settings, setting, None) or {}).values():
+            listed += kind.get("APPS", ()) if isinstance(kind, Mapping) else ()
+    return any(name.partition(".")[0] == "drf_tessera" for name in listed)
 
 
 def _find_owner(model: Any, name: str) -> str:

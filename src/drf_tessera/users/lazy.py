@@ -22,6 +22,7 @@ from typing import Any, Final
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db.models import Model
 from django.db.models.base import ModelBase, ModelState
 
@@ -42,6 +43,11 @@ _SUB: Final = "_tessera_sub"
 _ASSIGNED: Final = "_tessera_assigned"
 _LOADING: Final = "_tessera_loading"
 _NOTHING: Final[dict[str, Any]] = {}
+
+_IN_ASYNC_CODE: Final = (
+    "The row of request.user is not loaded yet, and async code cannot wait for the query. Write "
+    "'await request.user.arefresh_from_db()' first, or set TESSERA['USER'] = 'database'."
+)
 
 _set_class: Final = vars(object)["__class__"].__set__
 read_state: Final[Callable[[Model], dict[str, Any]]] = next(
@@ -215,7 +221,10 @@ def _make_class(model: type[Model]) -> type[Model]:
 
 
 def _load(user: Model) -> None:
-    """Fill a lazy user from its row. Assigned values stay. If an error is raised, nothing has changed."""
+    """Fill a lazy user from its row. Assigned values stay.
+
+    If the user is refused, the instance becomes an anonymous user. After any other error nothing has changed.
+    """
     state = read_state(user)
     refuse, known, sub = state.get(_REFUSE), state.get(_KNOWN), state.get(_SUB)
     if refuse is None or known is None or sub is None:  # another thread was faster
@@ -226,7 +235,10 @@ def _load(user: Model) -> None:
     try:
         row = read_calmly(lambda: fetch_user(sub, parse_sub(sub)))
     except Refusal as error:
+        _become_anonymous(user)
         raise refuse(error) from None
+    except SynchronousOnlyOperation as error:
+        raise SynchronousOnlyOperation(_IN_ASYNC_CODE) from error
     finally:
         state.pop(_LOADING, None)
     if _REFUSE not in state:  # another thread was faster
@@ -238,6 +250,19 @@ def _load(user: Model) -> None:
     for name in (_REFUSE, _KNOWN, _SUB):
         state.pop(name, None)
     _set_class(user, type(row))
+
+
+def _become_anonymous(user: Any) -> None:
+    """Change a refused user into an anonymous user, for everybody who has a reference to it.
+
+    If the row had been loaded at once, the user would have been refused before the view, and everybody would
+    have found an anonymous user. So error handlers, log filters and middleware find an anonymous user here,
+    too. Otherwise each of them would raise the refusal again, outside of the code that answers it.
+    """
+    from django.contrib.auth.models import AnonymousUser  # noqa: PLC0415 - a user model may import this early
+
+    read_state(user).clear()
+    _set_class(user, AnonymousUser)
 
 
 def _load_before(name: str) -> Callable[..., Any]:

@@ -58,7 +58,7 @@ def find_email_field() -> str | None:
     regard to letter case. Nobody logs in by such a field.
     """
     model = get_user_model()
-    name = model.get_email_field_name()
+    name = _name_email_field(model)
     field: Any = next((field for field in model._meta.concrete_fields if field.name == name), None)
     compares = field is not None and not field.is_relation and field.get_lookup("iexact") is not None
     return name if compares else None
@@ -70,15 +70,22 @@ def read_name(user: Any) -> str:
     The value may be a number, a UUID, a phone number or ``None``. If it is a related object, its key is the
     name, as in Django's ``createsuperuser``.
     """
-    value = user.get_username()
+    read = getattr(user, "get_username", None)
+    value = read() if read else getattr(user, user.USERNAME_FIELD)
     return _write(user.serializable_value(user.USERNAME_FIELD) if isinstance(value, Model) else value)
 
 
 def read_email(user: Any) -> str:
     """Return the e-mail address as a text. The text is empty if the user or the user model has no address."""
-    name = user.get_email_field_name()
+    name = _name_email_field(user)
     value = getattr(user, name, None) if name else None
     return "" if isinstance(value, Model | BaseManager) else _write(value)
+
+
+def _name_email_field(model: Any) -> str | None:
+    """Return the name of the field. A user model need not be derived from ``AbstractBaseUser``."""
+    find = getattr(model, "get_email_field_name", None)
+    return find() if find else None
 
 
 def _write(value: Any) -> str:
