@@ -81,9 +81,10 @@ def columns_tell_who_is_active() -> bool:
 
 def _find_active_column(model: Any) -> Any:
     """Return the field behind ``is_active``, or ``None`` if Python code decides what ``is_active`` is."""
-    column = next((field for field in model._meta.concrete_fields if field.name == "is_active"), None)
-    behind = getattr(getattr_static(model, "is_active", None), "field", None)
-    return column if isinstance(column, models.BooleanField) and behind is column else None
+    column = getattr(getattr_static(model, "is_active", None), "field", None)
+    if not isinstance(column, models.BooleanField) or column.name != "is_active":
+        return None
+    return column if issubclass(model, column.model) else None
 
 
 _SELECTING: Final = ("__init__", "__iter__", "_clone", "_fetch_all", "filter", "get", "iterator")
@@ -93,8 +94,11 @@ def has_plain_manager(model: Any) -> bool:
     """Return whether the default manager selects all rows of a model, and adds nothing to them."""
     manager = model._default_manager
     queryset = getattr(manager, "_queryset_class", models.QuerySet)
-    plain = getattr(manager.get_queryset, "__func__", None) is models.Manager.get_queryset
-    return plain and all(getattr(queryset, name) is getattr(models.QuerySet, name) for name in _SELECTING)
+    if getattr(manager.get_queryset, "__func__", None) is not models.Manager.get_queryset:
+        return False
+    return queryset is models.QuerySet or all(
+        getattr(queryset, name) is getattr(models.QuerySet, name) for name in _SELECTING
+    )
 
 
 class Session(models.Model):
