@@ -137,6 +137,16 @@ def test_w002_limits_that_each_process_counts_for_itself() -> None:
         assert checks.check_throttle_cache(None) == []
 
 
+@pytest.mark.parametrize("backend", ["db.DatabaseCache", "filebased.FileBasedCache"])
+def test_w002_limits_in_a_cache_that_does_not_count_atomically(backend: str) -> None:
+    with override_settings(
+        CACHES={"default": {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": "x"}}
+    ):
+        (found,) = checks.check_throttle_cache(None)
+    assert found.id == "tessera.W002"
+    assert "atomically" in found.msg
+
+
 def test_w003_proxies_that_nobody_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "W003" in reported(deploy=True)
     monkeypatch.setattr(api_settings, "NUM_PROXIES", 0)

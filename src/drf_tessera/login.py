@@ -27,6 +27,7 @@ from drf_tessera.exceptions import (
     UserGone,
     UserInactive,
 )
+from drf_tessera.limits import login_attempt
 from drf_tessera.receivers import checking_password
 from drf_tessera.users import can_read, clean_name, find_email_field
 
@@ -63,6 +64,7 @@ def log_in(
     Raises:
         LoginFailed: the user is unknown, inactive or just deleted, or the password is wrong. The error is
             the same in all cases.
+        TooManyAttempts: too many logins have failed (:mod:`drf_tessera.limits`).
         TemporarilyUnavailable: the database is busy.
         EmailLoginUnavailable: ``email`` is given, but no backend accepts an ``email``.
     """
@@ -75,7 +77,9 @@ def log_in(
     else:
         raise EmailLoginUnavailable
     start = partial(sessions.start, client=client, transport=transport)
-    user, grant = _prove_any(request, [{**way, "password": password} for way in ways], start)
+    attempts = [{**way, "password": password} for way in ways]
+    with login_attempt(request, [next(iter(ways[-1].values()))], client=client):
+        user, grant = _prove_any(request, attempts, start)
     request.user = cast("Any", user)  # some receivers read it, because django.contrib.auth.login sets it
     try:
         with translated_contention():
@@ -127,7 +131,11 @@ def _prove_any(
 
 @sensitive_variables()
 def prove(
-    request: HttpRequest | None, credentials: dict[str, str], start: Callable[[AbstractBaseUser], T]
+    request: HttpRequest | None,
+    credentials: dict[str, str],
+    start: Callable[[AbstractBaseUser], T],
+    *,
+    client: sessions.Client | None = None,
 ) -> tuple[AbstractBaseUser, T]:
     """Authenticate and start a session. Try again if the stored password changed in between.
 
@@ -139,11 +147,23 @@ def prove(
         request: Django's own request, or ``None``.
         credentials: the arguments for ``django.contrib.auth.authenticate``.
         start: a function that starts a session for the authenticated user.
+        client: the origin of the login. Failed logins are counted for its network.
 
     Raises:
         LoginFailed: the user is unknown, inactive or just deleted, or the password is wrong.
             ``user_login_failed`` has already been sent.
+        TooManyAttempts: too many logins have failed.
     """
+    fields = ("username", get_user_model().USERNAME_FIELD, "email")
+    names = [str(credentials[name]) for name in fields if credentials.get(name)]
+    with login_attempt(request, names, client=client):
+        return _prove(request, credentials, start)
+
+
+@sensitive_variables()
+def _prove(
+    request: HttpRequest | None, credentials: dict[str, str], start: Callable[[AbstractBaseUser], T]
+) -> tuple[AbstractBaseUser, T]:
     for _ in range(MAX_PROOFS):
         user = identify(request, credentials)
         if user is None:

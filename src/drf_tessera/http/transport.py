@@ -17,6 +17,7 @@ from drf_tessera.exceptions import TransportUnavailable
 from drf_tessera.http.bearer import HeaderTransport
 from drf_tessera.http.cookies import CookieTransport
 from drf_tessera.http.csrf import check_site
+from drf_tessera.limits import refund_address
 from drf_tessera.sessions import Grant
 from drf_tessera.tokens import SessionFacts
 
@@ -62,7 +63,7 @@ def choose_transport(asked: str | None) -> str:
     """
     offered = get_settings().transports
     if asked is not None and asked not in offered:
-        raise TransportUnavailable(asked, offered)
+        raise TransportUnavailable(offered)
     return asked or offered[0]
 
 
@@ -114,8 +115,11 @@ def find_refresh_token(
 def deliver_grant(request: HttpRequest, response: HttpResponse, grant: Grant) -> dict[str, Any]:
     """Put the tokens of a grant into the response, and return the body of the response.
 
-    A body without ``refresh`` means that the client keeps the refresh token that it has.
+    A body without ``refresh`` means that the client keeps the refresh token that it has. A login that gets
+    this far does not count as an attempt of its address.
     """
+    if grant.outcome is None:
+        refund_address(request)
     body: dict[str, Any] = {
         "access": grant.access,
         "refresh": grant.refresh,

@@ -14,6 +14,7 @@ import jwt
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.conf import get_settings
+from drf_tessera.jose.encoding import EncodingError, decode_base64url, decode_json_object
 
 if TYPE_CHECKING:
     from jwt.types import Options
@@ -58,6 +59,7 @@ def decode(
         "verify_jti": False,
         "verify_iat": False,
     }
+    _check_form(raw)
     for key in keys:
         try:
             found: dict[str, Any] = jwt.decode(
@@ -72,7 +74,7 @@ def decode(
         except jwt.InvalidSignatureError:
             continue
         except (jwt.InvalidKeyError, RecursionError, OverflowError) as error:
-            raise jwt.DecodeError(str(error)) from None
+            raise jwt.DecodeError(type(error).__name__) from None
         return found
     raise jwt.InvalidSignatureError("Signature verification failed")
 
@@ -84,11 +86,29 @@ def peek(raw: str) -> dict[str, Any]:
     Raises:
         jwt.InvalidTokenError: the token cannot be read.
     """
+    _check_form(raw)
     try:
         found: dict[str, Any] = jwt.decode(raw, options={"verify_signature": False})
-    except RecursionError as error:
-        raise jwt.DecodeError(str(error)) from None
+    except RecursionError:
+        raise jwt.DecodeError("nested too deeply") from None
     return found
+
+
+@sensitive_variables()
+def _check_form(raw: str) -> None:
+    """Check that the header and the claims are JSON that every code can handle.
+
+    PyJWT accepts values that break code after the signature was verified: see
+    :func:`~drf_tessera.jose.encoding.decode_json_object`.
+
+    Raises:
+        jwt.DecodeError: a part is not such JSON.
+    """
+    try:
+        for part in raw.encode("ascii").split(b".", 2)[:2]:
+            decode_json_object(decode_base64url(part))
+    except (EncodingError, UnicodeEncodeError):
+        raise jwt.DecodeError("Invalid token") from None
 
 
 def load_key(algorithm: str, key: Any) -> object:

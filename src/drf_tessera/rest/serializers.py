@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from rest_framework import serializers
 
 from drf_tessera.conf import MAX_REFRESH_LENGTH
 from drf_tessera.http import TRANSPORTS, needs_body
 from drf_tessera.models import Session
+from drf_tessera.rest.throttling import account_fields
 from drf_tessera.users import MAX_NAME_LENGTH, read_email, read_name
 
 MAX_PASSWORD_LENGTH: Final = 4096
 """In characters. A limit is necessary because Django hashes a password of any length."""
 
 
-def account_fields() -> tuple[str, ...]:
-    """Return the fields that may name the account of a login. All except ``email`` mean the user name."""
-    return tuple(dict.fromkeys(("username", get_user_model().USERNAME_FIELD, "email")))
+def make_password_field() -> serializers.CharField:
+    """Return the field of a password, which is taken exactly as it was typed."""
+    return serializers.CharField(
+        max_length=MAX_PASSWORD_LENGTH,
+        trim_whitespace=False,
+        write_only=True,
+        style={"input_type": "password"},
+    )
 
 
 class LoginSerializer(serializers.Serializer[Any]):
@@ -29,14 +34,13 @@ class LoginSerializer(serializers.Serializer[Any]):
     transport of the refresh token, if ``PROFILE`` allows several transports.
     """
 
-    password: serializers.CharField = serializers.CharField(
-        max_length=MAX_PASSWORD_LENGTH,
-        trim_whitespace=False,
-        write_only=True,
-        style={"input_type": "password"},
-    )
+    password: serializers.CharField = make_password_field()
     device: serializers.CharField = serializers.CharField(max_length=64, required=False, allow_blank=True)
-    transport: serializers.ChoiceField = serializers.ChoiceField(tuple(TRANSPORTS), required=False)
+    transport: serializers.ChoiceField = serializers.ChoiceField(
+        tuple(TRANSPORTS),
+        required=False,
+        error_messages={"invalid_choice": f"Choose one of these: {', '.join(TRANSPORTS)}."},
+    )
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Add a field for each way to name the account."""
@@ -84,7 +88,9 @@ class RevokeSerializer(serializers.Serializer[Any]):
     refresh: serializers.CharField = serializers.CharField(
         max_length=MAX_REFRESH_LENGTH, write_only=True, required=False, allow_null=True
     )
-    session: serializers.UUIDField = serializers.UUIDField(required=False, allow_null=True)
+    session: serializers.UUIDField = serializers.UUIDField(
+        required=False, allow_null=True, error_messages={"invalid": "This is not the id of a session."}
+    )
 
 
 class VerifySerializer(serializers.Serializer[Any]):

@@ -20,6 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.settings import api_settings
+from rest_framework.utils.serializer_helpers import ReturnDict
 from rest_framework.views import APIView
 from rest_framework.views import exception_handler as rest_framework_handler
 
@@ -47,6 +48,7 @@ from drf_tessera.http import (
     has_bearer_token,
     offers_ambient,
 )
+from drf_tessera.limits import TokenRequest
 from drf_tessera.login import log_in
 from drf_tessera.rest.authentication import StrictJWTAuthentication
 from drf_tessera.rest.errors import (
@@ -65,10 +67,14 @@ from drf_tessera.rest.serializers import (
     SessionSerializer,
     UserSerializer,
     VerifySerializer,
-    account_fields,
 )
-from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle, count_proxies
-from drf_tessera.tokens import read_refresh_token, verify_access_token
+from drf_tessera.rest.throttling import LoginAddressThrottle, TokenAddressThrottle, count_proxies
+from drf_tessera.tokens import (
+    REFRESH_PREFIX,
+    read_refresh_token,
+    recall_access_token,
+    verify_access_token,
+)
 from drf_tessera.users import load_user
 
 MAX_BODY_BYTES: Final = 65_536
@@ -93,6 +99,7 @@ class TokenView(APIView):
     """Whether a browser has to send the refresh cookie to this view. The cookie's path follows from this."""
     user_serializer_class: type[BaseSerializer[AbstractBaseUser]] = UserSerializer
     """The serializer for the ``user`` of a response. To choose another serializer, subclass the view."""
+    token_request: TokenRequest | None = None
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
@@ -112,14 +119,31 @@ class TokenView(APIView):
         if _read_length(request) > MAX_BODY_BYTES:
             raise PayloadTooLarge
         if (get_django_request(request).encoding or "utf-8").lower() not in _CHARSETS:
-            raise drf.UnsupportedMediaType(request.content_type)
-        super().initial(request, *args, **kwargs)
-        if request.method == "POST":
-            # Authentication backends receive Django's request. Some of them read a captcha or a code there.
-            get_django_request(request).data = request.data  # type: ignore[attr-defined]
+            raise _refuse_media_type()
+        try:
+            super().initial(request, *args, **kwargs)
+            if request.method == "POST":
+                # Parse here, so that every error of the parser is answered here. Authentication backends
+                # receive Django's request. Some of them read a captcha or a code there.
+                get_django_request(request).data = request.data  # type: ignore[attr-defined]
+        except drf.ParseError:
+            # REST framework's own text has parts of the body or of the headers.
+            raise drf.ParseError("The body cannot be read.") from None
+        except drf.UnsupportedMediaType:
+            raise _refuse_media_type() from None
+
+    def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Refuse a method. REST framework's own text has the method, which may be any word."""
+        raise drf.MethodNotAllowed("", detail="This method is not allowed here.")
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Forbid caches to store the response (RFC 6749, section 5.1)."""
+        """Forbid caches to store the response (RFC 6749, section 5.1).
+
+        The page that REST framework renders for a browser shows the fields of a serializer again, passwords
+        too. So the serializer is taken off the errors.
+        """
+        if isinstance(getattr(response, "data", None), ReturnDict):
+            response.data = dict(response.data)
         answer = super().finalize_response(request, response, *args, **kwargs)
         add_never_cache_headers(answer)
         answer.headers.setdefault("Pragma", "no-cache")
@@ -135,6 +159,37 @@ class TokenView(APIView):
         if isinstance(exc, CookieAmbiguous):
             delete_stray_cookies(get_django_request(self.request), answer, find_cookie_path())
         return answer
+
+    def count_for(self, session_id: UUID) -> None:
+        """Count the request for the session of its authentic token, and not for its address.
+
+        Raises:
+            TooManyAttempts: the limit of the session is reached.
+        """
+        if self.token_request is not None:
+            self.token_request.count_for(session_id)
+
+    @sensitive_variables()
+    def count_token(self, token: object) -> None:
+        """Count the request for the session of a token, if the token is authentic and ours. No query.
+
+        Raises:
+            TooManyAttempts: the limit of the session is reached.
+        """
+        if self.token_request is None or not isinstance(token, str):
+            return
+        try:
+            if token.startswith(REFRESH_PREFIX):
+                session_id = read_refresh_token(token).facts.session_id
+            else:
+                known_token = f"count\n{token}"  # a header cannot contain a newline
+                found = recall_access_token(known_token) or verify_access_token(
+                    token, remember_as=known_token
+                )
+                session_id = found.session_id
+        except Refusal:
+            return  # the flow refuses the token for the same reason
+        self.count_for(session_id)
 
     def show_user(self, user: AbstractBaseUser) -> Any:
         """Return the ``user`` of a response, as the serializer of this view writes it."""
@@ -184,6 +239,11 @@ def _read_body(shape: type[Any], request: Request) -> dict[str, Any]:
     return cast("dict[str, Any]", body.validated_data)
 
 
+def _refuse_media_type() -> drf.UnsupportedMediaType:
+    """Return a 415. REST framework's own text has the media type of the request."""
+    return drf.UnsupportedMediaType("", detail="Send JSON or a form, in UTF-8.")
+
+
 def _read_length(request: Request) -> int:
     try:
         return int(request.META.get("CONTENT_LENGTH") or 0)
@@ -198,13 +258,8 @@ class LoginView(EndpointView):
     login by cookie. Otherwise another site could log its visitors in as another user.
     """
 
-    throttle_classes: _Classes = (LoginAccountThrottle, LoginAddressThrottle)
+    throttle_classes: _Classes = (LoginAddressThrottle,)
     serializer_class = LoginSerializer
-
-    @property
-    def account_fields(self) -> tuple[str, ...]:
-        """Return the fields in which the throttle looks for the account."""
-        return account_fields()
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -228,6 +283,7 @@ class RefreshView(EndpointView):
     """
 
     serializer_class = RefreshSerializer
+    throttle_classes: _Classes = (TokenAddressThrottle,)
     reads_refresh_cookie = True
 
     @sensitive_variables()
@@ -240,6 +296,7 @@ class RefreshView(EndpointView):
         transport, refresh_token = found
         if transport not in get_settings().transports:
             raise TransportMismatch
+        self.count_token(refresh_token)
         more = self._load_user(refresh_token) if body.get("with_user") else {}
         return _respond(request, sessions.refresh(refresh_token, transport=transport), **more)
 
@@ -257,11 +314,13 @@ class VerifyView(EndpointView):
     """Check whether an access token would be accepted now, and return its claims."""
 
     serializer_class = VerifySerializer
+    throttle_classes: _Classes = (TokenAddressThrottle,)
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Verify."""
         token = verify_access_token(_read_body(self.serializer_class, request)["token"])
+        self.count_for(token.session_id)
         load_user(token)
         return Response({"claims": {name: token[name] for name in token.claims}})
 
@@ -276,6 +335,7 @@ class RevokeView(EndpointView):
     """
 
     serializer_class = RevokeSerializer
+    throttle_classes: _Classes = (TokenAddressThrottle,)
     reads_refresh_cookie = True
 
     @sensitive_variables()
@@ -288,6 +348,7 @@ class RevokeView(EndpointView):
         if found is None:
             return self._end_by_access_token(request, only)
         transport, refresh_token = found
+        self.count_token(refresh_token)
         if TRANSPORTS[transport].ambient:
             return self._end_by_ambient(plain, transport, refresh_token, only)
         revoked = sessions.revoke_by_refresh_token(refresh_token, transport=transport, only=only)
@@ -315,6 +376,7 @@ class RevokeView(EndpointView):
                 return Response({"revoked": False})  # a browser without a cookie: nobody is logged in
             raise TokenMissing
         session_id = found[1].session_id
+        self.count_for(session_id)
         if only not in (None, session_id):
             return Response({"revoked": False})
         response = Response({"revoked": sessions.revoke(session_id)})

@@ -19,10 +19,11 @@ from drf_tessera.http import describe_client
 from drf_tessera.legacy import refuse_names, to_seconds
 from drf_tessera.login import prove
 from drf_tessera.moments import LATEST, to_timestamp
+from drf_tessera.rest.serializers import make_password_field
 from drf_tessera.rest.throttling import count_proxies
 from drf_tessera.sessions import LegacyToken, adopt, is_foreign, name_token
 from drf_tessera.tokens import SessionFacts, read_refresh_token
-from drf_tessera.users import clean_name, is_active, load_user
+from drf_tessera.users import MAX_NAME_LENGTH, clean_name, is_active, load_user
 from rest_framework_jwt.authentication import JSONWebTokenAuthentication
 from rest_framework_jwt.settings import api_settings
 from rest_framework_jwt.utils import OwnClaims, decode_token, encoding_for, explain, verify_own
@@ -42,9 +43,8 @@ class JSONWebTokenSerializer(_Serializer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields[self.username_field] = serializers.CharField()
-        style = {"input_type": "password"}
-        self.fields["password"] = serializers.CharField(write_only=True, trim_whitespace=False, style=style)
+        self.fields[self.username_field] = serializers.CharField(max_length=MAX_NAME_LENGTH)
+        self.fields["password"] = make_password_field()
 
     @property
     def username_field(self) -> str:

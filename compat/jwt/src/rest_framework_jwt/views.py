@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.request import Request
@@ -17,7 +16,7 @@ from drf_tessera.http import check_site, is_secure
 from drf_tessera.legacy import refuse_names
 from drf_tessera.rest.errors import translate_error
 from drf_tessera.rest.requests import get_django_request
-from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle
+from drf_tessera.rest.throttling import LoginAddressThrottle, TokenThrottle, counted_login
 from drf_tessera.rest.views import TokenView
 from rest_framework_jwt.serializers import (
     JSONWebTokenSerializer,
@@ -93,25 +92,23 @@ class ObtainJSONWebToken(JSONWebTokenAPIView):
     """Exchange credentials for a token."""
 
     serializer_class = JSONWebTokenSerializer
-    throttle_classes = (LoginAccountThrottle, LoginAddressThrottle)
+    throttle_classes = (LoginAddressThrottle,)
 
-    @property
-    def account_fields(self) -> tuple[str, ...]:
-        """The names of the body's fields that the throttle reads as the account."""
-        named = getattr(self.get_serializer(), "username_field", get_user_model().USERNAME_FIELD)
-        return (named, *LoginAccountThrottle.fields)
+    post = counted_login(JSONWebTokenAPIView.post)
 
 
 class VerifyJSONWebToken(JSONWebTokenAPIView):
     """Check whether a token is valid."""
 
     serializer_class = VerifyJSONWebTokenSerializer
+    throttle_classes = (TokenThrottle,)
 
 
 class RefreshJSONWebToken(JSONWebTokenAPIView):
     """Exchange a token that has not expired for a new token."""
 
     serializer_class = RefreshJSONWebTokenSerializer
+    throttle_classes = (TokenThrottle,)
 
 
 obtain_jwt_token = ObtainJSONWebToken.as_view()

@@ -15,8 +15,9 @@ from drf_tessera import sessions
 from drf_tessera.conf import HEADER
 from drf_tessera.exceptions import Refusal
 from drf_tessera.login import identify
+from drf_tessera.rest.serializers import MAX_PASSWORD_LENGTH
 from drf_tessera.tokens import read_refresh_token
-from drf_tessera.users import clean_name, is_active
+from drf_tessera.users import MAX_NAME_LENGTH, clean_name, is_active
 from rest_framework_simplejwt import legacy
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, TokenError, to_token_error
 from rest_framework_simplejwt.models import AuthUser as AuthUser  # noqa: PLC0414 - projects import it here
@@ -29,7 +30,7 @@ class PasswordField(serializers.CharField):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["style"] = {**kwargs.get("style", {}), "input_type": "password"}
-        super().__init__(*args, **{**kwargs, "write_only": True})
+        super().__init__(*args, **{"max_length": MAX_PASSWORD_LENGTH, **kwargs, "write_only": True})
 
 
 class TokenObtainSerializer(serializers.Serializer[Any]):
@@ -43,7 +44,8 @@ class TokenObtainSerializer(serializers.Serializer[Any]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields[self.username_field] = serializers.CharField(write_only=True)
+        name = serializers.CharField(write_only=True, max_length=MAX_NAME_LENGTH)
+        self.fields[self.username_field] = name
         self.fields["password"] = PasswordField(trim_whitespace=False)
 
     @sensitive_variables()
