@@ -77,9 +77,9 @@ def log_in(
     else:
         raise EmailLoginUnavailable
     start = partial(sessions.start, client=client, transport=transport)
-    attempts = [{**way, "password": password} for way in ways]
+    credentials = [{**way, "password": password} for way in ways]
     with login_attempt(request, [next(iter(ways[-1].values()))], client=client):
-        user, grant = _prove_any(request, attempts, start)
+        user, grant = _prove_any(request, credentials, start)
     request.user = cast("Any", user)  # some receivers read it, because django.contrib.auth.login sets it
     try:
         with translated_contention():
@@ -121,12 +121,12 @@ def _accepts(found: Signature, arguments: dict[str, Any]) -> bool:
 
 @sensitive_variables()
 def _prove_any(
-    request: HttpRequest, attempts: list[dict[str, Any]], start: Callable[[AbstractBaseUser], T]
+    request: HttpRequest, credentials: list[dict[str, Any]], start: Callable[[AbstractBaseUser], T]
 ) -> tuple[AbstractBaseUser, T]:
-    for credentials in attempts[:-1]:
+    for auth in credentials[:-1]:
         with suppress(LoginFailed):
-            return prove(request, credentials, start)
-    return prove(request, attempts[-1], start)
+            return prove(request, auth, start)
+    return prove(request, credentials[-1], start)
 
 
 @sensitive_variables()

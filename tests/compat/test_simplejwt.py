@@ -888,9 +888,7 @@ def test_a_malformed_scope_is_left_out(api: APIClient, anna: AbstractBaseUser, s
 
 
 @pytest.mark.parametrize("claim", ["scope", "email"])
-def test_a_token_with_half_a_character_is_refused(
-    api: APIClient, anna: AbstractBaseUser, claim: str
-) -> None:
+def test_a_token_with_half_a_character_is_refused(api: APIClient, anna: AbstractBaseUser, claim: str) -> None:
     answer = refresh(api, simplejwt_token(anna, **{claim: "\ud800"}))
     assert (answer.status_code, answer.json()["code"]) == (401, "token_not_valid")
 

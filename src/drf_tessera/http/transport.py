@@ -31,11 +31,11 @@ class Transport(Protocol):
     in_body: bool
     """Whether the refresh token is the field ``refresh`` of a body."""
 
-    def read(self, request: HttpRequest, body: dict[str, Any]) -> str | None:
+    def read(self, request: HttpRequest, credentials: dict[str, Any]) -> str | None:
         """Return the refresh token of a request, or ``None``."""
 
     def deliver(
-        self, request: HttpRequest, response: HttpResponse, grant: Grant, body: dict[str, Any]
+        self, request: HttpRequest, response: HttpResponse, grant: Grant, credentials: dict[str, Any]
     ) -> None:
         """Put the tokens of a grant into the response. Remove those from the body that travel elsewhere."""
 
@@ -91,13 +91,13 @@ def offers_ambient() -> bool:
 
 @sensitive_variables()
 def find_refresh_token(
-    request: HttpRequest, body: dict[str, Any], *, ambient: bool = True
+    request: HttpRequest, credentials: dict[str, Any], *, ambient: bool = True
 ) -> tuple[str, str] | None:
     """Return the name of the transport that brings a refresh token, and the token, or ``None``.
 
     Args:
         request: the request.
-        body: its parsed body.
+        credentials: its parsed body.
         ambient: whether to search the ambient transports too.
 
     Raises:
@@ -105,9 +105,9 @@ def find_refresh_token(
         CookieAmbiguous: there are several cookies.
     """
     for name, transport in TRANSPORTS.items():
-        text = transport.read(request, body) if ambient or not transport.ambient else None
-        if text is not None:
-            return name, text
+        token = transport.read(request, credentials) if ambient or not transport.ambient else None
+        if token is not None:
+            return name, token
     return None
 
 
@@ -120,7 +120,7 @@ def deliver_grant(request: HttpRequest, response: HttpResponse, grant: Grant) ->
     """
     if grant.outcome is None:
         refund_address(request)
-    body: dict[str, Any] = {
+    credentials: dict[str, Any] = {
         "access": grant.access,
         "refresh": grant.refresh,
         "token_type": get_settings().header_prefix,
@@ -129,9 +129,9 @@ def deliver_grant(request: HttpRequest, response: HttpResponse, grant: Grant) ->
         "session": str(grant.session_id),
     }
     if grant.refresh is None:
-        del body["refresh"]
-    TRANSPORTS[grant.transport].deliver(request, response, grant, body)
-    return body
+        del credentials["refresh"]
+    TRANSPORTS[grant.transport].deliver(request, response, grant, credentials)
+    return credentials
 
 
 def clear_ended(request: HttpRequest, response: HttpResponse, ended: Callable[[SessionFacts], bool]) -> None:

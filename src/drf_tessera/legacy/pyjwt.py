@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @sensitive_variables()
 def decode(
-    raw: str,
+    token: str,
     keys: Iterable[Any],
     *,
     algorithm: str,
@@ -38,7 +38,7 @@ def decode(
     tokens are still in use.
 
     Args:
-        raw: any text that a client sent.
+        token: any text that a client sent.
         keys: the keys to try, one after the other.
         algorithm: the name of the algorithm, such as ``HS256``.
         audience: ``aud`` must contain this audience. Without an audience the token must not have ``aud``.
@@ -59,11 +59,11 @@ def decode(
         "verify_jti": False,
         "verify_iat": False,
     }
-    _check_form(raw)
+    _check_form(token)
     for key in keys:
         try:
             found: dict[str, Any] = jwt.decode(
-                raw,
+                token,
                 key,
                 algorithms=[algorithm],
                 audience=audience,
@@ -80,22 +80,22 @@ def decode(
 
 
 @sensitive_variables()
-def peek(raw: str) -> dict[str, Any]:
+def peek(token: str) -> dict[str, Any]:
     """Return the unverified claims of a token. Use them only to choose a key or a rule.
 
     Raises:
         jwt.InvalidTokenError: the token cannot be read.
     """
-    _check_form(raw)
+    _check_form(token)
     try:
-        found: dict[str, Any] = jwt.decode(raw, options={"verify_signature": False})
+        found: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
     except RecursionError:
         raise jwt.DecodeError("nested too deeply") from None
     return found
 
 
 @sensitive_variables()
-def _check_form(raw: str) -> None:
+def _check_form(token: str) -> None:
     """Check that the header and the claims are JSON that every code can handle.
 
     PyJWT accepts values that break code after the signature was verified: see
@@ -105,8 +105,8 @@ def _check_form(raw: str) -> None:
         jwt.DecodeError: a part is not such JSON.
     """
     try:
-        for part in raw.encode("ascii").split(b".", 2)[:2]:
-            decode_json_object(decode_base64url(part))
+        for credentials in token.encode("ascii").split(b".", 2)[:2]:
+            decode_json_object(decode_base64url(credentials))
     except (EncodingError, UnicodeEncodeError):
         raise jwt.DecodeError("Invalid token") from None
 

@@ -27,7 +27,17 @@ def make_password_field() -> serializers.CharField:
     )
 
 
-class LoginSerializer(serializers.Serializer[Any]):
+class BodySerializer(serializers.Serializer[Any]):
+    """The parent of the serializers of bodies.
+
+    The ``repr`` shows no data, because error reports show the variables of each function that was running.
+    """
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class LoginSerializer(BodySerializer):
     """``{username, password}`` or ``{email, password}``, and optionally a name for the device.
 
     The user model's ``USERNAME_FIELD`` is another name for ``username``. ``transport`` chooses the
@@ -50,19 +60,19 @@ class LoginSerializer(serializers.Serializer[Any]):
         }
         return {**names, **super().get_fields()}
 
-    def validate(self, attrs: dict[str, str]) -> dict[str, str]:
+    def validate(self, credentials: dict[str, str]) -> dict[str, str]:
         """Check that exactly one field names the account."""
-        given = [name for name in account_fields() if name in attrs]
+        given = [name for name in account_fields() if name in credentials]
         if len(given) != 1:
             raise serializers.ValidationError(
                 f"Send exactly one of these fields to name the account: {', '.join(account_fields())}.",
                 code="account_required" if not given else "account_ambiguous",
             )
         key = "email" if given == ["email"] else "username"
-        return {key: attrs.pop(given[0]), **attrs}
+        return {key: credentials.pop(given[0]), **credentials}
 
 
-class RefreshSerializer(serializers.Serializer[Any]):
+class RefreshSerializer(BodySerializer):
     """``{refresh}``. If ``PROFILE`` has cookies, the refresh token may come in a cookie instead.
 
     With ``with_user`` the answer has a ``user``, as the answer to a login has. A reloaded page needs it.
@@ -79,7 +89,7 @@ class RefreshSerializer(serializers.Serializer[Any]):
         return fields
 
 
-class RevokeSerializer(serializers.Serializer[Any]):
+class RevokeSerializer(BodySerializer):
     """``{refresh}``. Without ``refresh`` the header or the cookie chooses the session.
 
     With ``session`` only that session is ended.
@@ -93,7 +103,7 @@ class RevokeSerializer(serializers.Serializer[Any]):
     )
 
 
-class VerifySerializer(serializers.Serializer[Any]):
+class VerifySerializer(BodySerializer):
     """``{token}``, which is an access token."""
 
     token: serializers.CharField = serializers.CharField(write_only=True, trim_whitespace=False)

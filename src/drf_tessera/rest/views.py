@@ -182,9 +182,9 @@ class TokenView(APIView):
             if token.startswith(REFRESH_PREFIX):
                 session_id = read_refresh_token(token).facts.session_id
             else:
-                known_token = f"count\n{token}"  # a header cannot contain a newline
-                found = recall_access_token(known_token) or verify_access_token(
-                    token, remember_as=known_token
+                credentials = f"count\n{token}"  # a header cannot contain a newline
+                found = recall_access_token(credentials) or verify_access_token(
+                    token, credentials=credentials
                 )
                 session_id = found.session_id
         except Refusal:
@@ -234,9 +234,9 @@ def _respond(request: Request, grant: sessions.Grant, **more: object) -> Respons
 
 @sensitive_variables()
 def _read_body(shape: type[Any], request: Request) -> dict[str, Any]:
-    body = shape(data=request.data)
-    body.is_valid(raise_exception=True)
-    return cast("dict[str, Any]", body.validated_data)
+    credentials = shape(data=request.data)
+    credentials.is_valid(raise_exception=True)
+    return cast("dict[str, Any]", credentials.validated_data)
 
 
 def _refuse_media_type() -> drf.UnsupportedMediaType:
@@ -289,22 +289,22 @@ class RefreshView(EndpointView):
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Refresh."""
-        body = _read_body(self.serializer_class, request)
-        found = find_refresh_token(get_django_request(request), body)
-        if found is None:
+        credentials = _read_body(self.serializer_class, request)
+        auth = find_refresh_token(get_django_request(request), credentials)
+        if auth is None:
             raise RefreshMissing
-        transport, refresh_token = found
+        transport, token = auth
         if transport not in get_settings().transports:
             raise TransportMismatch
-        self.count_token(refresh_token)
-        more = self._load_user(refresh_token) if body.get("with_user") else {}
-        return _respond(request, sessions.refresh(refresh_token, transport=transport), **more)
+        self.count_token(token)
+        more = self._load_user(token) if credentials.get("with_user") else {}
+        return _respond(request, sessions.refresh(token, transport=transport), **more)
 
     @sensitive_variables()
-    def _load_user(self, refresh_token: str) -> dict[str, Any]:
+    def _load_user(self, token: str) -> dict[str, Any]:
         """Return the user before the token is spent, so that a serializer that fails has not spent it."""
         try:
-            user = load_user(read_refresh_token(refresh_token).facts)
+            user = load_user(read_refresh_token(token).facts)
         except Refusal:
             return {}  # the refresh refuses too, for its own reason
         return {"user": self.show_user(user)}
@@ -341,28 +341,28 @@ class RevokeView(EndpointView):
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log out."""
-        body = _read_body(self.serializer_class, request)
-        only: UUID | None = body.get("session")
+        credentials = _read_body(self.serializer_class, request)
+        only: UUID | None = credentials.get("session")
         plain = get_django_request(request)
-        found = find_refresh_token(plain, body, ambient=not has_bearer_token(plain))
-        if found is None:
+        auth = find_refresh_token(plain, credentials, ambient=not has_bearer_token(plain))
+        if auth is None:
             return self._end_by_access_token(request, only)
-        transport, refresh_token = found
-        self.count_token(refresh_token)
+        transport, token = auth
+        self.count_token(token)
         if TRANSPORTS[transport].ambient:
-            return self._end_by_ambient(plain, transport, refresh_token, only)
-        revoked = sessions.revoke_by_refresh_token(refresh_token, transport=transport, only=only)
+            return self._end_by_ambient(plain, transport, token, only)
+        revoked = sessions.revoke_by_refresh_token(token, transport=transport, only=only)
         return Response({"revoked": revoked})
 
     @sensitive_variables()
     def _end_by_ambient(
-        self, request: HttpRequest, transport: str, refresh_token: str, only: UUID | None
+        self, request: HttpRequest, transport: str, token: str, only: UUID | None
     ) -> Response:
         """End the session of a token that the browser sent by itself, and remove that token from it."""
         try:
-            if only not in (None, read_refresh_token(refresh_token).facts.session_id):
+            if only not in (None, read_refresh_token(token).facts.session_id):
                 return Response({"revoked": False})  # the token stays, because it belongs to a later login
-            revoked = sessions.revoke_by_refresh_token(refresh_token, transport=transport)
+            revoked = sessions.revoke_by_refresh_token(token, transport=transport)
         except Refusal:
             revoked = False  # the token has no session to end, but the browser must not keep it
         response = Response({"revoked": revoked})

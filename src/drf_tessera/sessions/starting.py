@@ -96,20 +96,20 @@ def start(
         label=clean_text(where.label, LABEL_LENGTH),
     )
     facts = _describe(session, transport, claims or {})
-    access, expires_in = mint_access_token(facts, describe_session(user, session), moment)
-    refresh_token = write_refresh_token(facts, rotation.START.generation, secret)
-    _write(session, settings.max_sessions_per_user, moment)
-    _report(session)
-    return Grant(
+    token, expires_in = mint_access_token(facts, describe_session(user, session), moment)
+    grant = Grant(
         session_id=session.pk,
         sub=facts.sub,
-        access=access,
+        access=token,
         expires_in=expires_in,
-        refresh=refresh_token,
+        refresh=write_refresh_token(facts, rotation.START.generation, secret),
         refresh_expires_in=count_seconds(session.idle_expires_at, facts, moment),
         outcome=None,
         transport=transport,
     )
+    _write(session, settings.max_sessions_per_user, moment)
+    _report(session)
+    return grant
 
 
 def _check_saved(user: Any) -> None:

@@ -40,10 +40,10 @@ class JSONWebTokenAPIView(TokenView):
         """Return the class of the serializer."""
         return self.serializer_class
 
-    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+    def get_serializer(self, *args: Any, **credentials: Any) -> Any:
         """Return the serializer, with its context."""
-        kwargs["context"] = self.get_serializer_context()
-        return self.get_serializer_class()(*args, **kwargs)
+        credentials["context"] = self.get_serializer_context()
+        return self.get_serializer_class()(*args, **credentials)
 
     def handle_exception(self, exc: Exception) -> Response:
         """Return an error in the format of djangorestframework-jwt."""
@@ -70,10 +70,10 @@ class JSONWebTokenAPIView(TokenView):
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Validate the request with the serializer, and return the token."""
         name = self._choose_cookie(get_django_request(request))
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        token = serializer.object["token"]
-        user = serializer.object.get("user") or request.user
+        credentials = self.get_serializer(data=request.data)
+        credentials.is_valid(raise_exception=True)
+        token = credentials.object["token"]
+        user = credentials.object.get("user") or request.user
         response = Response(api_settings.JWT_RESPONSE_PAYLOAD_HANDLER(token, user, request))
         if name:
             settings = get_settings()

@@ -48,9 +48,9 @@ class TokenViewBase(TokenView, GenericAPIView[Any]):
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Validate the request with the serializer, and return the validated data."""
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        return Response(serializer.validated_data)
+        credentials = self.get_serializer(data=request.data)
+        credentials.is_valid(raise_exception=True)
+        return Response(credentials.validated_data)
 
 
 class TokenObtainPairView(TokenViewBase):
