@@ -99,6 +99,7 @@ def check_loaded_user(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 
 _UNSHARED: Final = frozenset({"LocMemCache", "DummyCache"})
 _UNCOUNTED: Final = frozenset({"FileBasedCache", "DatabaseCache"})
+_ENOUGH_ENTRIES: Final = 10_000
 _FORGETFUL: Final = frozenset({"PyMemcacheCache", "PyLibMCCache"})
 
 
@@ -284,19 +285,26 @@ def _is_email_backend(path: str) -> bool:
 
 
 def check_throttle_cache(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report W002: login limits that each process counts separately, or that are not counted atomically."""
-    backend = django_settings.CACHES.get("default", {}).get("BACKEND", "")
+    """Report W002: login limits that each process counts separately, not atomically, or not for long."""
+    cache = django_settings.CACHES.get("default", {})
+    backend = cache.get("BACKEND", "")
     name = backend.rpartition(".")[2]
+    most = cache.get("OPTIONS", {}).get("MAX_ENTRIES", cache.get("MAX_ENTRIES", 300))  # Django's default
     if name in _UNSHARED:
         fault = "each process counts for itself."
-    elif name in _UNCOUNTED:
+    elif name == "FileBasedCache":
         fault = "simultaneous guesses exceed the limits, because this cache does not count atomically."
+    elif name == "DatabaseCache" and most < _ENOUGH_ENTRIES:
+        fault = (
+            f"with {most} entries at most, a flood of names makes it forget the counts. Set MAX_ENTRIES in"
+        )
+        fault += f" its OPTIONS to at least {_ENOUGH_ENTRIES}."
     else:
         return []
     return [
         django_checks.Warning(
             f"The login limits are counted in the default cache, which is {backend}: {fault}",
-            hint="Use a cache that all processes share and that counts, such as Redis or Memcached.",
+            hint="Use a cache that all processes share and that counts, such as Redis.",
             id="tessera.W002",
         )
     ]

@@ -1,4 +1,4 @@
-"""The settings of the server that is attacked: real password hashes, one proxy, a limit that is soon spent."""
+"""The settings of the server that is attacked: real password hashes, one proxy, and a tight limit."""
 
 from __future__ import annotations
 

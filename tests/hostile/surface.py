@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from collections.abc import Iterator
 from typing import Any, Final
 
+from django.core.exceptions import ImproperlyConfigured
 from rest_framework.serializers import Serializer
 
 from drf_tessera.http import find_view_class, walk_views
@@ -14,6 +16,8 @@ from drf_tessera.rest.views import TokenView
 URLS: Final = "tests.hostile.urls"
 MARK: Final = "ECHO-7f3a91"
 """A part of every text. No answer may contain it."""
+
+PACKAGES: Final = ("drf_tessera.", "rest_framework_simplejwt.", "rest_framework_jwt.")
 
 MOST_CHARACTERS: Final = 1000
 """More than any honest text has. No function with a cost of its own gets more of a stranger's text."""
@@ -50,6 +54,23 @@ def list_fields() -> Iterator[tuple[str, str, type[TokenView]]]:
             for name, field in serializer().fields.items():
                 if not field.read_only:
                     yield path, name, view
+
+
+def list_serializers() -> set[type[Serializer]]:
+    """Return each serializer of our packages that reads something."""
+    found: set[type[Serializer]] = set()
+    kinds = [Serializer]
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        if kind.__module__.startswith(PACKAGES) and not kind.__name__.startswith("_"):
+            try:
+                fields = kind().fields.values()
+            except ImproperlyConfigured:  # the parent of a family, which has no fields of its own
+                continue
+            if any(not field.read_only for field in fields):
+                found.add(kind)
+    return found
 
 
 def deepen(levels: int) -> str:
@@ -128,6 +149,24 @@ HEADER_NAMES: Final = (
     "QUERY_STRING",
     "REQUEST_METHOD",
 )
+
+
+class CountingCalls:
+    """Counts the calls of functions, in Python and in C. A busy machine changes no such count."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def __enter__(self) -> CountingCalls:
+        self.number = 0
+        sys.setprofile(self._count)
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        sys.setprofile(None)
+
+    def _count(self, frame: object, event: str, arg: object) -> None:
+        self.number += event in {"call", "c_call"}
 
 
 class CountingNormalize:

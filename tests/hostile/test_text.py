@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import AbstractBaseUser
+from rest_framework.exceptions import ValidationError
+from rest_framework.fields import CharField
 from rest_framework.settings import api_settings
 from rest_framework.test import APIClient
 
 from drf_tessera import sessions
-from drf_tessera.rest.serializers import MAX_PASSWORD_LENGTH
+from drf_tessera.rest.serializers import MAX_PASSWORD_LENGTH, ShortCharField
 from tests.conftest import bearer
 from tests.hostile.surface import (
     HEADER_NAMES,
@@ -22,10 +24,12 @@ from tests.hostile.surface import (
     MOST_CHARACTERS,
     URLS,
     VALUES,
+    CountingCalls,
     CountingNormalize,
     find_serializer,
     list_fields,
     list_paths,
+    list_serializers,
     list_views,
 )
 
@@ -117,6 +121,42 @@ def test_the_table_has_every_field() -> None:
         ("/jwt/verify/", "token"),
     }
     assert {name for _, name, _ in FIELDS} <= set(HONEST)
+
+
+def test_no_serializer_escapes_the_table() -> None:
+    """A serializer that no view of the table uses, or its parent, would not be tested."""
+    used = {find_serializer(view) for _, view in list_views()} - {None}
+    assert {kind for kind in list_serializers() if not any(issubclass(it, kind) for it in used)} == set()
+    assert len(list_serializers()) >= 10
+
+
+def test_every_text_has_a_length_limit() -> None:
+    """The tokens without ``max_length`` are compared with a limit of their own before they are parsed."""
+    for kind in list_serializers():
+        for name, field in kind().fields.items():
+            if isinstance(field, CharField) and not field.read_only and name not in {"token", "refresh"}:
+                assert isinstance(field, ShortCharField), (kind, name)
+                assert field.max_length <= MAX_PASSWORD_LENGTH, (kind, name)
+
+
+def test_a_long_text_is_refused_before_a_letter_is_looked_at() -> None:
+    with CountingCalls() as short, pytest.raises(ValidationError):
+        ShortCharField(max_length=5).run_validation("x" * 6)
+    with CountingCalls() as long, pytest.raises(ValidationError):
+        ShortCharField(max_length=5).run_validation("\ud800 " * 100_000)
+    assert long.number == short.number
+
+
+@pytest.mark.parametrize(("path", "name", "view"), FIELDS, ids=[f"{path}{name}" for path, name, _ in FIELDS])
+def test_no_value_costs_more_than_a_few_calls_for_each_byte(
+    stranger: APIClient, anna: AbstractBaseUser, *, path: str, name: str, view: Any
+) -> None:
+    """REST framework looks at each letter of a token, so the number of calls may grow with the body."""
+    for what, value in VALUES.items():
+        body = write_body(path, name, view, value)
+        with CountingCalls() as calls:
+            stranger.generic("POST", path, body, content_type="application/json")
+        assert calls.number <= 50_000 + 6 * len(body), what
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])

@@ -387,6 +387,15 @@ def test_clients_without_an_address_have_a_loose_budget_together(
     assert tries == [401] * 20 + [429]
 
 
+def test_a_stranger_without_an_address_cannot_spend_the_tight_budget_of_an_account(
+    api: APIClient, anna: AbstractBaseUser
+) -> None:
+    assert [attempt(api, "anna", REMOTE_ADDR="unknown") for _ in range(30)] == [401] * 30
+    assert attempt(api, "anna", password=PASSWORD, REMOTE_ADDR="") == 200
+    found = [attempt(api, "anna", REMOTE_ADDR="unknown") for _ in range(71)]
+    assert found == [401] * 70 + [429]  # the budget of the account everywhere
+
+
 @pytest.mark.parametrize(
     "rate", ["LOGIN_RATE_PER_ACCOUNT", "LOGIN_RATE_PER_ADDRESS", "LOGIN_RATE_PER_ACCOUNT_EVERYWHERE"]
 )

@@ -231,8 +231,11 @@ def _list_near_budgets(accounts: Iterable[str], address: str | None) -> Iterator
     rate, name = get_settings().login_rate_per_account, "login_rate_per_account"
     if rate is not None:
         limit, seconds = read_rate(rate)
+        network = name_network(address)
+        if network == UNKNOWN:
+            limit *= SITE_FACTOR  # many people share this "network"
         for account in accounts:
-            yield Budget(name=name, key=f"{name_network(address)} {account}", limit=limit, seconds=seconds)
+            yield Budget(name=name, key=f"{network} {account}", limit=limit, seconds=seconds)
 
 
 def _list_loose_budgets(accounts: Iterable[str]) -> Iterator[Budget]:

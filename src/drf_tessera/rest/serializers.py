@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from drf_tessera.conf import MAX_REFRESH_LENGTH
 from drf_tessera.http import TRANSPORTS, needs_body
@@ -17,9 +18,23 @@ MAX_PASSWORD_LENGTH: Final = 4096
 """In characters. A limit is necessary because Django hashes a password of any length."""
 
 
+class ShortCharField(serializers.CharField):
+    """A text whose length is checked before anything else is done with it.
+
+    REST framework strips a text and looks at each of its letters before it compares the length with
+    ``max_length``.
+    """
+
+    def run_validation(self, data: Any = empty) -> Any:
+        """Return the valid text."""
+        if isinstance(data, str) and self.max_length is not None and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        return super().run_validation(data)
+
+
 def make_password_field() -> serializers.CharField:
     """Return the field of a password, which is taken exactly as it was typed."""
-    return serializers.CharField(
+    return ShortCharField(
         max_length=MAX_PASSWORD_LENGTH,
         trim_whitespace=False,
         write_only=True,
@@ -45,7 +60,7 @@ class LoginSerializer(BodySerializer):
     """
 
     password: serializers.CharField = make_password_field()
-    device: serializers.CharField = serializers.CharField(max_length=64, required=False, allow_blank=True)
+    device: serializers.CharField = ShortCharField(max_length=64, required=False, allow_blank=True)
     transport: serializers.ChoiceField = serializers.ChoiceField(
         tuple(TRANSPORTS),
         required=False,
@@ -55,7 +70,7 @@ class LoginSerializer(BodySerializer):
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Add a field for each way to name the account."""
         names = {
-            name: serializers.CharField(max_length=MAX_NAME_LENGTH, required=False, trim_whitespace=False)
+            name: ShortCharField(max_length=MAX_NAME_LENGTH, required=False, trim_whitespace=False)
             for name in account_fields()
         }
         return {**names, **super().get_fields()}
@@ -78,7 +93,7 @@ class RefreshSerializer(BodySerializer):
     With ``with_user`` the answer has a ``user``, as the answer to a login has. A reloaded page needs it.
     """
 
-    refresh: serializers.CharField = serializers.CharField(max_length=MAX_REFRESH_LENGTH, write_only=True)
+    refresh: serializers.CharField = ShortCharField(max_length=MAX_REFRESH_LENGTH, write_only=True)
     with_user: serializers.BooleanField = serializers.BooleanField(required=False)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
@@ -95,7 +110,7 @@ class RevokeSerializer(BodySerializer):
     With ``session`` only that session is ended.
     """
 
-    refresh: serializers.CharField = serializers.CharField(
+    refresh: serializers.CharField = ShortCharField(
         max_length=MAX_REFRESH_LENGTH, write_only=True, required=False, allow_null=True
     )
     session: serializers.UUIDField = serializers.UUIDField(
@@ -130,8 +145,8 @@ class UserSerializer(serializers.Serializer[AbstractBaseUser]):
 class SessionSerializer(serializers.ModelSerializer[Session]):
     """One session, as its user sees it. ``current`` is true for the session of the request."""
 
-    started_at: serializers.DateTimeField = serializers.DateTimeField(source="created_at")
-    last_used_at: serializers.DateTimeField = serializers.DateTimeField()
+    started_at: serializers.DateTimeField = serializers.DateTimeField(source="created_at", read_only=True)
+    last_used_at: serializers.DateTimeField = serializers.DateTimeField(read_only=True)
     device: serializers.SerializerMethodField = serializers.SerializerMethodField()
     current: serializers.SerializerMethodField = serializers.SerializerMethodField()
 

@@ -19,7 +19,7 @@ from drf_tessera.http import describe_client
 from drf_tessera.legacy import refuse_names, to_seconds
 from drf_tessera.login import prove
 from drf_tessera.moments import LATEST, to_timestamp
-from drf_tessera.rest.serializers import BodySerializer, make_password_field
+from drf_tessera.rest.serializers import BodySerializer, ShortCharField, make_password_field
 from drf_tessera.rest.throttling import count_proxies
 from drf_tessera.sessions import LegacyToken, adopt, is_foreign, name_token
 from drf_tessera.tokens import SessionFacts, read_refresh_token
@@ -43,7 +43,7 @@ class JSONWebTokenSerializer(_Serializer):
 
     def get_fields(self) -> dict[str, Any]:
         """Add the fields of the credentials."""
-        name = serializers.CharField(max_length=MAX_NAME_LENGTH)
+        name = ShortCharField(max_length=MAX_NAME_LENGTH)
         return {**super().get_fields(), self.username_field: name, "password": make_password_field()}
 
     @property

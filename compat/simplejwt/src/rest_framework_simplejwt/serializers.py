@@ -15,7 +15,7 @@ from drf_tessera import sessions
 from drf_tessera.conf import HEADER
 from drf_tessera.exceptions import Refusal
 from drf_tessera.login import identify
-from drf_tessera.rest.serializers import MAX_PASSWORD_LENGTH, BodySerializer
+from drf_tessera.rest.serializers import MAX_PASSWORD_LENGTH, BodySerializer, ShortCharField
 from drf_tessera.tokens import read_refresh_token
 from drf_tessera.users import MAX_NAME_LENGTH, clean_name, is_active
 from rest_framework_simplejwt import legacy
@@ -25,7 +25,7 @@ from rest_framework_simplejwt.settings import api_settings, rotates
 from rest_framework_simplejwt.tokens import SLIDING, RefreshToken, Token, UntypedToken
 
 
-class PasswordField(serializers.CharField):
+class PasswordField(ShortCharField):
     """A password field that is never shown in an answer."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -44,7 +44,7 @@ class TokenObtainSerializer(BodySerializer):
 
     def get_fields(self) -> dict[str, Any]:
         """Add the fields of the credentials."""
-        name = serializers.CharField(write_only=True, max_length=MAX_NAME_LENGTH)
+        name = ShortCharField(write_only=True, max_length=MAX_NAME_LENGTH)
         password = PasswordField(trim_whitespace=False)
         return {**super().get_fields(), self.username_field: name, "password": password}
 
