@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model, load_backend
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.db import DatabaseError
@@ -29,7 +30,7 @@ from drf_tessera.exceptions import (
 )
 from drf_tessera.limits import login_attempt
 from drf_tessera.receivers import checking_password
-from drf_tessera.users import can_read, clean_name, find_email_field
+from drf_tessera.users import can_read, clean_name, find_email_field, fold_name, read_name
 
 T = TypeVar("T")
 
@@ -184,10 +185,15 @@ def identify(request: HttpRequest | None, credentials: dict[str, str]) -> Abstra
 
     Django's backend raises an error for a name that the column of the user name cannot read, such as "anna"
     for an integer. Here that is a failed login like any other, with the work of one wrong password.
+
+    A collation may also ignore accents, or letters without a width. Django's backend then finds an account by
+    any number of spellings, and each would have its own limit of guesses. So no such spelling logs in.
     """
     try:
         with checking_password():
-            return authenticate(request=request, **credentials)
+            user = authenticate(request=request, **credentials)
+        if user is None or _is_named(user, credentials):
+            return user
     except Exception as error:
         model: Any = get_user_model()
         several = isinstance(error, model.MultipleObjectsReturned)
@@ -196,6 +202,16 @@ def identify(request: HttpRequest | None, credentials: dict[str, str]) -> Abstra
         model().set_password(credentials.get("password"))
     _report_failure(request, credentials)
     return None
+
+
+@sensitive_variables()
+def _is_named(user: AbstractBaseUser, credentials: dict[str, str]) -> bool:
+    """Return whether a user has the name of the credentials, if Django's own backend has found the user."""
+    found: Any = user
+    if import_string(found.backend).authenticate is not ModelBackend.authenticate:
+        return True  # EmailBackend compares the names itself, and another backend may have other names
+    typed = credentials.get("username", credentials.get(found.USERNAME_FIELD))
+    return fold_name(str(typed)) == fold_name(read_name(found))
 
 
 def _can_be_read(credentials: dict[str, str]) -> bool:

@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,8 +37,12 @@ MOST_LOGINS: Final = 10
 WORKERS: Final = 2
 HOME: Final = "192.0.2.10"
 """The address from which the owner has logged in before the attack."""
+CAFE: Final = "192.0.2.99"
+BURST: Final = 40
+MOST_GUESSES: Final = 10
+"""The most guesses at one account from one network that the server allows."""
 BOTNET: Final = 25
-"""Guesses at one account, each from another network. The server allows 15 in an hour."""
+"""Guesses at one account, each from another network. The server allows 15 in a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,10 +265,17 @@ def attack(server: Server, requests: list[Sent]) -> list[str]:
         print_costs(costs)
         guesses = [server.log_in(f"172.16.{index}.1", f"guess {index}") for index in range(BOTNET)]
         owner, stranger = server.log_in(HOME), server.log_in("172.20.0.1")
-    print(f"\n{BOTNET} guesses from a botnet: {' '.join(map(str, guesses))}")
+        with ThreadPoolExecutor(BURST) as threads:
+            burst = list(
+                threads.map(lambda index: server.log_in(CAFE, f"guess {index}", "carl"), range(BURST))
+            )
+    print(f"\n{BURST} guesses at the same moment from one network: {burst.count(401)} were evaluated")
+    print(f"{BOTNET} guesses from a botnet: {' '.join(map(str, guesses))}")
     print(f"then the right password: {owner} from home, {stranger} from a new network")
     print(f"{len(costs)} requests; the limit for each is {limit * 1000:.0f} ms of CPU")
     faults += judge(costs, limit)
+    if burst.count(401) > MOST_GUESSES or burst.count(429) != BURST - burst.count(401):
+        faults.append(f"of {BURST} guesses at the same moment {burst.count(401)} were evaluated")
     if owner != 200:
         faults.append(f"the owner is locked out where the owner was before: {owner}")
     if 429 not in guesses or stranger != 429:

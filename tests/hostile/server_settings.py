@@ -27,7 +27,9 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 REST_FRAMEWORK = {**PLAIN, "NUM_PROXIES": 1}
 TESSERA = {
     "PROFILE": ["api", "browser"],
-    "LOGIN_RATE_PER_ACCOUNT_EVERYWHERE": "15/hour",
+    # The windows are long, so that the attack is within one of them on a slow machine too.
+    "LOGIN_RATE_PER_ACCOUNT": "10/day",
+    "LOGIN_RATE_PER_ACCOUNT_EVERYWHERE": "15/day",
 }
 JWT_AUTH = {"JWT_ALLOW_REFRESH": True, "JWT_AUTH_COOKIE": "jwt_cookie"}
 LOGGING = {"version": 1, "disable_existing_loggers": False, "loggers": {"django.request": {"level": "ERROR"}}}

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -24,7 +28,7 @@ from drf_tessera.limits.counters import (
     reserve_all,
 )
 from tests.limits import database_cache
-from tests.servers import Redis
+from tests.servers import PATIENCE, ROOT, Redis
 
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
 REDIS = "django.core.cache.backends.redis.RedisCache"
@@ -94,6 +98,60 @@ def test_a_hundred_simultaneous_attempts_get_the_limit_and_no_more(any_cache: st
     assert sum(found) <= 10
     if not (any_cache == "database" and connection.vendor == "sqlite"):  # its lock refuses some attempts
         assert sum(found) == 10
+
+
+SCRIPT = """
+import sys, time
+import django
+from django.conf import settings
+settings.CACHES = {"default": eval(sys.argv[1])}
+django.setup()
+from drf_tessera.limits.counters import Budget, Spent, reserve
+budget = Budget(name="x", key="burst", limit=10, seconds=10**9)
+print("ready", flush=True)
+sys.stdin.readline()
+fitting = 0
+for _ in range(25):
+    try:
+        reserve(budget)
+        fitting += 1
+    except Spent:
+        pass
+print(fitting)
+"""
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("kind", ["redis", "database"])
+def test_four_processes_get_the_limit_together(
+    request: pytest.FixtureRequest, settings: Any, transactional_db: None, kind: str
+) -> None:
+    with database_cache(settings):
+        if kind == "redis":
+            settings.CACHES = {
+                "default": {"BACKEND": REDIS, "LOCATION": request.getfixturevalue("redis").url}
+            }
+            cache.clear()
+        name = str(connection.settings_dict["NAME"])
+        whole = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.server_settings", "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-c", SCRIPT, repr(settings.CACHES["default"])]
+        started = [
+            subprocess.Popen(
+                command, env={**whole, "TESSERA_SERVER_DB_NAME": name}, stdin=PIPE, stdout=PIPE, text=True
+            )
+            for _ in range(4)
+        ]
+        for process in started:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in started:  # each begins only now, when all have loaded Django
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        fitting = [int(process.communicate(timeout=PATIENCE)[0]) for process in started]
+    assert sum(fitting) <= 10
+    if not (kind == "database" and connection.vendor == "sqlite"):  # its lock refuses some attempts
+        assert sum(fitting) == 10
 
 
 def test_a_slot_that_cannot_be_written_is_tried_once(settings: Any, transactional_db: None) -> None:
