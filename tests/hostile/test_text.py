@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from io import BytesIO
 from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.handlers.asgi import ASGIRequest
+from django.urls import resolve
 from rest_framework.exceptions import ValidationError
 from rest_framework.fields import CharField
 from rest_framework.settings import api_settings
@@ -16,6 +19,7 @@ from rest_framework.test import APIClient
 
 from drf_tessera import sessions
 from drf_tessera.rest.serializers import MAX_PASSWORD_LENGTH, ShortCharField
+from drf_tessera.rest.views import MAX_BODY_BYTES
 from tests.conftest import bearer
 from tests.hostile.surface import (
     HEADER_NAMES,
@@ -204,6 +208,20 @@ def test_forms(
     file = f'--x\r\nContent-Disposition: form-data; name="{name}"; filename="{MARK}"\r\n\r\nx\r\n--x--\r\n'
     judge(stranger.generic("POST", path, file.encode(), content_type="multipart/form-data; boundary=x"), "")
     assert normalized.longest <= MOST_CHARACTERS
+
+
+@pytest.mark.parametrize("path", sorted({path for path, _, _ in FIELDS}))
+def test_a_body_without_a_length_is_not_read(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ASGI server passes such a body on if the client sends it in chunks."""
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise AssertionError("the body was read")
+
+    monkeypatch.setattr("rest_framework.parsers.JSONParser.parse", fail)
+    scope = {"type": "http", "method": "POST", "path": path}
+    scope["headers"] = [(b"content-type", b"application/json")]
+    request = ASGIRequest(scope, BytesIO(b'{"username": "' + b"x" * MAX_BODY_BYTES + b'"}'))
+    assert resolve(path, URLS).func(request).status_code in {200, 400, 401}
 
 
 def is_own(path: str) -> bool:

@@ -154,6 +154,14 @@ def test_four_processes_get_the_limit_together(
         assert sum(fitting) == 10
 
 
+def test_a_large_limit_is_counted_without_slots(settings: Any, transactional_db: None) -> None:
+    with database_cache(settings):
+        held = [reserve(make(counters.MAX_SLOTS + number)) for number in range(2)]
+        assert [it.in_slot for it in held] == [True, False]
+        held[1].refund()
+        assert reserve(make(counters.MAX_SLOTS + 1)).shared
+
+
 def test_a_slot_that_cannot_be_written_is_tried_once(settings: Any, transactional_db: None) -> None:
     """A database cache answers ``False`` if its database is read-only, and for a slot that is taken."""
     with database_cache(settings), pytest.MonkeyPatch.context() as patch:

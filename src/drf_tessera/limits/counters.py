@@ -39,6 +39,9 @@ PAUSE: Final = 10.0
 MAX_KEYS: Final = 20_000
 """The most keys that one process counts by itself. A key takes about 300 bytes."""
 
+MAX_SLOTS: Final = 1000
+"""The largest limit that is counted in slots. One statement asks for all slots, so it must not grow long."""
+
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -161,7 +164,8 @@ def _reserve_exactly(budget: Budget, key: str, ends: float) -> Reservation | Non
         if not issubclass(kind, DummyCache):
             with _watched():
                 # The method of Django's base class reads first and writes later.
-                return (_reserve_slot if kind.incr is BaseCache.incr else _reserve_number)(budget, key)
+                in_slot = kind.incr is BaseCache.incr and budget.limit <= MAX_SLOTS
+                return (_reserve_slot if in_slot else _reserve_number)(budget, key)
     except (_CacheDownError, ValueError):
         pass
     if _own.add(key, 1, ends) <= budget.limit:

@@ -245,6 +245,7 @@ def _refuse_media_type() -> drf.UnsupportedMediaType:
 
 
 def _read_length(request: Request) -> int:
+    """Return the length of the body. REST framework does not read a body without a Content-Length."""
     try:
         return int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
