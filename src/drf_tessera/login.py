@@ -208,7 +208,7 @@ def identify(request: HttpRequest | None, credentials: dict[str, str]) -> Abstra
 def _is_named(user: AbstractBaseUser, credentials: dict[str, str]) -> bool:
     """Return whether a user has the name of the credentials, if Django's own backend has found the user."""
     found: Any = user
-    if import_string(found.backend).authenticate is not ModelBackend.authenticate:
+    if type(load_backend(found.backend)).authenticate is not ModelBackend.authenticate:
         return True  # EmailBackend compares the names itself, and another backend may have other names
     typed = credentials.get("username", credentials.get(found.USERNAME_FIELD))
     return fold_name(str(typed)) == fold_name(read_name(found))
