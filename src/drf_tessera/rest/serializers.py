@@ -25,11 +25,12 @@ class ShortCharField(serializers.CharField):
     ``max_length``.
     """
 
-    def run_validation(self, data: Any = empty) -> Any:
+    def run_validation(self, credentials: Any = empty) -> Any:
         """Return the valid text."""
-        if isinstance(data, str) and self.max_length is not None and len(data) > self.max_length:
-            self.fail("max_length", max_length=self.max_length)
-        return super().run_validation(data)
+        most = self.max_length
+        if isinstance(credentials, str) and most is not None and len(credentials) > most:
+            self.fail("max_length", max_length=most)
+        return super().run_validation(credentials)
 
 
 def make_password_field() -> serializers.CharField:
