@@ -1,6 +1,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 BENCH ?=
+HOSTILE ?=
 
 VENV := .venv
 COMPAT := -e compat/simplejwt -e compat/jwt
@@ -41,6 +42,11 @@ test: $(VENV)/.test
 docs: $(VENV)/.docs
 	@$(VENV_PYTHON) -m sphinx -b html -c docs --nitpicky --fail-on-warning --keep-going --quiet . site
 	@echo "Open site/index.html in a browser."
+
+# make hostile         attack real workers with hostile requests, and print the cost of each (HOSTILE=--quick: a few)
+.PHONY: hostile
+hostile: $(VENV)/.test
+	@$(VENV_PYTHON) -m tests.hostile.attack $(HOSTILE)
 
 # make bench           measure beside the peers; the results go to benchmarks/results/ (BENCH=--quick: a look)
 .PHONY: bench

@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
 
 from drf_tessera.conf import foreign
+from drf_tessera.limits import counters
 from drf_tessera.revocation import feed
 from drf_tessera.revocation.feed import get_feed
 from tests import servers
@@ -82,10 +83,12 @@ def _only_writers_write() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_throttles(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _fresh_limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Start without earlier attempts and at a fixed time, because a busy machine may need a minute."""
     now = time.time()
+    monkeypatch.setattr(counters, "read_clock", lambda: now)
     monkeypatch.setattr(SimpleRateThrottle, "timer", staticmethod(lambda: now))
+    counters.forget_counts()
     cache.clear()
     yield
     cache.clear()

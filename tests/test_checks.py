@@ -137,6 +137,27 @@ def test_w002_limits_that_each_process_counts_for_itself() -> None:
         assert checks.check_throttle_cache(None) == []
 
 
+@pytest.mark.parametrize(
+    ("backend", "options", "fault"),
+    [
+        ("filebased.FileBasedCache", {}, "atomically"),
+        ("db.DatabaseCache", {}, "with 300 entries at most"),
+        ("db.DatabaseCache", {"OPTIONS": {"MAX_ENTRIES": 9_999}}, "with 9999 entries at most"),
+        ("db.DatabaseCache", {"MAX_ENTRIES": 50}, "with 50 entries at most"),
+        ("db.DatabaseCache", {"OPTIONS": {"MAX_ENTRIES": 10_000}}, ""),
+        ("memcached.PyMemcacheCache", {}, ""),
+    ],
+)
+def test_w002_limits_in_a_cache_that_forgets_or_does_not_count_atomically(
+    backend: str, options: dict[str, Any], fault: str
+) -> None:
+    cache = {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": "x", **options}
+    with override_settings(CACHES={"default": cache}):
+        found = checks.check_throttle_cache(None)
+    assert [message.id for message in found] == (["tessera.W002"] if fault else [])
+    assert all(fault in message.msg for message in found)
+
+
 def test_w003_proxies_that_nobody_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "W003" in reported(deploy=True)
     monkeypatch.setattr(api_settings, "NUM_PROXIES", 0)

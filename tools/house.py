@@ -24,7 +24,7 @@ SIDE_DOORS: Final = frozenset({"legacy.pyjwt"})
 """Modules that may be imported by their path, past a door: the door must load without PyJWT."""
 
 PUBLIC: Final = (
-    *("conf", "tokens", "revocation", "users", "sessions", "legacy", "http"),
+    *("conf", "tokens", "revocation", "users", "sessions", "limits", "legacy", "http"),
     *("exceptions", "rotation", "signals", "moments", "models", "database", "receivers", "backends", "login"),
     *("rest", "contrib", "checks", "admin", "apps", "management"),
 )

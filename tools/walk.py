@@ -45,9 +45,10 @@ QUIET: Final = (
     "sessions.rows:select_sessions",
     "revocation.feed:get_feed",
     "http.client:read_address",
-    "http.client:name_network",
+    "networks:",
+    "limits.counters:",
+    "limits.logins:_",
     "http.transport:offers_ambient",
-    "backends:fold_name",
 )
 """Functions beside the way: shapes, limits, small steps."""
 

@@ -9,6 +9,7 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 
 - exceptions: every error, each class with a stable code
 - rotation: the refresh rule, a pure function
+- networks: the networks of client addresses
 - jose: keys, signatures, and a strict codec for compact JWS
 - conf: the settings of the project, typed and read live
 - moments: ``datetime`` and seconds since the epoch, and the step between both
@@ -19,6 +20,7 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - revocation: the notices of sessions that ended early
 - users: from a token to its user
 - sessions: the life of a session, from its start to its last row
+- limits: how often a login or a token may be tried
 - receivers: the signals of Django that end sessions
 - backends: login with an e-mail address
 - login: from credentials to a session

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from drf_tessera import sessions
 from drf_tessera.database import suppress_unreadable
 from drf_tessera.models import Session
-from drf_tessera.users import find_email_field
+from drf_tessera.users import MAX_NAME_LENGTH, find_email_field
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Session]
@@ -59,7 +59,12 @@ class SessionAdmin(_Admin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Session], search_term: str
     ) -> tuple[QuerySet[Session], bool]:
-        """Return the sessions that match. Letters that a column cannot read match nothing."""
+        """Return the sessions that match. Letters that a column cannot read match nothing.
+
+        A long text matches nothing either, because each of its words would add conditions to the query.
+        """
+        if len(search_term) > MAX_NAME_LENGTH:
+            return queryset.none(), False
         found, repeats = super().get_search_results(request, queryset, search_term)
         if search_term.isascii():
             return found, repeats

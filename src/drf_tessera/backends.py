@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.database import suppress_unreadable
+from drf_tessera.limits import admit_account
 from drf_tessera.receivers import checking_password
 from drf_tessera.users import find_email_field, fold_name, read_name
 
@@ -54,7 +55,7 @@ class EmailBackend(ModelBackend):
         user = _choose_by_name(candidates, name)
         if user is None and address is not None:
             user = _choose_by_address(candidates, address)
-        if user is None:
+        if user is None or not admit_account(user):
             model().set_password(password)  # the same amount of work as for a wrong password
             return None
         with checking_password():

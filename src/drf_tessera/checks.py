@@ -12,7 +12,8 @@ from django.core import checks as django_checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
-from django.db.models import UniqueConstraint
+from django.db.models import Index, OrderBy, UniqueConstraint
+from django.db.models.functions import Upper
 from django.utils.module_loading import import_string
 
 from drf_tessera.backends import EmailBackend
@@ -39,6 +40,7 @@ def connect() -> None:
     register(check_upgrades, Tags.security)
     register(check_loaded_user, Tags.models, deploy=True)
     register(check_email_is_unique, Tags.security, deploy=True)
+    register(check_email_has_index, Tags.models, deploy=True)
     register(check_throttle_cache, Tags.caches, deploy=True)
     register(check_proxies, Tags.security, deploy=True)
     register(check_plain_cookies, Tags.security, deploy=True)
@@ -97,6 +99,7 @@ def check_loaded_user(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 
 _UNSHARED: Final = frozenset({"LocMemCache", "DummyCache"})
 _UNCOUNTED: Final = frozenset({"FileBasedCache", "DatabaseCache"})
+_ENOUGH_ENTRIES: Final = 10_000
 _FORGETFUL: Final = frozenset({"PyMemcacheCache", "PyLibMCCache"})
 
 
@@ -216,17 +219,61 @@ def check_email_is_unique(app_configs: Apps, **kwargs: Any) -> list[CheckMessage
         for item in model._meta.constraints
         if isinstance(item, UniqueConstraint) and item.condition is None
     ]
-    # Any constraint on an expression counts as the constraint on Lower() that the hint recommends.
+    # Any constraint on an expression counts as the constraint on Upper() that the hint recommends.
     constrained = any(name in item.fields or item.expressions for item in unique)
     if field is None or field.unique or constrained:
         return []
     return [
         django_checks.Warning(
             f"{model.__name__}.{name} is not unique, but EmailBackend uses this field for login.",
-            hint="Accounts that share an address cannot log in by it. Add a unique constraint on Lower().",
+            hint=f"Accounts that share an address cannot log in by it. Add UniqueConstraint(Upper({name!r}), "
+            "name=...) to the constraints of the model, or unique=True on MariaDB and MySQL.",
             id="tessera.W001",
         )
     ]
+
+
+def check_email_has_index(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report W012: each login by an e-mail address reads the whole table of users.
+
+    The lookup is ``iexact``. PostgreSQL and Oracle compare ``UPPER(email)``. MariaDB and MySQL use ``LIKE``
+    without a pattern, which an index on the column serves.
+    """
+    if not any(_is_email_backend(path) for path in django_settings.AUTHENTICATION_BACKENDS):
+        return []
+    model, name = get_user_model(), find_email_field()
+    connection: Any = connections[router.db_for_read(model)]
+    by_upper = "UPPER" in connection.operators.get("iexact", "")
+    if name is None or not (by_upper or connection.vendor == "mysql"):
+        return []
+    if any(_begins_with(item, name, by_upper=by_upper) for item in _list_indexes(model, name)):
+        return []
+    wanted = f"Index(Upper({name!r}), name=...)" if by_upper else f"Index(fields=[{name!r}])"
+    return [
+        django_checks.Warning(
+            f"No index of {model.__name__} serves a login by {name}, so each one reads the whole table.",
+            hint=f"Add models.{wanted} to the indexes of the model. If the model is not yours, write the "
+            "index into a migration of your own, and silence this check.",
+            id="tessera.W012",
+        )
+    ]
+
+
+def _list_indexes(model: Any, name: str) -> list[Any]:
+    """Return the indexes and unique constraints of a model that apply to all rows."""
+    field = model._meta.get_field(name)
+    own = [Index(fields=[name])] if field.unique or field.db_index else []
+    unique = [item for item in model._meta.constraints if isinstance(item, UniqueConstraint)]
+    return own + [item for item in (*model._meta.indexes, *unique) if item.condition is None]
+
+
+def _begins_with(index: Any, name: str, *, by_upper: bool) -> bool:
+    """Return whether the first column of an index is the field, or ``Upper()`` of the field."""
+    if not by_upper:
+        return list(index.fields)[:1] == [name]
+    first: Any = index.expressions[0] if index.expressions else None
+    first = first.expression if isinstance(first, OrderBy) else first
+    return isinstance(first, Upper) and getattr(first.source_expressions[0], "name", None) == name
 
 
 def _is_email_backend(path: str) -> bool:
@@ -238,14 +285,26 @@ def _is_email_backend(path: str) -> bool:
 
 
 def check_throttle_cache(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report W002: login limits that each process counts separately, or that no process counts."""
-    backend = django_settings.CACHES.get("default", {}).get("BACKEND", "")
-    if backend.rpartition(".")[2] not in {"LocMemCache", "DummyCache"}:
+    """Report W002: login limits that each process counts separately, not atomically, or not for long."""
+    cache = django_settings.CACHES.get("default", {})
+    backend = cache.get("BACKEND", "")
+    name = backend.rpartition(".")[2]
+    most = cache.get("OPTIONS", {}).get("MAX_ENTRIES", cache.get("MAX_ENTRIES", 300))  # Django's default
+    if name in _UNSHARED:
+        fault = "each process counts for itself."
+    elif name == "FileBasedCache":
+        fault = "simultaneous guesses exceed the limits, because this cache does not count atomically."
+    elif name == "DatabaseCache" and most < _ENOUGH_ENTRIES:
+        fault = (
+            f"with {most} entries at most, a flood of names makes it forget the counts. Set MAX_ENTRIES in"
+        )
+        fault += f" its OPTIONS to at least {_ENOUGH_ENTRIES}."
+    else:
         return []
     return [
         django_checks.Warning(
-            f"The login limits are counted in the default cache, which is {backend}.",
-            hint="Use a cache that all processes share, such as Redis.",
+            f"The login limits are counted in the default cache, which is {backend}: {fault}",
+            hint="Use a cache that all processes share and that counts, such as Redis.",
             id="tessera.W002",
         )
     ]

@@ -94,11 +94,8 @@ class TransportUnavailable(RequestError):
 
     code = "transport_unavailable"
 
-    def __init__(self, asked: str, offered: tuple[str, ...]) -> None:
-        super().__init__(
-            f"This server does not send refresh tokens by {asked!r}, only by "
-            f"{' or '.join(map(repr, offered))}."
-        )
+    def __init__(self, offered: tuple[str, ...]) -> None:
+        super().__init__(f"This server sends refresh tokens only by {' or '.join(map(repr, offered))}.")
 
 
 class SessionNotFound(TesseraError):
@@ -123,14 +120,13 @@ class OriginRefused(CsrfFailed):
 
     code = "csrf_origin"
 
-    def __init__(self, origin: str, own: str) -> None:
-        shown = origin if origin.isprintable() and len(origin) <= 100 else "(unreadable)"
+    def __init__(self, *, same_host: bool) -> None:
         hint = ""
-        if own.partition("://")[2] == shown.partition("://")[2]:
+        if same_host:
             hint = " (For the developer: a server behind a proxy may need SECURE_PROXY_SSL_HEADER.)"
         super().__init__(
-            f"The request comes from the origin {shown}. A request with cookies must come from {own} or from "
-            f"an origin in CSRF_TRUSTED_ORIGINS.{hint}"
+            "The header Origin names another origin. A request with cookies must come from the origin of "
+            f"this server or from an origin in CSRF_TRUSTED_ORIGINS.{hint}"
         )
 
 
@@ -154,8 +150,8 @@ class CsrfTokenRefused(CsrfFailed):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            "A request with cookies, but without Origin and Sec-Fetch-Site, needs Django's CSRF token: "
-            f"{reason}"
+            "A request with cookies, but without Origin and Sec-Fetch-Site, needs Django's CSRF token. "
+            f"{reason.partition(' - ')[0].rstrip('.')}."
         )
 
 
@@ -189,7 +185,9 @@ class LoginFailed(Refusal):
     """
 
     code = "login_failed"
-    default_detail = "The user name or the password is wrong, or the account is not active."
+    default_detail = (
+        "The user name or the password is wrong, the account is not active, or there were too many attempts."
+    )
 
 
 class HeaderMalformed(Refusal):
@@ -367,6 +365,19 @@ class PasswordChanged(Refusal):
 
     code = "password_changed"
     default_detail = "The password was just changed; log in again."
+
+
+# -- Limits (HTTP 429) -----------------------------------------------------------------------------
+
+
+class TooManyAttempts(TesseraError):
+    """A limit is reached. ``retry_after`` is the number of seconds until the next attempt is allowed."""
+
+    code = "throttled"
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(f"There were too many attempts; try again in {retry_after} seconds.")
 
 
 # -- Temporary problems of the server (HTTP 503) ---------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model, load_backend
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.hashers import identify_hasher
 from django.contrib.auth.signals import user_logged_in, user_login_failed
@@ -29,8 +30,9 @@ from drf_tessera.exceptions import (
     UserGone,
     UserInactive,
 )
+from drf_tessera.limits import login_attempt
 from drf_tessera.receivers import checking_password
-from drf_tessera.users import can_read, clean_name, find_email_field
+from drf_tessera.users import can_read, clean_name, find_email_field, fold_name, read_name
 
 T = TypeVar("T")
 
@@ -65,6 +67,7 @@ def log_in(
     Raises:
         LoginFailed: the user is unknown, inactive or just deleted, or the password is wrong. The error is
             the same in all cases.
+        TooManyAttempts: too many logins have failed (:mod:`drf_tessera.limits`).
         TemporarilyUnavailable: the database is busy.
         EmailLoginUnavailable: ``email`` is given, but no backend accepts an ``email``.
     """
@@ -77,7 +80,9 @@ def log_in(
     else:
         raise EmailLoginUnavailable
     start = partial(sessions.start, client=client, transport=transport)
-    user, grant = _prove_any(request, [{**way, "password": password} for way in ways], start)
+    credentials = [{**way, "password": password} for way in ways]
+    with login_attempt(request, [next(iter(ways[-1].values()))], client=client):
+        user, grant = _prove_any(request, credentials, start)
     request.user = cast("Any", user)  # some receivers read it, because django.contrib.auth.login sets it
     try:
         with translated_contention():
@@ -132,17 +137,21 @@ def _accepts(found: Signature, arguments: dict[str, Any]) -> bool:
 
 @sensitive_variables()
 def _prove_any(
-    request: HttpRequest, attempts: list[dict[str, Any]], start: Callable[[AbstractBaseUser], T]
+    request: HttpRequest, credentials: list[dict[str, Any]], start: Callable[[AbstractBaseUser], T]
 ) -> tuple[AbstractBaseUser, T]:
-    for credentials in attempts[:-1]:
+    for auth in credentials[:-1]:
         with suppress(LoginFailed):
-            return prove(request, credentials, start)
-    return prove(request, attempts[-1], start)
+            return prove(request, auth, start)
+    return prove(request, credentials[-1], start)
 
 
 @sensitive_variables()
 def prove(
-    request: HttpRequest | None, credentials: dict[str, str], start: Callable[[AbstractBaseUser], T]
+    request: HttpRequest | None,
+    credentials: dict[str, str],
+    start: Callable[[AbstractBaseUser], T],
+    *,
+    client: sessions.Client | None = None,
 ) -> tuple[AbstractBaseUser, T]:
     """Authenticate and start a session. Try again if the stored password changed in between.
 
@@ -154,11 +163,23 @@ def prove(
         request: Django's own request, or ``None``.
         credentials: the arguments for ``django.contrib.auth.authenticate``.
         start: a function that starts a session for the authenticated user.
+        client: the origin of the login. Failed logins are counted for its network.
 
     Raises:
         LoginFailed: the user is unknown, inactive or just deleted, or the password is wrong.
             ``user_login_failed`` has already been sent.
+        TooManyAttempts: too many logins have failed.
     """
+    fields = ("username", get_user_model().USERNAME_FIELD, "email")
+    names = [str(credentials[name]) for name in fields if credentials.get(name)]
+    with login_attempt(request, names, client=client):
+        return _prove(request, credentials, start)
+
+
+@sensitive_variables()
+def _prove(
+    request: HttpRequest | None, credentials: dict[str, str], start: Callable[[AbstractBaseUser], T]
+) -> tuple[AbstractBaseUser, T]:
     for _ in range(MAX_PROOFS):
         user = identify(request, credentials)
         if user is None:
@@ -180,10 +201,15 @@ def identify(request: HttpRequest | None, credentials: dict[str, str]) -> Abstra
     Django's backend raises an error for a name that the column of the user name cannot read, such as "anna"
     for an integer, and for a user whose password is ``NULL``. Here that is a failed login like any other,
     with the work of one wrong password.
+
+    A collation may also ignore accents, or letters without a width. Django's backend then finds an account by
+    any number of spellings, and each would have its own limit of guesses. So no such spelling logs in.
     """
     try:
         with checking_password():
-            return authenticate(request=request, **credentials)
+            user = authenticate(request=request, **credentials)
+        if user is None or _is_named(user, credentials):
+            return user
     except Exception as error:
         model: Any = get_user_model()
         several = isinstance(error, model.MultipleObjectsReturned)
@@ -199,6 +225,16 @@ def _is_of_empty_hash(error: Exception) -> bool:
     """Return whether Django was asked to identify a stored hash that is ``NULL``."""
     frames = [frame.f_code for frame, _ in walk_tb(error.__traceback__)]
     return isinstance(error, TypeError) and frames[-1] is identify_hasher.__code__
+
+
+@sensitive_variables()
+def _is_named(user: AbstractBaseUser, credentials: dict[str, str]) -> bool:
+    """Return whether a user has the name of the credentials, if Django's own backend has found the user."""
+    found: Any = user
+    if type(load_backend(found.backend)).authenticate is not ModelBackend.authenticate:
+        return True  # EmailBackend compares the names itself, and another backend may have other names
+    typed = credentials.get("username", credentials.get(found.USERNAME_FIELD))
+    return fold_name(str(typed)) == fold_name(read_name(found))
 
 
 def _can_be_read(credentials: dict[str, str]) -> bool:

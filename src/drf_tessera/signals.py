@@ -1,8 +1,11 @@
-"""Signals about the life of sessions.
+"""Signals about the life of sessions and about logins.
 
 Each signal is sent with ``sender=Session`` and only after the change is committed, so a receiver never
 learns about a change that was rolled back. An error of a receiver is logged and has no other effect. The
 arguments are plain values. A receiver that needs the row must read the row.
+
+``address`` is the client's IP address as text, or ``None`` if it is not known. ``user_agent`` and ``name``
+are texts of a stranger, cut to a length and without control characters. Escape them before you show them.
 """
 
 from __future__ import annotations
@@ -25,4 +28,24 @@ refresh_reused: Final = Signal()
 
 This signal is sent in addition to :data:`session_revoked`. A receiver should inform the user and the
 people who monitor attacks.
+"""
+
+login_failed: Final = Signal()
+"""A login was refused, because its credentials are wrong.
+
+Arguments: ``name`` (the account as it was typed), ``address``, ``user_agent``.
+"""
+
+login_throttled: Final = Signal()
+"""A limit refuses logins. Sent once in each window of the limit, so an attacker cannot cause many of them.
+
+Arguments: ``limit`` (the name of the setting in lower case), ``name`` (empty for the limit of an address),
+``address``, ``user_agent``, ``retry_after`` (seconds until the end of the window).
+"""
+
+new_device: Final = Signal()
+"""A login came from a network or with a user agent that no earlier session of the user has.
+
+Arguments: ``session_id``, ``sub``, ``address``, ``user_agent``, ``new_network``, ``new_user_agent``. Both are
+true for the first login of a user. Sessions that have been pruned are forgotten.
 """

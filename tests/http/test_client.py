@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import RequestFactory
 
-from drf_tessera.http import name_network, read_address
+from drf_tessera.http import read_address
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,13 @@ def test_an_address_with_or_without_a_port(written: str, address: str | None) ->
         assert read_address(behind, proxies=1) == address
 
 
-def test_a_subscriber_has_one_ipv4_address_or_64_bits_of_ipv6() -> None:
-    assert name_network("1.2.3.4") == "1.2.3.4/32"
-    assert name_network("2001:db8:0:1:ffff::1") == name_network("2001:db8:0:1::2") == "2001:db8:0:1::/64"
-    assert name_network("2001:db8:0:2::1") != name_network("2001:db8:0:1::1")
+def test_a_long_entry_is_not_an_address() -> None:
+    """The length is checked first, so the pattern never sees a long text."""
+    for written in ("1" * 8000, "[" * 8000, ":" * 8000 + "1", "%" * 8000):
+        assert read_address(RequestFactory().get("/", HTTP_X_FORWARDED_FOR=written), proxies=1) is None
+
+
+def test_many_entries_cost_no_more_than_one() -> None:
+    behind = RequestFactory().get("/", HTTP_X_FORWARDED_FOR="9.9.9.9," * 4000 + "1.2.3.4, 5.6.7.8")
+    assert read_address(behind, proxies=1) == "5.6.7.8"
+    assert read_address(behind, proxies=2) == "1.2.3.4"

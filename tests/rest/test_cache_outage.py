@@ -14,8 +14,9 @@ from rest_framework.test import APIClient
 
 from drf_tessera import sessions
 from drf_tessera.http import find_view_class
-from drf_tessera.rest import throttling, urls
-from drf_tessera.rest.throttling import PAUSE
+from drf_tessera.limits import counters
+from drf_tessera.limits.counters import PAUSE
+from drf_tessera.rest import urls
 from tests.compat import jwt_urls, simplejwt_urls
 from tests.conftest import PASSWORD, bearer
 
@@ -59,15 +60,12 @@ ALL = {"get", "set", "add", "incr"}
 
 
 @pytest.fixture(autouse=True)
-def _cache(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def _cache(settings: Any) -> None:
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.BreakableCache", "LOCATION": uuid4().hex}}
-    counts = throttling._Counts()
-    counts._memory.clear()
-    monkeypatch.setattr(throttling._LoginThrottle, "cache", counts)
     outage.__init__()  # type: ignore[misc]  # as new
 
 
-@pytest.mark.parametrize("broken", [ALL, {"get"}, {"set"}], ids=["all", "get", "set"])
+@pytest.mark.parametrize("broken", [ALL, {"get"}, {"add"}, {"incr"}], ids=["all", "get", "add", "incr"])
 @pytest.mark.parametrize(
     "error", [ConnectionError("away"), TimeoutError(), OSError(111, "refused"), RuntimeError()]
 )
@@ -101,10 +99,10 @@ def test_it_is_logged_and_asked_again_after_a_pause(
 ) -> None:
     outage.broken = ALL
     now = time.monotonic()
-    monkeypatch.setattr(throttling.time, "monotonic", lambda: now)
+    monkeypatch.setattr(counters.time, "monotonic", lambda: now)
     for _ in range(3):
         api.post("/api/token/", {"username": "x", "password": "x"})
-    told = [record for record in caplog.records if record.name == throttling.__name__]
+    told = [record for record in caplog.records if record.name == counters.__name__]
     assert [record.levelno for record in told] == [logging.ERROR]
     assert outage.asked == 1
     outage.broken = set()
@@ -121,7 +119,7 @@ def test_a_cache_that_is_back_has_its_own_counts(
     api: APIClient, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.monotonic()
-    monkeypatch.setattr(throttling.time, "monotonic", lambda: now)
+    monkeypatch.setattr(counters.time, "monotonic", lambda: now)
     name = anna.get_username()
     for _ in range(10):
         api.post("/api/token/", {"username": name, "password": "x"})

@@ -135,12 +135,18 @@ def test_reading_needs_no_proof(browser: Browser, settings: Any) -> None:
     assert browser.api.get("/me/", headers={"host": "api.example.com"}, secure=True).status_code == 200
 
 
-def test_the_refusal_says_what_was_expected(browser: Browser) -> None:
+def test_the_refusal_says_what_was_expected_and_not_what_was_sent(browser: Browser) -> None:
     answer = browser.post("/api/token/refresh/", origin="https://evil.example")
     assert answer.json()["detail"] == (
-        "The request comes from the origin https://evil.example. A request with cookies must come from"
-        " https://api.example.com or from an origin in CSRF_TRUSTED_ORIGINS."
+        "The header Origin names another origin. A request with cookies must come from the origin of"
+        " this server or from an origin in CSRF_TRUSTED_ORIGINS."
     )
+
+
+def test_the_refusal_of_a_referer_does_not_show_it(browser: Browser) -> None:
+    answer = browser.post("/api/token/refresh/", referer="https://evil.example/secret-path")
+    assert answer.json()["code"] == "csrf_token"
+    assert answer.json()["detail"].endswith("needs Django's CSRF token. Referer checking failed.")
 
 
 def test_the_refusal_behind_a_proxy_names_the_setting(browser: Browser) -> None:

@@ -209,7 +209,7 @@ class TestRecall:
         text, _ = mint_access_token(
             SessionFacts(**{"expires_at": self.NOW + 9999, **whole, **login}), {}, at(self.NOW)
         )
-        verify_access_token(text, now=at(self.NOW), remember_as=f"Bearer {text}")
+        verify_access_token(text, now=at(self.NOW), credentials=f"Bearer {text}")
         return f"Bearer {text}"
 
     @pytest.fixture
@@ -272,7 +272,7 @@ class TestRecall:
         header = self.remember()
         with override_settings(TESSERA={"ISSUER": "https://another.example"}):
             with pytest.raises(TokenError):
-                verify_access_token(header[7:], now=at(self.NOW), remember_as=header)
+                verify_access_token(header[7:], now=at(self.NOW), credentials=header)
             assert len(get_keystore().verified) == 0
 
     def test_it_is_bounded(self, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:

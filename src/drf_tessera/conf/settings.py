@@ -63,7 +63,10 @@ class Settings:
     cookie_samesite: Literal["Lax", "Strict", "None"] = "Lax"
     cookie_secure: bool | None = None
     login_rate_per_account: str | None = "10/min"
+    login_rate_per_account_everywhere: str | None = "100/hour"
     login_rate_per_address: str | None = "60/min"
+    token_rate_per_session: str | None = "600/min"  # noqa: S105 - a rate
+    token_rate_per_address: str | None = "6000/min"  # noqa: S105 - a rate
     legacy_tokens_until: datetime | None = None
     secrets: tuple[bytes, ...] = field(default=(), repr=False)
     """``SECRET_KEY`` and then ``SECRET_KEY_FALLBACKS``; not a key of ``TESSERA``."""

@@ -373,6 +373,9 @@ READERS: Final[Mapping[str, Reader]] = {
     "COOKIE_SAMESITE": _read_samesite,
     "COOKIE_SECURE": _read_switch_or_none,
     "LOGIN_RATE_PER_ACCOUNT": _read_rate,
+    "LOGIN_RATE_PER_ACCOUNT_EVERYWHERE": _read_rate,
     "LOGIN_RATE_PER_ADDRESS": _read_rate,
+    "TOKEN_RATE_PER_SESSION": _read_rate,
+    "TOKEN_RATE_PER_ADDRESS": _read_rate,
     "LEGACY_TOKENS_UNTIL": _read_moment,
 }

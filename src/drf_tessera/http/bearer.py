@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.conf import Settings, get_settings, per_settings
 from drf_tessera.exceptions import HeaderMalformed
@@ -20,23 +21,24 @@ def _find_meta_key(settings: Settings) -> str:
 
 def read_authorization(request: HttpRequest) -> str:
     """Return the header of ``HEADER_NAME``, or an empty text."""
-    text: str = request.META.get(_find_meta_key(), "")
-    return text
+    # Not a local variable, because an error report shows local variables.
+    return cast("str", request.META.get(_find_meta_key(), ""))
 
 
-def read_bearer_token(header: str, prefix: str) -> str | None:
+def read_bearer_token(authorization: str, prefix: str) -> str | None:
     """Return the credentials of the text of an ``Authorization`` header (RFC 6750, section 2.1).
 
     ``None`` means that the header is absent or has another scheme, so another class may read it. The
     credentials need not look like a token. :func:`check_bearer_token` checks that, only if they are not a
     valid token.
     """
-    scheme, _, rest = header.partition(" ")
+    scheme, _, credentials = authorization.partition(" ")
     if scheme != prefix and scheme.lower() != prefix.lower():
         return None
-    return rest.strip(" ")
+    return credentials.strip(" ")
 
 
+@sensitive_variables()
 def has_bearer_token(request: HttpRequest) -> bool:
     """Return whether the header of ``HEADER_NAME`` has our scheme.
 
@@ -46,13 +48,13 @@ def has_bearer_token(request: HttpRequest) -> bool:
     return read_bearer_token(read_authorization(request), get_settings().header_prefix) is not None
 
 
-def check_bearer_token(text: str) -> None:
+def check_bearer_token(token: str) -> None:
     """Distinguish a malformed header from a malformed token.
 
     Raises:
         HeaderMalformed: the scheme is ours, and not followed by exactly one token.
     """
-    if not text or not text.isascii() or not text.isprintable() or " " in text:
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise HeaderMalformed
 
 
@@ -62,13 +64,12 @@ class HeaderTransport:
     ambient = False
     in_body = True
 
-    def read(self, request: HttpRequest, body: dict[str, Any]) -> str | None:
+    def read(self, request: HttpRequest, credentials: dict[str, Any]) -> str | None:
         """Return the refresh token of the body, or ``None``."""
-        text: str | None = body.get("refresh")
-        return text
+        return cast("str | None", credentials.get("refresh"))
 
     def deliver(
-        self, request: HttpRequest, response: HttpResponse, grant: Grant, body: dict[str, Any]
+        self, request: HttpRequest, response: HttpResponse, grant: Grant, credentials: dict[str, Any]
     ) -> None:
         """Leave the tokens in the body."""
 

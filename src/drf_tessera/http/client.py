@@ -1,9 +1,9 @@
-"""The client of a request: its address, its network and its device."""
+"""The client of a request: its address and its device."""
 
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Final
 
 from django.http import HttpRequest
@@ -14,6 +14,9 @@ _ADDRESS: Final = re.compile(
     r"\[(?P<bracketed>[^]%]+)(%[^]]*)?](:\d+)?|(?P<plain>[^:%]+(?=(:\d+)?$)|[^%]*)(%.*|:\d+)?"
 )
 """An address as in ``REMOTE_ADDR`` and in headers of proxies, with or without a port and brackets."""
+
+_MAX_ADDRESS_LENGTH: Final = 100
+"""In characters. An IPv6 address with a zone, brackets and a port has fewer."""
 
 
 def describe_client(request: HttpRequest, *, proxies: int, label: str = "") -> Client:
@@ -36,16 +39,14 @@ def read_address(request: HttpRequest, *, proxies: int) -> str | None:
     address = request.META.get("REMOTE_ADDR", "")
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
     if proxies and forwarded:
-        hops = forwarded.split(",")
+        # Split at the last commas only, because any client can write the entries before them.
+        hops = forwarded.rsplit(",", proxies)
         address = hops[-min(proxies, len(hops))].strip()
+    if len(address) > _MAX_ADDRESS_LENGTH:
+        return None
     match = _ADDRESS.fullmatch(address)
     try:
         found = ip_address(match["bracketed"] or match["plain"]) if match else None
     except ValueError:
         return None
     return None if found is None else str(getattr(found, "ipv4_mapped", None) or found)
-
-
-def name_network(address: str) -> str:
-    """Return the network of one subscriber: an IPv4 address, or the first 64 bits of an IPv6 address."""
-    return str(ip_network((address, 64 if ":" in address else 32), strict=False))

@@ -22,6 +22,9 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _OWN: Final = frozenset({"same-origin", "none"})
 """``Sec-Fetch-Site`` of a request from a page of this origin, or directly from the user of the browser."""
 
+_MAX_ORIGIN_LENGTH: Final = 300
+"""In characters: a scheme, a host name of at most 253 characters, and a port."""
+
 
 def check_site(request: HttpRequest) -> None:
     """Check that the site itself sent the request. A safe method is always accepted.
@@ -52,7 +55,7 @@ def _check_origin(request: HttpRequest, origin: str, site: str | None) -> None:
     if origin == "null" and site == "same-origin":
         return  # a form under `Referrer-Policy: no-referrer`; a sandboxed frame would send cross-site
     if origin != own:
-        raise OriginRefused(origin, own)
+        raise OriginRefused(same_host=origin.partition("://")[2] == own.partition("://")[2])
     if site is not None and site not in _OWN:
         # With DNS rebinding another site can use this host name. The browser knows the real site.
         raise FetchSiteRefused(site)
@@ -66,6 +69,8 @@ def _strip_default_port(origin: str) -> str:
 
 def _is_trusted(origin: str) -> bool:
     """Return whether ``CSRF_TRUSTED_ORIGINS`` has this origin or a matching pattern."""
+    if len(origin) > _MAX_ORIGIN_LENGTH:
+        return False  # urlsplit converts letters to another form
     try:
         given = urlsplit(origin)
     except ValueError:

@@ -17,6 +17,7 @@ from drf_tessera.exceptions import TransportUnavailable
 from drf_tessera.http.bearer import HeaderTransport
 from drf_tessera.http.cookies import CookieTransport
 from drf_tessera.http.csrf import check_site
+from drf_tessera.limits import refund_address
 from drf_tessera.sessions import Grant
 from drf_tessera.tokens import SessionFacts
 
@@ -30,11 +31,11 @@ class Transport(Protocol):
     in_body: bool
     """Whether the refresh token is the field ``refresh`` of a body."""
 
-    def read(self, request: HttpRequest, body: dict[str, Any]) -> str | None:
+    def read(self, request: HttpRequest, credentials: dict[str, Any]) -> str | None:
         """Return the refresh token of a request, or ``None``."""
 
     def deliver(
-        self, request: HttpRequest, response: HttpResponse, grant: Grant, body: dict[str, Any]
+        self, request: HttpRequest, response: HttpResponse, grant: Grant, credentials: dict[str, Any]
     ) -> None:
         """Put the tokens of a grant into the response. Remove those from the body that travel elsewhere."""
 
@@ -62,7 +63,7 @@ def choose_transport(asked: str | None) -> str:
     """
     offered = get_settings().transports
     if asked is not None and asked not in offered:
-        raise TransportUnavailable(asked, offered)
+        raise TransportUnavailable(offered)
     return asked or offered[0]
 
 
@@ -90,13 +91,13 @@ def offers_ambient() -> bool:
 
 @sensitive_variables()
 def find_refresh_token(
-    request: HttpRequest, body: dict[str, Any], *, ambient: bool = True
+    request: HttpRequest, credentials: dict[str, Any], *, ambient: bool = True
 ) -> tuple[str, str] | None:
     """Return the name of the transport that brings a refresh token, and the token, or ``None``.
 
     Args:
         request: the request.
-        body: its parsed body.
+        credentials: its parsed body.
         ambient: whether to search the ambient transports too.
 
     Raises:
@@ -104,9 +105,9 @@ def find_refresh_token(
         CookieAmbiguous: there are several cookies.
     """
     for name, transport in TRANSPORTS.items():
-        text = transport.read(request, body) if ambient or not transport.ambient else None
-        if text is not None:
-            return name, text
+        token = transport.read(request, credentials) if ambient or not transport.ambient else None
+        if token is not None:
+            return name, token
     return None
 
 
@@ -114,9 +115,12 @@ def find_refresh_token(
 def deliver_grant(request: HttpRequest, response: HttpResponse, grant: Grant) -> dict[str, Any]:
     """Put the tokens of a grant into the response, and return the body of the response.
 
-    A body without ``refresh`` means that the client keeps the refresh token that it has.
+    A body without ``refresh`` means that the client keeps the refresh token that it has. A login that gets
+    this far does not count as an attempt of its address.
     """
-    body: dict[str, Any] = {
+    if grant.outcome is None:
+        refund_address(request)
+    credentials: dict[str, Any] = {
         "access": grant.access,
         "refresh": grant.refresh,
         "token_type": get_settings().header_prefix,
@@ -125,9 +129,9 @@ def deliver_grant(request: HttpRequest, response: HttpResponse, grant: Grant) ->
         "session": str(grant.session_id),
     }
     if grant.refresh is None:
-        del body["refresh"]
-    TRANSPORTS[grant.transport].deliver(request, response, grant, body)
-    return body
+        del credentials["refresh"]
+    TRANSPORTS[grant.transport].deliver(request, response, grant, credentials)
+    return credentials
 
 
 def clear_ended(request: HttpRequest, response: HttpResponse, ended: Callable[[SessionFacts], bool]) -> None:

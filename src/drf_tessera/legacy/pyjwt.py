@@ -14,6 +14,7 @@ import jwt
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.conf import get_settings
+from drf_tessera.jose.encoding import EncodingError, decode_base64url, decode_json_object
 
 if TYPE_CHECKING:
     from jwt.types import Options
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @sensitive_variables()
 def decode(
-    raw: str,
+    token: str,
     keys: Iterable[Any],
     *,
     algorithm: str,
@@ -37,7 +38,7 @@ def decode(
     tokens are still in use.
 
     Args:
-        raw: any text that a client sent.
+        token: any text that a client sent.
         keys: the keys to try, one after the other.
         algorithm: the name of the algorithm, such as ``HS256``.
         audience: ``aud`` must contain this audience. Without an audience the token must not have ``aud``.
@@ -58,10 +59,11 @@ def decode(
         "verify_jti": False,
         "verify_iat": False,
     }
+    _check_form(token)
     for key in keys:
         try:
             found: dict[str, Any] = jwt.decode(
-                raw,
+                token,
                 key,
                 algorithms=[algorithm],
                 audience=audience,
@@ -72,23 +74,41 @@ def decode(
         except jwt.InvalidSignatureError:
             continue
         except (jwt.InvalidKeyError, RecursionError, OverflowError) as error:
-            raise jwt.DecodeError(str(error)) from None
+            raise jwt.DecodeError(type(error).__name__) from None
         return found
     raise jwt.InvalidSignatureError("Signature verification failed")
 
 
 @sensitive_variables()
-def peek(raw: str) -> dict[str, Any]:
+def peek(token: str) -> dict[str, Any]:
     """Return the unverified claims of a token. Use them only to choose a key or a rule.
 
     Raises:
         jwt.InvalidTokenError: the token cannot be read.
     """
+    _check_form(token)
     try:
-        found: dict[str, Any] = jwt.decode(raw, options={"verify_signature": False})
-    except RecursionError as error:
-        raise jwt.DecodeError(str(error)) from None
+        found: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    except RecursionError:
+        raise jwt.DecodeError("nested too deeply") from None
     return found
+
+
+@sensitive_variables()
+def _check_form(token: str) -> None:
+    """Check that the header and the claims are JSON that every code can handle.
+
+    PyJWT accepts values that break code after the signature was verified: see
+    :func:`~drf_tessera.jose.encoding.decode_json_object`.
+
+    Raises:
+        jwt.DecodeError: a part is not such JSON.
+    """
+    try:
+        for credentials in token.encode("ascii").split(b".", 2)[:2]:
+            decode_json_object(decode_base64url(credentials))
+    except (EncodingError, UnicodeEncodeError):
+        raise jwt.DecodeError("Invalid token") from None
 
 
 def load_key(algorithm: str, key: Any) -> object:

@@ -3,7 +3,7 @@
 - requests: the types of requests, for annotations
 - errors: one shape for every error
 - authentication: the authentication classes
-- throttling: limits on guessing passwords
+- throttling: limits, before the body is read
 - serializers: the shapes of requests and answers
 - views: the endpoints
 - urls: their addresses

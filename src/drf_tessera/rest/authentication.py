@@ -121,33 +121,34 @@ class OptionalJWTAuthentication(JWTAuthentication):
         """Return, so that the request continues without a user."""
 
 
-def _to_text(header: str | bytes | None) -> str:
-    return header if isinstance(header, str) else (header or b"").decode("latin-1")
+@sensitive_variables()
+def _to_text(authorization: str | bytes | None) -> str:
+    return authorization if isinstance(authorization, str) else (authorization or b"").decode("latin-1")
 
 
 @sensitive_variables()
-def _read_header(header: str) -> AccessToken | None:
+def _read_header(authorization: str) -> AccessToken | None:
     prefix = get_settings().header_prefix
-    text = read_bearer_token(header, prefix)
-    if text is None:
+    token = read_bearer_token(authorization, prefix)
+    if token is None:
         return None
     # Cache only the usual spelling. Otherwise one token could fill the cache, with many spellings of the
     # scheme or many spaces.
-    usual = header == f"{prefix} {text}"
+    usual = authorization == f"{prefix} {token}"
     try:
-        return verify_access_token(text, remember_as=header if usual else None)
+        return verify_access_token(token, credentials=authorization if usual else None)
     except TokenMalformed:
-        check_bearer_token(text)
+        check_bearer_token(token)
         raise
 
 
 @sensitive_variables()
 def _read_cookie(request: HttpRequest) -> AccessToken | None:
-    text = read_access_cookie(request)
-    if text is None:
+    cookie = read_access_cookie(request)
+    if cookie is None:
         return None
-    key = _COOKIE_MARK + text
-    token = recall_access_token(key) or verify_access_token(text, remember_as=key)
+    credentials = _COOKIE_MARK + cookie
+    token = recall_access_token(credentials) or verify_access_token(cookie, credentials=credentials)
     check_site(request)  # browsers also send cookies with requests that other sites start
     return token
 

@@ -32,6 +32,7 @@ from drf_tessera.exceptions import (
     SessionNotFound,
     TemporarilyUnavailable,
     TesseraError,
+    TooManyAttempts,
 )
 from drf_tessera.rest.requests import get_django_request
 
@@ -101,6 +102,10 @@ class Unavailable(CodedError):
     wait = RETRY_AFTER_SECONDS
 
 
+class LimitReached(CodedError, drf.Throttled):
+    """A 429, with the text that REST framework writes if a throttle refuses a request."""
+
+
 class PayloadTooLarge(CodedError):
     """A 413: the body is larger than the limit of the token endpoints."""
 
@@ -128,6 +133,8 @@ def to_api_exception(error: TesseraError, request: Request | HttpRequest | None 
         error: the error.
         request: the request that is answered; see :func:`fit_handler`.
     """
+    if isinstance(error, TooManyAttempts):
+        return LimitReached(error.retry_after)
     for kind, answer in _STATUSES:
         if isinstance(error, kind):
             return answer(fit_handler({"detail": error.detail, "code": error.code}, request))

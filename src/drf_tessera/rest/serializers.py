@@ -4,25 +4,56 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from drf_tessera.conf import MAX_REFRESH_LENGTH
 from drf_tessera.http import TRANSPORTS, needs_body
 from drf_tessera.models import Session
+from drf_tessera.rest.throttling import account_fields
 from drf_tessera.users import MAX_NAME_LENGTH, read_email, read_name
 
 MAX_PASSWORD_LENGTH: Final = 4096
 """In characters. A limit is necessary because Django hashes a password of any length."""
 
 
-def account_fields() -> tuple[str, ...]:
-    """Return the fields that may name the account of a login. All except ``email`` mean the user name."""
-    return tuple(dict.fromkeys(("username", get_user_model().USERNAME_FIELD, "email")))
+class ShortCharField(serializers.CharField):
+    """A text whose length is checked before anything else is done with it.
+
+    REST framework strips a text and looks at each of its letters before it compares the length with
+    ``max_length``.
+    """
+
+    def run_validation(self, credentials: Any = empty) -> Any:
+        """Return the valid text."""
+        most = self.max_length
+        if isinstance(credentials, str) and most is not None and len(credentials) > most:
+            self.fail("max_length", max_length=most)
+        return super().run_validation(credentials)
 
 
-class LoginSerializer(serializers.Serializer[Any]):
+def make_password_field() -> serializers.CharField:
+    """Return the field of a password, which is taken exactly as it was typed."""
+    return ShortCharField(
+        max_length=MAX_PASSWORD_LENGTH,
+        trim_whitespace=False,
+        write_only=True,
+        style={"input_type": "password"},
+    )
+
+
+class BodySerializer(serializers.Serializer[Any]):
+    """The parent of the serializers of bodies.
+
+    The ``repr`` shows no data, because error reports show the variables of each function that was running.
+    """
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class LoginSerializer(BodySerializer):
     """``{username, password}`` or ``{email, password}``, and optionally a name for the device.
 
     The user model's ``USERNAME_FIELD`` is another name for ``username``. ``transport`` chooses the
@@ -32,36 +63,35 @@ class LoginSerializer(serializers.Serializer[Any]):
     class Meta:  # noqa: D106 - the name for drf-yasg, beside the project's own serializers
         ref_name = "TesseraLogin"
 
-    password: serializers.CharField = serializers.CharField(
-        max_length=MAX_PASSWORD_LENGTH,
-        trim_whitespace=False,
-        write_only=True,
-        style={"input_type": "password"},
+    password: serializers.CharField = make_password_field()
+    device: serializers.CharField = ShortCharField(max_length=64, required=False, allow_blank=True)
+    transport: serializers.ChoiceField = serializers.ChoiceField(
+        tuple(TRANSPORTS),
+        required=False,
+        error_messages={"invalid_choice": f"Choose one of these: {', '.join(TRANSPORTS)}."},
     )
-    device: serializers.CharField = serializers.CharField(max_length=64, required=False, allow_blank=True)
-    transport: serializers.ChoiceField = serializers.ChoiceField(tuple(TRANSPORTS), required=False)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Add a field for each way to name the account."""
         names = {
-            name: serializers.CharField(max_length=MAX_NAME_LENGTH, required=False, trim_whitespace=False)
+            name: ShortCharField(max_length=MAX_NAME_LENGTH, required=False, trim_whitespace=False)
             for name in account_fields()
         }
         return {**names, **super().get_fields()}
 
-    def validate(self, attrs: dict[str, str]) -> dict[str, str]:
+    def validate(self, credentials: dict[str, str]) -> dict[str, str]:
         """Check that exactly one field names the account."""
-        given = [name for name in account_fields() if name in attrs]
+        given = [name for name in account_fields() if name in credentials]
         if len(given) != 1:
             raise serializers.ValidationError(
                 f"Send exactly one of these fields to name the account: {', '.join(account_fields())}.",
                 code="account_required" if not given else "account_ambiguous",
             )
         key = "email" if given == ["email"] else "username"
-        return {key: attrs.pop(given[0]), **attrs}
+        return {key: credentials.pop(given[0]), **credentials}
 
 
-class RefreshSerializer(serializers.Serializer[Any]):
+class RefreshSerializer(BodySerializer):
     """``{refresh}``. If ``PROFILE`` has cookies, the refresh token may come in a cookie instead.
 
     With ``with_user`` the answer has a ``user``, as the answer to a login has. A reloaded page needs it.
@@ -70,7 +100,7 @@ class RefreshSerializer(serializers.Serializer[Any]):
     class Meta:  # noqa: D106 - the name for drf-yasg, beside the project's own serializers
         ref_name = "TesseraRefresh"
 
-    refresh: serializers.CharField = serializers.CharField(max_length=MAX_REFRESH_LENGTH, write_only=True)
+    refresh: serializers.CharField = ShortCharField(max_length=MAX_REFRESH_LENGTH, write_only=True)
     with_user: serializers.BooleanField = serializers.BooleanField(required=False)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
@@ -81,7 +111,7 @@ class RefreshSerializer(serializers.Serializer[Any]):
         return fields
 
 
-class RevokeSerializer(serializers.Serializer[Any]):
+class RevokeSerializer(BodySerializer):
     """``{refresh}``. Without ``refresh`` the header or the cookie chooses the session.
 
     With ``session`` only that session is ended.
@@ -90,13 +120,15 @@ class RevokeSerializer(serializers.Serializer[Any]):
     class Meta:  # noqa: D106 - the name for drf-yasg, beside the project's own serializers
         ref_name = "TesseraRevoke"
 
-    refresh: serializers.CharField = serializers.CharField(
+    refresh: serializers.CharField = ShortCharField(
         max_length=MAX_REFRESH_LENGTH, write_only=True, required=False, allow_null=True
     )
-    session: serializers.UUIDField = serializers.UUIDField(required=False, allow_null=True)
+    session: serializers.UUIDField = serializers.UUIDField(
+        required=False, allow_null=True, error_messages={"invalid": "This is not the id of a session."}
+    )
 
 
-class VerifySerializer(serializers.Serializer[Any]):
+class VerifySerializer(BodySerializer):
     """``{token}``, which is an access token."""
 
     class Meta:  # noqa: D106 - the name for drf-yasg, beside the project's own serializers
@@ -126,8 +158,8 @@ class UserSerializer(serializers.Serializer[AbstractBaseUser]):
 class SessionSerializer(serializers.ModelSerializer[Session]):
     """One session, as its user sees it. ``current`` is true for the session of the request."""
 
-    started_at: serializers.DateTimeField = serializers.DateTimeField(source="created_at")
-    last_used_at: serializers.DateTimeField = serializers.DateTimeField()
+    started_at: serializers.DateTimeField = serializers.DateTimeField(source="created_at", read_only=True)
+    last_used_at: serializers.DateTimeField = serializers.DateTimeField(read_only=True)
     device: serializers.SerializerMethodField = serializers.SerializerMethodField()
     current: serializers.SerializerMethodField = serializers.SerializerMethodField()
 

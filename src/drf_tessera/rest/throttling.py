@@ -1,35 +1,36 @@
-"""Limits on guessing passwords, for each account name and for each address.
+"""The limits of ``limits/`` as throttles of REST framework.
 
-The limits are throttles of REST framework, with its cache and its rules. Only the key and the rate are
-drf-tessera's. In production, use a cache that all processes share, because Django's default cache belongs
-to one process.
+A throttle is called before the body is read, so the limit of the address stands before every other step. The
+limits of an account are part of the login itself (:func:`drf_tessera.limits.login_attempt`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import logging
-import time
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
 
-from django.core.cache import cache as default_cache
-from django.core.cache.backends.locmem import LocMemCache
-from django.http import HttpRequest
+from django.contrib.auth import get_user_model
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.settings import api_settings
-from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from drf_tessera.conf import get_settings
-from drf_tessera.http import name_network, read_address
+from drf_tessera.exceptions import LoginFailed, TooManyAttempts
+from drf_tessera.http import describe_client, read_address
+from drf_tessera.limits import TokenRequest, admit_address, login_attempt
 from drf_tessera.rest.requests import get_django_request
-from drf_tessera.users import fold_name
+from drf_tessera.sessions import Client
+from drf_tessera.users import MAX_NAME_LENGTH
 
-logger: Final = logging.getLogger(__name__)
+Post = Callable[..., Response]
 
-PAUSE: Final = 10.0
-"""Seconds for which a cache that has failed is not asked again."""
+
+def account_fields() -> tuple[str, ...]:
+    """Return the fields that may name the account of a login. All except ``email`` mean the user name."""
+    return tuple(dict.fromkeys(("username", get_user_model().USERNAME_FIELD, "email")))
 
 
 def proxies_are_counted() -> bool:
@@ -46,87 +47,102 @@ def count_proxies() -> int:
     return api_settings.NUM_PROXIES or 0
 
 
-class _Counts:
-    """The counts of logins: in the default cache, or in memory as long as the default cache does not answer.
-
-    A login must not depend on the cache, and the limits must not end with it. In memory each process counts
-    the logins itself. After a failure the cache is not asked for :data:`PAUSE`, because each call may take
-    as long as its timeout.
-    """
+class _Throttle(BaseThrottle):
+    """A throttle that remembers when the next attempt is allowed."""
 
     def __init__(self) -> None:
-        self._failed_at = float("-inf")
-        self._memory = LocMemCache("drf-tessera logins", {"OPTIONS": {"MAX_ENTRIES": 10_000}})
+        self._retry_after: int | None = None
 
-    def get(self, key: str, default: Any = None) -> Any:
-        return self._call("get", key, default)
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        """Return whether the request is within the limit."""
+        try:
+            self.count(request, view)
+        except TooManyAttempts as error:
+            self._retry_after = error.retry_after
+            return False
+        return True
 
-    def set(self, key: str, value: Any, timeout: Any) -> None:
-        self._call("set", key, value, timeout)
+    def count(self, request: Request, view: APIView) -> None:
+        """Count the request.
 
-    def _call(self, method: str, *args: Any) -> Any:
-        if not 0 <= time.monotonic() - self._failed_at < PAUSE:
-            try:
-                return getattr(default_cache, method)(*args)
-            except Exception:  # each cache backend has its own exceptions
-                self._failed_at = time.monotonic()
-                logger.exception(
-                    "The default cache does not answer. Each process now counts the logins itself."
-                )
-        return getattr(self._memory, method)(*args)
-
-
-_counts: Final = _Counts()
-
-
-class _LoginThrottle(SimpleRateThrottle):
-    cache: Any = _counts  # for the stubs it is a cache backend
-
-
-class LoginAccountThrottle(_LoginThrottle):
-    """``LOGIN_RATE_PER_ACCOUNT``: the limit of attempts for one account name, from all addresses."""
-
-    scope: str = "tessera_login_account"
-    fields: tuple[str, ...] = ("username", "email")
-
-    def get_rate(self) -> str | None:
-        """Return the rate, read live from the settings."""
-        return get_settings().login_rate_per_account
-
-    def get_cache_key(self, request: Request, view: APIView) -> str | None:
-        """Return a key with a digest of the account name.
-
-        The digest makes a valid key from any text, and the key does not show the name.
+        Raises:
+            TooManyAttempts: the limit is reached.
         """
-        body = request.data if isinstance(request.data, Mapping) else {}
-        names = [body.get(field) for field in getattr(view, "account_fields", self.fields)]
-        # A number must share the limit of its text, because the serializer converts a number to its text.
-        name = next((str(name) for name in names if isinstance(name, str | int | float) and name != ""), None)
-        if name is None:
-            return None  # the serializer will refuse the request
-        # All spellings of one account name must share one limit.
-        digest = hashlib.sha256(fold_name(name).encode("utf-8", "backslashreplace")).hexdigest()
-        return self.cache_format % {"scope": self.scope, "ident": digest}
+        raise NotImplementedError
+
+    def wait(self) -> float | None:
+        """Return the seconds until the next attempt is allowed."""
+        return self._retry_after
 
 
-class LoginAddressThrottle(_LoginThrottle):
-    """``LOGIN_RATE_PER_ADDRESS``: the limit of attempts from one address, for all accounts."""
+class LoginAddressThrottle(_Throttle):
+    """``LOGIN_RATE_PER_ADDRESS``: the limit of failed logins from one address, for all accounts.
 
-    scope: str = "tessera_login_address"
+    A login that succeeds is not counted, if its answer is made by :func:`drf_tessera.http.deliver_grant` or
+    within :func:`drf_tessera.limits.login_attempt`.
+    """
 
-    def get_rate(self) -> str | None:
-        """Return the rate, read live from the settings."""
-        return get_settings().login_rate_per_address
-
-    def get_cache_key(self, request: Request, view: APIView) -> str | None:
-        """Return a key for the address.
-
-        For IPv6 the key stands for the network of 64 bits, because one subscriber owns the whole network.
-        """
-        address = read_address(_plain(request), proxies=count_proxies())
-        ident = hashlib.sha256((name_network(address) if address else "local").encode()).hexdigest()
-        return self.cache_format % {"scope": self.scope, "ident": ident}
+    def count(self, request: Request, view: APIView) -> None:
+        """Count the request as a failed login, until it succeeds."""
+        admit_address(get_django_request(request), _describe(request))
 
 
-def _plain(request: Request) -> HttpRequest:
-    return get_django_request(request)
+class TokenAddressThrottle(_Throttle):
+    """``TOKEN_RATE_PER_ADDRESS``: the limit of requests from one address whose token is not authentic.
+
+    Each class of views has limits of its own. :meth:`~drf_tessera.rest.views.TokenView.count_for` moves the
+    request to its session.
+    """
+
+    def count(self, request: Request, view: Any) -> None:
+        """Count the request for its address."""
+        address = read_address(get_django_request(request), proxies=count_proxies())
+        view.token_request = TokenRequest(type(view).__name__, address)
+
+
+class TokenThrottle(TokenAddressThrottle):
+    """The limits of :class:`TokenAddressThrottle`, and of the session of a token in the body.
+
+    This is for a view whose serializer reads the token.
+    """
+
+    def count(self, request: Request, view: Any) -> None:
+        """Count the request for its address, or for the session of its token."""
+        super().count(request, view)
+        for name in ("refresh", "token"):
+            view.count_token(read_field(request, name))
+
+
+def counted_login(post: Post) -> Post:
+    """Make a method of a view that counts failed logins.
+
+    This is for a view whose serializer checks the password, because the serializer may be the project's own.
+    The method raises ``TooManyAttempts`` if a limit is reached.
+    """
+
+    @wraps(post)
+    def count_and_post(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+        own = getattr(self.get_serializer(), "username_field", "")
+        given = (_read_name(read_field(request, name)) for name in (own, *account_fields()))
+        names = [name for name in given if name][:1]
+        refusals = (LoginFailed, APIException)
+        with login_attempt(get_django_request(request), names, client=_describe(request), refusals=refusals):
+            return post(self, request, *args, **kwargs)
+
+    return count_and_post
+
+
+def read_field(request: Request, name: str) -> object:
+    """Return a field of the body as it was sent, or ``None``."""
+    return request.data.get(name) if isinstance(request.data, Mapping) else None
+
+
+def _read_name(value: object) -> str:
+    """Return the text of a name, or an empty text if the serializer will refuse the value."""
+    # A number must share the limit of its text, because the serializer converts a number to its text.
+    text = str(value) if isinstance(value, str | int | float) else ""
+    return text if len(text) <= MAX_NAME_LENGTH else ""
+
+
+def _describe(request: Request) -> Client:
+    return describe_client(get_django_request(request), proxies=count_proxies())

@@ -20,6 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.settings import api_settings
+from rest_framework.utils.serializer_helpers import ReturnDict
 from rest_framework.views import APIView
 from rest_framework.views import exception_handler as rest_framework_handler
 
@@ -47,6 +48,7 @@ from drf_tessera.http import (
     has_bearer_token,
     offers_ambient,
 )
+from drf_tessera.limits import TokenRequest
 from drf_tessera.login import log_in
 from drf_tessera.rest.authentication import StrictJWTAuthentication
 from drf_tessera.rest.errors import (
@@ -65,10 +67,14 @@ from drf_tessera.rest.serializers import (
     SessionSerializer,
     UserSerializer,
     VerifySerializer,
-    account_fields,
 )
-from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle, count_proxies
-from drf_tessera.tokens import read_refresh_token, verify_access_token
+from drf_tessera.rest.throttling import LoginAddressThrottle, TokenAddressThrottle, count_proxies
+from drf_tessera.tokens import (
+    REFRESH_PREFIX,
+    read_refresh_token,
+    recall_access_token,
+    verify_access_token,
+)
 from drf_tessera.users import load_user, write_sub
 
 MAX_BODY_BYTES: Final = 65_536
@@ -93,6 +99,7 @@ class TokenView(APIView):
     """Whether a browser has to send the refresh cookie to this view. The cookie's path follows from this."""
     user_serializer_class: type[BaseSerializer[AbstractBaseUser]] = UserSerializer
     """The serializer for the ``user`` of a response. To choose another serializer, subclass the view."""
+    token_request: TokenRequest | None = None
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
@@ -112,14 +119,31 @@ class TokenView(APIView):
         if _read_length(request) > MAX_BODY_BYTES:
             raise PayloadTooLarge
         if (get_django_request(request).encoding or "utf-8").lower() not in _CHARSETS:
-            raise drf.UnsupportedMediaType(request.content_type)
-        super().initial(request, *args, **kwargs)
-        if request.method == "POST":
-            # Authentication backends receive Django's request. Some of them read a captcha or a code there.
-            get_django_request(request).data = request.data  # type: ignore[attr-defined]
+            raise _refuse_media_type()
+        try:
+            super().initial(request, *args, **kwargs)
+            if request.method == "POST":
+                # Parse here, so that every error of the parser is answered here. Authentication backends
+                # receive Django's request. Some of them read a captcha or a code there.
+                get_django_request(request).data = request.data  # type: ignore[attr-defined]
+        except drf.ParseError:
+            # REST framework's own text has parts of the body or of the headers.
+            raise drf.ParseError("The body cannot be read.") from None
+        except drf.UnsupportedMediaType:
+            raise _refuse_media_type() from None
+
+    def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Refuse a method. REST framework's own text has the method, which may be any word."""
+        raise drf.MethodNotAllowed("", detail="This method is not allowed here.")
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Forbid caches to store the response (RFC 6749, section 5.1)."""
+        """Forbid caches to store the response (RFC 6749, section 5.1).
+
+        The page that REST framework renders for a browser shows the fields of a serializer again, passwords
+        too. So the serializer is taken off the errors.
+        """
+        if isinstance(getattr(response, "data", None), ReturnDict):
+            response.data = dict(response.data)
         answer = super().finalize_response(request, response, *args, **kwargs)
         add_never_cache_headers(answer)
         answer.headers.setdefault("Pragma", "no-cache")
@@ -135,6 +159,37 @@ class TokenView(APIView):
         if isinstance(exc, CookieAmbiguous):
             delete_stray_cookies(get_django_request(self.request), answer, find_cookie_path())
         return answer
+
+    def count_for(self, session_id: UUID) -> None:
+        """Count the request for the session of its authentic token, and not for its address.
+
+        Raises:
+            TooManyAttempts: the limit of the session is reached.
+        """
+        if self.token_request is not None:
+            self.token_request.count_for(session_id)
+
+    @sensitive_variables()
+    def count_token(self, token: object) -> None:
+        """Count the request for the session of a token, if the token is authentic and ours. No query.
+
+        Raises:
+            TooManyAttempts: the limit of the session is reached.
+        """
+        if self.token_request is None or not isinstance(token, str):
+            return
+        try:
+            if token.startswith(REFRESH_PREFIX):
+                session_id = read_refresh_token(token).facts.session_id
+            else:
+                credentials = f"count\n{token}"  # a header cannot contain a newline
+                found = recall_access_token(credentials) or verify_access_token(
+                    token, credentials=credentials
+                )
+                session_id = found.session_id
+        except Refusal:
+            return  # the flow refuses the token for the same reason
+        self.count_for(session_id)
 
     def show_user(self, user: AbstractBaseUser) -> Any:
         """Return the ``user`` of a response, as the serializer of this view writes it."""
@@ -205,9 +260,9 @@ class BodyView(EndpointView):
     @sensitive_variables()
     def read_body(self) -> dict[str, Any]:
         """Return the valid values of the body."""
-        body = self.get_serializer(data=self.request.data)
-        body.is_valid(raise_exception=True)
-        return cast("dict[str, Any]", body.validated_data)
+        credentials = self.get_serializer(data=self.request.data)
+        credentials.is_valid(raise_exception=True)
+        return cast("dict[str, Any]", credentials.validated_data)
 
 
 def _asks_for_relative(request: Request) -> bool:
@@ -227,7 +282,13 @@ def _respond(request: Request, grant: sessions.Grant, **more: object) -> Respons
     return response
 
 
+def _refuse_media_type() -> drf.UnsupportedMediaType:
+    """Return a 415. REST framework's own text has the media type of the request."""
+    return drf.UnsupportedMediaType("", detail="Send JSON or a form, in UTF-8.")
+
+
 def _read_length(request: Request) -> int:
+    """Return the length of the body. REST framework does not read a body without a Content-Length."""
     try:
         return int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
@@ -241,25 +302,20 @@ class LoginView(BodyView):
     login by cookie. Otherwise another site could log its visitors in as another user.
     """
 
-    throttle_classes: _Classes = (LoginAccountThrottle, LoginAddressThrottle)
+    throttle_classes: _Classes = (LoginAddressThrottle,)
     serializer_class: type[Serializer[Any]] = LoginSerializer
-
-    @property
-    def account_fields(self) -> tuple[str, ...]:
-        """Return the fields in which the throttle looks for the account."""
-        return account_fields()
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log in."""
-        body = self.read_body()
-        transport = choose_transport(body.get("transport"))
+        auth = self.read_body()
+        transport = choose_transport(auth.get("transport"))
         admit_login(get_django_request(request), transport)
         client = describe_client(
-            get_django_request(request), proxies=count_proxies(), label=body.get("device", "")
+            get_django_request(request), proxies=count_proxies(), label=auth.get("device", "")
         )
         # A serializer of the project may have more fields. Backends find them in request.data.
-        credentials = {name: body[name] for name in ("username", "email", "password") if name in body}
+        credentials = {name: auth[name] for name in ("username", "email", "password") if name in auth}
         user, grant = log_in(get_django_request(request), client=client, transport=transport, **credentials)
         return _respond(request, grant, user=self.show_user(user))
 
@@ -273,26 +329,28 @@ class RefreshView(BodyView):
     """
 
     serializer_class: type[Serializer[Any]] = RefreshSerializer
+    throttle_classes: _Classes = (TokenAddressThrottle,)
     reads_refresh_cookie = True
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Refresh."""
-        body = self.read_body()
-        found = find_refresh_token(get_django_request(request), body)
-        if found is None:
+        credentials = self.read_body()
+        auth = find_refresh_token(get_django_request(request), credentials)
+        if auth is None:
             raise RefreshMissing
-        transport, refresh_token = found
+        transport, token = auth
         if transport not in get_settings().transports:
             raise TransportMismatch
-        more = self._load_user(refresh_token) if body.get("with_user") else {}
-        return _respond(request, sessions.refresh(refresh_token, transport=transport), **more)
+        self.count_token(token)
+        more = self._load_user(token) if credentials.get("with_user") else {}
+        return _respond(request, sessions.refresh(token, transport=transport), **more)
 
     @sensitive_variables()
-    def _load_user(self, refresh_token: str) -> dict[str, Any]:
+    def _load_user(self, token: str) -> dict[str, Any]:
         """Return the user before the token is spent, so that a serializer that fails has not spent it."""
         try:
-            user = load_user(read_refresh_token(refresh_token).facts)
+            user = load_user(read_refresh_token(token).facts)
         except Refusal:
             return {}  # the refresh refuses too, for its own reason
         return {"user": self.show_user(user)}
@@ -302,11 +360,13 @@ class VerifyView(BodyView):
     """Check whether an access token would be accepted now, and return its claims."""
 
     serializer_class: type[Serializer[Any]] = VerifySerializer
+    throttle_classes: _Classes = (TokenAddressThrottle,)
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Verify."""
         token = verify_access_token(self.read_body()["token"])
+        self.count_for(token.session_id)
         load_user(token)
         return Response({"claims": {name: token[name] for name in token.claims}})
 
@@ -321,32 +381,34 @@ class RevokeView(BodyView):
     """
 
     serializer_class: type[Serializer[Any]] = RevokeSerializer
+    throttle_classes: _Classes = (TokenAddressThrottle,)
     reads_refresh_cookie = True
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log out."""
-        body = self.read_body()
-        only: UUID | None = body.get("session")
+        credentials = self.read_body()
+        only: UUID | None = credentials.get("session")
         plain = get_django_request(request)
-        found = find_refresh_token(plain, body, ambient=not has_bearer_token(plain))
-        if found is None:
+        auth = find_refresh_token(plain, credentials, ambient=not has_bearer_token(plain))
+        if auth is None:
             return self._end_by_access_token(request, only)
-        transport, refresh_token = found
+        transport, token = auth
+        self.count_token(token)
         if TRANSPORTS[transport].ambient:
-            return self._end_by_ambient(plain, transport, refresh_token, only)
-        revoked = sessions.revoke_by_refresh_token(refresh_token, transport=transport, only=only)
+            return self._end_by_ambient(plain, transport, token, only)
+        revoked = sessions.revoke_by_refresh_token(token, transport=transport, only=only)
         return Response({"revoked": revoked})
 
     @sensitive_variables()
     def _end_by_ambient(
-        self, request: HttpRequest, transport: str, refresh_token: str, only: UUID | None
+        self, request: HttpRequest, transport: str, token: str, only: UUID | None
     ) -> Response:
         """End the session of a token that the browser sent by itself, and remove that token from it."""
         try:
-            if only not in (None, read_refresh_token(refresh_token).facts.session_id):
+            if only not in (None, read_refresh_token(token).facts.session_id):
                 return Response({"revoked": False})  # the token stays, because it belongs to a later login
-            revoked = sessions.revoke_by_refresh_token(refresh_token, transport=transport)
+            revoked = sessions.revoke_by_refresh_token(token, transport=transport)
         except Refusal:
             revoked = False  # the token has no session to end, but the browser must not keep it
         response = Response({"revoked": revoked})
@@ -360,6 +422,7 @@ class RevokeView(BodyView):
                 return Response({"revoked": False})  # a browser without a cookie: nobody is logged in
             raise TokenMissing
         session_id = found[1].session_id
+        self.count_for(session_id)
         if only not in (None, session_id):
             return Response({"revoked": False})
         response = Response({"revoked": sessions.revoke(session_id)})

@@ -2,6 +2,7 @@
 
 - compiled: an ``UPDATE`` that is compiled once
 - rows: every statement that writes a session
+- places: the networks and devices of earlier logins
 - grants: the result of a login or a refresh
 - revoking: end sessions early
 - starting: start a session
@@ -20,6 +21,7 @@ from drf_tessera.sessions.grants import Grant as Grant
 from drf_tessera.sessions.inspection import inspect_refresh_token as inspect_refresh_token
 from drf_tessera.sessions.inspection import rewrite_refresh_token as rewrite_refresh_token
 from drf_tessera.sessions.inspection import sign_access_token as sign_access_token
+from drf_tessera.sessions.places import has_logged_in_from as has_logged_in_from
 from drf_tessera.sessions.pruning import prune as prune
 from drf_tessera.sessions.refreshing import refresh as refresh
 from drf_tessera.sessions.revoking import revoke as revoke
@@ -31,4 +33,5 @@ from drf_tessera.sessions.rows import Reason as Reason
 from drf_tessera.sessions.rows import live_sessions as live_sessions
 from drf_tessera.sessions.rows import shorten as shorten
 from drf_tessera.sessions.starting import Client as Client
+from drf_tessera.sessions.starting import clean_text as clean_text
 from drf_tessera.sessions.starting import start as start

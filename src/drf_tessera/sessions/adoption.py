@@ -80,21 +80,21 @@ class LegacyToken:
 
 
 @sensitive_variables()
-def is_foreign(text: str) -> bool:
+def is_foreign(token: str) -> bool:
     """Return whether a text has the header of a JWT that is not ours. Nothing is verified."""
-    if text.startswith(REFRESH_PREFIX) or len(text) > MAX_FOREIGN_LENGTH:
+    if token.startswith(REFRESH_PREFIX) or len(token) > MAX_FOREIGN_LENGTH:
         return False
     try:
-        typ = decode_json_object(decode_base64url(text.encode("ascii").partition(b".")[0])).get("typ")
+        typ = decode_json_object(decode_base64url(token.encode("ascii").partition(b".")[0])).get("typ")
     except (EncodingError, UnicodeEncodeError):
         return False
     return not isinstance(typ, str) or typ.lower().removeprefix("application/") != ACCESS_TYPE
 
 
 @sensitive_variables()
-def name_token(text: str) -> str:
+def name_token(token: str) -> str:
     """Return a name for a JWT without a ``jti``: a digest of the signed part, which has only one text."""
-    return hashlib.sha256(text.rpartition(".")[0].encode()).hexdigest()
+    return hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
 
 
 @sensitive_variables()

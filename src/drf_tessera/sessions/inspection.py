@@ -33,7 +33,7 @@ from drf_tessera.users import describe_session
 
 @sensitive_variables()
 def inspect_refresh_token(
-    text: str, *, transport: str | None = None, now: datetime | None = None, recoveries: int | None = None
+    token: str, *, transport: str | None = None, now: datetime | None = None, recoveries: int | None = None
 ) -> RefreshToken:
     """Return a refresh token that would be accepted now, without spending it. One query.
 
@@ -45,15 +45,15 @@ def inspect_refresh_token(
         RefreshInvalid, TransportMismatch, RefreshReused, SessionUnknown, SessionRevoked, SessionExpired,
             UserInactive, RefreshContended: see :func:`drf_tessera.sessions.refresh`.
     """
-    token = read_refresh_token(text, transport=transport)
+    found = read_refresh_token(token, transport=transport)
     policy, moment = get_settings().choose_policy(recoveries), now or timezone.now()
     for _ in range(MAX_ATTEMPTS):
-        session, state = rows.read(token, with_user=False)
-        outcome = rotation.decide(state, token.generation, moment, policy).outcome
+        session, state = rows.read(found, with_user=False)
+        outcome = rotation.decide(state, found.generation, moment, policy).outcome
         if outcome in REFUSALS:
             raise REFUSALS[outcome]
         if outcome is not Outcome.REUSED:
-            return token
+            return found
         try:
             end_stolen(session, moment)
         except RefreshContended:

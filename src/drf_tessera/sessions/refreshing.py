@@ -36,7 +36,7 @@ REFUSALS: Final[Mapping[Outcome, type[Refusal]]] = {
 
 @sensitive_variables()
 def refresh(
-    text: str, *, transport: str | None = None, now: datetime | None = None, recoveries: int | None = None
+    token: str, *, transport: str | None = None, now: datetime | None = None, recoveries: int | None = None
 ) -> Grant:
     """Exchange a refresh token for an access token and, outside the grace window, its successor.
 
@@ -50,7 +50,7 @@ def refresh(
     because its end is repeated after the transaction.
 
     Args:
-        text: a stranger's text.
+        token: a stranger's text.
         transport: how the text came, if that is known. It must be the transport that the token was issued
             for.
         now: the present. By default the time of the clock.
@@ -65,7 +65,7 @@ def refresh(
         RefreshContended: other writers were faster each time. Nothing is lost; try again.
         RuntimeError: autocommit is off. Nobody could repeat the end of a stolen session after a rollback.
     """
-    token = read_refresh_token(text, transport=transport)
+    parsed = read_refresh_token(token, transport=transport)
     if is_managed_by_hand():
         raise RuntimeError(
             "sessions.refresh() needs autocommit. Set AUTOCOMMIT to True for the database of the sessions, "
@@ -74,9 +74,9 @@ def refresh(
     settings, moment = get_settings(), now or timezone.now()
     grant = None
     if not settings.reads_user and columns_tell_who_is_active():
-        grant = _swap(token, moment, settings)
+        grant = _swap(parsed, moment, settings)
     if grant is None:
-        grant = _settle(token, moment, settings, recoveries)
+        grant = _settle(parsed, moment, settings, recoveries)
     rows.report(
         signals.session_refreshed,
         session_id=grant.session_id,
@@ -140,14 +140,13 @@ def _make_grant(
     now: datetime,
 ) -> Grant:
     facts = token.facts
-    access, expires_in = mint_access_token(facts, extra, now)
-    successor = None if position is None else write_refresh_token(facts, position.generation, token.secret)
+    credentials, expires_in = mint_access_token(facts, extra, now)
     return Grant(
         session_id=facts.session_id,
         sub=facts.sub,
-        access=access,
+        access=credentials,
         expires_in=expires_in,
-        refresh=successor,
+        refresh=write_refresh_token(facts, position.generation, token.secret) if position else None,
         refresh_expires_in=count_seconds(idle_expires_at, facts, now),
         outcome=outcome,
         transport=facts.transport,

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import signals
 from drf_tessera.conf import expects_legacy_tokens
@@ -122,15 +123,16 @@ def revoke_all_of(
     return ended
 
 
+@sensitive_variables()
 def revoke_by_refresh_token(
-    text: str, *, transport: str | None = None, only: UUID | None = None, now: datetime | None = None
+    token: str, *, transport: str | None = None, only: UUID | None = None, now: datetime | None = None
 ) -> bool:
     """End the session of a refresh token. Return whether it was live.
 
     Every generation of the token can end its session, used or not.
 
     Args:
-        text: a stranger's text.
+        token: a stranger's text.
         transport: how the text came, if that is known.
         only: end this session and no other.
         now: the present. The clock's, by default.
@@ -140,10 +142,10 @@ def revoke_by_refresh_token(
         TransportMismatch: the token was issued for another transport.
         TemporarilyUnavailable: the database is busy. The session was not ended.
     """
-    token = read_refresh_token(text, transport=transport)
-    if only not in (None, token.facts.session_id):
+    found = read_refresh_token(token, transport=transport)
+    if only not in (None, found.facts.session_id):
         return False
-    which = rows.select_sessions().filter(pk=token.facts.session_id, secret_hash=token.secret_hash)
+    which = rows.select_sessions().filter(pk=found.facts.session_id, secret_hash=found.secret_hash)
     return bool(rows.end(which, now or timezone.now(), Reason.LOGOUT))
 
 

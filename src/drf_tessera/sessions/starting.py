@@ -18,7 +18,7 @@ from drf_tessera.conf import HEADER, get_settings
 from drf_tessera.exceptions import ProjectError, UserInactive
 from drf_tessera.models import LABEL_LENGTH, USER_AGENT_LENGTH, Session
 from drf_tessera.moments import to_timestamp
-from drf_tessera.sessions import rows
+from drf_tessera.sessions import places, rows
 from drf_tessera.sessions.grants import Grant, count_seconds
 from drf_tessera.sessions.rows import Reason
 from drf_tessera.tokens import (
@@ -92,24 +92,24 @@ def start(
         amr=" ".join(amr),
         scope=scope,
         ip=where.ip,
-        user_agent=_clean(where.user_agent, USER_AGENT_LENGTH),
-        label=_clean(where.label, LABEL_LENGTH),
+        user_agent=clean_text(where.user_agent, USER_AGENT_LENGTH),
+        label=clean_text(where.label, LABEL_LENGTH),
     )
     facts = _describe(session, transport, claims or {})
-    access, expires_in = mint_access_token(facts, describe_session(user, session), moment)
-    refresh_token = write_refresh_token(facts, rotation.START.generation, secret)
-    _write(session, settings.max_sessions_per_user, moment)
-    rows.report(signals.session_started, session_id=session.pk, sub=facts.sub)
-    return Grant(
+    token, expires_in = mint_access_token(facts, describe_session(user, session), moment)
+    grant = Grant(
         session_id=session.pk,
         sub=facts.sub,
-        access=access,
+        access=token,
         expires_in=expires_in,
-        refresh=refresh_token,
+        refresh=write_refresh_token(facts, rotation.START.generation, secret),
         refresh_expires_in=count_seconds(session.idle_expires_at, facts, moment),
         outcome=None,
         transport=transport,
     )
+    _write(session, settings.max_sessions_per_user, moment)
+    _report(session)
+    return grant
 
 
 def _check_saved(user: Any) -> None:
@@ -127,10 +127,9 @@ def _check_saved(user: Any) -> None:
         )
 
 
-def _clean(text: str, width: int) -> str:
-    """Return the printable part of a stranger's text, no longer than its column is wide."""
-    printable = "".join(char if char.isprintable() else " " for char in text)
-    return printable[:width].strip()
+def clean_text(text: str, width: int) -> str:
+    """Return the printable part of a stranger's text, at most ``width`` characters."""
+    return "".join(char if char.isprintable() else " " for char in text[:width]).strip()
 
 
 def _describe(session: Session, transport: str, claims: Mapping[str, Any]) -> SessionFacts:
@@ -144,6 +143,24 @@ def _describe(session: Session, transport: str, claims: Mapping[str, Any]) -> Se
         transport=transport,
         claims=claims,
     )
+
+
+def _report(session: Session) -> None:
+    """Send ``session_started``, and ``new_device`` if the session comes from a new place."""
+    rows.report(signals.session_started, session_id=session.pk, sub=str(session.user_id))
+    if not signals.new_device.has_listeners(Session):
+        return
+    new_network, new_user_agent = places.find_news(session)
+    if new_network or new_user_agent:
+        rows.report(
+            signals.new_device,
+            session_id=session.pk,
+            sub=str(session.user_id),
+            address=session.ip,
+            user_agent=session.user_agent,
+            new_network=new_network,
+            new_user_agent=new_user_agent,
+        )
 
 
 def _write(session: Session, limit: int | None, now: datetime) -> None:

@@ -124,22 +124,22 @@ def mint_access_token(facts: SessionFacts, extra: Mapping[str, Any], now: dateti
     if facts.scope:
         claims["scope"] = facts.scope
     try:
-        text = keystore.codec.encode(claims)
+        token = keystore.codec.encode(claims)
     except (TypeError, ValueError, RecursionError) as error:
         raise ClaimsHookError(f"CLAIMS or USER_FIELDS returned what has no JSON form: {error}") from error
     except TokenTooLarge as error:
         raise ClaimsHookError(f"CLAIMS and USER_FIELDS returned too much. {error.detail}") from error
     if settings.access_cookie:
         # Checked here and not where the cookie is set, because there the refresh token has been spent.
-        _check_cookie_length(text, LIMITS[facts.transport].access_cookie_length)
-    return text, expires - issued
+        _check_cookie_length(token, LIMITS[facts.transport].access_cookie_length)
+    return token, expires - issued
 
 
 @sensitive_variables()
-def _check_cookie_length(text: str, limit: int | None) -> None:
-    if limit is not None and len(text) > limit:
+def _check_cookie_length(token: str, limit: int | None) -> None:
+    if limit is not None and len(token) > limit:
         raise ProjectError(
-            f"The access token would have {len(text)} bytes. Browsers keep cookies of at most {limit}. "
+            f"The access token would have {len(token)} bytes. Browsers keep cookies of at most {limit}. "
             "Give the token fewer claims, or turn ACCESS_COOKIE off."
         )
 
@@ -153,6 +153,7 @@ class _Verified(NamedTuple):
     until: float
 
 
+@sensitive_variables()
 def recall_access_token(credentials: str) -> AccessToken | None:
     """Return the token that was verified before for ``credentials``, if its dates still hold.
 
@@ -160,7 +161,7 @@ def recall_access_token(credentials: str) -> AccessToken | None:
     ``None`` means that the token has to be verified.
 
     Args:
-        credentials: the ``remember_as`` of an earlier :func:`verify_access_token`.
+        credentials: the ``credentials`` of an earlier :func:`verify_access_token`.
     """
     found = get_keystore().verified.get(credentials)
     return found.token if found is not None and found.since <= time.time() < found.until else None
@@ -168,7 +169,7 @@ def recall_access_token(credentials: str) -> AccessToken | None:
 
 @sensitive_variables()
 def verify_access_token(
-    text: str, *, now: datetime | None = None, remember_as: str | None = None
+    token: str, *, now: datetime | None = None, credentials: str | None = None
 ) -> AccessToken:
     """Verify an access token: signature, type, issuer, audience, dates, claim types.
 
@@ -179,9 +180,9 @@ def verify_access_token(
     sessions valid again.
 
     Args:
-        text: a stranger's text.
+        token: a stranger's text.
         now: the present. The clock's, by default.
-        remember_as: a text that contains the whole token and will come again, such as the header. With it,
+        credentials: a text that contains the whole token and will come again, such as the header. With it,
             :func:`recall_access_token` finds the token.
 
     Raises:
@@ -189,27 +190,27 @@ def verify_access_token(
     """
     keystore = get_keystore()
     present = time.time() if now is None else to_timestamp(now)
-    found = _verify(text, keystore, present)
+    found = _verify(token, keystore, present)
     if present >= found.until:
         raise TokenExpired
-    if remember_as is not None:
-        keystore.verified.put(remember_as, found)
+    if credentials is not None:
+        keystore.verified.put(credentials, found)
     return found.token
 
 
 @sensitive_variables()
-def _verify(text: str, keystore: Keystore, now: float) -> _Verified:
+def _verify(token: str, keystore: Keystore, now: float) -> _Verified:
     settings, skew = keystore.settings, keystore.settings.clock_skew.total_seconds()
-    if text.startswith(REFRESH_PREFIX):
+    if token.startswith(REFRESH_PREFIX):
         raise TokenMalformed("This is a refresh token. Send the access token here.")
     claims = keystore.codec.decode(
-        text,
+        token,
         now=now,
         issuer=settings.issuer,
         audience=settings.audience,
         skew=skew,
     )
-    token = AccessToken(
+    found = AccessToken(
         claims=_freeze(claims),
         sub=claims["sub"],
         session_id=_read_session_id(claims.get("sid")),
@@ -221,7 +222,7 @@ def _verify(text: str, keystore: Keystore, now: float) -> _Verified:
         scope=_read_scope(claims.get("scope", "")),
     )
     longest = claims["iat"] + settings.access_lifetime.total_seconds()
-    return _Verified(token, max(claims["iat"], claims.get("nbf", 0)) - skew, min(claims["exp"], longest))
+    return _Verified(found, max(claims["iat"], claims.get("nbf", 0)) - skew, min(claims["exp"], longest))
 
 
 def _freeze(value: Any) -> Any:

@@ -33,29 +33,29 @@ class LRU(Generic[V]):
     def __repr__(self) -> str:
         return f"<LRU: {len(self)} of {self.size}>"
 
-    def get(self, key: str) -> V | None:
-        """Return the value for ``key``, or ``None``."""
-        found = self._young.get(key)
+    def get(self, credentials: str) -> V | None:
+        """Return the value for ``credentials``, or ``None``."""
+        found = self._young.get(credentials)
         if found is None:
-            found = self._old.get(key)
+            found = self._old.get(credentials)
             if found is not None:
-                self.put(key, found)
+                self.put(credentials, found)
         return found
 
-    def put(self, key: str, value: V) -> None:
+    def put(self, credentials: str, value: V) -> None:
         """Store ``value``, and drop the old half if the young half is full."""
         with self._lock:
             if self.size < 2:
                 # One entry cannot be split into halves.
-                self._young = {key: value} if self.size else {}
+                self._young = {credentials: value} if self.size else {}
                 return
-            self._old.pop(key, None)
-            self._young[key] = value
+            self._old.pop(credentials, None)
+            self._young[credentials] = value
             if len(self._young) >= self._half:
                 self._old, self._young = self._young, {}
 
-    def forget(self, key: str) -> None:
-        """Drop the entry for ``key``, if it exists."""
+    def forget(self, credentials: str) -> None:
+        """Drop the entry for ``credentials``, if it exists."""
         with self._lock:
-            self._young.pop(key, None)
-            self._old.pop(key, None)
+            self._young.pop(credentials, None)
+            self._old.pop(credentials, None)

@@ -69,8 +69,8 @@ def derive_secrets(name: str) -> tuple[bytes, ...]:
     random ``jti``.
     """
     message = b"drf_tessera adopted session\0" + name.encode("utf-8", "backslashreplace")
-    keys = get_keystore().refresh_keys
-    return tuple(hmac.digest(key, message, "sha256")[:SECRET_BYTES] for key in keys)
+    keystore = get_keystore()
+    return tuple(hmac.digest(key, message, "sha256")[:SECRET_BYTES] for key in keystore.refresh_keys)
 
 
 @sensitive_variables()
@@ -81,7 +81,9 @@ def write_refresh_token(facts: SessionFacts, generation: int, secret: bytes) -> 
         ProjectError: the token would be longer than its transport can carry.
         ClaimsHookError: the ``claims`` of the facts have no JSON form.
     """
-    head = _HEAD.pack(_VERSION, facts.session_id.bytes, generation, secret, facts.auth_time, facts.expires_at)
+    credentials = _HEAD.pack(
+        _VERSION, facts.session_id.bytes, generation, secret, facts.auth_time, facts.expires_at
+    )
     parts: list[Any] = [facts.sub, list(facts.amr), facts.scope]
     if facts.transport != HEADER or facts.claims:
         parts.append(facts.transport)
@@ -92,52 +94,54 @@ def write_refresh_token(facts: SessionFacts, generation: int, secret: bytes) -> 
         tail = json.dumps(parts, separators=(",", ":"), allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise ClaimsHookError(f"The claims of a login have no JSON form: {error}") from error
-    mac = hmac.digest(get_keystore().refresh_keys[0], head + tail, "sha256")
-    text = REFRESH_PREFIX + encode_base64url(head + tail + mac).decode()
+    mac = hmac.digest(get_keystore().refresh_keys[0], credentials + tail, "sha256")
+    token = REFRESH_PREFIX + encode_base64url(credentials + tail + mac).decode()
     limit = LIMITS[facts.transport].refresh_length
-    if len(text) > limit:
+    if len(token) > limit:
         raise ProjectError(
-            f"The refresh token would have {len(text)} characters. The limit is {limit}. "
+            f"The refresh token would have {len(token)} characters. The limit is {limit}. "
             "Either the user's primary key is too long, or the claims of the login are."
         )
-    return text
+    return token
 
 
 @sensitive_variables()
-def read_refresh_token(text: str, *, transport: str | None = None) -> RefreshToken:
+def read_refresh_token(token: str, *, transport: str | None = None) -> RefreshToken:
     """Read a refresh token of ours. This needs no query, and nothing is used before the MAC is verified.
 
     Args:
-        text: a stranger's text.
+        token: a stranger's text.
         transport: how the text came, if that is known.
 
     Raises:
         RefreshInvalid: :func:`write_refresh_token` did not write this text under a key in force.
         TransportMismatch: the token was issued for another transport.
     """
-    token = _parse(text)
-    if transport is not None and token.facts.transport != transport:
+    found = _parse(token)
+    if transport is not None and found.facts.transport != transport:
         raise TransportMismatch
-    return token
+    return found
 
 
 @sensitive_variables()
-def _parse(text: str) -> RefreshToken:
-    if len(text) > MAX_REFRESH_LENGTH or not text.startswith(REFRESH_PREFIX):
+def _parse(token: str) -> RefreshToken:
+    if len(token) > MAX_REFRESH_LENGTH or not token.startswith(REFRESH_PREFIX):
         raise RefreshInvalid
     try:
-        raw = decode_base64url(text.removeprefix(REFRESH_PREFIX).encode("ascii"))
+        credentials = decode_base64url(token.removeprefix(REFRESH_PREFIX).encode("ascii"))
     except (EncodingError, UnicodeEncodeError):
         raise RefreshInvalid from None
-    body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
-    keys = get_keystore().refresh_keys
-    if not any(hmac.compare_digest(hmac.digest(key, body, "sha256"), mac) for key in keys):
+    credentials, mac = credentials[:-_MAC_BYTES], credentials[-_MAC_BYTES:]
+    keystore = get_keystore()
+    if not any(
+        hmac.compare_digest(hmac.digest(key, credentials, "sha256"), mac) for key in keystore.refresh_keys
+    ):
         raise RefreshInvalid
     # The MAC is ours, so the shape is known. Another version can only come from a newer release.
-    if body[0] != _VERSION:
+    if credentials[0] != _VERSION:
         raise RefreshInvalid
-    _, session_id, generation, secret, auth_time, expires_at = _HEAD.unpack_from(body)
-    sub, amr, scope, *rest = json.loads(body[_HEAD.size :])
+    _, session_id, generation, secret, auth_time, expires_at = _HEAD.unpack_from(credentials)
+    sub, amr, scope, *rest = json.loads(credentials[_HEAD.size :])
     transport = rest[0] if rest else HEADER
     if transport not in LIMITS:
         raise RefreshInvalid

@@ -38,17 +38,17 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
     @sensitive_variables()
     def authenticate(self, request: Request) -> tuple[Any, bytes | str] | None:
         """Return the user and the unchanged token, or ``None`` if the request has no token for this class."""
-        value = self.get_jwt_value(request)
-        if value is None:
+        credentials = self.get_jwt_value(request)
+        if credentials is None:
             return None
-        raw = value.decode("ascii", "replace") if isinstance(value, bytes) else value
+        token = credentials.decode("ascii", "replace") if isinstance(credentials, bytes) else credentials
         try:
-            payload = decode_token(raw)
+            payload = decode_token(token)
         except jwt.InvalidTokenError as error:
             raise _refuse(*explain(error)) from None
         except (Refusal, TemporarilyUnavailable) as error:
             raise to_api_exception(error) from None
-        return self.authenticate_credentials(payload), value
+        return self.authenticate_credentials(payload), credentials
 
     def authenticate_credentials(self, payload: dict[str, Any]) -> AbstractBaseUser:
         """Return the active user of a verified payload. A payload of drf-tessera needs no query.
@@ -83,27 +83,27 @@ class JSONWebTokenAuthentication(BaseJSONWebTokenAuthentication):
 
     def get_jwt_value(self, request: Request) -> bytes | str | None:
         """Return the token of the header or the cookie."""
-        parts = get_authorization_header(request).split()
-        if not parts:
+        credentials = get_authorization_header(request).split()
+        if not credentials:
             return self._read_cookie(request)
-        if parts[0].decode("latin-1").lower() != api_settings.JWT_AUTH_HEADER_PREFIX.lower():
+        if credentials[0].decode("latin-1").lower() != api_settings.JWT_AUTH_HEADER_PREFIX.lower():
             return None
-        if len(parts) == 1:
+        if len(credentials) == 1:
             raise _refuse("Invalid Authorization header. No credentials provided.", "header_malformed")
-        if len(parts) > 2:
+        if len(credentials) > 2:
             text = "Invalid Authorization header. Credentials string should not contain spaces."
             raise _refuse(text, "header_malformed")
-        return parts[1]
+        return credentials[1]
 
     def _read_cookie(self, request: Request) -> str | None:
         name = api_settings.JWT_AUTH_COOKIE
-        value = request.COOKIES.get(name) if name else None
-        if value is not None:
+        cookie = request.COOKIES.get(name) if name else None
+        if cookie is not None:
             try:
                 check_site(get_django_request(request))
             except CsrfFailed as error:
                 raise to_api_exception(error) from None
-        return value
+        return cookie
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""

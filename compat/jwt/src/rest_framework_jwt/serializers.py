@@ -19,10 +19,11 @@ from drf_tessera.http import describe_client
 from drf_tessera.legacy import refuse_names, to_seconds
 from drf_tessera.login import prove
 from drf_tessera.moments import LATEST, to_timestamp
+from drf_tessera.rest.serializers import BodySerializer, ShortCharField, make_password_field
 from drf_tessera.rest.throttling import count_proxies
 from drf_tessera.sessions import LegacyToken, adopt, is_foreign, name_token
 from drf_tessera.tokens import SessionFacts, read_refresh_token
-from drf_tessera.users import clean_name, is_active, load_user
+from drf_tessera.users import MAX_NAME_LENGTH, clean_name, is_active, load_user
 from rest_framework_jwt.authentication import JSONWebTokenAuthentication
 from rest_framework_jwt.settings import api_settings
 from rest_framework_jwt.utils import OwnClaims, decode_token, encoding_for, explain, verify_own
@@ -30,7 +31,7 @@ from rest_framework_jwt.utils import OwnClaims, decode_token, encoding_for, expl
 NO_LOGIN: Final = "Unable to log in with provided credentials."
 
 
-class _Serializer(serializers.Serializer[Any]):
+class _Serializer(BodySerializer):
     @property
     def object(self) -> Any:
         """The validated data."""
@@ -40,11 +41,10 @@ class _Serializer(serializers.Serializer[Any]):
 class JSONWebTokenSerializer(_Serializer):
     """Reads credentials, and returns a token and its user."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields[self.username_field] = serializers.CharField()
-        style = {"input_type": "password"}
-        self.fields["password"] = serializers.CharField(write_only=True, trim_whitespace=False, style=style)
+    def get_fields(self) -> dict[str, Any]:
+        """Add the fields of the credentials."""
+        name = ShortCharField(max_length=MAX_NAME_LENGTH)
+        return {**super().get_fields(), self.username_field: name, "password": make_password_field()}
 
     @property
     def username_field(self) -> str:
@@ -52,7 +52,7 @@ class JSONWebTokenSerializer(_Serializer):
         return get_user_model().USERNAME_FIELD
 
     @sensitive_variables()
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, credentials: dict[str, Any]) -> dict[str, Any]:
         """Log in."""
         request = self.context.get("request")
         client = None if request is None else describe_client(request, proxies=count_proxies())
@@ -66,9 +66,10 @@ class JSONWebTokenSerializer(_Serializer):
             with encoding_for(user, client=client):
                 return str(api_settings.JWT_ENCODE_HANDLER(payload))
 
-        named = {self.username_field: clean_name(attrs[self.username_field]), "password": attrs["password"]}
+        name = clean_name(credentials[self.username_field])
+        auth = {self.username_field: name, "password": credentials["password"]}
         try:
-            user, token = prove(getattr(request, "_request", request), named, start)
+            user, token = prove(getattr(request, "_request", request), auth, start)
         except LoginFailed as error:
             raise serializers.ValidationError(NO_LOGIN, error.code) from None
         return {"token": token, "user": user}
@@ -108,9 +109,12 @@ class VerifyJSONWebTokenSerializer(VerificationBaseSerializer):
     """Reads a token, and returns the same token if it is valid."""
 
     @sensitive_variables()
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, credentials: dict[str, Any]) -> dict[str, Any]:
         """Verify the token."""
-        return {"token": attrs["token"], "user": self._check_user(self._check_payload(attrs["token"]))}
+        return {
+            "token": credentials["token"],
+            "user": self._check_user(self._check_payload(credentials["token"])),
+        }
 
 
 class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
@@ -120,9 +124,9 @@ class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
     """
 
     @sensitive_variables()
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, credentials: dict[str, Any]) -> dict[str, Any]:
         """Refresh the token."""
-        payload = self._check_payload(attrs["token"])
+        payload = self._check_payload(credentials["token"])
         user, began = self._check_user(payload), payload.get("orig_iat")
         dated = isinstance(began, int | float) and not isinstance(began, bool) and 0 < began < LATEST
         if not api_settings.JWT_ALLOW_REFRESH or not dated:
@@ -130,7 +134,7 @@ class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
         if time.time() > payload["orig_iat"] + to_seconds(api_settings.JWT_REFRESH_EXPIRATION_DELTA):
             self._refuse("Refresh has expired.", "session_expired")
         try:
-            login = self._find_session(user, payload, attrs["token"])
+            login = self._find_session(user, payload, credentials["token"])
         except Refusal as error:
             self._refuse(error.detail, error.code)
         fresh = {**api_settings.JWT_PAYLOAD_HANDLER(user), "orig_iat": began}
@@ -138,16 +142,16 @@ class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
             return {"token": api_settings.JWT_ENCODE_HANDLER(fresh), "user": user}
 
     @sensitive_variables()
-    def _find_session(self, user: AbstractBaseUser, payload: dict[str, Any], raw: str) -> SessionFacts:
+    def _find_session(self, user: AbstractBaseUser, payload: dict[str, Any], token: str) -> SessionFacts:
         """Return the login of the token's session. A token of djangorestframework-jwt starts a session."""
         try:
-            own = None if is_foreign(raw) else verify_own(raw)
+            own = None if is_foreign(token) else verify_own(token)
         except TokenError:
             own = None  # only the project's handler can read a token of this kind
         if own is None:
-            refresh_token = adopt(_describe(payload, raw), user)
-            sessions.refresh(refresh_token)
-            return read_refresh_token(refresh_token).facts
+            credentials = adopt(_describe(payload, token), user)
+            sessions.refresh(credentials)
+            return read_refresh_token(credentials).facts
         session = sessions.live_sessions(user.pk).filter(pk=own.session_id).first()
         if session is None:
             raise SessionEnded
@@ -155,10 +159,10 @@ class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
 
 
 @sensitive_variables()
-def _describe(payload: dict[str, Any], raw: str) -> LegacyToken:
+def _describe(payload: dict[str, Any], token: str) -> LegacyToken:
     return LegacyToken(
         package="djangorestframework-jwt",
-        jti=name_token(raw),
+        jti=name_token(token),
         issued_at=int(payload["orig_iat"]),
         expires_at=int(payload.get("exp", LATEST)) + int(to_seconds(api_settings.JWT_LEEWAY)),
     )

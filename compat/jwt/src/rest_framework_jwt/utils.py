@@ -205,7 +205,7 @@ class OwnClaims(dict[str, Any]):
 
 
 @sensitive_variables()
-def decode_token(raw: str) -> dict[str, Any]:
+def decode_token(token: str) -> dict[str, Any]:
     """Return the claims of a token, verified by ``JWT_DECODE_HANDLER``.
 
     The handler may return a plain dict for a token of drf-tessera. This function then verifies the token
@@ -215,11 +215,11 @@ def decode_token(raw: str) -> dict[str, Any]:
         jwt.InvalidTokenError: the token is not valid.
         Refusal: the session of a token of drf-tessera has ended.
     """
-    payload: dict[str, Any] = api_settings.JWT_DECODE_HANDLER(raw)
-    if isinstance(payload, OwnClaims) or is_foreign(raw) or not isinstance(payload, Mapping):
+    payload: dict[str, Any] = api_settings.JWT_DECODE_HANDLER(token)
+    if isinstance(payload, OwnClaims) or is_foreign(token) or not isinstance(payload, Mapping):
         return payload
     try:
-        own = OwnClaims(verify_own(raw))
+        own = OwnClaims(verify_own(token))
     except TokenError:
         return payload  # only the project's handler can read a token of this kind
     name = api_settings.JWT_PAYLOAD_GET_USERNAME_HANDLER
@@ -237,11 +237,11 @@ def jwt_decode_handler(token: str | bytes) -> dict[str, Any]:
             the most common subclasses.
         TemporarilyUnavailable: the server cannot find out at the moment which sessions have ended.
     """
-    raw = token.decode("ascii", "replace") if isinstance(token, bytes) else token
-    if is_foreign(raw):
-        return decode_legacy(raw)
+    credentials = token.decode("ascii", "replace") if isinstance(token, bytes) else token
+    if is_foreign(credentials):
+        return decode_legacy(credentials)
     try:
-        return OwnClaims(verify_own(raw))
+        return OwnClaims(verify_own(credentials))
     except TokenExpired as error:
         raise jwt.ExpiredSignatureError(error.detail) from error
     except Refusal as error:
@@ -260,21 +260,21 @@ def explain(error: jwt.InvalidTokenError) -> tuple[str, str]:
 
 
 @sensitive_variables()
-def verify_own(raw: str) -> AccessToken:
+def verify_own(token: str) -> AccessToken:
     """Verify an access token of drf-tessera, and check that its session has not ended.
 
     Raises:
         Refusal: the token is not accepted.
         TemporarilyUnavailable: the server cannot find out at the moment which sessions have ended.
     """
-    key = f"jwt\n{raw}"  # a header cannot contain a line break, so a header never hits this entry
-    found = recall_access_token(key) or verify_access_token(raw, remember_as=key)
+    credentials = f"jwt\n{token}"  # a header cannot contain a line break, so a header never hits this entry
+    found = recall_access_token(credentials) or verify_access_token(token, credentials=credentials)
     check_session(found.session_id)
     return found
 
 
 @sensitive_variables()
-def decode_legacy(raw: str) -> dict[str, Any]:
+def decode_legacy(token: str) -> dict[str, Any]:
     """Return the claims of a token of djangorestframework-jwt, after verification.
 
     A token that the project itself signed with PyJWT, as in many tutorials, is also accepted.
@@ -284,8 +284,8 @@ def decode_legacy(raw: str) -> dict[str, Any]:
         jwt.InvalidTokenError: the token is not valid.
     """
     claims = decode(
-        raw,
-        _list_keys(raw),
+        token,
+        _list_keys(token),
         algorithm=api_settings.JWT_ALGORITHM,
         audience=api_settings.JWT_AUDIENCE,
         issuer=api_settings.JWT_ISSUER,
@@ -297,12 +297,12 @@ def decode_legacy(raw: str) -> dict[str, Any]:
     return claims
 
 
-def _list_keys(raw: str) -> list[Any]:
+def _list_keys(token: str) -> list[Any]:
     if api_settings.JWT_PUBLIC_KEY:
         return [api_settings.JWT_PUBLIC_KEY]
     if api_settings.JWT_GET_USER_SECRET_KEY is not None:
         # The unverified token chooses the user's key. The signature check with that key proves the user.
-        key = jwt_get_secret_key(peek(raw))
+        key = jwt_get_secret_key(peek(token))
         return [key] if key else []
     if read_own_key():
         return [api_settings.JWT_SECRET_KEY]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.request import Request
@@ -17,7 +16,7 @@ from drf_tessera.http import check_site, is_secure
 from drf_tessera.legacy import refuse_names
 from drf_tessera.rest.errors import translate_error
 from drf_tessera.rest.requests import get_django_request
-from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle
+from drf_tessera.rest.throttling import LoginAddressThrottle, TokenThrottle, counted_login
 from drf_tessera.rest.views import TokenView
 from rest_framework_jwt.serializers import (
     JSONWebTokenSerializer,
@@ -41,10 +40,10 @@ class JSONWebTokenAPIView(TokenView):
         """Return the class of the serializer."""
         return self.serializer_class
 
-    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+    def get_serializer(self, *args: Any, **credentials: Any) -> Any:
         """Return the serializer, with its context."""
-        kwargs["context"] = self.get_serializer_context()
-        return self.get_serializer_class()(*args, **kwargs)
+        credentials["context"] = self.get_serializer_context()
+        return self.get_serializer_class()(*args, **credentials)
 
     def handle_exception(self, exc: Exception) -> Response:
         """Return an error in the format of djangorestframework-jwt."""
@@ -71,10 +70,10 @@ class JSONWebTokenAPIView(TokenView):
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Validate the request with the serializer, and return the token."""
         name = self._choose_cookie(get_django_request(request))
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        token = serializer.object["token"]
-        user = serializer.object.get("user") or request.user
+        credentials = self.get_serializer(data=request.data)
+        credentials.is_valid(raise_exception=True)
+        token = credentials.object["token"]
+        user = credentials.object.get("user") or request.user
         response = Response(api_settings.JWT_RESPONSE_PAYLOAD_HANDLER(token, user, request))
         if name:
             settings = get_settings()
@@ -93,25 +92,23 @@ class ObtainJSONWebToken(JSONWebTokenAPIView):
     """Exchange credentials for a token."""
 
     serializer_class = JSONWebTokenSerializer
-    throttle_classes = (LoginAccountThrottle, LoginAddressThrottle)
+    throttle_classes = (LoginAddressThrottle,)
 
-    @property
-    def account_fields(self) -> tuple[str, ...]:
-        """The names of the body's fields that the throttle reads as the account."""
-        named = getattr(self.get_serializer(), "username_field", get_user_model().USERNAME_FIELD)
-        return (named, *LoginAccountThrottle.fields)
+    post = counted_login(JSONWebTokenAPIView.post)
 
 
 class VerifyJSONWebToken(JSONWebTokenAPIView):
     """Check whether a token is valid."""
 
     serializer_class = VerifyJSONWebTokenSerializer
+    throttle_classes = (TokenThrottle,)
 
 
 class RefreshJSONWebToken(JSONWebTokenAPIView):
     """Exchange a token that has not expired for a new token."""
 
     serializer_class = RefreshJSONWebTokenSerializer
+    throttle_classes = (TokenThrottle,)
 
 
 obtain_jwt_token = ObtainJSONWebToken.as_view()

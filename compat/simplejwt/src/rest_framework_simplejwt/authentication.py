@@ -36,11 +36,11 @@ class JWTAuthentication(authentication.BaseAuthentication):
     @sensitive_variables()
     def authenticate(self, request: Request) -> tuple[Any, AccessToken] | None:
         """Return the user and the token, or ``None`` if the request has no token for this class."""
-        header = self.get_header(request)
-        raw = None if header is None else self.get_raw_token(header)
-        if raw is None:
+        authorization = self.get_header(request)
+        credentials = None if authorization is None else self.get_raw_token(authorization)
+        if credentials is None:
             return None
-        token = self.get_validated_token(raw)
+        token = self.get_validated_token(credentials)
         return self.get_user(token), token
 
     def authenticate_header(self, request: Request) -> str:
@@ -49,27 +49,31 @@ class JWTAuthentication(authentication.BaseAuthentication):
 
     def get_header(self, request: Request) -> bytes | None:
         """Return the header ``AUTH_HEADER_NAME``, or ``None``."""
-        header = request.META.get(api_settings.AUTH_HEADER_NAME)
-        return header.encode(HTTP_HEADER_ENCODING, "replace") if isinstance(header, str) else header
+        authorization = request.META.get(api_settings.AUTH_HEADER_NAME)
+        return (
+            authorization.encode(HTTP_HEADER_ENCODING, "replace")
+            if isinstance(authorization, str)
+            else authorization
+        )
 
-    def get_raw_token(self, header: bytes) -> bytes | None:
+    def get_raw_token(self, authorization: bytes) -> bytes | None:
         """Return the token after a scheme of ``AUTH_HEADER_TYPES``; ``None`` for another scheme.
 
         Raises:
             AuthenticationFailed: the scheme is correct, but the rest of the header is malformed.
         """
-        parts = header.split()
-        if not parts or parts[0].decode("latin-1") not in list_header_types():
+        credentials = authorization.split()
+        if not credentials or credentials[0].decode("latin-1") not in list_header_types():
             return None
-        if len(parts) != 2:
+        if len(credentials) != 2:
             raise AuthenticationFailed(
                 "Authorization header must contain two space-delimited values",
                 code="bad_authorization_header",
             )
-        return parts[1]
+        return credentials[1]
 
     @sensitive_variables()
-    def get_validated_token(self, raw_token: bytes | str) -> AccessToken:
+    def get_validated_token(self, token: bytes | str) -> AccessToken:
         """Verify a token with the classes of ``AUTH_TOKEN_CLASSES``.
 
         Raises:
@@ -78,7 +82,7 @@ class JWTAuthentication(authentication.BaseAuthentication):
         messages = []
         for kind in filter(is_access_class, api_settings.AUTH_TOKEN_CLASSES):
             try:
-                return kind(raw_token)  # type: ignore[no-any-return]  # a setting
+                return kind(token)  # type: ignore[no-any-return]  # a setting
             except TokenError as error:
                 messages.append(
                     {

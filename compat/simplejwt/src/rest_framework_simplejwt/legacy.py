@@ -40,7 +40,7 @@ BLACKLIST: Final = "rest_framework_simplejwt.token_blacklist"
 
 
 @sensitive_variables()
-def decode(raw: str, token_type: str | None) -> dict[str, Any]:
+def decode(token: str, token_type: str | None) -> dict[str, Any]:
     """Return the claims of a token of simplejwt, verified in the same way as simplejwt did.
 
     Raises:
@@ -48,7 +48,7 @@ def decode(raw: str, token_type: str | None) -> dict[str, Any]:
     """
     try:
         claims = pyjwt.decode(
-            raw,
+            token,
             _list_keys(),
             algorithm=api_settings.ALGORITHM,
             audience=api_settings.AUDIENCE,
@@ -64,10 +64,10 @@ def decode(raw: str, token_type: str | None) -> dict[str, Any]:
 
 
 @sensitive_variables()
-def is_refresh(raw: str) -> bool:
+def is_refresh(token: str) -> bool:
     """Return whether the unverified claims of a token say that it is a refresh token of simplejwt."""
     try:
-        return is_foreign(raw) and pyjwt.peek(raw).get(api_settings.TOKEN_TYPE_CLAIM) == "refresh"
+        return is_foreign(token) and pyjwt.peek(token).get(api_settings.TOKEN_TYPE_CLAIM) == "refresh"
     except jwt.InvalidTokenError:
         return False
 
@@ -94,7 +94,7 @@ def find_user(claims: dict[str, Any]) -> AbstractBaseUser | None:
 
 
 @sensitive_variables()
-def exchange(raw: Any) -> str:
+def exchange(token: Any) -> str:
     """Return drf-tessera's refresh token for a refresh token of simplejwt.
 
     A token of drf-tessera is returned unchanged.
@@ -102,28 +102,24 @@ def exchange(raw: Any) -> str:
     Raises:
         TokenError: the token is not valid or is blacklisted, or its user does not exist.
     """
-    if not isinstance(raw, str):  # for example None, from a view that found no cookie
+    if not isinstance(token, str):  # for example None, from a view that found no cookie
         raise TokenError("Token is invalid")
-    if not is_foreign(raw):
-        return raw
-    claims = decode(raw, "refresh")
+    if not is_foreign(token):
+        return token
+    claims = decode(token, "refresh")
     user = find_user(claims)
     if user is None or not password_holds(claims, user):
         raise TokenError("User not found")
     # Without JTI_CLAIM simplejwt wrote tokens without an id, and could not list them in its table.
-    jti = name_token(raw) if api_settings.JTI_CLAIM is None else claims[api_settings.JTI_CLAIM]
+    jti = name_token(token) if api_settings.JTI_CLAIM is None else claims[api_settings.JTI_CLAIM]
     if is_blacklisted(jti):
         raise TokenError("Token is blacklisted")
     old = make_predecessor(claims, jti)
-    try:
-        size = len(json.dumps(old.claims, ensure_ascii=False, allow_nan=False).encode())
-    except ValueError:  # NaN, or half of a surrogate pair
-        size = MOST_BYTES + 1
-    if size > MOST_BYTES:
+    if len(json.dumps(old.claims)) > MOST_BYTES:  # in ASCII, as in a refresh token
         raise TokenError("The claims of this token cannot be kept in a new token; log in again.")
-    text = adopt(old, user)
-    note_session(user, read_refresh_token(text).facts)
-    return text
+    credentials = adopt(old, user)
+    note_session(user, read_refresh_token(credentials).facts)
+    return credentials
 
 
 def make_predecessor(claims: dict[str, Any], jti: str) -> LegacyToken:

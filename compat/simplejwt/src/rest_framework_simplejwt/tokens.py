@@ -82,7 +82,7 @@ class Token:
             self.payload[api_settings.TOKEN_TYPE_CLAIM] = self.token_type
         self.set_iat()
 
-    def _read(self, raw: str) -> None:
+    def _read(self, token: str) -> None:
         raise NotImplementedError
 
     def verify(self) -> None:
@@ -253,14 +253,14 @@ class AccessToken(Token):
     login: tokens.SessionFacts | None = None
 
     @sensitive_variables()
-    def _read(self, raw: str) -> None:
-        key = f"simplejwt\n{raw}"
-        found = tokens.recall_access_token(key)
+    def _read(self, token: str) -> None:
+        credentials = f"simplejwt\n{token}"
+        found = tokens.recall_access_token(credentials)
         if found is None:
-            if is_foreign(raw):
-                self.payload = legacy.decode(raw, self.token_type)
+            if is_foreign(token):
+                self.payload = legacy.decode(token, self.token_type)
                 return
-            found = tokens.verify_access_token(raw, remember_as=key)
+            found = tokens.verify_access_token(token, credentials=credentials)
         check_session(found.session_id)
         self.verified, self.login = found, found.facts
         self.payload = {name: found[name] for name in found.claims}
@@ -304,9 +304,9 @@ class RefreshToken(BlacklistMixin, Token):
     current: tokens.RefreshToken | None = None
 
     @sensitive_variables()
-    def _read(self, raw: str) -> None:
-        text, most = legacy.exchange(raw), count_recoveries()
-        self._take(sessions.inspect_refresh_token(text, transport=HEADER, recoveries=most))
+    def _read(self, token: str) -> None:
+        credentials, most = legacy.exchange(token), count_recoveries()
+        self._take(sessions.inspect_refresh_token(credentials, transport=HEADER, recoveries=most))
 
     def _take(self, current: tokens.RefreshToken) -> None:
         self.current = current
@@ -372,14 +372,14 @@ class RefreshToken(BlacklistMixin, Token):
 
     @classmethod
     @sensitive_variables()
-    def rotate(cls, raw: str) -> sessions.Grant:
+    def rotate(cls, token: str) -> sessions.Grant:
         """Exchange a refresh token of drf-tessera or of simplejwt for new tokens.
 
         Raises:
             TokenError: the token is not accepted.
         """
         try:
-            return sessions.refresh(legacy.exchange(raw), transport=HEADER, recoveries=count_recoveries())
+            return sessions.refresh(legacy.exchange(token), transport=HEADER, recoveries=count_recoveries())
         except Refusal as error:
             raise to_token_error(error) from None
 
@@ -400,13 +400,13 @@ class UntypedToken(AccessToken):
         """Accept every type."""
 
     @sensitive_variables()
-    def _read(self, raw: str) -> None:
-        if raw.startswith(tokens.REFRESH_PREFIX) or legacy.is_refresh(raw):
-            self.payload = RefreshToken(raw).payload  # RefreshToken checks that the session has not ended
-        elif is_foreign(raw):
-            self.payload = legacy.decode(raw, None)
+    def _read(self, token: str) -> None:
+        if token.startswith(tokens.REFRESH_PREFIX) or legacy.is_refresh(token):
+            self.payload = RefreshToken(token).payload  # RefreshToken checks that the session has not ended
+        elif is_foreign(token):
+            self.payload = legacy.decode(token, None)
         else:
-            super()._read(raw)
+            super()._read(token)
 
 
 class SlidingToken(Token):

@@ -15,10 +15,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from drf_tessera.rest.errors import translate_error
-from drf_tessera.rest.throttling import LoginAccountThrottle, LoginAddressThrottle
+from drf_tessera.rest.throttling import LoginAddressThrottle, TokenThrottle, counted_login
 from drf_tessera.rest.views import TokenView
 from rest_framework_simplejwt.exceptions import TokenError, to_invalid_token
-from rest_framework_simplejwt.serializers import TokenObtainSerializer
 from rest_framework_simplejwt.settings import api_settings, list_header_types
 
 
@@ -49,39 +48,39 @@ class TokenViewBase(TokenView, GenericAPIView[Any]):
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Validate the request with the serializer, and return the validated data."""
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        return Response(serializer.validated_data)
+        credentials = self.get_serializer(data=request.data)
+        credentials.is_valid(raise_exception=True)
+        return Response(credentials.validated_data)
 
 
 class TokenObtainPairView(TokenViewBase):
     """Exchange credentials for an access and a refresh token."""
 
     setting = "TOKEN_OBTAIN_SERIALIZER"
-    throttle_classes = (LoginAccountThrottle, LoginAddressThrottle)
+    throttle_classes = (LoginAddressThrottle,)
 
-    @property
-    def account_fields(self) -> tuple[str, ...]:
-        """The names of the body's fields that the throttle reads as the account."""
-        return (TokenObtainSerializer.username_field, *LoginAccountThrottle.fields)
+    post = counted_login(TokenViewBase.post)
 
 
 class TokenRefreshView(TokenViewBase):
     """Exchange a refresh token for an access token and the next refresh token."""
 
     setting = "TOKEN_REFRESH_SERIALIZER"
+    throttle_classes = (TokenThrottle,)
 
 
 class TokenVerifyView(TokenViewBase):
     """Check whether a token is valid."""
 
     setting = "TOKEN_VERIFY_SERIALIZER"
+    throttle_classes = (TokenThrottle,)
 
 
 class TokenBlacklistView(TokenViewBase):
     """Log out: end the session of a refresh token."""
 
     setting = "TOKEN_BLACKLIST_SERIALIZER"
+    throttle_classes = (TokenThrottle,)
 
 
 class TokenObtainSlidingView(TokenViewBase):

@@ -1,0 +1,40 @@
+"""The places where a user has logged in before: networks and user agents. Reads only."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.db.models import QuerySet
+
+from drf_tessera.models import Session
+from drf_tessera.networks import UNKNOWN, name_network
+from drf_tessera.sessions import rows
+
+MOST: Final = 500
+"""How many of the latest sessions are looked at."""
+
+
+def has_logged_in_from(users: QuerySet[Any], network: str) -> bool:
+    """Return whether one of these users has logged in from this network. One query.
+
+    Every session counts, whether it has ended or not, as long as its row exists. Nobody has logged in from
+    the network of the clients without an address.
+    """
+    if network == UNKNOWN:
+        return False
+    found = rows.select_sessions().filter(user_id__in=users.order_by().values("pk"), ip__isnull=False)
+    addresses = found.order_by("-created_at").values_list("ip", flat=True)[:MOST]
+    return any(name_network(str(address)) == network for address in set(addresses))
+
+
+def find_news(session: Session) -> tuple[bool, bool]:
+    """Return whether no earlier session of the user has this network, and none has this user agent.
+
+    One query. A network without an address is not new.
+    """
+    earlier = rows.select_sessions().filter(user_id=session.user_id).exclude(pk=session.pk)
+    found = list(earlier.order_by("-created_at").values_list("ip", "user_agent")[:MOST])
+    network = name_network(session.ip)
+    known = {name_network(address) for address in {ip for ip, _ in found} if address is not None}
+    new_network = network != UNKNOWN and network not in known
+    return new_network, session.user_agent not in {agent for _, agent in found}

@@ -1,0 +1,14 @@
+"""All endpoints for tokens: those of drf-tessera, and those of both packages of ``compat/``."""
+
+from django.urls import include, path
+
+from tests import views
+
+urlpatterns = [
+    path("api/token/", include("drf_tessera.rest.urls")),
+    path("simplejwt/", include("tests.compat.simplejwt_urls")),
+    path("jwt/", include("tests.compat.jwt_urls")),
+    path("me/", views.Me.as_view()),
+    path("strict/", views.StrictMe.as_view()),
+    path("public/", views.Public.as_view()),
+]
