@@ -32,9 +32,10 @@ QUIET_ROOMS: Final = frozenset({"exceptions", "jose", "conf", "models", "databas
 QUIET: Final = (
     "rest.serializers:",
     "rest.throttling:",
-    "rest.views:TokenView.",
-    "rest.views:LoginView.account_fields",
-    "rest.views:_read_length",
+    "rest.endpoints:TokenView.",
+    "rest.endpoints:_",
+    "rest.endpoints:EndpointView.",
+    "rest.endpoints:BodyView.get_serializer",
     "rest.errors:",
     "tokens.cache:",
     "tokens.keystore:",

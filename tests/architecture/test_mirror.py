@@ -19,6 +19,7 @@ OTHER_FOLDERS: Final = {
     "browser": "the client and the demo in Chromium",
     "compat": "the packages of compat/",
     "docs": "the pages",
+    "hostile": "what a stranger may send, to every endpoint",
     "js": "the client in Node",
     "model": "the model of the refresh rule",
     "packaging": "the built distributions",
@@ -31,6 +32,7 @@ OTHER_FOLDERS: Final = {
 OF_EVERY_ROOM: Final = {
     "test_copies": "each object that a project receives",
     "test_early_imports": "each module, loaded before the user model",
+    "test_error_frames": "each path that can raise",
     "test_secrets": "each place that could show a secret",
 }
 

@@ -157,7 +157,7 @@ def test_a_planted_stranger_is_found(path: str, text: str, expected: str) -> Non
         ("x.py", "from drf_tessera import JWTAuthentication, sessions\nsessions.start(user)"),
         ("x.py", "import drf_tessera.conf as conf\nconf.get_settings().clock_skew"),
         ("x.py", "from drf_tessera.legacy.pyjwt import decode"),
-        ("x.py", "from drf_tessera.rest.views import TokenView"),
+        ("x.py", "from drf_tessera.rest.endpoints import TokenView"),
         ("x.md", "`sessions.start(user)` and `settings.DEBUG` and `drf_tessera.rest.urls`"),
         ("x.md", "```text\nthis is no Python\n```"),
         ("x.md", "Override `LoginView.post`, and read `Session.kept_until` or `sessions.Reason.ADMIN`."),

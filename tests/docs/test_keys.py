@@ -61,6 +61,7 @@ FOREIGN = {
     "knox": read_first_column("docs/migrate/from-knox.md"),
     "dj-rest-auth": read_first_column("docs/migrate/from-dj-rest-auth.md") | {"ACCOUNT_LOGOUT_ON_GET"},
     "django-cors-headers": {"CORS_ALLOW_HEADERS"},
+    "django-tenants": {"TENANT_APPS"},
 }
 """The settings of other packages. A page may name them if it also names the package."""
 
@@ -70,7 +71,15 @@ EVERYWHERE = {
     *DEFAULTS,
     *(name for name in dir(global_settings) if name.isupper()),
     # Django, below its settings
-    *("ATOMIC_REQUESTS", "AUTOCOMMIT", "KEY_PREFIX", "USERNAME_FIELD", "EMAIL_FIELD"),
+    *(
+        "ATOMIC_REQUESTS",
+        "AUTOCOMMIT",
+        "KEY_PREFIX",
+        "USERNAME_FIELD",
+        "EMAIL_FIELD",
+        "MAX_ENTRIES",
+        "REMOTE_ADDR",
+    ),
     *("GET", "POST", "DELETE"),
     *("UPDATE", "INSERT", "EXISTS", "RETURNING", "REPEATABLE", "READ"),
     *("TYPE_CHECKING", "UTC", "README", "BENCH", "REGISTERED_CLAIMS"),

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from rest_framework.serializers import Serializer
 
 from drf_tessera.http import find_view_class, walk_views
-from drf_tessera.rest.views import TokenView
+from drf_tessera.rest.endpoints import TokenView
 
 URLS: Final = "tests.hostile.urls"
 MARK: Final = "ECHO-7f3a91"

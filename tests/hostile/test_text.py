@@ -18,8 +18,8 @@ from rest_framework.settings import api_settings
 from rest_framework.test import APIClient
 
 from drf_tessera import sessions
+from drf_tessera.rest.endpoints import MAX_BODY_BYTES
 from drf_tessera.rest.serializers import MAX_PASSWORD_LENGTH, ShortCharField
-from drf_tessera.rest.views import MAX_BODY_BYTES
 from tests.conftest import bearer
 from tests.hostile.surface import (
     HEADER_NAMES,

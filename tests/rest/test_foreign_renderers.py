@@ -21,7 +21,7 @@ from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
 from drf_tessera import sessions
-from drf_tessera.rest import views
+from drf_tessera.rest import endpoints, views
 from tests.conftest import PASSWORD, bearer
 
 pytestmark = pytest.mark.django_db
@@ -147,9 +147,9 @@ def test_every_endpoint_of_this_package_is_pinned() -> None:
 
     for pattern in urlpatterns:
         view: Any = find_view_class(pattern.callback)
-        assert issubclass(view, views.EndpointView)
+        assert issubclass(view, endpoints.EndpointView)
         assert view.renderer_classes == (JSONRenderer,)
-        assert view.parser_classes == views.EndpointView.parser_classes
+        assert view.parser_classes == endpoints.EndpointView.parser_classes
 
 
 def test_the_browsable_api_stays(api: APIClient) -> None:

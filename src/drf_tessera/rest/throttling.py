@@ -90,8 +90,8 @@ class LoginAddressThrottle(_Throttle):
 class TokenAddressThrottle(_Throttle):
     """``TOKEN_RATE_PER_ADDRESS``: the limit of requests from one address whose token is not authentic.
 
-    Each class of views has limits of its own. :meth:`~drf_tessera.rest.views.TokenView.count_for` moves the
-    request to its session.
+    Each class of views has limits of its own.
+    :meth:`~drf_tessera.rest.endpoints.TokenView.count_for` moves the request to its session.
     """
 
     def count(self, request: Request, view: Any) -> None:

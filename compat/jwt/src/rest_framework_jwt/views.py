@@ -14,10 +14,10 @@ from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import CsrfFailed
 from drf_tessera.http import check_site, is_secure
 from drf_tessera.legacy import refuse_names
+from drf_tessera.rest.endpoints import TokenView
 from drf_tessera.rest.errors import translate_error
 from drf_tessera.rest.requests import get_django_request
 from drf_tessera.rest.throttling import LoginAddressThrottle, TokenThrottle, counted_login
-from drf_tessera.rest.views import TokenView
 from rest_framework_jwt.serializers import (
     JSONWebTokenSerializer,
     RefreshJSONWebTokenSerializer,

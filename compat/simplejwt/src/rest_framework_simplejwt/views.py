@@ -14,9 +14,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from drf_tessera.rest.endpoints import TokenView
 from drf_tessera.rest.errors import translate_error
 from drf_tessera.rest.throttling import LoginAddressThrottle, TokenThrottle, counted_login
-from drf_tessera.rest.views import TokenView
 from rest_framework_simplejwt.exceptions import TokenError, to_invalid_token
 from rest_framework_simplejwt.settings import api_settings, list_header_types
 
