@@ -378,6 +378,24 @@ def test_another_letter_is_another_name_under_every_collation(
         log_in(request(), username=name, password=PASSWORD)
 
 
+@pytest.mark.parametrize(("typed", "accepted"), [("ANNA", True), ("\xe4nna", False)])
+def test_django_s_own_backend_accepts_no_other_letters(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, typed: str, *, accepted: bool
+) -> None:
+    """The collation of a MariaDB finds "anna" by both names."""
+    settings.AUTHENTICATION_BACKENDS = DJANGOS
+    anna, model = make_user("anna"), get_user_model()
+    monkeypatch.setattr(type(model._default_manager), "get_by_natural_key", lambda self, name: anna)
+    failed: list[Any] = []
+    with heard(user_login_failed, lambda credentials, **kwargs: failed.append(credentials["username"])):
+        if accepted:
+            assert log_in(request(), username=typed, password=PASSWORD)[0] == anna
+        else:
+            with pytest.raises(LoginFailed):
+                log_in(request(), username=typed, password=PASSWORD)
+    assert failed == ([] if accepted else [typed])
+
+
 def test_a_user_name_counts_before_any_number_of_addresses() -> None:
     model: Any = get_user_model()
     for index in range(12):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from subprocess import PIPE
@@ -23,6 +24,7 @@ from drf_tessera.limits.counters import (
     Spent,
     forget_counts,
     is_first,
+    read_clock,
     refund_all,
     reserve,
     reserve_all,
@@ -152,6 +154,12 @@ def test_four_processes_get_the_limit_together(
     assert sum(fitting) <= 10
     if not (kind == "database" and connection.vendor == "sqlite"):  # its lock refuses some attempts
         assert sum(fitting) == 10
+
+
+def test_the_clock_is_that_of_the_system() -> None:
+    """The other tests stand still."""
+    before = time.time()
+    assert before <= read_clock() <= time.time()
 
 
 def test_a_large_limit_is_counted_without_slots(settings: Any, transactional_db: None) -> None:
@@ -338,6 +346,7 @@ def test_after_a_fork_the_counts_begin_again() -> None:
     counters._own.add("x", 1, 2e9)
     forget_counts()
     assert counters._own.count("x") == 0
+    assert counters._own.add("x", -1) == 0  # a refund after the fork
     counters._own.settle("x", 1, 1)
     assert counters._own.take("x", 1) == 0
 

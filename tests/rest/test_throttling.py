@@ -13,11 +13,13 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.cache import cache
 from django.db import connection
+from django.urls import resolve
 from rest_framework.settings import api_settings
 from rest_framework.test import APIClient
 
 from drf_tessera import sessions, signals
 from drf_tessera.exceptions import TemporarilyUnavailable, TesseraError, TooManyAttempts
+from drf_tessera.http import find_view_class
 from drf_tessera.limits import logins
 from drf_tessera.login import log_in as log_in_directly
 from drf_tessera.models import Session
@@ -572,6 +574,18 @@ def test_each_endpoint_has_a_limit_for_the_address_of_tokens_that_are_not_authen
         assert answer.json()["code"] == "throttled"
         assert 0 < int(answer["Retry-After"]) <= 86_400
     assert api.post(f"/api/token/{path}/", sent, REMOTE_ADDR=HOME).status_code in {400, 401}
+
+
+@pytest.mark.parametrize("name", ["refresh", "verify", "revoke"])
+def test_a_view_of_a_project_may_have_no_limits(
+    api: APIClient, anna: AbstractBaseUser, settings: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    settings.TESSERA = {"TOKEN_RATE_PER_SESSION": "1/day", "TOKEN_RATE_PER_ADDRESS": "1/day"}
+    view = find_view_class(resolve(f"/api/token/{name}/").func)
+    monkeypatch.setattr(view, "throttle_classes", ())
+    body = log_in(api, anna)
+    sent = {"refresh": body["refresh"], "token": body["access"]}
+    assert {api.post(f"/api/token/{name}/", sent).status_code for _ in range(3)} == {200}
 
 
 def test_a_site_of_ipv6_has_ten_budgets_for_tokens(api: APIClient, settings: Any) -> None:

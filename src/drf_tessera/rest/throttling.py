@@ -6,6 +6,7 @@ limits of an account are part of the login itself (:func:`drf_tessera.limits.log
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
@@ -62,13 +63,13 @@ class _Throttle(BaseThrottle):
             return False
         return True
 
+    @abstractmethod
     def count(self, request: Request, view: APIView) -> None:
         """Count the request.
 
         Raises:
             TooManyAttempts: the limit is reached.
         """
-        raise NotImplementedError
 
     def wait(self) -> float | None:
         """Return the seconds until the next attempt is allowed."""

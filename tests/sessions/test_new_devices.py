@@ -1,0 +1,103 @@
+"""The signal ``new_device``: a login from a network or with a user agent that no earlier session has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AbstractBaseUser
+from rest_framework.test import APIClient
+
+from drf_tessera import sessions, signals
+from drf_tessera.models import Session
+from drf_tessera.sessions import Client
+from tests.conftest import PASSWORD, make_user
+
+pytestmark = pytest.mark.django_db
+
+HOME, NEAR, AWAY = "2001:db8:1:1::5", "2001:db8:1:1::6", "198.51.100.7"
+
+
+@pytest.fixture
+def heard() -> Iterator[list[dict[str, Any]]]:
+    found: list[dict[str, Any]] = []
+
+    def receive(sender: Any, signal: Any, **arguments: Any) -> None:
+        assert sender is Session
+        found.append(arguments)
+
+    signals.new_device.connect(receive)
+    yield found
+    signals.new_device.disconnect(receive)
+
+
+def test_a_login_over_the_endpoint_carries_the_address_and_the_user_agent(
+    api: APIClient,
+    anna: AbstractBaseUser,
+    heard: list[dict[str, Any]],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        body = {"username": "anna", "password": PASSWORD}
+        where = {"REMOTE_ADDR": AWAY, "HTTP_USER_AGENT": "A phone\n" + "x" * 5000}
+        session = api.post("/api/token/", body, **where).json()["session"]
+    (found,) = heard
+    assert found == {
+        "session_id": Session.objects.get().pk,
+        "sub": str(anna.pk),
+        "address": AWAY,
+        "user_agent": "A phone " + "x" * 247,
+        "new_network": True,
+        "new_user_agent": True,
+    }
+    assert str(found["session_id"]) == session
+
+
+@pytest.mark.parametrize(
+    ("ip", "user_agent", "news"),
+    [
+        (HOME, "A phone", None),
+        (NEAR, "A phone", None),
+        (HOME, "A tablet", (False, True)),
+        (AWAY, "A phone", (True, False)),
+        (AWAY, "A tablet", (True, True)),
+        (None, "A phone", None),
+        (None, "A tablet", (False, True)),
+    ],
+)
+def test_a_network_or_a_user_agent_may_be_new(
+    anna: AbstractBaseUser,
+    heard: list[dict[str, Any]],
+    django_capture_on_commit_callbacks: Any,
+    *,
+    ip: str | None,
+    user_agent: str,
+    news: tuple[bool, bool] | None,
+) -> None:
+    sessions.start(anna, client=Client(ip=HOME, user_agent="A phone"))
+    sessions.start(make_user("bob"), client=Client(ip=AWAY, user_agent="A tablet"))  # another user
+    heard.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        sessions.start(anna, client=Client(ip=ip, user_agent=user_agent))
+    assert [(told["new_network"], told["new_user_agent"]) for told in heard] == ([news] if news else [])
+
+
+def test_a_session_that_has_ended_still_makes_a_place_known(
+    anna: AbstractBaseUser, heard: list[dict[str, Any]], django_capture_on_commit_callbacks: Any
+) -> None:
+    sessions.revoke(sessions.start(anna, client=Client(ip=HOME, user_agent="A phone")).session_id)
+    heard.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        sessions.start(anna, client=Client(ip=HOME, user_agent="A phone"))
+    assert heard == []
+
+
+def test_without_a_receiver_a_login_asks_for_no_earlier_sessions(
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(session: Session) -> None:
+        raise AssertionError("the earlier sessions were read")
+
+    monkeypatch.setattr("drf_tessera.sessions.places.find_news", fail)
+    sessions.start(anna, client=Client(ip=HOME))
