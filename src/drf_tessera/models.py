@@ -19,6 +19,8 @@ from drf_tessera import rotation
 USER_AGENT_LENGTH: Final = 255
 LABEL_LENGTH: Final = 64
 SCOPE_LENGTH: Final = 255
+_GENERATIONS: Final = 2**32
+"""The column ``parent`` holds the parent's branch, multiplied by this number, plus its generation."""
 
 
 if TYPE_CHECKING:
@@ -158,9 +160,11 @@ class Session(models.Model):
     @property
     def position(self) -> rotation.Position:
         """The position of the session in its chain of refresh tokens."""
+        branch, parent = divmod(self.parent or 0, _GENERATIONS)
         return rotation.Position(
             generation=self.generation,
-            parent=self.parent,
+            parent=None if self.parent is None else parent,
+            parent_branch=branch,
             recoveries=self.recoveries,
             rotated_at=self.rotated_at,
         )
@@ -169,6 +173,13 @@ class Session(models.Model):
     def last_used_at(self) -> datetime:
         """The time of the latest rotation. Without a rotation, the time of the login."""
         return self.rotated_at or self.created_at
+
+
+def pack_parent(position: rotation.Position) -> int | None:
+    """Return the value of the column ``parent`` for a position."""
+    if position.parent is None:
+        return None
+    return position.parent_branch * _GENERATIONS + position.parent
 
 
 class Revocation(models.Model):

@@ -114,18 +114,19 @@ def find_refresh_token(
 def deliver_grant(request: HttpRequest, response: HttpResponse, grant: Grant) -> dict[str, Any]:
     """Put the tokens of a grant into the response, and return the body of the response.
 
-    A body without ``refresh`` means that the client keeps the refresh token that it has.
+    ``rotated`` is ``False`` within the grace window. It means that the client keeps the refresh token that it
+    has. The body has a ``refresh`` then too, for clients that store one from each answer.
     """
     body: dict[str, Any] = {
         "access": grant.access,
-        "refresh": grant.refresh,
+        "refresh": grant.refresh or grant.spare,
         "token_type": get_settings().header_prefix,
         "expires_in": grant.expires_in,
         "refresh_expires_in": grant.refresh_expires_in,
         "session": str(grant.session_id),
     }
     if grant.refresh is None:
-        del body["refresh"]
+        body["rotated"] = False
     TRANSPORTS[grant.transport].deliver(request, response, grant, body)
     return body
 

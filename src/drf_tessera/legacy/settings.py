@@ -10,7 +10,6 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar, Final
 
 from django.conf import settings as django_settings
@@ -71,27 +70,6 @@ def _load(value: Any) -> Any:
 def to_seconds(duration: timedelta | float | None) -> float:
     """Return the seconds of a leeway or a limit, in each form that the previous packages accept."""
     return duration.total_seconds() if isinstance(duration, timedelta) else duration or 0
-
-
-def find_originals(prefix: str, ours: str, owned: str, originals: Iterable[str]) -> list[CheckMessage]:
-    """Report E001: two installed distributions own the same import name, so their files are mixed."""
-    return [
-        Error(
-            f"{name} and {ours} are both installed, and both contain the package {owned}.",
-            hint=f"pip uninstall {name}; pip install --force-reinstall --no-deps {ours}",
-            id=f"{prefix}.E001",
-        )
-        for name in originals
-        if _is_installed(name)
-    ]
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        version(name)
-    except PackageNotFoundError:
-        return False
-    return True
 
 
 def find_unknown(prefix: str, settings: LegacySettings) -> list[CheckMessage]:

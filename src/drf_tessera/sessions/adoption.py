@@ -145,6 +145,17 @@ def _begin(old: LegacyToken, user: AbstractBaseUser, which: SessionQuerySet) -> 
     return row
 
 
+def is_closed(user_id: Any, issued_at: float) -> bool:
+    """Return whether all sessions of a user were ended after a legacy token was issued. One query.
+
+    Args:
+        user_id: the primary key of the token's user.
+        issued_at: seconds since the epoch. 0 if the time is unknown, which is before every such event.
+    """
+    closing = rows.find_closings([user_id]).get(user_id)
+    return closing is not None and issued_at <= to_timestamp(closing)
+
+
 def _is_closed(old: LegacyToken, user_id: Any, closings: Mapping[Any, datetime]) -> bool:
     return user_id in closings and old.issued_at <= to_timestamp(closings[user_id])
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from calendar import timegm as timegm
 from dataclasses import replace
+from datetime import datetime as datetime
+from datetime import timedelta as timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import jwt
+from django.contrib.auth import authenticate as authenticate
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
@@ -16,7 +20,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from drf_tessera import sessions
 from drf_tessera.exceptions import LoginFailed, Refusal, SessionEnded, TokenError, UserInactive
 from drf_tessera.http import describe_client
-from drf_tessera.legacy import refuse_names, to_seconds
+from drf_tessera.legacy import to_seconds
 from drf_tessera.login import prove
 from drf_tessera.moments import LATEST, to_timestamp
 from drf_tessera.rest.throttling import count_proxies
@@ -24,32 +28,25 @@ from drf_tessera.sessions import LegacyToken, adopt, is_foreign, name_token
 from drf_tessera.tokens import SessionFacts, read_refresh_token
 from drf_tessera.users import clean_name, is_active, load_user
 from rest_framework_jwt.authentication import JSONWebTokenAuthentication
-from rest_framework_jwt.settings import api_settings
+from rest_framework_jwt.compat import PasswordField, Serializer, get_username_field
+from rest_framework_jwt.settings import api_settings, find_live
 from rest_framework_jwt.utils import OwnClaims, decode_token, encoding_for, explain, verify_own
 
 NO_LOGIN: Final = "Unable to log in with provided credentials."
 
 
-class _Serializer(serializers.Serializer[Any]):
-    @property
-    def object(self) -> Any:
-        """The validated data."""
-        return self.validated_data
-
-
-class JSONWebTokenSerializer(_Serializer):
+class JSONWebTokenSerializer(Serializer):
     """Reads credentials, and returns a token and its user."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields[self.username_field] = serializers.CharField()
-        style = {"input_type": "password"}
-        self.fields["password"] = serializers.CharField(write_only=True, trim_whitespace=False, style=style)
+        self.fields["password"] = PasswordField(write_only=True)
 
     @property
     def username_field(self) -> str:
         """The user name field of the user model."""
-        return get_user_model().USERNAME_FIELD
+        return get_username_field()
 
     @sensitive_variables()
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -74,10 +71,14 @@ class JSONWebTokenSerializer(_Serializer):
         return {"token": token, "user": user}
 
 
-class VerificationBaseSerializer(_Serializer):
+class VerificationBaseSerializer(Serializer):
     """Reads a token."""
 
     token = serializers.CharField()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse, because each subclass defines this method."""
+        raise NotImplementedError("Please define a validate method.")
 
     def _refuse(self, detail: str, code: str) -> NoReturn:
         raise serializers.ValidationError(detail, code)
@@ -165,4 +166,15 @@ def _describe(payload: dict[str, Any], raw: str) -> LegacyToken:
 
 
 if not TYPE_CHECKING:
-    __getattr__ = refuse_names(__name__)
+    _live = find_live(
+        __name__,
+        {
+            "jwt_payload_handler": "JWT_PAYLOAD_HANDLER",
+            "jwt_encode_handler": "JWT_ENCODE_HANDLER",
+            "jwt_decode_handler": "JWT_DECODE_HANDLER",
+            "jwt_get_username_from_payload": "JWT_PAYLOAD_GET_USERNAME_HANDLER",
+        },
+    )
+
+    def __getattr__(name: str) -> Any:
+        return get_user_model() if name == "User" else _live(name)

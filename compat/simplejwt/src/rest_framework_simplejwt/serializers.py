@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Optional as Optional
 
+from django.conf import settings as settings
+from django.contrib.auth import authenticate as authenticate
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import update_last_login
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
+from rest_framework import exceptions as exceptions
 from rest_framework import serializers
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import ValidationError as ValidationError
 
 from drf_tessera import sessions
 from drf_tessera.conf import HEADER
@@ -17,11 +23,13 @@ from drf_tessera.exceptions import Refusal
 from drf_tessera.login import identify
 from drf_tessera.tokens import read_refresh_token
 from drf_tessera.users import clean_name, is_active
-from rest_framework_simplejwt import legacy
-from rest_framework_simplejwt.exceptions import AuthenticationFailed, TokenError, to_token_error
-from rest_framework_simplejwt.models import AuthUser as AuthUser  # noqa: PLC0414 - projects import it here
+from rest_framework_simplejwt import legacy, listing, logins, refusals
+from rest_framework_simplejwt.exceptions import TokenError, is_about_user, to_token_error
+from rest_framework_simplejwt.models import TokenUser
 from rest_framework_simplejwt.settings import api_settings, rotates
-from rest_framework_simplejwt.tokens import SLIDING, RefreshToken, Token, UntypedToken
+from rest_framework_simplejwt.tokens import RefreshToken, SlidingToken, Token, UntypedToken
+
+AuthUser = TypeVar("AuthUser", AbstractBaseUser, TokenUser)
 
 
 class PasswordField(serializers.CharField):
@@ -51,7 +59,7 @@ class TokenObtainSerializer(serializers.Serializer[Any]):
         """Authenticate with the project's backends."""
         request = self.context.get("request")
         named = {self.username_field: clean_name(attrs[self.username_field]), "password": attrs["password"]}
-        self.user = identify(getattr(request, "_request", request), named)
+        self.user = identify(request, named)
         if (
             self.user is None
             or not is_active(self.user)
@@ -78,7 +86,7 @@ class TokenObtainPairSerializer(TokenObtainSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Log in."""
         data = super().validate(attrs)
-        with legacy.all_or_nothing():
+        with logins.all_or_nothing():
             try:
                 refresh = self.get_token(self.user)  # type: ignore[arg-type]  # None was refused above
             except TokenError as error:
@@ -113,22 +121,30 @@ class TokenRefreshSerializer(serializers.Serializer[Any]):
         token = self._look_at(raw) if own or ruled or not rotates() else None
         if token is not None and not rotates():
             return {"access": str(token.access_token)}
-        grant = self.token_class.rotate(raw)
-        data = {"access": grant.access if token is None else str(token.access_token)}
-        if grant.refresh is not None:
-            data["refresh"] = grant.refresh
-        elif isinstance(self.initial_data, dict) and "refresh" in self.initial_data:
-            # Some clients always store this field, so they get their own token back. A view that stores
-            # the field in a cookie gets nothing: the cookie may already hold the token of another tab.
-            data["refresh"] = raw
-        return data
+        try:
+            grant = self.token_class.rotate(raw)
+        except TokenError as error:
+            self._refuse(error)
+        # Many clients and views store this field of each answer, so each answer has it.
+        return {
+            "access": grant.access if token is None else str(token.access_token),
+            "refresh": grant.refresh or grant.spare,
+        }
 
     @sensitive_variables()
     def _look_at(self, raw: str) -> RefreshToken:
-        token = self.token_class(raw)
+        try:
+            token = self.token_class(raw)
+        except TokenError as error:
+            self._refuse(error)
         if not api_settings.USER_AUTHENTICATION_RULE(token.find_user()):
             raise AuthenticationFailed(self.error_messages["no_active_account"], "no_active_account")
         return token
+
+    def _refuse(self, error: TokenError) -> NoReturn:
+        if is_about_user(error):
+            raise AuthenticationFailed(self.error_messages["no_active_account"], "no_active_account")
+        raise error
 
 
 class TokenVerifySerializer(serializers.Serializer[Any]):
@@ -160,17 +176,28 @@ class TokenBlacklistSerializer(serializers.Serializer[Any]):
         except Refusal as error:
             raise to_token_error(error) from None
         if not ended:
-            raise TokenError("Token is blacklisted")
-        legacy.note_end(read_refresh_token(text).facts)
+            raise TokenError(_("Token is blacklisted"))
+        token = read_refresh_token(text)
+        listing.note_end(token.facts, token)
         return {}
 
 
-class _SlidingSerializer(serializers.Serializer[Any]):
-    """Refuses sliding tokens. The message names the replacement."""
+class TokenObtainSlidingSerializer(TokenObtainSerializer):
+    """Refuses each login, because sliding tokens are not supported. The message names the replacement."""
+
+    token_class = SlidingToken
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse every login."""
+        raise TokenError(refusals.SLIDING)
+
+
+class TokenRefreshSlidingSerializer(serializers.Serializer[Any]):
+    """Refuses each token, because sliding tokens are not supported. The message names the replacement."""
+
+    token = serializers.CharField()
+    token_class: ClassVar[type[Token]] = SlidingToken
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse every token."""
-        raise TokenError(SLIDING)
-
-
-TokenObtainSlidingSerializer = TokenRefreshSlidingSerializer = _SlidingSerializer
+        raise TokenError(refusals.SLIDING)
