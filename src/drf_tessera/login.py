@@ -31,6 +31,8 @@ from drf_tessera.receivers import checking_password
 from drf_tessera.users import can_read, clean_name, find_email_field
 
 T = TypeVar("T")
+Authenticate = Callable[..., AbstractBaseUser | None]
+"""Django's ``authenticate``: from a request and credentials to a user, or ``None``."""
 
 MAX_PROOFS: Final = 3
 """The maximum number of password checks for one login, if the stored hash changes in between."""
@@ -127,7 +129,10 @@ def _prove_any(
 
 @sensitive_variables()
 def prove(
-    request: HttpRequest | None, credentials: dict[str, str], start: Callable[[AbstractBaseUser], T]
+    request: HttpRequest | None,
+    credentials: dict[str, str],
+    start: Callable[[AbstractBaseUser], T],
+    ask: Authenticate | None = None,
 ) -> tuple[AbstractBaseUser, T]:
     """Authenticate and start a session. Try again if the stored password changed in between.
 
@@ -139,13 +144,14 @@ def prove(
         request: Django's own request, or ``None``.
         credentials: the arguments for ``django.contrib.auth.authenticate``.
         start: a function that starts a session for the authenticated user.
+        ask: see :func:`identify`.
 
     Raises:
         LoginFailed: the user is unknown, inactive or just deleted, or the password is wrong.
             ``user_login_failed`` has already been sent.
     """
     for _ in range(MAX_PROOFS):
-        user = identify(request, credentials)
+        user = identify(request, credentials, ask)
         if user is None:
             raise LoginFailed
         try:
@@ -159,15 +165,22 @@ def prove(
 
 
 @sensitive_variables()
-def identify(request: HttpRequest | None, credentials: dict[str, str]) -> AbstractBaseUser | None:
+def identify(
+    request: HttpRequest | None, credentials: dict[str, str], ask: Authenticate | None = None
+) -> AbstractBaseUser | None:
     """Return the user of some credentials, or ``None`` after ``user_login_failed`` has been sent.
 
     Django's backend raises an error for a name that the column of the user name cannot read, such as "anna"
     for an integer. Here that is a failed login like any other, with the work of one wrong password.
+
+    Args:
+        request: Django's own request, or ``None``.
+        credentials: the arguments for ``ask``.
+        ask: a function in place of Django's ``authenticate``.
     """
     try:
         with checking_password():
-            return authenticate(request=request, **credentials)
+            return (ask or authenticate)(request=request, **credentials)
     except Exception as error:
         model: Any = get_user_model()
         several = isinstance(error, model.MultipleObjectsReturned)

@@ -124,7 +124,8 @@ class Session(models.Model):
     secret_hash: models.BinaryField[bytes, bytes] = models.BinaryField(max_length=32, editable=False)
     generation: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(default=0)
     parent: models.PositiveBigIntegerField[int | None, int | None] = models.PositiveBigIntegerField(
-        null=True, help_text="The generation whose token was exchanged for the current token."
+        null=True,
+        help_text="The generation and (upper bits) branch of the token that became the current token.",
     )
     recoveries: models.PositiveSmallIntegerField[int, int] = models.PositiveSmallIntegerField(
         default=0, help_text="The number of lost answers in a row since the last rotation."

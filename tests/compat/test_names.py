@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.db.models import Model
 
 from drf_tessera.legacy import Kind, find_name
 from tests.compat.differential import surface
@@ -54,6 +56,28 @@ def accepts(ours: list[str] | None, theirs: list[str] | None) -> bool:
         if name in positional and positional.index(name) != index:
             return False
     return True
+
+
+CLASSES = [
+    (module, name) for module, name in NAMES if "members" in PACKAGES[module.partition(".")[0]][module][name]
+]
+
+
+@pytest.mark.parametrize(("module", "name"), CLASSES, ids=lambda value: value)
+def test_every_class_can_be_subclassed(module: str, name: str) -> None:
+    if describe(f"{module}.{name}") is None:
+        return
+    kind = getattr(importlib.import_module(module), name)
+    body: dict[str, Any] = {"__module__": __name__}
+    if issubclass(kind, Model):
+        body["Meta"] = type("Meta", (), {"proxy": True, "app_label": "token_blacklist"})
+    mine = type(f"My{name}", (kind,), body)
+    assert issubclass(mine, kind)
+    apps.all_models["token_blacklist"].pop(f"my{name.lower()}", None)
+
+
+def test_many_classes_are_subclassed() -> None:
+    assert len(CLASSES) > 60
 
 
 @pytest.mark.parametrize(("package", "module"), MODULES, ids=lambda value: value)

@@ -108,7 +108,9 @@ def write_verdicts(page: str, heading: str, verdicts: Mapping[str, Verdict]) -> 
 
 def _shorten(text: str) -> str:
     text = _MOMENT.sub("...", " ".join(text.split()))
-    return f"`{_escape(text if len(text) <= LONGEST else text[: LONGEST - 4] + ' ...')}`"
+    if len(text) > LONGEST:
+        text = text[: LONGEST - 4].rpartition(" ")[0] + " ..."  # half a word would be another word
+    return f"`{_escape(text)}`"
 
 
 def _escape(text: str) -> str:

@@ -10,8 +10,7 @@ from datetime import timedelta as timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import jwt
-from django.contrib.auth import authenticate as authenticate
-from django.contrib.auth import get_user_model
+from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import serializers
@@ -65,7 +64,7 @@ class JSONWebTokenSerializer(Serializer):
 
         named = {self.username_field: clean_name(attrs[self.username_field]), "password": attrs["password"]}
         try:
-            user, token = prove(getattr(request, "_request", request), named, start)
+            user, token = prove(getattr(request, "_request", request), named, start, ask=authenticate)
         except LoginFailed as error:
             raise serializers.ValidationError(NO_LOGIN, error.code) from None
         return {"token": token, "user": user}

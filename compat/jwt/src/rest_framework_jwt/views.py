@@ -1,4 +1,7 @@
-"""The views of djangorestframework-jwt, with the limits of drf-tessera's views."""
+"""The views of djangorestframework-jwt, with the limits of drf-tessera's views.
+
+``post`` has no docstring, because drf-spectacular would show it in place of the docstring of the view.
+"""
 
 from __future__ import annotations
 
@@ -80,8 +83,7 @@ class JSONWebTokenAPIView(TokenView):
         return name
 
     @sensitive_variables()
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Validate the request with the serializer, and return the token."""
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # noqa: D102 - see the module
         name = self._choose_cookie(get_django_request(request))
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)

@@ -28,7 +28,7 @@ from rest_framework_simplejwt.exceptions import (
     TokenBackendExpiredToken,
     TokenError,
 )
-from rest_framework_simplejwt.reading import read_any
+from rest_framework_simplejwt.reading import read_any, to_text
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.utils import format_lazy
 
@@ -104,9 +104,8 @@ class TokenBackend:
             TokenBackendExpiredToken: the token has expired, but is valid otherwise.
             TokenBackendError: the token is not valid.
         """
-        raw = token.decode("ascii", "replace") if isinstance(token, bytes) else str(token)
         try:
-            return read_any(raw).claims
+            return read_any(to_text(token)).claims
         except ExpiredTokenError as error:
             raise TokenBackendExpiredToken(*error.args) from error
         except TokenError as error:

@@ -18,9 +18,9 @@ from drf_tessera.sessions import LegacyToken, adopt, is_closed, is_foreign, name
 from drf_tessera.tokens import REGISTERED_CLAIMS, is_scope, read_refresh_token
 from drf_tessera.users import find_user_by
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
-from rest_framework_simplejwt.listing import PACKAGE, is_blacklisted, note_session
+from rest_framework_simplejwt.listing import PACKAGE, is_blacklisted, note_adoption
 from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.utils import get_md5_hash_password
+from rest_framework_simplejwt.utils import format_lazy, get_md5_hash_password
 
 MOST_BYTES: Final = 5_500
 """The limit for the JSON of an old token's own claims. Within it both new tokens keep to their limits."""
@@ -45,6 +45,8 @@ def decode(raw: str, token_type: str | None) -> dict[str, Any]:
         )
     except jwt.ExpiredSignatureError:
         raise ExpiredTokenError(_("Token is expired")) from None
+    except jwt.MissingRequiredClaimError as error:
+        raise TokenError(format_lazy(_("Token has no '{}' claim"), error.claim)) from None
     except jwt.InvalidTokenError:
         raise TokenError(_("Token is invalid")) from None
     return _check_claims(claims, token_type)
@@ -99,8 +101,7 @@ def exchange(raw: Any) -> str:
     user = find_user(claims)
     if user is None or not password_holds(claims, user):
         raise TokenError("User not found")
-    # Without JTI_CLAIM simplejwt wrote tokens without an id, and could not list them in its table.
-    jti = name_token(raw) if api_settings.JTI_CLAIM is None else claims[api_settings.JTI_CLAIM]
+    jti = find_jti(claims, raw)
     if is_blacklisted(jti):
         raise TokenError(_("Token is blacklisted"))
     old = make_predecessor(claims, jti)
@@ -111,8 +112,17 @@ def exchange(raw: Any) -> str:
     if size > MOST_BYTES:
         raise TokenError("The claims of this token cannot be kept in a new token; log in again.")
     text = adopt(old, user)
-    note_session(user, read_refresh_token(text))
+    note_adoption(user, read_refresh_token(text), jti)
     return text
+
+
+def find_jti(claims: dict[str, Any], raw: str) -> str:
+    """Return the id of a verified token of simplejwt.
+
+    Without ``JTI_CLAIM`` simplejwt wrote tokens without an id, and could not list them in its table.
+    """
+    name = api_settings.JTI_CLAIM
+    return name_token(raw) if name is None else str(claims[name])
 
 
 def make_predecessor(claims: dict[str, Any], jti: str) -> LegacyToken:

@@ -6,20 +6,16 @@ finds the session, but a copy of the table lets nobody in.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.apps import apps
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera import sessions
-from drf_tessera.exceptions import Refusal
-from drf_tessera.sessions import HANDLE_PREFIX, LegacyToken, adopt_many, read_handle, write_handle
-from drf_tessera.tokens import REFRESH_PREFIX, RefreshToken, SessionFacts, read_refresh_token
+from drf_tessera.sessions import write_handle
+from drf_tessera.tokens import RefreshToken, SessionFacts
 from drf_tessera.users import parse_sub
-from rest_framework_simplejwt.utils import aware_utcnow, datetime_from_epoch, datetime_to_epoch
+from rest_framework_simplejwt.utils import aware_utcnow, datetime_from_epoch
 
 PACKAGE: Final = "simplejwt"
 APP: Final = "rest_framework_simplejwt.token_blacklist"
@@ -42,21 +38,36 @@ def find_tables() -> Tables | None:
     )
 
 
-@sensitive_variables()
-def hide(text: Any) -> Any:
-    """Return the handle of the session for a refresh token. Return every other text unchanged."""
-    if not isinstance(text, str) or not text.startswith(REFRESH_PREFIX):
-        return text
-    try:
-        return write_handle(read_refresh_token(text))
-    except Refusal:
-        return text
-
-
 def note_session(user: AbstractBaseUser, token: RefreshToken) -> tuple[Any, bool] | None:
     """Write one row for a session. Some projects read these rows to log somebody out everywhere."""
     tables = find_tables()
     return None if tables is None else _outstand(tables, user.pk, token.facts, write_handle(token))
+
+
+def note_adoption(user: AbstractBaseUser, token: RefreshToken, jti: str) -> None:
+    """Make the row of a token of simplejwt the row of the session that the token has started.
+
+    So a session has one row, and code that lists the logins of a user, or ends all but one, counts right.
+    """
+    tables = find_tables()
+    if tables is None:
+        return
+    rows, name, handle = tables.outstanding._default_manager, token.facts.session_id.hex, write_handle(token)
+    until = datetime_from_epoch(token.facts.expires_at)  # flushexpiredtokens must not delete the row earlier
+    if rows.filter(jti=name).exists():
+        return
+    if not rows.filter(jti=jti).update(jti=name, token=handle, expires_at=until):
+        _outstand(tables, user.pk, token.facts, handle)
+
+
+def find_handle(session_id: UUID) -> str | None:
+    """Return the handle in the row of a session, or ``None`` if there is no such row."""
+    tables = find_tables()
+    if tables is None:
+        return None
+    rows: Any = tables.outstanding._default_manager.filter(jti=session_id.hex)
+    found: str | None = rows.values_list("token", flat=True).first()
+    return found
 
 
 def _outstand(tables: Tables, user_id: Any, login: SessionFacts, handle: str) -> tuple[Any, bool]:
@@ -119,27 +130,3 @@ def is_blacklisted(jti: str) -> bool:
         return "\0" in jti or bool(tables.blacklisted._default_manager.filter(token__jti=jti).exists())
     except UnicodeEncodeError:
         return True
-
-
-@sensitive_variables()
-def end_session(row: Any) -> None:
-    """End the session of a row.
-
-    The row stands for a session, or for a token of simplejwt that started a session or could start one.
-    """
-    text = hide(row.token)
-    if text.startswith(HANDLE_PREFIX):
-        with suppress(Refusal):  # the session has already ended
-            sessions.revoke(read_handle(text).session_id)
-    elif text:
-        old = LegacyToken(
-            package=PACKAGE,
-            jti=row.jti,
-            issued_at=datetime_to_epoch(row.created_at) if row.created_at else 0,
-            expires_at=datetime_to_epoch(row.expires_at),
-        )
-        if row.user_id is not None and row.expires_at > aware_utcnow():
-            adopt_many([(old, row.user_id, True)])  # ended, so that a simultaneous refresh cannot start it
-        sessions.revoke(old.session_id)
-    with suppress(ValueError):  # not every jti of simplejwt is a UUID
-        sessions.revoke(UUID(row.jti))

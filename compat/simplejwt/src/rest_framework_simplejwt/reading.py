@@ -33,6 +33,11 @@ class Found:
     """The session. ``None`` for an access token that simplejwt issued."""
 
 
+def to_text(raw: Any) -> str:
+    """Return the text of a token. Bytes that are not ASCII become a text that is not a token."""
+    return raw.decode("ascii", "replace") if isinstance(raw, bytes) else str(raw)
+
+
 @sensitive_variables()
 def read_access(raw: str, token_type: str | None = "access") -> Found:  # noqa: S107 - a kind of token
     """Verify an access token.

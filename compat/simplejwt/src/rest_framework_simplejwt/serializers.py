@@ -23,8 +23,8 @@ from drf_tessera.exceptions import Refusal
 from drf_tessera.login import identify
 from drf_tessera.tokens import read_refresh_token
 from drf_tessera.users import clean_name, is_active
-from rest_framework_simplejwt import legacy, listing, logins, refusals
-from rest_framework_simplejwt.exceptions import TokenError, is_about_user, to_token_error
+from rest_framework_simplejwt import legacy, listing, logins, reading, refusals
+from rest_framework_simplejwt.exceptions import TokenError, is_about_user
 from rest_framework_simplejwt.models import TokenUser
 from rest_framework_simplejwt.settings import api_settings, rotates
 from rest_framework_simplejwt.tokens import RefreshToken, SlidingToken, Token, UntypedToken
@@ -59,7 +59,7 @@ class TokenObtainSerializer(serializers.Serializer[Any]):
         """Authenticate with the project's backends."""
         request = self.context.get("request")
         named = {self.username_field: clean_name(attrs[self.username_field]), "password": attrs["password"]}
-        self.user = identify(request, named)
+        self.user = identify(request, named, ask=authenticate)
         if (
             self.user is None
             or not is_active(self.user)
@@ -159,22 +159,22 @@ class TokenVerifySerializer(serializers.Serializer[Any]):
         return {}
 
 
-class TokenBlacklistSerializer(serializers.Serializer[Any]):
-    """Reads a refresh token, and ends its session."""
-
+class TokenBlacklistSerializer(serializers.Serializer[Any]):  # noqa: D101 - see views
     refresh = serializers.CharField(write_only=True)
     token_class = RefreshToken
 
     @sensitive_variables()
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Log out."""
-        if self.token_class is not RefreshToken:
-            self.token_class(attrs["refresh"])  # the project's class may check more
+        """Log out. The ``blacklist()`` of a token class of the project's own is called."""
+        raw = attrs["refresh"]
+        if self.token_class is not RefreshToken and not raw.startswith(sessions.HANDLE_PREFIX):
+            self.token_class(raw).blacklist()
+            return {}
         try:
-            text = legacy.exchange(attrs["refresh"])
+            text = legacy.exchange(raw)
             ended = sessions.revoke_by_refresh_token(text, transport=HEADER)
         except Refusal as error:
-            raise to_token_error(error) from None
+            raise reading.explain_refresh(error, raw) from None
         if not ended:
             raise TokenError(_("Token is blacklisted"))
         token = read_refresh_token(text)
@@ -192,9 +192,7 @@ class TokenObtainSlidingSerializer(TokenObtainSerializer):
         raise TokenError(refusals.SLIDING)
 
 
-class TokenRefreshSlidingSerializer(serializers.Serializer[Any]):
-    """Refuses each token, because sliding tokens are not supported. The message names the replacement."""
-
+class TokenRefreshSlidingSerializer(serializers.Serializer[Any]):  # noqa: D101 - see views
     token = serializers.CharField()
     token_class: ClassVar[type[Token]] = SlidingToken
 

@@ -101,17 +101,11 @@ class APISettings(legacy.LegacySettings):
         import_strings: Iterable[str] | None = None,
     ) -> None:
         if user_settings is not None:
-            self._given = user_settings
+            self.given = dict(user_settings) if not isinstance(user_settings, dict) else user_settings
         if defaults is not None:
             vars(self)["defaults"] = defaults
         if import_strings is not None:
             vars(self)["paths"] = frozenset(import_strings)
-
-    @property
-    def user_settings(self) -> Mapping[str, Any]:
-        """The project's own value, and the attributes that a test has set."""
-        raw = vars(self).get("_given", super().user_settings)
-        return {**raw, **{key: value for key, value in vars(self).items() if key in self.defaults}}
 
     def look_up(self, name: str) -> Any:
         """Return a key's value. The lifetimes are the lifetimes in force."""

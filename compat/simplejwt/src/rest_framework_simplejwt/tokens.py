@@ -7,6 +7,7 @@ with the claims that the token has at that time.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
@@ -30,7 +31,7 @@ from drf_tessera.exceptions import Refusal
 from drf_tessera.moments import from_timestamp
 from drf_tessera.sessions import HANDLE_PREFIX
 from drf_tessera.users import find_user_by, parse_sub
-from rest_framework_simplejwt import legacy, listing, logins, reading, refusals, utils
+from rest_framework_simplejwt import legacy, listing, logins, reading, refusals
 from rest_framework_simplejwt.exceptions import ExpiredTokenError as ExpiredTokenError
 from rest_framework_simplejwt.exceptions import TokenBackendError as TokenBackendError
 from rest_framework_simplejwt.exceptions import TokenBackendExpiredToken as TokenBackendExpiredToken
@@ -43,9 +44,9 @@ from rest_framework_simplejwt.state import token_backend
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken as BlacklistedToken
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken as OutstandingToken
 from rest_framework_simplejwt.utils import aware_utcnow as aware_utcnow
+from rest_framework_simplejwt.utils import count_seconds, format_lazy
 from rest_framework_simplejwt.utils import datetime_from_epoch as datetime_from_epoch
 from rest_framework_simplejwt.utils import datetime_to_epoch as datetime_to_epoch
-from rest_framework_simplejwt.utils import format_lazy
 from rest_framework_simplejwt.utils import get_md5_hash_password as get_md5_hash_password
 from rest_framework_simplejwt.utils import logger as logger
 
@@ -95,22 +96,22 @@ class Token:
             raise TokenError(_("Cannot create token with no type or lifetime"))
         if not verify:
             raise TokenError(refusals.NOT_VERIFIED)
-        self.current_time = utils.aware_utcnow()
-        self.token = token.decode("ascii", "replace") if isinstance(token, bytes) else token
+        self.current_time = aware_utcnow()
+        self.token = token
         self._payload = Payload(self)
         self._signed: tuple[dict[str, Any], str] | None = None
         if token is None:
             self._begin()
         else:
-            self._read(str(self.token))
+            self._read(reading.to_text(self.token))
             self.verify()
 
     def _begin(self) -> None:
         if api_settings.TOKEN_TYPE_CLAIM:
             self._payload.fill({api_settings.TOKEN_TYPE_CLAIM: self.token_type})
-        ends = utils.datetime_to_epoch(self.current_time + self.lifetime)
-        self._payload.fill({"exp": ends, "iat": utils.datetime_to_epoch(self.current_time)})
-        self._payload.fill({api_settings.JTI_CLAIM or "jti": uuid4().hex})
+        self.set_exp(from_time=self.current_time, lifetime=self.lifetime)
+        self.set_iat(at_time=self.current_time)
+        self.set_jti()
 
     def _read(self, raw: str) -> None:
         raise NotImplementedError
@@ -161,7 +162,11 @@ class Token:
         return {**known, "sub": self.login.sub if self.login else None}.get(claim)
 
     def verify(self, *args: Any, **kwargs: Any) -> None:
-        """Check the type of the token. Subclasses may check more; all security checks are already done."""
+        """Check the time and the type. Subclasses may check more; all security checks are already done."""
+        # The token has not expired by the clock. A test may have patched ``aware_utcnow``.
+        own = type(self).check_exp is not Token.check_exp
+        if own or count_seconds(self.payload["exp"]) <= datetime_to_epoch(self.current_time):
+            self.check_exp()
         self.verify_token_type()
 
     def verify_token_type(self) -> None:
@@ -210,13 +215,13 @@ class Token:
 
     def set_iat(self, claim: str = "iat", at_time: datetime | None = None) -> None:
         """Set the time of issue."""
-        self.payload[claim] = utils.datetime_to_epoch(at_time or self.current_time)
+        self.payload[claim] = datetime_to_epoch(at_time or self.current_time)
 
     def set_exp(
         self, claim: str = "exp", from_time: datetime | None = None, lifetime: timedelta | None = None
     ) -> None:
         """Shorten the token's life. A life longer than the setting is refused."""
-        self.payload[claim] = utils.datetime_to_epoch(
+        self.payload[claim] = datetime_to_epoch(
             (from_time or self.current_time) + (self.lifetime if lifetime is None else lifetime)
         )
 
@@ -228,7 +233,7 @@ class Token:
         """
         if claim not in self.payload:
             raise TokenError(format_lazy(_("Token has no '{}' claim"), claim))
-        ends = utils.datetime_from_epoch(utils.count_seconds(self.payload[claim]))
+        ends = datetime_from_epoch(count_seconds(self.payload[claim]))
         if ends <= (current_time or self.current_time) - self.token_backend.get_leeway():
             raise TokenError(format_lazy(_("Token '{}' claim has expired"), claim))
 
@@ -294,8 +299,11 @@ class BlacklistMixin(Generic[T]):
         current: tokens.RefreshToken | None
 
     def verify(self, *args: Any, **kwargs: Any) -> None:
-        """Check that an access token of simplejwt is not blacklisted. Other tokens are already checked."""
-        if self.login is None:
+        """Check that the token is not blacklisted. A token of drf-tessera is already checked.
+
+        A ``check_blacklist`` of the project's own is called for every token.
+        """
+        if self.login is None or type(self).check_blacklist is not BlacklistMixin.check_blacklist:
             self.check_blacklist()
         super().verify(*args, **kwargs)  # type: ignore[misc]  # the next class is a token
 
@@ -325,7 +333,7 @@ class BlacklistMixin(Generic[T]):
         jti = str(self.payload.get(api_settings.JTI_CLAIM or "jti"))
         if self.token is None:
             return listing.make_unsaved_end(self.payload, jti), False
-        user, raw = legacy.find_user(self.payload), str(self.token)
+        user, raw = legacy.find_user(self.payload), reading.to_text(self.token)
         row, ended = listing.note_legacy_end(self.payload, raw, jti, user)
         return row, ended
 
@@ -365,8 +373,8 @@ class AccessToken(Token):
 
     def _take(self, user: Any, current: tokens.RefreshToken) -> None:
         # Nothing can refresh this session, so it ends with the longest access token.
-        longest = utils.aware_utcnow() + api_settings.ACCESS_TOKEN_LIFETIME
-        until = min(utils.datetime_to_epoch(longest) + 1, current.facts.expires_at)
+        longest = aware_utcnow() + api_settings.ACCESS_TOKEN_LIFETIME
+        until = min(datetime_to_epoch(longest) + 1, current.facts.expires_at)
         sessions.shorten(current.facts.session_id, from_timestamp(until))
         facts = replace(current.facts, expires_at=until, claims={})
         listing.note_session(user, replace(current, facts=facts))
@@ -380,7 +388,7 @@ class AccessToken(Token):
     @sensitive_variables()
     def __str__(self) -> str:
         if self._is_unchanged():
-            return str(self.token)
+            return reading.to_text(self.token)
         if self._signed is not None and self._signed[0] == self.payload:
             return self._signed[1]
         if self.login is None and self.token is not None:
@@ -401,9 +409,9 @@ class AccessToken(Token):
 
     @sensitive_variables()
     def _sign(self) -> str:
-        login, now = self._find_login(), utils.datetime_to_epoch(utils.aware_utcnow())
+        login, now = self._find_login(), datetime_to_epoch(aware_utcnow())
         limit = now + int(api_settings.ACCESS_TOKEN_LIFETIME.total_seconds()) + 1
-        ends, issued = (utils.count_seconds(self.payload[name]) for name in ("exp", "iat"))
+        ends, issued = (count_seconds(self.payload[name]) for name in ("exp", "iat"))
         if ends > limit:
             raise ImproperlyConfigured(refusals.SHORT_ACCESS)
         if issued > now + 1:
@@ -433,6 +441,10 @@ class RefreshToken(BlacklistMixin["RefreshToken"], Token):
     signed_until = 0
     """The latest end of the access tokens that were signed for this token, in seconds since the epoch."""
 
+    def _begin(self) -> None:
+        self._usual_end = int(time.time() + get_settings().session_idle_lifetime.total_seconds())
+        super()._begin()
+
     @sensitive_variables()
     def _read(self, raw: str) -> None:
         found = reading.read_refresh(raw)
@@ -440,12 +452,11 @@ class RefreshToken(BlacklistMixin["RefreshToken"], Token):
         self._payload.fill(found.claims)
 
     def _take(self, user: Any, current: tokens.RefreshToken) -> None:
-        chosen = utils.count_seconds(self.payload["exp"])
-        as_usual = utils.datetime_to_epoch(self.current_time + self.lifetime)
+        chosen = count_seconds(self.payload["exp"])
         claims, self.current, self.login = dict(self.payload), current, current.facts
         self._payload.drop("jti")
         self._payload.fill({**claims, **reading.describe_session(current.facts)})
-        if chosen != as_usual:
+        if abs(chosen - self._usual_end) > 1:  # between the two clocks the second may have changed
             self.payload["exp"] = chosen
         listing.note_session(user, self.current)
 
@@ -457,22 +468,28 @@ class RefreshToken(BlacklistMixin["RefreshToken"], Token):
         Raises:
             ImproperlyConfigured: no token can have this claim.
         """
-        found = super().admit(key, value)
-        if self.login is None:
-            return found
-        if key in {"jti", api_settings.JTI_CLAIM} and value != self.login.session_id.hex:
+        found, login = super().admit(key, value), self.login
+        began = datetime_to_epoch(self.current_time) if login is None else login.auth_time
+        if key in {"jti", api_settings.JTI_CLAIM} and (login is None or value != login.session_id.hex):
             raise ImproperlyConfigured(refusals.OWN_ID)
-        if key == "iat" and utils.count_seconds(value) != self.login.auth_time:
+        if key == "iat" and count_seconds(value) != began:
             raise ImproperlyConfigured(refusals.LOGIN_TIME)
-        return self._shorten(utils.count_seconds(value)) if key == "exp" else found
+        if key == "exp" and login is None:
+            self._check_end(count_seconds(value))
+        return self._shorten(count_seconds(value)) if key == "exp" and login is not None else found
+
+    def _check_end(self, until: int) -> None:
+        now = datetime_to_epoch(aware_utcnow())
+        if until > now + int(get_settings().session_idle_lifetime.total_seconds()) + 1:
+            raise ImproperlyConfigured(refusals.ONE_LIFETIME)
 
     def _shorten(self, until: int) -> int:
         """Shorten the session to ``until``, and return the end that the session now has."""
-        current, now = self.current, utils.datetime_to_epoch(utils.aware_utcnow())
+        current, now = self.current, datetime_to_epoch(aware_utcnow())
         if current is not None and until == current.facts.expires_at:
             return until
-        longest = now + int(api_settings.REFRESH_TOKEN_LIFETIME.total_seconds()) + 1
-        if current is None or self.token is not None or until > longest or now < until < self.signed_until:
+        self._check_end(until)
+        if current is None or self.token is not None or now < until < self.signed_until:
             raise ImproperlyConfigured(refusals.ONE_LIFETIME)
         if until <= now and self.signed_until:
             sessions.revoke(current.facts.session_id)  # its access tokens end too
@@ -528,8 +545,8 @@ class RefreshToken(BlacklistMixin["RefreshToken"], Token):
 
     @sensitive_variables()
     def __str__(self) -> str:
-        if self.current is None and str(self.token).startswith(HANDLE_PREFIX):
-            return str(self.token)
+        if self.current is None and reading.to_text(self.token).startswith(HANDLE_PREFIX):
+            return reading.to_text(self.token)
         scope = self.payload.get("scope")
         return sessions.rewrite_refresh_token(self._find_current(), self._list_claims(), scope=scope)
 

@@ -1,7 +1,8 @@
 """The views of simplejwt, with the limits of drf-tessera's views.
 
 They run in no transaction, their answers are not cached, bodies are small, and logins are throttled. The
-docstrings of the views are simplejwt's own, because they are the descriptions in the OpenAPI schema.
+docstrings of the views are simplejwt's own, because they are the descriptions in the OpenAPI schema. For the
+same reason ``post`` and two serializers have no docstring, as in simplejwt: drf-spectacular would show it.
 """
 
 from __future__ import annotations
@@ -71,8 +72,7 @@ class TokenViewBase(TokenView, generics.GenericAPIView[Any]):
         return APIView.handle_exception(self, found)
 
     @sensitive_variables()
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Validate the request with the serializer, and return the validated data."""
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # noqa: D102 - see the module
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         return Response(serializer.validated_data, status=status.HTTP_200_OK)

@@ -10,12 +10,19 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from rest_framework_simplejwt.listing import end_session, hide
+from rest_framework_simplejwt.handles import end_session, hide
 
 if TYPE_CHECKING:
     _TextField = models.TextField[str, str]
 else:
     _TextField = models.TextField  # Django's own class takes no type argument at run time
+
+
+class _Hiding:
+    """A lookup such as ``iexact`` or ``contains``, whose value is hidden like the value of ``exact``."""
+
+    def __init__(self, lhs: Any, rhs: Any) -> None:
+        super().__init__(lhs, hide(rhs))  # type: ignore[call-arg]  # the next class is a lookup
 
 
 class HandleField(_TextField):
@@ -28,6 +35,11 @@ class HandleField(_TextField):
     def get_prep_value(self, value: Any) -> Any:
         """Return the handle for a refresh token."""
         return super().get_prep_value(hide(value))
+
+    def get_lookup(self, lookup_name: str) -> Any:
+        """Return the lookup, which also hides a token where Django passes the value on unchanged."""
+        found = super().get_lookup(lookup_name)
+        return None if found is None else type(found.__name__, (_Hiding, found), {})
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         """Put the handle into the object too."""
