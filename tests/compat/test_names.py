@@ -65,8 +65,6 @@ CLASSES = [
 
 @pytest.mark.parametrize(("module", "name"), CLASSES, ids=lambda value: value)
 def test_every_class_can_be_subclassed(module: str, name: str) -> None:
-    if describe(f"{module}.{name}") is None:
-        return
     kind = getattr(importlib.import_module(module), name)
     body: dict[str, Any] = {"__module__": __name__}
     if issubclass(kind, Model):

@@ -283,7 +283,6 @@ NAMES: Final[Mapping[str, Verdict]] = {
         )
         for name in ("get_verifying_key", "prepared_signing_key", "prepared_verifying_key")
     },
-    f"{_SIMPLEJWT}.backends.Token": _refused("Import it from rest_framework_simplejwt.tokens."),
     **{
         f"{_SIMPLEJWT}.utils.{name}": _SAME
         for name in (

@@ -498,19 +498,6 @@ class RefreshToken(BlacklistMixin["RefreshToken"], Token):
         self.current, self.login = replace(current, facts=facts), facts
         return facts.expires_at
 
-    def set_exp(
-        self, claim: str = "exp", from_time: datetime | None = None, lifetime: timedelta | None = None
-    ) -> None:
-        """Shorten the life of a session that :meth:`for_user` has just started. The change is permanent.
-
-        Raises:
-            ImproperlyConfigured: the life would be longer than ``REFRESH_TOKEN_LIFETIME``, or ``claim`` is
-                not ``exp``, or the token came from a client.
-        """
-        if claim != "exp":
-            raise ImproperlyConfigured(refusals.ONE_LIFETIME)
-        super().set_exp(claim, from_time, lifetime)
-
     def set_iat(self, claim: str = "iat", at_time: datetime | None = None) -> None:
         """Set a time. The ``iat`` of a session's refresh token is the time of the login, and stays."""
         if claim != "iat" or at_time is not None or self.login is None:
