@@ -20,6 +20,7 @@ REQUIREMENTS = ROOT / "requirements"
 DJANGO_6 = ROOT / ".venv-django6"
 APPLICATIONS = ROOT / ".venv-applications"
 ORIGINAL = ROOT / ".venv-original"
+ORIGINAL_JWT = ROOT / ".venv-original-jwt"
 COMPAT = (ROOT / "compat" / "simplejwt", ROOT / "compat" / "jwt")
 OLDEST = (3, 12)
 _PRINT_VERSION = "import sys; print(*sys.version_info[:2])"
@@ -30,9 +31,9 @@ def find_python() -> str | None:
     return next((path for path in _list_pythons() if _runs_django_6(path)), None)
 
 
-def _list_pythons() -> Iterator[str]:
+def _list_pythons(oldest: int = OLDEST[1]) -> Iterator[str]:
     yield sys.executable
-    for minor in range(20, OLDEST[1] - 1, -1):
+    for minor in range(20, oldest - 1, -1):
         if found := shutil.which(f"python3.{minor}"):
             yield found
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
@@ -90,6 +91,23 @@ def install_packages(folder: Path) -> None:
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
             mark.write_text(lock.read_text())
+
+
+def install_original_jwt(python: str) -> str:
+    """Create, if necessary, an environment of djangorestframework-jwt itself, and return its interpreter.
+
+    Its Django needs Python 3.11 or older, because newer Pythons lack ``distutils``.
+    """
+    return _make(ORIGINAL_JWT, python, REQUIREMENTS / "original-jwt.txt", own=())
+
+
+def find_older_python() -> str | None:
+    """Return a Python 3.11 for :func:`install_original_jwt`, or ``None``."""
+    for path in _list_pythons(oldest=11):
+        found = subprocess.run([path, "-c", _PRINT_VERSION], capture_output=True, text=True, check=False)
+        if found.stdout.split() == ["3", "11"]:
+            return path
+    return None
 
 
 def _make(

@@ -158,6 +158,8 @@ def test_no_variable_of_ours_shows_a_secret(
             for path, field in (("verify", "token"), ("refresh", "refresh"), ("blacklist", "refresh")):
                 send(f"/simplejwt/api/token/{path}/", {field: sent})
         send("/simplejwt/me/", method="get", **bearer(old["access of simplejwt"]))
+        send("/simplejwt/sliding/", login)
+        send("/simplejwt/sliding/refresh/", {"token": pair["refresh"]})
 
         token = send("/jwt/auth/", login)["token"]
         send("/jwt/auth/", {**login, "username": "nobody"})

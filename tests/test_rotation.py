@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
 
-from drf_tessera.rotation import START, Decision, Outcome, Policy, Position, State, decide, rotate
+from drf_tessera.rotation import START, Decision, Outcome, Policy, Position, Spare, State, decide, rotate
 
 pytestmark = pytest.mark.once  # no Django
 
@@ -37,6 +38,10 @@ def ask(generation: int, now: datetime = NOW + GRACE, policy: Policy = SHIPPED, 
     return decide(make_state(**changes), generation, now, policy)
 
 
+def ask_branch(generation: int, branch: int, now: datetime, **changes: Any) -> Decision:
+    return decide(make_state(**changes), generation, now, SHIPPED, branch)
+
+
 # -- Answered --------------------------------------------------------------------------------------
 
 
@@ -62,10 +67,37 @@ def test_a_rotation_ends_a_row_of_recoveries() -> None:
     assert decision.position.recoveries == 0
 
 
-@pytest.mark.parametrize("generation", [PARENT, CURRENT])
+@pytest.mark.parametrize(("generation", "spare"), [(PARENT, Spare.BRANCH), (CURRENT, Spare.SAME)])
 @pytest.mark.parametrize("since", [timedelta(0), TICK, GRACE - TICK])
-def test_within_the_window_nothing_moves(generation: int, since: timedelta) -> None:
-    assert ask(generation, NOW + since) == Decision(outcome=Outcome.GRACE, position=None)
+def test_within_the_window_nothing_moves(generation: int, spare: Spare, since: timedelta) -> None:
+    assert ask(generation, NOW + since) == Decision(outcome=Outcome.GRACE, position=None, spare=spare)
+
+
+def test_any_branch_of_the_current_generation_rotates_and_becomes_the_parent() -> None:
+    now = NOW + GRACE
+    assert ask_branch(CURRENT, 3, now) == Decision(
+        outcome=Outcome.ROTATED,
+        position=Position(
+            generation=CURRENT + 1, parent=CURRENT, parent_branch=3, recoveries=0, rotated_at=now
+        ),
+    )
+
+
+@pytest.mark.parametrize("since", [timedelta(0), GRACE - TICK, GRACE])
+@pytest.mark.parametrize(("winner", "loser"), [(0, 3), (3, 0), (3, 4)])
+def test_a_branch_that_another_branch_has_overtaken_is_reuse(
+    winner: int, loser: int, since: timedelta
+) -> None:
+    """Two holders of two branches reveal each other."""
+    position = rotate(CURRENT, NOW, winner)
+    assert ask_branch(CURRENT, loser, NOW + since, position=position).outcome is Outcome.REUSED
+    assert ask_branch(CURRENT, winner, NOW + since, position=position).outcome is not Outcome.REUSED
+
+
+def test_a_recovery_keeps_the_branch_of_the_parent() -> None:
+    recovered = ask_branch(CURRENT, 3, NOW + GRACE, position=rotate(CURRENT, NOW, 3)).position
+    assert recovered is not None
+    assert (recovered.parent, recovered.parent_branch) == (CURRENT, 3)
 
 
 @pytest.mark.parametrize(("generation", "outcome"), [(PARENT, Outcome.RECOVERED), (CURRENT, Outcome.ROTATED)])
@@ -239,3 +271,17 @@ def test_the_rule_only_compares_generations(policy: Policy, since: timedelta) ->
                     generation=stretch(max(token, position.generation)) + 1,
                     parent=stretch(here.position.parent),
                 )
+
+
+@pytest.mark.parametrize("since", [timedelta(0), -GRACE])
+@pytest.mark.parametrize("policy", [SHIPPED, STRICT])
+def test_the_rule_only_distinguishes_branches(policy: Policy, since: timedelta) -> None:
+    """The model test renumbers branches too, so the first branch of a generation is not special."""
+    names = {0: 5, 1: 0, 2: 9}
+    for position, token in product(all_positions(), range(7)):
+        for (won, won_there), (used, used_there) in product(names.items(), repeat=2):
+            here = make_state(replace(position, parent_branch=won))
+            there = make_state(replace(position, parent_branch=won_there))
+            first = decide(here, token, NOW + since, policy, used)
+            second = decide(there, token, NOW + since, policy, used_there)
+            assert (first.outcome, first.spare) == (second.outcome, second.spare)

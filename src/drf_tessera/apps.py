@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+import logging
+from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
 
 EXTENSIONS: Final = "drf_tessera"
 """The group of entry points that the app calls when it is ready. ``compat/`` has two of them."""
+
+logger = logging.getLogger(__name__)
 
 
 class TesseraConfig(AppConfig):
@@ -19,10 +23,36 @@ class TesseraConfig(AppConfig):
     verbose_name: str = "Token sessions"
 
     def ready(self) -> None:
-        """Connect the receivers and the checks."""
-        from drf_tessera import checks, receivers  # noqa: PLC0415 - they need the models to be loaded
+        """Connect the receivers, the checks and the extensions.
 
+        Raises:
+            ImproperlyConfigured: pip has damaged a package of ours, and the project cannot be imported.
+        """
+        try:
+            from drf_tessera import checks, receivers  # noqa: PLC0415 - they need the models to be loaded
+        except ImportError as error:
+            damage = _describe_damage()
+            if damage:
+                raise ImproperlyConfigured(damage) from error
+            raise
         receivers.connect()
         checks.connect()
         for extension in entry_points(group=EXTENSIONS):
-            extension.load()()
+            _connect(extension)
+
+
+def _connect(extension: EntryPoint) -> None:
+    """Call an extension. If pip has overwritten or deleted its files, ``manage.py check`` reports that."""
+    try:
+        extension.load()()
+    except ImportError:
+        damage = _describe_damage()
+        if not damage:
+            raise
+        logger.error("%s was not connected. %s", extension.value, damage)  # noqa: TRY400 - the cause is known
+
+
+def _describe_damage() -> str:
+    from drf_tessera.legacy import find_damage  # noqa: PLC0415 - only if an import has failed
+
+    return " ".join(f"{found.msg} {found.hint}" for found in find_damage())

@@ -20,6 +20,7 @@ from drf_tessera.backends import EmailBackend
 from drf_tessera.conf import COOKIE, expects_legacy_tokens, read_settings
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.http import find_cookie_directory, find_view_class, forget_directories, walk_views
+from drf_tessera.legacy import find_damage
 from drf_tessera.models import Session
 from drf_tessera.receivers import recognises_upgrades
 from drf_tessera.rest.throttling import proxies_are_counted
@@ -31,6 +32,7 @@ Apps = Sequence[AppConfig] | None
 
 def connect() -> None:
     """Register the checks. The app calls this function once, when the app is ready."""
+    register(check_distributions, Tags.compatibility)
     register(check_settings, Tags.security)
     register(check_user_fields, Tags.models)
     register(check_revocation_cache, Tags.caches)
@@ -46,6 +48,14 @@ def connect() -> None:
     register(check_plain_cookies, Tags.security, deploy=True)
     register(check_trusted_origins, Tags.security, deploy=True)
     register(check_legacy_tokens, Tags.security, deploy=True)
+
+
+def check_distributions(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report E001 and E006 of the packages that have the import names of other packages.
+
+    The check is here and not in those packages, because pip may have overwritten or deleted their files.
+    """
+    return find_damage()
 
 
 def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:

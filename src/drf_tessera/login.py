@@ -35,6 +35,8 @@ from drf_tessera.receivers import checking_password
 from drf_tessera.users import can_read, clean_name, find_email_field, fold_name, read_name
 
 T = TypeVar("T")
+Authenticate = Callable[..., AbstractBaseUser | None]
+"""Django's ``authenticate``: from a request and credentials to a user, or ``None``."""
 
 MAX_PROOFS: Final = 3
 """The maximum number of password checks for one login, if the stored hash changes in between."""
@@ -152,6 +154,7 @@ def prove(
     start: Callable[[AbstractBaseUser], T],
     *,
     client: sessions.Client | None = None,
+    ask: Authenticate | None = None,
 ) -> tuple[AbstractBaseUser, T]:
     """Authenticate and start a session. Try again if the stored password changed in between.
 
@@ -164,6 +167,7 @@ def prove(
         credentials: the arguments for ``django.contrib.auth.authenticate``.
         start: a function that starts a session for the authenticated user.
         client: the origin of the login. Failed logins are counted for its network.
+        ask: see :func:`identify`.
 
     Raises:
         LoginFailed: the user is unknown, inactive or just deleted, or the password is wrong.
@@ -173,15 +177,18 @@ def prove(
     fields = ("username", get_user_model().USERNAME_FIELD, "email")
     names = [str(credentials[name]) for name in fields if credentials.get(name)]
     with login_attempt(request, names, client=client):
-        return _prove(request, credentials, start)
+        return _prove(request, credentials, start, ask)
 
 
 @sensitive_variables()
 def _prove(
-    request: HttpRequest | None, credentials: dict[str, str], start: Callable[[AbstractBaseUser], T]
+    request: HttpRequest | None,
+    credentials: dict[str, str],
+    start: Callable[[AbstractBaseUser], T],
+    ask: Authenticate | None,
 ) -> tuple[AbstractBaseUser, T]:
     for _ in range(MAX_PROOFS):
-        user = identify(request, credentials)
+        user = identify(request, credentials, ask)
         if user is None:
             raise LoginFailed
         try:
@@ -195,7 +202,9 @@ def _prove(
 
 
 @sensitive_variables()
-def identify(request: HttpRequest | None, credentials: dict[str, str]) -> AbstractBaseUser | None:
+def identify(
+    request: HttpRequest | None, credentials: dict[str, str], ask: Authenticate | None = None
+) -> AbstractBaseUser | None:
     """Return the user of some credentials, or ``None`` after ``user_login_failed`` has been sent.
 
     Django's backend raises an error for a name that the column of the user name cannot read, such as "anna"
@@ -204,10 +213,15 @@ def identify(request: HttpRequest | None, credentials: dict[str, str]) -> Abstra
 
     A collation may also ignore accents, or letters without a width. Django's backend then finds an account by
     any number of spellings, and each would have its own limit of guesses. So no such spelling logs in.
+
+    Args:
+        request: Django's own request, or ``None``.
+        credentials: the arguments for ``ask``.
+        ask: a function in place of Django's ``authenticate``.
     """
     try:
         with checking_password():
-            user = authenticate(request=request, **credentials)
+            user = (ask or authenticate)(request=request, **credentials)
         if user is None or _is_named(user, credentials):
             return user
     except Exception as error:
@@ -231,7 +245,8 @@ def _is_of_empty_hash(error: Exception) -> bool:
 def _is_named(user: AbstractBaseUser, credentials: dict[str, str]) -> bool:
     """Return whether a user has the name of the credentials, if Django's own backend has found the user."""
     found: Any = user
-    if type(load_backend(found.backend)).authenticate is not ModelBackend.authenticate:
+    path = getattr(found, "backend", None)  # a function in place of Django's may leave it out
+    if path is None or type(load_backend(path)).authenticate is not ModelBackend.authenticate:
         return True  # EmailBackend compares the names itself, and another backend may have other names
     typed = credentials.get("username", credentials.get(found.USERNAME_FIELD))
     return fold_name(str(typed)) == fold_name(read_name(found))

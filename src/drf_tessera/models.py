@@ -19,6 +19,8 @@ from drf_tessera import rotation
 USER_AGENT_LENGTH: Final = 255
 LABEL_LENGTH: Final = 64
 SCOPE_LENGTH: Final = 255
+_GENERATIONS: Final = 2**32
+"""The column ``parent`` holds the parent's branch, multiplied by this number, plus its generation."""
 
 
 if TYPE_CHECKING:
@@ -126,7 +128,8 @@ class Session(models.Model):
     secret_hash: models.BinaryField[bytes, bytes] = models.BinaryField(max_length=32, editable=False)
     generation: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(default=0)
     parent: models.PositiveBigIntegerField[int | None, int | None] = models.PositiveBigIntegerField(
-        null=True, help_text="The generation whose token was exchanged for the current token."
+        null=True,
+        help_text="The generation and (upper bits) branch of the token that became the current token.",
     )
     recoveries: models.PositiveSmallIntegerField[int, int] = models.PositiveSmallIntegerField(
         default=0, help_text="The number of lost answers in a row since the last rotation."
@@ -162,9 +165,11 @@ class Session(models.Model):
     @property
     def position(self) -> rotation.Position:
         """The position of the session in its chain of refresh tokens."""
+        branch, parent = divmod(self.parent or 0, _GENERATIONS)
         return rotation.Position(
             generation=self.generation,
-            parent=self.parent,
+            parent=None if self.parent is None else parent,
+            parent_branch=branch,
             recoveries=self.recoveries,
             rotated_at=self.rotated_at,
         )
@@ -173,6 +178,13 @@ class Session(models.Model):
     def last_used_at(self) -> datetime:
         """The time of the latest rotation. Without a rotation, the time of the login."""
         return self.rotated_at or self.created_at
+
+
+def pack_parent(position: rotation.Position) -> int | None:
+    """Return the value of the column ``parent`` for a position."""
+    if position.parent is None:
+        return None
+    return position.parent_branch * _GENERATIONS + position.parent
 
 
 class Revocation(models.Model):

@@ -6,7 +6,7 @@ ships. ``docs/explanation/refresh.md`` explains the reasons for the rule.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -17,22 +17,37 @@ class Outcome(Enum):
     ROTATED = "rotated"
     """The current token was used outside the window. The next generation is issued."""
     GRACE = "grace"
-    """The token was used in the window after a rotation.
-
-    The answer has only an access token, and the client keeps its refresh token.
-    """
+    """The token was used in the window after a rotation. The row does not change (see :class:`Spare`)."""
     RECOVERED = "recovered"
     """The parent was used after the window. Its successor was never used, so the answer was lost."""
     RESYNCED = "resynced"
     """An authentic token is ahead of the row: the database lost commits. The row follows the token."""
     REUSED = "reused"
-    """The token was replaced long ago, or was skipped. There are two holders, so the session must end."""
+    """The token was replaced long ago, was skipped, or is a branch that another branch has overtaken.
+
+    There are two holders, so the session must end.
+    """
     REVOKED = "revoked"
     """The session was ended early."""
     EXPIRED = "expired"
     """The session is past its idle or absolute limit."""
     USER_INACTIVE = "user_inactive"
     """The session's user may no longer log in."""
+
+
+class Spare(Enum):
+    """A refresh token for an answer in the window. Clients that know the rule ignore it.
+
+    It is for clients that store the refresh token of each answer, in the order in which the answers arrive.
+    All branches of the current generation are equal until one of them rotates. Then the others are reuse. So
+    a client with one store goes on with the branch that it stored last, but two holders with two branches
+    reveal each other at the next rotation.
+    """
+
+    SAME = "same"
+    """The token that was used, once more."""
+    BRANCH = "branch"
+    """The current generation under a new branch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +64,9 @@ class Position:
 
     generation: int
     parent: int | None
+    """The generation of the token that was exchanged for the current token."""
+    parent_branch: int = 0
+    """The branch of that token. The first token of a generation has branch 0."""
     recoveries: int
     rotated_at: datetime | None
 
@@ -70,21 +88,24 @@ class Decision:
 
     outcome: Outcome
     position: Position | None = None
+    spare: Spare | None = None
 
 
 START = Position(generation=0, parent=None, recoveries=0, rotated_at=None)
 """The first position of each session. The first token may rotate at once: no rotation precedes it."""
 
 
-def rotate(generation: int, now: datetime) -> Position:
+def rotate(generation: int, now: datetime, branch: int = 0) -> Position:
     """Return the position after a use of the current token ``generation``."""
-    return Position(generation=generation + 1, parent=generation, recoveries=0, rotated_at=now)
+    return Position(
+        generation=generation + 1, parent=generation, parent_branch=branch, recoveries=0, rotated_at=now
+    )
 
 
 def decide(  # noqa: PLR0911 - one return for each outcome makes the rule easy to read
-    state: State, generation: int, now: datetime, policy: Policy
+    state: State, generation: int, now: datetime, policy: Policy, branch: int = 0
 ) -> Decision:
-    """Return the outcome for an authentic refresh token of ``generation``.
+    """Return the outcome for an authentic refresh token of ``generation`` and ``branch``.
 
     The caller has already checked the token's signature and the session's secret. The order of the checks
     matters: an ended session is not a reuse. The window is checked before a parent counts as a reuse.
@@ -97,14 +118,14 @@ def decide(  # noqa: PLR0911 - one return for each outcome makes the rule easy t
         return Decision(outcome=Outcome.USER_INACTIVE)
     position = state.position
     if generation > position.generation:
-        return Decision(outcome=Outcome.RESYNCED, position=rotate(generation, now))
-    is_parent = position.parent is not None and generation == position.parent
-    if generation != position.generation and not is_parent:
+        return Decision(outcome=Outcome.RESYNCED, position=rotate(generation, now, branch))
+    is_current = generation == position.generation
+    if not is_current and (generation, branch) != (position.parent, position.parent_branch):
         return Decision(outcome=Outcome.REUSED)
     if position.rotated_at is not None and now < position.rotated_at + policy.grace:
-        return Decision(outcome=Outcome.GRACE)
-    if not is_parent:
-        return Decision(outcome=Outcome.ROTATED, position=rotate(generation, now))
+        return Decision(outcome=Outcome.GRACE, spare=Spare.SAME if is_current else Spare.BRANCH)
+    if is_current:
+        return Decision(outcome=Outcome.ROTATED, position=rotate(generation, now, branch))
     if position.recoveries >= policy.recoveries:
         return Decision(outcome=Outcome.REUSED)
     return Decision(outcome=Outcome.RECOVERED, position=_recover(position, now))
@@ -116,9 +137,6 @@ def _recover(position: Position, now: datetime) -> Position:
     The parent stays the parent. The skipped generation is then neither current nor parent. A client that
     presents the skipped generation got it from an answer that its owner never received.
     """
-    return Position(
-        generation=position.generation + 1,
-        parent=position.parent,
-        recoveries=position.recoveries + 1,
-        rotated_at=now,
+    return replace(
+        position, generation=position.generation + 1, recoveries=position.recoveries + 1, rotated_at=now
     )

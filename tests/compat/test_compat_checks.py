@@ -6,10 +6,13 @@ import importlib.metadata
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.checks import CheckMessage
+from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 from django.urls import path
 from rest_framework_jwt import checks as jwt_checks
@@ -17,6 +20,7 @@ from rest_framework_simplejwt import checks as simplejwt_checks
 from rest_framework_simplejwt import views
 from rest_framework_simplejwt.settings import api_settings
 
+from drf_tessera.checks import check_distributions
 from drf_tessera.conf import get_settings, read_settings, translate_setting
 from drf_tessera.exceptions import SettingsError
 from tests.jose.material import ED25519, RSA, write_private, write_public
@@ -96,7 +100,7 @@ def test_rotation(chosen: dict[str, Any], expected: list[str]) -> None:
 @pytest.mark.urls(__name__)
 def test_sliding_views_are_named(client: Any) -> None:
     assert ids(simplejwt_checks.check_urls(None)) == ["tessera_simplejwt.E004"]
-    answer = client.post("/sliding/", {})
+    answer = client.post("/sliding/", {"username": "anna", "password": "x"})
     assert (answer.status_code, answer.json()["code"]) == (401, "token_not_valid")
     assert "Use the pair" in answer.json()["detail"]
 
@@ -109,7 +113,9 @@ def test_sliding_views_are_named(client: Any) -> None:
         ({"JWT_VERIFY": False}, ["tessera_jwt.E003"]),
         ({"JWT_VERIFY_EXPIRATION": False}, ["tessera_jwt.E003"]),
         ({"JWT_VERFY": True}, ["tessera_jwt.E002"]),
-        ({"nothing like it": 1, "JWT_AUTH_COOKIE_SECURE": True}, ["tessera_jwt.W005"] * 2),
+        ({"nothing like it": 1, "JWT_AUTH_COOKIE_LIFE": True}, ["tessera_jwt.W005"] * 2),
+        ({"JWT_AUTH_COOKIE_SECURE": True, "JWT_VERFY": True}, ["tessera_jwt.E004"]),
+        ({"JWT_TOKEN_ID": "off"}, ["tessera_jwt.E004"]),
         ({"JWT_ALGORITHM": "RS256"}, ["tessera_jwt.E003"]),
         ({"JWT_GET_USER_SECRET_KEY": "uuid.uuid4"}, ["tessera_jwt.W001"]),
         ({"JWT_PAYLOAD_HANDLER": "no.such"}, ["tessera_jwt.E003"]),
@@ -132,11 +138,75 @@ def test_jwt_auth(chosen: dict[str, Any], expected: list[str]) -> None:
         assert ids(jwt_checks.check_settings(None)) == expected
 
 
-def test_the_original_beside_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert simplejwt_checks.check_distribution(None) == jwt_checks.check_distribution(None) == []
-    monkeypatch.setattr("drf_tessera.legacy.settings.version", lambda name: "1.0")
-    assert ids(simplejwt_checks.check_distribution(None)) == ["tessera_simplejwt.E001"]
-    assert ids(jwt_checks.check_distribution(None)) == ["tessera_jwt.E001", "tessera_jwt.E001"]
+class Installed:
+    """Stands for a distribution with one file."""
+
+    def __init__(self, folder: Path, file: str) -> None:
+        self.folder, self.files = folder, [PurePosixPath(file)]
+
+    def locate_file(self, path: PurePosixPath) -> Path:
+        return self.folder / path
+
+
+@pytest.mark.parametrize(
+    ("installed", "expected"),
+    [
+        (["drf-tessera-simplejwt", "drf-tessera-jwt"], []),
+        (["drf-tessera-simplejwt", "djangorestframework-simplejwt"], ["tessera_simplejwt.E001"]),
+        (["drf-tessera-jwt", "djangorestframework-jwt", "drf-jwt"], ["tessera_jwt.E001"] * 2),
+        (["djangorestframework-simplejwt", "drf-jwt"], []),
+        ([], []),
+    ],
+)
+def test_the_original_beside_is_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed: list[str], expected: list[str]
+) -> None:
+    def find(name: str) -> Installed:
+        if name not in installed:
+            raise importlib.metadata.PackageNotFoundError
+        return Installed(tmp_path, "here.py")
+
+    (tmp_path / "here.py").touch()
+    monkeypatch.setattr("drf_tessera.legacy.owners.distribution", find)
+    assert ids(check_distributions(None)) == expected
+    (tmp_path / "here.py").unlink()
+    missing = {item.id for item in check_distributions(None)} - set(expected)
+    alone = [name for name in installed if name.startswith("drf-tessera") and not expected]
+    assert missing == {f"tessera_{name.removeprefix('drf-tessera-')}.E006" for name in alone}
+
+
+def test_this_environment_is_not_damaged() -> None:
+    assert check_distributions(None) == []
+
+
+@pytest.mark.parametrize("damage", ["", "Files are missing."])
+def test_an_extension_that_cannot_be_loaded_is_reported_if_pip_has_damaged_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    extension = importlib.metadata.EntryPoint("x", "no_such_module:connect", "drf_tessera")
+    monkeypatch.setattr("drf_tessera.apps.entry_points", lambda group: [extension])
+    monkeypatch.setattr("drf_tessera.apps._describe_damage", lambda: damage)
+    config = apps.get_app_config("tessera")
+    monkeypatch.setattr("drf_tessera.checks.connect", lambda: None)
+    monkeypatch.setattr("drf_tessera.receivers.connect", lambda: None)
+    if damage:
+        config.ready()
+        assert caplog.messages == ["no_such_module:connect was not connected. Files are missing."]
+    else:
+        with pytest.raises(ModuleNotFoundError):
+            config.ready()
+
+
+@pytest.mark.parametrize("damage", ["", "Files are missing."])
+def test_a_project_that_cannot_be_imported_is_told_of_the_damage(
+    monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    monkeypatch.setattr("drf_tessera.apps._describe_damage", lambda: damage)
+    monkeypatch.setitem(sys.modules, "drf_tessera.checks", None)  # its import fails
+    monkeypatch.delattr("drf_tessera.checks")
+    expected = ImproperlyConfigured if damage else ImportError
+    with pytest.raises(expected, match=damage or "checks"):
+        apps.get_app_config("tessera").ready()
 
 
 def test_two_former_settings_must_not_contradict_each_other() -> None:

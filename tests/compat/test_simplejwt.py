@@ -8,16 +8,18 @@ from typing import Any
 
 import jwt
 import pytest
+import time_machine
 from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
 from django.db import transaction
 from django.test import RequestFactory, override_settings
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from rest_framework.test import APIClient
-from rest_framework_simplejwt import authentication, legacy, models, serializers, tokens
+from rest_framework_simplejwt import authentication, legacy, logins, models, serializers, tokens
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import (
     ExpiredTokenError,
@@ -129,10 +131,19 @@ def test_a_replaced_refresh_token_ends_its_session(api: APIClient, anna: Abstrac
     assert refresh(api, third).json()["reason"] == "session_revoked"
 
 
-def test_a_second_tab_is_told_to_keep_its_token(api: APIClient, anna: AbstractBaseUser) -> None:
-    first = obtain(api, anna)["refresh"]
-    assert refresh(api, first).json()["refresh"] != first
-    assert refresh(api, first).json()["refresh"] == first
+@pytest.mark.parametrize("stored", range(4))
+@pytest.mark.parametrize("said", [{}, {"ROTATE_REFRESH_TOKENS": True}])
+def test_a_client_may_store_the_refresh_token_of_any_answer(
+    api: APIClient, anna: AbstractBaseUser, said: dict[str, Any], stored: int
+) -> None:
+    """Four requests at once get four answers in any order, and the client keeps the last one."""
+    with override_settings(SIMPLE_JWT=said):
+        text = obtain(api, anna)["refresh"]
+        for _ in range(8):
+            answers = [refresh(api, text) for _ in range(4)]
+            assert {answer.status_code for answer in answers} == {200}
+            text = answers[stored].json()["refresh"]
+            pass_grace()
 
 
 @pytest.mark.usefixtures("still_feed")
@@ -148,10 +159,8 @@ def test_a_protected_call_costs_no_query(
 def test_shapes_of_errors(api: APIClient, anna: AbstractBaseUser) -> None:
     wrong = api.post("/api/token/", {"username": "anna", "password": "wrong"})
     assert wrong.status_code == 401
-    assert wrong.json() == {
-        "detail": "No active account found with the given credentials",
-        "code": "no_active_account",
-    }
+    assert wrong.json() == {"detail": "No active account found with the given credentials"}
+    assert wrong.data["detail"].code == "no_active_account"
     assert api.post("/api/token/", {}).json() == {
         "username": ["This field is required."],
         "password": ["This field is required."],
@@ -228,9 +237,9 @@ def _refuse_everybody(user: object) -> bool:
 def test_the_projects_rule_is_asked_at_login_and_refresh(api: APIClient, anna: AbstractBaseUser) -> None:
     text = obtain(api, anna)["refresh"]
     with override_settings(SIMPLE_JWT={"USER_AUTHENTICATION_RULE": f"{__name__}._refuse_everybody"}):
-        assert refresh(api, text).json()["code"] == "no_active_account"
-        answer = api.post("/api/token/", {"username": "anna", "password": PASSWORD})
-        assert answer.json()["code"] == "no_active_account"
+        answers = refresh(api, text), api.post("/api/token/", {"username": "anna", "password": PASSWORD})
+        assert [answer.status_code for answer in answers] == [401, 401]
+        assert {answer.data["detail"].code for answer in answers} == {"no_active_account"}
 
 
 def test_inactive_users_get_nothing(api: APIClient, anna: Any) -> None:
@@ -290,7 +299,8 @@ def test_a_token_that_ends_its_session(api: APIClient, anna: AbstractBaseUser) -
     token = RefreshToken.for_user(anna)
     text, access = str(token), str(token.access_token)
     token.check_blacklist()
-    assert token.outstand() is None
+    row, created = token.outstand()
+    assert (row.jti, created) == (token["jti"], False)
     assert RefreshToken(text).blacklist()[1]
     with pytest.raises(TokenError, match="blacklisted"):
         token.check_blacklist()
@@ -312,20 +322,23 @@ def test_a_life_can_be_shortened_and_not_lengthened(anna: AbstractBaseUser) -> N
         str(access)
     with pytest.raises(ImproperlyConfigured, match="REFRESH_TOKEN_LIFETIME"):
         RefreshToken.for_user(anna).set_exp(lifetime=timedelta(days=20))
-    with pytest.raises(ImproperlyConfigured, match="REFRESH_TOKEN_LIFETIME"):
-        RefreshToken.for_user(anna).set_exp("refresh_exp")
     token = RefreshToken.for_user(anna)
-    for lifetime in (timedelta(0), timedelta(seconds=-1)):
-        with pytest.raises(ImproperlyConfigured, match="just made"):
-            token.set_exp(lifetime=lifetime)
+    until = token["exp"]
+    token.set_exp(
+        "another_time", lifetime=timedelta(hours=1)
+    )  # a claim of the project, for its own check_exp()
+    assert (RefreshToken(str(token))["exp"], token["exp"]) == (until, until)
+    assert RefreshToken(str(token)).check_exp("another_time") is None  # type: ignore[func-returns-value]
     end = time.time() + 7200
     token.set_exp(lifetime=timedelta(hours=2))
     assert AccessToken(str(token.access_token))
     assert abs(RefreshToken(str(token))["exp"] - end) < PATIENCE
     assert abs(sessions.live_sessions(anna.pk)[0].expires_at.timestamp() - end) < PATIENCE
-    for given in (token, RefreshToken(str(token))):  # a sent access token would outlive its session
-        with pytest.raises(ImproperlyConfigured, match="just made"):
-            given.set_exp(lifetime=timedelta(hours=1))
+    token.set_exp(lifetime=timedelta(hours=1))
+    with pytest.raises(ImproperlyConfigured, match="already signed"):
+        token.set_exp(lifetime=timedelta(minutes=1))
+    with pytest.raises(ImproperlyConfigured, match="just made"):
+        RefreshToken(str(token)).set_exp(lifetime=timedelta(minutes=30))
     access.set_exp(lifetime=timedelta(0))
     with pytest.raises(TokenError):
         AccessToken(str(access))
@@ -375,7 +388,7 @@ def test_a_refused_use_raises_an_error_that_names_it(anna: AbstractBaseUser) -> 
         token.set_jti()
     with pytest.raises(Exception, match="for_user"):
         token_backend.encode({})
-    with pytest.raises(Exception, match="not a well-formed"):
+    with pytest.raises(Exception, match="Token is invalid"):
         token_backend.decode("x")
 
 
@@ -528,7 +541,8 @@ def test_a_malformed_user_id_is_refused_without_a_server_error(
 def test_a_login_writes_one_row_and_a_refresh_none(api: APIClient, anna: AbstractBaseUser) -> None:
     text = obtain(api, anna)["refresh"]
     row = OutstandingToken.objects.get()
-    assert (row.user, row.token, row.jti) == (anna, "", RefreshToken(text)["jti"])
+    assert (row.user, row.jti) == (anna, RefreshToken(text)["jti"])
+    assert row.token.startswith("tsh_")
     assert row.expires_at > row.created_at
     pass_grace()
     assert refresh(api, text).status_code == 200
@@ -578,7 +592,7 @@ def test_the_admin_shows_no_token_and_ends_sessions(client: Any, anna: Any, api:
 def test_two_tabs_and_a_lost_answer_survive_the_move(api: APIClient, anna: AbstractBaseUser) -> None:
     old = simplejwt_token(anna)
     assert refresh(api, old).status_code == 200  # its answer is lost
-    assert refresh(api, old).json()["refresh"] == old  # the second tab
+    assert refresh(api, old).status_code == 200  # the second tab
     pass_grace()
     recovered = refresh(api, old).json()["refresh"]
     pass_grace()
@@ -680,7 +694,7 @@ def test_a_session_begun_by_an_old_token_outlives_it_too(api: APIClient, anna: A
     old, former = simplejwt_token(anna), settings.SECRET_KEY
     assert refresh(api, old).status_code == 200
     with override_settings(SECRET_KEY="n" * 50, SECRET_KEY_FALLBACKS=[former]):
-        assert refresh(api, old).json()["refresh"] == old
+        assert refresh(api, old).status_code == 200
     with override_settings(SECRET_KEY="n" * 50, SIMPLE_JWT={"SIGNING_KEY": former}):
         assert refresh(api, old).json()["reason"] == "refresh_invalid"
 
@@ -913,8 +927,16 @@ def test_an_access_token_may_end_its_session_too(api: APIClient, anna: AbstractB
     with pytest.raises(TokenError, match="blacklisted"):
         token.check_blacklist()
     assert refresh(api, str(refresh_token)).status_code == 401
-    with pytest.raises(TokenError, match="no session"):
-        Both(simplejwt_token(anna, "access")).blacklist()
+
+
+def test_an_access_token_of_simplejwt_can_be_blacklisted(anna: AbstractBaseUser) -> None:
+    """It belongs to no session, so the table is asked, as in simplejwt."""
+    raw = simplejwt_token(anna, "access")
+    row, ended = Both(raw).blacklist()
+    assert (row.token.user, row.token.token, ended) == (anna, raw, True)
+    with pytest.raises(TokenError, match="blacklisted"):
+        Both(raw)
+    assert AccessToken(raw)  # as in simplejwt: a class without the mixin does not ask the table
 
 
 class LookingSerializer(TokenObtainPairSerializer):
@@ -938,7 +960,7 @@ def test_a_login_that_fails_ends_what_it_began_and_nothing_else(
 
     monkeypatch.setattr(LookingSerializer, "other", simplejwt_token(bob))
     if busy:
-        monkeypatch.setattr(legacy.sessions, "revoke", fail)
+        monkeypatch.setattr(logins.sessions, "revoke", fail)
     with (
         override_settings(SIMPLE_JWT={"TOKEN_OBTAIN_SERIALIZER": f"{__name__}.LookingSerializer"}),
         pytest.raises(KeyError),
@@ -1005,9 +1027,10 @@ def test_rows_end_an_adopted_session_that_has_outlived_its_old_token(
     old = simplejwt_token(anna, jti="abc")
     row = make_row(anna, old, "abc")
     text = refresh(api, old).json()["refresh"]
-    row.delete()  # like flushexpiredtokens
-    _end_everything(anna)
-    assert refresh(api, text).json()["reason"] == "session_revoked"
+    with time_machine.travel(row.expires_at + timedelta(hours=1), tick=False):
+        call_command("flushexpiredtokens")
+        _end_everything(anna)
+        assert refresh(api, text).json()["reason"] == "session_revoked"
 
 
 def test_a_row_written_by_hand_ends_its_session(api: APIClient, anna: AbstractBaseUser) -> None:
@@ -1189,23 +1212,17 @@ def test_names_that_projects_import(anna: AbstractBaseUser) -> None:
     with pytest.raises(TokenBackendExpiredToken):
         TokenBackend().decode(simplejwt_token(anna, "access", exp=1))
     assert issubclass(RefreshToken, BlacklistMixin)
-    assert tokens.AuthUser is models.AuthUser is authentication.AuthUser is serializers.AuthUser
+    for module in (tokens, models, authentication, serializers):
+        assert module.AuthUser.__constraints__ == (AbstractBaseUser, TokenUser)
 
 
 @pytest.mark.parametrize(
     ("module", "name", "way"),
     [
-        ("rest_framework_simplejwt.utils", "format_lazy", "django.utils.text.format_lazy"),
-        ("rest_framework_simplejwt.settings", "USER_SETTINGS", "api_settings.user_settings"),
-        ("rest_framework_simplejwt.exceptions", "DetailDictMixin", "AuthenticationFailed"),
-        ("rest_framework_simplejwt.backends", "ALLOWED_ALGORITHMS", "settings.md"),
-        ("rest_framework_jwt.serializers", "jwt_payload_handler", "api_settings"),
-        ("rest_framework_jwt.authentication", "jwt_decode_handler", "api_settings"),
-        ("rest_framework_jwt.views", "jwt_response_payload_handler", "api_settings"),
-        ("rest_framework_jwt.settings", "USER_SETTINGS", "user_settings"),
-        ("rest_framework_jwt.compat", "get_username_field", "USERNAME_FIELD"),
-        ("rest_framework_jwt.test", "APIJWTClient", "credentials"),
         ("rest_framework_jwt.blacklist", "models", "sessions.revoke"),
+        ("rest_framework_jwt.utils", "jwt_create_payload", "drf-jwt"),
+        ("rest_framework_jwt.views", "ImpersonateJSONWebTokenView", "drf-jwt"),
+        ("rest_framework_jwt.permissions", "IsNotBlacklisted", "drf-jwt"),
     ],
 )
 def test_a_name_that_is_not_here_says_what_to_take_instead(module: str, name: str, way: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from drf_spectacular.validation import validate_schema
 from rest_framework.schemas.openapi import SchemaGenerator as RestFrameworkGenerator
 from rest_framework.serializers import CharField, Serializer
 from rest_framework.views import APIView
+from rest_framework_jwt import views as jwt_views
+from rest_framework_simplejwt import views as simplejwt_views
 
 from drf_tessera import JWTAuthentication, OptionalJWTAuthentication, StrictJWTAuthentication
 from drf_tessera.contrib import spectacular
@@ -123,6 +126,29 @@ def test_rest_framework_s_own_generator_works(module: Any, monkeypatch: pytest.M
     monkeypatch.setattr(APIView, "schema", RestFrameworkSchema())
     schema = RestFrameworkGenerator(title="x", patterns=list(module.urlpatterns)).get_schema(public=True)
     assert len(schema["paths"]) >= len(module.urlpatterns) - 1
+
+
+SIMPLEJWT_VIEWS = [
+    simplejwt_views.TokenObtainPairView,
+    simplejwt_views.TokenRefreshView,
+    simplejwt_views.TokenVerifyView,
+    simplejwt_views.TokenBlacklistView,
+    simplejwt_views.TokenObtainSlidingView,
+    simplejwt_views.TokenRefreshSlidingView,
+]
+JWT_VIEWS = [jwt_views.ObtainJSONWebToken, jwt_views.RefreshJSONWebToken, jwt_views.VerifyJSONWebToken]
+
+
+@pytest.mark.parametrize("view", [*SIMPLEJWT_VIEWS, *JWT_VIEWS], ids=lambda view: view.__name__)
+def test_the_description_of_a_view_of_another_package_is_its_docstring(view: Any) -> None:
+    """A test that runs the original compares the docstrings of simplejwt's views."""
+    found = describe(path("", view.as_view()))
+    assert found["paths"]["/"]["post"]["description"] == inspect.getdoc(view)
+
+
+def test_serializers_of_simplejwt_have_no_description() -> None:
+    found = describe(*(path(f"{view.__name__}/", view.as_view()) for view in SIMPLEJWT_VIEWS))
+    assert [name for name, shape in found["components"]["schemas"].items() if "description" in shape] == []
 
 
 def test_without_drf_spectacular_nothing_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,15 @@
 """All endpoints for tokens: those of drf-tessera, and those of both packages of ``compat/``."""
 
 from django.urls import include, path
+from rest_framework_simplejwt.views import token_obtain_sliding, token_refresh_sliding
 
 from tests import views
 
 urlpatterns = [
     path("api/token/", include("drf_tessera.rest.urls")),
     path("simplejwt/", include("tests.compat.simplejwt_urls")),
+    path("simplejwt/sliding/", token_obtain_sliding),
+    path("simplejwt/sliding/refresh/", token_refresh_sliding),
     path("jwt/", include("tests.compat.jwt_urls")),
     path("me/", views.Me.as_view()),
     path("strict/", views.StrictMe.as_view()),

@@ -484,6 +484,16 @@ describe("the transport header", () => {
     assert.equal(server.log.length, 0);
   });
 
+  test("keeps its refresh token if nothing was rotated", async () => {
+    const server = new Server();
+    const client = open(server, { transport: "header" });
+    await client.login(ANNA);
+    server.inWindow = true;
+    await client.refresh();
+    await client.refresh();
+    assert.deepEqual(JSON.parse(server.log.at(-1).text), { refresh: "session-1:0" });
+  });
+
   test("logs out by its refresh token", async () => {
     const server = new Server();
     const client = open(server, { transport: "header" });

@@ -79,6 +79,7 @@ export class Server {
     if (!token) return refuse(401, "refresh_missing");
     const session = token.split(":")[0];
     if (!this.live.has(session)) return refuse(401, "session_revoked");
+    if (this.inWindow) return this.#grant(session, "header", { rotated: false, refresh: `${session}:spare` });
     this.generation += 1;
     const more = body.with_user ? { user: { id: 1, username: "restored" } } : {};
     return this.#grant(session, body.refresh ? "header" : "cookie", more);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from tests.model.explore import explore
-from tests.model.table import HEADER, RULES, SHIPPED, judge_all
+from tests.model.table import HEADER, RULES, SHIPPED, judge_all, judge_stored
 from tests.model.world import Model
 
 
@@ -19,6 +19,11 @@ def main(arguments: list[str]) -> None:
     """Explore the rules, and print the table."""
     print(HEADER)  # noqa: T201 - for people
     for line in judge_all(report_progress):
+        print(line, flush=True)  # noqa: T201
+        if "--traces" in arguments:
+            print(*(f"    {text}" for text in line.trace), sep="\n")  # noqa: T201
+    print("\nClients that store the refresh token of each answer; in the window they get:")  # noqa: T201
+    for line in judge_stored(report_progress):
         print(line, flush=True)  # noqa: T201
         if "--traces" in arguments:
             print(*(f"    {text}" for text in line.trace), sep="\n")  # noqa: T201

@@ -3,8 +3,9 @@
 Time moves only in halves of the grace window (``world`` explains why). A row counts the halves since its last
 rotation, and the real times are computed from this count.
 
-Generations have no bound, so after each step the tokens are renumbered (:meth:`Chain.settle`). Renumbering is
-sound because a rule only compares: ``test_the_rule_only_compares_generations``.
+A token is a number: its generation, multiplied by ``STEP``, plus its branch. Generations have no bound, so
+after each step the tokens are renumbered (:meth:`Chain.settle`). Renumbering is sound because a rule only
+compares generations and distinguishes branches: ``test_the_rule_only_compares_generations``.
 """
 
 from __future__ import annotations
@@ -24,15 +25,20 @@ HALVES: Final = 2
 """The number of halves after which the window of a rotation has passed."""
 
 _NOW: Final = datetime(2030, 1, 1, tzinfo=UTC)
+STEP: Final = 16
+_FRESH: Final = STEP - 1
+"""The branch of a spare token until it is renumbered."""
 _BASE: Final = 6
-"""The number of the current token after renumbering. Lower numbers are kinds; see :meth:`Chain.settle`."""
+"""The generation of the current token after renumbering. Lower ones are kinds; see :meth:`Chain.settle`."""
 
 
 class Row(NamedTuple):
     """The position of a session: a :class:`Position` whose time is a number of halves of the window."""
 
     generation: int
+    """The first token of the current generation."""
     parent: int | None
+    """The token that was exchanged for it."""
     recoveries: int
     halves: int
 
@@ -45,6 +51,8 @@ class Reply(NamedTuple):
     """The refresh token in the answer. ``None`` means that the answer has only an access token."""
     opened: bool
     """Whether a grace window starts with this answer. In a rule without windows, each answer counts."""
+    spare: int | None = None
+    """A refresh token that only some clients store (:class:`drf_tessera.rotation.Spare`)."""
 
 
 class Rule(Protocol):
@@ -65,11 +73,14 @@ class Rule(Protocol):
     ) -> tuple[Any, Any | None, Mapping[int, int]]:
         """Return the row, the backup and the new numbers, without differences that no longer matter."""
 
+    def rank(self, token: int) -> int:
+        """Return a number that is higher for a newer token, and the same for tokens of one generation."""
+
     def name(self, row: Any, token: int) -> str:
         """Return a name for a token of a row, for people."""
 
 
-Decide = Callable[[State, int, datetime, Policy], Decision]
+Decide = Callable[[State, int, datetime, Policy, int], Decision]
 
 
 @dataclass(frozen=True)
@@ -92,20 +103,28 @@ class Chain:
         return self._known[key]
 
     def ask(self, row: Row, token: int) -> Reply | None:
-        decision = self.decide(self._make_state(row), token, _NOW, self.policy)
+        generation, branch = divmod(token, STEP)
+        decision = self.decide(self._make_state(row), generation, _NOW, self.policy, branch)
         position = decision.position
         if position is not None:
             # Without a bound the count decides nothing, but it would make the number of states infinite.
             recoveries = 0 if self.policy.recoveries == UNBOUNDED else position.recoveries
-            return Reply(Row(position.generation, position.parent, recoveries, 0), position.generation, True)
-        return Reply(row, None, False) if decision.outcome is rotation.Outcome.GRACE else None
+            parent = None if position.parent is None else position.parent * STEP + position.parent_branch
+            current = position.generation * STEP
+            return Reply(Row(current, parent, recoveries, 0), current, True)
+        if decision.outcome is not rotation.Outcome.GRACE:
+            return None
+        spares = {rotation.Spare.SAME: token, rotation.Spare.BRANCH: row.generation + _FRESH, None: None}
+        return Reply(row, None, False, spares[decision.spare])
 
     def _make_state(self, row: Row) -> State:
         since = row.halves * GRACE / HALVES
+        parent, branch = divmod(row.parent or 0, STEP)
         return State(
             position=Position(
-                generation=row.generation,
-                parent=row.parent,
+                generation=row.generation // STEP,
+                parent=None if row.parent is None else parent,
+                parent_branch=branch,
                 recoveries=row.recoveries,
                 rotated_at=None if row.parent is None else _NOW - since,
             ),
@@ -125,43 +144,62 @@ class Chain:
     ) -> tuple[Row, Row | None, Mapping[int, int]]:
         """Renumber from the base on. Below the base keep only the order relative to the parents.
 
-        The base is the generation of the row, or of a backup that may come back. Without a backup the numbers
-        are: 0 older than the parent, 1 the parent, 2 skipped, 6 current, and 7, 8, ... ahead.
+        The base is the generation of the row, or of a backup that may come back. Without a backup the
+        generations are: 0 older than the parent, 1 the parent, 2 skipped, 6 current, and 7, 8, ... ahead.
         """
-        base = row.generation if snapshot is None else min(row.generation, snapshot.generation)
-        parents = {row.parent} | ({snapshot.parent} if snapshot else set())
-        pivots = sorted(parent for parent in parents if parent is not None and parent < base)
-        tokens = {row.generation, *owned, *stolen, *pivots}
-        if row.parent is not None:
-            tokens.add(row.parent)
-        if snapshot:
-            tokens.add(snapshot.generation)
+        rows = [row, snapshot] if snapshot else [row]
+        base = min(each.generation for each in rows) // STEP
+        parents = [each.parent for each in rows if each.parent is not None]
+        pivots = sorted({parent // STEP for parent in parents if parent // STEP < base})
+        tokens = [*parents, *owned, *stolen]
+        shared, lost = _number_branches([*parents, *owned]), _number_branches(parents)
 
         def number(token: int) -> int:
-            if token >= base:
-                return token - base + _BASE
-            return sum(2 if token > pivot else token == pivot for pivot in pivots)
+            generation = token // STEP
+            if generation >= base:
+                return (generation - base + _BASE) * STEP + _find_branch(token, shared)
+            kind = sum(2 if generation > pivot else generation == pivot for pivot in pivots)
+            return kind * STEP + (_find_branch(token, lost) if generation in pivots else 0)
+
+        def rename(each: Row) -> Row:
+            parent = None if each.parent is None else number(each.parent)
+            return each._replace(generation=number(each.generation) // STEP * STEP, parent=parent)
 
         names = {token: number(token) for token in tokens}
-        return _rename(row, names), snapshot and _rename(snapshot, names), names
+        return rename(row), snapshot and rename(snapshot), names
+
+    def rank(self, token: int) -> int:
+        return token // STEP
 
     def name(self, row: Row, token: int) -> str:
-        if token == row.generation:
-            return "current"
-        if token == row.parent:
-            return "parent"
+        generation, parent = token // STEP, None if row.parent is None else row.parent // STEP
+        if generation == row.generation // STEP:
+            return f"branch {token % STEP} of current" if token % STEP else "current"
+        if generation == parent:
+            return "parent" if token == row.parent else "another branch of parent"
         if token > row.generation:
             return "ahead"
         return "skipped" if row.parent is not None and token > row.parent else "old"
 
 
-def _rename(row: Row, names: Mapping[int, int]) -> Row:
-    parent = None if row.parent is None else names[row.parent]
-    return row._replace(generation=names[row.generation], parent=parent)
+def _number_branches(tokens: Iterable[int]) -> dict[int, int]:
+    """Return a number for each branch of a generation, in the order of the first occurrence."""
+    found: dict[int, int] = {}
+    for token in tokens:
+        if token not in found:
+            found[token] = sum(other // STEP == token // STEP for other in found)
+    return found
+
+
+def _find_branch(token: int, numbers: Mapping[int, int]) -> int:
+    """Return the number of a branch. All branches without a number have the next one."""
+    others = sum(other // STEP == token // STEP for other in numbers)
+    return numbers.get(token, others)
 
 
 def _advance(row: Row, parent: int | None) -> Reply:
-    return Reply(Row(row.generation + 1, parent, 0, 0), row.generation + 1, True)
+    current = row.generation + STEP
+    return Reply(Row(current, parent, 0, 0), current, True)
 
 
 @dataclass(frozen=True)
@@ -174,6 +212,24 @@ class SameSuccessor(Chain):
         if token == row.parent:
             return Reply(row, row.generation, False) if row.halves < HALVES else _advance(row, row.parent)
         return None
+
+
+@dataclass(frozen=True)
+class Repeated(Chain):
+    """In the window each client gets the token that it has used, for clients that store each answer."""
+
+    def ask(self, row: Row, token: int) -> Reply | None:
+        reply = super().ask(row, token)
+        return reply if reply is None or reply.spare is None else reply._replace(spare=token)
+
+
+@dataclass(frozen=True)
+class CurrentAgain(Chain):
+    """In the window each client gets the current token, without a branch of its own."""
+
+    def ask(self, row: Row, token: int) -> Reply | None:
+        reply = super().ask(row, token)
+        return reply if reply is None or reply.spare is None else reply._replace(spare=row.generation)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Final
 
 from drf_tessera.rotation import Policy
 from tests.model.explore import explore
-from tests.model.rules import GRACE, UNBOUNDED, Chain, Counter, Rule, SameSuccessor
+from tests.model.rules import GRACE, UNBOUNDED, Chain, Counter, CurrentAgain, Repeated, Rule, SameSuccessor
 from tests.model.trees import FirstChildWins, Graceful
 from tests.model.world import Model
 
@@ -27,6 +27,14 @@ RULES: Final[Mapping[str, Rule]] = {
     "grace 30 s, recoveries without bound": Chain(Policy(grace=GRACE, recoveries=UNBOUNDED)),
     SHIPPED: Chain(),
 }
+
+
+STORED: Final[Mapping[str, Rule]] = {
+    "the token that was used, again": Repeated(),
+    "the current token": CurrentAgain(),
+    "a branch of the current token: it ships": Chain(),
+}
+"""The candidates for the refresh token of an answer in the window. Some clients store it."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +59,12 @@ class Line:
 HEADER: Final = f"{'rule':<47}{'session lost':<20}{'thief gains':<15}{'states':>7}"
 
 
-def judge(name: str, rule: Rule, progress: Callable[[int], None] | None = None) -> Line:
+def judge(
+    name: str, rule: Rule, progress: Callable[[int], None] | None = None, **options: bool | int
+) -> Line:
     """Explore one rule, without a thief and with one."""
-    alone = explore(Model(rule=rule), progress)
-    robbed = explore(Model(rule=rule, thief=True), progress)
+    alone = explore(Model(rule=rule, **options), progress)  # type: ignore[arg-type]
+    robbed = explore(Model(rule=rule, thief=True, **options), progress)  # type: ignore[arg-type]
     loss, trace = alone.find_loss() or (None, [])
     return Line(name, len(alone.worlds) + len(robbed.worlds), loss, robbed.find_bound(), trace)
 
@@ -63,3 +73,9 @@ def judge_all(progress: Callable[[int], None] | None = None) -> Iterator[Line]:
     """Explore all rules, one after another."""
     for name, rule in RULES.items():
         yield judge(name, rule, progress)
+
+
+def judge_stored(progress: Callable[[int], None] | None = None) -> Iterator[Line]:
+    """Explore the answers in the window, with clients that store the refresh token of each answer."""
+    for name, rule in STORED.items():
+        yield judge(name, rule, progress, storing=True, careless=True, prompt=True)

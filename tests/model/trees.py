@@ -54,6 +54,9 @@ class FirstChildWins:
         children = frozenset(names[child] for child in row.children if child in names)
         return Family(1, children), None, names
 
+    def rank(self, token: int) -> int:
+        return token
+
     def name(self, row: Family, token: int) -> str:
         return "parent" if token == row.parent else f"child {token}" if token in row.children else "dead"
 
@@ -95,6 +98,9 @@ class Graceful:
         fresh = frozenset(names[token] for token in row.fresh if token in names)
         graced = frozenset(names[token] for token in row.graced if token in names)
         return Forest(fresh, graced), None, names
+
+    def rank(self, token: int) -> int:
+        return token
 
     def name(self, row: Forest, token: int) -> str:
         return f"fresh {token}" if token in row.fresh else f"used {token}" if token in row.graced else "spent"

@@ -87,6 +87,12 @@ class Model:
     seamless: bool = False
     punctual: bool = True
     """Whether messages take less than half a window. If not, a message may take any time."""
+    prompt: bool = False
+    """Whether all messages in progress arrive, or are lost, before the next half of a window ends."""
+    storing: bool = False
+    """Whether tabs store spare tokens too: those that do not know the rule."""
+    careless: bool = False
+    """Whether such tabs also lose their token if an answer has no refresh token at all."""
     count_access: bool = False
     answered: bool = False
 
@@ -118,6 +124,8 @@ class Model:
         row = self.rule.pass_half(world.row)
         if row is None or (self.punctual and any(message.late for message in world.flight)):
             return
+        if self.prompt and world.flight:
+            return
         if not isinstance(row, Row) and world.flight:
             return  # see the docstring of trees
         flight = tuple(message._replace(late=True) for message in world.flight)
@@ -131,15 +139,20 @@ class Model:
             yield Move(f"{name} is refused, and the session ends", rest._replace(alive=False))
             return
         # An answer without a refresh token is not kept in progress, so it counts as received at once.
-        came_by = rest.stolen is not None and (reply.token is None or not self.answered)
+        token = reply.spare if reply.token is None and self.storing else reply.token
+        came_by = rest.stolen is not None and (token is None or not self.answered)
         after = rest._replace(row=reply.row, came_by=rest.came_by or came_by)
         if reply.opened:
             after = _open_window(after)
-        if reply.token is None:
-            yield Move(f"{name} is answered with an access token only", after)
+        if token is None:
+            lost = self.careless and self.storing
+            text = f"{name} is answered with an access token only"
+            yield Move(
+                f"{text}, and the tab forgets its token" if lost else text, after._replace(alive=not lost)
+            )
             return
-        answer = Message(True, reply.token, late=reply.opened)
-        text = f"{name} is answered with {self._name(after, reply.token)}"
+        answer = Message(True, token, late=reply.opened)
+        text = f"{name} is answered with {self._name(after, token)}"
         yield Move(text, after._replace(flight=(*after.flight, answer)))
 
     def _deliver(self, rest: World, message: Message) -> Iterator[Move]:
@@ -148,7 +161,11 @@ class Model:
         yield Move(f"an answer with {name} is lost", rest._replace(losses=lost))
         came_by = rest.came_by or (self.answered and rest.stolen is not None)
         after = rest._replace(store=message.token, losses=0, came_by=came_by)
-        yield Move(f"an answer with {name} is stored", after, backwards=message.token < rest.store)
+        yield Move(
+            f"an answer with {name} is stored",
+            after,
+            backwards=self.rule.rank(message.token) < self.rule.rank(rest.store),
+        )
 
     def _steal(self, world: World) -> Iterator[Move]:
         if world.stolen is None:
@@ -160,13 +177,15 @@ class Model:
             if reply is None:
                 continue  # it would end the session, but the longest run is wanted
             after = _open_window(world._replace(row=reply.row)) if reply.opened else world
-            counts = (self.count_access and not after.scored) if reply.token is None else True
-            score = int(world.came_by and counts)
+            found = reply.spare if reply.token is None else reply.token
+            # Another token of a generation that he has opens nothing more.
+            news = found is not None and self.rule.rank(found) not in map(self.rule.rank, world.stolen)
+            score = int(world.came_by and (news or (self.count_access and not after.scored)))
             if score:
                 after = after._replace(came_by=False, scored=self.count_access)
-            if reply.token is not None:
-                after = after._replace(stolen=world.stolen | {reply.token})
-            got = "an access token only" if reply.token is None else self._name(after, reply.token)
+            if found is not None:
+                after = after._replace(stolen=world.stolen | {found})
+            got = "an access token only" if found is None else self._name(after, found)
             mark = " (COUNTS)" if score else ""
             yield Move(f"the THIEF gets {got} for {self._name(world, token)}{mark}", after, score=score)
 
@@ -184,7 +203,8 @@ class Model:
     def _settle(self, world: World) -> World:
         row, snapshot = world.row, world.snapshot
         restorable = world.restorable
-        if snapshot is not None and row.generation - snapshot.generation > LOST_GENERATIONS:
+        lost = 0 if snapshot is None else self.rule.rank(row.generation) - self.rule.rank(snapshot.generation)
+        if lost > LOST_GENERATIONS:
             snapshot, restorable = None, False
         owned = [world.store, *(message.token for message in world.flight)]
         stolen = sorted(world.stolen or ())

@@ -256,14 +256,37 @@ class TestRefresh:
         assert answer.json()["refresh"] != body["refresh"]
         assert "no-store" in answer["Cache-Control"]
 
-    def test_within_the_window_there_is_no_refresh_token_in_the_answer(
+    def test_within_the_window_the_answer_says_that_nothing_was_rotated(
         self, api: APIClient, anna: AbstractBaseUser
     ) -> None:
         body = log_in(api, anna)
-        api.post("/api/token/refresh/", {"refresh": body["refresh"]})
-        answer = api.post("/api/token/refresh/", {"refresh": body["refresh"]})
-        assert answer.status_code == 200
-        assert "refresh" not in answer.json()
+        first = api.post("/api/token/refresh/", {"refresh": body["refresh"]}).json()
+        assert "rotated" not in first
+        second = api.post("/api/token/refresh/", {"refresh": body["refresh"]}).json()
+        assert second["rotated"] is False
+        assert second["refresh"] not in {body["refresh"], first["refresh"]}
+        third = api.post("/api/token/refresh/", {"refresh": second["refresh"]}).json()
+        assert (third["rotated"], third["refresh"]) == (False, second["refresh"])
+
+    @pytest.mark.parametrize("stored", [0, 1, 2])
+    def test_a_client_may_store_the_refresh_token_of_any_answer(
+        self, api: APIClient, anna: AbstractBaseUser, stored: int
+    ) -> None:
+        text = log_in(api, anna)["refresh"]
+        for _ in range(8):
+            answers = [api.post("/api/token/refresh/", {"refresh": text}).json() for _ in range(3)]
+            text = answers[stored]["refresh"]
+            age()
+        assert Session.objects.get().revoked_at is None
+
+    def test_two_branches_after_the_window_are_reuse(self, api: APIClient, anna: AbstractBaseUser) -> None:
+        text = log_in(api, anna)["refresh"]
+        owner, thief = (
+            api.post("/api/token/refresh/", {"refresh": text}).json()["refresh"] for _ in range(2)
+        )
+        age()
+        assert api.post("/api/token/refresh/", {"refresh": owner}).status_code == 200
+        assert api.post("/api/token/refresh/", {"refresh": thief}).json()["code"] == "refresh_reused"
 
     def test_reuse_is_a_401_that_ends_the_session(self, api: APIClient, anna: AbstractBaseUser) -> None:
         first = log_in(api, anna)

@@ -2,7 +2,8 @@
 
 ``exc.detail`` is an ``ErrorDetail`` or, for fields, lists of them. So ``get_codes()`` and
 ``get_full_details()`` work, and packages that flatten ``detail`` find each cause once. REST framework's own
-handler and ours write the body ``{"detail", "code"}``.
+handler and ours write the body ``{"detail", "code"}``. The errors of ``rest_framework_simplejwt`` have that
+body as their ``detail``, as in simplejwt, except for packages that flatten ``detail``.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import pytest
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import Http404
 from django.utils import timezone
-from rest_framework.exceptions import APIException, ErrorDetail
+from rest_framework.exceptions import APIException, AuthenticationFailed, ErrorDetail
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.test import APIClient
 from rest_framework.views import exception_handler as rest_framework_handler
+from rest_framework_simplejwt.exceptions import AuthenticationFailed as SimpleJWTFailed
+from rest_framework_simplejwt.exceptions import DetailDictMixin, InvalidToken
 
 from drf_tessera import sessions
 from drf_tessera.exceptions import RefreshContended, RevocationUnavailable, UserGone
@@ -348,10 +351,43 @@ def test_the_names_of_other_packages_promise_the_same(world: World, settings: An
     seen.clear()
     assert act(world.api).status_code == plain.status_code == status
     exc: Any = seen[-1]
+    if isinstance(exc, DetailDictMixin):
+        assert exc.detail == plain.json()  # the body of simplejwt, which the handlers of its users read
+        assert exc.detail["code"] == code
+        assert all(isinstance(item, ErrorDetail) for item in walk(exc.detail))
+        return
     assert isinstance(exc.detail, ErrorDetail)
     assert exc.get_codes() == exc.detail.code == code
-    if package == "simplejwt" and status == 401:
-        assert plain.json()["code"] == code
+
+
+@pytest.mark.parametrize("cause", COMPAT)
+def test_handlers_that_flatten_a_detail_find_one_error(world: World, settings: Any, cause: str) -> None:
+    package, status, code, act = COMPAT[cause]
+    settings.ROOT_URLCONF = f"tests.compat.{package}_urls"
+    use(settings, "drf_standardized_errors.handler.exception_handler")
+    answer = act(world.api)
+    assert answer.status_code == status
+    assert [item["code"] for item in answer.json()["errors"]] == [code]
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind", "has_code"),
+    [
+        ("simplejwt: a bad token", InvalidToken, True),
+        ("simplejwt: a bad header", SimpleJWTFailed, True),
+        ("simplejwt: a bad refresh token", InvalidToken, True),
+        ("simplejwt: a wrong password", AuthenticationFailed, False),
+    ],
+)
+def test_errors_of_simplejwt_have_its_class_and_its_keys(
+    world: World, settings: Any, cause: str, kind: type[Exception], has_code: bool
+) -> None:
+    settings.ROOT_URLCONF = "tests.compat.simplejwt_urls"
+    use(settings, f"{__name__}.record")
+    seen.clear()
+    answer = COMPAT[cause][3](world.api)
+    assert type(seen[-1]) is kind
+    assert ("code" in answer.json()) is has_code
 
 
 def test_other_errors_of_a_project_are_its_own(world: World, settings: Any) -> None:

@@ -255,6 +255,7 @@ def test_over_http_with_several_workers(server: str) -> None:
         answers = all_at_once(lambda text=text: call(f"{server}/api/token/refresh/", {"refresh": text}))
         assert Counter(status for status, _ in answers) == {200: CALLERS}
         assert all(answer["access"] for _, answer in answers)
-        judge([answer.get("refresh") for _, answer in answers], generation)
-        body = next(answer for _, answer in answers if "refresh" in answer)
+        rotated = [answer for _, answer in answers if "rotated" not in answer]
+        judge([answer["refresh"] if answer in rotated else None for _, answer in answers], generation)
+        body = rotated[0]
         let_the_window_pass()

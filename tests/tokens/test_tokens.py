@@ -32,6 +32,7 @@ from drf_tessera.moments import to_timestamp
 from drf_tessera.tokens import (
     SessionFacts,
     keystore,
+    make_branch,
     mint_access_token,
     read_refresh_token,
     recall_access_token,
@@ -155,10 +156,20 @@ class TestRefresh:
 
     def test_another_version_is_another_program_s(self) -> None:
         raw = decode_base64url(TOKEN.removeprefix("tsr_").encode())
-        body = b"\x02" + raw[1:-32]
+        body = b"\x03" + raw[1:-32]
         mac = hmac.digest(get_keystore().refresh_keys[0], body, "sha256")
         with pytest.raises(RefreshInvalid):
             read_refresh_token("tsr_" + encode_base64url(body + mac).decode())
+
+    @pytest.mark.parametrize("branch", [0, 1, 2**31 - 1])
+    def test_a_branch_is_read_as_it_was_written(self, branch: int) -> None:
+        token = read_refresh_token(TOKEN)
+        text = write_refresh_token(token.facts, token.generation, token.secret, branch)
+        assert read_refresh_token(text) == replace(token, branch=branch)
+        assert (text == TOKEN) == (branch == 0)
+
+    def test_a_new_branch_fits_into_its_column_and_is_not_the_first(self) -> None:
+        assert all(1 <= make_branch() < 2**31 for _ in range(1000))
 
     def test_its_key_signs_only_refresh_tokens(self) -> None:
         keys = get_keystore()

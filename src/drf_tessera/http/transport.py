@@ -115,21 +115,22 @@ def find_refresh_token(
 def deliver_grant(request: HttpRequest, response: HttpResponse, grant: Grant) -> dict[str, Any]:
     """Put the tokens of a grant into the response, and return the body of the response.
 
-    A body without ``refresh`` means that the client keeps the refresh token that it has. A login that gets
+    ``rotated`` is ``False`` within the grace window. It means that the client keeps the refresh token that it
+    has. The body has a ``refresh`` then too, for clients that store one from each answer. A login that gets
     this far does not count as an attempt of its address.
     """
     if grant.outcome is None:
         refund_address(request)
     credentials: dict[str, Any] = {
         "access": grant.access,
-        "refresh": grant.refresh,
+        "refresh": grant.refresh or grant.spare,
         "token_type": get_settings().header_prefix,
         "expires_in": grant.expires_in,
         "refresh_expires_in": grant.refresh_expires_in,
         "session": str(grant.session_id),
     }
     if grant.refresh is None:
-        del credentials["refresh"]
+        credentials["rotated"] = False
     TRANSPORTS[grant.transport].deliver(request, response, grant, credentials)
     return credentials
 

@@ -43,11 +43,8 @@ _NO_SLIDING: Final = _refused(
     "A sliding token renews itself and travels with each request, so it is easily stolen. Use an access "
     "token and a refresh token."
 )
-_LIVE: Final = _refused("The value was fixed at import. Read it from settings.api_settings.")
+_LIVE: Final = _better("The value of the settings at the moment of the import.")
 _AS_VIEW: Final = _better("As the class of this view.")
-_TEST_CLIENT: Final = _refused(
-    'Call client.credentials(HTTP_AUTHORIZATION=f"JWT {token}"). No special class is needed.'
-)
 
 _FIXED_ALGORITHM: Final = "A key belongs to one algorithm. The `alg` of a token cannot change the algorithm."
 _OWN_KEY: Final = (
@@ -168,6 +165,27 @@ JWT_AUTH: Final[Mapping[str, Verdict]] = {
     ),
 }
 
+DRF_JWT: Final = frozenset(
+    {
+        "JWT_AUTH_COOKIE_DOMAIN",
+        "JWT_AUTH_COOKIE_PATH",
+        "JWT_AUTH_COOKIE_SAMESITE",
+        "JWT_AUTH_COOKIE_SECURE",
+        "JWT_DELETE_STALE_BLACKLISTED_TOKENS",
+        "JWT_IMPERSONATION_COOKIE",
+        "JWT_INSIST_ON_KID",
+        "JWT_PAYLOAD_INCLUDE_USER_ID",
+        "JWT_TOKEN_ID",
+    }
+)
+"""Keys that only drf-jwt has. It has the same import name and the same setting, but other defaults."""
+
+
+ABOUT_DRF_JWT: Final = (
+    "Keep drf-jwt, or move to the endpoints of drf-tessera itself: the section drf-jwt in "
+    "docs/migrate/from-djangorestframework-jwt.md."
+)
+
 _SIMPLEJWT: Final = "rest_framework_simplejwt"
 _JWT: Final = "rest_framework_jwt"
 
@@ -199,12 +217,12 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_SIMPLEJWT}.views.token_refresh_sliding": _NO_SLIDING,
     f"{_SIMPLEJWT}.tokens.RefreshToken": _better(
         "for_user() starts a session, and only for an active user. RefreshToken(raw) checks a token and does "
-        "not spend it; RefreshToken.rotate(raw) spends it. set_exp() can shorten the session. A class with a "
-        "lifetime of its own is refused, because the lifetime is a setting."
+        "not spend it; RefreshToken.rotate(raw) spends it. A shorter exp shortens the session. A class with "
+        "a lifetime of its own is refused, because the lifetime is a setting."
     ),
     f"{_SIMPLEJWT}.tokens.AccessToken": _better(
         "AccessToken(raw) always verifies. The lifetime can be shortened, and a longer lifetime is refused. "
-        "A token that is not signed yet has no jti."
+        "AccessToken.for_user(user) starts a session that ends with the token."
     ),
     f"{_SIMPLEJWT}.tokens.UntypedToken": _better(
         "Accepts access tokens and refresh tokens. A token without a type is refused."
@@ -218,7 +236,8 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_SIMPLEJWT}.tokens.Token.get_token_backend": _BACKEND,
     f"{_SIMPLEJWT}.tokens.Token.verify_token_type": _SAME,
     f"{_SIMPLEJWT}.tokens.BlacklistMixin": _better(
-        "Ends the session of the token. This also works with an access token."
+        "Ends the session of the token, with or without the app token_blacklist. This also works with an "
+        "access token."
     ),
     f"{_SIMPLEJWT}.tokens.AuthUser": _SAME,
     f"{_SIMPLEJWT}.authentication.AuthUser": _SAME,
@@ -229,8 +248,7 @@ NAMES: Final[Mapping[str, Verdict]] = {
     ),
     f"{_SIMPLEJWT}.serializers.TokenRefreshSerializer": _better(
         "One SQL statement. A token_class of your own checks the token first, and makes the access token. "
-        "Within the grace window a view that reads a cookie finds no `refresh` in data, so write "
-        "data.get('refresh')."
+        "If refresh tokens rotate, the data always has `refresh`."
     ),
     f"{_SIMPLEJWT}.serializers.TokenVerifySerializer": _SAME,
     f"{_SIMPLEJWT}.serializers.TokenBlacklistSerializer": _SAME,
@@ -241,12 +259,12 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_SIMPLEJWT}.settings.DEFAULTS": _SAME,
     f"{_SIMPLEJWT}.settings.IMPORT_STRINGS": _SAME,
     f"{_SIMPLEJWT}.settings.APISettings": _LIVE_SETTINGS,
-    f"{_SIMPLEJWT}.settings.USER_SETTINGS": _refused("Use api_settings.user_settings."),
-    f"{_SIMPLEJWT}.settings.REMOVED_SETTINGS": _refused("`check` reports unknown keys (E002)."),
-    f"{_SIMPLEJWT}.settings.reload_api_settings": _refused(
-        "Settings are read live, so there is nothing to reload."
+    f"{_SIMPLEJWT}.settings.USER_SETTINGS": _better("Read live."),
+    f"{_SIMPLEJWT}.settings.REMOVED_SETTINGS": _better("`check` reports these keys (E002)."),
+    f"{_SIMPLEJWT}.settings.reload_api_settings": _better(
+        "Does nothing, because the settings are read live."
     ),
-    f"{_SIMPLEJWT}.exceptions.DetailDictMixin": _refused("Subclass exceptions.AuthenticationFailed."),
+    f"{_SIMPLEJWT}.exceptions.DetailDictMixin": _SAME,
     f"{_SIMPLEJWT}.exceptions.TokenError": _better("It has the `code` of drf-tessera."),
     f"{_SIMPLEJWT}.exceptions.ExpiredTokenError": _SAME,
     f"{_SIMPLEJWT}.exceptions.InvalidToken": _better("It has an exact `reason` in addition to its code."),
@@ -258,9 +276,13 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_SIMPLEJWT}.backends.TokenBackend": _better(
         "decode() always verifies, with the keys of the settings. encode() is refused: use for_user()."
     ),
-    f"{_SIMPLEJWT}.backends.ALLOWED_ALGORITHMS": _refused(
-        "docs/reference/settings.md describes the keys and algorithms."
-    ),
+    f"{_SIMPLEJWT}.backends.ALLOWED_ALGORITHMS": _SAME,
+    **{
+        f"{_SIMPLEJWT}.backends.TokenBackend.{name}": _refused(
+            "The server may have several keys, each with one algorithm: docs/reference/settings.md."
+        )
+        for name in ("get_verifying_key", "prepared_signing_key", "prepared_verifying_key")
+    },
     **{
         f"{_SIMPLEJWT}.utils.{name}": _SAME
         for name in (
@@ -272,10 +294,11 @@ NAMES: Final[Mapping[str, Verdict]] = {
             "logger",
         )
     },
-    f"{_SIMPLEJWT}.utils.format_lazy": _refused("Use django.utils.text.format_lazy."),
+    f"{_SIMPLEJWT}.utils.format_lazy": _SAME,
     f"{_SIMPLEJWT}.token_blacklist.apps.TokenBlacklistConfig": _SAME,
     f"{_SIMPLEJWT}.token_blacklist.models.OutstandingToken": _better(
-        "One row for each login. The row does not contain the token. A refresh adds no row."
+        "One row for each login. A refresh adds no row. The column `token` holds a handle, which finds the "
+        "session and lets nobody in. A filter by the text of a token finds the row."
     ),
     f"{_SIMPLEJWT}.token_blacklist.models.BlacklistedToken": _better(
         "Rows are respected. Adding a row ends the session at once."
@@ -309,7 +332,7 @@ NAMES: Final[Mapping[str, Verdict]] = {
         )
         for name in names
     },
-    f"{_JWT}.serializers.User": _refused("Use get_user_model()."),
+    f"{_JWT}.serializers.User": _SAME,
     f"{_JWT}.serializers.VerificationBaseSerializer": _SAME,
     f"{_JWT}.serializers.JSONWebTokenSerializer": _SAME,
     f"{_JWT}.serializers.RefreshJSONWebTokenSerializer": _SAME,
@@ -317,7 +340,7 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_JWT}.settings.api_settings": _LIVE_SETTINGS,
     f"{_JWT}.settings.DEFAULTS": _SAME,
     f"{_JWT}.settings.IMPORT_STRINGS": _SAME,
-    f"{_JWT}.settings.USER_SETTINGS": _refused("Use api_settings.user_settings."),
+    f"{_JWT}.settings.USER_SETTINGS": _better("Read live."),
     f"{_JWT}.utils.jwt_payload_handler": _SAME,
     f"{_JWT}.utils.jwt_encode_handler": _better(
         "Starts a session for the user of the payload, found by name, so the token can be ended. An exp "
@@ -328,15 +351,34 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_JWT}.utils.jwt_get_secret_key": _SAME,
     f"{_JWT}.utils.jwt_get_username_from_payload_handler": _SAME,
     f"{_JWT}.utils.jwt_get_user_id_from_payload_handler": _SAME,
-    f"{_JWT}.compat.get_username_field": _refused("Use get_user_model().USERNAME_FIELD."),
-    f"{_JWT}.compat.get_username": _refused("Use user.get_username()."),
-    f"{_JWT}.compat.Serializer": _refused("Use rest_framework.serializers.Serializer."),
-    f"{_JWT}.compat.PasswordField": _refused("Use rest_framework.serializers.CharField."),
-    f"{_JWT}.test.APIJWTClient": _TEST_CLIENT,
-    f"{_JWT}.test.APIJWTTestCase": _TEST_CLIENT,
+    **{
+        f"{_JWT}.compat.{name}": _SAME
+        for name in ("get_username_field", "get_username", "Serializer", "PasswordField")
+    },
+    f"{_JWT}.test.APIJWTClient": _SAME,
+    f"{_JWT}.test.APIJWTTestCase": _SAME,
     f"{_JWT}.blacklist": _refused(
         "This is an app of drf-jwt. To end a session, call drf_tessera.sessions.revoke()."
     ),
+    **{
+        f"{_JWT}.{name}": _refused("This is a name of drf-jwt.")
+        for name in (
+            "utils.jwt_create_payload",
+            "utils.jwt_encode_payload",
+            "utils.jwt_decode_token",
+            "utils.jwt_create_response_payload",
+            "utils.check_payload",
+            "utils.check_user",
+            "utils.unix_epoch",
+            "views.BaseJSONWebTokenAPIView",
+            "views.ObtainJSONWebTokenView",
+            "views.VerifyJSONWebTokenView",
+            "views.RefreshJSONWebTokenView",
+            "views.ImpersonateJSONWebTokenView",
+            "views.impersonate_jwt_token",
+            "permissions",
+        )
+    },
 }
 
 BY_HAND: Final[Mapping[str, str]] = {

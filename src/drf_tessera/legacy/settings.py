@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from datetime import timedelta
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar, Final
 
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Caution
+from django.test.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from drf_tessera.conf import READERS, Reader, WrongValueError, suggest_key
@@ -27,6 +27,45 @@ _ALIKE: Final = 0.75
 """The least similarity of two words. VERFY and VERIFY are similar enough, RESET and REFRESH are not."""
 
 _COOKIE_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+class UserSettings(MutableMapping[str, Any]):
+    """The project's own value of a setting. Tests of projects change it; the change counts at once.
+
+    The originals read their setting once, and give out the very dict of the project. So a change of
+    ``api_settings.user_settings`` is a change of ``settings.SIMPLE_JWT``, too.
+    """
+
+    def __init__(self, name: str, target: Any, more: Mapping[str, Any]) -> None:
+        self._name, self._target = name, target
+        self._values = {**target, **more} if isinstance(target, Mapping) else dict(more)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return repr(self._values)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._values[key] = value
+        self._change(lambda found: found.update({key: value}))
+
+    def __delitem__(self, key: str) -> None:
+        del self._values[key]
+        self._change(lambda found: found.pop(key, None))
+
+    def _change(self, change: Callable[[Any], object]) -> None:
+        if not isinstance(self._target, MutableMapping):
+            self._target = dict(self._target) if isinstance(self._target, Mapping) else {}
+            setattr(django_settings, self._name, self._target)
+        change(self._target)
+        setting_changed.send(type(self), setting=self._name, value=self._target, enter=True)
 
 
 class LegacySettings:
@@ -42,11 +81,17 @@ class LegacySettings:
     paths: ClassVar[frozenset[str]]
     """The keys whose values are dotted paths or lists of dotted paths. An attribute returns the objects."""
 
+    given: MutableMapping[str, Any] | None = None
+    """A value in place of the Django setting."""
+
     @property
-    def user_settings(self) -> Mapping[str, Any]:
-        """The project's own value; an empty dict if the value is not a dict (``tessera.E020``)."""
-        raw = getattr(django_settings, self.name, None)
-        return raw if isinstance(raw, Mapping) else {}
+    def user_settings(self) -> UserSettings:
+        """The project's own value, with the attributes that a test has set on this object.
+
+        The value is empty if the setting is not a dict (``tessera.E020``).
+        """
+        changed = {key: value for key, value in vars(self).items() if key in self.defaults}
+        return UserSettings(self.name, self._find(), changed)
 
     def __getattr__(self, name: str) -> Any:
         if name not in self.defaults:
@@ -56,7 +101,13 @@ class LegacySettings:
 
     def look_up(self, name: str) -> Any:
         """Return a key's value as the project wrote it. Subclasses override the value of some keys."""
-        return self.user_settings.get(name, self.defaults[name])
+        if name in vars(self):
+            return vars(self)[name]
+        target = self._find()
+        return target.get(name, self.defaults[name]) if isinstance(target, Mapping) else self.defaults[name]
+
+    def _find(self) -> Any:
+        return self.given if self.given is not None else getattr(django_settings, self.name, None)
 
     def reload(self) -> None:
         """Do nothing, because no value is cached. Tests of projects call this method."""
@@ -71,27 +122,6 @@ def _load(value: Any) -> Any:
 def to_seconds(duration: timedelta | float | None) -> float:
     """Return the seconds of a leeway or a limit, in each form that the previous packages accept."""
     return duration.total_seconds() if isinstance(duration, timedelta) else duration or 0
-
-
-def find_originals(prefix: str, ours: str, owned: str, originals: Iterable[str]) -> list[CheckMessage]:
-    """Report E001: two installed distributions own the same import name, so their files are mixed."""
-    return [
-        Error(
-            f"{name} and {ours} are both installed, and both contain the package {owned}.",
-            hint=f"pip uninstall {name}; pip install --force-reinstall --no-deps {ours}",
-            id=f"{prefix}.E001",
-        )
-        for name in originals
-        if _is_installed(name)
-    ]
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        version(name)
-    except PackageNotFoundError:
-        return False
-    return True
 
 
 def find_unknown(prefix: str, settings: LegacySettings) -> list[CheckMessage]:

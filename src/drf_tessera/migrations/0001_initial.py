@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField(help_text='The session ends at this time in any case.')),
                 ('secret_hash', models.BinaryField(max_length=32)),
                 ('generation', models.PositiveBigIntegerField(default=0)),
-                ('parent', models.PositiveBigIntegerField(help_text='The generation whose token was exchanged for the current token.', null=True)),
+                ('parent', models.PositiveBigIntegerField(help_text='The generation and (upper bits) branch of the token that became the current token.', null=True)),
                 ('recoveries', models.PositiveSmallIntegerField(default=0, help_text='The number of lost answers in a row since the last rotation.')),
                 ('auth_time', models.DateTimeField(help_text='The time when the user last proved their identity.')),
                 ('amr', models.CharField(blank=True, help_text='The methods of this proof (RFC 8176), separated by spaces.', max_length=64)),

@@ -7,6 +7,7 @@
 - revoking: end sessions early
 - starting: start a session
 - refreshing: exchange a refresh token
+- handles: texts that find a session and let nobody in
 - inspection: look at a refresh token without spending it
 - adoption: take over refresh tokens of other packages
 - pruning: delete the sessions that ended long ago
@@ -15,9 +16,13 @@
 from drf_tessera.sessions.adoption import LegacyToken as LegacyToken
 from drf_tessera.sessions.adoption import adopt as adopt
 from drf_tessera.sessions.adoption import adopt_many as adopt_many
+from drf_tessera.sessions.adoption import is_closed as is_closed
 from drf_tessera.sessions.adoption import is_foreign as is_foreign
 from drf_tessera.sessions.adoption import name_token as name_token
 from drf_tessera.sessions.grants import Grant as Grant
+from drf_tessera.sessions.handles import HANDLE_PREFIX as HANDLE_PREFIX
+from drf_tessera.sessions.handles import read_handle as read_handle
+from drf_tessera.sessions.handles import write_handle as write_handle
 from drf_tessera.sessions.inspection import inspect_refresh_token as inspect_refresh_token
 from drf_tessera.sessions.inspection import rewrite_refresh_token as rewrite_refresh_token
 from drf_tessera.sessions.inspection import sign_access_token as sign_access_token

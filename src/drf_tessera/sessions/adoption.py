@@ -146,9 +146,23 @@ def _begin(old: LegacyToken, user: AbstractBaseUser, which: SessionQuerySet) -> 
     return row
 
 
+def is_closed(user_id: Any, issued_at: float) -> bool:
+    """Return whether all sessions of a user were ended after a legacy token was issued. One query.
+
+    Args:
+        user_id: the primary key of the token's user.
+        issued_at: seconds since the epoch. 0 if the time is unknown, which is before every such event.
+    """
+    return _is_closed_at(issued_at, user_id, rows.find_closings([user_id]))
+
+
 def _is_closed(old: LegacyToken, user_id: Any, closings: Mapping[str, datetime]) -> bool:
+    return _is_closed_at(old.issued_at, user_id, closings)
+
+
+def _is_closed_at(issued_at: float, user_id: Any, closings: Mapping[str, datetime]) -> bool:
     closed = closings.get(write_sub(user_id))
-    return closed is not None and old.issued_at <= to_timestamp(closed)
+    return closed is not None and issued_at <= to_timestamp(closed)
 
 
 def adopt_many(found: Iterable[tuple[LegacyToken, Any, bool]]) -> int:

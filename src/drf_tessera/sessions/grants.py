@@ -15,7 +15,8 @@ from drf_tessera.tokens import SessionFacts
 class Grant:
     """The tokens that a login or a refresh hands out.
 
-    ``refresh`` is ``None`` within the grace window. The client keeps the refresh token that it has.
+    ``refresh`` is ``None`` within the grace window. The client keeps the refresh token that it has. Give
+    ``spare`` to clients that store the refresh token of each answer in any case.
     """
 
     session_id: UUID
@@ -30,6 +31,8 @@ class Grant:
     """``None`` for a login."""
     transport: str
     """How the tokens of the session travel: ``conf.HEADER`` or ``conf.COOKIE``."""
+    spare: str | None = field(default=None, repr=False)
+    """Within the grace window: a refresh token that is as good as the one that the client has."""
 
 
 def count_seconds(idle_expires_at: datetime, facts: SessionFacts, now: datetime) -> int:

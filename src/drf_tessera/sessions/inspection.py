@@ -49,7 +49,7 @@ def inspect_refresh_token(
     policy, moment = get_settings().choose_policy(recoveries), now or timezone.now()
     for _ in range(MAX_ATTEMPTS):
         session, state = rows.read(found, with_user=False)
-        outcome = rotation.decide(state, found.generation, moment, policy).outcome
+        outcome = rotation.decide(state, found.generation, moment, policy, found.branch).outcome
         if outcome in REFUSALS:
             raise REFUSALS[outcome]
         if outcome is not Outcome.REUSED:
@@ -62,10 +62,18 @@ def inspect_refresh_token(
 
 
 @sensitive_variables()
-def sign_access_token(facts: SessionFacts, extra: Mapping[str, Any], *, now: datetime | None = None) -> str:
+def sign_access_token(
+    facts: SessionFacts, extra: Mapping[str, Any], *, now: datetime | None = None, jti: str | None = None
+) -> str:
     """Sign another access token of a live session, with ``extra`` claims.
 
     No query, unless ``CLAIMS`` or ``USER_FIELDS`` need the row.
+
+    Args:
+        facts: the facts of the session. The token expires no later than they say.
+        extra: further claims of the token.
+        now: the time of issue. The present, by default.
+        jti: the id of the token. A random id, by default.
 
     Raises:
         ClaimsHookError: a claim is registered, has no JSON form, or is too long.
@@ -77,7 +85,7 @@ def sign_access_token(facts: SessionFacts, extra: Mapping[str, Any], *, now: dat
         if session is None:
             raise SessionUnknown
         own = describe_session(session.user, session)
-    return mint_access_token(facts, {**own, **extra}, now or timezone.now())[0]
+    return mint_access_token(facts, {**own, **extra}, now or timezone.now(), jti=jti)[0]
 
 
 @sensitive_variables()
@@ -94,4 +102,4 @@ def rewrite_refresh_token(token: RefreshToken, claims: Mapping[str, Any], *, sco
         ProjectError: the claims are too long.
     """
     facts = replace(token.facts, claims=claims, scope=token.facts.scope if scope is None else scope)
-    return write_refresh_token(facts, token.generation, token.secret)
+    return write_refresh_token(facts, token.generation, token.secret, token.branch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -24,7 +25,13 @@ from drf_tessera.rotation import Outcome
 from drf_tessera.sessions import rows
 from drf_tessera.sessions.grants import Grant, count_seconds
 from drf_tessera.sessions.revoking import end_stolen
-from drf_tessera.tokens import RefreshToken, mint_access_token, read_refresh_token, write_refresh_token
+from drf_tessera.tokens import (
+    RefreshToken,
+    make_branch,
+    mint_access_token,
+    read_refresh_token,
+    write_refresh_token,
+)
 from drf_tessera.users import describe_session
 
 REFUSALS: Final[Mapping[Outcome, type[Refusal]]] = {
@@ -89,7 +96,7 @@ def refresh(
 @sensitive_variables()
 def _swap(token: RefreshToken, now: datetime, settings: Settings) -> Grant | None:
     """Move to the next generation in one statement. ``None`` means that the row has to be read."""
-    position = rotation.rotate(token.generation, now)
+    position = rotation.rotate(token.generation, now, token.branch)
     idle = now + settings.session_idle_lifetime
     grant = _make_grant(token, Outcome.ROTATED, position, idle_expires_at=idle, extra={}, now=now)
     try:
@@ -112,7 +119,8 @@ def _settle(token: RefreshToken, now: datetime, settings: Settings, recoveries: 
 @sensitive_variables()
 def _attempt(token: RefreshToken, now: datetime, settings: Settings, recoveries: int | None) -> Grant:
     session, state = rows.read(token, with_user=settings.reads_user)
-    decision = rotation.decide(state, token.generation, now, settings.choose_policy(recoveries))
+    policy = settings.choose_policy(recoveries)
+    decision = rotation.decide(state, token.generation, now, policy, token.branch)
     if decision.outcome is Outcome.REUSED:
         end_stolen(session, now)
     if decision.outcome in REFUSALS:
@@ -123,10 +131,20 @@ def _attempt(token: RefreshToken, now: datetime, settings: Settings, recoveries:
     stays = position is None or position.recoveries > settings.refresh_recoveries
     idle = session.idle_expires_at if stays else now + settings.session_idle_lifetime
     grant = _make_grant(token, decision.outcome, position, idle_expires_at=idle, extra=extra, now=now)
+    if decision.spare is not None:
+        return replace(grant, spare=_write_spare(token, decision.spare, session.generation))
     row = rows.select_sessions().filter(pk=session.pk)
     if position is not None and not rows.move(row, session.generation, position, idle):
         raise RefreshContended
     return grant
+
+
+@sensitive_variables()
+def _write_spare(token: RefreshToken, kind: rotation.Spare, current: int) -> str:
+    """Write a refresh token for an answer in the window. Nothing is written to the database."""
+    if kind is rotation.Spare.SAME:
+        return write_refresh_token(token.facts, token.generation, token.secret, token.branch)
+    return write_refresh_token(token.facts, current, token.secret, make_branch())
 
 
 @sensitive_variables()

@@ -47,7 +47,13 @@ from drf_tessera.exceptions import (
     UserGone,
     UserInactive,
 )
-from drf_tessera.models import Session, SessionQuerySet, active_users, columns_tell_who_is_active
+from drf_tessera.models import (
+    Session,
+    SessionQuerySet,
+    active_users,
+    columns_tell_who_is_active,
+    pack_parent,
+)
 from drf_tessera.moments import LATEST, from_timestamp
 from drf_tessera.revocation import publishing
 from drf_tessera.sessions.compiled import Mark, Statement, compile_update
@@ -143,7 +149,7 @@ def swap(
         "window": now - grace,
         "seen": token.generation,
         "generation": position.generation,
-        "parent": position.parent,
+        "parent": pack_parent(position),
         "rotated_at": position.rotated_at,
         "idle_expires_at": idle_expires_at,
     }
@@ -203,7 +209,7 @@ def _stand(rows: SessionQuerySet, generation: int) -> SessionQuerySet:
 def _write(position: rotation.Position, idle_expires_at: datetime) -> dict[str, Any]:
     return {
         "generation": position.generation,
-        "parent": position.parent,
+        "parent": pack_parent(position),
         "recoveries": position.recoveries,
         "rotated_at": position.rotated_at,
         "idle_expires_at": idle_expires_at,

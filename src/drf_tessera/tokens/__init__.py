@@ -19,6 +19,7 @@ from drf_tessera.tokens.refresh import REFRESH_PREFIX as REFRESH_PREFIX
 from drf_tessera.tokens.refresh import RefreshToken as RefreshToken
 from drf_tessera.tokens.refresh import derive_secrets as derive_secrets
 from drf_tessera.tokens.refresh import hash_secret as hash_secret
+from drf_tessera.tokens.refresh import make_branch as make_branch
 from drf_tessera.tokens.refresh import make_secret as make_secret
 from drf_tessera.tokens.refresh import read_refresh_token as read_refresh_token
 from drf_tessera.tokens.refresh import write_refresh_token as write_refresh_token

@@ -91,10 +91,13 @@ def _restore(values: dict[str, Any]) -> AccessToken:
 
 
 @sensitive_variables()
-def mint_access_token(facts: SessionFacts, extra: Mapping[str, Any], now: datetime) -> tuple[str, int]:
+def mint_access_token(
+    facts: SessionFacts, extra: Mapping[str, Any], now: datetime, *, jti: str | None = None
+) -> tuple[str, int]:
     """Sign an access token, and return it with the number of seconds until it expires.
 
-    The token never outlives its session, because the session's absolute limit also limits ``exp``.
+    The token never outlives its session, because the session's absolute limit also limits ``exp``. Its id is
+    ``jti``, or random.
 
     Raises:
         ClaimsHookError: ``extra`` or the ``claims`` of the facts contain a registered claim, have no JSON
@@ -116,7 +119,7 @@ def mint_access_token(facts: SessionFacts, extra: Mapping[str, Any], now: dateti
         "aud": settings.audience[0] if len(settings.audience) == 1 else list(settings.audience),
         "iat": issued,
         "exp": expires,
-        "jti": secrets.token_urlsafe(16),
+        "jti": jti or secrets.token_urlsafe(16),
         "sid": str(facts.session_id),
         "auth_time": facts.auth_time,
         "amr": list(facts.amr),

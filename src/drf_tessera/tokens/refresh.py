@@ -28,8 +28,12 @@ REFRESH_PREFIX: Final = "tsr_"
 """A fixed prefix, so that secret scanners can find a refresh token in a repository or a log."""
 
 SECRET_BYTES: Final = 16
-_VERSION: Final = 1
 _HEAD: Final = struct.Struct(f">B16sI{SECRET_BYTES}sqq")
+_BRANCH: Final = struct.Struct(">I")
+_PLAIN, _BRANCHED = 1, 2
+"""The versions of the format: only the second has a branch after its head."""
+_MOST_BRANCHES: Final = 2**31 - 1
+"""A branch and a generation together fit into the 63 bits of the column ``Session.parent``."""
 _MAC_BYTES: Final = 32
 
 
@@ -40,6 +44,8 @@ class RefreshToken:
     facts: SessionFacts
     generation: int
     secret: bytes = field(repr=False)
+    branch: int = 0
+    """Tells apart the tokens of one generation (see :class:`drf_tessera.rotation.Spare`)."""
 
     @property
     def secret_hash(self) -> bytes:
@@ -50,6 +56,11 @@ class RefreshToken:
 def make_secret() -> bytes:
     """Return the random secret of a new session."""
     return secrets.token_bytes(SECRET_BYTES)
+
+
+def make_branch() -> int:
+    """Return a random branch for another token of the current generation. It is never 0."""
+    return secrets.randbelow(_MOST_BRANCHES) + 1
 
 
 def hash_secret(secret: bytes) -> bytes:
@@ -74,16 +85,19 @@ def derive_secrets(name: str) -> tuple[bytes, ...]:
 
 
 @sensitive_variables()
-def write_refresh_token(facts: SessionFacts, generation: int, secret: bytes) -> str:
-    """Write the refresh token of a session's ``generation``.
+def write_refresh_token(facts: SessionFacts, generation: int, secret: bytes, branch: int = 0) -> str:
+    """Write the refresh token of a session's ``generation`` and ``branch``.
 
     Raises:
         ProjectError: the token would be longer than its transport can carry.
         ClaimsHookError: the ``claims`` of the facts have no JSON form.
     """
+    version = _BRANCHED if branch else _PLAIN
     credentials = _HEAD.pack(
-        _VERSION, facts.session_id.bytes, generation, secret, facts.auth_time, facts.expires_at
+        version, facts.session_id.bytes, generation, secret, facts.auth_time, facts.expires_at
     )
+    if branch:
+        credentials += _BRANCH.pack(branch)
     parts: list[Any] = [facts.sub, list(facts.amr), facts.scope]
     if facts.transport != HEADER or facts.claims:
         parts.append(facts.transport)
@@ -138,10 +152,13 @@ def _parse(token: str) -> RefreshToken:
     ):
         raise RefreshInvalid
     # The MAC is ours, so the shape is known. Another version can only come from a newer release.
-    if credentials[0] != _VERSION:
+    if credentials[0] not in {_PLAIN, _BRANCHED}:
         raise RefreshInvalid
     _, session_id, generation, secret, auth_time, expires_at = _HEAD.unpack_from(credentials)
-    sub, amr, scope, *rest = json.loads(credentials[_HEAD.size :])
+    auth, branch = credentials[_HEAD.size :], 0
+    if credentials[0] == _BRANCHED:
+        (branch,), auth = _BRANCH.unpack_from(auth), auth[_BRANCH.size :]
+    sub, amr, scope, *rest = json.loads(auth)
     transport = rest[0] if rest else HEADER
     if transport not in LIMITS:
         raise RefreshInvalid
@@ -158,4 +175,5 @@ def _parse(token: str) -> RefreshToken:
         ),
         generation=generation,
         secret=secret,
+        branch=branch,
     )

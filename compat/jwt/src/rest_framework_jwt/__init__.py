@@ -1,3 +1,7 @@
-"""The names of djangorestframework-jwt on top of drf-tessera. Each name calls drf-tessera's public API."""
+"""The names of djangorestframework-jwt on top of drf-tessera. Each name calls drf-tessera's public API.
 
-__version__ = "1.11.0+tessera"
+A module also has the names that djangorestframework-jwt's module only imports, because projects import them
+from there.
+"""
+
+__version__ = VERSION = "1.11.0+tessera"

@@ -6,20 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 from django.apps import apps
+from django.contrib.auth import get_user_model as get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.encoding import smart_str as _smart_str
 from django.views.decorators.debug import sensitive_variables
+from rest_framework import exceptions as exceptions
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
 
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable
 from drf_tessera.http import check_site
-from drf_tessera.legacy import refuse_names
 from drf_tessera.rest.errors import Unauthorized, fit_handler, to_api_exception, to_late_refusal
 from drf_tessera.rest.requests import get_django_request
 from drf_tessera.users import find_user_by_name, is_active, lazy_user
-from rest_framework_jwt.settings import api_settings
-from rest_framework_jwt.utils import OwnClaims, decode_token, explain, is_owner
+from rest_framework_jwt.settings import api_settings, find_live
+from rest_framework_jwt.utils import OwnClaims, decode_token, explain, is_ended, is_owner
+
+smart_text = _smart_str  # the name of older Djangos
 
 if apps.ready and not apps.is_installed("drf_tessera"):
     raise ImproperlyConfigured(
@@ -69,6 +73,8 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
             raise _refuse("Invalid signature.", "user_gone")
         if not is_active(user):
             raise _refuse("User account is disabled.", "user_inactive")
+        if is_ended(user, payload):
+            raise _refuse("Signature has expired.", "session_ended")
         return user
 
 
@@ -115,4 +121,10 @@ def _refuse(detail: str, code: str) -> Unauthorized:
 
 
 if not TYPE_CHECKING:
-    __getattr__ = refuse_names(__name__)
+    __getattr__ = find_live(
+        __name__,
+        {
+            "jwt_decode_handler": "JWT_DECODE_HANDLER",
+            "jwt_get_username_from_payload": "JWT_PAYLOAD_GET_USERNAME_HANDLER",
+        },
+    )

@@ -13,27 +13,23 @@ from drf_tessera.legacy.pyjwt import load_key
 from rest_framework_jwt.settings import IMPORT_STRINGS, api_settings
 
 PREFIX: Final = "tessera_jwt"
-ORIGINALS: Final = ("djangorestframework-jwt", "drf-jwt")
-"""Both distributions own the import name ``rest_framework_jwt``."""
-
 _REFUSED: Final = {
     "JWT_VERIFY": "a token without a valid signature is never accepted",
     "JWT_VERIFY_EXPIRATION": "a token that never expires is like a password that never changes",
 }
 
 
-def check_distribution(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report E001: the original package is also installed."""
-    return legacy.find_originals(PREFIX, "drf-tessera-jwt", "rest_framework_jwt", ORIGINALS)
-
-
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report the problems of ``JWT_AUTH``.
 
-    These are E002 (a misspelt key), E003 (a refused value), W001 (a key without effect on new tokens),
-    W002 (an encode handler of the project) and W005 (an unknown key).
+    These are E002 (a misspelt key), E003 (a refused value), E004 (a key of drf-jwt), W001 (a key without
+    effect on new tokens), W002 (an encode handler of the project) and W005 (an unknown key).
     """
     raw = api_settings.user_settings
+    theirs = sorted(legacy.DRF_JWT & raw.keys())
+    if theirs:
+        text = f"JWT_AUTH has keys of drf-jwt, which this package does not replace: {', '.join(theirs)}."
+        return [Error(text, hint=legacy.ABOUT_DRF_JWT, id="tessera_jwt.E004")]
     found = legacy.find_unknown(PREFIX, api_settings) + legacy.find_unloadable(
         PREFIX, api_settings, IMPORT_STRINGS
     )

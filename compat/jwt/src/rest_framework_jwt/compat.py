@@ -1,8 +1,37 @@
-"""Names that do not exist here. The error of each name explains why, and names the replacement."""
+"""Small classes and functions of djangorestframework-jwt that projects import."""
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
-from drf_tessera.legacy import refuse_names
+from typing import Any
 
-if not TYPE_CHECKING:
-    __getattr__ = refuse_names(__name__)
+from django.contrib.auth import get_user_model
+from rest_framework import serializers as serializers
+
+from drf_tessera.rest.serializers import MAX_PASSWORD_LENGTH, BodySerializer, ShortCharField
+
+
+class Serializer(BodySerializer):
+    """A serializer with ``object``, the name of REST framework 2 for the validated data."""
+
+    @property
+    def object(self) -> Any:
+        """The validated data."""
+        return self.validated_data
+
+
+class PasswordField(ShortCharField):
+    """A field for a password. Spaces at its ends belong to the password."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["style"] = {**kwargs.get("style", {}), "input_type": "password"}
+        super().__init__(*args, **{"trim_whitespace": False, "max_length": MAX_PASSWORD_LENGTH, **kwargs})
+
+
+def get_username_field() -> str:
+    """Return the name of the user model's field for the user name."""
+    return str(get_user_model().USERNAME_FIELD)
+
+
+def get_username(user: Any) -> Any:
+    """Return the name of a user."""
+    return user.get_username() if hasattr(user, "get_username") else user.username

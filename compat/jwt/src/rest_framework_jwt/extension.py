@@ -13,5 +13,4 @@ def connect() -> None:
     """Register the translation and the checks of ``JWT_AUTH``."""
     expect_legacy_tokens()
     translate_setting("JWT_AUTH", translate, SHAPES)
-    register(checks.check_distribution, Tags.compatibility)
     register(checks.check_settings, Tags.security)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from calendar import timegm as timegm
 from dataclasses import replace
+from datetime import datetime as datetime
+from datetime import timedelta as timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import jwt
-from django.contrib.auth import get_user_model
+from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import serializers
@@ -16,41 +19,37 @@ from rest_framework.exceptions import AuthenticationFailed
 from drf_tessera import sessions
 from drf_tessera.exceptions import LoginFailed, Refusal, SessionEnded, TokenError, UserInactive
 from drf_tessera.http import describe_client
-from drf_tessera.legacy import refuse_names, to_seconds
+from drf_tessera.legacy import renamed, to_seconds
 from drf_tessera.login import prove
 from drf_tessera.moments import LATEST, to_timestamp
-from drf_tessera.rest.serializers import BodySerializer, ShortCharField, make_password_field
+from drf_tessera.rest.serializers import ShortCharField
 from drf_tessera.rest.throttling import count_proxies
 from drf_tessera.sessions import LegacyToken, adopt, is_foreign, name_token
 from drf_tessera.tokens import SessionFacts, read_refresh_token
 from drf_tessera.users import MAX_NAME_LENGTH, clean_name, is_active, load_user
 from rest_framework_jwt.authentication import JSONWebTokenAuthentication
-from rest_framework_jwt.settings import api_settings
+from rest_framework_jwt.compat import PasswordField, Serializer, get_username_field
+from rest_framework_jwt.settings import api_settings, find_live
 from rest_framework_jwt.utils import OwnClaims, decode_token, encoding_for, explain, verify_own
 
 NO_LOGIN: Final = "Unable to log in with provided credentials."
 
 
-class _Serializer(BodySerializer):
-    @property
-    def object(self) -> Any:
-        """The validated data."""
-        return self.validated_data
-
-
-class JSONWebTokenSerializer(_Serializer):
+class JSONWebTokenSerializer(Serializer):
     """Reads credentials, and returns a token and its user."""
 
     def get_fields(self) -> dict[str, Any]:
         """Add the fields of the credentials."""
         name = ShortCharField(max_length=MAX_NAME_LENGTH)
-        return {**super().get_fields(), self.username_field: name, "password": make_password_field()}
+        password = PasswordField(write_only=True)
+        return {**super().get_fields(), self.username_field: name, "password": password}
 
     @property
     def username_field(self) -> str:
         """The user name field of the user model."""
-        return get_user_model().USERNAME_FIELD
+        return get_username_field()
 
+    @renamed(credentials="attrs")
     @sensitive_variables()
     def validate(self, credentials: dict[str, Any]) -> dict[str, Any]:
         """Log in."""
@@ -69,16 +68,21 @@ class JSONWebTokenSerializer(_Serializer):
         name = clean_name(credentials[self.username_field])
         auth = {self.username_field: name, "password": credentials["password"]}
         try:
-            user, token = prove(getattr(request, "_request", request), auth, start)
+            user, token = prove(getattr(request, "_request", request), auth, start, ask=authenticate)
         except LoginFailed as error:
             raise serializers.ValidationError(NO_LOGIN, error.code) from None
         return {"token": token, "user": user}
 
 
-class VerificationBaseSerializer(_Serializer):
+class VerificationBaseSerializer(Serializer):
     """Reads a token."""
 
     token = serializers.CharField()
+
+    @renamed(credentials="attrs")
+    def validate(self, credentials: dict[str, Any]) -> dict[str, Any]:
+        """Refuse, because each subclass defines this method."""
+        raise NotImplementedError("Please define a validate method.")
 
     def _refuse(self, detail: str, code: str) -> NoReturn:
         raise serializers.ValidationError(detail, code)
@@ -108,6 +112,7 @@ class VerificationBaseSerializer(_Serializer):
 class VerifyJSONWebTokenSerializer(VerificationBaseSerializer):
     """Reads a token, and returns the same token if it is valid."""
 
+    @renamed(credentials="attrs")
     @sensitive_variables()
     def validate(self, credentials: dict[str, Any]) -> dict[str, Any]:
         """Verify the token."""
@@ -123,6 +128,7 @@ class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
     The limit is ``JWT_REFRESH_EXPIRATION_DELTA`` after the login.
     """
 
+    @renamed(credentials="attrs")
     @sensitive_variables()
     def validate(self, credentials: dict[str, Any]) -> dict[str, Any]:
         """Refresh the token."""
@@ -169,4 +175,15 @@ def _describe(payload: dict[str, Any], token: str) -> LegacyToken:
 
 
 if not TYPE_CHECKING:
-    __getattr__ = refuse_names(__name__)
+    _live = find_live(
+        __name__,
+        {
+            "jwt_payload_handler": "JWT_PAYLOAD_HANDLER",
+            "jwt_encode_handler": "JWT_ENCODE_HANDLER",
+            "jwt_decode_handler": "JWT_DECODE_HANDLER",
+            "jwt_get_username_from_payload": "JWT_PAYLOAD_GET_USERNAME_HANDLER",
+        },
+    )
+
+    def __getattr__(name: str) -> Any:
+        return get_user_model() if name == "User" else _live(name)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as datetime
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from django.conf import settings as django_settings
+from django.conf import settings
 
 from drf_tessera import legacy
 from drf_tessera.conf import READERS, Reader, Settings, get_settings
@@ -72,7 +73,7 @@ class APISettings(legacy.LegacySettings):
         if name == "JWT_EXPIRATION_DELTA":
             return get_settings().access_lifetime
         value = super().look_up(name)
-        return value or django_settings.SECRET_KEY if name == "JWT_SECRET_KEY" else value
+        return value or settings.SECRET_KEY if name == "JWT_SECRET_KEY" else value
 
     def uses_default(self, name: str) -> bool:
         """Return whether the project uses the default handler."""
@@ -112,8 +113,24 @@ def _translate_key(raw: Mapping[str, Any]) -> dict[str, Any] | None:
     if raw.get("JWT_PRIVATE_KEY"):
         return describe_key(algorithm, raw["JWT_PRIVATE_KEY"])
     key = raw.get("JWT_SECRET_KEY")
-    return None if not key or key == django_settings.SECRET_KEY else {"alg": algorithm, "secret": key}
+    return None if not key or key == settings.SECRET_KEY else {"alg": algorithm, "secret": key}
 
 
-if not TYPE_CHECKING:
-    __getattr__ = refuse_names(__name__)
+def find_live(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return a ``__getattr__`` for a module: it reads names of the module from settings at each access.
+
+    The names were fixed when djangorestframework-jwt was imported. An importer still gets the value of that
+    moment. All other names are refused, names of drf-jwt with the reason.
+    """
+    refuse = refuse_names(module)
+
+    def find(name: str) -> Any:
+        return getattr(api_settings, names[name]) if name in names else refuse(name)
+
+    return find
+
+
+def __getattr__(name: str) -> Any:
+    if name == "USER_SETTINGS":
+        return getattr(settings, "JWT_AUTH", None)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import time
+import uuid as uuid
+import warnings as warnings
+from calendar import timegm as timegm
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import jwt
 from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model as get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
 from drf_tessera.exceptions import ProjectError, Refusal, TokenError, TokenExpired
+from drf_tessera.legacy import refuse_names
 from drf_tessera.legacy.pyjwt import decode, peek
+from drf_tessera.moments import LATEST
 from drf_tessera.revocation import check_session
-from drf_tessera.sessions import is_foreign, sign_access_token
+from drf_tessera.sessions import is_closed, is_foreign, sign_access_token
 from drf_tessera.tokens import (
     REGISTERED_CLAIMS,
     AccessToken,
@@ -30,6 +36,8 @@ from drf_tessera.tokens import (
     verify_access_token,
 )
 from drf_tessera.users import find_user_by, find_user_by_name, read_name
+from rest_framework_jwt.compat import get_username as get_username
+from rest_framework_jwt.compat import get_username_field as get_username_field
 from rest_framework_jwt.settings import api_settings
 
 NOBODY: Final = "The payload names no active user, but a token without a user cannot belong to a session."
@@ -157,6 +165,23 @@ def is_owner(user: AbstractBaseUser, payload: Mapping[str, Any]) -> bool:
     return named is None or loose or str(named) == str(user.pk)
 
 
+def is_ended(user: AbstractBaseUser, payload: Mapping[str, Any]) -> bool:
+    """Return whether a new password or a logout everywhere has ended a token of djangorestframework-jwt.
+
+    One query. If such a token has no time of issue, the time is estimated from its expiry.
+    """
+    lifetime = api_settings.JWT_EXPIRATION_DELTA.total_seconds()
+    known = [payload.get(name) for name in ("iat", "orig_iat")]
+    issued = next((moment for moment in known if _is_moment(moment)), None)
+    ends: Any = payload.get("exp")
+    estimated = ends - lifetime if _is_moment(ends) else 0
+    return is_closed(user.pk, estimated if issued is None else issued)
+
+
+def _is_moment(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < LATEST
+
+
 @sensitive_variables()
 def start_session(
     user: AbstractBaseUser, payload: Mapping[str, Any], client: sessions.Client | None = None
@@ -229,7 +254,7 @@ def decode_token(token: str) -> dict[str, Any]:
 
 
 @sensitive_variables()
-def jwt_decode_handler(token: str | bytes) -> dict[str, Any]:
+def jwt_decode_handler(token: Any) -> dict[str, Any]:
     """Return the claims of a token of drf-tessera or of djangorestframework-jwt, after verification.
 
     Raises:
@@ -238,6 +263,8 @@ def jwt_decode_handler(token: str | bytes) -> dict[str, Any]:
         TemporarilyUnavailable: the server cannot find out at the moment which sessions have ended.
     """
     credentials = token.decode("ascii", "replace") if isinstance(token, bytes) else token
+    if not isinstance(credentials, str):
+        raise jwt.DecodeError("Invalid token type. Token must be a text.")
     if is_foreign(credentials):
         return decode_legacy(credentials)
     try:
@@ -312,3 +339,7 @@ def _list_keys(token: str) -> list[Any]:
 def read_own_key() -> Any:
     """Return the project's own key for its tokens, if the project has set a key."""
     return api_settings.user_settings.get("JWT_SECRET_KEY")
+
+
+if not TYPE_CHECKING:
+    __getattr__ = refuse_names(__name__)

@@ -1,11 +1,18 @@
-"""The views of djangorestframework-jwt, with the limits of drf-tessera's views."""
+"""The views of djangorestframework-jwt, with the limits of drf-tessera's views.
+
+``post`` has no docstring, because drf-spectacular would show it in place of the docstring of the view.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime as datetime
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth import get_user_model as get_user_model
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
+from rest_framework import status as status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -13,7 +20,6 @@ from rest_framework.views import APIView
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import CsrfFailed
 from drf_tessera.http import check_site, is_secure
-from drf_tessera.legacy import refuse_names
 from drf_tessera.rest.endpoints import TokenView
 from drf_tessera.rest.errors import translate_error
 from drf_tessera.rest.requests import get_django_request
@@ -23,13 +29,14 @@ from rest_framework_jwt.serializers import (
     RefreshJSONWebTokenSerializer,
     VerifyJSONWebTokenSerializer,
 )
-from rest_framework_jwt.settings import api_settings
+from rest_framework_jwt.settings import api_settings, find_live
 
 
 class JSONWebTokenAPIView(TokenView):
     """The common parent of the views."""
 
     permission_classes = ()
+    authentication_classes = ()
     serializer_class: Any = None
 
     def get_serializer_context(self) -> dict[str, Any]:
@@ -37,7 +44,16 @@ class JSONWebTokenAPIView(TokenView):
         return {"request": self.request, "view": self}
 
     def get_serializer_class(self) -> Any:
-        """Return the class of the serializer."""
+        """Return the class of the serializer.
+
+        Raises:
+            ImproperlyConfigured: the view has no ``serializer_class``.
+        """
+        if self.serializer_class is None:
+            name = type(self).__name__
+            raise ImproperlyConfigured(
+                f"{name} needs a serializer_class, or a get_serializer_class() method."
+            )
         return self.serializer_class
 
     def get_serializer(self, *args: Any, **credentials: Any) -> Any:
@@ -67,8 +83,7 @@ class JSONWebTokenAPIView(TokenView):
         return name
 
     @sensitive_variables()
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Validate the request with the serializer, and return the token."""
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # noqa: D102 - see the module
         name = self._choose_cookie(get_django_request(request))
         credentials = self.get_serializer(data=request.data)
         credentials.is_valid(raise_exception=True)
@@ -117,4 +132,5 @@ verify_jwt_token = VerifyJSONWebToken.as_view()
 
 
 if not TYPE_CHECKING:
-    __getattr__ = refuse_names(__name__)
+    names = {"jwt_response_payload_handler": "JWT_RESPONSE_PAYLOAD_HANDLER"}
+    __getattr__ = find_live(__name__, names)

@@ -5,23 +5,29 @@ They accept tokens of drf-tessera, and also tokens of simplejwt until these toke
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
+from typing import Optional as Optional
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import HTTP_HEADER_ENCODING, authentication
 from rest_framework.request import Request
 
 from drf_tessera.exceptions import Refusal, TemporarilyUnavailable
+from drf_tessera.legacy import renamed
 from drf_tessera.rest.errors import to_api_exception, to_late_refusal
 from drf_tessera.users import is_active, lazy_user
 from rest_framework_simplejwt import legacy
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken, TokenError
-from rest_framework_simplejwt.models import AuthUser as AuthUser  # noqa: PLC0414 - projects import it here
-from rest_framework_simplejwt.models import TokenUser
+from rest_framework_simplejwt.models import Claims, TokenUser
 from rest_framework_simplejwt.settings import api_settings, list_header_types
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, UntypedToken
+from rest_framework_simplejwt.tokens import Token as Token
+from rest_framework_simplejwt.utils import get_md5_hash_password as get_md5_hash_password
+
+AuthUser = TypeVar("AuthUser", AbstractBaseUser, TokenUser)
 
 
 class JWTAuthentication(authentication.BaseAuthentication):
@@ -30,7 +36,8 @@ class JWTAuthentication(authentication.BaseAuthentication):
     www_authenticate_realm = "api"
     media_type = "application/json"
 
-    def __init__(self) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.user_model = get_user_model()
 
     @sensitive_variables()
@@ -56,6 +63,7 @@ class JWTAuthentication(authentication.BaseAuthentication):
             else authorization
         )
 
+    @renamed(authorization="header")
     def get_raw_token(self, authorization: bytes) -> bytes | None:
         """Return the token after a scheme of ``AUTH_HEADER_TYPES``; ``None`` for another scheme.
 
@@ -67,11 +75,12 @@ class JWTAuthentication(authentication.BaseAuthentication):
             return None
         if len(credentials) != 2:
             raise AuthenticationFailed(
-                "Authorization header must contain two space-delimited values",
+                _("Authorization header must contain two space-delimited values"),
                 code="bad_authorization_header",
             )
         return credentials[1]
 
+    @renamed(token="raw_token")
     @sensitive_variables()
     def get_validated_token(self, token: bytes | str) -> AccessToken:
         """Verify a token with the classes of ``AUTH_TOKEN_CLASSES``.
@@ -94,46 +103,52 @@ class JWTAuthentication(authentication.BaseAuthentication):
                 )
             except TemporarilyUnavailable as error:
                 raise to_api_exception(error) from error
-        raise InvalidToken({"detail": "Given token not valid for any token type", "messages": messages})
+        detail = _("Given token not valid for any token type")
+        raise InvalidToken({"detail": detail, "messages": messages})
 
-    def get_user(self, validated_token: AccessToken) -> Any:
-        """Return the token's user. A token of drf-tessera needs no query.
+    def get_user(self, validated_token: Claims) -> Any:
+        """Return the user of a token, or of the claims of a token. An access token needs no query.
 
         Raises:
             InvalidToken, AuthenticationFailed: there is no such user, or the user is not active.
         """
-        if validated_token.verified is not None:
+        verified = getattr(validated_token, "verified", None)
+        if verified is not None:
             try:
-                return lazy_user(validated_token.verified, refuse=to_late_refusal)
+                return lazy_user(verified, refuse=to_late_refusal)
             except Refusal as error:
                 raise AuthenticationFailed(error.detail, code=error.code) from None
             except TemporarilyUnavailable as error:
                 raise to_api_exception(error) from error
-        return self._find_legacy_user(validated_token.payload)
+        return self._load_user(validated_token)
 
-    def _find_legacy_user(self, claims: dict[str, Any]) -> AbstractBaseUser:
-        if api_settings.USER_ID_CLAIM not in claims:
-            raise InvalidToken("Token contained no recognizable user identification")
+    def _load_user(self, token: Claims) -> AbstractBaseUser:
+        if api_settings.USER_ID_CLAIM not in token:
+            raise InvalidToken(NO_ID)
+        claims: Any = getattr(token, "payload", token)
         user = legacy.find_user(claims)
         if user is None:
-            raise AuthenticationFailed("User not found", code="user_not_found")
+            raise AuthenticationFailed(_("User not found"), code="user_not_found")
         if not is_active(user):
-            raise AuthenticationFailed("User is inactive", code="user_inactive")
-        if not legacy.password_holds(claims, user):
-            raise AuthenticationFailed("The user's password has been changed.", code="password_changed")
+            raise AuthenticationFailed(_("User is inactive"), code="user_inactive")
+        # A token with a session ends with its session. Such a token has been verified, or has the claim sid.
+        owned = getattr(token, "login", None) is not None or "sid" in claims
+        if not owned and not legacy.check_user(claims, user):
+            raise AuthenticationFailed(_("The user's password has been changed."), code="password_changed")
         return user
 
 
 class JWTStatelessUserAuthentication(JWTAuthentication):
     """Authenticate by a token in the header. The user consists only of the token's claims."""
 
-    def get_user(self, validated_token: AccessToken) -> TokenUser:
+    def get_user(self, validated_token: Claims) -> TokenUser:
         """Return a user of ``TOKEN_USER_CLASS``."""
         if api_settings.USER_ID_CLAIM not in validated_token:
-            raise InvalidToken("Token contained no recognizable user identification")
+            raise InvalidToken(NO_ID)
         return api_settings.TOKEN_USER_CLASS(validated_token)  # type: ignore[no-any-return]  # a setting
 
 
+NO_ID = _("Token contained no recognizable user identification")
 JWTTokenUserAuthentication = JWTStatelessUserAuthentication
 
 

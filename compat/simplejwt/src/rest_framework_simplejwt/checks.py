@@ -17,17 +17,11 @@ from drf_tessera.legacy.pyjwt import load_key
 from drf_tessera.tokens import REGISTERED_CLAIMS
 from rest_framework_simplejwt import views
 from rest_framework_simplejwt.authentication import is_access_class
+from rest_framework_simplejwt.refusals import SLIDING
 from rest_framework_simplejwt.settings import IMPORT_STRINGS, SERIALIZERS, api_settings
-from rest_framework_simplejwt.tokens import SLIDING
 
 PREFIX = "tessera_simplejwt"
 SLIDING_VIEWS = (views.TokenObtainSlidingView, views.TokenRefreshSlidingView)
-
-
-def check_distribution(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report E001: the original package is also installed."""
-    owned, originals = "rest_framework_simplejwt", ("djangorestframework-simplejwt",)
-    return legacy.find_originals(PREFIX, "drf-tessera-simplejwt", owned, originals)
 
 
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

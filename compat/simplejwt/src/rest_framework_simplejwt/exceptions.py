@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from typing import Optional as Optional
+from typing import Union as Union
 
+from django.core.exceptions import SuspiciousOperation
 from django.utils.translation import gettext_lazy as _
-from rest_framework import status
+from rest_framework import exceptions, status
+from rest_framework.settings import api_settings as framework_settings
 
-from drf_tessera.exceptions import Refusal, TokenExpired
-from drf_tessera.legacy import refuse_names
-from drf_tessera.rest.errors import Unauthorized, fit_handler
+from drf_tessera.exceptions import RefreshInvalid as _RefreshInvalid
+from drf_tessera.exceptions import (
+    RefreshReused,
+    Refusal,
+    SessionEnded,
+    SessionExpired,
+    TokenExpired,
+    TokenWrongType,
+    TransportMismatch,
+    UserGone,
+    UserInactive,
+)
+from drf_tessera.exceptions import TokenError as _TokenError
 
 
 class TokenError(Exception):
@@ -34,8 +48,19 @@ class TokenBackendExpiredToken(TokenBackendError):
     """A token has expired."""
 
 
-class AuthenticationFailed(Unauthorized):
-    """A 401 whose body is ``{"detail", "code"}``, unless the project has an exception handler of its own."""
+FLATTENING = {"drf_standardized_errors", "rest_framework_json_api"}
+"""Packages whose exception handlers take each key of a ``detail`` for an error of its own."""
+
+
+class DetailDictMixin:
+    """An error whose body is ``{"detail", "code"}``, as in simplejwt.
+
+    Exception handlers of projects read ``response.data["code"]``. For the handlers of :data:`FLATTENING` the
+    error is one text with one code.
+    """
+
+    default_detail: Any
+    default_code: str
 
     def __init__(self, detail: Any = None, code: str | None = None) -> None:
         body: dict[str, Any] = {"detail": self.default_detail, "code": self.default_code}
@@ -45,7 +70,19 @@ class AuthenticationFailed(Unauthorized):
             body["detail"] = detail
         if code is not None:
             body["code"] = code
-        super().__init__(fit_handler(body))
+        handler = framework_settings.EXCEPTION_HANDLER
+        if str(getattr(handler, "__module__", "")).partition(".")[0] in FLATTENING:
+            super().__init__(body["detail"], body["code"])  # type: ignore[call-arg]  # REST framework's
+        else:
+            super().__init__(body)  # type: ignore[call-arg]  # the same
+
+
+class AuthenticationFailed(DetailDictMixin, exceptions.AuthenticationFailed, SuspiciousOperation):
+    """A 401 whose body is ``{"detail", "code"}``.
+
+    If no view of REST framework is there to answer the error, for example because a middleware authenticates
+    the request, then Django answers 400 and not 500.
+    """
 
 
 class InvalidToken(AuthenticationFailed):
@@ -57,16 +94,35 @@ class InvalidToken(AuthenticationFailed):
 
 
 def to_token_error(error: Refusal) -> TokenError:
-    """Return simplejwt's error for an error of drf-tessera. The attribute ``code`` keeps the exact code."""
-    found = (ExpiredTokenError if isinstance(error, TokenExpired) else TokenError)(error.detail)
+    """Return simplejwt's error, in simplejwt's words, for an error of drf-tessera.
+
+    The attribute ``code`` keeps the exact code, and the views answer it as ``reason``.
+    """
+    found = (ExpiredTokenError if isinstance(error, TokenExpired | SessionExpired) else TokenError)(
+        _name(error)
+    )
     found.code, found.refusal = error.code, error
     return found
 
 
+def _name(error: Refusal) -> Any:
+    if isinstance(error, TokenExpired | SessionExpired):
+        return _("Token is expired")
+    if isinstance(error, TokenWrongType):
+        return _("Token has wrong type")
+    if isinstance(error, SessionEnded | RefreshReused):
+        return _("Token is blacklisted")
+    if isinstance(error, _TokenError | _RefreshInvalid | TransportMismatch):
+        return _("Token is invalid")
+    return error.detail
+
+
+def is_about_user(error: TokenError) -> bool:
+    """Return whether a token was refused because its user does not exist or is not active."""
+    return isinstance(error.refusal, UserGone | UserInactive)
+
+
 def to_invalid_token(error: TokenError) -> InvalidToken:
     """Return the 401 of an error, with the exact code as ``reason`` beside simplejwt's own code."""
-    return InvalidToken({"detail": str(error), "reason": error.code})
-
-
-if not TYPE_CHECKING:
-    __getattr__ = refuse_names(__name__)
+    detail = error.args[0] if error.args else None
+    return InvalidToken({"detail": str(detail or InvalidToken.default_detail), "reason": error.code})

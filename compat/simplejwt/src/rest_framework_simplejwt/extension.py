@@ -14,6 +14,5 @@ def connect() -> None:
     translate_setting("SIMPLE_JWT", translate, SHAPES)
     from rest_framework_simplejwt import checks  # noqa: PLC0415 - it imports views, which need the apps
 
-    register(checks.check_distribution, Tags.compatibility)
     register(checks.check_settings, Tags.security)
     register(checks.check_urls, Tags.urls)

@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING as TYPE_CHECKING
+from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Optional as Optional
+from typing import Union as Union
 
 from django.contrib.auth import models as auth_models
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models.manager import EmptyManager
+from django.utils.functional import cached_property as cached_property
 
 from rest_framework_simplejwt.settings import api_settings
 
-if TYPE_CHECKING:
-    from rest_framework_simplejwt.tokens import Token
+
+class Claims(Protocol):
+    """The claims of a token: a token object or a dict."""
+
+    def __getitem__(self, key: str, /) -> Any: ...
+    def __contains__(self, key: object, /) -> bool: ...
+    def get(self, key: str, default: Any = None, /) -> Any:
+        """Return a claim, or ``default``."""
 
 
 class TokenUser:
     """A user that consists only of a token's claims, for services without a table of users."""
 
     is_active = True
-    is_anonymous = False
-    is_authenticated = True
 
-    def __init__(self, token: Token) -> None:
+    def __init__(self, token: Claims) -> None:
         self.token = token
 
     def __str__(self) -> str:
         return f"TokenUser {self.id}"
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Always ``False``."""
+        return False
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Always ``True``."""
+        return True
 
     @property
     def id(self) -> Any:
@@ -44,12 +63,12 @@ class TokenUser:
 
     @property
     def is_staff(self) -> bool:
-        """The claim ``is_staff``; without the claim, ``False``."""
+        """The claim ``is_staff``; ``False`` without it, or with another value than ``True``."""
         return self.token.get("is_staff", False) is True
 
     @property
     def is_superuser(self) -> bool:
-        """The claim ``is_superuser``; without the claim, ``False``."""
+        """The claim ``is_superuser``; ``False`` without it, or with another value than ``True``."""
         return self.token.get("is_superuser", False) is True
 
     @property
@@ -68,10 +87,10 @@ class TokenUser:
     def __hash__(self) -> int:
         return hash(self.id)
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name == "token":
-            raise AttributeError(name)
-        return self.token.get(name)
+    def __getattr__(self, attr: str) -> Any:
+        if attr.startswith("__") or attr == "token":
+            raise AttributeError(attr)
+        return self.token.get(attr)
 
     def get_username(self) -> str:
         """Return the user name."""
@@ -81,18 +100,38 @@ class TokenUser:
         """Return an empty set."""
         return set()
 
-    get_group_permissions = get_all_permissions
+    def get_group_permissions(self, obj: object = None) -> set[str]:
+        """Return an empty set."""
+        return set()
 
-    def has_perm(self, *args: object, **kwargs: object) -> bool:
+    def has_perm(self, perm: str, obj: object = None) -> bool:
         """Return ``False``."""
         return False
 
-    has_perms = has_module_perms = has_perm
+    def has_perms(self, perm_list: Iterable[str], obj: object = None) -> bool:
+        """Return ``False``."""
+        return False
 
-    def _refuse(self, *args: object) -> NoReturn:
-        raise NotImplementedError("Token users have no DB representation")
+    def has_module_perms(self, module: str) -> bool:
+        """Return ``False``."""
+        return False
 
-    save = delete = set_password = check_password = _refuse
+    def save(self) -> NoReturn:
+        """Refuse, because this user has no row."""
+        raise NotImplementedError(NO_ROW)
+
+    def delete(self) -> NoReturn:
+        """Refuse, because this user has no row."""
+        raise NotImplementedError(NO_ROW)
+
+    def set_password(self, raw_password: str) -> NoReturn:
+        """Refuse, because this user has no row."""
+        raise NotImplementedError(NO_ROW)
+
+    def check_password(self, raw_password: str) -> NoReturn:
+        """Refuse, because this user has no row."""
+        raise NotImplementedError(NO_ROW)
 
 
+NO_ROW = "Token users have no DB representation"
 AuthUser = TypeVar("AuthUser", AbstractBaseUser, TokenUser)

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Optional as Optional
 
+from django.conf import settings as settings
+from django.contrib.auth import authenticate as authenticate
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import update_last_login
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
+from rest_framework import exceptions as exceptions
 from rest_framework import serializers
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import ValidationError as ValidationError
 
 from drf_tessera import sessions
 from drf_tessera.conf import HEADER
 from drf_tessera.exceptions import Refusal
+from drf_tessera.legacy import renamed
 from drf_tessera.login import identify
 from drf_tessera.rest.serializers import MAX_PASSWORD_LENGTH, BodySerializer, ShortCharField
 from drf_tessera.tokens import read_refresh_token
 from drf_tessera.users import MAX_NAME_LENGTH, clean_name, is_active
-from rest_framework_simplejwt import legacy
-from rest_framework_simplejwt.exceptions import AuthenticationFailed, TokenError, to_token_error
-from rest_framework_simplejwt.models import AuthUser as AuthUser  # noqa: PLC0414 - projects import it here
+from rest_framework_simplejwt import legacy, listing, logins, reading, refusals
+from rest_framework_simplejwt.exceptions import TokenError, is_about_user
+from rest_framework_simplejwt.models import TokenUser
 from rest_framework_simplejwt.settings import api_settings, rotates
-from rest_framework_simplejwt.tokens import SLIDING, RefreshToken, Token, UntypedToken
+from rest_framework_simplejwt.tokens import RefreshToken, SlidingToken, Token, UntypedToken
+
+AuthUser = TypeVar("AuthUser", AbstractBaseUser, TokenUser)
 
 
 class PasswordField(ShortCharField):
@@ -48,12 +57,13 @@ class TokenObtainSerializer(BodySerializer):
         password = PasswordField(trim_whitespace=False)
         return {**super().get_fields(), self.username_field: name, "password": password}
 
+    @renamed(auth="attrs")
     @sensitive_variables()
     def validate(self, auth: dict[str, Any]) -> dict[str, Any]:
         """Authenticate with the project's backends."""
         request, name = self.context.get("request"), auth[self.username_field]
         credentials = {self.username_field: clean_name(name), "password": auth["password"]}
-        self.user = identify(getattr(request, "_request", request), credentials)
+        self.user = identify(request, credentials, ask=authenticate)
         if (
             self.user is None
             or not is_active(self.user)
@@ -76,11 +86,12 @@ class TokenObtainPairSerializer(TokenObtainSerializer):
 
     token_class = RefreshToken
 
+    @renamed(credentials="attrs")
     @sensitive_variables()
     def validate(self, credentials: dict[str, Any]) -> dict[str, Any]:
         """Log in."""
         auth = super().validate(credentials)
-        with legacy.all_or_nothing():
+        with logins.all_or_nothing():
             try:
                 refresh = self.get_token(self.user)  # type: ignore[arg-type]  # None was refused above
             except TokenError as error:
@@ -103,6 +114,7 @@ class TokenRefreshSerializer(BodySerializer):
         "no_active_account": _("No active account found for the given token.")
     }
 
+    @renamed(credentials="attrs")
     @sensitive_variables()
     def validate(self, credentials: dict[str, Any]) -> dict[str, Any]:
         """Refresh the token. With ``ROTATE_REFRESH_TOKENS: False`` the token is checked but not spent."""
@@ -114,22 +126,30 @@ class TokenRefreshSerializer(BodySerializer):
         token = self._look_at(credentials["refresh"]) if own or ruled or not rotates() else None
         if token is not None and not rotates():
             return {"access": str(token.access_token)}
-        grant = self.token_class.rotate(credentials["refresh"])
-        auth = {"access": grant.access if token is None else str(token.access_token)}
-        if grant.refresh is not None:
-            auth["refresh"] = grant.refresh
-        elif isinstance(self.initial_data, dict) and "refresh" in self.initial_data:
-            # Some clients always store this field, so they get their own token back. A view that stores
-            # the field in a cookie gets nothing: the cookie may already hold the token of another tab.
-            auth["refresh"] = credentials["refresh"]
-        return auth
+        try:
+            grant = self.token_class.rotate(credentials["refresh"])
+        except TokenError as error:
+            self._refuse(error)
+        # Many clients and views store this field of each answer, so each answer has it.
+        return {
+            "access": grant.access if token is None else str(token.access_token),
+            "refresh": grant.refresh or grant.spare,
+        }
 
     @sensitive_variables()
     def _look_at(self, credentials: str) -> RefreshToken:
-        token = self.token_class(credentials)
+        try:
+            token = self.token_class(credentials)
+        except TokenError as error:
+            self._refuse(error)
         if not api_settings.USER_AUTHENTICATION_RULE(token.find_user()):
             raise AuthenticationFailed(self.error_messages["no_active_account"], "no_active_account")
         return token
+
+    def _refuse(self, error: TokenError) -> NoReturn:
+        if is_about_user(error):
+            raise AuthenticationFailed(self.error_messages["no_active_account"], "no_active_account")
+        raise error
 
 
 class TokenVerifySerializer(BodySerializer):
@@ -137,6 +157,7 @@ class TokenVerifySerializer(BodySerializer):
 
     token = serializers.CharField(write_only=True)
 
+    @renamed(credentials="attrs")
     @sensitive_variables()
     def validate(self, credentials: dict[str, Any]) -> dict[str, Any]:
         """Verify the token."""
@@ -144,34 +165,48 @@ class TokenVerifySerializer(BodySerializer):
         return {}
 
 
-class TokenBlacklistSerializer(BodySerializer):
-    """Reads a refresh token, and ends its session."""
-
+class TokenBlacklistSerializer(BodySerializer):  # noqa: D101 - see views
+    __doc__ = " "
     refresh = serializers.CharField(write_only=True)
     token_class = RefreshToken
 
+    @renamed(credentials="attrs")
     @sensitive_variables()
     def validate(self, credentials: dict[str, Any]) -> dict[str, Any]:
-        """Log out."""
-        if self.token_class is not RefreshToken:
-            self.token_class(credentials["refresh"])  # the project's class may check more
+        """Log out. The ``blacklist()`` of a token class of the project's own is called."""
+        token = credentials["refresh"]
+        if self.token_class is not RefreshToken and not token.startswith(sessions.HANDLE_PREFIX):
+            self.token_class(token).blacklist()
+            return {}
         try:
-            token = legacy.exchange(credentials["refresh"])
-            ended = sessions.revoke_by_refresh_token(token, transport=HEADER)
+            auth = legacy.exchange(token)
+            ended = sessions.revoke_by_refresh_token(auth, transport=HEADER)
         except Refusal as error:
-            raise to_token_error(error) from None
+            raise reading.explain_refresh(error, token) from None
         if not ended:
-            raise TokenError("Token is blacklisted")
-        legacy.note_end(read_refresh_token(token).facts)
+            raise TokenError(_("Token is blacklisted"))
+        found = read_refresh_token(auth)
+        listing.note_end(found.facts, found)
         return {}
 
 
-class _SlidingSerializer(BodySerializer):
-    """Refuses sliding tokens. The message names the replacement."""
+class TokenObtainSlidingSerializer(TokenObtainSerializer):
+    """Refuses each login, because sliding tokens are not supported. The message names the replacement."""
 
+    token_class = SlidingToken
+
+    @renamed(credentials="attrs")
+    def validate(self, credentials: dict[str, Any]) -> dict[str, Any]:
+        """Refuse every login."""
+        raise TokenError(refusals.SLIDING)
+
+
+class TokenRefreshSlidingSerializer(BodySerializer):  # noqa: D101 - see views
+    __doc__ = " "
+    token = serializers.CharField()
+    token_class: ClassVar[type[Token]] = SlidingToken
+
+    @renamed(credentials="attrs")
     def validate(self, credentials: dict[str, Any]) -> dict[str, Any]:
         """Refuse every token."""
-        raise TokenError(SLIDING)
-
-
-TokenObtainSlidingSerializer = TokenRefreshSlidingSerializer = _SlidingSerializer
+        raise TokenError(refusals.SLIDING)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from django.conf import settings as django_settings
+from django.conf import settings
+from django.test.signals import setting_changed as setting_changed
 
 from drf_tessera import legacy
 from drf_tessera.conf import READERS, Reader, Settings, get_settings
-from drf_tessera.legacy import refuse_names
 from drf_tessera.legacy.pyjwt import describe_key
+from rest_framework_simplejwt.utils import format_lazy as format_lazy
 
 _HERE: Final = "rest_framework_simplejwt"
 _IDLE: Final = "SESSION_IDLE_LIFETIME"
@@ -56,6 +57,9 @@ DEFAULTS: Final[Mapping[str, Any]] = {
 }
 """Every key of ``SIMPLE_JWT``. See :func:`rotates` for the default of ``ROTATE_REFRESH_TOKENS``."""
 
+REMOVED_SETTINGS = ("AUTH_HEADER_TYPE", "AUTH_TOKEN_CLASS", "SECRET_KEY", "TOKEN_BACKEND_CLASS")
+"""Keys that simplejwt removed. ``check`` reports them as unknown keys (E002)."""
+
 SERIALIZERS: Final = frozenset(
     f"TOKEN_{flow}_SERIALIZER" for flow in ("OBTAIN", "REFRESH", "VERIFY", "BLACKLIST")
 )
@@ -90,6 +94,19 @@ class APISettings(legacy.LegacySettings):
     defaults = DEFAULTS
     paths = IMPORT_STRINGS
 
+    def __init__(
+        self,
+        user_settings: Mapping[str, Any] | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        import_strings: Iterable[str] | None = None,
+    ) -> None:
+        if user_settings is not None:
+            self.given = dict(user_settings) if not isinstance(user_settings, dict) else user_settings
+        if defaults is not None:
+            vars(self)["defaults"] = defaults
+        if import_strings is not None:
+            vars(self)["paths"] = frozenset(import_strings)
+
     def look_up(self, name: str) -> Any:
         """Return a key's value. The lifetimes are the lifetimes in force."""
         if name == "ACCESS_TOKEN_LIFETIME":
@@ -97,10 +114,14 @@ class APISettings(legacy.LegacySettings):
         if name == "REFRESH_TOKEN_LIFETIME":
             return get_settings().session_idle_lifetime
         value = super().look_up(name)
-        return value or django_settings.SECRET_KEY if name == "SIGNING_KEY" else value
+        return value or settings.SECRET_KEY if name == "SIGNING_KEY" else value
 
 
 api_settings = APISettings()
+
+
+def reload_api_settings(*args: Any, **kwargs: Any) -> None:
+    """Do nothing, because the settings are read live."""
 
 
 def list_header_types() -> tuple[str, ...]:
@@ -120,7 +141,7 @@ def count_recoveries() -> int | None:
     Without ``ROTATE_REFRESH_TOKENS`` simplejwt issues no new refresh token, so clients may not know that
     they should keep the new token. No such client is logged out until the project sets the key.
     """
-    ours = getattr(django_settings, "TESSERA", {})
+    ours = getattr(settings, "TESSERA", {})
     said = "ROTATE_REFRESH_TOKENS" in api_settings.user_settings or "REFRESH_RECOVERIES" in ours
     return None if said else MOST_RECOVERIES
 
@@ -157,10 +178,12 @@ def translate(raw: Mapping[str, Any]) -> dict[str, Any]:
 def _translate_key(raw: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the project's own signing key for ``TESSERA["KEYS"]``. ``SECRET_KEY`` is never such a key."""
     algorithm, key = raw.get("ALGORITHM", "HS256"), raw.get("SIGNING_KEY")
-    if not key or (key == django_settings.SECRET_KEY and algorithm.startswith("HS")):
+    if not key or (key == settings.SECRET_KEY and algorithm.startswith("HS")):
         return None
     return {"alg": algorithm, "secret": key} if algorithm.startswith("HS") else describe_key(algorithm, key)
 
 
-if not TYPE_CHECKING:
-    __getattr__ = refuse_names(__name__)
+def __getattr__(name: str) -> Any:
+    if name == "USER_SETTINGS":
+        return getattr(settings, "SIMPLE_JWT", None)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

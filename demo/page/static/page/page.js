@@ -70,7 +70,7 @@ async function multiply(request) {
   const sent = Array.from({ length }, () => record(request.clone(), ""));
   const answers = await Promise.all(sent);
   const good = answers.filter(({ entry }) => entry.status === 200);
-  const winner = answers.find(({ entry }) => entry.data?.refresh) ?? good[0] ?? answers[0];
+  const winner = answers.find(({ entry }) => entry.data?.refresh && entry.data.rotated !== false) ?? good[0] ?? answers[0];
   learn(winner.entry, "you");
   await update();
   const rotations = (laneOf(session)?.tokens.length ?? 0) - before.tokens;
@@ -121,7 +121,7 @@ function describe(entry, before, token) {
 }
 
 function describeRefresh(token) {
-  if (!token) return "Within the grace window: the answer has only an access token. The refresh token stays the same, and nobody is logged out.";
+  if (!token) return "Within the grace window: nothing is rotated. The client keeps its refresh token, and nobody is logged out.";
   if (token.how === "recovered") {
     return `Recovered: the successor of this token was never used, so the answer with it must have been lost. The server issued no. ${token.number}. If somebody sends the skipped token, the session ends.`;
   }
@@ -241,7 +241,7 @@ function learn(entry, holder) {
     byId("tokens").replaceChildren();
   }
   const text = entry.data?.refresh;
-  if (!text) return;
+  if (!text || entry.data.rotated === false) return;
   const token = { text, number: seen.length + 1, holder };
   token.badge = make("span", { class: "badge" });
   token.forecast = make("span", { class: "quiet" });
@@ -325,7 +325,7 @@ const ROLES = {
 function foresee(state) {
   if (over || state === "dead") return "If the token is sent now: 401, because the session has ended.";
   if (state === "replaced" || state === "skipped") return "If the token is sent now: 401, and the session ends.";
-  if (graceLeft(session, GRACE_MS) > 0) return "If the token is sent now: 200, with an access token only.";
+  if (graceLeft(session, GRACE_MS) > 0) return "If the token is sent now: 200, and nothing is rotated.";
   if (state === "current") return "If the token is sent now: 200, and the token is replaced.";
   if (recoveriesOf(session) >= MAX_RECOVERIES) return "If the token is sent now: 401, and the session ends, because too many answers in a row were lost.";
   return "If the token is sent now: 200, and the server issues another successor (recovery).";

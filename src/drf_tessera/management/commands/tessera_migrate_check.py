@@ -12,7 +12,17 @@ from django.core.management.base import BaseCommand
 from django.utils.module_loading import import_string
 
 from drf_tessera.http import find_view_class, walk_views
-from drf_tessera.legacy import BY_HAND, JWT_AUTH, SIMPLE_JWT, Kind, Verdict, find_name
+from drf_tessera.legacy import (
+    ABOUT_DRF_JWT,
+    BY_HAND,
+    DRF_JWT,
+    JWT_AUTH,
+    SIMPLE_JWT,
+    Kind,
+    Verdict,
+    find_name,
+    is_installed,
+)
 
 _UNKNOWN: Final = Verdict(Kind.REFUSED, "This key does not exist. manage.py check may suggest the right key.")
 _SILENT: Final = (
@@ -55,6 +65,9 @@ class Command(BaseCommand):
 
 
 def _judge_settings() -> Iterator[Finding]:
+    theirs = DRF_JWT.intersection(getattr(settings, "JWT_AUTH", None) or ())
+    if theirs or is_installed("drf-jwt"):
+        yield "drf-jwt", Verdict(Kind.REFUSED, ABOUT_DRF_JWT)
     for setting, verdicts in (("SIMPLE_JWT", SIMPLE_JWT), ("JWT_AUTH", JWT_AUTH)):
         raw = getattr(settings, setting, None)
         for key in raw if isinstance(raw, Mapping) else ():

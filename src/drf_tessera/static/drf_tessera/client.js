@@ -121,7 +121,8 @@ export function createClient({
     const before = state?.session === grant.session ? state : null;
     state = {
       access: grant.access ?? null, // without it, the access token is in a cookie
-      refresh: grant.refresh ?? before?.refresh ?? null, // without it, keep the old refresh token
+      // Within the grace window nothing was rotated: keep the refresh token that this page has.
+      refresh: (grant.rotated === false ? before?.refresh : grant.refresh) ?? before?.refresh ?? null,
       session: grant.session,
       user: grant.user ?? before?.user ?? null,
       number: ++grants,

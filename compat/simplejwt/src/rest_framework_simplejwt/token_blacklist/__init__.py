@@ -1,1 +1,3 @@
-"""The tables of simplejwt. Each login writes one row."""
+"""simplejwt's app of outstanding and blacklisted tokens."""
+
+from django import VERSION as VERSION

@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 
 from drf_tessera.exceptions import TemporarilyUnavailable
-from drf_tessera.sessions import LegacyToken, adopt_many
+from drf_tessera.sessions import HANDLE_PREFIX, LegacyToken, adopt_many
 from drf_tessera.tokens import REFRESH_PREFIX
-from rest_framework_simplejwt.legacy import PACKAGE
+from rest_framework_simplejwt.listing import PACKAGE
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.utils import aware_utcnow, datetime_to_epoch
 
@@ -38,7 +38,8 @@ class Command(BaseCommand):
         """Import the tokens, and show a progress bar."""
         if batch_size < 1:
             raise CommandError("--batch-size must be 1 or more.")
-        own = Q(token="") | Q(token__startswith=REFRESH_PREFIX)  # these rows already stand for sessions
+        # These rows already stand for sessions.
+        own = Q(token="") | Q(token__startswith=HANDLE_PREFIX) | Q(token__startswith=REFRESH_PREFIX)
         given = OutstandingToken.objects.exclude(own)
         rows = given.filter(expires_at__gt=aware_utcnow(), user__isnull=False).order_by("pk")
         total, done, written = rows.filter(pk__gt=after).count(), 0, 0

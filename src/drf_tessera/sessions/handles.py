@@ -1,0 +1,72 @@
+"""Handles: texts that find a session and let nobody in.
+
+A program keeps the handle of a session to end the session later, as it would keep a refresh token. A handle
+cannot be guessed without the session's secret or its row, and no endpoint accepts a handle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from drf_tessera.exceptions import RefreshInvalid, SessionExpired, SessionRevoked, SessionUnknown
+from drf_tessera.jose.encoding import EncodingError, decode_base64url, encode_base64url
+from drf_tessera.moments import to_timestamp
+from drf_tessera.sessions import rows
+from drf_tessera.tokens import RefreshToken, SessionFacts
+
+HANDLE_PREFIX: Final = "tsh_"
+_ID_BYTES: Final = 16
+_MARK_BYTES: Final = 16
+
+
+def write_handle(token: RefreshToken) -> str:
+    """Return the handle of a token's session. It is the same for every refresh token of the session."""
+    session_id = token.facts.session_id.bytes
+    return HANDLE_PREFIX + encode_base64url(session_id + _mark(session_id, token.secret_hash)).decode()
+
+
+@sensitive_variables()
+def read_handle(text: str, *, now: datetime | None = None) -> SessionFacts:
+    """Return the facts of the live session that a handle finds. One query.
+
+    Raises:
+        RefreshInvalid: the text is not a handle of ours.
+        SessionUnknown, SessionRevoked, SessionExpired: the session has that state.
+        TemporarilyUnavailable: the database is busy.
+    """
+    try:
+        raw = decode_base64url(text.removeprefix(HANDLE_PREFIX).encode("ascii"))
+    except (EncodingError, UnicodeEncodeError):
+        raise RefreshInvalid from None
+    if not text.startswith(HANDLE_PREFIX) or len(raw) != _ID_BYTES + _MARK_BYTES:
+        raise RefreshInvalid
+    session = rows.select_sessions().filter(pk=UUID(bytes=raw[:_ID_BYTES])).first()
+    if session is None:
+        raise SessionUnknown
+    if not hmac.compare_digest(_mark(raw[:_ID_BYTES], bytes(session.secret_hash)), raw[_ID_BYTES:]):
+        raise RefreshInvalid
+    if session.revoked_at is not None:
+        raise SessionRevoked
+    if (now or timezone.now()) >= min(session.idle_expires_at, session.expires_at):
+        raise SessionExpired
+    return SessionFacts(
+        session_id=session.pk,
+        sub=str(session.user_id),
+        auth_time=int(to_timestamp(session.auth_time)),
+        expires_at=int(to_timestamp(session.expires_at)),
+        amr=tuple(session.amr.split()),
+        scope=session.scope,
+    )
+
+
+def _mark(session_id: bytes, secret_hash: bytes) -> bytes:
+    """Return the part of a handle that cannot be guessed. A handle does not reveal the digest of the row."""
+    digest = hashlib.sha256(b"drf_tessera handle\0" + session_id + secret_hash).digest()
+    return digest[:_MARK_BYTES]
