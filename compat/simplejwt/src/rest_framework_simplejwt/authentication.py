@@ -80,7 +80,7 @@ class JWTAuthentication(authentication.BaseAuthentication):
             )
         return credentials[1]
 
-    @renamed(token="raw_token")
+    @renamed(token="raw_token")  # noqa: S106 - a name
     @sensitive_variables()
     def get_validated_token(self, token: bytes | str) -> AccessToken:
         """Verify a token with the classes of ``AUTH_TOKEN_CLASSES``.
