@@ -54,7 +54,6 @@ def list_misplaced(folders: set[str], files: set[str]) -> list[str]:
 
 
 WITHOUT_TESTS_OF_THEIR_OWN: Final = {
-    "apps": "every test starts the app",
     "exceptions": "each error is tested where it is raised, and tests/docs compares the list",
     "models": "each query is tested where it is made",
     "moments": "two conversions that every session uses",

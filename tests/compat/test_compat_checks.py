@@ -10,9 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.core.checks import CheckMessage
-from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 from django.urls import path
 from rest_framework_jwt import checks as jwt_checks
@@ -177,36 +175,6 @@ def test_the_original_beside_is_reported(
 
 def test_this_environment_is_not_damaged() -> None:
     assert check_distributions(None) == []
-
-
-@pytest.mark.parametrize("damage", ["", "Files are missing."])
-def test_an_extension_that_cannot_be_loaded_is_reported_if_pip_has_damaged_it(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, damage: str
-) -> None:
-    extension = importlib.metadata.EntryPoint("x", "no_such_module:connect", "drf_tessera")
-    monkeypatch.setattr("drf_tessera.apps.entry_points", lambda group: [extension])
-    monkeypatch.setattr("drf_tessera.apps._describe_damage", lambda: damage)
-    config = apps.get_app_config("tessera")
-    monkeypatch.setattr("drf_tessera.checks.connect", lambda: None)
-    monkeypatch.setattr("drf_tessera.receivers.connect", lambda: None)
-    if damage:
-        config.ready()
-        assert caplog.messages == ["no_such_module:connect was not connected. Files are missing."]
-    else:
-        with pytest.raises(ModuleNotFoundError):
-            config.ready()
-
-
-@pytest.mark.parametrize("damage", ["", "Files are missing."])
-def test_a_project_that_cannot_be_imported_is_told_of_the_damage(
-    monkeypatch: pytest.MonkeyPatch, damage: str
-) -> None:
-    monkeypatch.setattr("drf_tessera.apps._describe_damage", lambda: damage)
-    monkeypatch.setitem(sys.modules, "drf_tessera.checks", None)  # its import fails
-    monkeypatch.delattr("drf_tessera.checks")
-    expected = ImproperlyConfigured if damage else ImportError
-    with pytest.raises(expected, match=damage or "checks"):
-        apps.get_app_config("tessera").ready()
 
 
 def test_two_former_settings_must_not_contradict_each_other() -> None:
