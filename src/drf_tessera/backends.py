@@ -55,7 +55,7 @@ class EmailBackend(ModelBackend):
         user = _choose_by_name(candidates, name)
         if user is None and address is not None:
             user = _choose_by_address(candidates, address)
-        if user is None or not admit_account(user):
+        if not admit_account(user):
             model().set_password(password)  # the same amount of work as for a wrong password
             return None
         with checking_password():

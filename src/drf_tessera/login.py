@@ -30,7 +30,7 @@ from drf_tessera.exceptions import (
     UserGone,
     UserInactive,
 )
-from drf_tessera.limits import login_attempt
+from drf_tessera.limits import admit_account, login_attempt
 from drf_tessera.receivers import checking_password
 from drf_tessera.users import can_read, clean_name, find_email_field, fold_name, read_name
 
@@ -214,6 +214,9 @@ def identify(
     A collation may also ignore accents, or letters without a width. Django's backend then finds an account by
     any number of spellings, and each would have its own limit of guesses. So no such spelling logs in.
 
+    If there are several backends, one may count the attempts for the account, as ``EmailBackend`` does, and
+    another may not, as Django's own. So the limits of the account are also asked after a success.
+
     Args:
         request: Django's own request, or ``None``.
         credentials: the arguments for ``ask``.
@@ -222,8 +225,9 @@ def identify(
     try:
         with checking_password():
             user = (ask or authenticate)(request=request, **credentials)
-        if user is None or _is_named(user, credentials):
+        if user is None or (_is_named(user, credentials) and _is_admitted(user)):
             return user
+        _do_work_after(user, credentials)
     except Exception as error:
         model: Any = get_user_model()
         several = isinstance(error, model.MultipleObjectsReturned)
@@ -250,6 +254,24 @@ def _is_named(user: AbstractBaseUser, credentials: dict[str, str]) -> bool:
         return True  # EmailBackend compares the names itself, and another backend may have other names
     typed = credentials.get("username", credentials.get(found.USERNAME_FIELD))
     return fold_name(str(typed)) == fold_name(read_name(found))
+
+
+def _is_admitted(user: AbstractBaseUser) -> bool:
+    """Return whether the limits of the account admit a user whom one of several backends has found."""
+    return len(settings.AUTHENTICATION_BACKENDS) == 1 or admit_account(user)
+
+
+@sensitive_variables()
+def _do_work_after(user: AbstractBaseUser, credentials: dict[str, str]) -> None:
+    """Do the work of the backends that a wrong password would have reached after the one that found the user.
+
+    Otherwise the time of the refusal would show that the password is right.
+    """
+    paths = list(settings.AUTHENTICATION_BACKENDS)
+    path = getattr(user, "backend", None)  # a function in place of Django's may leave it out
+    for later in paths[paths.index(path) + 1 :] if path in paths else ():
+        if isinstance(load_backend(later), ModelBackend):
+            get_user_model()().set_password(credentials.get("password"))
 
 
 def _can_be_read(credentials: dict[str, str]) -> bool:

@@ -11,6 +11,7 @@ import pytest
 import time_machine
 from django.apps import AppConfig
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
@@ -18,6 +19,7 @@ from django.db import transaction
 from django.test import RequestFactory, override_settings
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
+from rest_framework.fields import CharField
 from rest_framework.test import APIClient
 from rest_framework_simplejwt import authentication, legacy, logins, models, serializers, tokens
 from rest_framework_simplejwt.backends import TokenBackend
@@ -190,6 +192,29 @@ def test_logins_are_throttled(api: APIClient, anna: AbstractBaseUser) -> None:
     wrong = {"username": "anna", "password": "wrong"}
     statuses = [api.post("/api/token/", wrong).status_code for _ in range(12)]
     assert statuses[-1] == 429
+
+
+class ByAddress(TokenObtainPairSerializer):
+    """A serializer of a project: it reads the address, although ``username_field`` has another name."""
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        del fields[self.username_field]
+        return {"email": CharField(), **fields}
+
+    def validate(self, auth: dict[str, Any]) -> dict[str, Any]:
+        user = get_user_model()._default_manager.get(email=auth["email"])
+        return super().validate({**auth, self.username_field: user.get_username()})
+
+
+@override_settings(AUTHENTICATION_BACKENDS=["django.contrib.auth.backends.ModelBackend"])
+def test_a_name_that_the_serializer_does_not_read_is_not_counted_in_place_of_the_one_it_reads(
+    anna: AbstractBaseUser, rf: Any
+) -> None:
+    view = TokenObtainPairView.as_view(serializer_class=ByAddress)
+    wrong = {"email": "anna@example.com", "password": "wrong"}
+    found = [view(rf.post("/", {**wrong, "username": f"decoy {index}"})).status_code for index in range(12)]
+    assert found == [401] * 10 + [429] * 2
 
 
 def test_a_second_logout_is_refused_as_simplejwt_does(api: APIClient, anna: AbstractBaseUser) -> None:

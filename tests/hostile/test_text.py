@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.cache import cache
 from django.core.handlers.asgi import ASGIRequest
 from django.urls import resolve
 from rest_framework.exceptions import ValidationError
@@ -20,6 +21,7 @@ from rest_framework.test import APIClient
 from drf_tessera import sessions
 from drf_tessera.rest.endpoints import MAX_BODY_BYTES
 from drf_tessera.rest.serializers import MAX_PASSWORD_LENGTH, ShortCharField
+from drf_tessera.rest.throttling import LoginAddressThrottle
 from tests.conftest import bearer
 from tests.hostile.surface import (
     HEADER_NAMES,
@@ -132,6 +134,20 @@ def test_no_serializer_escapes_the_table() -> None:
     used = {find_serializer(view) for _, view in list_views()} - {None}
     assert {kind for kind in list_serializers() if not any(issubclass(it, kind) for it in used)} == set()
     assert len(list_serializers()) >= 10
+
+
+def test_every_view_that_reads_a_password_counts_logins(anna: AbstractBaseUser, settings: Any) -> None:
+    """Also one whose own serializer refuses everybody: the serializer of a project may check the password."""
+    settings.TESSERA = {"LOGIN_RATE_PER_ACCOUNT": "1/day"}
+    found = {path: view for path, name, view in FIELDS if name == "password"}
+    assert len(found) == 4
+    for path, view in found.items():
+        assert view.throttle_classes == (LoginAddressThrottle,), path
+        cache.clear()
+        wrong = {"username": "anna", "password": "wrong"}
+        answers = [APIClient().post(path, wrong).status_code for _ in range(2)]
+        assert answers[0] in {400, 401}, path
+        assert answers[1] == 429, path
 
 
 def test_every_text_has_a_length_limit() -> None:

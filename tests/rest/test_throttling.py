@@ -18,9 +18,9 @@ from rest_framework.settings import api_settings
 from rest_framework.test import APIClient
 
 from drf_tessera import sessions, signals
-from drf_tessera.exceptions import TemporarilyUnavailable, TesseraError, TooManyAttempts
+from drf_tessera.exceptions import LoginFailed, TemporarilyUnavailable, TesseraError, TooManyAttempts
 from drf_tessera.http import find_view_class
-from drf_tessera.limits import logins
+from drf_tessera.limits import counters, logins
 from drf_tessera.login import log_in as log_in_directly
 from drf_tessera.models import Session
 from drf_tessera.sessions import Client
@@ -33,6 +33,8 @@ pytestmark = pytest.mark.django_db
 HOME = "192.0.2.1"
 WRONG = "wrong"
 REDIS = "django.core.cache.backends.redis.RedisCache"
+OURS = "drf_tessera.backends.EmailBackend"
+DJANGOS = "django.contrib.auth.backends.ModelBackend"
 
 
 def attempt(api: APIClient, name: str, field: str = "username", password: str = WRONG, **extra: str) -> int:
@@ -275,6 +277,28 @@ def test_a_name_that_no_column_can_have_is_nobody(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(get_user_model(), "USERNAME_FIELD", "id")
     assert not logins._select_users("anna").exists()
     assert logins._select_users(str(anna.pk)).get() == anna
+    assert logins._select_users("anna@example.com").get() == anna
+
+
+def test_a_name_that_no_database_can_read_is_nobody(rf: Any, settings: Any) -> None:
+    settings.TESSERA = {"LOGIN_RATE_PER_ACCOUNT_EVERYWHERE": "1/day"}
+    for kind in (LoginFailed, TooManyAttempts):
+        with pytest.raises(kind):
+            log_in_directly(
+                rf.post("/", REMOTE_ADDR=HOME), username="\ud800", password="x", client=Client(ip=HOME)
+            )
+
+
+def test_the_address_of_another_account_makes_no_network_known(api: APIClient, settings: Any) -> None:
+    """Anybody may write the name of an account into the address of their own account."""
+    settings.AUTHENTICATION_BACKENDS = [DJANGOS]
+    settings.TESSERA = {"LOGIN_RATE_PER_ACCOUNT_EVERYWHERE": "5/day"}
+    users: Any = get_user_model()._default_manager
+    users.create_user("anna@example.com", password=PASSWORD)
+    users.create_user("mallory", "anna@example.com", PASSWORD)
+    assert attempt_from(api, 99, "mallory", password=PASSWORD) == 200
+    assert [attempt_from(api, index, "anna@example.com") for index in range(6)] == [401] * 5 + [429]
+    assert attempt_from(api, 99, "anna@example.com", password=PASSWORD) == 429
 
 
 # -- Two names of one account ----------------------------------------------------------------------
@@ -303,6 +327,46 @@ def test_an_account_that_two_names_have_spent_refuses_the_right_password_too(
     assert (answer.status_code, answer.json()["code"]) == (401, "login_failed")
     assert "too many attempts" in answer.json()["detail"]
     assert len(hashed) == 1
+
+
+@pytest.mark.parametrize(
+    "backends", [[OURS, DJANGOS], [DJANGOS, OURS], [DJANGOS, "tests.test_backends_of_projects.ByToken", OURS]]
+)
+def test_a_backend_beside_ours_gives_no_further_guesses(
+    api: APIClient, settings: Any, anna: AbstractBaseUser, hashed: list[str], *, backends: list[str]
+) -> None:
+    """The right password is refused like a wrong one, with the same work."""
+    settings.AUTHENTICATION_BACKENDS = backends
+    for _ in range(10):
+        attempt(api, "anna@example.com", field="email")
+    work = []
+    for password in (WRONG, PASSWORD):
+        hashed.clear()
+        assert attempt(api, "anna", password=password) == 401
+        work.append(len(hashed))
+    assert work == [2, 2]
+    assert attempt(api, "anna", password=PASSWORD, REMOTE_ADDR=HOME) == 200
+
+
+def test_a_name_of_nobody_asks_the_cache_as_often(
+    api: APIClient, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the time would show which accounts exist, above all with a cache in a database."""
+    asked: list[str] = []
+    original = counters.reserve
+
+    def reserve(budget: counters.Budget) -> counters.Reservation:
+        asked.append(budget.name)
+        return original(budget)
+
+    monkeypatch.setattr(counters, "reserve", reserve)
+    found = []
+    for field, name in [("username", "anna"), ("username", "nobody"), ("email", "anna@example.com")]:
+        asked.clear()
+        assert attempt(api, name, field=field) == 401
+        found.append(list(asked))
+    assert found == [found[0]] * 3
+    assert len(found[0]) == 5
 
 
 def test_both_names_pass_where_the_person_has_logged_in_before(
@@ -436,6 +500,7 @@ def test_a_login_without_a_request_is_limited_too(anna: AbstractBaseUser, settin
 
 def test_outside_of_a_login_a_backend_may_check_every_password(anna: AbstractBaseUser) -> None:
     assert logins.admit_account(anna)
+    assert not logins.admit_account(None)
 
 
 def test_an_account_is_counted_once_in_one_login(anna: AbstractBaseUser, settings: Any) -> None:

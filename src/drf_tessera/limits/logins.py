@@ -19,14 +19,12 @@ from typing import Any, Final
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
-from django.core.exceptions import ValidationError
-from django.db import DataError
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, Q, QuerySet
 from django.http import HttpRequest
 
 from drf_tessera import signals
 from drf_tessera.conf import get_settings
-from drf_tessera.database import find_database
+from drf_tessera.database import find_database, suppress_unreadable
 from drf_tessera.exceptions import LoginFailed, TemporarilyUnavailable, TooManyAttempts
 from drf_tessera.limits.counters import (
     Budget,
@@ -144,10 +142,14 @@ def admit_account(user: Any) -> bool:
 
     An authentication backend that finds an account by more than one name calls this before it checks the
     password. If the result is ``False``, the backend does the work of a wrong password and refuses. Outside
-    of :func:`login_attempt` the result is always ``True``.
+    of :func:`login_attempt` the result is ``True`` for every user.
+
+    Args:
+        user: the user, or ``None`` if nobody has the name. The work is the same then, and the result is
+            ``False``.
     """
     attempt = _current.get()
-    return True if attempt is None else attempt.admit(user)
+    return user is not None if attempt is None else attempt.admit(user)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -181,7 +183,7 @@ class _Attempt:
         try:
             self.held += reserve_all(_list_loose_budgets(accounts))
         except Spent as spent:
-            if not any(has_logged_in_from(_select_users(name), self.network) for name in self.names):
+            if not any(_is_known(name, self.network) for name in self.names):
                 make_password("the work of a wrong password")
                 refund_all(self.held)
                 raise
@@ -193,12 +195,14 @@ class _Attempt:
 
     def admit(self, user: Any) -> bool:
         """Reserve the attempt under the account itself. See :func:`admit_account`."""
-        if user.pk not in self.judged:
-            self.judged[user.pk] = self._judge(user)
-        return self.judged[user.pk]
+        key = None if user is None else user.pk
+        if key not in self.judged:
+            self.judged[key] = self._judge(key)
+        return user is not None and self.judged[key]
 
-    def _judge(self, user: Any) -> bool:
-        accounts = [f"key {user.pk}"]
+    def _judge(self, key: Any) -> bool:
+        # Without an account the cache is asked as often, so the time does not show which accounts exist.
+        accounts = [f"nobody {fold_name(name)}" for name in self.names[:1]] if key is None else [f"key {key}"]
         try:
             self.held += reserve_all(_list_near_budgets(accounts, self.client.ip))
         except Spent as spent:
@@ -208,7 +212,7 @@ class _Attempt:
             self.held += reserve_all(_list_loose_budgets(accounts))
         except Spent as spent:
             _report_throttled(spent, self.client, self.names[0] if self.names else "")
-            users = type(user)._default_manager.using(find_database()).filter(pk=user.pk)
+            users = get_user_model()._default_manager.using(find_database()).filter(pk=key)
             return has_logged_in_from(users, self.network)
         return True
 
@@ -246,17 +250,26 @@ def _list_loose_budgets(accounts: Iterable[str]) -> Iterator[Budget]:
             yield Budget(name=name, key=account, limit=limit, seconds=seconds)
 
 
+def _is_known(name: str, network: str) -> bool:
+    """Return whether the account that a name means has logged in from this network before."""
+    with suppress_unreadable():  # the columns cannot have this value
+        return has_logged_in_from(_select_users(name), network)
+    return False
+
+
 def _select_users(name: str) -> QuerySet[Any]:
-    """Select the users that may be meant by a name or an address."""
+    """Select the users that may be meant by a name or an address.
+
+    A name that is somebody's user name is not also read as an address. Otherwise a stranger could give an
+    account of their own the name as its address, and each network of theirs would be known.
+    """
     model, column = get_user_model(), find_email_field()
     users = model._default_manager.using(find_database())
-    wanted = Q(**{model.USERNAME_FIELD: name})
-    if column is not None and "@" in name:
-        wanted |= Q(**{f"{column}__iexact": name})
-    try:
-        return users.filter(wanted)
-    except (ValueError, TypeError, ArithmeticError, ValidationError, DataError):
-        return users.none()  # the column cannot have this value
+    address = Q(**{f"{column}__iexact": name}) if column is not None and "@" in name else Q(pk__in=())
+    named = Q(**{model.USERNAME_FIELD: name})
+    with suppress_unreadable():  # the column of the user name cannot have this value
+        return users.filter(named | address & ~Exists(users.filter(named)))
+    return users.filter(address)
 
 
 # -- Signals ---------------------------------------------------------------------------------------

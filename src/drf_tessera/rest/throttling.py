@@ -123,9 +123,11 @@ def counted_login(post: Post) -> Post:
 
     @wraps(post)
     def count_and_post(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
-        own = getattr(self.get_serializer(), "username_field", "")
-        given = (_read_name(read_field(request, name)) for name in (own, *account_fields()))
-        names = [name for name in given if name][:1]
+        serializer = self.get_serializer()
+        own, fields = getattr(serializer, "username_field", ""), getattr(serializer, "fields", ())
+        # Only the names that the serializer reads: a stranger may add others, which would be counted instead.
+        given = [_read_name(read_field(request, name)) for name in (own, *account_fields()) if name in fields]
+        names = [name for name in given if name]
         refusals = (LoginFailed, APIException)
         with login_attempt(get_django_request(request), names, client=_describe(request), refusals=refusals):
             return post(self, request, *args, **kwargs)

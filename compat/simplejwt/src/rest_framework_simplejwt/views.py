@@ -106,6 +106,9 @@ class TokenObtainSlidingView(TokenViewBase):
     """
 
     _serializer_class = SerializerSetting("SLIDING_TOKEN_OBTAIN_SERIALIZER")
+    throttle_classes = (LoginAddressThrottle,)
+
+    post = counted_login(TokenViewBase.post)  # a serializer of the project may check the password
 
 
 class TokenRefreshSlidingView(TokenViewBase):
