@@ -1,6 +1,8 @@
-"""A user model's own module may import the package, although it is loaded before the user model is there.
+"""A module of the project that is loaded early may import the package.
 
-Tutorials do this: ``def tokens(self): return RefreshToken.for_user(self)`` with the import at the top.
+A user model's own module is loaded before the user model is there. Tutorials do this: ``def tokens(self):
+return RefreshToken.for_user(self)`` with the import at the top. The module of a default authentication class
+is loaded while REST framework's views are being imported.
 """
 
 from __future__ import annotations
@@ -70,6 +72,41 @@ class User(AbstractUser):
     pass
 """
 
+AUTHENTICATION = """
+import sys
+from django.conf import settings
+
+sys.path.insert(0, sys.argv[1])
+settings.configure(
+    SECRET_KEY="the secret key of this project alone, and of no other",
+    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "rest_framework", "drf_tessera"],
+    REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": ["own_authentication.Own"]},
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+)
+import django
+django.setup()
+from rest_framework.views import APIView
+assert [found.__name__ for found in APIView.authentication_classes] == ["Own"]
+"""
+
+OWN = """
+{imports}
+from rest_framework.authentication import BaseAuthentication
+
+class Own(BaseAuthentication):
+    pass
+"""
+
+BESIDE_VIEWS = {
+    "rest_framework_simplejwt": (
+        *("serializers", "authentication", "backends", "exceptions", "models"),
+        *("settings", "state", "tokens", "utils"),
+    ),
+    "rest_framework_jwt": ("serializers", "authentication", "compat", "settings", "utils"),
+    "drf_tessera": ("rest.serializers", "rest.authentication", "rest.throttling", "sessions", "tokens"),
+}
+"""Modules that an authentication class of a project may import. dj-rest-auth's class imports serializers."""
+
 
 def list_doors() -> list[str]:
     """Return the doors, and the modules of the rooms without a door."""
@@ -100,3 +137,12 @@ def test_a_user_model_may_import(module: str, place: str, tmp_path: Path) -> Non
         assert "that has not been installed" in errors or "Apps aren't loaded yet" in errors
     else:
         assert code == 0, errors
+
+
+@pytest.mark.parametrize("package", BESIDE_VIEWS)
+def test_a_default_authentication_class_may_import(package: str, tmp_path: Path) -> None:
+    imports = "\n".join(f"import {package}.{module}" for module in BESIDE_VIEWS[package])
+    (tmp_path / "own_authentication.py").write_text(OWN.format(imports=imports))
+    command = [sys.executable, "-W", "ignore", "-c", AUTHENTICATION, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]

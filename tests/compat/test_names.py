@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +120,33 @@ def test_the_lists_are_those_of_the_originals(package: str) -> None:
     if python is None:
         pytest.skip("djangorestframework-jwt needs Python 3.11")
     assert read_surface(package, python) == PACKAGES[package], "run python -m tests.compat.differential"
+
+
+def list_overrides(package: str) -> Iterator[tuple[str, Any, Any]]:
+    """Return each method of ours that is also a method of Django or REST framework, with the other method."""
+    modules = [importlib.import_module(module) for module in PACKAGES[package]]
+    for kind in {found for module in modules for found in vars(module).values() if inspect.isclass(found)}:
+        if not kind.__module__.startswith(f"{package}."):
+            continue
+        for name, ours in vars(kind).items():
+            theirs = [vars(parent)[name] for parent in kind.__mro__ if name in vars(parent)]
+            theirs = [found for found in theirs if is_foreign(found)]
+            if inspect.isfunction(ours) and not name.startswith("_") and theirs:
+                yield f"{kind.__module__}.{kind.__qualname__}.{name}", ours, theirs[0]
+
+
+def is_foreign(value: Any) -> bool:
+    return inspect.isfunction(value) and value.__module__.startswith(("django.", "rest_framework."))
+
+
+@pytest.mark.parametrize("package", ORIGINALS)
+def test_a_method_takes_the_parameters_of_its_parent(package: str) -> None:
+    """A subclass may pass each by its name, as in ``super().run_validation(data=data)``."""
+    found = {name: (ours, theirs) for name, ours, theirs in list_overrides(package)}
+    assert any(name.endswith("PasswordField.run_validation") for name in found)
+    refusing = [
+        name
+        for name, pair in found.items()
+        if not accepts(surface.list_parameters(pair[0]), surface.list_parameters(pair[1]))
+    ]
+    assert refusing == []

@@ -286,3 +286,15 @@ def test_an_old_token_without_a_time_is_refused_as_in_simplejwt(anna: AbstractBa
     body = {"token_type": "access", "user_id": str(anna.pk), "jti": "x"}
     with pytest.raises(TokenError, match="Token has no 'exp' claim"):
         AccessToken(jwt.encode(body, settings.SECRET_KEY, "HS256"))
+
+
+@pytest.mark.parametrize("kind", [AccessToken, RefreshToken])
+def test_a_patched_class_counts_at_a_refresh(kind: Any, anna: AbstractBaseUser, api: APIClient) -> None:
+    class Short(AccessToken):
+        lifetime = timedelta(minutes=1)
+
+    raw = str(RefreshToken.for_user(anna))
+    change = {"lifetime": Short.lifetime} if kind is AccessToken else {"access_token_class": Short}
+    with patch.multiple(kind, **change):
+        access = AccessToken(api.post("/api/token/refresh/", {"refresh": raw}).json()["access"])
+    assert access["exp"] - access["iat"] == 60

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from rest_framework.exceptions import APIException
@@ -17,7 +17,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.throttling import BaseThrottle
-from rest_framework.views import APIView
 
 from drf_tessera.exceptions import LoginFailed, TooManyAttempts
 from drf_tessera.http import describe_client, read_address
@@ -25,6 +24,11 @@ from drf_tessera.limits import TokenRequest, admit_address, login_attempt
 from drf_tessera.rest.requests import get_django_request
 from drf_tessera.sessions import Client
 from drf_tessera.users import MAX_NAME_LENGTH
+
+if TYPE_CHECKING:
+    # REST framework's views import the authentication classes of the settings. A class of a project may
+    # import the serializers of this package, and they import this module.
+    from rest_framework.views import APIView
 
 Post = Callable[..., Response]
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.views.decorators.debug import sensitive_variables
 from rest_framework import serializers as serializers
+from rest_framework.fields import empty
 
+from drf_tessera.legacy import renamed
 from drf_tessera.rest.serializers import MAX_PASSWORD_LENGTH, BodySerializer, ShortCharField
 
 
@@ -25,6 +28,12 @@ class PasswordField(ShortCharField):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["style"] = {**kwargs.get("style", {}), "input_type": "password"}
         super().__init__(*args, **{"trim_whitespace": False, "max_length": MAX_PASSWORD_LENGTH, **kwargs})
+
+    @renamed(credentials="data")
+    @sensitive_variables()
+    def run_validation(self, credentials: Any = empty) -> Any:
+        """Return the valid password."""
+        return super().run_validation(credentials)
 
 
 def get_username_field() -> str:

@@ -71,7 +71,8 @@ class JWTAuthentication(authentication.BaseAuthentication):
             AuthenticationFailed: the scheme is correct, but the rest of the header is malformed.
         """
         credentials = authorization.split()
-        if not credentials or credentials[0].decode("latin-1") not in list_header_types():
+        schemes = {scheme.encode(HTTP_HEADER_ENCODING) for scheme in list_header_types()}
+        if not credentials or credentials[0] not in schemes:  # a get_header() of a project may return a text
             return None
         if len(credentials) != 2:
             raise AuthenticationFailed(

@@ -26,7 +26,10 @@ class Claims(Protocol):
 
 
 class TokenUser:
-    """A user that consists only of a token's claims, for services without a table of users."""
+    """A user that consists only of a token's claims, for services without a table of users.
+
+    The properties of a claim are cached, so that a project can assign to them, as in simplejwt.
+    """
 
     is_active = True
 
@@ -46,27 +49,27 @@ class TokenUser:
         """Always ``True``."""
         return True
 
-    @property
+    @cached_property
     def id(self) -> Any:
         """The user's id from the token."""
         return self.token[api_settings.USER_ID_CLAIM]
 
-    @property
+    @cached_property
     def pk(self) -> Any:
         """The same value as :attr:`id`."""
         return self.id
 
-    @property
+    @cached_property
     def username(self) -> str:
         """The claim ``username``, or an empty string."""
         return self.token.get("username", "")  # type: ignore[no-any-return]  # a claim
 
-    @property
+    @cached_property
     def is_staff(self) -> bool:
         """The claim ``is_staff``; ``False`` without it, or with another value than ``True``."""
         return self.token.get("is_staff", False) is True
 
-    @property
+    @cached_property
     def is_superuser(self) -> bool:
         """The claim ``is_superuser``; ``False`` without it, or with another value than ``True``."""
         return self.token.get("is_superuser", False) is True

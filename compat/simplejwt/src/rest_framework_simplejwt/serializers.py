@@ -16,6 +16,7 @@ from rest_framework import exceptions as exceptions
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.exceptions import ValidationError as ValidationError
+from rest_framework.fields import empty
 
 from drf_tessera import sessions
 from drf_tessera.conf import HEADER
@@ -29,7 +30,7 @@ from rest_framework_simplejwt import legacy, listing, logins, reading, refusals
 from rest_framework_simplejwt.exceptions import TokenError, is_about_user
 from rest_framework_simplejwt.models import TokenUser
 from rest_framework_simplejwt.settings import api_settings, rotates
-from rest_framework_simplejwt.tokens import RefreshToken, SlidingToken, Token, UntypedToken
+from rest_framework_simplejwt.tokens import RefreshToken, SlidingToken, Token, UntypedToken, is_patched
 
 AuthUser = TypeVar("AuthUser", AbstractBaseUser, TokenUser)
 
@@ -40,6 +41,12 @@ class PasswordField(ShortCharField):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["style"] = {**kwargs.get("style", {}), "input_type": "password"}
         super().__init__(*args, **{"max_length": MAX_PASSWORD_LENGTH, **kwargs, "write_only": True})
+
+    @renamed(credentials="data")
+    @sensitive_variables()
+    def run_validation(self, credentials: Any = empty) -> Any:
+        """Return the valid password."""
+        return super().run_validation(credentials)
 
 
 class TokenObtainSerializer(BodySerializer):
@@ -119,10 +126,8 @@ class TokenRefreshSerializer(BodySerializer):
     def validate(self, credentials: dict[str, Any]) -> dict[str, Any]:
         """Refresh the token. With ``ROTATE_REFRESH_TOKENS: False`` the token is checked but not spent."""
         # Check the token first only for a token class or a rule of the project, or if tokens do not rotate.
-        own, ruled = (
-            self.token_class is not RefreshToken,
-            "USER_AUTHENTICATION_RULE" in api_settings.user_settings,
-        )
+        own = self.token_class is not RefreshToken or is_patched()
+        ruled = "USER_AUTHENTICATION_RULE" in api_settings.user_settings
         token = self._look_at(credentials["refresh"]) if own or ruled or not rotates() else None
         if token is not None and not rotates():
             return {"access": str(token.access_token)}
@@ -173,9 +178,10 @@ class TokenBlacklistSerializer(BodySerializer):  # noqa: D101 - see views
     @renamed(credentials="attrs")
     @sensitive_variables()
     def validate(self, credentials: dict[str, Any]) -> dict[str, Any]:
-        """Log out. The ``blacklist()`` of a token class of the project's own is called."""
+        """Log out. The ``blacklist()`` of a token class of the project, or of a patched class, is called."""
         token = credentials["refresh"]
-        if self.token_class is not RefreshToken and not token.startswith(sessions.HANDLE_PREFIX):
+        own = self.token_class is not RefreshToken or is_patched()
+        if own and not token.startswith(sessions.HANDLE_PREFIX):
             self.token_class(token).blacklist()
             return {}
         try:

@@ -587,3 +587,17 @@ class SlidingToken(BlacklistMixin["SlidingToken"], Token):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise TokenError(refusals.SLIDING)
+
+
+def _list_parts(kind: type) -> dict[str, Any]:
+    return {
+        name: part for name, part in vars(kind).items() if not name.startswith("__") or name == "__init__"
+    }
+
+
+_MADE = [(kind, _list_parts(kind)) for kind in (Token, BlacklistMixin, AccessToken, RefreshToken)]
+
+
+def is_patched() -> bool:
+    """Return whether a project has changed a class of this module, such as ``AccessToken.lifetime``."""
+    return any(_list_parts(kind) != parts for kind, parts in _MADE)

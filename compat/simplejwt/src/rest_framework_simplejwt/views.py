@@ -73,7 +73,10 @@ class TokenViewBase(TokenView, generics.GenericAPIView[Any]):
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # noqa: D102 - see the module
         credentials = self.get_serializer(data=request.data)
-        credentials.is_valid(raise_exception=True)
+        try:
+            credentials.is_valid(raise_exception=True)
+        except TokenError as error:  # here, because the post() of a project catches InvalidToken
+            raise to_invalid_token(error) from error
         return Response(credentials.validated_data, status=status.HTTP_200_OK)
 
 
