@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 EXTENSIONS: Final = "drf_tessera"
 """The group of entry points that the app calls when it is ready. ``compat/`` has two of them."""
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 
 class TesseraConfig(AppConfig):

@@ -11,7 +11,6 @@ from typing import Any, Final, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model, load_backend
-from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.hashers import identify_hasher
 from django.contrib.auth.signals import user_logged_in, user_login_failed
@@ -245,12 +244,19 @@ def _is_of_empty_hash(error: Exception) -> bool:
     return isinstance(error, TypeError) and frames[-1] is identify_hasher.__code__
 
 
+def _find_model_backend() -> Any:
+    """Return Django's own backend. Its module needs the user model, whose module may import this module."""
+    from django.contrib.auth.backends import ModelBackend  # noqa: PLC0415 - see above
+
+    return ModelBackend
+
+
 @sensitive_variables()
 def _is_named(user: AbstractBaseUser, credentials: dict[str, str]) -> bool:
     """Return whether a user has the name of the credentials, if Django's own backend has found the user."""
     found: Any = user
     path = getattr(found, "backend", None)  # a function in place of Django's may leave it out
-    if path is None or type(load_backend(path)).authenticate is not ModelBackend.authenticate:
+    if path is None or type(load_backend(path)).authenticate is not _find_model_backend().authenticate:
         return True  # EmailBackend compares the names itself, and another backend may have other names
     typed = credentials.get("username", credentials.get(found.USERNAME_FIELD))
     return fold_name(str(typed)) == fold_name(read_name(found))
@@ -270,7 +276,7 @@ def _do_work_after(user: AbstractBaseUser, credentials: dict[str, str]) -> None:
     paths = list(settings.AUTHENTICATION_BACKENDS)
     path = getattr(user, "backend", None)  # a function in place of Django's may leave it out
     for later in paths[paths.index(path) + 1 :] if path in paths else ():
-        if isinstance(load_backend(later), ModelBackend):
+        if isinstance(load_backend(later), _find_model_backend()):
             get_user_model()().set_password(credentials.get("password"))
 
 
