@@ -357,3 +357,16 @@ def test_after_a_fork_the_counts_begin_again() -> None:
 )
 def test_rates(rate: str, found: tuple[int, int]) -> None:
     assert counters.read_rate(rate) == found
+
+
+def test_an_attempt_that_another_process_was_faster_with_is_not_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both processes read the number before either of them has increased it."""
+    budget = Budget(name="raced", key="anna", limit=1, seconds=3600)
+    reserve(budget)
+    monkeypatch.setattr(type(cache._connections["default"]), "get", lambda *args, **kwargs: None)
+    with pytest.raises(Spent) as caught:
+        reserve(budget)
+    monkeypatch.undo()
+    assert cache.get(caught.value.key) == 1

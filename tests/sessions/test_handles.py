@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from drf_tessera import sessions
 from drf_tessera.exceptions import RefreshInvalid, SessionExpired, SessionRevoked, SessionUnknown
-from drf_tessera.models import Session
+from drf_tessera.models import Session, pack_parent
+from drf_tessera.rotation import Position
 from drf_tessera.sessions import HANDLE_PREFIX, read_handle, write_handle
 from drf_tessera.tokens import read_refresh_token
 
@@ -56,3 +57,7 @@ def test_the_handle_of_an_ended_session_says_so(handle: str) -> None:
     Session.objects.all().delete()
     with pytest.raises(SessionUnknown):
         read_handle(handle)
+
+
+def test_a_session_that_was_never_refreshed_has_no_parent() -> None:
+    assert pack_parent(Position(generation=0, parent=None, recoveries=0, rotated_at=None)) is None
