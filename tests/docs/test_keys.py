@@ -78,6 +78,7 @@ EVERYWHERE = {
         "USERNAME_FIELD",
         "EMAIL_FIELD",
         "MAX_ENTRIES",
+        "OPTIONS",
         "REMOTE_ADDR",
     ),
     *("GET", "POST", "DELETE"),
