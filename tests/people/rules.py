@@ -18,16 +18,17 @@ from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.hashers import make_password
 from django.core.checks import run_checks
 from django.db import connection, models, transaction
-from django.test import RequestFactory, override_settings
+from django.test import RequestFactory, TestCase, override_settings
 from django.test.utils import CaptureQueriesContext
 from rest_framework.request import Request
 from rest_framework.test import APIClient
 
-from drf_tessera import JWTAuthentication, sessions
+from drf_tessera import JWTAuthentication, sessions, signals
 from drf_tessera.checks import check_loaded_user, check_user_fields
 from drf_tessera.exceptions import UserGone, UserInactive
 from drf_tessera.models import Revocation, Session, columns_tell_who_is_active
 from drf_tessera.rest.serializers import UserSerializer
+from drf_tessera.tokens import read_refresh_token
 from drf_tessera.users import find_email_field, fold_name
 from drf_tessera.users.deferral import find_obstacles
 from tests.conftest import PASSWORD, bearer
@@ -35,6 +36,12 @@ from tests.conftest import PASSWORD, bearer
 Rule = Callable[[], None]
 RULES: list[Rule] = []
 BACKENDS = ("django.contrib.auth.backends.ModelBackend", "drf_tessera.backends.EmailBackend")
+SIGNALS_OF_USERS = (
+    signals.session_started,
+    signals.new_device,
+    signals.session_refreshed,
+    signals.session_revoked,
+)
 UNREADABLE = (
     "anna?",
     "\U0001f4f1",
@@ -200,17 +207,33 @@ def a_new_instance_is_as_good_as_its_row() -> None:
     user.set_password(PASSWORD)
     user.save()
     row = model._default_manager.get()
-    for found in (user, row):
-        begun = sessions.start(found)
-        assert begun.sub == str(row.pk)
-        assert me({"access": begun.access}) == row
-        assert APIClient().get("/me/", **bearer(begun.access)).status_code == 200
-        assert [
-            item["current"] for item in APIClient().get("/api/token/sessions/", **bearer(begun.access)).json()
-        ]
-        assert post("refresh/", {"refresh": begun.refresh, "with_user": True}).json()["user"]
-        assert sessions.revoke_all(found) == 1
-        assert post("refresh/", {"refresh": begun.refresh}).json()["code"] == "session_revoked"
+    told: set[str] = set()
+
+    def note(sub: str, **kwargs: Any) -> None:
+        told.add(sub)
+
+    for signal in SIGNALS_OF_USERS:
+        signal.connect(note)
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        for found in (user, row):
+            begun = sessions.start(found)
+            assert begun.sub == str(row.pk)
+            assert (
+                sessions.read_handle(sessions.write_handle(read_refresh_token(begun.refresh))).sub
+                == begun.sub
+            )
+            assert me({"access": begun.access}) == row
+            assert APIClient().get("/me/", **bearer(begun.access)).status_code == 200
+            assert [
+                item["current"]
+                for item in APIClient().get("/api/token/sessions/", **bearer(begun.access)).json()
+            ]
+            assert post("refresh/", {"refresh": begun.refresh, "with_user": True}).json()["user"]
+            assert sessions.revoke_all(found) == 1
+            assert post("refresh/", {"refresh": begun.refresh}).json()["code"] == "session_revoked"
+    for signal in SIGNALS_OF_USERS:
+        assert signal.disconnect(note)
+    assert told == {str(row.pk)}
 
 
 @rule_for_all

@@ -1,14 +1,19 @@
-"""The result of a login or a refresh."""
+"""The result of a login or a refresh, and the facts of a session for its tokens."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from drf_tessera.conf import HEADER
+from drf_tessera.models import Session
 from drf_tessera.moments import to_timestamp
 from drf_tessera.rotation import Outcome
 from drf_tessera.tokens import SessionFacts
+from drf_tessera.users import write_sub
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,3 +43,19 @@ class Grant:
 def count_seconds(idle_expires_at: datetime, facts: SessionFacts, now: datetime) -> int:
     """Return the seconds until a session ends if it is not refreshed."""
     return max(0, int(min(to_timestamp(idle_expires_at), facts.expires_at) - to_timestamp(now)))
+
+
+def describe_row(
+    session: Session, transport: str = HEADER, claims: Mapping[str, Any] | None = None
+) -> SessionFacts:
+    """Return the facts of a session's row. The row knows neither the transport nor the claims."""
+    return SessionFacts(
+        session_id=session.pk,
+        sub=write_sub(session.user_id),
+        auth_time=int(to_timestamp(session.auth_time)),
+        expires_at=int(to_timestamp(session.expires_at)),
+        amr=tuple(session.amr.split()),
+        scope=session.scope,
+        transport=transport,
+        claims=claims or {},
+    )

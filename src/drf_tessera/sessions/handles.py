@@ -17,8 +17,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.exceptions import RefreshInvalid, SessionExpired, SessionRevoked, SessionUnknown
 from drf_tessera.jose.encoding import EncodingError, decode_base64url, encode_base64url
-from drf_tessera.moments import to_timestamp
 from drf_tessera.sessions import rows
+from drf_tessera.sessions.grants import describe_row
 from drf_tessera.tokens import RefreshToken, SessionFacts
 
 HANDLE_PREFIX: Final = "tsh_"
@@ -56,14 +56,7 @@ def read_handle(text: str, *, now: datetime | None = None) -> SessionFacts:
         raise SessionRevoked
     if (now or timezone.now()) >= min(session.idle_expires_at, session.expires_at):
         raise SessionExpired
-    return SessionFacts(
-        session_id=session.pk,
-        sub=str(session.user_id),
-        auth_time=int(to_timestamp(session.auth_time)),
-        expires_at=int(to_timestamp(session.expires_at)),
-        amr=tuple(session.amr.split()),
-        scope=session.scope,
-    )
+    return describe_row(session)
 
 
 def _mark(session_id: bytes, secret_hash: bytes) -> bytes:

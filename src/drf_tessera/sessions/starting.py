@@ -17,12 +17,10 @@ from drf_tessera import rotation, signals
 from drf_tessera.conf import HEADER, get_settings
 from drf_tessera.exceptions import ProjectError, UserInactive
 from drf_tessera.models import LABEL_LENGTH, USER_AGENT_LENGTH, Session
-from drf_tessera.moments import to_timestamp
 from drf_tessera.sessions import places, rows
-from drf_tessera.sessions.grants import Grant, count_seconds
+from drf_tessera.sessions.grants import Grant, count_seconds, describe_row
 from drf_tessera.sessions.rows import Reason
 from drf_tessera.tokens import (
-    SessionFacts,
     hash_secret,
     make_secret,
     mint_access_token,
@@ -95,7 +93,7 @@ def start(
         user_agent=clean_text(where.user_agent, USER_AGENT_LENGTH),
         label=clean_text(where.label, LABEL_LENGTH),
     )
-    facts = _describe(session, transport, claims or {})
+    facts = describe_row(session, transport, claims)
     token, expires_in = mint_access_token(facts, describe_session(user, session), moment)
     grant = Grant(
         session_id=session.pk,
@@ -132,22 +130,9 @@ def clean_text(text: str, width: int) -> str:
     return "".join(char if char.isprintable() else " " for char in text[:width]).strip()
 
 
-def _describe(session: Session, transport: str, claims: Mapping[str, Any]) -> SessionFacts:
-    return SessionFacts(
-        session_id=session.pk,
-        sub=write_sub(session.user_id),
-        auth_time=int(to_timestamp(session.auth_time)),
-        expires_at=int(to_timestamp(session.expires_at)),
-        amr=tuple(session.amr.split()),
-        scope=session.scope,
-        transport=transport,
-        claims=claims,
-    )
-
-
 def _report(session: Session) -> None:
     """Send ``session_started``, and ``new_device`` if the session comes from a new place."""
-    rows.report(signals.session_started, session_id=session.pk, sub=str(session.user_id))
+    rows.report(signals.session_started, session_id=session.pk, sub=write_sub(session.user_id))
     if not signals.new_device.has_listeners(Session):
         return
     new_network, new_user_agent = places.find_news(session)
@@ -155,7 +140,7 @@ def _report(session: Session) -> None:
         rows.report(
             signals.new_device,
             session_id=session.pk,
-            sub=str(session.user_id),
+            sub=write_sub(session.user_id),
             address=session.ip,
             user_agent=session.user_agent,
             new_network=new_network,
