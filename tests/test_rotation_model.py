@@ -75,6 +75,7 @@ def test_the_table_shows_that_the_rule_that_ships_is_the_policy_that_ships() -> 
     assert (shipped.policy, shipped.decide) == (Policy(grace=GRACE, recoveries=R), decide)
 
 
+@pytest.mark.slow  # it explores all orders of messages
 @pytest.mark.parametrize(
     ("name", "loss", "bound"),
     [
@@ -154,6 +155,7 @@ def test_clients_that_store_each_answer_need_prompt_messages_or_one_request_at_a
 # -- A thief ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # it explores all orders of messages
 @pytest.mark.parametrize("recoveries", range(6))
 @pytest.mark.parametrize("answered", [False, True], ids=["asked", "answered"])
 def test_a_thief_gets_two_refresh_tokens_more_than_there_are_recoveries(
@@ -163,6 +165,7 @@ def test_a_thief_gets_two_refresh_tokens_more_than_there_are_recoveries(
     assert explore(Model(rule=rule, thief=True, answered=answered)).find_bound() == recoveries + 2
 
 
+@pytest.mark.slow  # it explores all orders of messages
 @pytest.mark.parametrize("recoveries", range(6))
 def test_a_thief_gets_access_tokens_in_one_more_window(recoveries: int) -> None:
     """The additional window is the window of the theft, in which the stolen token does not rotate yet."""
@@ -170,6 +173,7 @@ def test_a_thief_gets_access_tokens_in_one_more_window(recoveries: int) -> None:
     assert explore(Model(rule=rule, thief=True, count_access=True)).find_bound() == recoveries + 3
 
 
+@pytest.mark.slow  # it explores all orders of messages
 @pytest.mark.parametrize("prompt", [False, True])
 @pytest.mark.parametrize("recoveries", range(3))
 def test_clients_that_store_each_answer_do_not_help_a_thief(recoveries: int, prompt: bool) -> None:
@@ -178,6 +182,7 @@ def test_clients_that_store_each_answer_do_not_help_a_thief(recoveries: int, pro
     assert explore(model).find_bound() == recoveries + 2
 
 
+@pytest.mark.slow  # it explores all orders of messages
 @pytest.mark.parametrize("in_flight", [1, 2, 4])
 def test_the_bound_does_not_depend_on_how_much_is_on_its_way(in_flight: int) -> None:
     assert explore_shipped(thief=True, in_flight=in_flight).find_bound() == R + 2
@@ -289,6 +294,7 @@ def keep_the_skipped_token_for_a_parent(
     return replace(found, position=replace(found.position, parent=state.position.generation))
 
 
+@pytest.mark.slow  # it explores all orders of messages
 @pytest.mark.parametrize(
     ("mutant", "loss", "bound"),
     [

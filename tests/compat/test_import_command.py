@@ -390,14 +390,22 @@ def test_every_name_of_the_originals_is_judged() -> None:
     assert [name for name in names if name not in NAMES] == []
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if NAMES[name].kind is not Kind.REFUSED])
-def test_a_name_that_is_not_refused_is_there(name: str) -> None:
+def test_each_name_that_is_not_refused_is_there() -> None:
+    names = [name for name in NAMES if NAMES[name].kind is not Kind.REFUSED]
+    assert len(names) > 90
+    assert [name for name in names if not is_there(name)] == []
+
+
+def is_there(name: str) -> bool:
+    """Return whether a dotted name leads to an object of an installed module."""
     parts = name.split(".")
     places = [".".join(parts[:count]) for count in range(1, len(parts))]
     found: Any = sys.modules[max(place for place in places if find_spec_of(place))]
     for step in parts[found.__name__.count(".") + 1 :]:
-        assert hasattr(found, step)
+        if not hasattr(found, step):
+            return False
         found = getattr(found, step)
+    return True
 
 
 def find_spec_of(place: str) -> bool:

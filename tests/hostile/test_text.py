@@ -179,6 +179,7 @@ def test_no_value_costs_more_than_a_few_calls_for_each_byte(
         assert calls.number <= 50_000 + 6 * len(body), what
 
 
+@pytest.mark.slow  # each text goes to every endpoint
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
 @pytest.mark.parametrize(("path", "name", "view"), FIELDS, ids=[f"{path}{name}" for path, name, _ in FIELDS])
 def test_any_value_of_any_field(
@@ -245,6 +246,7 @@ def is_own(path: str) -> bool:
     return path in {own.replace("<str:session_id>", "x") for own, _ in list_views()}
 
 
+@pytest.mark.slow  # each text goes to every endpoint
 @pytest.mark.parametrize(
     ("path", "header"),
     [
