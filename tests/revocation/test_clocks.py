@@ -23,7 +23,8 @@ from drf_tessera.exceptions import SessionEnded
 from drf_tessera.models import Revocation
 from drf_tessera.revocation import feed as feed_module
 from drf_tessera.revocation.feed import Feed
-from drf_tessera.revocation.stores import DatabaseStore, Notice
+from drf_tessera.revocation.notices import Notice
+from drf_tessera.revocation.stores import DatabaseStore
 from tests.conftest import bearer
 from tests.revocation.test_feed import Clock
 
@@ -230,7 +231,7 @@ def test_a_session_that_this_process_ended_counts_during_the_pull_of_another_thr
         first = pool.submit(feed.check, uuid4())
         assert slow.asked.wait(timeout=10)
         ended = make_notice()
-        feed.note([ended])
+        feed.ended.learn([ended])
         feed.expect_news()
         assert pool.submit(has_ended, feed, ended.session_id).result(timeout=10)
         slow.proceed.set()

@@ -27,7 +27,8 @@ from drf_tessera.models import Revocation
 from drf_tessera.revocation import feed as feed_module
 from drf_tessera.revocation import publish, publishing, stores
 from drf_tessera.revocation.feed import Feed, get_feed
-from drf_tessera.revocation.stores import OVERLAP, CacheStore, DatabaseStore, Notice
+from drf_tessera.revocation.notices import Notice
+from drf_tessera.revocation.stores import OVERLAP, CacheStore, DatabaseStore
 from tests.accounts.models import NoTable
 from tests.conftest import bearer, log_in, make_user
 from tests.servers import PATIENCE
@@ -162,7 +163,7 @@ class TestMemory:
             clock.now += 10
             clock.wall += 10
             feed.check(uuid4())
-            assert len(feed) <= 4 * 10
+            assert len(feed.ended) <= 4 * 10
 
     def test_news_is_kept_until_then(self, feed: Feed, store: Store, clock: Clock) -> None:
         ended = notice(clock, 300)

@@ -16,7 +16,8 @@ from drf_tessera.database import is_in_transaction
 from drf_tessera.exceptions import RevocationUnavailable
 from drf_tessera.models import Revocation
 from drf_tessera.revocation import stores
-from drf_tessera.revocation.stores import OVERLAP, CacheStore, DatabaseStore, Notice
+from drf_tessera.revocation.notices import Notice
+from drf_tessera.revocation.stores import OVERLAP, CacheStore, DatabaseStore
 from tests.accounts.models import NoTable
 from tests.servers import Redis
 

@@ -1,12 +1,13 @@
 """Which sessions ended early: the stores of notices, the feed of each process, and publishing.
 
+- notices: the notices, and all that a process has learned from them
 - stores: the places that keep notices, a table or a cache
 - feed: the notices that this process knows
 - publish: a notice for every process, when a session ends
 """
 
 from drf_tessera.revocation.feed import check_session as check_session
+from drf_tessera.revocation.notices import Notice as Notice
 from drf_tessera.revocation.publish import prune_notices as prune_notices
 from drf_tessera.revocation.publish import publishing as publishing
-from drf_tessera.revocation.stores import Notice as Notice
 from drf_tessera.revocation.stores import Store as Store

@@ -20,7 +20,8 @@ from uuid import UUID
 
 from drf_tessera.conf import Settings, per_settings
 from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
-from drf_tessera.revocation.stores import CacheStore, DatabaseStore, Notice, Store
+from drf_tessera.revocation.notices import Ended, Notice
+from drf_tessera.revocation.stores import CacheStore, DatabaseStore, Store
 
 logger: Final = logging.getLogger(__name__)
 
@@ -46,8 +47,7 @@ class Feed:
         self.store = store
         self._poll = poll
         self._staleness = staleness
-        self._ended: dict[UUID, int] = {}
-        self._doubted: set[UUID] = set()
+        self.ended = Ended()
         self._unsent: deque[Notice] = deque()
         self._lock = Lock()
         self._due = _NEVER
@@ -59,9 +59,6 @@ class Feed:
         self._calls = 0
         self._failing = False
 
-    def __len__(self) -> int:
-        return len(self._ended)
-
     def check(self, session_id: UUID) -> None:
         """Return if the session was not ended early. This is a query only if a pull is due.
 
@@ -71,7 +68,7 @@ class Feed:
         """
         if not self._asked_at <= time.monotonic() < self._due or self._clock_was_moved():
             self._refresh()
-        if session_id in self._ended and (session_id not in self._doubted or self._confirm(session_id)):
+        if session_id in self.ended and (self.ended.is_certain(session_id) or self._confirm(session_id)):
             raise SessionEnded
 
     def _clock_was_moved(self) -> bool:
@@ -82,40 +79,23 @@ class Feed:
         """
         return not 0 <= time.time() - self._asked_wall <= self._poll
 
-    def note(self, notices: Iterable[Notice]) -> None:
-        """Record notices that this process itself has published, so that they count here at once."""
-        self._ended.update(notices)
-
     def expect_news(self) -> None:
         """Pull at the next check, because this process itself has just published notices."""
         self._calls += 1
         self._due = _NEVER
-
-    def doubt(self, session_ids: Iterable[UUID]) -> None:
-        """Record that the notices of these sessions may be rolled back, because their transaction is open.
-
-        A check within the transaction pulls the notices. Without this record, the feed would still know them
-        after a rollback.
-        """
-        self._doubted.update(session_ids)
-
-    def trust(self, session_ids: Iterable[UUID]) -> None:
-        """Record that the notices of these sessions are committed."""
-        self._doubted.difference_update(session_ids)
 
     def _confirm(self, session_id: UUID) -> bool:
         """Pull all notices again, and return whether the session has ended."""
         with self._lock:
             self.store.rewind()
             try:
-                news = dict(self.store.pull())
+                news = self.store.pull()
             except RevocationUnavailable:
                 return True
-            self._ended.update(news)
-            if session_id in news:
+            self.ended.learn(news)
+            if any(notice.session_id == session_id for notice in news):
                 return True
-            self._ended.pop(session_id, None)
-            self._doubted.discard(session_id)
+            self.ended.forget(session_id)
             return False
 
     def send(self, notices: list[Notice]) -> None:
@@ -124,7 +104,7 @@ class Feed:
         The notices count in this process at once. If the store does not accept them, they are sent after a
         later pull. They are lost only if the process dies before that.
         """
-        self.note(notices)
+        self.ended.learn(notices)
         try:
             self.store.publish(notices)
         except RevocationUnavailable:
@@ -200,13 +180,10 @@ class Feed:
         self._due = min(started + self._poll, self._fresh_at + self._staleness)
 
     def _learn(self, news: Iterable[Notice]) -> None:
-        self._ended.update(news)
+        self.ended.learn(news)
         if not 0 <= time.monotonic() - self._swept_at < _SWEEP:
             self._swept_at = time.monotonic()
-            present = time.time()
-            for session_id in [key for key, until in list(self._ended.items()) if until <= present]:
-                del self._ended[session_id]
-                self._doubted.discard(session_id)
+            self.ended.drop_old(time.time())
 
 
 @per_settings

@@ -20,7 +20,8 @@ from drf_tessera.database import find_database, is_in_transaction
 from drf_tessera.models import Revocation
 from drf_tessera.moments import to_timestamp
 from drf_tessera.revocation.feed import Feed, get_feed
-from drf_tessera.revocation.stores import OVERLAP, Notice
+from drf_tessera.revocation.notices import Notice
+from drf_tessera.revocation.stores import OVERLAP
 
 MARGIN: Final = timedelta(minutes=1)
 """Added to the life of a notice, because the clocks of servers differ."""
@@ -55,7 +56,7 @@ def publishing(now: datetime) -> Iterator[list[UUID]]:
         return
     feed.expect_news()
     if feed.store.joins_transaction and transaction.get_connection(find_database()).in_atomic_block:
-        feed.doubt(ended)
+        feed.ended.doubt(ended)
     if is_in_transaction():
         transaction.on_commit(partial(_follow, feed, notices, started), using=find_database())
     else:
@@ -69,11 +70,11 @@ def _follow(feed: Feed, notices: list[Notice], started: float) -> None:
     of its notices, so the notices are published again. If this process dies before that, only processes that
     start later find the first, late, publication.
     """
-    feed.note(notices)
+    feed.ended.learn(notices)
     if not feed.store.joins_transaction or time.monotonic() - started > OVERLAP / 2:
         feed.send(notices)
     if not transaction.get_connection(find_database()).in_atomic_block:
-        feed.trust(notice.session_id for notice in notices)
+        feed.ended.trust(notice.session_id for notice in notices)
     feed.expect_news()
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from django.core.cache import BaseCache, caches
@@ -20,19 +20,12 @@ from django.db import Error, models
 from drf_tessera.database import find_database, read_calmly
 from drf_tessera.exceptions import RevocationUnavailable
 from drf_tessera.models import Revocation
+from drf_tessera.revocation.notices import Notice
 
 OVERLAP: Final = 10.0
 """The number of seconds after which readers can see a notice, at the latest, once it has its number."""
 
 BATCH: Final = 500
-
-
-class Notice(NamedTuple):
-    """The news that one session has ended. None of the session's access tokens lives past ``until``."""
-
-    session_id: UUID
-    until: int
-    """Seconds since the epoch."""
 
 
 class Store(Protocol):
