@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.cache import cache
 from rest_framework.test import APIClient
@@ -110,6 +111,20 @@ def still_feed(monkeypatch: pytest.MonkeyPatch) -> None:
 def _legacy_tokens(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both packages of ``compat/`` are installed here, but most tests are about a project without them."""
     monkeypatch.setitem(foreign._expecting, "legacy tokens", "compat" in request.path.parts)
+
+
+@pytest.fixture
+def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Record each hashed password, because an attacker can measure the time of this work."""
+    found: list[str] = []
+    original = MD5PasswordHasher.encode
+
+    def encode(self: object, password: str, salt: str, *args: object) -> str:
+        found.append(password)
+        return original(self, password, salt, *args)
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", encode)
+    return found
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.hashers import MD5PasswordHasher, make_password
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.core.exceptions import PermissionDenied
@@ -34,20 +34,6 @@ ANYBODY = ["django.contrib.auth.backends.AllowAllUsersModelBackend"]
 
 def request() -> Any:
     return RequestFactory().post("/api/token/")
-
-
-@pytest.fixture
-def hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Record each hashed password, because an attacker can measure the time of this work."""
-    found: list[str] = []
-    original = MD5PasswordHasher.encode
-
-    def encode(self: Any, password: str, salt: str, *args: Any) -> str:
-        found.append(password)
-        return original(self, password, salt, *args)
-
-    monkeypatch.setattr(MD5PasswordHasher, "encode", encode)
-    return found
 
 
 class TestLogIn:

@@ -77,14 +77,19 @@ def _reserve_address(client: Client) -> list[Reservation]:
 
 def _list_address_budgets(address: str | None) -> Iterator[Budget]:
     rate, name = get_settings().login_rate_per_address, "login_rate_per_address"
-    if rate is None:
-        return
-    limit, seconds = read_rate(rate)
+    if rate is not None:
+        limit, seconds = read_rate(rate)
+        for key, factor in list_address_keys(address):
+            yield Budget(name=name, key=key, limit=limit * factor, seconds=seconds)
+
+
+def list_address_keys(address: str | None) -> Iterator[tuple[str, int]]:
+    """Yield each key under which an address is counted, and how many times the limit this key has."""
     network, site = name_network(address), name_site(address)
     if network != UNKNOWN:
-        yield Budget(name=name, key=network, limit=limit, seconds=seconds)
+        yield network, 1
     if site is not None:
-        yield Budget(name=name, key=site, limit=limit * SITE_FACTOR, seconds=seconds)
+        yield site, SITE_FACTOR
 
 
 # -- By account ------------------------------------------------------------------------------------

@@ -14,8 +14,7 @@ from uuid import UUID
 
 from drf_tessera.conf import get_settings
 from drf_tessera.limits.counters import Budget, Reservation, read_rate, refund_all, reserve_all
-from drf_tessera.limits.logins import SITE_FACTOR
-from drf_tessera.networks import UNKNOWN, name_network, name_site
+from drf_tessera.limits.logins import list_address_keys
 
 _LOTS: Final = 10
 """How many lots make up a limit."""
@@ -51,12 +50,11 @@ class TokenRequest:
             self._held = reserve_all([self._make("token_rate_per_session", str(session_id), rate)])
 
     def _list_address_budgets(self, address: str | None) -> list[Budget]:
-        rate, name = get_settings().token_rate_per_address, "token_rate_per_address"
+        rate = get_settings().token_rate_per_address
         if rate is None:
             return []
-        network, site = name_network(address), name_site(address)
-        found = [] if network == UNKNOWN else [self._make(name, network, rate)]
-        return found if site is None else [*found, self._make(name, site, rate, SITE_FACTOR)]
+        keys = list_address_keys(address)
+        return [self._make("token_rate_per_address", key, rate, factor) for key, factor in keys]
 
     def _make(self, name: str, key: str, rate: str, factor: int = 1) -> Budget:
         number, seconds = read_rate(rate)

@@ -24,6 +24,8 @@ from drf_tessera.tokens import RefreshToken, SessionFacts
 HANDLE_PREFIX: Final = "tsh_"
 _ID_BYTES: Final = 16
 _MARK_BYTES: Final = 16
+_LENGTH: Final = len(HANDLE_PREFIX) + 43
+"""The number of characters of a handle. 43 characters of base64url are 32 bytes."""
 
 
 def write_handle(token: RefreshToken) -> str:
@@ -41,12 +43,12 @@ def read_handle(text: str, *, now: datetime | None = None) -> SessionFacts:
         SessionUnknown, SessionRevoked, SessionExpired: the session has that state.
         TemporarilyUnavailable: the database is busy.
     """
+    if not text.startswith(HANDLE_PREFIX) or len(text) != _LENGTH:
+        raise RefreshInvalid
     try:
         raw = decode_base64url(text.removeprefix(HANDLE_PREFIX).encode("ascii"))
     except (EncodingError, UnicodeEncodeError):
         raise RefreshInvalid from None
-    if not text.startswith(HANDLE_PREFIX) or len(raw) != _ID_BYTES + _MARK_BYTES:
-        raise RefreshInvalid
     session = rows.select_sessions().filter(pk=UUID(bytes=raw[:_ID_BYTES])).first()
     if session is None:
         raise SessionUnknown
