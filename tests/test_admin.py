@@ -121,7 +121,7 @@ def test_the_columns_of_the_user_model_are_searched(
 ) -> None:
     monkeypatch.setattr(User, "USERNAME_FIELD", name)
     own: Any = site.get_model_admin(Session)
-    assert set(own.get_search_fields(None)) - {"=id", "ip", "label"} == expected
+    assert set(own.get_search_fields(None)) - {"=id", "ip", "label", "device"} == expected
 
 
 def test_a_related_row_is_searched_by_its_key(monkeypatch: pytest.MonkeyPatch) -> None:

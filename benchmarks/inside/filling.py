@@ -26,7 +26,7 @@ USER_AGENT: Final = (
 _TESSERA: Final = """
 INSERT INTO tessera_session (
     id, user_id, created_at, rotated_at, idle_expires_at, expires_at, secret_hash, generation, parent,
-    recoveries, auth_time, amr, scope, ip, user_agent, label, revoked_for
+    recoveries, auth_time, amr, scope, ip, device, label, revoked_for
 )
 SELECT
     gen_random_uuid(), (SELECT min(id) FROM auth_user) + number %% %s, moment, moment + interval '1 hour',
@@ -66,7 +66,7 @@ def fill(
         live: the number of rows that the peer creates, by logins of users.
         age: in days. A token of simplejwt lives one day. A session of drf-tessera lives 14 days without a
             refresh.
-        user_agent: the user agent of the rows that the database creates.
+        user_agent: the user agent of the logins whose rows the database creates.
         offset: the number of rows that already exist.
     """
     database.forget_durability()
@@ -121,12 +121,24 @@ def count_rows() -> int:
 
 def _add(users: int, age: int, user_agent: str, first: int, last: int) -> None:
     if settings.SCHEME == "tessera":
-        database.run(_TESSERA, users, user_agent, age, first, last)
+        database.run(_TESSERA, users, _name_device(user_agent), age, first, last)
         return
     from rest_framework_simplejwt.tokens import RefreshToken
 
     sample = str(RefreshToken.for_user(get_user_model().objects.first()))
     database.run(_SIMPLEJWT, users, sample[:-32], age, first, last)
+
+
+def _name_device(user_agent: str) -> str:
+    """Return the name that a login stores for this user agent."""
+    from drf_tessera import sessions
+    from drf_tessera.models import Session
+
+    user = get_user_model().objects.order_by("pk")[0]
+    grant = sessions.start(user, client=sessions.Client(user_agent=user_agent))
+    session = Session.objects.get(pk=grant.session_id)
+    session.delete()
+    return session.device
 
 
 def _start_tessera(user: Any) -> list[str]:

@@ -43,6 +43,6 @@ def _describe(sessions: set[str]) -> dict[str, dict[str, str]]:
         return {}
     rows = Session.objects.filter(pk__in=[UUID(text) for text in sessions])
     return {
-        str(row["pk"]): {"user": row["name"], "device": row["label"] or row["user_agent"]}
-        for row in rows.values("pk", "label", "user_agent", name=F("user__username"))
+        str(row["pk"]): {"user": row["name"], "device": row["label"] or row["device"]}
+        for row in rows.values("pk", "label", "device", name=F("user__username"))
     }

@@ -27,6 +27,7 @@ class SessionAdmin(_Admin):
     list_display: tuple[str, ...] = (
         "id",
         "user",
+        "device",
         "ip",
         "created_at",
         "rotated_at",
@@ -36,7 +37,12 @@ class SessionAdmin(_Admin):
     )
     list_filter: ClassVar[tuple[str, ...]] = ("revoked_for",)
     list_select_related: ClassVar[tuple[str, ...]] = ("user",)
-    search_fields: ClassVar[tuple[str, ...]] = ("=id", "ip", "label")  # and names: see get_search_fields()
+    search_fields: ClassVar[tuple[str, ...]] = (
+        "=id",
+        "ip",
+        "label",
+        "device",
+    )  # and names: see get_search_fields()
     # No date_hierarchy, because it causes a 500 on MariaDB without time zone tables, and a new MariaDB has
     # no such tables.
     exclude: ClassVar[tuple[str, ...]] = ("secret_hash",)

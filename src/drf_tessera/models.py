@@ -17,6 +17,7 @@ from django.db.models.lookups import IsNull
 from drf_tessera import rotation
 
 USER_AGENT_LENGTH: Final = 255
+DEVICE_LENGTH: Final = 64
 LABEL_LENGTH: Final = 64
 SCOPE_LENGTH: Final = 255
 _GENERATIONS: Final = 2**32
@@ -111,30 +112,37 @@ class Session(models.Model):
     under the server's key.
     """
 
+    # The order of the columns in a new table: those of eight bytes first, so that PostgreSQL pads none.
     id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(
         primary_key=True, default=uuid.uuid4, editable=False
     )
-    user: models.ForeignKey[AbstractBaseUser, AbstractBaseUser] = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
-    )
-    user_id: Any
-    """The primary key of the user."""
     created_at: _Moment = models.DateTimeField(help_text="The time of the login.")
     rotated_at: _MaybeMoment = models.DateTimeField(null=True, help_text="The time of the last rotation.")
     idle_expires_at: _Moment = models.DateTimeField(
         help_text="Without a refresh the session ends at this time."
     )
     expires_at: _Moment = models.DateTimeField(help_text="The session ends at this time in any case.")
-    secret_hash: models.BinaryField[bytes, bytes] = models.BinaryField(max_length=32, editable=False)
+    auth_time: _Moment = models.DateTimeField(help_text="The time when the user last proved their identity.")
+    revoked_at: _MaybeMoment = models.DateTimeField(null=True)
+    kept_until: _MaybeMoment = models.DateTimeField(
+        null=True,
+        help_text="The row is kept until this time, because the token of another package that started the "
+        "session must not start it again.",
+    )
     generation: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(default=0)
     parent: models.PositiveBigIntegerField[int | None, int | None] = models.PositiveBigIntegerField(
         null=True,
         help_text="The generation and (upper bits) branch of the token that became the current token.",
     )
+    user: models.ForeignKey[AbstractBaseUser, AbstractBaseUser] = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
+    )
+    user_id: Any
+    """The primary key of the user."""
     recoveries: models.PositiveSmallIntegerField[int, int] = models.PositiveSmallIntegerField(
         default=0, help_text="The number of lost answers in a row since the last rotation."
     )
-    auth_time: _Moment = models.DateTimeField(help_text="The time when the user last proved their identity.")
+    secret_hash: models.BinaryField[bytes, bytes] = models.BinaryField(max_length=32, editable=False)
     amr: _Text = models.CharField(
         max_length=64, blank=True, help_text="The methods of this proof (RFC 8176), separated by spaces."
     )
@@ -142,17 +150,13 @@ class Session(models.Model):
     ip: models.GenericIPAddressField[str | None, str | None] = models.GenericIPAddressField(
         null=True, help_text="The address of the login."
     )
-    user_agent: _Text = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
+    device: _Text = models.CharField(
+        max_length=DEVICE_LENGTH, blank=True, help_text='A name from the user agent: "Firefox on Windows".'
+    )
     label: _Text = models.CharField(
         max_length=LABEL_LENGTH, blank=True, help_text="The client's own name for its device."
     )
-    revoked_at: _MaybeMoment = models.DateTimeField(null=True)
     revoked_for: _Text = models.CharField(max_length=32, blank=True)
-    kept_until: _MaybeMoment = models.DateTimeField(
-        null=True,
-        help_text="The row is kept until this time, because the token of another package that started the "
-        "session must not start it again.",
-    )
 
     objects: ClassVar[models.Manager[Session]] = SessionQuerySet.as_manager()
 

@@ -44,8 +44,9 @@ Arguments: ``limit`` (the name of the setting in lower case), ``name`` (empty fo
 """
 
 new_device: Final = Signal()
-"""A login came from a network or with a user agent that no earlier session of the user has.
+"""A login came from a network or a kind of device that no earlier session of the user has.
 
-Arguments: ``session_id``, ``sub``, ``address``, ``user_agent``, ``new_network``, ``new_user_agent``. Both are
-true for the first login of a user. Sessions that have been pruned are forgotten.
+Arguments: ``session_id``, ``sub``, ``address``, ``device`` (such as "Firefox on Windows"), ``new_network``,
+``new_device``. The last two are true for the first login of a user. Sessions that have been pruned are
+forgotten.
 """

@@ -443,7 +443,7 @@ def test_a_login_that_races_a_new_password_starts_no_session(api: APIClient, ann
 def test_a_login_notes_where_it_came_from(api: APIClient, anna: AbstractBaseUser) -> None:
     api.post("/auth/", {"username": "anna", "password": PASSWORD}, HTTP_USER_AGENT="A phone")
     session = Session.objects.get()
-    assert (session.user_agent, session.ip) == ("A phone", "127.0.0.1")
+    assert (session.device, session.ip) == ("A phone", "127.0.0.1")
 
 
 def test_a_refresh_token_of_simplejwt_is_refused_as_an_access_token(

@@ -214,7 +214,7 @@ def test_a_knox_token_is_exchanged_once(
     assert not KnoxToken.rows
     assert (again.status_code, nobody.status_code) == (401, 401)
     assert nobody.json()["code"] == "not_authenticated"
-    assert Session.objects.get().user_agent == "curl"
+    assert Session.objects.get().device == "curl"
 
 
 def test_two_exchanges_at_once_begin_one_session(

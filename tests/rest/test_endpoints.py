@@ -408,7 +408,6 @@ class TestSessions:
             "id",
             "current",
             "device",
-            "user_agent",
             "ip",
             "started_at",
             "last_used_at",

@@ -10,11 +10,11 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import DataError, OperationalError, connection, transaction
 
 from drf_tessera import sessions
-from drf_tessera.models import LABEL_LENGTH, USER_AGENT_LENGTH, Session
+from drf_tessera.models import LABEL_LENGTH, DEVICE_LENGTH, Session
 from drf_tessera.sessions import Client, rows
 from tests.conftest import make_user
 
-PHONE = Client(user_agent="App/1 (Anna\u2019s \U0001f4f1)", label="\xc4nne\u2019s \U0001f4f1")
+PHONE = Client(user_agent="Anna\u2019s \U0001f4f1/1 (Android)", label="\xc4nne\u2019s \U0001f4f1")
 
 
 @pytest.mark.django_db
@@ -40,7 +40,7 @@ def test_letters_that_the_table_cannot_hold_do_not_fail_a_login(
     monkeypatch.setattr(Session, "save", refuse_once)
     sessions.start(user, client=PHONE)
     row = Session.objects.get()
-    assert (row.user_agent, row.label) == ("App/1 (Anna?s ?)", "Anne?s ?")
+    assert (row.device, row.label) == ("Anna?s ?", "Anne?s ?")
 
 
 @pytest.mark.django_db
@@ -66,7 +66,7 @@ def _narrow_columns(request: pytest.FixtureRequest, transactional_db: None) -> I
     if connection.vendor != "mysql":
         pytest.skip("the columns of other databases hold all letters")
     change = "ALTER TABLE tessera_session MODIFY {} varchar({}) CHARACTER SET {} NOT NULL"
-    columns = (("label", LABEL_LENGTH), ("user_agent", USER_AGENT_LENGTH))
+    columns = (("label", LABEL_LENGTH), ("device", DEVICE_LENGTH))
     with connection.cursor() as cursor:
         for name, length in columns:
             cursor.execute(change.format(name, length, request.param))

@@ -32,7 +32,7 @@ def heard() -> Iterator[list[dict[str, Any]]]:
     signals.new_device.disconnect(receive)
 
 
-def test_a_login_over_the_endpoint_carries_the_address_and_the_user_agent(
+def test_a_login_over_the_endpoint_carries_the_address_and_the_device(
     api: APIClient,
     anna: AbstractBaseUser,
     heard: list[dict[str, Any]],
@@ -47,9 +47,9 @@ def test_a_login_over_the_endpoint_carries_the_address_and_the_user_agent(
         "session_id": Session.objects.get().pk,
         "sub": str(anna.pk),
         "address": AWAY,
-        "user_agent": "A phone " + "x" * 247,
+        "device": ("A phone " + "x" * 247)[:64],
         "new_network": True,
-        "new_user_agent": True,
+        "new_device": True,
     }
     assert str(found["session_id"]) == session
 
@@ -66,7 +66,7 @@ def test_a_login_over_the_endpoint_carries_the_address_and_the_user_agent(
         (None, "A tablet", (False, True)),
     ],
 )
-def test_a_network_or_a_user_agent_may_be_new(
+def test_a_network_or_a_device_may_be_new(
     anna: AbstractBaseUser,
     heard: list[dict[str, Any]],
     django_capture_on_commit_callbacks: Any,
@@ -80,7 +80,7 @@ def test_a_network_or_a_user_agent_may_be_new(
     heard.clear()
     with django_capture_on_commit_callbacks(execute=True):
         sessions.start(anna, client=Client(ip=ip, user_agent=user_agent))
-    assert [(told["new_network"], told["new_user_agent"]) for told in heard] == ([news] if news else [])
+    assert [(told["new_network"], told["new_device"]) for told in heard] == ([news] if news else [])
 
 
 def test_a_session_that_has_ended_still_makes_a_place_known(

@@ -96,7 +96,7 @@ class TestStart:
         client = Client(ip="2001:db8::1", user_agent="Firefox\x00\n" + "x" * 500, label=" my phone ")
         found = row(start(anna, client=client, amr=("pwd", "otp"), scope="notes:read"))
         assert found.ip == "2001:db8::1"
-        assert found.user_agent == ("Firefox  " + "x" * 500)[:255]
+        assert found.device == ("Firefox  " + "x" * 500)[:64]
         assert (found.label, found.amr, found.scope) == ("my phone", "pwd otp", "notes:read")
 
     def test_amr_and_scope_reach_every_access_token(self, anna: AbstractBaseUser) -> None:

@@ -169,7 +169,6 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
             "id",
             "current",
             "device",
-            "user_agent",
             "ip",
             "started_at",
             "last_used_at",
@@ -179,8 +178,8 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
         read_only_fields = fields
 
     def get_device(self, session: Session) -> str:
-        """Return the client's own name for its device. Without such a name return the user agent."""
-        return session.label or session.user_agent
+        """Return the client's own name for its device. Without such a name return its kind."""
+        return session.label or session.device
 
     def get_current(self, session: Session) -> bool:
         """Return whether the request came with a token of this session."""

@@ -2,6 +2,7 @@
 
 - compiled: an ``UPDATE`` that is compiled once
 - rows: every statement that writes a session
+- devices: a name for the device of a login, from its user agent
 - places: the networks and devices of earlier logins
 - grants: the result of a login or a refresh
 - revoking: end sessions early

@@ -1,4 +1,4 @@
-"""The places where a user has logged in before: networks and user agents. Reads only."""
+"""The places where a user has logged in before: networks and devices. Reads only."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def has_logged_in_from(users: QuerySet[Any], network: str) -> bool:
 
 
 def find_news(session: Session) -> tuple[bool, bool]:
-    """Return whether no earlier session of the user has this network, and none has this user agent.
+    """Return whether no earlier session of the user has this network, and none has this device.
 
     One query. A network without an address is not new.
     """
     earlier = rows.select_sessions().filter(user_id=session.user_id).exclude(pk=session.pk)
-    found = list(earlier.order_by("-created_at").values_list("ip", "user_agent")[:MOST])
+    found = list(earlier.order_by("-created_at").values_list("ip", "device")[:MOST])
     network = name_network(session.ip)
     known = {name_network(address) for address in {ip for ip, _ in found} if address is not None}
     new_network = network != UNKNOWN and network not in known
-    return new_network, session.user_agent not in {agent for _, agent in found}
+    return new_network, session.device not in {device for _, device in found}

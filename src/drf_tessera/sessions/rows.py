@@ -286,7 +286,7 @@ def _insert_readable(session: Session) -> None:
     A table of MariaDB in latin1 or utf8mb3 cannot hold an emoji, and a login must not fail because of the
     name of a device.
     """
-    if (session.user_agent + session.label).isascii():
+    if (session.device + session.label).isascii():
         _insert_unchanged(session)
         return
     try:
@@ -295,7 +295,7 @@ def _insert_readable(session: Session) -> None:
     except (DataError, OperationalError) as error:
         if not is_unreadable(error):
             raise
-        session.user_agent, session.label = _to_ascii(session.user_agent), _to_ascii(session.label)
+        session.device, session.label = _to_ascii(session.device), _to_ascii(session.label)
         _insert_unchanged(session)
 
 

@@ -18,6 +18,7 @@ from drf_tessera.conf import HEADER, get_settings
 from drf_tessera.exceptions import ProjectError, UserInactive
 from drf_tessera.models import LABEL_LENGTH, USER_AGENT_LENGTH, Session
 from drf_tessera.sessions import places, rows
+from drf_tessera.sessions.devices import name_device
 from drf_tessera.sessions.grants import Grant, count_seconds, describe_row
 from drf_tessera.sessions.rows import Reason
 from drf_tessera.tokens import (
@@ -90,7 +91,7 @@ def start(
         amr=" ".join(amr),
         scope=scope,
         ip=where.ip,
-        user_agent=clean_text(where.user_agent, USER_AGENT_LENGTH),
+        device=name_device(clean_text(where.user_agent, USER_AGENT_LENGTH)),
         label=clean_text(where.label, LABEL_LENGTH),
     )
     facts = describe_row(session, transport, claims)
@@ -135,16 +136,16 @@ def _report(session: Session) -> None:
     rows.report(signals.session_started, session_id=session.pk, sub=write_sub(session.user_id))
     if not signals.new_device.has_listeners(Session):
         return
-    new_network, new_user_agent = places.find_news(session)
-    if new_network or new_user_agent:
+    new_network, new_device = places.find_news(session)
+    if new_network or new_device:
         rows.report(
             signals.new_device,
             session_id=session.pk,
             sub=write_sub(session.user_id),
             address=session.ip,
-            user_agent=session.user_agent,
+            device=session.device,
             new_network=new_network,
-            new_user_agent=new_user_agent,
+            new_device=new_device,
         )
 
 

@@ -59,7 +59,6 @@ export interface Session {
   /** Whether the session is this client's own session. */
   current: boolean;
   device: string;
-  user_agent: string;
   ip: string | null;
   started_at: string;
   last_used_at: string;
