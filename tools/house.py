@@ -32,6 +32,7 @@ PUBLIC: Final = (
 
 HOMES: Final = {
     "rest_framework": ("rest", "contrib"),
+    "ua_parser": ("sessions.devices",),
     "joserfc": ("jose.algorithms",),
     "cryptography": ("tokens.keystore",),
     "jwt": ("legacy.pyjwt",),

@@ -40,7 +40,7 @@ def test_a_user_agent_has_a_short_name(user_agent: str, name: str) -> None:
     assert name_device(user_agent) == name
 
 
-def test_an_update_of_a_browser_is_no_new_device() -> None:
+def test_an_update_of_a_browser_is_not_a_new_device() -> None:
     names = {name_device(CHROME.format("Windows NT 10.0; Win64; x64", version, "")) for version in (141, 142)}
     assert len(names) == 1
 

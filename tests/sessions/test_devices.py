@@ -10,7 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import DataError, OperationalError, connection, transaction
 
 from drf_tessera import sessions
-from drf_tessera.models import LABEL_LENGTH, DEVICE_LENGTH, Session
+from drf_tessera.models import DEVICE_LENGTH, LABEL_LENGTH, Session
 from drf_tessera.sessions import Client, rows
 from tests.conftest import make_user
 

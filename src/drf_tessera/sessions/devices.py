@@ -1,7 +1,7 @@
 """A short name for the device of a login, from its user agent: enough to recognise it in a list.
 
 The text of a user agent is a stranger's, it is long, and it changes with each update of a browser. The name
-has no version, so an update is no new device.
+has no version, so an update is not a new device.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def name_device(user_agent: str) -> str:
 
 
 def _name_browser(user_agent: str) -> str:
-    from ua_parser import parse  # noqa: PLC0415 - it loads in a tenth of a second, and most requests are no logins
+    from ua_parser import parse  # noqa: PLC0415 - it loads in a tenth of a second, and few requests are logins
 
     found = parse(user_agent)
     browser = found.user_agent.family if found.user_agent else ""
