@@ -20,7 +20,7 @@ from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
-from drf_tessera.conf import HEADER
+from drf_tessera.conf import Lifetimes
 from drf_tessera.database import is_unreadable, translated_contention
 from drf_tessera.exceptions import (
     EmailLoginUnavailable,
@@ -49,7 +49,9 @@ def log_in(
     username: str | None = None,
     email: str | None = None,
     client: sessions.Client | None = None,
-    transport: str = HEADER,
+    transport: str | None = None,
+    lifetimes: Lifetimes | None = None,
+    persistent: bool = True,
 ) -> tuple[AbstractBaseUser, sessions.Grant]:
     """Check credentials with the project's authentication backends and start a session.
 
@@ -64,6 +66,8 @@ def log_in(
         email: the address, if the client knows that the text is an address. ``username`` is then omitted.
         client: the origin of the login.
         transport: the transport of the refresh tokens; see :func:`drf_tessera.sessions.start`.
+        lifetimes: how long the session lasts; see there.
+        persistent: whether a cookie outlives the browser; see there.
 
     Raises:
         LoginFailed: the user is unknown, inactive or just deleted, or the password is wrong. The error is
@@ -80,7 +84,9 @@ def log_in(
         ways = [_name_address(clean_name(email))]
     else:
         raise EmailLoginUnavailable
-    start = partial(sessions.start, client=client, transport=transport)
+    start = partial(
+        sessions.start, client=client, transport=transport, lifetimes=lifetimes, persistent=persistent
+    )
     credentials = [{**way, "password": password} for way in ways]
     with login_attempt(request, [next(iter(ways[-1].values()))], client=client):
         user, grant = _prove_any(request, credentials, start)

@@ -333,9 +333,11 @@ def test_nothing_that_a_view_does_to_a_token_is_there_in_the_next_request() -> N
 
 
 def test_a_refresh_token_of_a_transport_that_is_gone_is_refused(
-    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     limits = transports.TransportLimits(profile="pigeon", refresh_length=4096)
+    monkeypatch.setitem(transports.PROFILES, "pigeon", "pigeon")  # type: ignore[arg-type]  # the same
+    settings.TESSERA = {"PROFILE": "pigeon"}
     monkeypatch.setitem(LIMITS, "pigeon", limits)  # type: ignore[arg-type]  # a mapping that code does not change
     token = str(sessions.start(anna, transport="pigeon").refresh)
     monkeypatch.undo()

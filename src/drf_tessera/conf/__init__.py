@@ -19,6 +19,7 @@ from drf_tessera.conf.transports import HEADER as HEADER
 from drf_tessera.conf.transports import LIMITS as LIMITS
 from drf_tessera.conf.transports import MAX_REFRESH_LENGTH as MAX_REFRESH_LENGTH
 from drf_tessera.conf.values import READERS as READERS
+from drf_tessera.conf.values import Lifetimes as Lifetimes
 from drf_tessera.conf.values import Reader as Reader
 from drf_tessera.conf.values import WrongValueError as WrongValueError
 from drf_tessera.conf.values import suggest_key as suggest_key

@@ -19,7 +19,7 @@ from django.utils.encoding import force_bytes
 
 from drf_tessera.conf.foreign import TRANSLATORS, Translator, read_foreign
 from drf_tessera.conf.transports import COOKIE, PROFILES
-from drf_tessera.conf.values import READERS, Problem, Reader, WrongValueError, suggest_key
+from drf_tessera.conf.values import READERS, Lifetimes, Problem, Reader, WrongValueError, suggest_key
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.jose.keys import Key
 from drf_tessera.rotation import Policy
@@ -42,6 +42,7 @@ class Settings:
     access_lifetime: timedelta = timedelta(minutes=5)
     session_idle_lifetime: timedelta = timedelta(days=14)
     session_lifetime: timedelta = timedelta(days=90)
+    remember_me: Lifetimes | None = None
     refresh_grace: timedelta = timedelta(seconds=30)
     refresh_recoveries: int = 5
     clock_skew: timedelta = timedelta(seconds=5)
@@ -75,6 +76,11 @@ class Settings:
     def reads_user(self) -> bool:
         """Return whether an access token needs more of the user's row than the primary key."""
         return self.claims is not None or bool(self.user_fields)
+
+    @property
+    def lifetimes(self) -> Lifetimes:
+        """Return how long a session lasts, unless its login says otherwise."""
+        return Lifetimes(idle=self.session_idle_lifetime, absolute=self.session_lifetime)
 
     @property
     def transports(self) -> tuple[str, ...]:

@@ -59,6 +59,16 @@ def suggest_key(key: object, known: Iterable[str]) -> str:
     return f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(named)}."
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifetimes:
+    """How long one session lasts."""
+
+    idle: timedelta
+    """The session ends if it is not refreshed for this time."""
+    absolute: timedelta
+    """The session ends this long after the login, even if it is refreshed."""
+
+
 def _read_duration(value: object, *, zero: bool = False) -> timedelta:
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
@@ -78,6 +88,23 @@ def _read_duration(value: object, *, zero: bool = False) -> timedelta:
 
 def _read_duration_or_zero(value: object) -> timedelta:
     return _read_duration(value, zero=True)
+
+
+def _read_lifetimes(value: object) -> Lifetimes | None:
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise WrongValueError(
+            "tessera.E003",
+            "must be None or a pair: the idle lifetime and the absolute lifetime.",
+            "For example: (timedelta(days=60), timedelta(days=365)).",
+        )
+    idle, absolute = (_read_duration(part) for part in value)
+    if idle > absolute:
+        raise WrongValueError(
+            "tessera.E004", f"is idle ({idle}) for longer than it lasts ({absolute}).", "Exchange the two."
+        )
+    return Lifetimes(idle=idle, absolute=absolute)
 
 
 def _read_access_lifetime(value: object) -> timedelta:
@@ -352,6 +379,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "ACCESS_LIFETIME": _read_access_lifetime,
     "SESSION_IDLE_LIFETIME": _read_duration,
     "SESSION_LIFETIME": _read_duration,
+    "REMEMBER_ME": _read_lifetimes,
     "REFRESH_GRACE": _read_duration_or_zero,
     "REFRESH_RECOVERIES": _read_count,
     "CLOCK_SKEW": _read_duration_or_zero,

@@ -124,16 +124,18 @@ def _unquote(secret: str) -> str:
 
 
 def set_refresh_cookie(
-    request: HttpRequest, response: HttpResponse, token: str, *, path: str, seconds: int
+    request: HttpRequest, response: HttpResponse, token: str, *, path: str, seconds: int | None
 ) -> None:
-    """Set the refresh cookie, until the idle limit of the session."""
+    """Set the refresh cookie for so many seconds. ``None``: until the browser is closed."""
     secure = is_secure(request)
     name = name_refresh_cookie(secure=secure, path=path)
     _set(response, name, token, path=path, secure=secure, seconds=seconds)
 
 
-def set_access_cookie(request: HttpRequest, response: HttpResponse, token: str, *, seconds: int) -> None:
-    """Set the access cookie, until the token expires."""
+def set_access_cookie(
+    request: HttpRequest, response: HttpResponse, token: str, *, seconds: int | None
+) -> None:
+    """Set the access cookie for so many seconds. ``None``: until the browser is closed."""
     secure = is_secure(request)
     _set(response, name_access_cookie(secure=secure), token, path="/", secure=secure, seconds=seconds)
 
@@ -167,14 +169,16 @@ def delete_stray_cookies(request: HttpRequest, response: HttpResponse, path: str
             dict.__setitem__(response.cookies, f"{name} {stray}", response.cookies.pop(name))
 
 
-def _set(response: HttpResponse, name: str, token: str, *, path: str, secure: bool, seconds: int) -> None:
+def _set(
+    response: HttpResponse, name: str, token: str, *, path: str, secure: bool, seconds: int | None
+) -> None:
     settings = get_settings()
     response.set_cookie(
         name,
         token,
         max_age=seconds,
         # For clients that ignore Max-Age: a past date deletes the cookie.
-        expires=None if seconds else "Thu, 01 Jan 1970 00:00:00 GMT",
+        expires=None if seconds != 0 else "Thu, 01 Jan 1970 00:00:00 GMT",
         path=path,
         secure=secure,
         httponly=True,
@@ -232,11 +236,12 @@ class CookieTransport:
         """
         credentials.pop("refresh", None)
         if grant.refresh is not None:
-            path, seconds = find_cookie_path(), grant.refresh_expires_in
+            path, seconds = find_cookie_path(), grant.refresh_expires_in if grant.persistent else None
             set_refresh_cookie(request, response, grant.refresh, path=path, seconds=seconds)
         if get_settings().access_cookie:
             del credentials["access"], credentials["token_type"]
-            set_access_cookie(request, response, grant.access, seconds=grant.expires_in)
+            seconds = grant.expires_in if grant.persistent else None
+            set_access_cookie(request, response, grant.access, seconds=seconds)
 
     def clear(
         self, request: HttpRequest, response: HttpResponse, ended: Callable[[SessionFacts], bool] | None

@@ -13,7 +13,6 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.conf import COOKIE, HEADER, get_settings
-from drf_tessera.exceptions import TransportUnavailable
 from drf_tessera.http.bearer import HeaderTransport
 from drf_tessera.http.cookies import CookieTransport
 from drf_tessera.http.csrf import check_site
@@ -53,18 +52,6 @@ class Transport(Protocol):
 
 TRANSPORTS: Final[Mapping[str, Transport]] = {HEADER: HeaderTransport(), COOKIE: CookieTransport()}
 """The transports by name, in the order in which a request is searched for a refresh token."""
-
-
-def choose_transport(asked: str | None) -> str:
-    """Return the transport of a new session: the one that the client asks for, or the first of ``PROFILE``.
-
-    Raises:
-        TransportUnavailable: ``PROFILE`` does not offer the transport.
-    """
-    offered = get_settings().transports
-    if asked is not None and asked not in offered:
-        raise TransportUnavailable(offered)
-    return asked or offered[0]
 
 
 def admit_login(request: HttpRequest, transport: str) -> None:

@@ -8,7 +8,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from drf_tessera.conf import MAX_REFRESH_LENGTH
+from drf_tessera.conf import MAX_REFRESH_LENGTH, get_settings
 from drf_tessera.http import TRANSPORTS, needs_body
 from drf_tessera.models import Session
 from drf_tessera.rest.throttling import account_fields
@@ -56,6 +56,7 @@ class BodySerializer(serializers.Serializer[Any]):
 class LoginSerializer(BodySerializer):
     """``{username, password}`` or ``{email, password}``, and optionally a name for the device.
 
+    If the setting ``REMEMBER_ME`` is there, ``remember`` chooses its lifetimes.
     The user model's ``USERNAME_FIELD`` is another name for ``username``. ``transport`` chooses the
     transport of the refresh token, if ``PROFILE`` allows several transports.
     """
@@ -77,7 +78,10 @@ class LoginSerializer(BodySerializer):
             name: ShortCharField(max_length=MAX_NAME_LENGTH, required=False, trim_whitespace=False)
             for name in account_fields()
         }
-        return {**names, **super().get_fields()}
+        fields = {**names, **super().get_fields()}
+        if get_settings().remember_me is not None:
+            fields["remember"] = serializers.BooleanField(required=False)
+        return fields
 
     def validate(self, credentials: dict[str, str]) -> dict[str, str]:
         """Check that exactly one field names the account."""

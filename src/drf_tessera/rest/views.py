@@ -27,10 +27,7 @@ from drf_tessera.exceptions import (
 from drf_tessera.http import (
     TRANSPORTS,
     admit_login,
-    choose_transport,
     clear_ended,
-    deliver_grant,
-    describe_client,
     find_refresh_token,
     has_bearer_token,
     offers_ambient,
@@ -39,6 +36,7 @@ from drf_tessera.login import log_in
 from drf_tessera.rest.authentication import StrictJWTAuthentication
 from drf_tessera.rest.endpoints import BodyView, EndpointView
 from drf_tessera.rest.requests import get_django_request
+from drf_tessera.rest.responses import find_client, respond, write_grant
 from drf_tessera.rest.serializers import (
     LoginSerializer,
     RefreshSerializer,
@@ -46,7 +44,7 @@ from drf_tessera.rest.serializers import (
     SessionSerializer,
     VerifySerializer,
 )
-from drf_tessera.rest.throttling import LoginAddressThrottle, TokenAddressThrottle, count_proxies
+from drf_tessera.rest.throttling import LoginAddressThrottle, TokenAddressThrottle
 from drf_tessera.tokens import (
     read_refresh_token,
     verify_access_token,
@@ -56,11 +54,12 @@ from drf_tessera.users import load_user, write_sub
 _Classes = tuple[type[Any], ...]
 
 
-@sensitive_variables()
-def _respond(request: Request, grant: sessions.Grant, **more: object) -> Response:
-    response = Response()
-    response.data = {**deliver_grant(get_django_request(request), response, grant), **more}
-    return response
+def _remember(auth: dict[str, Any]) -> dict[str, Any]:
+    """Return the lifetimes of a login. Without ``REMEMBER_ME`` they are the usual ones."""
+    lifetimes = get_settings().remember_me
+    if lifetimes is None:
+        return {}
+    return {"lifetimes": lifetimes} if auth.get("remember") else {"persistent": False}
 
 
 class LoginView(BodyView):
@@ -77,15 +76,15 @@ class LoginView(BodyView):
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log in."""
         auth = self.read_body()
-        transport = choose_transport(auth.get("transport"))
+        transport = sessions.choose_transport(auth.get("transport"))
         admit_login(get_django_request(request), transport)
-        client = describe_client(
-            get_django_request(request), proxies=count_proxies(), label=auth.get("device", "")
-        )
+        client = find_client(request, label=auth.get("device", ""))
         # A serializer of the project may have more fields. Backends find them in request.data.
         credentials = {name: auth[name] for name in ("username", "email", "password") if name in auth}
-        user, grant = log_in(get_django_request(request), client=client, transport=transport, **credentials)
-        return _respond(request, grant, user=self.show_user(user))
+        user, grant = log_in(
+            get_django_request(request), client=client, transport=transport, **_remember(auth), **credentials
+        )
+        return respond(request, user, grant, user_data=self.show_user(user))
 
 
 class RefreshView(BodyView):
@@ -112,7 +111,7 @@ class RefreshView(BodyView):
             raise TransportMismatch
         self.count_token(token)
         more = self._load_user(token) if credentials.get("with_user") else {}
-        return _respond(request, sessions.refresh(token, transport=transport), **more)
+        return write_grant(request, sessions.refresh(token, transport=transport), **more)
 
     @sensitive_variables()
     def _load_user(self, token: str) -> dict[str, Any]:

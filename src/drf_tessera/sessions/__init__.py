@@ -26,6 +26,7 @@ from drf_tessera.sessions.handles import read_handle as read_handle
 from drf_tessera.sessions.handles import write_handle as write_handle
 from drf_tessera.sessions.inspection import inspect_refresh_token as inspect_refresh_token
 from drf_tessera.sessions.inspection import rewrite_refresh_token as rewrite_refresh_token
+from drf_tessera.sessions.inspection import shorten_refresh_token as shorten_refresh_token
 from drf_tessera.sessions.inspection import sign_access_token as sign_access_token
 from drf_tessera.sessions.places import has_logged_in_from as has_logged_in_from
 from drf_tessera.sessions.pruning import prune as prune
@@ -37,7 +38,7 @@ from drf_tessera.sessions.revoking import revoke_by_refresh_token as revoke_by_r
 from drf_tessera.sessions.revoking import sparing as sparing
 from drf_tessera.sessions.rows import Reason as Reason
 from drf_tessera.sessions.rows import live_sessions as live_sessions
-from drf_tessera.sessions.rows import shorten as shorten
 from drf_tessera.sessions.starting import Client as Client
+from drf_tessera.sessions.starting import choose_transport as choose_transport
 from drf_tessera.sessions.starting import clean_text as clean_text
 from drf_tessera.sessions.starting import start as start

@@ -96,7 +96,7 @@ def mint_access_token(
 ) -> tuple[str, int]:
     """Sign an access token, and return it with the number of seconds until it expires.
 
-    The token never outlives its session, because the session's absolute limit also limits ``exp``. Its id is
+    The token never outlives its session, because the limits of the session also limit ``exp``. Its id is
     ``jti``, or random.
 
     Raises:
@@ -110,7 +110,8 @@ def mint_access_token(
     if taken:
         raise ClaimsHookError(f"Neither CLAIMS nor a login may set the registered claim {taken[0]!r}.")
     issued = int(to_timestamp(now))
-    expires = min(issued + int(settings.access_lifetime.total_seconds()), facts.expires_at)
+    lifetime = int(settings.access_lifetime.total_seconds())
+    expires = min(issued + min(lifetime, facts.idle or lifetime), facts.expires_at)
     claims: dict[str, Any] = {
         **facts.claims,
         **extra,
