@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from drf_tessera import sessions
 from drf_tessera.exceptions import CsrfFailed
 from drf_tessera.http import admit_login, deliver_grant, describe_client
+from drf_tessera.rest.errors import translate_error
 from drf_tessera.rest.requests import get_django_request
 from drf_tessera.rest.serializers import UserSerializer
 from drf_tessera.rest.throttling import count_proxies
@@ -51,14 +52,14 @@ def respond(
         user_data: the value of ``user`` in the body. By default that of our own login.
 
     Raises:
-        CsrfFailed: the tokens travel in cookies, and another site may have made the request. The session has
+        Forbidden: the tokens travel in cookies, and another site may have made the request. The session has
             been ended: otherwise another site could log its visitors in as another user.
     """
     try:
         admit_login(get_django_request(request), grant.transport)
-    except CsrfFailed:
+    except CsrfFailed as error:
         sessions.revoke(grant.session_id)
-        raise
+        raise translate_error(error) from None  # REST framework's own handler answers it with 403
     if user_data is None:
         user_data = UserSerializer(user, context={"request": request}).data
     response = write_grant(request, grant, user=user_data)

@@ -44,6 +44,8 @@ export interface Credentials {
   password: string;
   /** A name for this device, in the list of sessions. */
   device?: string;
+  /** If the server has `REMEMBER_ME`: whether the session has the longer lifetimes and outlives the browser. */
+  remember?: boolean;
 }
 
 /** The user as the login view returns it: the output of its `user_serializer_class`. */

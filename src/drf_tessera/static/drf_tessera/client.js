@@ -377,9 +377,9 @@ export function createClient({
 
   // -- For the page ------------------------------------------------------------------------------
 
-  async function login({ username, email, password, device }) {
+  async function login({ username, email, password, device, remember }) {
     const asked = world.monotonic();
-    const body = { username, email, password, device, transport };
+    const body = { username, email, password, device, remember, transport };
     leaving?.abort(); // a logout that is still being tried would end the new session
     const grant = await within(patience * 1000, null, (signal) => askForGrant("", body, signal));
     replace();
