@@ -140,6 +140,10 @@ BAD = [
     ("E010", "HEADER_NAME", None),
     ("E003", "REVOCATION_POLL", "1"),
     ("E003", "REVOCATION_MAX_STALENESS", 0),
+    ("E003", "REMEMBER_ME", timedelta(days=1)),
+    ("E003", "REMEMBER_ME", (1, 2, 3)),
+    ("E003", "REMEMBER_ME", ("a day", 2)),
+    ("E004", "REMEMBER_ME", (2, 1)),
     ("E013", "USER", "token"),
     ("E013", "USER", None),
     ("E013", "USER_FIELDS", "username"),
@@ -169,6 +173,7 @@ GOOD: dict[str, Any] = {
     "ACCESS_LIFETIME": 60,
     "SESSION_IDLE_LIFETIME": 3600.5,
     "SESSION_LIFETIME": timedelta(days=400),
+    "REMEMBER_ME": (3600, timedelta(days=1)),
     "REFRESH_GRACE": 0,
     "REFRESH_RECOVERIES": 0,
     "CLOCK_SKEW": timedelta(0),
@@ -197,7 +202,7 @@ def test_values_that_work_are_read() -> None:
     assert set(GOOD) == set(KEYS)
     assert problems(**GOOD) == []
     assert problems(**{**GOOD, "MAX_SESSIONS_PER_USER": None, "AUDIENCE": "a", "CLAIMS": None}) == []
-    assert problems(REVOCATION_CACHE=None) == []
+    assert problems(REVOCATION_CACHE=None, REMEMBER_ME=None) == []
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.rest.test_respond")
 @authentication_classes([])
 @permission_classes([])
 def register(request: Request) -> Response:
-    """A registration, in the three lines of the guide."""
+    """Register, in the three lines of the guide."""
     user: Any = make_user(request.data["username"])
     grant = sessions.start(user, client=find_client(request))
     return respond(request, user, grant, status=201)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -53,6 +53,7 @@ def start(
     claims: Mapping[str, Any] | None = None,
     lifetimes: Lifetimes | None = None,
     persistent: bool = True,
+    key: UUID | None = None,
     now: datetime | None = None,
 ) -> Grant:
     """Start a session for ``user``, who has been authenticated. One ``INSERT``.
@@ -72,6 +73,7 @@ def start(
             called at each refresh.
         lifetimes: how long the session lasts. By default ``SESSION_IDLE_LIFETIME`` and ``SESSION_LIFETIME``.
         persistent: whether a cookie of the session outlives the browser. Without cookies it changes nothing.
+        key: the id of the session. By default a random one. A second session with the same id is refused.
         now: the present. By default the time of the clock.
 
     Raises:
@@ -87,27 +89,13 @@ def start(
     if not is_active(user):
         raise UserInactive
     _check_saved(user)
-    settings, moment, secret = get_settings(), now or timezone.now(), make_secret()
-    where, lasts = client or Client(), lifetimes or settings.lifetimes
-    if min(lasts.idle, lasts.absolute) < _SHORTEST:
-        raise ProjectError("A session lasts at least a second: lifetimes.idle and lifetimes.absolute.")
-    session = Session(
-        id=uuid4(),
-        user=cast("Any", user),
-        created_at=moment,
-        auth_time=moment,
-        idle_expires_at=moment + lasts.idle,
-        expires_at=moment + lasts.absolute,
-        secret_hash=hash_secret(secret),
-        amr=" ".join(amr),
-        scope=scope,
-        ip=where.ip,
-        device=name_device(clean_text(where.user_agent, USER_AGENT_LENGTH)),
-        label=clean_text(where.label, LABEL_LENGTH),
-    )
+    moment, secret, way = now or timezone.now(), make_secret(), choose_transport(transport)
+    session = _describe_login(client or Client(), lifetimes or get_settings().lifetimes, moment)
+    session.id, session.user = key or uuid4(), cast("Any", user)
+    session.secret_hash, session.amr, session.scope = hash_secret(secret), " ".join(amr), scope
     facts = replace(
-        describe_row(session, choose_transport(transport), claims),
-        idle=None if lifetimes is None else int(lasts.idle.total_seconds()),
+        describe_row(session, way, claims),
+        idle=None if lifetimes is None else int(lifetimes.idle.total_seconds()),
         persistent=persistent,
     )
     token, expires_in = mint_access_token(facts, describe_session(user, session), moment)
@@ -119,12 +107,31 @@ def start(
         refresh=write_refresh_token(facts, rotation.START.generation, secret),
         refresh_expires_in=count_seconds(session.idle_expires_at, facts, moment),
         outcome=None,
-        transport=facts.transport,
+        transport=way,
         persistent=persistent,
     )
-    _write(session, settings.max_sessions_per_user, moment)
+    _write(session, get_settings().max_sessions_per_user, moment)
     _report(session)
     return grant
+
+
+def _describe_login(client: Client, lifetimes: Lifetimes, now: datetime) -> Session:
+    """Return a new row with the times and the origin of a login.
+
+    Raises:
+        ProjectError: a lifetime is shorter than a second.
+    """
+    if min(lifetimes.idle, lifetimes.absolute) < _SHORTEST:
+        raise ProjectError("A session lasts at least a second: lifetimes.idle and lifetimes.absolute.")
+    return Session(
+        created_at=now,
+        auth_time=now,
+        idle_expires_at=now + lifetimes.idle,
+        expires_at=now + lifetimes.absolute,
+        ip=client.ip,
+        device=name_device(clean_text(client.user_agent, USER_AGENT_LENGTH)),
+        label=clean_text(client.label, LABEL_LENGTH),
+    )
 
 
 def choose_transport(asked: str | None) -> str:
