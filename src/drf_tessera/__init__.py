@@ -23,6 +23,7 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - limits: how often a login or a token may be tried
 - receivers: the signals of Django that end sessions
 - backends: login with an e-mail address
+- challenges: the second step of a login, for a second factor
 - login: from credentials to a session
 - legacy: settings, names and tokens of other packages
 - http: requests and answers, without REST framework

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.core import checks as django_checks
@@ -39,6 +39,7 @@ def connect() -> None:
     register(check_databases, Tags.models)
     register(check_refresh_views, Tags.urls)
     register(check_cookie_path, Tags.urls)
+    register(check_challenge, Tags.security)
     register(check_upgrades, Tags.security)
     register(check_loaded_user, Tags.models, deploy=True)
     register(check_email_is_unique, Tags.security, deploy=True)
@@ -188,6 +189,32 @@ def check_refresh_views(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 def _is_refresh(callback: Any) -> bool:
     view = find_view_class(callback)
     return view is not None and issubclass(view, RefreshView)
+
+
+_FACTORS: Final = ("allauth.mfa", "django_otp")
+"""Apps that give users a second factor."""
+
+
+def check_challenge(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report E030: users have second factors, and the password alone gets tokens."""
+    settings, problems = read_settings()
+    found = [name for name in _FACTORS if apps.is_installed(name)]
+    if (
+        problems
+        or settings.challenge is not None
+        or not found
+        or not getattr(django_settings, "ROOT_URLCONF", None)
+    ):
+        return []
+    return [
+        Error(
+            f"{found[0]} is installed, and the login at {route!r} lets in with the password alone.",
+            hint="Set TESSERA['CHALLENGE'] to a function that asks for it (docs/howto/logins.md).",
+            id="tessera.E030",
+        )
+        for route, callback in walk_views()
+        if getattr(find_view_class(callback), "takes_passwords", False)
+    ]
 
 
 def check_cookie_path(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:

@@ -190,6 +190,7 @@ GOOD: dict[str, Any] = {
     "TOKEN_RATE_PER_ADDRESS": None,
     "LEGACY_TOKENS_UNTIL": datetime(2027, 1, 31, tzinfo=UTC),
     "KEYS": [{"alg": "HS256", "secret": TEXT}],
+    "CHALLENGE": "tests.conf.test_settings.problems",
     "USER": "database",
     "USER_FIELDS": ["username"],
     "REVOCATION_POLL": 0,

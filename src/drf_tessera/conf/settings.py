@@ -53,6 +53,7 @@ class Settings:
     header_prefix: str = "Bearer"
     keys: tuple[Key, ...] = ()
     claims: Callable[..., Mapping[str, Any]] | None = None
+    challenge: Callable[..., Any] | None = None
     user: str = "lazy"
     user_fields: tuple[str, ...] = ()
     revocation_poll: timedelta = timedelta(seconds=1)

@@ -278,7 +278,11 @@ def _read_rate(value: object) -> str | None:
     return value
 
 
-def _read_hook(value: object) -> Callable[..., Any] | None:
+def _read_challenge(value: object) -> Callable[..., Any] | None:
+    return _read_hook(value, "(request, user) -> Challenge or None")
+
+
+def _read_hook(value: object, signature: str = "(user, session) -> dict") -> Callable[..., Any] | None:
     if value is None:
         return None
     found = _import(value) if isinstance(value, str) else value
@@ -286,7 +290,7 @@ def _read_hook(value: object) -> Callable[..., Any] | None:
         raise WrongValueError(
             "tessera.E008",
             "is not callable.",
-            "Write a function (user, session) -> dict, or the dotted path of such a function.",
+            f"Write a function {signature}, or the dotted path of such a function.",
         )
     return found
 
@@ -390,6 +394,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "HEADER_PREFIX": _read_prefix,
     "KEYS": _read_keys,
     "CLAIMS": _read_hook,
+    "CHALLENGE": _read_challenge,
     "USER": _read_user,
     "USER_FIELDS": _read_user_fields,
     "REVOCATION_POLL": _read_duration_or_zero,

@@ -25,7 +25,13 @@ from django.http import HttpRequest
 from drf_tessera import signals
 from drf_tessera.conf import get_settings
 from drf_tessera.database import find_database, suppress_unreadable
-from drf_tessera.exceptions import LoginFailed, TemporarilyUnavailable, TooManyAttempts
+from drf_tessera.exceptions import (
+    ChallengeRequired,
+    LoginFailed,
+    LoginRefused,
+    TemporarilyUnavailable,
+    TooManyAttempts,
+)
 from drf_tessera.limits.counters import (
     Budget,
     Reservation,
@@ -133,7 +139,7 @@ def login_attempt(
         if attempt.late is not None:
             raise attempt.late from None
         raise
-    except TemporarilyUnavailable:
+    except (TemporarilyUnavailable, ChallengeRequired, LoginRefused):  # the last two: the password is right
         attempt.refund(request)
         raise
     else:

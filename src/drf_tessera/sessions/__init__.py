@@ -37,6 +37,7 @@ from drf_tessera.sessions.revoking import revoke_all_of as revoke_all_of
 from drf_tessera.sessions.revoking import revoke_by_refresh_token as revoke_by_refresh_token
 from drf_tessera.sessions.revoking import sparing as sparing
 from drf_tessera.sessions.rows import Reason as Reason
+from drf_tessera.sessions.rows import has_begun as has_begun
 from drf_tessera.sessions.rows import live_sessions as live_sessions
 from drf_tessera.sessions.starting import Client as Client
 from drf_tessera.sessions.starting import choose_transport as choose_transport

@@ -93,6 +93,11 @@ def live_sessions(user_id: Any, *, now: datetime | None = None) -> SessionQueryS
     )
 
 
+def has_begun(session_id: UUID) -> bool:
+    """Return whether there is a session with this id, whether it has ended or not."""
+    return select_sessions().filter(pk=session_id).exists()
+
+
 def report(signal: Signal, **arguments: object) -> None:
     """Send ``signal`` after the commit, or at once if no transaction is open.
 
