@@ -43,6 +43,20 @@ Arguments: ``limit`` (the name of the setting in lower case), ``name`` (empty fo
 ``address``, ``user_agent``, ``retry_after`` (seconds until the end of the window).
 """
 
+token_refused: Final = Signal()
+"""A request was refused because of its access token. Expired tokens are among them, and they are usual.
+
+Arguments: ``code`` (see ``docs/reference/errors.md``), ``address``, ``user_agent``. Sent for each such
+request, so a receiver must be quick.
+"""
+
+refresh_failed: Final = Signal()
+"""A refresh was refused. Sent at once.
+
+Arguments: ``code``, ``session_id`` and ``sub`` (``None`` if the refresh token is not authentic), ``address``,
+``user_agent``.
+"""
+
 new_device: Final = Signal()
 """A login came from a network or a kind of device that no earlier session of the user has.
 

@@ -16,7 +16,8 @@ from rest_framework.test import APIClient
 
 from drf_tessera import sessions
 from drf_tessera.models import Session
-from drf_tessera.rest.responses import find_client, respond
+from drf_tessera.rest.requests import find_client
+from drf_tessera.rest.responses import respond
 from tests.conftest import PASSWORD, make_user
 from tests.urls import urlpatterns as usual
 

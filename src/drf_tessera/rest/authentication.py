@@ -20,6 +20,7 @@ from drf_tessera.http import (
     read_authorization,
     read_bearer_token,
 )
+from drf_tessera.models import Session
 from drf_tessera.rest.errors import (
     LateRefusal,
     remember_failure,
@@ -27,7 +28,9 @@ from drf_tessera.rest.errors import (
     to_late_refusal,
     write_challenge,
 )
-from drf_tessera.rest.requests import get_django_request
+from drf_tessera.rest.requests import find_client, get_django_request
+from drf_tessera.sessions import describe_origin
+from drf_tessera.signals import token_refused
 from drf_tessera.tokens import AccessToken, recall_access_token, verify_access_token
 from drf_tessera.users import Refuse, lazy_user, load_user
 
@@ -68,6 +71,7 @@ class JWTAuthentication(BaseAuthentication):
             return None if token is None else (self.find_user(django_request, token), token)
         except Refusal as error:
             remember_failure(django_request, error)
+            _report(error, django_request)
             self.refuse(error, request)
             return None
         except (TemporarilyUnavailable, CsrfFailed) as error:
@@ -119,6 +123,12 @@ class OptionalJWTAuthentication(JWTAuthentication):
 
     def refuse(self, error: Refusal, request: Request | HttpRequest) -> None:
         """Return, so that the request continues without a user."""
+
+
+def _report(error: Refusal, request: HttpRequest) -> None:
+    if token_refused.has_listeners(Session):
+        origin = describe_origin(find_client(request))
+        token_refused.send_robust(Session, code=error.code, **origin)
 
 
 @sensitive_variables()

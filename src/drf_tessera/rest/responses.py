@@ -11,19 +11,10 @@ from rest_framework.response import Response
 
 from drf_tessera import sessions
 from drf_tessera.exceptions import CsrfFailed
-from drf_tessera.http import admit_login, deliver_grant, describe_client
+from drf_tessera.http import admit_login, deliver_grant
 from drf_tessera.rest.errors import translate_error
 from drf_tessera.rest.requests import get_django_request
 from drf_tessera.rest.serializers import UserSerializer
-from drf_tessera.rest.throttling import count_proxies
-
-
-def find_client(request: Request | HttpRequest, *, label: str = "") -> sessions.Client:
-    """Return where a login comes from: address and user agent, and a ``label`` that the client gives itself.
-
-    REST framework's ``NUM_PROXIES`` says how many proxies are in front of the server.
-    """
-    return describe_client(get_django_request(request), proxies=count_proxies(), label=label)
 
 
 @sensitive_variables()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, cast
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from drf_tessera import sessions
+from drf_tessera import sessions, signals
 from drf_tessera.challenges import read_ticket, write_ticket
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import (
@@ -36,11 +37,12 @@ from drf_tessera.http import (
     offers_ambient,
 )
 from drf_tessera.login import answer_challenge, log_in
+from drf_tessera.models import Session
 from drf_tessera.rest.authentication import StrictJWTAuthentication
 from drf_tessera.rest.endpoints import BodyView, EndpointView
 from drf_tessera.rest.errors import write_challenge
-from drf_tessera.rest.requests import get_django_request
-from drf_tessera.rest.responses import find_client, respond, write_grant
+from drf_tessera.rest.requests import find_client, get_django_request
+from drf_tessera.rest.responses import respond, write_grant
 from drf_tessera.rest.serializers import (
     ChallengeSerializer,
     LoginSerializer,
@@ -155,7 +157,12 @@ class RefreshView(BodyView):
             raise TransportMismatch
         self.count_token(token)
         more = self._load_user(token) if credentials.get("with_user") else {}
-        return write_grant(request, sessions.refresh(token, transport=transport), **more)
+        try:
+            grant = sessions.refresh(token, transport=transport)
+        except Refusal as error:
+            _report_refusal(error, token, request)
+            raise
+        return write_grant(request, grant, **more)
 
     @sensitive_variables()
     def _load_user(self, token: str) -> dict[str, Any]:
@@ -165,6 +172,22 @@ class RefreshView(BodyView):
         except Refusal:
             return {}  # the refresh refuses too, for its own reason
         return {"user": self.show_user(user)}
+
+
+@sensitive_variables()
+def _report_refusal(error: Refusal, token: str, request: Request) -> None:
+    if not signals.refresh_failed.has_listeners(Session):
+        return
+    facts = None
+    with suppress(Refusal):
+        facts = read_refresh_token(token).facts
+    signals.refresh_failed.send_robust(
+        Session,
+        code=error.code,
+        session_id=facts and facts.session_id,
+        sub=facts and facts.sub,
+        **sessions.describe_origin(find_client(request)),
+    )
 
 
 class VerifyView(BodyView):

@@ -47,7 +47,7 @@ class Feed:
         self.store = store
         self._poll = poll
         self._staleness = staleness
-        self.ended = Ended()
+        self.ended: Ended = Ended()
         self._unsent: deque[Notice] = deque()
         self._lock = Lock()
         self._due = _NEVER

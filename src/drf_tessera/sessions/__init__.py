@@ -42,4 +42,5 @@ from drf_tessera.sessions.rows import live_sessions as live_sessions
 from drf_tessera.sessions.starting import Client as Client
 from drf_tessera.sessions.starting import choose_transport as choose_transport
 from drf_tessera.sessions.starting import clean_text as clean_text
+from drf_tessera.sessions.starting import describe_origin as describe_origin
 from drf_tessera.sessions.starting import start as start

@@ -166,6 +166,11 @@ def clean_text(text: str, width: int) -> str:
     return "".join(char if char.isprintable() else " " for char in text[:width]).strip()
 
 
+def describe_origin(client: Client) -> dict[str, str | None]:
+    """Return the arguments of signals that say where a request comes from."""
+    return {"address": client.ip, "user_agent": clean_text(client.user_agent, USER_AGENT_LENGTH)}
+
+
 def _report(session: Session) -> None:
     """Send ``session_started``, and ``new_device`` if the session comes from a new place."""
     rows.report(signals.session_started, session_id=session.pk, sub=write_sub(session.user_id))
