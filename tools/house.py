@@ -24,7 +24,7 @@ SIDE_DOORS: Final = frozenset({"legacy.pyjwt"})
 """Modules that may be imported by their path, past a door: the door must load without PyJWT."""
 
 PUBLIC: Final = (
-    *("conf", "tokens", "revocation", "users", "sessions", "limits", "legacy", "http"),
+    *("conf", "tokens", "revocation", "users", "issuers", "sessions", "limits", "legacy", "http"),
     *(
         "exceptions",
         "rotation",
@@ -47,6 +47,7 @@ HOMES: Final = {
     "joserfc": ("jose.algorithms",),
     "cryptography": ("tokens.keystore",),
     "jwt": ("legacy.pyjwt",),
+    "urllib3": ("issuers.fetching",),
 }
 """A foreign package, and the only rooms or modules that import it.
 

@@ -19,6 +19,7 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - tokens: access tokens and refresh tokens, in and out
 - revocation: the notices of sessions that ended early
 - users: from a token to its user
+- issuers: tokens of other issuers
 - sessions: the life of a session, from its start to its last row
 - limits: how often a login or a token may be tried
 - receivers: the signals of Django that end sessions

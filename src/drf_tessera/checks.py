@@ -20,6 +20,7 @@ from drf_tessera.backends import EmailBackend
 from drf_tessera.conf import COOKIE, expects_legacy_tokens, read_settings
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.http import find_cookie_directory, find_view_class, forget_directories, walk_views
+from drf_tessera.issuers import can_fetch, check_accounts
 from drf_tessera.legacy import find_damage
 from drf_tessera.models import Session
 from drf_tessera.receivers import recognises_upgrades
@@ -35,6 +36,7 @@ def connect() -> None:
     register(check_distributions, Tags.compatibility)
     register(check_settings, Tags.security)
     register(check_user_fields, Tags.models)
+    register(check_issuers, Tags.security)
     register(check_revocation_cache, Tags.caches)
     register(check_databases, Tags.models)
     register(check_refresh_views, Tags.urls)
@@ -62,7 +64,7 @@ def check_distributions(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """Report the problems of the settings.
 
-    These are E001 to E007, E009, E010, E013 to E017, E019 to E021, and E008 for ``CLAIMS``.
+    These are E001 to E007, E009, E010, E013 to E017, E019 to E021, E040 to E043, and E008 for ``CLAIMS``.
     """
     return [Error(found.message, hint=found.hint, id=found.id) for found in read_settings()[1]]
 
@@ -76,6 +78,40 @@ def check_user_fields(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     except SettingsError as error:
         return [Error(error.detail, hint="Name plain columns of the user model.", id="tessera.E013")]
     return []
+
+
+def check_issuers(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report E043, E044 and W040: entries of ``ISSUERS`` that do not fit this project."""
+    settings, problems = read_settings()
+    if problems:
+        return []
+    found: list[CheckMessage] = [
+        Error(
+            f"TESSERA['ISSUERS']: {text}",
+            hint="Name plain, unique columns of the user model (docs/howto/accept-other-issuers.md).",
+            id="tessera.E043",
+        )
+        for text in check_accounts(settings.issuers)
+    ]
+    if not can_fetch() and any(not entry.is_given for entry in settings.issuers):
+        found.append(
+            Error(
+                "TESSERA['ISSUERS'] has an entry whose keys are fetched, and urllib3 is not installed.",
+                hint='Run pip install "drf-tessera[issuers]", or write the keys into the entry.',
+                id="tessera.E044",
+            )
+        )
+    shared = [(entry.user_field, entry.user_claim) for entry in settings.issuers if entry.user_field]
+    found += [
+        django_checks.Warning(
+            f"TESSERA['ISSUERS']: two issuers find users by {claim!r} in the field {name!r}. Each of them can"
+            " name a user of the other.",
+            hint="Give each issuer a field of its own, unless both mean the same persons.",
+            id="tessera.W040",
+        )
+        for name, claim in sorted({pair for pair in shared if shared.count(pair) > 1})
+    ]
+    return found
 
 
 def check_upgrades(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:

@@ -105,6 +105,13 @@ class SessionNotFound(TesseraError):
     default_detail = "You have no such session."
 
 
+class SessionMissing(TesseraError):
+    """The token of another issuer has no session here, so there is nothing to list or to end (HTTP 403)."""
+
+    code = "session_missing"
+    default_detail = "This token comes from another issuer, and has no session here. Log out at that issuer."
+
+
 # -- Requests that another site may have made (HTTP 403) -------------------------------------------
 
 
@@ -397,6 +404,13 @@ class UserGone(Refusal):
     default_detail = "The user of this token does not exist."
 
 
+class UserConflict(Refusal):
+    """No account can be made for the user of another issuer, because another account has the same data."""
+
+    code = "user_conflict"
+    default_detail = "No account can be made for this user, because another account has the same data."
+
+
 class UserInactive(Refusal):
     """The user that the token names is not active."""
 
@@ -449,3 +463,15 @@ class RevocationUnavailable(TemporarilyUnavailable):
 
     code = "revocation_unavailable"
     default_detail = "The server cannot read or write the list of ended sessions at the moment; try again."
+
+
+class IssuerUnavailable(TemporarilyUnavailable):
+    """The keys of another issuer are not known, and the issuer does not answer."""
+
+    code = "issuer_unavailable"
+    default_detail = "The server cannot read the keys of the issuer at the moment; try again."
+
+    def __init__(self, retry_after: int = 1) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+        """Seconds until the issuer is asked again."""

@@ -2,12 +2,16 @@
 
 - transports: the ways in which tokens can travel
 - values: read one value of a setting, or say why it is wrong
+- issuers: other issuers whose tokens are accepted
 - foreign: the settings of other packages
 - settings: the settings in force
 """
 
 from drf_tessera.conf.foreign import expect_legacy_tokens as expect_legacy_tokens
 from drf_tessera.conf.foreign import expects_legacy_tokens as expects_legacy_tokens
+from drf_tessera.conf.issuers import Issuer as Issuer
+from drf_tessera.conf.issuers import is_loopback as is_loopback
+from drf_tessera.conf.issuers import is_safe_address as is_safe_address
 from drf_tessera.conf.settings import AUTHORIZATION as AUTHORIZATION
 from drf_tessera.conf.settings import Settings as Settings
 from drf_tessera.conf.settings import get_settings as get_settings

@@ -18,6 +18,7 @@ from django.core.signals import setting_changed
 from django.utils.encoding import force_bytes
 
 from drf_tessera.conf.foreign import TRANSLATORS, Translator, read_foreign
+from drf_tessera.conf.issuers import Issuer, read_issuers
 from drf_tessera.conf.transports import COOKIE, PROFILES
 from drf_tessera.conf.values import READERS, Lifetimes, Problem, Reader, WrongValueError, suggest_key
 from drf_tessera.exceptions import SettingsError
@@ -52,6 +53,7 @@ class Settings:
     header_name: str = AUTHORIZATION
     header_prefix: str = "Bearer"
     keys: tuple[Key, ...] = ()
+    issuers: tuple[Issuer, ...] = ()
     claims: Callable[..., Mapping[str, Any]] | None = None
     challenge: Callable[..., Any] | None = None
     user: str = "lazy"
@@ -101,6 +103,8 @@ class Settings:
 
 KEYS: Final = tuple(item.name.upper() for item in fields(Settings) if item.name != "secrets")
 """Every key that ``TESSERA`` may have."""
+
+_READERS: Final[Mapping[str, Reader]] = {**READERS, "ISSUERS": read_issuers}
 
 _cached: Settings | None = None
 
@@ -206,7 +210,7 @@ def read_settings() -> tuple[Settings, list[Problem]]:
         if key not in raw:
             continue
         try:
-            values[key.lower()] = READERS[key](raw[key])
+            values[key.lower()] = _READERS[key](raw[key])
         except WrongValueError as wrong:
             source, hint = "", wrong.hint
             if key in source_of:
@@ -215,7 +219,8 @@ def read_settings() -> tuple[Settings, list[Problem]]:
             problems.append(Problem(id=wrong.id, message=f"TESSERA[{key!r}]{source} {wrong}", hint=hint))
     secrets, wrong_secrets = _read_secrets()
     settings = Settings(**values, secrets=secrets)
-    return settings, problems + wrong_secrets + _compare_lifetimes(settings) + _compare_cookies(settings)
+    problems += wrong_secrets + _compare_lifetimes(settings) + _compare_cookies(settings)
+    return settings, problems + _compare_issuers(settings)
 
 
 def _read_secrets() -> tuple[tuple[bytes, ...], list[Problem]]:
@@ -312,3 +317,16 @@ def _compare_cookies(settings: Settings) -> list[Problem]:
             )
         )
     return [Problem(id="tessera.E017", message=message, hint=hint) for message, hint in found]
+
+
+def _compare_issuers(settings: Settings) -> list[Problem]:
+    """Find another issuer that has the name of this server."""
+    if settings.issuer not in {entry.issuer for entry in settings.issuers}:
+        return []
+    return [
+        Problem(
+            id="tessera.E040",
+            message=f"TESSERA['ISSUERS'] has an entry for {settings.issuer!r}, this server's own name.",
+            hint="Give TESSERA['ISSUER'] another value, or remove the entry.",
+        )
+    ]

@@ -217,12 +217,13 @@ def _read_samesite(value: object) -> str:
     return str(value)
 
 
-def _is_claim(value: object) -> TypeGuard[str]:
+def is_claim(value: object) -> TypeGuard[str]:
+    """Return whether ``value`` is a text for ``iss`` or ``aud``."""
     return isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable()
 
 
 def _read_issuer(value: object) -> str:
-    if not _is_claim(value):
+    if not is_claim(value):
         raise WrongValueError(
             "tessera.E006",
             "must be a string of 1 to 255 printable characters.",
@@ -231,12 +232,17 @@ def _read_issuer(value: object) -> str:
     return value
 
 
-def _read_audience(value: object) -> tuple[str, ...]:
+def read_audience(value: object) -> tuple[str, ...]:
+    """Return the value of ``AUDIENCE`` as a tuple.
+
+    Raises:
+        WrongValueError: the value is not valid.
+    """
     named = (value,) if isinstance(value, str) else value
     if (
         not isinstance(named, list | tuple)
         or not 0 < len(named) <= 20
-        or not all(_is_claim(item) for item in named)
+        or not all(is_claim(item) for item in named)
     ):
         raise WrongValueError(
             "tessera.E006",
@@ -279,10 +285,15 @@ def _read_rate(value: object) -> str | None:
 
 
 def _read_challenge(value: object) -> Callable[..., Any] | None:
-    return _read_hook(value, "(request, user) -> Challenge or None")
+    return read_hook(value, "(request, user) -> Challenge or None")
 
 
-def _read_hook(value: object, signature: str = "(user, session) -> dict") -> Callable[..., Any] | None:
+def read_hook(value: object, signature: str = "(user, session) -> dict") -> Callable[..., Any] | None:
+    """Return a function of the project, which the setting may name by its path.
+
+    Raises:
+        WrongValueError: the value is neither.
+    """
     if value is None:
         return None
     found = _import(value) if isinstance(value, str) else value
@@ -315,7 +326,7 @@ def _read_keys(value: object) -> tuple[Key, ...]:
     keys = []
     for index, entry in enumerate(value):
         try:
-            keys.append(_read_key(entry))
+            keys.append(read_key(entry))
         except KeyMaterialError as error:
             raise WrongValueError("tessera.E007", f"entry {index}: {error.detail}", hint) from None
     try:
@@ -327,7 +338,12 @@ def _read_keys(value: object) -> tuple[Key, ...]:
 _KEY_FORMS: Final = ("secret", "pem", "file", "jwk")
 
 
-def _read_key(entry: object) -> Key:
+def read_key(entry: object) -> Key:
+    """Return the key of one entry of ``KEYS``.
+
+    Raises:
+        KeyMaterialError: the entry cannot work. The message says why.
+    """
     if not isinstance(entry, Mapping):
         raise KeyMaterialError("the entry must be a dict.")
     unknown = [name for name in entry if name not in {"alg", "kid", "password", *_KEY_FORMS}]
@@ -389,11 +405,11 @@ READERS: Final[Mapping[str, Reader]] = {
     "CLOCK_SKEW": _read_duration_or_zero,
     "MAX_SESSIONS_PER_USER": _read_limit,
     "ISSUER": _read_issuer,
-    "AUDIENCE": _read_audience,
+    "AUDIENCE": read_audience,
     "HEADER_NAME": _read_header_name,
     "HEADER_PREFIX": _read_prefix,
     "KEYS": _read_keys,
-    "CLAIMS": _read_hook,
+    "CLAIMS": read_hook,
     "CHALLENGE": _read_challenge,
     "USER": _read_user,
     "USER_FIELDS": _read_user_fields,

@@ -6,7 +6,7 @@ signature is verified. A header is accepted only if it names a key of the ring a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from drf_tessera.exceptions import (
@@ -35,6 +35,9 @@ MAX_TOKEN_LENGTH: Final = 8192
 """In characters. Servers and proxies usually limit one header line to this length."""
 
 MAX_HEADER_LENGTH: Final = 1024
+
+MAX_FOREIGN_HEADER_LENGTH: Final = 4096
+"""The header of another issuer may carry a chain of certificates. Nobody reads the chain."""
 
 _LATEST_DATE: Final = 253_402_300_799
 """The last second of the year 9999, the latest second that Python's ``datetime`` can represent."""
@@ -133,6 +136,115 @@ class Codec:
         return key
 
 
+class Verifier:
+    """Verifies the tokens of one other issuer, whose keys are not a ring of ours.
+
+    An issuer may publish a key without its algorithm, and its tokens may lack claims that ours have. All else
+    is as strict as :class:`Codec`: a token chooses one of ``keys`` by its ``kid``, and no other key.
+
+    Args:
+        types: the accepted values of ``typ``, in lower case. ``None`` among them accepts a token without it.
+        audience_claim: the claim that names the audience.
+    """
+
+    __slots__ = ("_audience_claim", "_types")
+
+    def __init__(self, *, types: Collection[str | None], audience_claim: str = "aud") -> None:
+        self._types = frozenset(types)
+        self._audience_claim = audience_claim
+
+    def decode(
+        self,
+        token: str,
+        find: Callable[[str | None, str], Collection[Key]],
+        *,
+        now: float,
+        issuer: str,
+        audience: Collection[str],
+        skew: float,
+    ) -> dict[str, Any]:
+        """Verify ``token`` and return its claims.
+
+        Args:
+            token: any text that a client sent.
+            find: returns the keys with a ``kid`` (or ``None``) for an ``alg``. It may raise a TokenError.
+            now: the current time, in seconds since the epoch.
+            issuer: the only ``iss`` that is accepted.
+            audience: the audience claim must contain one of these.
+            skew: as for :meth:`Codec.decode`.
+
+        Raises:
+            TokenError: the token is not accepted. The subclass states the reason.
+        """
+        message, raw_header, raw_payload, raw_signature = _split(token)
+        kid, alg = self._read_header(raw_header)
+        if not any(key.verify(message, raw_signature) for key in find(kid, alg)):
+            raise TokenBadSignature
+        try:
+            claims = decode_json_object(raw_payload)
+        except EncodingError:
+            raise TokenMalformed from None
+        _check_dates(claims, now, skew, needs_start=False)
+        if not _text(claims, "sub"):
+            raise TokenClaimInvalid("sub")
+        if _text(claims, "iss") != issuer:
+            raise TokenWrongIssuer
+        _check_audience(claims, audience, self._audience_claim)
+        return claims
+
+    def _read_header(self, raw: bytes) -> tuple[str | None, str]:
+        """Return ``kid`` and ``alg``. Keys inside the header (``jwk``, ``jku``, ``x5u``) are never read."""
+        try:
+            header = decode_json_object(raw)
+        except EncodingError:
+            raise TokenMalformed from None
+        if "crit" in header:
+            raise TokenUnsupported  # RFC 7515, section 4.1.11: no extension is supported
+        typ, kid, alg = header.get("typ"), header.get("kid"), header.get("alg")
+        if isinstance(typ, str):
+            typ = typ.lower().removeprefix("application/")
+        elif typ is not None:
+            raise TokenWrongType
+        if typ not in self._types:
+            raise TokenWrongType
+        if not isinstance(alg, str):
+            raise TokenUnsupported
+        if kid is not None and not isinstance(kid, str):
+            raise TokenKeyUnknown
+        return kid, alg
+
+
+def peek_issuer(token: str) -> str | None:
+    """Return the ``iss`` that a token claims, before anything of it is verified.
+
+    The result only chooses who verifies the token, and that issuer's own keys and name decide then. ``None``
+    means that the text is not a token, or names no issuer.
+    """
+    if len(token) > MAX_TOKEN_LENGTH or token.count(".") != 2:
+        return None
+    try:
+        issuer = decode_json_object(decode_base64url(token.split(".")[1].encode("ascii"))).get("iss")
+    except (EncodingError, UnicodeEncodeError):
+        return None
+    return issuer if isinstance(issuer, str) else None
+
+
+def _split(token: str) -> tuple[bytes, bytes, bytes, bytes]:
+    """Return the signed part of a token, and its decoded header, payload and signature."""
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise TokenTooLarge
+    try:
+        message, _, signature = token.encode("ascii").rpartition(b".")
+        header, dot, payload = message.partition(b".")
+        if not dot or b"." in payload:
+            raise TokenMalformed
+        if len(header) > MAX_FOREIGN_HEADER_LENGTH:
+            raise TokenTooLarge
+        return message, decode_base64url(header), decode_base64url(payload), decode_base64url(signature)
+    except (EncodingError, UnicodeEncodeError):
+        raise TokenMalformed from None
+
+
 def _write_header(key: Key, typ: str) -> bytes:
     return encode_base64url(encode_json({"alg": key.alg, "kid": key.kid, "typ": typ}))
 
@@ -152,18 +264,19 @@ def _date(claims: Mapping[str, Any], name: str) -> int | float:
     return value
 
 
-def _check_dates(claims: Mapping[str, Any], now: float, skew: float) -> None:
+def _check_dates(claims: Mapping[str, Any], now: float, skew: float, *, needs_start: bool = True) -> None:
     if now >= _date(claims, "exp"):
         raise TokenExpired
     not_before = _date(claims, "nbf") if "nbf" in claims else 0
-    if max(_date(claims, "iat"), not_before) > now + skew:
+    issued = _date(claims, "iat") if needs_start or "iat" in claims else 0
+    if max(issued, not_before) > now + skew:
         raise TokenNotYetValid
 
 
-def _check_audience(claims: Mapping[str, Any], accepted: Collection[str]) -> None:
-    value = claims.get("aud")
+def _check_audience(claims: Mapping[str, Any], accepted: Collection[str], name: str = "aud") -> None:
+    value = claims.get(name)
     named = [value] if isinstance(value, str) else value
     if not isinstance(named, list) or not all(isinstance(item, str) for item in named):
-        raise TokenClaimInvalid("aud")
+        raise TokenClaimInvalid(name)
     if not any(item in accepted for item in named):
         raise TokenWrongAudience

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
@@ -19,6 +19,14 @@ from drf_tessera.http import (
     read_access_cookie,
     read_authorization,
     read_bearer_token,
+)
+from drf_tessera.issuers import (
+    ForeignToken,
+    Principal,
+    find_account,
+    is_foreign,
+    recall_foreign_token,
+    verify_foreign_token,
 )
 from drf_tessera.models import Session
 from drf_tessera.rest.errors import (
@@ -49,6 +57,10 @@ class JWTAuthentication(BaseAuthentication):
     loaded at the first access to a field, and ended sessions are known from memory. (``USER = "database"``
     makes a query on every request.)
 
+    A token of an entry of ``ISSUERS`` is accepted in the header only. Then ``request.auth`` is a
+    :class:`~drf_tessera.issuers.ForeignToken`, and ``request.user`` is a user or a
+    :class:`~drf_tessera.issuers.Principal`.
+
     A request without the header, or with another scheme, is left to the next class. A bad token is a 401
     with a code. The cookie is read only if there is no such header. A request with the cookie that changes
     something must come from the site itself. Otherwise the answer is a 403 with a code.
@@ -62,12 +74,16 @@ class JWTAuthentication(BaseAuthentication):
         django_request = get_django_request(request)
         try:
             # Do not store the header in a local variable, because an error report shows local variables.
-            token = recall_access_token(_to_text(self.get_header(request)))
+            token: AccessToken | ForeignToken | None = recall_access_token(_to_text(self.get_header(request)))
             if token is None:
                 token = _read_header(_to_text(self.get_header(request)))
             _vary(request, without_header=token is None)
             if token is None and get_settings().access_cookie:
                 token = _read_cookie(django_request)
+            if isinstance(token, ForeignToken):
+                # A project with ISSUERS names both kinds of tokens in its annotations, and no other project.
+                pair: Any = (self.find_foreign_user(django_request, token), token)
+                return cast("tuple[AbstractBaseUser, AccessToken]", pair)
             return None if token is None else (self.find_user(django_request, token), token)
         except Refusal as error:
             remember_failure(django_request, error)
@@ -88,6 +104,10 @@ class JWTAuthentication(BaseAuthentication):
         """Return the user of a verified token."""
         return lazy_user(token, refuse=_LateRefuser(request))
 
+    def find_foreign_user(self, request: HttpRequest, token: ForeignToken) -> AbstractBaseUser | Principal:
+        """Return the user, or the principal, of a verified token of another issuer (``ISSUERS``)."""
+        return find_account(token, refuse=_LateRefuser(request))
+
     def refuse(self, error: Refusal, request: Request | HttpRequest) -> None:
         """Refuse a bad token. A subclass may return instead, so that the request is anonymous."""
         raise to_api_exception(error, request) from None
@@ -107,6 +127,10 @@ class StrictJWTAuthentication(JWTAuthentication):
     def find_user(self, request: HttpRequest, token: AccessToken) -> AbstractBaseUser:
         """Load and return the user of a verified token."""
         return load_user(token)
+
+    def find_foreign_user(self, request: HttpRequest, token: ForeignToken) -> AbstractBaseUser | Principal:
+        """Load and return the user of a verified token of another issuer."""
+        return find_account(token, refuse=None)
 
 
 class OptionalJWTAuthentication(JWTAuthentication):
@@ -137,16 +161,20 @@ def _to_text(authorization: str | bytes | None) -> str:
 
 
 @sensitive_variables()
-def _read_header(authorization: str) -> AccessToken | None:
+def _read_header(authorization: str) -> AccessToken | ForeignToken | None:
     prefix = get_settings().header_prefix
     token = read_bearer_token(authorization, prefix)
     if token is None:
         return None
     # Cache only the usual spelling. Otherwise one token could fill the cache, with many spellings of the
     # scheme or many spaces.
-    usual = authorization == f"{prefix} {token}"
+    usual = authorization if authorization == f"{prefix} {token}" else None
+    if get_settings().issuers:
+        found = recall_foreign_token(authorization)
+        if found is not None or is_foreign(token):
+            return found or verify_foreign_token(token, credentials=usual)
     try:
-        return verify_access_token(token, credentials=authorization if usual else None)
+        return verify_access_token(token, credentials=usual)
     except TokenMalformed:
         check_bearer_token(token)
         raise

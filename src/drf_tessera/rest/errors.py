@@ -25,10 +25,12 @@ from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import (
     CsrfFailed,
     HeaderMalformed,
+    IssuerUnavailable,
     LoginFailed,
     ProjectError,
     Refusal,
     RequestError,
+    SessionMissing,
     SessionNotFound,
     TemporarilyUnavailable,
     TesseraError,
@@ -119,6 +121,7 @@ _STATUSES: Final[tuple[tuple[type[TesseraError], type[CodedError]], ...]] = (
     (RequestError, BadRequest),
     (CsrfFailed, Forbidden),
     (SessionNotFound, NotFound),
+    (SessionMissing, Forbidden),
     (TemporarilyUnavailable, Unavailable),
 )
 
@@ -137,7 +140,10 @@ def to_api_exception(error: TesseraError, request: Request | HttpRequest | None 
         return LimitReached(error.retry_after)
     for kind, answer in _STATUSES:
         if isinstance(error, kind):
-            return answer(fit_handler({"detail": error.detail, "code": error.code}, request))
+            found = answer(fit_handler({"detail": error.detail, "code": error.code}, request))
+            if isinstance(error, IssuerUnavailable):
+                vars(found)["wait"] = error.retry_after  # in place of the time of the class
+            return found
     raise error
 
 

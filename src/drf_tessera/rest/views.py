@@ -24,6 +24,7 @@ from drf_tessera.exceptions import (
     ChallengeRequired,
     RefreshMissing,
     Refusal,
+    SessionMissing,
     SessionNotFound,
     TokenMissing,
     TransportMismatch,
@@ -36,6 +37,7 @@ from drf_tessera.http import (
     has_bearer_token,
     offers_ambient,
 )
+from drf_tessera.issuers import ForeignToken
 from drf_tessera.login import answer_challenge, log_in
 from drf_tessera.models import Session
 from drf_tessera.rest.authentication import StrictJWTAuthentication
@@ -255,6 +257,7 @@ class RevokeView(BodyView):
             if offers_ambient():
                 return Response({"revoked": False})  # a browser without a cookie: nobody is logged in
             raise TokenMissing
+        _need_session(found[1])
         session_id = found[1].session_id
         self.count_for(session_id)
         if only not in (None, session_id):
@@ -262,6 +265,11 @@ class RevokeView(BodyView):
         response = Response({"revoked": sessions.revoke(session_id)})
         clear_ended(get_django_request(request), response, lambda facts: facts.session_id == session_id)
         return response
+
+
+def _need_session(token: object) -> None:
+    if isinstance(token, ForeignToken):
+        raise SessionMissing
 
 
 class SessionView(EndpointView):
@@ -273,6 +281,11 @@ class SessionView(EndpointView):
 
     authentication_classes: _Classes = (StrictJWTAuthentication,)
     permission_classes: _Classes = (IsAuthenticated,)
+
+    def check_permissions(self, request: Request) -> None:
+        """Refuse the tokens of other issuers, which have no session here."""
+        super().check_permissions(request)
+        _need_session(request.auth)
 
     @property
     def owner(self) -> AbstractBaseUser:

@@ -1,6 +1,7 @@
 """Both tokens, in and out: the keys in force, the access token and the refresh token.
 
 - cache: a map of bounded size
+- frozen: claims that nobody can change
 - keystore: the keys in force
 - facts: the facts about a session that its tokens carry
 - refresh: refresh tokens
@@ -11,10 +12,14 @@ from drf_tessera.tokens.access import AccessToken as AccessToken
 from drf_tessera.tokens.access import mint_access_token as mint_access_token
 from drf_tessera.tokens.access import recall_access_token as recall_access_token
 from drf_tessera.tokens.access import verify_access_token as verify_access_token
+from drf_tessera.tokens.cache import LRU as LRU
 from drf_tessera.tokens.facts import REGISTERED_CLAIMS as REGISTERED_CLAIMS
 from drf_tessera.tokens.facts import SessionFacts as SessionFacts
 from drf_tessera.tokens.facts import is_scope as is_scope
+from drf_tessera.tokens.frozen import freeze as freeze
+from drf_tessera.tokens.frozen import thaw as thaw
 from drf_tessera.tokens.keystore import ACCESS_TYPE as ACCESS_TYPE
+from drf_tessera.tokens.keystore import VERIFIED_TOKENS as VERIFIED_TOKENS
 from drf_tessera.tokens.refresh import REFRESH_PREFIX as REFRESH_PREFIX
 from drf_tessera.tokens.refresh import RefreshToken as RefreshToken
 from drf_tessera.tokens.refresh import derive_secrets as derive_secrets

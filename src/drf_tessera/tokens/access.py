@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -28,6 +27,7 @@ from drf_tessera.exceptions import (
 )
 from drf_tessera.moments import to_timestamp
 from drf_tessera.tokens.facts import REGISTERED_CLAIMS, SessionFacts
+from drf_tessera.tokens.frozen import freeze, thaw
 from drf_tessera.tokens.keystore import Keystore, get_keystore
 from drf_tessera.tokens.refresh import REFRESH_PREFIX
 
@@ -75,19 +75,19 @@ class AccessToken:
     def __reduce__(self) -> tuple[Any, ...]:
         # A read-only mapping cannot be pickled.
         values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return _restore, ({**values, "claims": _thaw(self.claims)},)
+        return _restore, ({**values, "claims": thaw(self.claims)},)
 
     def __getitem__(self, claim: str) -> Any:
-        return _thaw(self.claims[claim])
+        return thaw(self.claims[claim])
 
     def get(self, claim: str, default: Any = None) -> Any:
         """Return a claim, or ``default`` if the token has no claim of that name."""
-        return _thaw(self.claims[claim]) if claim in self.claims else default
+        return thaw(self.claims[claim]) if claim in self.claims else default
 
 
 def _restore(values: dict[str, Any]) -> AccessToken:
     """Return the token of a pickle."""
-    return AccessToken(**{**values, "claims": _freeze(values["claims"])})
+    return AccessToken(**{**values, "claims": freeze(values["claims"])})
 
 
 @sensitive_variables()
@@ -215,7 +215,7 @@ def _verify(token: str, keystore: Keystore, now: float) -> _Verified:
         skew=skew,
     )
     found = AccessToken(
-        claims=_freeze(claims),
+        claims=freeze(claims),
         sub=claims["sub"],
         session_id=_read_session_id(claims.get("sid")),
         jti=claims["jti"],
@@ -227,20 +227,6 @@ def _verify(token: str, keystore: Keystore, now: float) -> _Verified:
     )
     longest = claims["iat"] + settings.access_lifetime.total_seconds()
     return _Verified(found, max(claims["iat"], claims.get("nbf", 0)) - skew, min(claims["exp"], longest))
-
-
-def _freeze(value: Any) -> Any:
-    """Return a read-only form of parsed JSON."""
-    if isinstance(value, dict):
-        return MappingProxyType({name: _freeze(item) for name, item in value.items()})
-    return tuple(_freeze(item) for item in value) if isinstance(value, list) else value
-
-
-def _thaw(value: Any) -> Any:
-    """Return a plain copy of the read-only form that :func:`_freeze` made."""
-    if isinstance(value, MappingProxyType):
-        return {name: _thaw(item) for name, item in value.items()}
-    return [_thaw(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _read_session_id(value: object) -> UUID:

@@ -77,16 +77,32 @@ def lazy_user(token: AccessToken, *, refuse: Refuse) -> AbstractBaseUser:
     if plan.strict:
         return load_user(token)
     check_session(token.session_id)
-    return _make_lazy_user(plan, token, refuse)
+    return _make_lazy_user(plan, token.sub, read_columns(token) if plan.carries else _NOTHING, refuse)
 
 
-def _make_lazy_user(plan: _Plan, token: AccessToken, refuse: Refuse) -> AbstractBaseUser:
-    pk = parse_sub_of(plan.model, token.sub)
+def lazy_row(sub: str, *, refuse: Refuse) -> AbstractBaseUser:
+    """Return the user with a primary key, as :func:`lazy_user` does, for a caller without a session of ours.
+
+    Args:
+        sub: the text of the primary key.
+        refuse: as for :func:`lazy_user`.
+
+    Raises:
+        UserGone, UserInactive: as they say, where the row is loaded on every request.
+    """
+    plan = _find_plan()
+    if plan.strict:
+        return read_calmly(lambda: fetch_user(sub, parse_sub(sub)))  # type: ignore[no-any-return]  # a user
+    return _make_lazy_user(plan, sub, _NOTHING, refuse)
+
+
+def _make_lazy_user(plan: _Plan, sub: str, known: dict[str, Any], refuse: Refuse) -> AbstractBaseUser:
+    pk = parse_sub_of(plan.model, sub)
     user: Any = object.__new__(plan.kind)
     state = read_state(user)
     state[_REFUSE] = refuse
-    state[_SUB] = token.sub
-    state[_KNOWN] = known = read_columns(token) if plan.carries else _NOTHING
+    state[_SUB] = sub
+    state[_KNOWN] = known
     state[plan.column] = pk
     if known:
         state.update(known)

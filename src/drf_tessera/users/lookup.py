@@ -42,18 +42,27 @@ def parse_sub(sub: str) -> Any:
 @lru_cache(maxsize=4096)  # Any: for mypy a model class is not hashable
 def parse_sub_of(model: Any, sub: str) -> Any:
     """Return the primary key of ``model`` whose text is ``sub``. See :func:`parse_sub`."""
-    field = model._meta.pk
+    pk = read_value(model._meta.pk, sub)
+    if pk is None or str(pk) != sub:
+        raise UserGone
+    return pk
+
+
+def read_value(field: Any, value: Any) -> Any:
+    """Return ``value`` as a column holds it, or ``None`` if the column cannot hold it.
+
+    Only the limits of the column count. A rule about the spelling, such as Django's for names, is a rule for
+    forms.
+    """
     try:
-        pk = field.to_python(sub)
+        found = field.to_python(value)
         for validate in field.validators:
             if isinstance(validate, _LIMITS):
                 with suppress(AttributeError, TypeError):  # an object of the project's own is not a number
-                    validate(pk)
+                    validate(found)
     except UNREADABLE:
-        raise UserGone from None
-    if str(pk) != sub:
-        raise UserGone
-    return pk
+        return None
+    return found
 
 
 def write_sub(pk: Any) -> str:

@@ -1,0 +1,230 @@
+"""Other issuers whose tokens are accepted: one entry of ``ISSUERS`` each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from ipaddress import ip_address
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from drf_tessera.conf.values import WrongValueError, is_claim, read_audience, read_hook, read_key, suggest_key
+from drf_tessera.exceptions import KeyMaterialError
+from drf_tessera.jose.algorithms import ALGORITHMS, MIN_SECRET_BYTES
+from drf_tessera.jose.keys import Key
+
+_HINT: Final = "docs/howto/accept-other-issuers.md has an entry for each well-known provider."
+
+PUBLIC_ALGORITHMS: Final = ALGORITHMS - MIN_SECRET_BYTES.keys()
+"""The algorithms of published keys. With HMAC, everybody who can read the key could sign with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """One other issuer. An entry of ``ISSUERS`` is this object, or a dict with the same names.
+
+    Of an object, too, the values are checked when the settings are read.
+    """
+
+    issuer: str
+    """The ``iss`` of the tokens, exactly as the provider writes it."""
+    audience: str | Collection[str]
+    """The audience claim must contain one of these. Required: a provider issues tokens for others, too."""
+    audience_claim: str = "aud"
+    """The claim that names the audience."""
+    algorithms: Collection[str] = ("RS256",)
+    """The accepted algorithms of the keys that the provider publishes."""
+    jwks_uri: str | None = None
+    """Where the keys are. ``None``: the discovery document of the issuer says so."""
+    keys: Collection[Any] = field(default=(), repr=False)
+    """The keys, as in ``KEYS``. With them nothing is fetched."""
+    types: Collection[str | None] = ("at+jwt",)
+    """The accepted ``typ`` of the header. ``None`` among them accepts a token without ``typ``."""
+    claims: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    """Further claims that a token must have, with their values. A collection lists the accepted values."""
+    scope_claim: str = "scope"
+    """The claim with the scopes: a text with spaces, or a list of texts."""
+    user_field: str | None = None
+    """The field of the user model that holds ``user_claim``. ``None``: the token has no user of ours."""
+    user_claim: str = "sub"
+    """The claim that identifies the user."""
+    create: bool = False
+    """Whether a user is created when a token of an unknown user comes."""
+    user_fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """From fields of the user model to claims. They are written once, when the user is created."""
+    find_user: Callable[..., Any] | None = None
+    """A function ``(token) -> user``, or its path, in place of the four names above."""
+
+    @property
+    def is_given(self) -> bool:
+        """Return whether the settings have the keys, so that nothing is fetched."""
+        return bool(self.keys)
+
+    @property
+    def has_user(self) -> bool:
+        """Return whether tokens stand for users of this project."""
+        return self.user_field is not None or self.find_user is not None
+
+
+_NAMES: Final = tuple(item.name for item in fields(Issuer))
+_REQUIRED: Final = tuple(
+    item.name for item in fields(Issuer) if item.default is MISSING and item.default_factory is MISSING
+)
+
+
+def is_safe_address(address: object) -> bool:
+    """Return whether keys may be fetched from an address: HTTPS, or a plain loopback host."""
+    if not isinstance(address, str) or not address.isascii() or not address.isprintable() or " " in address:
+        return False
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname
+        _ = parts.port  # raises for a port that is not a number
+    except ValueError:
+        return False
+    if not host or "@" in parts.netloc or "\\" in address or parts.fragment:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(address))
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether an address leads to this machine."""
+    host = urlsplit(address).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def read_issuers(value: object) -> tuple[Issuer, ...]:
+    """Return the value of ``ISSUERS``.
+
+    Raises:
+        WrongValueError: an entry is not valid. The message names the entry.
+    """
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, list | tuple):
+        raise _refuse("must be a list of dicts.")
+    found = tuple(_read_entry(entry, f"entry {index}") for index, entry in enumerate(value))
+    names = [entry.issuer for entry in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise _refuse(f"has two entries for {name!r}.")
+    return found
+
+
+def _refuse(message: str, check_id: str = "tessera.E040", hint: str = _HINT) -> WrongValueError:
+    return WrongValueError(check_id, message, hint)
+
+
+def _read_entry(entry: object, where: str) -> Issuer:
+    if isinstance(entry, Issuer):
+        entry = {name: getattr(entry, name) for name in _NAMES}
+    if not isinstance(entry, Mapping):
+        raise _refuse(f"{where} must be a dict or an Issuer.")
+    for name in entry:
+        if name not in _NAMES:
+            raise _refuse(f"{where} has no name {name!r}.", hint=suggest_key(name, _NAMES).lower())
+    for name in _REQUIRED:
+        if not entry.get(name):
+            raise _refuse(
+                f"{where} needs {name!r}.", "tessera.E042" if name == "audience" else "tessera.E040"
+            )
+    values = {"user_fields": {}, "claims": {}, **entry}
+    _check_texts(values, where)
+    _check_addresses(values, where)
+    _check_user(values, where)
+    values["keys"] = _read_keys(values.get("keys", ()), where)
+    values["algorithms"] = _read_algorithms(values, where)
+    values["types"] = _read_types(values.get("types", ("at+jwt",)), where)
+    try:
+        values["audience"] = read_audience(values["audience"])
+        values["find_user"] = read_hook(values.get("find_user"), "(token) -> user")
+    except WrongValueError as wrong:
+        name = "audience" if wrong.id == "tessera.E006" else "find_user"
+        check_id = "tessera.E042" if name == "audience" else "tessera.E043"
+        raise _refuse(f"{where}: {name!r} {wrong}", check_id, wrong.hint) from None
+    for name in ("claims", "user_fields"):
+        values[name] = MappingProxyType(dict(values[name]))
+    return Issuer(**values)
+
+
+def _check_texts(values: Mapping[str, Any], where: str) -> None:
+    for name in ("issuer", "audience_claim", "scope_claim", "user_claim"):
+        if name in values and not is_claim(values[name]):
+            raise _refuse(f"{where}: {name!r} must be a text of 1 to 255 printable characters.")
+    claims = values["claims"]
+    if not isinstance(claims, Mapping) or not all(is_claim(name) for name in claims):
+        raise _refuse(f"{where}: 'claims' must be a dict from names of claims to their values.")
+
+
+def _check_addresses(values: Mapping[str, Any], where: str) -> None:
+    if values.get("keys"):
+        if values.get("jwks_uri") is not None:
+            raise _refuse(f"{where} has both 'keys' and 'jwks_uri'.", "tessera.E041")
+        return
+    name = "issuer" if values.get("jwks_uri") is None else "jwks_uri"
+    if not is_safe_address(values[name]) or (name == "issuer" and urlsplit(values[name]).query):
+        raise _refuse(
+            f"{where}: {name!r} must be an address that begins with https:// (or http:// on loopback).",
+            "tessera.E041",
+            "The keys are read from there. If the provider has no such address, write its keys into 'keys'.",
+        )
+
+
+def _check_user(values: Mapping[str, Any], where: str) -> None:
+    chosen = values.get("user_field")
+    if chosen is not None and (not isinstance(chosen, str) or not chosen.isidentifier()):
+        raise _refuse(f"{where}: 'user_field' must be the name of a field.", "tessera.E043")
+    if chosen is not None and values.get("find_user") is not None:
+        raise _refuse(f"{where} has both 'user_field' and 'find_user'.", "tessera.E043")
+    mapped = values["user_fields"]
+    if not isinstance(mapped, Mapping) or not all(
+        isinstance(name, str) and name.isidentifier() and is_claim(claim) for name, claim in mapped.items()
+    ):
+        raise _refuse(f"{where}: 'user_fields' must be a dict from fields to claims.", "tessera.E043")
+    create = values.get("create", False)
+    if not isinstance(create, bool):
+        raise _refuse(f"{where}: 'create' must be True or False.", "tessera.E043")
+    if chosen is None and (create or mapped):
+        raise _refuse(f"{where}: 'create' and 'user_fields' need a 'user_field'.", "tessera.E043")
+
+
+def _read_keys(value: object, where: str) -> tuple[Key, ...]:
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, list | tuple):
+        raise _refuse(f"{where}: 'keys' must be a list of dicts.", "tessera.E041")
+    found = []
+    for entry in value:
+        try:
+            found.append(entry if isinstance(entry, Key) else read_key(entry))
+        except KeyMaterialError as error:
+            raise _refuse(f"{where}: 'keys': {error.detail}", "tessera.E041") from None
+    return tuple(found)
+
+
+def _read_algorithms(values: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    """Return the accepted algorithms. Each given key has its own; published keys never have HMAC."""
+    if values["keys"]:
+        return tuple(dict.fromkeys(key.alg for key in values["keys"]))
+    chosen = values.get("algorithms", ("RS256",))
+    if not isinstance(chosen, list | tuple | set | frozenset) or not chosen:
+        raise _refuse(f"{where}: 'algorithms' must be a list, such as ['RS256'].", "tessera.E041")
+    for name in chosen:
+        if not isinstance(name, str) or name not in PUBLIC_ALGORITHMS:
+            raise _refuse(
+                f"{where}: {name!r} is not an algorithm for keys that a provider publishes.",
+                "tessera.E041",
+                f"Choose from {', '.join(sorted(PUBLIC_ALGORITHMS))}. A shared secret belongs into 'keys'.",
+            )
+    return tuple(chosen)
+
+
+def _read_types(value: object, where: str) -> tuple[str | None, ...]:
+    if not isinstance(value, list | tuple | set | frozenset) or not value:
+        raise _refuse(f"{where}: 'types' must be a list, such as ['at+jwt'] or ['JWT', None].")
+    found: list[str | None] = []
+    for name in value:
+        if name is not None and not is_claim(name):
+            raise _refuse(f"{where}: 'types' must contain texts, or None for a token without typ.")
+        found.append(name if name is None else name.lower().removeprefix("application/"))
+    return tuple(found)
