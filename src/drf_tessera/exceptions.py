@@ -408,7 +408,7 @@ class UserConflict(Refusal):
     """No account can be made for the user of another issuer, because another account has the same data."""
 
     code = "user_conflict"
-    default_detail = "No account can be made for this user, because another account has the same data."
+    default_detail = "No account can be made for this user. Perhaps another account has the same data."
 
 
 class UserInactive(Refusal):

@@ -89,14 +89,14 @@ server.register_token_generator("default", Tokens(ISSUER, alg=ALG))
 class Handler(BaseHTTPRequestHandler):
     """The three addresses of the server."""
 
-    def do_GET(self):  # noqa: N802 - the name that http.server calls
+    def do_GET(self):
         pages = {
             "/.well-known/openid-configuration": {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/keys"},
             "/keys": KEYS.as_dict(private=False),
         }
         self.answer(200 if self.path in pages else 404, pages.get(self.path, {}))
 
-    def do_POST(self):  # noqa: N802 - the name that http.server calls
+    def do_POST(self):
         self.answer(*server.create_token_response(self))
 
     def answer(self, status, body):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
 
@@ -90,12 +92,12 @@ class Host:
 
 
 @contextmanager
-def host() -> Iterator[Host]:
-    """Run a :class:`Host`."""
+def host(certificate: Path | None = None, key: Path | None = None) -> Iterator[Host]:
+    """Run a :class:`Host`, with TLS if there is a certificate."""
     found = Host(find_port())
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+        def do_GET(self) -> None:
             with found.lock:
                 found.asked.append(self.path)
                 found.at_once += 1
@@ -122,7 +124,12 @@ def host() -> Iterator[Host]:
         handler.wfile.write(raw)
 
     server = ThreadingHTTPServer(("127.0.0.1", int(found.address.rpartition(":")[2])), Handler)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
+    server.handle_error = lambda *args: None  # type: ignore[method-assign]  # clients of a hostile page hang up
     server.block_on_close = False
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -13,10 +13,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from drf_tessera.conf import Issuer
 from drf_tessera.exceptions import IssuerUnavailable, TokenKeyUnknown, TokenUnsupported
@@ -145,9 +150,7 @@ def test_a_known_key_never_waits_for_a_fetch(web: Host, asked: Provider) -> None
         assert isinstance(stuck.exception(), IssuerUnavailable)
 
 
-def test_a_thread_does_not_wait_for_ever(
-    web: Host, asked: Provider, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_thread_does_not_wait_for_ever(web: Host, asked: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provider, "WHOLE_TIME", 0)
     with asked._lock, pytest.raises(IssuerUnavailable):
         asked.find("one", "ES256")
@@ -211,6 +214,24 @@ def test_keys_are_used_through_an_outage_and_not_for_ever(
     told = [(record.levelno, record.getMessage()) for record in caplog.records]
     assert [level for level, _ in told] == [logging.ERROR, logging.WARNING]
     assert all(web.address in text for _, text in told)
+
+
+def test_in_an_outage_only_one_thread_waits(web: Host, asked: Provider, clock: Any) -> None:
+    web.pages[DISCOVERY] = fail
+    with pytest.raises(IssuerUnavailable):
+        asked.find("one", "ES256")
+    gate = threading.Event()
+    web.pages[DISCOVERY] = lambda handler: (gate.wait(PATIENCE), fail(handler))
+    clock.now += RETRY
+    with ThreadPoolExecutor(1) as pool:
+        stuck = pool.submit(asked.find, "one", "ES256")
+        wait_until(lambda: len(web.asked) == 2, "nobody fetches")
+        with pytest.raises(IssuerUnavailable):
+            asked.find("one", "ES256")
+        assert not stuck.done()
+        gate.set()
+        assert isinstance(stuck.exception(), IssuerUnavailable)
+    assert len(web.asked) == 2
 
 
 def test_an_unknown_key_in_an_outage_is_nobodys_fault(web: Host, asked: Provider, clock: Any) -> None:
@@ -357,11 +378,69 @@ def test_an_answer_that_is_not_a_key_set_changes_nothing(
     assert fresh.find("one", "ES256")
 
 
-def test_a_slow_answer_is_given_up(web: Host) -> None:
-    for page in (drip, drip_headers):
-        web.pages["/keys"] = page
-        with pytest.raises(FetchError):
-            fetch(f"{web.address}/keys", seconds=0.3)
+def stay(handler: Any) -> None:
+    """Write the header of a long answer, and send nothing."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.connection.recv(1)
+
+
+@pytest.mark.parametrize("page", [drip, drip_headers, stay])
+def test_a_slow_answer_is_given_up(web: Host, page: Any) -> None:
+    """The server sends for as long as the client listens: the answer ends only if the client hangs up."""
+    web.pages["/keys"] = page
+    with pytest.raises(FetchError):
+        fetch(f"{web.address}/keys", seconds=0.3)
+    wait_until(lambda: web.at_once == 0, "the connection was not ended", PATIENCE / 4)
+
+
+def write_certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """Return the files of a certificate that has signed itself, and of its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(tz=UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "certificate.pem", folder / "key.pem"
+    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return files
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted", "good"),
+    [("localhost", True, True), ("localhost", False, False), ("other.example", True, False)],
+)
+def test_a_certificate_is_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, trusted: bool, good: bool
+) -> None:
+    certificate, key = write_certificate(tmp_path, name)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with host(certificate, key) as found:
+        found.publish(publish(ONE))
+        address = f"https://localhost:{found.address.rpartition(':')[2]}/keys"
+        if good:
+            assert b'"one"' in fetch(address).body
+        else:
+            with pytest.raises(FetchError):
+                fetch(address)
+            assert found.asked == []
 
 
 def test_nobody_listens() -> None:
@@ -389,7 +468,9 @@ def test_an_answer_after_its_time_does_not_count(web: Host, monkeypatch: pytest.
         fetch(f"{web.address}/keys")
 
 
-@pytest.mark.parametrize("address", ["http://issuer.example/keys", "file:///etc/passwd", "https://a@b.example/"])
+@pytest.mark.parametrize(
+    "address", ["http://issuer.example/keys", "file:///etc/passwd", "https://a@b.example/"]
+)
 def test_only_a_safe_address_is_asked(address: str) -> None:
     with pytest.raises(FetchError):
         fetch(address)

@@ -21,7 +21,12 @@ from tests.environments import install_packages
 from tests.issuers.material import make_jwk
 from tests.servers import PATIENCE, ROOT, find_port, is_open, require, wait_until
 
-pytestmark = [pytest.mark.once, pytest.mark.server, pytest.mark.django_db, pytest.mark.urls("tests.issuers.urls")]
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.server,
+    pytest.mark.django_db,
+    pytest.mark.urls("tests.issuers.urls"),
+]
 
 NODE = ROOT / "tests" / "issuers" / "node"
 AUTHLIB = ROOT / "tests" / "issuers" / "authlib_server.py"

@@ -143,7 +143,10 @@ def test_a_secret_that_is_given_may_sign(settings: Any) -> None:
     sign = Key.from_secret(secret.encode(), "HS256", "s").sign
     token = write_token({"alg": "HS256", "kid": "s"}, write_claims(), sign)
     assert verify_foreign_token(token).sub == "u1"
-    refuse(write_token({"alg": "HS256", "kid": "s"}, write_claims(), lambda raw: b"0" * 32), "token_bad_signature")
+    refuse(
+        write_token({"alg": "HS256", "kid": "s"}, write_claims(), lambda raw: b"0" * 32),
+        "token_bad_signature",
+    )
 
 
 def test_one_of_several_keys_is_chosen_by_name_only(settings: Any) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from difflib import get_close_matches
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from drf_tessera.conf.values import WrongValueError, is_claim, read_audience, read_hook, read_key, suggest_key
+from drf_tessera.conf.values import WrongValueError, is_claim, read_audience, read_hook, read_key
 from drf_tessera.exceptions import KeyMaterialError
 from drf_tessera.jose.algorithms import ALGORITHMS, MIN_SECRET_BYTES
 from drf_tessera.jose.keys import Key
@@ -24,7 +25,7 @@ PUBLIC_ALGORITHMS: Final = ALGORITHMS - MIN_SECRET_BYTES.keys()
 class Issuer:
     """One other issuer. An entry of ``ISSUERS`` is this object, or a dict with the same names.
 
-    Of an object, too, the values are checked when the settings are read.
+    The values of an object, too, are checked when the settings are read.
     """
 
     issuer: str
@@ -117,6 +118,11 @@ def _refuse(message: str, check_id: str = "tessera.E040", hint: str = _HINT) -> 
     return WrongValueError(check_id, message, hint)
 
 
+def _suggest(name: object) -> str:
+    near = get_close_matches(str(name), _NAMES, n=1)
+    return f"Did you mean {near[0]!r}?" if near else f"The names are: {', '.join(_NAMES)}."
+
+
 def _read_entry(entry: object, where: str) -> Issuer:
     if isinstance(entry, Issuer):
         entry = {name: getattr(entry, name) for name in _NAMES}
@@ -124,7 +130,7 @@ def _read_entry(entry: object, where: str) -> Issuer:
         raise _refuse(f"{where} must be a dict or an Issuer.")
     for name in entry:
         if name not in _NAMES:
-            raise _refuse(f"{where} has no name {name!r}.", hint=suggest_key(name, _NAMES).lower())
+            raise _refuse(f"{where} has no name {name!r}.", hint=_suggest(name))
     for name in _REQUIRED:
         if not entry.get(name):
             raise _refuse(

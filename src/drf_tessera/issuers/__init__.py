@@ -4,8 +4,8 @@
 - fetching: a bounded GET; the home of the HTTP library
 - provider: the keys of one issuer, kept through its outages
 - principals: the token of another issuer, and a caller without a user
-- accounts: the user of this project that a token stands for
 - verifying: from a token of another issuer to its claims
+- accounts: the user of this project that a token stands for
 """
 
 from drf_tessera.issuers.accounts import check_accounts as check_accounts

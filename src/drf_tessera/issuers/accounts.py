@@ -64,13 +64,15 @@ def find_account(token: ForeignToken, *, refuse: Refuse | None) -> AbstractBaseU
         return _ask_project(issuer.find_user, token)
     value = _read_identity(issuer, token)
     owners = _get_owners()
-    # Each token asks anew, so that a user who is deleted and comes again, or is linked anew, is found.
+    # One query for each token, because a user may be deleted, or get another token after a change.
     name = f"{issuer.issuer}\n{value}\n{token.expires_at}"
     sub = owners.get(name)
     if sub is not None:
         return _load(sub) if refuse is None else lazy_row(sub, refuse=refuse)
     user: Any = read_calmly(lambda: find_user_by(str(issuer.user_field), value))
     if user is None:
+        if not issuer.create:
+            raise UserGone
         user = _create(issuer, token, value)
     _check_active(user)
     owners.put(name, write_sub(user.pk))
@@ -140,7 +142,9 @@ def _create(issuer: Issuer, token: ForeignToken, value: str) -> Any:
 
 def _read_column(model: Any, name: str, value: Any) -> Any:
     """Return a claim as a value for a column, or ``None`` if the column cannot hold it."""
-    return None if isinstance(value, dict | list) else read_value(model._meta.get_field(name), value)
+    if isinstance(value, dict | list) or (isinstance(value, str) and "\0" in value):
+        return None  # PostgreSQL accepts no text with a NUL character
+    return read_value(model._meta.get_field(name), value)
 
 
 # -- For the system check --------------------------------------------------------------------------

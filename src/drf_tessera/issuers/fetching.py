@@ -96,24 +96,28 @@ class _Watched:
 
     def __init__(self) -> None:
         self.connection: Any = None
+        self.socket: Any = None
         self.late = False
 
     def close(self) -> None:
         """End the connection, so that the thread that waits for it gets an error."""
         self.late = True
-        found = getattr(self.connection, "sock", None)
+        # A connection forgets its socket when the headers are read, and has another one before the handshake.
+        found = self.socket or getattr(self.connection, "sock", None)
         if found is not None:
             with suppress(OSError):
                 found.shutdown(socket.SHUT_RDWR)
 
 
 def _watch(pool: Any) -> _Watched:
-    """Let a pool make connections that can be ended. A time-out of the library starts anew with each byte."""
+    """Return what ends the connection of a pool. A time-out of the library starts again with each byte."""
     watched, kind = _Watched(), pool.ConnectionCls
 
-    def connect(*args: Any, **kwargs: Any) -> Any:
-        watched.connection = kind(*args, **kwargs)
-        return watched.connection
+    class Connection(kind):  # type: ignore[misc,valid-type]  # of the class that the pool has chosen
+        def connect(self) -> None:
+            watched.connection = self
+            super().connect()
+            watched.socket = self.sock
 
-    pool.ConnectionCls = connect
+    pool.ConnectionCls = Connection
     return watched

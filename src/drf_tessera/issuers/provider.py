@@ -89,7 +89,7 @@ class Provider:
         if now >= self._drop_at:
             return None
         if now >= self._ask_again_at and self._lock.acquire(blocking=False):
-            self._renew_at = now + RETRY  # the next request need not try, whatever becomes of the thread
+            self._renew_at = now + RETRY  # the next request need not try, even if the thread fails
             Thread(target=self._renew, name="drf-tessera issuers", daemon=True).start()
         return known
 
@@ -100,14 +100,15 @@ class Provider:
             self._lock.release()
 
     def _wait(self, tries: int, *, for_unknown: bool = False) -> KeySet:
-        """Return the keys after a fetch that began after the caller read ``tries``, by whichever thread.
+        """Return the keys after a fetch that began after the caller read ``tries``, in this thread or another.
 
         Raises:
             IssuerUnavailable: the fetch failed, now or a short time ago.
         """
         if self._tries == tries and time.monotonic() < self._ask_again_at:
             raise self._explain()
-        if not self._lock.acquire(timeout=2 * WHOLE_TIME):  # a discovery document and a key set
+        # Two fetches: a discovery document and a key set. In an outage only one thread at a time waits.
+        if not self._lock.acquire(timeout=0 if self._failing else 2 * WHOLE_TIME):
             raise self._explain()
         try:
             if self._tries == tries:
@@ -121,7 +122,7 @@ class Provider:
         return self._known
 
     def _explain(self) -> IssuerUnavailable:
-        return IssuerUnavailable(max(1, round(self._ask_again_at - time.monotonic())))
+        return IssuerUnavailable(round(max(1.0, self._ask_again_at - time.monotonic())))
 
     def _ask(self) -> None:
         """Fetch the keys. The caller holds the lock."""

@@ -139,8 +139,8 @@ class Codec:
 class Verifier:
     """Verifies the tokens of one other issuer, whose keys are not a ring of ours.
 
-    An issuer may publish a key without its algorithm, and its tokens may lack claims that ours have. All else
-    is as strict as :class:`Codec`: a token chooses one of ``keys`` by its ``kid``, and no other key.
+    An issuer may publish a key without its algorithm, and its tokens may lack claims that ours have. The rest
+    is as strict as in :class:`Codec`: a token chooses one of ``keys`` by its ``kid``, and no other key.
 
     Args:
         types: the accepted values of ``typ``, in lower case. ``None`` among them accepts a token without it.
