@@ -14,5 +14,6 @@ from drf_tessera.issuers.fetching import can_fetch as can_fetch
 from drf_tessera.issuers.principals import ForeignToken as ForeignToken
 from drf_tessera.issuers.principals import Principal as Principal
 from drf_tessera.issuers.verifying import is_foreign as is_foreign
+from drf_tessera.issuers.verifying import matches_claim as matches_claim
 from drf_tessera.issuers.verifying import recall_foreign_token as recall_foreign_token
 from drf_tessera.issuers.verifying import verify_foreign_token as verify_foreign_token

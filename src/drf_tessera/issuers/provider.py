@@ -100,7 +100,7 @@ class Provider:
             self._lock.release()
 
     def _wait(self, tries: int, *, for_unknown: bool = False) -> KeySet:
-        """Return the keys after a fetch that began after the caller read ``tries``, in this thread or another.
+        """Return the keys after a fetch, of this thread or another, that the caller has not seen the end of.
 
         Raises:
             IssuerUnavailable: the fetch failed, now or a short time ago.

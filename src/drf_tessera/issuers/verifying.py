@@ -105,7 +105,8 @@ def verify_foreign_token(token: str, *, credentials: str | None = None) -> Forei
         skew=register.skew,
     )
     for name, accepted in issuer.claims.items():
-        _check_claim(name, claims.get(name), accepted)
+        if not matches_claim(claims.get(name), accepted):
+            raise TokenClaimInvalid(name)
     found = ForeignToken(
         claims=freeze(claims),
         issuer=issuer.issuer,
@@ -119,12 +120,16 @@ def verify_foreign_token(token: str, *, credentials: str | None = None) -> Forei
     return found
 
 
-def _check_claim(name: str, value: Any, accepted: Any) -> None:
-    """Compare a claim with the accepted values. ``1`` does not stand for ``True``."""
+def matches_claim(value: Any, accepted: Any) -> bool:
+    """Return whether a claim, or an item of its list, is accepted. ``1`` does not stand for ``True``.
+
+    Args:
+        value: the claim.
+        accepted: one value, or a list, tuple or set of several.
+    """
     allowed = accepted if isinstance(accepted, list | tuple | set | frozenset) else [accepted]
     named = value if isinstance(value, list) else [value]
-    if not any(type(item) is type(one) and item == one for item in named for one in allowed):
-        raise TokenClaimInvalid(name)
+    return any(type(item) is type(one) and item == one for item in named for one in allowed)
 
 
 def _read_scopes(value: Any) -> frozenset[str]:

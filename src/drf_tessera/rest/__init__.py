@@ -3,6 +3,7 @@
 - requests: the types of requests, for annotations
 - errors: one shape for every error
 - authentication: the authentication classes
+- permissions: permissions by scope and claim
 - throttling: limits, before the body is read
 - serializers: the shapes of requests and answers
 - responses: the answers that hand out tokens

@@ -55,6 +55,11 @@ class AccessToken:
     scope: str
 
     @property
+    def scopes(self) -> frozenset[str]:
+        """The scopes of ``scope``."""
+        return frozenset(self.scope.split())
+
+    @property
     def facts(self) -> SessionFacts:
         """The facts for another token of the session. That token expires no later than this one."""
         return SessionFacts(

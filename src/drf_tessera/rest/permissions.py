@@ -1,0 +1,92 @@
+"""Permissions by the scopes and the claims of a token, ours or another issuer's.
+
+:func:`HasScope` and :func:`HasClaim` return permission classes, so they stand in ``permission_classes`` and
+can be joined with ``&``, ``|`` and ``~``. A refusal is a 403 ``insufficient_scope`` with a challenge
+(RFC 6750, section 3.1).
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from drf_tessera.conf import get_settings
+from drf_tessera.exceptions import ProjectError
+from drf_tessera.issuers import ForeignToken, matches_claim
+from drf_tessera.tokens import AccessToken, is_scope
+
+
+class TokenPermission(BasePermission):
+    """The parent of the permissions by the token. A request without a token has none of them."""
+
+    code = "insufficient_scope"
+    scopes: ClassVar[tuple[str, ...]] = ()
+    """The scopes that the challenge names."""
+    _view: Any = None
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Return whether the token of the request is enough."""
+        token: Any = request.auth
+        if not isinstance(token, AccessToken | ForeignToken):
+            return False
+        self._view = view
+        return self.allows(token)
+
+    def allows(self, token: AccessToken | ForeignToken) -> bool:
+        """Return whether a token is enough."""
+        raise NotImplementedError
+
+    @property
+    def message(self) -> str:
+        """The text of the refusal.
+
+        REST framework reads it when the request is certainly refused, and at no other time. So the challenge
+        is set here, because behind ``|`` another permission may still allow the request.
+        """
+        headers = getattr(self._view, "headers", None)
+        if isinstance(headers, dict):  # without a token the answer is a 401, which has its own challenge
+            parts = ['realm="api"', f'error="{self.code}"']
+            if self.scopes:
+                parts.append(f'scope="{" ".join(self.scopes)}"')
+            headers["WWW-Authenticate"] = f"{get_settings().header_prefix} {', '.join(parts)}"
+        return "The access token does not have the permissions that this request needs."
+
+
+def HasScope(*scopes: str) -> type[TokenPermission]:  # noqa: N802 - it stands where classes stand
+    """Return a permission class for tokens that have all of ``scopes``.
+
+    Raises:
+        ProjectError: there is no scope, or one is not a single word (RFC 6749, section 3.3).
+    """
+    if not scopes or not all(is_scope(scope) and " " not in scope for scope in scopes):
+        raise ProjectError(f"HasScope needs scopes, each of them one word, not {scopes!r}.")
+    wanted = scopes
+
+    class HasScopes(TokenPermission):
+        """Allows tokens with certain scopes."""
+
+        scopes = wanted
+
+        def allows(self, token: AccessToken | ForeignToken) -> bool:
+            return token.scopes.issuperset(wanted)
+
+    return HasScopes
+
+
+def HasClaim(name: str, value: Any) -> type[TokenPermission]:  # noqa: N802 - see HasScope
+    """Return a permission class for tokens whose claim ``name`` is ``value``, or is a list that has it.
+
+    Args:
+        name: the name of the claim.
+        value: the value. A list, tuple or set has several values, of which one is enough.
+    """
+
+    class HasValue(TokenPermission):
+        """Allows tokens with a certain claim."""
+
+        def allows(self, token: AccessToken | ForeignToken) -> bool:
+            return matches_claim(token.get(name), value)
+
+    return HasValue
