@@ -22,11 +22,8 @@ SECTIONS = dict(
     re.findall(r"^## ([\w ]+)\n(.*?)(?=^## )", PAGE, re.MULTILINE | re.DOTALL),
 )
 BLOCKS = re.compile(r"^```python\n\w+ = (.*?)^```.*?^```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
-PROVIDERS = {
-    name: (found[1], json.loads(found[2]))
-    for name, text in SECTIONS.items()
-    if (found := BLOCKS.search(text))
-}
+FOUND = {name: found for name, text in SECTIONS.items() if (found := BLOCKS.search(text))}
+PROVIDERS = {name: (found[1], json.loads(found[2])) for name, found in FOUND.items()}
 KEY = make_jwk("q1", "RS256")
 
 

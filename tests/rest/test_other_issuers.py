@@ -16,6 +16,7 @@ from drf_tessera.issuers.fetching import FetchError
 from tests.conftest import bearer
 from tests.issuers.material import NAME, issuer, make_jwk, write_claims, write_token
 from tests.settings import USER_MODEL
+from tests.test_error_frames import watched
 
 pytestmark = [
     pytest.mark.django_db,
@@ -153,6 +154,12 @@ def test_it_never_passes_for_a_session(  # noqa: PLR0917 - pytest passes them by
     assert api.get("/strict/", **bearer(grant.access)).status_code == 200
 
 
+def test_it_is_not_a_token_for_the_endpoint_that_verifies(api: APIClient, anna: AbstractBaseUser) -> None:
+    answer = api.post("/api/token/verify/", {"token": write_token(ONE, write_claims())})
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_wrong_issuer")
+    assert api.post("/api/token/verify/", {"token": sessions.start(anna).access}).status_code == 200
+
+
 def test_the_access_cookie_carries_our_own_tokens_only(
     api: APIClient, settings: Any, anna: AbstractBaseUser
 ) -> None:
@@ -174,3 +181,15 @@ def test_a_provider_that_does_not_answer_is_a_503(
     answer = api.get("/me/", **token())
     assert (answer.status_code, answer.json()["code"]) == (503, "issuer_unavailable")
     assert answer["Retry-After"] == "10"
+
+
+def test_no_variable_of_ours_shows_the_token(api: APIClient, settings: Any, anna: AbstractBaseUser) -> None:
+    """As in tests/test_error_frames.py: an error may be raised at each line."""
+    with_users(settings)
+    good = token(sub="anna")
+    with watched() as found:
+        for auth in (good, good, token(sub="nobody"), token(aud="other"), token(iss="https://x.example")):
+            for path in ("/me/", "/strict/", "/public/", "/api/token/sessions/"):
+                api.get(path, **auth)
+            api.post("/api/token/revoke/", {}, **auth)
+    assert found == set()

@@ -168,13 +168,13 @@ def _read_header(authorization: str) -> AccessToken | ForeignToken | None:
         return None
     # Cache only the usual spelling. Otherwise one token could fill the cache, with many spellings of the
     # scheme or many spaces.
-    usual = authorization if authorization == f"{prefix} {token}" else None
+    credentials = authorization if authorization == f"{prefix} {token}" else None
     if get_settings().issuers:
         found = recall_foreign_token(authorization)
         if found is not None or is_foreign(token):
-            return found or verify_foreign_token(token, credentials=usual)
+            return found or verify_foreign_token(token, credentials=credentials)
     try:
-        return verify_access_token(token, credentials=usual)
+        return verify_access_token(token, credentials=credentials)
     except TokenMalformed:
         check_bearer_token(token)
         raise

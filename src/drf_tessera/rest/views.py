@@ -27,6 +27,7 @@ from drf_tessera.exceptions import (
     SessionMissing,
     SessionNotFound,
     TokenMissing,
+    TokenWrongIssuer,
     TransportMismatch,
 )
 from drf_tessera.http import (
@@ -37,7 +38,7 @@ from drf_tessera.http import (
     has_bearer_token,
     offers_ambient,
 )
-from drf_tessera.issuers import ForeignToken
+from drf_tessera.issuers import ForeignToken, is_foreign
 from drf_tessera.login import answer_challenge, log_in
 from drf_tessera.models import Session
 from drf_tessera.rest.authentication import StrictJWTAuthentication
@@ -201,7 +202,10 @@ class VerifyView(BodyView):
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Verify."""
-        token = verify_access_token(self.read_body()["token"])
+        auth = self.read_body()["token"]
+        if is_foreign(auth):
+            raise TokenWrongIssuer
+        token = verify_access_token(auth)
         self.count_for(token.session_id)
         load_user(token)
         return Response({"claims": {name: token[name] for name in token.claims}})
