@@ -216,6 +216,18 @@ def test_keys_are_used_through_an_outage_and_not_for_ever(
     assert all(web.address in text for _, text in told)
 
 
+def test_a_failure_is_remembered_when_keys_are_due_too(web: Host, asked: Provider, clock: Any) -> None:
+    asked.find("one", "ES256")
+    web.pages["/keys"] = fail
+    clock.now += USUAL - 1
+    with pytest.raises(IssuerUnavailable):
+        asked.find("two", "ES256")
+    clock.now += 1
+    assert asked.find("one", "ES256")
+    assert is_idle(asked)
+    assert web.fetches == 2
+
+
 def test_in_an_outage_only_one_thread_waits(web: Host, asked: Provider, clock: Any) -> None:
     web.pages[DISCOVERY] = fail
     with pytest.raises(IssuerUnavailable):

@@ -14,7 +14,8 @@ from rest_framework.views import APIView
 
 from drf_tessera import sessions
 from drf_tessera.exceptions import ProjectError
-from drf_tessera.rest.permissions import HasClaim, HasScope
+from drf_tessera.rest.permissions import HasClaim, HasScope, TokenPermission
+from drf_tessera.tokens import verify_access_token
 from tests.conftest import bearer
 from tests.issuers.material import issuer, make_jwk, write_claims, write_token
 
@@ -122,6 +123,12 @@ def test_a_user_without_a_token_has_no_scope(api: APIClient, anna: AbstractBaseU
     answer = api.get("/scope/")
     assert answer.status_code == 403
     assert "WWW-Authenticate" not in answer
+
+
+def test_the_parent_decides_nothing(anna: AbstractBaseUser) -> None:
+    token = verify_access_token(sessions.start(anna).access)
+    with pytest.raises(NotImplementedError):
+        TokenPermission().allows(token)
 
 
 @pytest.mark.parametrize("scopes", [(), ("",), ("a b",), ('a"b',), (5,)])

@@ -118,8 +118,7 @@ def _create(issuer: Issuer, token: ForeignToken, value: str) -> Any:
     model: Any = get_user_model()
     chosen = str(issuer.user_field)
     user = model()
-    if hasattr(user, "set_unusable_password"):
-        user.set_unusable_password()
+    user.set_unusable_password()
     for name, claim in issuer.user_fields.items():
         found = _read_column(model, name, token.get(claim))
         if found is not None:
