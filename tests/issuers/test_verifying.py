@@ -14,6 +14,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from drf_tessera import exceptions
 from drf_tessera.issuers import ForeignToken, is_foreign, recall_foreign_token, verify_foreign_token
+from drf_tessera.issuers.verifying import REMEMBERED
 from drf_tessera.jose.encoding import encode_base64url
 from drf_tessera.jose.keys import Key
 from tests.issuers.material import NAME, issuer, make_jwk, publish, write_claims, write_token
@@ -276,9 +277,19 @@ def test_a_verified_token_is_remembered_until_it_expires(monkeypatch: pytest.Mon
     found = verify_foreign_token(token, credentials="text")
     assert recall_foreign_token("text") is found
     present = time.time()
-    for moved in (601, -100):
+    for moved in (REMEMBERED + 1, -100):
         monkeypatch.setattr(time, "time", lambda later=moved: present + later)
         assert recall_foreign_token("text") is None
+
+
+def test_a_remembered_token_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = verify_foreign_token(
+        write_token(ONE, write_claims(exp=int(time.time()) + 60)), credentials="text"
+    )
+    present = time.time()
+    for moved, expected in ((50, found), (61, None)):
+        monkeypatch.setattr(time, "time", lambda later=moved: present + later)
+        assert recall_foreign_token("text") is expected
 
 
 def test_a_change_of_settings_forgets_what_was_verified(settings: Any) -> None:

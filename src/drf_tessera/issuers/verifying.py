@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.views.decorators.debug import sensitive_variables
 
@@ -19,6 +19,12 @@ from drf_tessera.issuers.principals import ForeignToken
 from drf_tessera.issuers.provider import Given, Provider
 from drf_tessera.jose.codec import Verifier, peek_issuer
 from drf_tessera.tokens import LRU, VERIFIED_TOKENS, freeze
+
+REMEMBERED: Final = 300.0
+"""Seconds until a token is verified again.
+
+Tokens of other issuers may live for a day. Its issuer may withdraw the key of a token before that.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,8 @@ def verify_foreign_token(token: str, *, credentials: str | None = None) -> Forei
     )
     if credentials is not None:
         since = max(claims.get("iat", 0), claims.get("nbf", 0)) - register.skew
-        register.verified.put(credentials, _Verified(found, since, claims["exp"]))
+        until = min(claims["exp"], time.time() + REMEMBERED)
+        register.verified.put(credentials, _Verified(found, since, until))
     return found
 
 
