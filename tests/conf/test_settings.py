@@ -196,6 +196,7 @@ GOOD: dict[str, Any] = {
     "REVOCATION_POLL": 0,
     "REVOCATION_MAX_STALENESS": 60,
     "REVOCATION_CACHE": "default",
+    "ISSUERS": [{"issuer": "https://issuer.example", "audience": "api"}],
 }
 
 

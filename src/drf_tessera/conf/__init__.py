@@ -9,6 +9,7 @@
 
 from drf_tessera.conf.foreign import expect_legacy_tokens as expect_legacy_tokens
 from drf_tessera.conf.foreign import expects_legacy_tokens as expects_legacy_tokens
+from drf_tessera.conf.issuers import READERS as READERS
 from drf_tessera.conf.issuers import Issuer as Issuer
 from drf_tessera.conf.issuers import is_loopback as is_loopback
 from drf_tessera.conf.issuers import is_safe_address as is_safe_address
@@ -22,7 +23,6 @@ from drf_tessera.conf.transports import COOKIE as COOKIE
 from drf_tessera.conf.transports import HEADER as HEADER
 from drf_tessera.conf.transports import LIMITS as LIMITS
 from drf_tessera.conf.transports import MAX_REFRESH_LENGTH as MAX_REFRESH_LENGTH
-from drf_tessera.conf.values import READERS as READERS
 from drf_tessera.conf.values import Lifetimes as Lifetimes
 from drf_tessera.conf.values import Reader as Reader
 from drf_tessera.conf.values import WrongValueError as WrongValueError

@@ -10,7 +10,15 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from drf_tessera.conf.values import WrongValueError, is_claim, read_audience, read_hook, read_key
+from drf_tessera.conf.values import (
+    PLAIN_READERS,
+    Reader,
+    WrongValueError,
+    is_claim,
+    read_audience,
+    read_hook,
+    read_key,
+)
 from drf_tessera.exceptions import KeyMaterialError
 from drf_tessera.jose.algorithms import ALGORITHMS, MIN_SECRET_BYTES
 from drf_tessera.jose.keys import Key
@@ -234,3 +242,7 @@ def _read_types(value: object, where: str) -> tuple[str | None, ...]:
             raise _refuse(f"{where}: 'types' must contain texts, or None for a token without typ.")
         found.append(name if name is None else name.lower().removeprefix("application/"))
     return tuple(found)
+
+
+READERS: Final[Mapping[str, Reader]] = {**PLAIN_READERS, "ISSUERS": read_issuers}
+"""The readers of all keys of ``TESSERA``."""

@@ -18,9 +18,9 @@ from django.core.signals import setting_changed
 from django.utils.encoding import force_bytes
 
 from drf_tessera.conf.foreign import TRANSLATORS, Translator, read_foreign
-from drf_tessera.conf.issuers import Issuer, read_issuers
+from drf_tessera.conf.issuers import READERS, Issuer
 from drf_tessera.conf.transports import COOKIE, PROFILES
-from drf_tessera.conf.values import READERS, Lifetimes, Problem, Reader, WrongValueError, suggest_key
+from drf_tessera.conf.values import Lifetimes, Problem, Reader, WrongValueError, suggest_key
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.jose.keys import Key
 from drf_tessera.rotation import Policy
@@ -103,8 +103,6 @@ class Settings:
 
 KEYS: Final = tuple(item.name.upper() for item in fields(Settings) if item.name != "secrets")
 """Every key that ``TESSERA`` may have."""
-
-_READERS: Final[Mapping[str, Reader]] = {**READERS, "ISSUERS": read_issuers}
 
 _cached: Settings | None = None
 
@@ -210,7 +208,7 @@ def read_settings() -> tuple[Settings, list[Problem]]:
         if key not in raw:
             continue
         try:
-            values[key.lower()] = _READERS[key](raw[key])
+            values[key.lower()] = READERS[key](raw[key])
         except WrongValueError as wrong:
             source, hint = "", wrong.hint
             if key in source_of:

@@ -395,7 +395,7 @@ def _read_moment(value: object) -> datetime | None:
     return value
 
 
-READERS: Final[Mapping[str, Reader]] = {
+PLAIN_READERS: Final[Mapping[str, Reader]] = {
     "ACCESS_LIFETIME": _read_access_lifetime,
     "SESSION_IDLE_LIFETIME": _read_duration,
     "SESSION_LIFETIME": _read_duration,
@@ -428,3 +428,4 @@ READERS: Final[Mapping[str, Reader]] = {
     "TOKEN_RATE_PER_ADDRESS": _read_rate,
     "LEGACY_TOKENS_UNTIL": _read_moment,
 }
+"""The readers of all keys but those with a module of their own."""

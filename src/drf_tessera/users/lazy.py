@@ -14,10 +14,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from inspect import getattr_static
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
@@ -77,7 +77,7 @@ def lazy_user(token: AccessToken, *, refuse: Refuse) -> AbstractBaseUser:
     if plan.strict:
         return load_user(token)
     check_session(token.session_id)
-    return _make_lazy_user(plan, token.sub, read_columns(token) if plan.carries else _NOTHING, refuse)
+    return _make_lazy_user(plan, token, refuse)
 
 
 def lazy_row(sub: str, *, refuse: Refuse) -> AbstractBaseUser:
@@ -93,16 +93,23 @@ def lazy_row(sub: str, *, refuse: Refuse) -> AbstractBaseUser:
     plan = _find_plan()
     if plan.strict:
         return read_calmly(lambda: fetch_user(sub, parse_sub(sub)))  # type: ignore[no-any-return]  # a user
-    return _make_lazy_user(plan, sub, _NOTHING, refuse)
+    owner: Any = _Owner(sub)
+    return _make_lazy_user(replace(plan, carries=False), owner, refuse)
 
 
-def _make_lazy_user(plan: _Plan, sub: str, known: dict[str, Any], refuse: Refuse) -> AbstractBaseUser:
-    pk = parse_sub_of(plan.model, sub)
+class _Owner(NamedTuple):
+    """The only part of a token that names its user. The columns of ``USER_FIELDS`` are in tokens of ours."""
+
+    sub: str
+
+
+def _make_lazy_user(plan: _Plan, token: AccessToken, refuse: Refuse) -> AbstractBaseUser:
+    pk = parse_sub_of(plan.model, token.sub)
     user: Any = object.__new__(plan.kind)
     state = read_state(user)
     state[_REFUSE] = refuse
-    state[_SUB] = sub
-    state[_KNOWN] = known
+    state[_SUB] = token.sub
+    state[_KNOWN] = known = read_columns(token) if plan.carries else _NOTHING
     state[plan.column] = pk
     if known:
         state.update(known)
