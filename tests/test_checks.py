@@ -21,6 +21,7 @@ from drf_tessera import checks
 from drf_tessera.conf import foreign, read_settings
 from drf_tessera.rest.views import LoginView, RefreshView
 from tests.conf.test_settings import BAD
+from tests.jose.material import ED25519, SECRET, write_private
 
 
 class Router:
@@ -271,6 +272,17 @@ class TestCookies:
             assert "W006" not in reported(deploy=True)
             with override_settings(TESSERA={"PROFILE": "browser"}):
                 assert ("W006" in reported(deploy=True)) == weak
+
+
+def test_i020_a_key_pair_and_an_issuer_that_verifiers_cannot_know() -> None:
+    pair = {"KEYS": [{"alg": "EdDSA", "pem": write_private(ED25519)}]}
+    with override_settings(TESSERA=pair):
+        assert "I020" in reported(deploy=True)
+        assert "I020" not in reported()
+    secret = {"KEYS": [{"alg": "HS256", "secret": SECRET}]}
+    for quiet in (secret, {**pair, "ISSUER": "https://api.example.com"}, {**pair, "ISSUER": 1}, {}):
+        with override_settings(TESSERA=quiet):
+            assert "I020" not in reported(deploy=True)
 
 
 def test_w007_tokens_of_another_package_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,7 @@ def connect() -> None:
     register(check_throttle_cache, Tags.caches, deploy=True)
     register(check_proxies, Tags.security, deploy=True)
     register(check_plain_cookies, Tags.security, deploy=True)
+    register(check_issuer, Tags.security, deploy=True)
     register(check_trusted_origins, Tags.security, deploy=True)
     register(check_legacy_tokens, Tags.security, deploy=True)
 
@@ -364,6 +365,23 @@ def check_trusted_origins(app_configs: Apps, **kwargs: Any) -> list[CheckMessage
         )
         for origin in django_settings.CSRF_TRUSTED_ORIGINS
         if origin.startswith("http://") or "*" in origin
+    ]
+
+
+def check_issuer(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report I020: a key pair, for services that verify tokens, and an ``iss`` that they cannot know."""
+    settings, problems = read_settings()
+    pairs = [key.alg for key in settings.keys if not key.alg.startswith("HS")]
+    if problems or settings.issuer is not None or not pairs:
+        return []
+    return [
+        django_checks.Info(
+            f"TESSERA['KEYS'] has a key pair ({pairs[0]}), but ISSUER is not set, so the claim 'iss' contains"
+            " a random id.",
+            hint="If other services verify the tokens with the public key, set ISSUER to the address of the"
+            " API. Otherwise nothing has to be done.",
+            id="tessera.I020",
+        )
     ]
 
 

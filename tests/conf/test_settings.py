@@ -113,7 +113,6 @@ BAD = [
     ("E005", "REFRESH_RECOVERIES", True),
     ("E005", "REFRESH_RECOVERIES", 40_000),
     ("E005", "MAX_SESSIONS_PER_USER", 0),
-    ("E006", "ISSUER", ""),
     ("E006", "ISSUER", 1),
     ("E006", "ISSUER", "\ud800"),
     ("E006", "ISSUER", "x" * 256),

@@ -10,6 +10,7 @@ from drf_tessera.conf.foreign import expect_legacy_tokens as expect_legacy_token
 from drf_tessera.conf.foreign import expects_legacy_tokens as expects_legacy_tokens
 from drf_tessera.conf.settings import AUTHORIZATION as AUTHORIZATION
 from drf_tessera.conf.settings import Settings as Settings
+from drf_tessera.conf.settings import forget_settings as forget_settings
 from drf_tessera.conf.settings import get_settings as get_settings
 from drf_tessera.conf.settings import per_settings as per_settings
 from drf_tessera.conf.settings import read_settings as read_settings

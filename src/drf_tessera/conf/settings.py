@@ -46,7 +46,7 @@ class Settings:
     refresh_recoveries: int = 5
     clock_skew: timedelta = timedelta(seconds=5)
     max_sessions_per_user: int | None = None
-    issuer: str = "drf-tessera"
+    issuer: str | None = None
     audience: tuple[str, ...] = ("drf-tessera",)
     header_name: str = AUTHORIZATION
     header_prefix: str = "Bearer"

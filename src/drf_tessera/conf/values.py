@@ -194,11 +194,13 @@ def _is_claim(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable()
 
 
-def _read_issuer(value: object) -> str:
+def _read_issuer(value: object) -> str | None:
+    if value is None or value == "":
+        return None
     if not _is_claim(value):
         raise WrongValueError(
             "tessera.E006",
-            "must be a string of 1 to 255 printable characters.",
+            "must be a string of at most 255 printable characters, or None.",
             'For example: "https://api.example.com".',
         )
     return value

@@ -28,7 +28,7 @@ from drf_tessera.exceptions import (
 )
 from drf_tessera.moments import to_timestamp
 from drf_tessera.tokens.facts import REGISTERED_CLAIMS, SessionFacts
-from drf_tessera.tokens.keystore import Keystore, get_keystore
+from drf_tessera.tokens.keystore import Keystore, get_issuer, get_keystore
 from drf_tessera.tokens.refresh import REFRESH_PREFIX
 
 _CANONICAL_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -114,7 +114,7 @@ def mint_access_token(
     claims: dict[str, Any] = {
         **facts.claims,
         **extra,
-        "iss": settings.issuer,
+        "iss": get_issuer(),
         "sub": facts.sub,
         "aud": settings.audience[0] if len(settings.audience) == 1 else list(settings.audience),
         "iat": issued,
@@ -209,7 +209,7 @@ def _verify(token: str, keystore: Keystore, now: float) -> _Verified:
     claims = keystore.codec.decode(
         token,
         now=now,
-        issuer=settings.issuer,
+        issuer=get_issuer(),
         audience=settings.audience,
         skew=skew,
     )

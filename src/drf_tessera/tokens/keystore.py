@@ -23,6 +23,9 @@ from drf_tessera.tokens.cache import LRU
 ACCESS_TYPE: Final = "at+jwt"
 """The ``typ`` of an access token (RFC 9068, section 2.1)."""
 
+DEFAULT_ISSUER: Final = "drf-tessera"
+"""The first part of the ``iss`` of access tokens, if ``ISSUER`` is not set."""
+
 VERIFIED_TOKENS: Final = 4096
 """The number of verified access tokens that one process remembers. An entry takes about 2 kB."""
 
@@ -54,6 +57,22 @@ def get_keystore(settings: Settings) -> Keystore:
         refresh_keys=tuple(_derive(secret, _REFRESH_LABEL) for secret in settings.secrets),
         verified=LRU(VERIFIED_TOKENS),
     )
+
+
+def get_issuer() -> str:
+    """Return the ``iss`` of access tokens: ``ISSUER``, or a text with the id of this installation.
+
+    An access token names a user by a primary key, which is another person in another database. So the default
+    binds the token to the database, even if two installations have one ``SECRET_KEY``.
+
+    Raises:
+        TemporarilyUnavailable: the id is needed and not known yet, and the database does not answer.
+        ProjectError: the table of the id is missing.
+    """
+    # Imported here, because the module of a user model may import this room before the tables are loaded.
+    from drf_tessera.installation import read_installation_id  # noqa: PLC0415
+
+    return get_keystore().settings.issuer or f"{DEFAULT_ISSUER}:{read_installation_id()}"
 
 
 def _derive_access_keys(secrets: tuple[bytes, ...]) -> list[Key]:
