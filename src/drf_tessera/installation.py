@@ -22,7 +22,7 @@ from django.db.models.signals import post_migrate
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
-from drf_tessera.conf import forget_settings
+from drf_tessera.conf import MAX_TENANTS, current_tenant, forget_settings
 from drf_tessera.database import (
     after_transaction,
     find_database,
@@ -39,11 +39,11 @@ _ONLY: Final = 1
 _BYTES: Final = 16
 
 _known: Final[dict[str, str]] = {}
-"""The ids that this process has read."""
+"""The ids that this process has read, by tenant, because each tenant may have a database or a schema."""
 
 
 def read_installation_id() -> str:
-    """Return the id of this installation. Only the first call in a process makes a query.
+    """Return the id of this installation. Only the first call of a process and tenant makes a query.
 
     The row is created if it is missing, for example after a flush.
 
@@ -51,13 +51,14 @@ def read_installation_id() -> str:
         TemporarilyUnavailable: the database does not answer. The next call tries again.
         ProjectError: the table is missing.
     """
-    found = _known.get("")
+    tenant = current_tenant()
+    found = _known.get(tenant)
     if found is None:
         try:
             found = read_calmly(_select) or _create_ours()
         except Error as error:
             raise _translate(error) from error
-        _known[""] = found
+        _remember(tenant, found)
     return found
 
 
@@ -78,7 +79,8 @@ def read_installation() -> tuple[str, datetime] | None:
 def renew_installation() -> str:
     """Write another id for this installation, and return the id.
 
-    This is for a copy of another installation. Each client has to refresh its access token once. Other processes use the old id until they are restarted.
+    This is for a copy of another installation. Each client has to refresh its access token once. Other
+    processes use the old id until they are restarted.
 
     Raises:
         TemporarilyUnavailable: the database does not answer.
@@ -91,7 +93,7 @@ def renew_installation() -> str:
         )
     except Error as error:
         raise _translate(error) from error
-    _known.pop("", None)
+    _known.pop(current_tenant(), None)
     forget_settings(setting="TESSERA")  # and with them the tokens that were verified under the old id
     return name
 
@@ -110,10 +112,16 @@ def _follow_migrate(*, using: str, **kwargs: Any) -> None:
         return
     if Installation._meta.db_table not in connections[using].introspection.table_names():
         return  # the app was migrated backwards
-    ours = using == find_database()
-    found = _create(using, (_known.get("") if ours else None) or _make())
+    ours, tenant = using == find_database(), current_tenant()
+    found = _create(using, (_known.get(tenant) if ours else None) or _make())
     if ours:
-        _known[""] = found
+        _remember(tenant, found)
+
+
+def _remember(tenant: str, name: str) -> None:
+    if len(_known) >= MAX_TENANTS:
+        _known.clear()
+    _known[tenant] = name
 
 
 def _make() -> str:
@@ -139,7 +147,7 @@ def _create_ours() -> str:
     found = persist(partial(_create, find_database(), _make()))
     if is_in_transaction():
         # The caller's transaction may be rolled back, and the row with it.
-        after_transaction(partial(_known.pop, "", None))
+        after_transaction(partial(_known.pop, current_tenant(), None))
     return found
 
 

@@ -20,7 +20,7 @@ from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
-from drf_tessera.conf import HEADER
+from drf_tessera.conf import HEADER, enter_tenant
 from drf_tessera.database import is_unreadable, translated_contention
 from drf_tessera.exceptions import (
     EmailLoginUnavailable,
@@ -72,6 +72,7 @@ def log_in(
         TemporarilyUnavailable: the database is busy.
         EmailLoginUnavailable: ``email`` is given, but no backend accepts an ``email``.
     """
+    enter_tenant(request)
     if email is None:
         ways = _name_account(clean_name(username or ""))
     elif find_email_field() == get_user_model().USERNAME_FIELD:

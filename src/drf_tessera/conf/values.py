@@ -275,6 +275,19 @@ def _import(path: str) -> object:
         ) from None
 
 
+def _read_tenant(value: object) -> Callable[..., Any] | None:
+    if value is None or value == "":
+        return None
+    hint = "Write a function (request or None) -> str, or its dotted path. '' switches tenants off."
+    try:
+        found: object = import_string(value) if isinstance(value, str) else value
+    except ImportError as error:
+        raise WrongValueError("tessera.E030", f"cannot be imported: {error}", hint) from None
+    if not callable(found):
+        raise WrongValueError("tessera.E030", "is not callable.", hint)
+    return found
+
+
 def _read_keys(value: object) -> tuple[Key, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str | bytes) or not value:
         raise WrongValueError(
@@ -360,6 +373,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "MAX_SESSIONS_PER_USER": _read_limit,
     "ISSUER": _read_issuer,
     "AUDIENCE": _read_audience,
+    "TENANT": _read_tenant,
     "HEADER_NAME": _read_header_name,
     "HEADER_PREFIX": _read_prefix,
     "KEYS": _read_keys,

@@ -154,6 +154,8 @@ class _Verified(NamedTuple):
     since: float
     """The token is valid from this time on: the later of ``iat`` and ``nbf``, less the clock skew."""
     until: float
+    keystore: Keystore
+    """The keys that the token was verified under. Other keys do not accept it."""
 
 
 @sensitive_variables()
@@ -166,8 +168,11 @@ def recall_access_token(credentials: str) -> AccessToken | None:
     Args:
         credentials: the ``credentials`` of an earlier :func:`verify_access_token`.
     """
-    found = get_keystore().verified.get(credentials)
-    return found.token if found is not None and found.since <= time.time() < found.until else None
+    keystore = get_keystore()
+    found = keystore.verified.get(credentials)
+    if found is None or found.keystore is not keystore:  # another tenant has verified the token
+        return None
+    return found.token if found.since <= time.time() < found.until else None
 
 
 @sensitive_variables()
@@ -225,7 +230,8 @@ def _verify(token: str, keystore: Keystore, now: float) -> _Verified:
         scope=_read_scope(claims.get("scope", "")),
     )
     longest = claims["iat"] + settings.access_lifetime.total_seconds()
-    return _Verified(found, max(claims["iat"], claims.get("nbf", 0)) - skew, min(claims["exp"], longest))
+    since = max(claims["iat"], claims.get("nbf", 0)) - skew
+    return _Verified(found, since, min(claims["exp"], longest), keystore)
 
 
 def _freeze(value: Any) -> Any:
