@@ -97,7 +97,7 @@ def check_upgrades(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 def check_loaded_user(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """Report I001: a user model whose row is loaded on every request, although ``USER`` is ``"lazy"``."""
     settings, problems = read_settings()
-    obstacles = find_obstacles(get_user_model())
+    obstacles = find_obstacles(get_user_model(), tokens_name_tenant=settings.tenant is not None)
     if problems or settings.user != "lazy" or not obstacles:
         return []
     return [

@@ -121,14 +121,15 @@ class _Plan:
 @per_settings
 def _find_plan(settings: Settings) -> _Plan:
     model = get_user_model()
-    strict = settings.user == "database" or bool(find_obstacles(model))
+    tenanted = settings.tenant is not None
+    strict = settings.user == "database" or bool(find_obstacles(model, tokens_name_tenant=tenanted))
     return _Plan(
         model=model,
         kind=model if strict else _make_class(model),
         column=model._meta.pk.attname,
         strict=strict,
         carries=bool(settings.user_fields),
-        tenanted=settings.tenant is not None,
+        tenanted=tenanted,
     )
 
 
