@@ -187,7 +187,6 @@ def check_tenants(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     own: Any = getattr(django_settings, "TESSERA", {})
     if own.get("TENANT") == "":
         return []
-    return []
     return [
         django_checks.Warning(
             f"{found[0]} is installed, but TESSERA['TENANT'] is not set, so all tenants have the same keys.",

@@ -174,6 +174,7 @@ GOOD: dict[str, Any] = {
     "MAX_SESSIONS_PER_USER": 1,
     "ISSUER": "https://example.com",
     "AUDIENCE": ["a", "b"],
+    "TENANT": "tests.conf.test_settings.problems",
     "HEADER_NAME": "X-Authorization",
     "HEADER_PREFIX": "JWT",
     "CLAIMS": "tests.conf.test_settings.problems",

@@ -26,10 +26,10 @@ def main(kind: str, *task: str) -> int:
     for rule in rules.RULES:
         try:
             rule()
-        except Exception:
+        except Exception:  # noqa: BLE001 - each rule is reported
             broken += 1
-            print(f"{rule.__name__} does not hold:\n{traceback.format_exc()}")
-    print(f"{len(rules.RULES) - broken} rules hold.")
+            sys.stdout.write(f"{rule.__name__} does not hold:\n{traceback.format_exc()}\n")
+    sys.stdout.write(f"{len(rules.RULES) - broken} rules hold.\n")
     return broken
 
 

@@ -28,7 +28,6 @@ from drf_tessera.conf import current_tenant
 from drf_tessera.database import find_database
 from drf_tessera.exceptions import ProjectError
 from drf_tessera.installation import read_installation_id
-from drf_tessera.models import Session
 from drf_tessera.revocation import feed
 from drf_tessera.tokens import get_issuer
 from tests.tenants import routing
@@ -61,7 +60,7 @@ clock = Clock()
 
 @contextmanager
 def inside(tenant: str) -> Iterator[None]:
-    """Work in a tenant, as a command of the project does."""
+    """Run the block in a tenant, as a command of the project does."""
     if settings.KIND == "schemas":
         from django_tenants.utils import schema_context
 
@@ -222,7 +221,7 @@ def a_thread_does_not_keep_the_tenant_of_its_last_request() -> None:
 
 
 def every_logout_is_felt_while_both_tenants_are_busy() -> None:
-    """Another process ends sessions of both tenants, while threads send requests to both tenants."""
+    """Check logouts in another process, while threads send requests to both tenants."""
     busy = [(tenant, log_in(tenant).json()["access"]) for tenant in NAMES]
     targets = [(tenant, log_in(tenant).json()) for _ in range(LOGOUTS) for tenant in NAMES]
     assert all(see(tenant, tokens["access"])[0] == 200 for tenant, tokens in targets)
@@ -238,7 +237,7 @@ def every_logout_is_felt_while_both_tenants_are_busy() -> None:
     threads = [Thread(target=load, args=item) for item in busy for _ in range(2)]
     for thread in threads:
         thread.start()
-    felt = {tenant: 0 for tenant in NAMES}
+    felt = dict.fromkeys(NAMES, 0)
     try:
         with other_process() as revoke:
             for number, (tenant, tokens) in enumerate(targets):
@@ -284,7 +283,8 @@ def revoke_by_command() -> None:
     for line in sys.stdin:
         tenant, session = line.split()
         with inside(tenant):
-            print(sessions.revoke(UUID(session)), flush=True)
+            sys.stdout.write(f"{sessions.revoke(UUID(session))}\n")
+            sys.stdout.flush()
 
 
 RULES: Final = [

@@ -1,4 +1,4 @@
-"""The settings of the projects in this folder. The environment chooses the kind, and the place of its data."""
+"""The settings of the projects in this folder. The environment chooses the kind and its data."""
 
 from __future__ import annotations
 

@@ -144,10 +144,9 @@ def find_automatically() -> TenantOf | None:
 
 def list_schema_apps() -> set[str]:
     """Return the packages of the apps whose tables each schema of django-tenants has."""
-    found = [*getattr(django_settings, "TENANT_APPS", ())]
-    for kind, chosen in getattr(django_settings, "TENANT_TYPES", {}).items():
-        if kind != "public":
-            found += chosen.get("APPS", ())
+    found = [*(getattr(django_settings, "TENANT_APPS", None) or ())]
+    for chosen in (getattr(django_settings, "TENANT_TYPES", None) or {}).values():
+        found += chosen.get("APPS", ())
     return {path.partition(".apps.")[0] for path in found}
 
 

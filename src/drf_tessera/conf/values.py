@@ -266,25 +266,25 @@ def _read_hook(value: object) -> Callable[..., Any] | None:
     return found
 
 
-def _import(path: str) -> object:
+def _import(path: str, number: str = "tessera.E008") -> object:
     try:
         return import_string(path)
     except ImportError as error:
         raise WrongValueError(
-            "tessera.E008", f"cannot be imported: {error}", "Check the spelling of the path."
+            number, f"cannot be imported: {error}", "Check the spelling of the path."
         ) from None
 
 
 def _read_tenant(value: object) -> Callable[..., Any] | None:
     if value is None or value == "":
         return None
-    hint = "Write a function (request or None) -> str, or its dotted path. '' switches tenants off."
-    try:
-        found: object = import_string(value) if isinstance(value, str) else value
-    except ImportError as error:
-        raise WrongValueError("tessera.E030", f"cannot be imported: {error}", hint) from None
+    found = _import(value, "tessera.E030") if isinstance(value, str) else value
     if not callable(found):
-        raise WrongValueError("tessera.E030", "is not callable.", hint)
+        raise WrongValueError(
+            "tessera.E030",
+            "is not callable.",
+            "Write a function (request or None) -> str, or its dotted path. '' switches tenants off.",
+        )
     return found
 
 
