@@ -22,6 +22,11 @@ def _find_meta_key(settings: Settings) -> str:
 def read_authorization(request: HttpRequest) -> str:
     """Return the header of ``HEADER_NAME``, or an empty text. Enter the tenant of the request."""
     enter_tenant(request)
+    return read_header(request)
+
+
+def read_header(request: HttpRequest) -> str:
+    """Return the header of ``HEADER_NAME``, or an empty text. The caller has entered the tenant."""
     # Not a local variable, because an error report shows local variables.
     return cast("str", request.META.get(_find_meta_key(), ""))
 
