@@ -297,6 +297,7 @@ def test_the_row_can_be_named_in_messages() -> None:
     assert str(Installation.objects.get()) == read_installation_id()
     Installation.objects.all().delete()
     assert installation.read_installation() is None
+    assert run() == (f"{read_installation_id()}\n", "")
 
 
 TWO_INSTALLATIONS = """

@@ -12,7 +12,6 @@ from drf_tessera.http.bearer import check_bearer_token as check_bearer_token
 from drf_tessera.http.bearer import has_bearer_token as has_bearer_token
 from drf_tessera.http.bearer import read_authorization as read_authorization
 from drf_tessera.http.bearer import read_bearer_token as read_bearer_token
-from drf_tessera.http.bearer import read_header as read_header
 from drf_tessera.http.client import describe_client as describe_client
 from drf_tessera.http.client import read_address as read_address
 from drf_tessera.http.cookies import delete_stray_cookies as delete_stray_cookies

@@ -8,7 +8,7 @@ from typing import Any, cast
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera.conf import Settings, enter_tenant, get_settings, per_settings
+from drf_tessera.conf import Settings, get_settings, per_settings
 from drf_tessera.exceptions import HeaderMalformed
 from drf_tessera.sessions import Grant
 from drf_tessera.tokens import SessionFacts
@@ -20,13 +20,7 @@ def _find_meta_key(settings: Settings) -> str:
 
 
 def read_authorization(request: HttpRequest) -> str:
-    """Return the header of ``HEADER_NAME``, or an empty text. Enter the tenant of the request."""
-    enter_tenant(request)
-    return read_header(request)
-
-
-def read_header(request: HttpRequest) -> str:
-    """Return the header of ``HEADER_NAME``, or an empty text. The caller has entered the tenant."""
+    """Return the header of ``HEADER_NAME``, or an empty text."""
     # Not a local variable, because an error report shows local variables.
     return cast("str", request.META.get(_find_meta_key(), ""))
 

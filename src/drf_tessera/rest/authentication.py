@@ -17,8 +17,8 @@ from drf_tessera.http import (
     check_bearer_token,
     check_site,
     read_access_cookie,
+    read_authorization,
     read_bearer_token,
-    read_header,
 )
 from drf_tessera.rest.errors import (
     LateRefusal,
@@ -79,7 +79,7 @@ class JWTAuthentication(BaseAuthentication):
 
         A subclass may read the same text from another place. ``None`` means that the request has no token.
         """
-        return read_header(get_django_request(request))
+        return read_authorization(get_django_request(request))
 
     def find_user(self, request: HttpRequest, token: AccessToken) -> AbstractBaseUser:
         """Return the user of a verified token."""
