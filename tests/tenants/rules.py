@@ -20,8 +20,9 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.db import Error, connection, transaction
+from django.db import Error, connection, connections, transaction
 from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 
 from drf_tessera import sessions
 from drf_tessera.conf import current_tenant
@@ -200,6 +201,18 @@ def each_tenant_has_an_issuer_of_its_own() -> None:
     assert (one == two) == (settings.KIND == "column")
 
 
+def a_remembered_token_needs_no_query_for_user_or_session() -> None:
+    for tenant in NAMES:
+        access = log_in(tenant).json()["access"]
+        assert call(tenant, "/key/", access=access).status_code == 200
+        with inside(tenant):
+            alias = find_database()
+        with CaptureQueriesContext(connections[alias]) as queries:
+            assert call(tenant, "/key/", access=access).status_code == 200
+        sent = [query["sql"] for query in queries]
+        assert [sql for sql in sent if "auth_user" in sql or "tessera_" in sql] == [], sent
+
+
 def failed_logins_at_one_tenant_do_not_count_at_another() -> None:
     for tenant in NAMES:
         with inside(tenant):
@@ -294,6 +307,7 @@ RULES: Final = [
     a_cookie_is_refused_by_another_tenant,
     a_user_is_never_loaded_in_another_tenant,
     a_user_is_loaded_in_the_own_tenant_inside_a_broken_transaction,
+    a_remembered_token_needs_no_query_for_user_or_session,
     failed_logins_at_one_tenant_do_not_count_at_another,
     a_thread_does_not_keep_the_tenant_of_its_last_request,
     every_logout_is_felt_while_both_tenants_are_busy,

@@ -15,7 +15,7 @@ from tests.servers import ROOT, Postgres
 
 pytestmark = pytest.mark.once  # each project has databases of its own
 
-RULES = 9
+RULES = 10
 
 
 @pytest.fixture

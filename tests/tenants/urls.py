@@ -16,6 +16,13 @@ class Me(APIView):
         return Response({"name": request.user.get_username()})
 
 
+class Key(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    def get(self, request: Request) -> Response:
+        return Response({"key": request.user.pk})
+
+
 class Elsewhere(APIView):
     """A view that changes the tenant before it looks at the user."""
 
@@ -39,6 +46,7 @@ class Broken(APIView):
 urlpatterns = [
     path("api/token/", include("drf_tessera.rest.urls")),
     path("me/", Me.as_view()),
+    path("key/", Key.as_view()),
     path("elsewhere/", Elsewhere.as_view()),
     path("broken/", Broken.as_view()),
 ]
