@@ -19,7 +19,7 @@ from threading import Lock
 from typing import Any, Final, Generic, TypeVar
 
 from django.conf import settings as django_settings
-from django.core.signals import request_finished, request_started
+from django.core.signals import request_finished
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.http import HttpRequest
 
@@ -111,7 +111,6 @@ def _leave_request(**kwargs: object) -> None:
     _entered.set(entered)
 
 
-request_started.connect(_leave_request, dispatch_uid="drf_tessera.tenants")
 request_finished.connect(_leave_request, dispatch_uid="drf_tessera.tenants")
 
 
