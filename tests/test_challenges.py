@@ -232,7 +232,7 @@ def test_a_second_factor_without_a_challenge_is_an_error(
     monkeypatch.setattr(checks.apps, "is_installed", lambda name: name == app)
     assert run_check() == []
     settings.TESSERA = {}
-    assert {found.id for found in run_check()} == {"tessera.E030"}
+    assert {found.id for found in run_check()} == {"tessera.E032"}
     assert app in run_check()[0].msg
     settings.ROOT_URLCONF = None
     assert run_check() == []

@@ -16,6 +16,7 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - signals: the events of sessions, for receivers of the project
 - models: the tables
 - database: the database of the sessions, its transactions and its contention
+- installation: the id of this installation, which binds access tokens to it
 - tokens: access tokens and refresh tokens, in and out
 - revocation: the notices of sessions that ended early
 - users: from a token to its user

@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
 from drf_tessera.challenges import Ticket, find_challenge, require_challenge
-from drf_tessera.conf import Lifetimes
+from drf_tessera.conf import Lifetimes, enter_tenant
 from drf_tessera.database import is_unreadable, savepoint, translated_contention
 from drf_tessera.exceptions import (
     ChallengeFailed,
@@ -79,6 +79,7 @@ def log_in(
         EmailLoginUnavailable: ``email`` is given, but no backend accepts an ``email``.
         ChallengeRequired, LoginRefused: the password is right and not enough (``CHALLENGE``).
     """
+    enter_tenant(request)
     if email is None:
         ways = _name_account(clean_name(username or ""))
     elif find_email_field() == get_user_model().USERNAME_FIELD:
@@ -127,6 +128,7 @@ def answer_challenge(
         LoginRefused: the project refuses the account.
         TooManyAttempts: too many answers were wrong.
     """
+    enter_tenant(request)
     user = ticket.user
     with login_attempt(request, [read_name(user)], client=client):
         challenge = find_challenge(request, user)

@@ -191,6 +191,29 @@ def pack_parent(position: rotation.Position) -> int | None:
     return position.parent_branch * _GENERATIONS + position.parent
 
 
+INSTALLATION_LENGTH: Final = 22
+"""128 random bits in base64url."""
+
+
+class Installation(models.Model):
+    """The id of this installation, in its only row (:mod:`drf_tessera.installation`)."""
+
+    id: models.PositiveSmallIntegerField[int, int] = models.PositiveSmallIntegerField(
+        primary_key=True, default=1, editable=False
+    )
+    """Always 1, so that two processes cannot create two rows."""
+    name: _Text = models.CharField(
+        max_length=INSTALLATION_LENGTH, editable=False, help_text="128 random bits, in base64url."
+    )
+    created_at: _Moment = models.DateTimeField()
+
+    class Meta:  # noqa: D106 - Django's own convention
+        app_label = "tessera"
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Revocation(models.Model):
     """A session that ended early. The row is needed while an access token of the session may be valid.
 

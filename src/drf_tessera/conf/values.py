@@ -221,11 +221,13 @@ def _is_claim(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable()
 
 
-def _read_issuer(value: object) -> str:
+def _read_issuer(value: object) -> str | None:
+    if value is None or value == "":
+        return None
     if not _is_claim(value):
         raise WrongValueError(
             "tessera.E006",
-            "must be a string of 1 to 255 printable characters.",
+            "must be a string of at most 255 printable characters, or None.",
             'For example: "https://api.example.com".',
         )
     return value
@@ -295,13 +297,26 @@ def _read_hook(value: object, signature: str = "(user, session) -> dict") -> Cal
     return found
 
 
-def _import(path: str) -> object:
+def _import(path: str, number: str = "tessera.E008") -> object:
     try:
         return import_string(path)
     except ImportError as error:
         raise WrongValueError(
-            "tessera.E008", f"cannot be imported: {error}", "Check the spelling of the path."
+            number, f"cannot be imported: {error}", "Check the spelling of the path."
         ) from None
+
+
+def _read_tenant(value: object) -> Callable[..., Any] | None:
+    if value is None or value == "":
+        return None
+    found = _import(value, "tessera.E030") if isinstance(value, str) else value
+    if not callable(found):
+        raise WrongValueError(
+            "tessera.E030",
+            "is not callable.",
+            "Write a function (request or None) -> str, or its dotted path. '' switches tenants off.",
+        )
+    return found
 
 
 def _read_keys(value: object) -> tuple[Key, ...]:
@@ -390,6 +405,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "MAX_SESSIONS_PER_USER": _read_limit,
     "ISSUER": _read_issuer,
     "AUDIENCE": _read_audience,
+    "TENANT": _read_tenant,
     "HEADER_NAME": _read_header_name,
     "HEADER_PREFIX": _read_prefix,
     "KEYS": _read_keys,

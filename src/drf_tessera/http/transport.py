@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera.conf import COOKIE, HEADER, get_settings
+from drf_tessera.conf import COOKIE, HEADER, enter_tenant, get_settings
 from drf_tessera.http.bearer import HeaderTransport
 from drf_tessera.http.cookies import CookieTransport
 from drf_tessera.http.csrf import check_site
@@ -82,6 +82,8 @@ def find_refresh_token(
 ) -> tuple[str, str] | None:
     """Return the name of the transport that brings a refresh token, and the token, or ``None``.
 
+    The tenant of the request is entered first.
+
     Args:
         request: the request.
         credentials: its parsed body.
@@ -91,6 +93,7 @@ def find_refresh_token(
         CsrfFailed: the token is in a cookie, and another site may have made the request.
         CookieAmbiguous: there are several cookies.
     """
+    enter_tenant(request)
     for name, transport in TRANSPORTS.items():
         token = transport.read(request, credentials) if ambient or not transport.ambient else None
         if token is not None:

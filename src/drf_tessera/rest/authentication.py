@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from drf_tessera.conf import Settings, get_settings, per_settings
+from drf_tessera.conf import Settings, enter_tenant, get_settings, per_settings
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable, TokenMalformed
 from drf_tessera.http import (
     check_bearer_token,
@@ -60,6 +60,7 @@ class JWTAuthentication(BaseAuthentication):
     def authenticate(self, request: Request | HttpRequest) -> tuple[AbstractBaseUser, AccessToken] | None:
         """Return the user and the token, or ``None`` if the request has no token for this class."""
         django_request = get_django_request(request)
+        enter_tenant(django_request)
         try:
             # Do not store the header in a local variable, because an error report shows local variables.
             token = recall_access_token(_to_text(self.get_header(request)))

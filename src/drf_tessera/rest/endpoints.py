@@ -21,6 +21,7 @@ from rest_framework.utils.serializer_helpers import ReturnDict
 from rest_framework.views import APIView
 from rest_framework.views import exception_handler as rest_framework_handler
 
+from drf_tessera.conf import enter_tenant
 from drf_tessera.exceptions import (
     CookieAmbiguous,
     Refusal,
@@ -89,6 +90,7 @@ class TokenView(APIView):
 
         Every form field is secret, so Django's error reports hide all of them.
         """
+        enter_tenant(get_django_request(request))
         # Django's own decorator sets the same attribute, but only on views that take Django's request.
         get_django_request(request).sensitive_post_parameters = "__ALL__"  # type: ignore[attr-defined]
         if _read_length(request) > MAX_BODY_BYTES:

@@ -18,7 +18,7 @@ from threading import Lock
 from typing import Final
 from uuid import UUID
 
-from drf_tessera.conf import Settings, per_settings
+from drf_tessera.conf import Settings, per_tenant
 from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
 from drf_tessera.revocation.notices import Ended, Notice
 from drf_tessera.revocation.stores import CacheStore, DatabaseStore, Store
@@ -186,9 +186,12 @@ class Feed:
             self.ended.drop_old(time.time())
 
 
-@per_settings
+@per_tenant
 def get_feed(settings: Settings) -> Feed:
-    """Return this process's feed. Another feed replaces it after a change of settings and after a fork."""
+    """Return this process's feed of the present tenant.
+
+    Another feed replaces it after a change of settings and after a fork.
+    """
     return Feed(
         DatabaseStore() if settings.revocation_cache is None else CacheStore(settings.revocation_cache),
         poll=settings.revocation_poll.total_seconds(),

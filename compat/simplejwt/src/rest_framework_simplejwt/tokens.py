@@ -157,8 +157,10 @@ class Token:
 
     def _find_registered(self, claim: str) -> Any:
         """Return the value that drf-tessera will write for a claim, or ``None`` if it is not known yet."""
-        config = get_settings()
-        known = {"iss": config.issuer, "aud": config.audience[0] if len(config.audience) == 1 else None}
+        if claim == "iss":
+            return tokens.get_issuer()
+        audience = get_settings().audience
+        known = {"aud": audience[0] if len(audience) == 1 else None}
         return {**known, "sub": self.login.sub if self.login else None}.get(claim)
 
     def verify(self, *args: Any, **kwargs: Any) -> None:
