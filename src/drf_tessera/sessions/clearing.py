@@ -39,16 +39,12 @@ def revoke_everybody(
 ) -> int:
     """End all live sessions that began before this call, and return their number.
 
-    This is :func:`revoke_before` with the next full second as the moment. The function waits for that second,
-    so that no session that begins afterwards is refused.
+    This is :func:`revoke_before` with the present as the moment.
 
     Raises:
         ProjectError, TemporarilyUnavailable, RevocationUnavailable: see :func:`revoke_before`.
     """
-    second = math.floor(time.time()) + 1
-    while (left := second - time.time()) > 0:
-        time.sleep(left)
-    return revoke_before(from_timestamp(second), reason=reason, batch_size=batch_size, progress=progress)
+    return revoke_before(timezone.now(), reason=reason, batch_size=batch_size, progress=progress)
 
 
 def revoke_before(
@@ -74,7 +70,8 @@ def revoke_before(
     One signal is sent for all sessions, ``sessions_cleared``, and not ``session_revoked`` for each.
 
     Args:
-        moment: it is rounded up to a full second, and must not lie in the future.
+        moment: it is rounded up to a full second, because tokens carry full seconds. If that is the end of
+            the present second, the function waits, so that no session that begins afterwards is refused.
         reason: why, for the rows and the signal.
         batch_size: the number of rows in a transaction.
         progress: called after each batch with the number of sessions ended so far.
@@ -85,13 +82,14 @@ def revoke_before(
         TemporarilyUnavailable: the database is busy. Some sessions may have ended.
         RevocationUnavailable: the notice could not be published. Call the function again.
     """
-    second = _round_up(moment)
-    if second > time.time():
+    if to_timestamp(moment) > time.time():
         raise ProjectError(f"{moment} lies in the future. Sessions that begin until then would be refused.")
     if is_in_transaction():
         raise ProjectError(
             "Call this outside of a transaction. Inside, no process would hear of it until the commit."
         )
+    second = _round_up(moment)
+    time.sleep(max(0.0, second - time.time()))
     run = _Run(second=second, reason=reason, batch_size=batch_size, progress=progress)
     run.publish()
     if expects_legacy_tokens():
@@ -137,17 +135,17 @@ class _Run:
         while last is not None:
             rest = which.filter(pk__gt=last)
             last = rest.live(now).order_by("pk").values_list("pk", flat=True)[self.batch_size - 1 :].first()
-            self.ended += rows.end_silently(
-                rest if last is None else rest.filter(pk__lte=last), now, self.reason
-            )
+            batch = rest if last is None else rest.filter(pk__lte=last)
+            count = rows.end_silently(batch, now, self.reason)
+            self.ended += count
             self.publish()
-            if self.progress is not None:
+            if count and self.progress is not None:
                 self.progress(self.ended)
         return self.ended - before
 
 
 def _round_up(moment: datetime) -> int:
-    """Return the first full second that is not before ``moment``, because tokens carry full seconds."""
+    """Return the first full second that is not before ``moment``."""
     return math.ceil(to_timestamp(moment))
 
 
