@@ -147,6 +147,8 @@ class Doubt(NamedTuple):
     notices: tuple[Wide, ...]
     pending: bool
     """Whether a notice may still be rolled back, so that the answer of the row must not be remembered."""
+    refutable: tuple[Wide, ...]
+    """Pending notices that were rolled back if the session has not ended."""
 
 
 class Ended:
@@ -184,19 +186,23 @@ class Ended:
             sub: its user.
             began: its ``auth_time``.
         """
-        place, doubts, pending = find_place(session_id), [], False
+        place, pending = find_place(session_id), False
+        doubts, refutable = list[Wide](), list[Wide]()
         for generation in self._generations:
             if generation.ids.holds(place):
                 if session_id not in self._pending:
                     return True
                 pending = True
             for wide in generation.find(session_id, sub, began) if generation.wide else ():
+                certain = began < wide.scope.certain
                 if wide.scope.mark in self._pending:
                     pending = True
-                elif began < wide.scope.certain:
+                    refutable += [wide] if certain else []
+                elif certain:
                     return True
-                doubts.append(wide)
-        return Doubt(tuple(doubts), pending) if doubts or pending else False
+                else:
+                    doubts.append(wide)
+        return Doubt(tuple(doubts), pending, tuple(refutable)) if doubts or pending else False
 
     def settle(self, session_id: UUID, doubt: Doubt, *, has_ended: bool) -> None:
         """Record the answer of a session's row, so that the row is asked once.
@@ -218,7 +224,7 @@ class Ended:
             if self._pending.pop(session_id, None) is not None:
                 for generation in self._generations:
                     generation.ids.discard(session_id)
-            for wide in doubt.notices:
+            for wide in doubt.refutable:
                 if self._pending.pop(wide.scope.mark, None) is not None:
                     self._find_generation(wide.until).forget(wide)
 
