@@ -173,9 +173,15 @@ def test_a_text_that_means_several_users_is_refused(anna: User) -> None:
     assert reasons() == [""]
 
 
-@pytest.mark.parametrize("text", ["nobody", "", "0", "\0", "007", "\U0001f4f1"])
+@pytest.mark.parametrize("text", ["nobody", "", "0", "\0", "0{key}", "{key}.0", "\U0001f4f1"])
 def test_an_unknown_user_is_refused(anna: User, text: str) -> None:
-    assert "There is no user" in str(refuse("--user", text))
+    assert "There is no user" in str(refuse("--user", text.format(key=anna.pk)))
+
+
+def test_a_user_model_may_have_no_address(anna: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drf_tessera.users.lookup.find_email_field", lambda: None)
+    assert "There is no user" in str(refuse("--user", anna.email))
+    assert run("--user", "anna")[0] == "0 sessions were ended.\n"
 
 
 def test_one_session_is_ended(anna: User) -> None:
