@@ -128,7 +128,7 @@ class SessionAdmin(_Admin):
         return super().changelist_view(request, {**(extra_context or {}), **allowed})
 
     def end_all_sessions(self, request: HttpRequest) -> HttpResponse:
-        """Ask, and then end the sessions of everybody, that of the caller's own clients too.
+        """Show a question, and then end the sessions of everybody, also those of the caller.
 
         A table with many sessions takes longer than a request may take, so the command does that. The command
         does it too if a middleware of the project makes each request a transaction.

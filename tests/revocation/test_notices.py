@@ -1,4 +1,4 @@
-"""What a process has learned: sessions, users and everybody, and the doubts that only a row can settle."""
+"""The knowledge of a process: sessions, users and everybody, and the doubts that only a row can settle."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def ended() -> Ended:
 
 
 class TestJudge:
-    def test_who_knows_nothing_refuses_nobody(self, ended: Ended) -> None:
+    def test_a_process_that_knows_nothing_refuses_nobody(self, ended: Ended) -> None:
         assert not ended
         assert ended.judge(uuid4(), "7", 0) is False
 
@@ -204,7 +204,7 @@ class TestGenerations:
             ended.learn([Notice(uuid4(), NOW + second + 361)])
             assert len(ended._generations) <= 5
 
-    def test_what_was_pending_is_forgotten_with_its_time(self, ended: Ended) -> None:
+    def test_a_pending_notice_is_forgotten_with_its_time(self, ended: Ended) -> None:
         ended.doubt([Notice(uuid4(), NOW + 10), of_user(until=NOW + 10)])
         ended.drop_old(NOW + 11)
         assert not ended._pending

@@ -36,11 +36,11 @@ class Endings:
         self._users: list[tuple[str, UUID]] = []
 
     def add(self, session_ids: Collection[UUID]) -> None:
-        """Note that these sessions have ended. Each gets a notice."""
+        """Record that these sessions have ended. Each gets a notice."""
         self._sessions.extend(session_ids)
 
     def add_user(self, sub: str, session_ids: Collection[UUID], *, kept: Collection[UUID]) -> None:
-        """Note that all sessions of a user have ended, except those in ``kept``. The user gets one notice.
+        """Record that all sessions of a user have ended, except those in ``kept``. The user gets one notice.
 
         A user with one such session gets the notice of that session, because it is more exact. If the notice
         of the user could not say which sessions were kept, each session gets a notice.
@@ -79,7 +79,7 @@ def _find_until(now: datetime) -> int:
 def publishing(now: datetime) -> Iterator[Endings]:
     """End sessions in a transaction, and publish that they have ended.
 
-    The block notes the sessions that it has ended::
+    The block records the sessions that it has ended::
 
         with publishing(now) as endings:
             ...
