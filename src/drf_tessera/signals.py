@@ -23,6 +23,14 @@ session_refreshed: Final = Signal()
 session_revoked: Final = Signal()
 """A session was ended early. Arguments: ``session_id``, ``sub``, ``reason``."""
 
+sessions_cleared: Final = Signal()
+"""The sessions of everybody that began before a moment were ended.
+
+Arguments: ``before``, ``reason``, ``count``.
+
+:data:`session_revoked` is not sent for these sessions, because there may be millions of them.
+"""
+
 refresh_reused: Final = Signal()
 """A replaced refresh token came back, very likely after a theft. Arguments: ``session_id``, ``sub``.
 

@@ -5,7 +5,7 @@ from django.db.migrations.operations.base import Operation
 class Migration(migrations.Migration):
 
     dependencies: list[tuple[str, str]] = [
-        ('tessera', '0004_installation'),
+        ('tessera', '0005_wide_notices'),
     ]
 
     operations: list[Operation] = [

@@ -82,7 +82,7 @@ def lazy_user(token: AccessToken, *, refuse: Refuse) -> AbstractBaseUser:
     plan = _find_plan()
     if plan.strict:
         return load_user(token)
-    check_session(token.session_id)
+    check_session(token)
     return _make_lazy_user(plan, token, refuse)
 
 
