@@ -21,11 +21,12 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
 from drf_tessera.conf import HEADER
-from drf_tessera.database import is_unreadable, translated_contention
+from drf_tessera.database import is_unreadable, translated_trouble
 from drf_tessera.exceptions import (
     EmailLoginUnavailable,
     LoginFailed,
     PasswordChanged,
+    TemporarilyUnavailable,
     UserGone,
     UserInactive,
 )
@@ -69,7 +70,7 @@ def log_in(
         LoginFailed: the user is unknown, inactive or just deleted, or the password is wrong. The error is
             the same in all cases.
         TooManyAttempts: too many logins have failed (:mod:`drf_tessera.limits`).
-        TemporarilyUnavailable: the database is busy.
+        TemporarilyUnavailable: the database is busy or cannot be used. The attempt does not count.
         EmailLoginUnavailable: ``email`` is given, but no backend accepts an ``email``.
     """
     if email is None:
@@ -86,14 +87,15 @@ def log_in(
         user, grant = _prove_any(request, credentials, start)
     request.user = cast("Any", user)  # some receivers read it, because django.contrib.auth.login sets it
     try:
-        with translated_contention():
+        with translated_trouble():
             user_logged_in.send(sender=type(user), request=request, user=user)
     except DatabaseError:
         if type(user)._default_manager.filter(pk=user.pk).exists():
             raise
         raise LoginFailed from None  # the user was deleted during the login, and the session too
     except Exception:
-        sessions.revoke(grant.session_id)  # a receiver refuses the login, so nobody gets the tokens
+        with suppress(TemporarilyUnavailable):
+            sessions.revoke(grant.session_id)  # a receiver refuses the login, so nobody gets the tokens
         raise
     return user, grant
 

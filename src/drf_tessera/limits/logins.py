@@ -24,7 +24,12 @@ from django.http import HttpRequest
 
 from drf_tessera import signals
 from drf_tessera.conf import get_settings
-from drf_tessera.database import find_database, suppress_unreadable
+from drf_tessera.database import (
+    find_database,
+    revive_connection,
+    suppress_unreadable,
+    translated_trouble,
+)
 from drf_tessera.exceptions import LoginFailed, TemporarilyUnavailable, TooManyAttempts
 from drf_tessera.limits.counters import (
     Budget,
@@ -110,6 +115,7 @@ def login_attempt(
 
     Raises:
         TooManyAttempts: a limit is reached. The block was not executed; or it was, and has failed.
+        DatabaseUnavailable: the database cannot be used. The attempt does not count.
     """
     if _current.get() is not None:
         yield
@@ -121,8 +127,10 @@ def login_attempt(
     attempt = _Attempt(names=tuple(dict.fromkeys(names)), client=where, held=held)
     mark = _current.set(attempt)
     try:
-        attempt.enter()
-        yield
+        with translated_trouble():
+            revive_connection()
+            attempt.enter()
+            yield
     except refusals:
         attempt.report_failure()
         if attempt.late is not None:
