@@ -407,6 +407,13 @@ class DatabaseUnavailable(TemporarilyUnavailable):
     default_detail = "The server cannot use its database at the moment; try again."
 
 
+class LoginBusy(TemporarilyUnavailable):
+    """Too many passwords are being checked at the same time. The password of this login was not checked."""
+
+    code = "login_busy"
+    default_detail = "The server is busy with other logins; try again."
+
+
 class RefreshContended(TemporarilyUnavailable):
     """Too many writers changed this session at the same time. No token was lost."""
 

@@ -40,6 +40,7 @@ from drf_tessera.limits.counters import (
     refund_all,
     reserve_all,
 )
+from drf_tessera.limits.turns import turn
 from drf_tessera.models import USER_AGENT_LENGTH, Session
 from drf_tessera.networks import UNKNOWN, name_network, name_site
 from drf_tessera.sessions import Client, clean_text, has_logged_in_from
@@ -115,6 +116,7 @@ def login_attempt(
 
     Raises:
         TooManyAttempts: a limit is reached. The block was not executed; or it was, and has failed.
+        LoginBusy: too many logins are being checked in this process. The attempt does not count.
         DatabaseUnavailable: the database cannot be used. The attempt does not count.
     """
     if _current.get() is not None:
@@ -130,7 +132,8 @@ def login_attempt(
         with translated_trouble():
             revive_connection()
             attempt.enter()
-            yield
+            with turn():
+                yield
     except refusals:
         attempt.report_failure()
         if attempt.late is not None:
@@ -192,7 +195,8 @@ class _Attempt:
             self.held += reserve_all(_list_loose_budgets(accounts))
         except Spent as spent:
             if not any(_is_known(name, self.network) for name in self.names):
-                make_password("the work of a wrong password")
+                with turn():
+                    make_password("the work of a wrong password")
                 refund_all(self.held)
                 raise
             self.late = spent
