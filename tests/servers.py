@@ -96,7 +96,7 @@ def serve(
         "TESSERA_SERVER_DB_NAME": str(connection.settings_dict["NAME"]),
         "TESSERA_SERVER_SETTINGS": json.dumps(tessera or {}),
         "DJANGO_SETTINGS_MODULE": "tests.server_settings",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
         **environment,
     }
     command = ["-m", "gunicorn", "--workers", str(workers), "--threads", "4", "--bind", f"127.0.0.1:{port}"]

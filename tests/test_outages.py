@@ -47,7 +47,9 @@ def test_postgresql_has_states(kind: type[Error], state: str, expected: Trouble 
     ("error", "expected"),
     [
         (OperationalError("connection failed: Connection refused"), Trouble.LOST),
-        (OperationalError("FATAL:  sorry, too many clients already"), Trouble.LOST),
+        (OperationalError("FATAL:  sorry, too many clients already"), Trouble.UNUSABLE),
+        (OperationalError("FATAL:  query_wait_timeout"), Trouble.UNUSABLE),
+        (OperationalError("couldn't get a connection after 30.00 sec"), Trouble.UNUSABLE),
         (OperationalError("FATAL:  password authentication failed for user"), None),
         (OperationalError('FATAL:  database "shop" does not exist'), None),
         (InterfaceError("connection already closed"), Trouble.LOST),
@@ -86,6 +88,7 @@ def test_a_connection_to_postgresql_has_no_state(error: Error, expected: Trouble
 )
 def test_mariadb_has_numbers(error: Error, expected: Trouble | None) -> None:
     assert diagnose(error) is expected
+    assert diagnose(make(error, sqlstate="HY000")) is expected  # PyMySQL says so for most errors
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,9 @@ _TEXTS: Final = (
 _MISTAKES: Final = ("authentication failed", "no pg_hba.conf entry", "does not exist", "no password supplied")
 """Texts of a connection to PostgreSQL that no repetition makes. libpq gives such an error no state."""
 
+_WAITED_IN_VAIN: Final = ("query_wait_timeout", "sorry, too many clients", "couldn't get a connection after")
+"""Texts of PgBouncer, PostgreSQL and psycopg's pool: no connection was to spare, so a second try waits again."""
+
 _PREVENTED: Final = 1290
 """MariaDB: an option of the server prevents the statement. Only ``read_only`` is a trouble that passes."""
 
@@ -94,16 +97,21 @@ def diagnose(error: BaseException | None) -> Trouble | None:
     """Return the trouble that an error of Django's database layer tells of; ``None`` for any other error."""
     if not isinstance(error, Error):
         return None
-    cause: Any = error.__cause__
-    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-    if state is not None:
-        return _STATES.get(state) or _CLASSES.get(state[:2])
     text = str(error).lower()
-    if hasattr(cause, "sqlstate") or hasattr(cause, "pgcode"):
-        return _read_connection(error, text)
     if error.args and isinstance(error.args[0], int):
+        # First, because PyMySQL has states too, and most of its states say nothing.
         return _read_number(error, error.args[0], text)
+    if any(part in text for part in _WAITED_IN_VAIN):
+        return Trouble.UNUSABLE
+    cause: Any = error.__cause__
+    if hasattr(cause, "sqlstate") or hasattr(cause, "pgcode"):
+        state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+        return _read_state(state) if state else _read_connection(error, text)
     return next((trouble for part, trouble in _TEXTS if part in text), None)
+
+
+def _read_state(state: str) -> Trouble | None:
+    return _STATES.get(state) or _CLASSES.get(state[:2])
 
 
 def _read_connection(error: Error, text: str) -> Trouble | None:

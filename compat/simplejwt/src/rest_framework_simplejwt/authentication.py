@@ -116,16 +116,13 @@ class JWTAuthentication(authentication.BaseAuthentication):
             InvalidToken, AuthenticationFailed: there is no such user, or the user is not active.
         """
         verified = getattr(validated_token, "verified", None)
-        if verified is not None:
-            try:
-                return lazy_user(verified, refuse=to_late_refusal, fail=to_api_exception)
-            except Refusal as error:
-                raise AuthenticationFailed(error.detail, code=error.code) from None
-            except TemporarilyUnavailable as error:
-                raise to_api_exception(error) from error
         try:
+            if verified is not None:
+                return lazy_user(verified, refuse=to_late_refusal, fail=to_api_exception)
             with translated_trouble():
                 return self._load_user(validated_token)
+        except Refusal as error:
+            raise AuthenticationFailed(error.detail, code=error.code) from None
         except TemporarilyUnavailable as error:
             raise to_api_exception(error) from error
 
