@@ -83,8 +83,12 @@ _TEXTS: Final = (
 _MISTAKES: Final = ("authentication failed", "no pg_hba.conf entry", "does not exist", "no password supplied")
 """Texts of a connection to PostgreSQL that no repetition makes. libpq gives such an error no state."""
 
-_WAITED_IN_VAIN: Final = ("query_wait_timeout", "sorry, too many clients", "couldn't get a connection after")
-"""Texts of PgBouncer, PostgreSQL and psycopg's pool: no connection was to spare, so a second try waits again."""
+_WAITED_IN_VAIN: Final = (
+    "query_wait_timeout",
+    "sorry, too many clients",
+    "couldn't get a connection after",
+)
+"""Texts of PgBouncer, PostgreSQL and psycopg's pool: no connection was to spare, and a second try waits too."""
 
 _PREVENTED: Final = 1290
 """MariaDB: an option of the server prevents the statement. Only ``read_only`` is a trouble that passes."""

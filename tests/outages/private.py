@@ -221,7 +221,7 @@ class MariaDB:
 
 @contextmanager
 def tiny_disk(megabytes: int) -> Iterator[Path]:
-    """Mount a file system of this size. Skip the test where that is not allowed."""
+    """Return a new file system of this size. Skip the test where mounting is not allowed."""
     mount, umount = require("mount", "umount")
     folder = Path(tempfile.mkdtemp())
     options = ["-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]

@@ -17,6 +17,8 @@ from tests.outages.endpoints import ask, log_everybody_in, log_in, repeat
 from tests.outages.private import Private, prepare, serve_on, tiny_disk
 from tests.servers import PATIENCE, call, wait_until
 
+FILL = "INSERT INTO filler SELECT repeat('x', 1000) FROM generate_series(1, %s)"
+
 pytestmark = [pytest.mark.server, pytest.mark.once]  # they have their own databases
 
 
@@ -93,7 +95,7 @@ def test_out_of_connections(postgres: Private, server: str) -> None:
 
 
 def _take_all(postgres: Private, held: ExitStack) -> bool:
-    """Take a connection. Return whether there was none, twice in a row: an ended one is freed a bit later."""
+    """Return whether there was no connection, twice in a row. Keep one if there was."""
     for _ in range(2):
         try:
             held.enter_context(postgres.connect())
@@ -184,9 +186,7 @@ def _fill(connection: psycopg.Connection[Any]) -> None:
     for size in (100_000, 1000, 1):
         try:
             while True:
-                connection.execute(
-                    f"INSERT INTO filler SELECT repeat('x', 1000) FROM generate_series(1, {size})"
-                )
+                connection.execute(FILL, [size])
         except psycopg.errors.DiskFull:
             continue
 

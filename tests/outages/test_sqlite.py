@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,9 +72,9 @@ def test_down(path: Path, server: str) -> None:
     """The folder of the file is away, as a network drive may be."""
     grants = log_everybody_in(server)
     away = path.parent.with_name("away")
-    os.rename(path.parent, away)
+    path.parent.rename(away)
     try:
         ask(server, grants, "down")
     finally:
-        os.rename(away, path.parent)
+        away.rename(path.parent)
     repeat(server, grants)
