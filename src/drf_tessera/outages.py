@@ -88,7 +88,7 @@ _WAITED_IN_VAIN: Final = (
     "sorry, too many clients",
     "couldn't get a connection after",
 )
-"""Texts of PgBouncer, PostgreSQL and psycopg's pool: no connection was to spare, and a second try waits too."""
+"""Texts of PgBouncer, PostgreSQL and psycopg's pool: there was no connection to spare."""
 
 _PREVENTED: Final = 1290
 """MariaDB: an option of the server prevents the statement. Only ``read_only`` is a trouble that passes."""
