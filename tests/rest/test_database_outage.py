@@ -42,6 +42,8 @@ class Request:
     url: str
     body: Callable[[AbstractBaseUser, sessions.Grant], dict[str, Any]] | None = None
     bearer: str = "Bearer"
+    old: Callable[[AbstractBaseUser], str] | None = None
+    """Makes the token of the header, if another package issued it."""
     urls: str = "tests.urls"
     settings: dict[str, Any] | None = None
     expected: tuple[int, ...] = (200,)
@@ -51,7 +53,8 @@ class Request:
         """Log in, and return a function that sends the request."""
         grant = sessions.start(user)
         url = self.url.replace("<session>", str(grant.session_id))
-        header = {"HTTP_AUTHORIZATION": f"{self.bearer} {grant.access}"} if self.body is None else {}
+        access = self.old(user) if self.old else grant.access
+        header = {"HTTP_AUTHORIZATION": f"{self.bearer} {access}"} if self.body is None else {}
         body = self.body(user, grant) if self.body else None
 
         def send() -> Any:
@@ -123,6 +126,13 @@ REQUESTS = {
         expected=(200, 401),
     ),
     "simplejwt: call": Request("get", "/me/", urls=SIMPLEJWT),
+    "simplejwt: old call": Request(
+        "get",
+        "/me/",
+        old=lambda user: originals.simplejwt_token(user, "access"),
+        urls=SIMPLEJWT,
+    ),
+    "jwt: old call": Request("get", "/me/", bearer="JWT", old=originals.tutorial_token, urls=JWT),
     "jwt: login": Request("post", "/auth/", with_password, urls=JWT),
     "jwt: verify": Request("post", "/verify/", with_access, urls=JWT),
     "jwt: refresh": Request("post", "/refresh/", with_renewable, urls=JWT),
