@@ -57,6 +57,16 @@ def is_in_transaction() -> bool:
     return not _is_of_test_case(connection.atomic_blocks[-1])
 
 
+def is_alone() -> bool:
+    """Return whether another connection cannot see what this thread's connection sees.
+
+    This is so in the transaction of a test case, which is never committed, and for SQLite in memory.
+    """
+    connection = transaction.get_connection(find_database())
+    in_memory = getattr(connection, "is_in_memory_db", bool)  # only the class for SQLite has this method
+    return any(map(_is_of_test_case, connection.atomic_blocks)) or in_memory()
+
+
 def _is_of_test_case(block: object) -> bool:
     return getattr(block, "_from_testcase", False)
 

@@ -2,11 +2,14 @@
 
 - notices: the notices, and all that a process has learned from them
 - stores: the places that keep notices, a table or a cache
+- workers: the thread that pulls, and what becomes of it when the store hangs
 - feed: the notices that this process knows
 - publish: a notice for every process, when a session ends
 """
 
+from drf_tessera.revocation.feed import FeedState as FeedState
 from drf_tessera.revocation.feed import check_session as check_session
+from drf_tessera.revocation.feed import describe_feed as describe_feed
 from drf_tessera.revocation.notices import Notice as Notice
 from drf_tessera.revocation.publish import prune_notices as prune_notices
 from drf_tessera.revocation.publish import publishing as publishing
