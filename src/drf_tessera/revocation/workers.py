@@ -169,6 +169,10 @@ class Worker:
             self._work(turn)
         except Exception as error:  # noqa: BLE001 - the threads that wait raise it
             turn.error = error
+        except BaseException:  # the thread ends, so nothing more may be handed to it
+            with self._lock:
+                self._hand = None
+            raise
         finally:
             if _is_test_run():
                 hand.close()
@@ -223,7 +227,7 @@ def describe_own(connection: BaseDatabaseWrapper, limit: float) -> BaseDatabaseW
     """
     own = connection.copy()
     settings = own.settings_dict
-    options = {**_limit_waits(own.vendor, str(settings["ENGINE"]), limit), **settings["OPTIONS"]}
+    options = {**limit_waits(own.vendor, str(settings["ENGINE"]), limit), **settings["OPTIONS"]}
     options.pop("pool", None)
     settings["OPTIONS"] = options
     if settings["CONN_MAX_AGE"] == 0:
@@ -231,7 +235,11 @@ def describe_own(connection: BaseDatabaseWrapper, limit: float) -> BaseDatabaseW
     return own
 
 
-def _limit_waits(vendor: str, engine: str, limit: float) -> dict[str, int]:
+def limit_waits(vendor: str, engine: str, limit: float) -> dict[str, int]:
+    """Return the options of a database's driver that make it give up after about ``limit`` seconds.
+
+    The driver of another ``engine`` may name its options otherwise, and refuse these.
+    """
     seconds = max(2, round(limit))  # libpq knows no shorter timeout
     if vendor == "postgresql":
         return {"connect_timeout": seconds, "tcp_user_timeout": seconds * 1000}
