@@ -10,11 +10,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def serve(
         "TESSERA_SERVER_DB_NAME": str(connection.settings_dict["NAME"]),
         "TESSERA_SERVER_SETTINGS": json.dumps(tessera or {}),
         "DJANGO_SETTINGS_MODULE": "tests.server_settings",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep),
         **environment,
     }
     command = ["-m", "gunicorn", "--workers", str(workers), "--threads", "4", "--bind", f"127.0.0.1:{port}"]
@@ -204,6 +205,71 @@ class Postgres:
             self._runs = False
             self._run(self._pg_ctl, "-D", str(self._data), "-m", "immediate", "-w", "-t", "120", "stop")
 
+    def freeze(self) -> None:
+        """Stop all processes with SIGSTOP. Connections stay open, and new ones are accepted, in silence."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        main = int((self._data / "postmaster.pid").read_text().split()[0])
+        listed = subprocess.run(
+            ["ps", "-e", "-o", "pid=,ppid="], stdout=subprocess.PIPE, check=True, text=True
+        ).stdout.split()
+        children = [
+            int(pid) for pid, parent in zip(listed[::2], listed[1::2], strict=True) if int(parent) == main
+        ]
+        for pid in (main, *children):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def remove(self) -> None:
+        if self._runs:
+            self.thaw()
         self.stop()
         shutil.rmtree(self._folder)
+
+
+class Line:
+    """A line to a server of this machine that a test can cut: bytes then vanish, as behind a dead router."""
+
+    def __init__(self, port: int) -> None:
+        self.port, self._target = find_port(), port
+        self._open = threading.Event()
+        self._open.set()
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        self._open.clear()
+
+    def mend(self) -> None:
+        self._open.set()
+
+    def close(self) -> None:
+        self.mend()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                threading.Thread(target=self._join, args=(near,), daemon=True).start()
+
+    def _join(self, near: socket.socket) -> None:
+        self._open.wait()
+        with near, suppress(OSError), socket.create_connection(("127.0.0.1", self._target)) as far:
+            back = threading.Thread(target=self._pass_on, args=(far, near), daemon=True)
+            back.start()
+            self._pass_on(near, far)
+            back.join()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                self._open.wait()
+                target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
