@@ -149,20 +149,29 @@ def require(*programs: str) -> list[str]:
 
 
 class Redis:
-    """A Redis of this test, which the test may stop and start."""
+    """A Redis of this test, which the test may stop and start.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where it keeps its files.
+        keeps: whether it still has its entries after a restart.
+    """
+
+    def __init__(self, folder: Path, *, keeps: bool = True) -> None:
         (self._program,) = require("redis-server")
-        self.port, self._folder = find_port(), folder
+        self.port, self._folder, self._keeps = find_port(), folder, keeps
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         command = [self._program, "--port", str(self.port), "--save", "", "--dir", str(self._folder)]
-        self._process = subprocess.Popen([*command, "--appendonly", "yes"], stdout=subprocess.DEVNULL)
+        command += ["--appendonly", "yes" if self._keeps else "no", *options]
+        self._run(command)
+
+    def _run(self, command: list[str]) -> None:
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         wait_until(lambda: is_open(self.port), "Redis does not start")
 
     def stop(self) -> None:
@@ -170,6 +179,22 @@ class Redis:
             self._process.terminate()
             self._process.wait(timeout=PATIENCE)
             self._process = None
+
+
+class Sentinel(Redis):
+    """Promotes the replica of ``primary`` if the primary is gone."""
+
+    def watch(self, primary: Redis) -> None:
+        file = self._folder / "sentinel.conf"
+        file.write_text(
+            f"port {self.port}\n"
+            f"sentinel monitor {self.NAME} 127.0.0.1 {primary.port} 1\n"
+            f"sentinel down-after-milliseconds {self.NAME} 500\n"
+            f"sentinel failover-timeout {self.NAME} 5000\n"
+        )
+        self._run([self._program, str(file), "--sentinel"])
+
+    NAME = "news"
 
 
 class Postgres:

@@ -15,6 +15,7 @@ from django.core import mail
 from django.db import connection, connections
 
 from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
+from drf_tessera.revocation import feed as feed_module
 from drf_tessera.revocation import workers
 from drf_tessera.revocation.feed import Feed
 from drf_tessera.revocation.notices import Notice
@@ -61,6 +62,12 @@ def wait_for_all(feed: Feed) -> None:
     wait_until(lambda: all(turn.over.is_set() for turn in worker._turns), "a pull does not end")
 
 
+@pytest.fixture
+def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "_LEAST_PATIENCE", 0.0)
+
+
+@pytest.mark.usefixtures("_short_patience")
 class TestHang:
     POLL = 0.05
 

@@ -9,9 +9,10 @@ fork. But a database that hangs held that request for minutes, and all others be
 interrupt its own query, so another thread has to make the query. The answers to both dangers are in
 :mod:`drf_tessera.revocation.workers`.
 
-A request waits for the news for one poll at most, and not at all for a pull that has already taken longer. If
-the store does not answer, the process uses its old knowledge for ``REVOCATION_MAX_STALENESS``. After that
-time every token is refused at once, because the process cannot know which sessions were ended.
+A request waits for the news for one poll at most, or for a second if a poll is shorter. It does not wait at
+all for a pull that has already taken longer. If the store does not answer, the process uses its old knowledge
+for ``REVOCATION_MAX_STALENESS``. After that time every token is refused at once, because the process cannot
+know which sessions were ended.
 
 A notice is kept for one access lifetime after it was heard, by the monotonic clock of this process. So
 a wall clock that is wrong or jumps revives no ended session.
@@ -44,6 +45,12 @@ MOST_SKEW: Final = MARGIN / 2
 
 _SWEEP: Final = 10.0
 """Seconds between two searches for notices that no longer matter."""
+
+_LEAST_PATIENCE: Final = 1.0
+"""Seconds for which a request waits for a pull, also if ``poll`` is shorter.
+
+Otherwise a process that has just started on a busy machine would refuse its first requests.
+"""
 
 _NEVER: Final = float("-inf")
 
@@ -81,7 +88,7 @@ class Feed:
     def __init__(self, store: Store, *, poll: float, staleness: float, keep: float = 3600.0) -> None:
         self.store = store
         self._poll, self._staleness, self._keep = poll, staleness, keep
-        self._patience = poll or 1.0  # with 0, every request waits for its own pull, but not for ever
+        self._patience = max(poll, _LEAST_PATIENCE)
         self.ended = Ended()
         self._unsent: dict[Notice, None] = {}
         self._lock = Lock()
@@ -97,7 +104,7 @@ class Feed:
         self._failing = self._refused = self._warned_of_skew = False
 
     def check(self, session_id: UUID) -> None:
-        """Return if the session was not ended early. If a pull is due, wait for it, for one poll at most.
+        """Return if the session was not ended early. If a pull is due, wait for it, but not for ever.
 
         Raises:
             SessionEnded: the session was ended.
