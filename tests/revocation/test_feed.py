@@ -26,7 +26,7 @@ from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
 from drf_tessera.models import Revocation
 from drf_tessera.revocation import feed as feed_module
 from drf_tessera.revocation import publish, publishing, stores
-from drf_tessera.revocation.feed import Feed, get_feed
+from drf_tessera.revocation.feed import Feed, FeedState, describe_feed, get_feed
 from drf_tessera.revocation.notices import Notice
 from drf_tessera.revocation.stores import OVERLAP, TOLERANCE, CacheStore, DatabaseStore
 from tests.accounts.models import NoTable
@@ -530,6 +530,155 @@ class TestTransactions:
     def test_an_error_inside_is_the_caller_s(self) -> None:
         with pytest.raises(DatabaseError, match="mine"), publishing(timezone.now()):
             raise DatabaseError("mine")
+
+
+@pytest.mark.django_db(transaction=True)
+class TestOwnNews:
+    """A process knows at once which sessions it has ended itself, whatever its other threads do."""
+
+    def test_two_first_requests_at_once_use_one_feed(
+        self, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One ends a session. If each had a feed of its own, the other feed would let the session in."""
+        grant, barrier = sessions.start(anna), threading.Barrier(2)
+        get_feed.forget()
+        plain = DatabaseStore
+
+        def meet() -> DatabaseStore:
+            barrier.wait(timeout=PATIENCE)
+            return plain()
+
+        def end() -> None:
+            try:
+                sessions.revoke(grant.session_id)
+            finally:
+                connections.close_all()
+
+        with monkeypatch.context() as patch, ThreadPoolExecutor(2) as pool:
+            patch.setattr(feed_module, "DatabaseStore", meet)
+            ending, other = pool.submit(end), pool.submit(get_feed)
+            ending.result()
+            feeds = {other.result(), get_feed()}
+        for feed in feeds:
+            feed._due = feed._asked_at = feed._fresh_at = time.monotonic()  # nobody pulls meanwhile
+            feed._due += PATIENCE
+            feed._asked_wall = time.time()
+            with pytest.raises(SessionEnded):
+                feed.check(grant.session_id)
+
+    def test_a_rollback_forgets_nothing_that_was_committed_in_the_meantime(
+        self, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        grant, feed = sessions.start(anna), get_feed()
+        confirm = feed._confirm
+
+        def confirm_and_end(session_id: UUID) -> bool:
+            """Return the answer, and then let another thread end the session."""
+            found = confirm(session_id)
+            monkeypatch.setattr(feed, "_confirm", confirm)
+            sessions.revoke(session_id)
+            return found
+
+        with transaction.atomic():
+            sessions.revoke(grant.session_id)
+            monkeypatch.setattr(feed, "_confirm", confirm_and_end)
+            transaction.set_rollback(True)
+        assert grant.session_id in feed.ended
+        assert feed.ended.is_certain(grant.session_id)
+
+    def test_a_check_of_another_thread_does_not_forget_what_is_being_ended(
+        self, anna: AbstractBaseUser
+    ) -> None:
+        """The other thread cannot see the row yet, and lets the session in until the commit."""
+        grant, feed = sessions.start(anna), get_feed()
+
+        def check() -> bool:
+            try:
+                feed.check(grant.session_id)
+            except SessionEnded:
+                return False
+            finally:
+                connections.close_all()
+            return True
+
+        with ThreadPoolExecutor(1) as pool:
+            with transaction.atomic():
+                sessions.revoke(grant.session_id)
+                assert pool.submit(check).result()
+                assert not check_here(feed, grant.session_id)
+            assert not pool.submit(check).result()
+
+    def test_a_logout_costs_no_pull(self, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch) -> None:
+        """At 1,000 logouts a second each of them would otherwise make its process read the table."""
+        beside = Store()
+        feed = Feed(beside, poll=PATIENCE, staleness=PATIENCE)
+        monkeypatch.setattr(get_feed, "_held", (get_settings(), feed))
+        grants = [sessions.start(anna) for _ in range(5)]
+        feed.check(uuid4())
+        for grant in grants:
+            sessions.revoke(grant.session_id)
+            with pytest.raises(SessionEnded):
+                feed.check(grant.session_id)
+        assert beside.pulls == 1
+
+
+def check_here(feed: Feed, session_id: UUID) -> bool:
+    try:
+        feed.check(session_id)
+    except SessionEnded:
+        return False
+    return True
+
+
+class TestHealth:
+    """What a health check and a metric are told."""
+
+    def test_a_new_process_reads_the_store_first(self, feed: Feed, store: Store, clock: Clock) -> None:
+        store.news = [notice(clock), notice(clock)]
+        store.skew = 0.25
+        assert feed.describe() == FeedState(
+            age=0.0, is_usable=True, is_failing=False, notices=2, unsent=0, skew=0.25, store="database"
+        )
+
+    def test_a_process_that_has_rested_is_not_stale(self, feed: Feed, store: Store, clock: Clock) -> None:
+        for pulls in (1, 2):
+            assert feed.describe().is_usable
+            assert store.pulls == pulls
+            clock.now += 3600
+
+    def test_an_outage_is_told_and_raises_nothing(self, feed: Feed, store: Store, clock: Clock) -> None:
+        feed.describe()
+        store.broken = True
+        feed._unsent[notice(clock)] = None
+        clock.now += 10
+        state = feed.describe()
+        assert (state.age, state.is_usable, state.is_failing, state.unsent) == (10, True, True, 1)
+        clock.now += STALENESS
+        assert not feed.describe().is_usable
+
+    def test_a_process_that_never_read_the_store_knows_no_age(self, clock: Clock) -> None:
+        broken = Store(joins_transaction=False)
+        broken.broken = True
+        state = Feed(broken, poll=POLL, staleness=STALENESS).describe()
+        assert (state.age, state.is_usable, state.is_failing) == (None, False, True)
+        assert state.store == "cache"
+
+    @pytest.mark.django_db
+    def test_it_is_the_feed_of_this_process(self) -> None:
+        get_feed().learn([Notice(uuid4(), 0)])
+        assert describe_feed().notices == 1
+
+    @pytest.mark.parametrize("skew", [31.0, -31.0])
+    def test_a_clock_that_differs_from_the_database_s_is_warned_of_once(
+        self, feed: Feed, store: Store, clock: Clock, caplog: Any, skew: float
+    ) -> None:
+        for seconds in (0.0, 29.0, -29.0, skew, skew):
+            store.skew = seconds
+            clock.now += POLL
+            feed.check(uuid4())
+        assert [record.message for record in caplog.records] == [
+            f"The clock of this server differs from the database's by {skew:.0f} s."
+        ]
 
 
 class TestSuite(TestCase):
