@@ -24,11 +24,13 @@ from drf_tessera import sessions
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
 from drf_tessera.models import Revocation
+from drf_tessera.revocation import caches as caches_module
 from drf_tessera.revocation import feed as feed_module
 from drf_tessera.revocation import publish, publishing, stores
+from drf_tessera.revocation.caches import CacheStore
 from drf_tessera.revocation.feed import Feed, FeedState, describe_feed, get_feed
 from drf_tessera.revocation.notices import Notice
-from drf_tessera.revocation.stores import OVERLAP, TOLERANCE, CacheStore, DatabaseStore
+from drf_tessera.revocation.stores import OVERLAP, TOLERANCE, DatabaseStore
 from tests.accounts.models import NoTable
 from tests.conftest import bearer, log_in, make_user
 from tests.servers import PATIENCE
@@ -92,7 +94,7 @@ class Store:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     found = Clock()
-    for module in (feed_module, publish, stores):
+    for module in (feed_module, publish, stores, caches_module):
         monkeypatch.setattr(module, "time", found)
     return found
 
@@ -534,7 +536,7 @@ class TestTransactions:
 
 @pytest.mark.django_db(transaction=True)
 class TestOwnNews:
-    """A process knows at once which sessions it has ended itself, whatever its other threads do."""
+    """A process knows at once which sessions it has ended itself, while its other threads do other things."""
 
     def test_two_first_requests_at_once_use_one_feed(
         self, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
@@ -631,7 +633,7 @@ def check_here(feed: Feed, session_id: UUID) -> bool:
 
 
 class TestHealth:
-    """What a health check and a metric are told."""
+    """The answers for a health check and a metric."""
 
     def test_a_new_process_reads_the_store_first(self, feed: Feed, store: Store, clock: Clock) -> None:
         store.news = [notice(clock), notice(clock)]

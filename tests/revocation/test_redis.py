@@ -15,8 +15,8 @@ from django.core.cache import caches
 
 from drf_tessera import sessions
 from drf_tessera.exceptions import SessionEnded
+from drf_tessera.revocation.caches import CacheStore
 from drf_tessera.revocation.feed import Feed, get_feed
-from drf_tessera.revocation.stores import CacheStore
 from tests.revocation.test_feed import make_due
 from tests.servers import Redis, Sentinel, wait_until
 
@@ -42,7 +42,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 
 def use(settings: Any, location: str, backend: str = "django.core.cache.backends.redis.RedisCache") -> None:
-    """Have all processes use this Redis."""
+    """Set the Redis of all processes."""
     settings.CACHES = {**settings.CACHES, "news": {"BACKEND": backend, "LOCATION": location}}
 
 

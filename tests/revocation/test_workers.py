@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -51,7 +53,7 @@ def store() -> Iterator[HangingStore]:
 
 
 def hang(feed: Feed, store: HangingStore) -> None:
-    """Let one pull succeed, and all later ones hang."""
+    """Make the first pull succeed, and all later ones hang."""
     feed.check(uuid4())
     store.may_answer.clear()
     make_due(feed)
@@ -267,7 +269,7 @@ class TestLife:
         feed.check(uuid4())
         assert store.pulls == 1
 
-    def test_an_error_that_is_no_outage_reaches_the_request(self, store: HangingStore) -> None:
+    def test_an_error_that_is_not_an_outage_reaches_the_request(self, store: HangingStore) -> None:
         def fail() -> None:
             raise ZeroDivisionError
 
@@ -293,7 +295,7 @@ class TestLife:
 
 
 class Late:
-    """A queue whose ``get`` with a timeout comes too early: what it waits for arrives directly after."""
+    """A queue whose ``get`` with a timeout comes too early: the item arrives directly after."""
 
     def __init__(self) -> None:
         self._items: list[Turn] = []
@@ -378,6 +380,19 @@ class TestConnection:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(%s, 10000)", numbers)  # it has not noticed the end
         assert not hand.is_alive()
+
+
+def test_a_socket_is_shut_down_and_a_connection_without_one_is_left_alone() -> None:
+    hand = workers._Hand(lambda hand: None)
+    hand.cut()
+    hand._connection = SimpleNamespace(connection=None)  # type: ignore[assignment]
+    hand.cut()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        hand._connection = SimpleNamespace(connection=ours)  # type: ignore[assignment]
+        hand.cut()
+        theirs.settimeout(PATIENCE)
+        assert theirs.recv(1) == b""
 
 
 class TestOwnConnection:

@@ -1,7 +1,8 @@
 """Which sessions ended early: the stores of notices, the feed of each process, and publishing.
 
 - notices: the notices, and all that a process has learned from them
-- stores: the places that keep notices, a table or a cache
+- stores: the table of notices, and the protocol of every store
+- caches: a cache that carries notices, beside the table
 - workers: the thread that pulls, and what becomes of it when the store hangs
 - feed: the notices that this process knows
 - publish: a notice for every process, when a session ends

@@ -31,8 +31,9 @@ from uuid import UUID
 from drf_tessera.conf import Settings, per_settings
 from drf_tessera.database import is_alone
 from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
+from drf_tessera.revocation.caches import CacheStore
 from drf_tessera.revocation.notices import Ended, Notice
-from drf_tessera.revocation.stores import CacheStore, DatabaseStore, Store
+from drf_tessera.revocation.stores import DatabaseStore, Store
 from drf_tessera.revocation.workers import Turn, Worker
 
 logger: Final = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ _NEVER: Final = float("-inf")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedState:
-    """What a process knows of the ended sessions, for health checks and metrics."""
+    """The state of a process's knowledge of ended sessions, for health checks and metrics."""
 
     age: float | None
     """The seconds since the knowledge was complete. ``None``: this process has not read the store yet."""
@@ -90,6 +91,7 @@ class Feed:
         self._poll, self._staleness, self._keep = poll, staleness, keep
         self._patience = max(poll, _LEAST_PATIENCE)
         self.ended = Ended()
+        self.ended.drop_old(time.monotonic())
         self._unsent: dict[Notice, None] = {}
         self._lock = Lock()
         """Held by the thread that uses the store. If that thread hangs, both are replaced."""
@@ -148,7 +150,7 @@ class Feed:
         """
         return not 0 <= time.time() - self._asked_wall <= self._poll
 
-    # -- What this process has ended itself ----------------------------------------------------------------
+    # -- Sessions that this process has ended itself -------------------------------------------------------
 
     def learn(self, notices: Iterable[Notice], *, certain: bool = False) -> None:
         """Record notices for as long as a token of their sessions may live.
@@ -159,7 +161,7 @@ class Feed:
         """
         # To `Ended`, `until` is a number that grows. Here it is a time of the monotonic clock.
         until = int(time.monotonic() + self._keep) + 1
-        kept = [notice._replace(until=until) for notice in notices]
+        kept = [Notice(item.session_id, until, *item[2:]) for item in notices]
         with self._settling:
             self.ended.learn(kept)
             if certain:
@@ -172,7 +174,7 @@ class Feed:
         self.learn(kept)
 
     def settle(self, notices: Iterable[Notice]) -> None:
-        """Forget notices that were rolled back, after their transaction has ended."""
+        """Drop notices that were rolled back, after their transaction has ended."""
         for notice in notices:
             if not self.ended.is_certain(notice.session_id) and not self._confirm(notice.session_id):
                 with self._settling:
@@ -181,7 +183,7 @@ class Feed:
                         self.ended.forget(notice.session_id)
 
     def _confirm(self, session_id: UUID) -> bool:
-        """Ask the table, on the connection of this thread, whether a doubted notice is there."""
+        """Return whether the connection of this thread sees a doubted notice in the table."""
         try:
             return self.store.holds(session_id)
         except RevocationUnavailable:
@@ -198,7 +200,7 @@ class Feed:
     # -- Pulls ---------------------------------------------------------------------------------------------
 
     def _refresh(self, *, since: float | None = None) -> None:
-        """Have the worker pull, and wait for it. All threads that wait share a pull.
+        """Wait for a pull of the worker. All threads that wait share a pull.
 
         Args:
             since: a pull that began earlier does not count. By default this is one poll ago.

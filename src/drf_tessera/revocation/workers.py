@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +24,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 from typing import Any, Final
 
+from django.core import mail
 from django.db import Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -141,7 +141,7 @@ class Worker:
         hand.cut()
 
     def _serve(self, hand: _Hand) -> None:
-        """Take turns until there are none for a while, or until the thread was given up."""
+        """Run turns until there are none for a while, or until the thread was given up."""
         try:
             while (turn := self._next_turn(hand)) is not None:
                 self._take(hand, turn)
@@ -208,7 +208,7 @@ class _Hand(Thread):
             self._connection = None
 
     def cut(self) -> None:
-        """Shut down the socket of the connection, so that the driver stops waiting. Any thread may do this.
+        """Stop the driver by shutting down the socket of its connection. Any thread may do this.
 
         The driver of PostgreSQL tells its socket. The driver of MariaDB has a timeout for reading instead. If
         the thread is opening a connection, both have a timeout for this.
@@ -254,4 +254,4 @@ def _is_test_run() -> bool:
     In a test run the connection is closed after each pull. The runner drops the database of the tests at the
     end, and PostgreSQL refuses that while somebody is connected.
     """
-    return hasattr(sys.modules.get("django.core.mail"), "outbox")
+    return hasattr(mail, "outbox")
