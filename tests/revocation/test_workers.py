@@ -186,6 +186,34 @@ class TestHang:
         assert not turn.is_lost
         assert store.pulls == 7
 
+    def test_a_turn_that_is_given_up_while_another_thread_pulls_does_not_pull(
+        self, store: HangingStore
+    ) -> None:
+        feed = Feed(store, poll=self.POLL, staleness=600)
+        feed.check(uuid4())
+        make_due(feed)
+        with feed._lock:
+            feed.check(uuid4())
+            (turn,), hand = feed._worker._turns, feed._worker._hand
+            assert hand is not None
+            feed._worker._limit = 0.0
+            time.sleep(0.01)
+            feed._worker._drop_turns()
+        # The feed has another lock now.
+        hand.join(PATIENCE)
+        assert turn.is_lost
+        assert store.pulls == 1
+
+    @pytest.mark.django_db
+    def test_a_test_case_does_not_wait_for_ever_either(self, store: HangingStore) -> None:
+        """Its transaction is seen by its own connection alone, so its own thread pulls."""
+        feed = Feed(store, poll=self.POLL, staleness=600)
+        with feed._lock, pytest.raises(RevocationUnavailable):
+            feed.check(uuid4())
+        assert store.pulls == 0
+        feed.check(uuid4())
+        assert feed._worker._hand is None
+
 
 def has_ended(feed: Feed, session_id: UUID) -> bool:
     try:

@@ -102,7 +102,6 @@ class Feed:
         self._asked_wall = _NEVER
         self._fresh_at = _NEVER
         self._swept_at = _NEVER
-        self._tries = 0
         self._failing = self._refused = self._warned_of_skew = False
 
     def check(self, session_id: UUID) -> None:
@@ -212,21 +211,19 @@ class Feed:
         except RuntimeError:  # this system starts no thread, or the interpreter is being shut down
             turn = None
         if turn is None:
-            self._pull_here(since)
+            self._pull_here()
             return
         # After a pull that hung, only a new pull that succeeds is worth waiting for.
         turn.wait(0.0 if self._worker.is_suspect else self._patience)
         if turn.error is not None:
             raise turn.error
 
-    def _pull_here(self, since: float) -> None:
+    def _pull_here(self) -> None:
         """Pull on the connection of this thread."""
-        tries, lock = self._tries, self._lock
+        lock = self._lock
         if lock.acquire(timeout=self._patience):
             try:
-                # If another thread has pulled in the meantime, do not pull again, even if it failed.
-                if self._tries == tries or (not self._failing and self._fresh_at < since):
-                    self._pull(Turn())
+                self._pull(Turn())
             finally:
                 lock.release()
 
@@ -257,7 +254,6 @@ class Feed:
         else:
             if not turn.is_lost:
                 self._succeed(store, started)
-        self._tries += 1
 
     def _read(self, store: Store, turn: Turn) -> None:
         """Read until there is nothing left. Requests go on in between, with what is known."""
