@@ -73,6 +73,7 @@ EVERYWHERE = {
     # Django, below its settings
     *(
         "ATOMIC_REQUESTS",
+        "CONN_MAX_AGE",
         "AUTOCOMMIT",
         "KEY_PREFIX",
         "USERNAME_FIELD",
