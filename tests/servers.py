@@ -170,12 +170,22 @@ class Redis:
         command += ["--appendonly", "yes" if self._keeps else "no", *options]
         self._run(command)
 
+    def freeze(self) -> None:
+        """Stop the process with SIGSTOP. Connections stay open, and new ones are accepted, in silence."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
     def _run(self, command: list[str]) -> None:
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         wait_until(lambda: is_open(self.port), "Redis does not start")
 
     def stop(self) -> None:
         if self._process is not None:
+            self.thaw()
             self._process.terminate()
             self._process.wait(timeout=PATIENCE)
             self._process = None
