@@ -572,21 +572,31 @@ class TestOwnNews:
         self, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         grant, feed = sessions.start(anna), get_feed()
-        confirm = feed._confirm
+        settle = feed.settle
 
-        def confirm_and_end(session_id: UUID) -> bool:
-            """Return the answer, and then let another thread end the session."""
-            found = confirm(session_id)
-            monkeypatch.setattr(feed, "_confirm", confirm)
-            sessions.revoke(session_id)
-            return found
+        def end_and_settle(notices: list[Notice]) -> None:
+            monkeypatch.setattr(feed, "settle", settle)
+            sessions.revoke(grant.session_id)
+            settle(notices)
 
+        monkeypatch.setattr(feed, "settle", end_and_settle)
         with transaction.atomic():
             sessions.revoke(grant.session_id)
-            monkeypatch.setattr(feed, "_confirm", confirm_and_end)
             transaction.set_rollback(True)
+        assert feed.settle == settle
         assert grant.session_id in feed.ended
         assert feed.ended.is_certain(grant.session_id)
+
+    def test_a_rollback_of_many_logouts_costs_no_query(
+        self, anna: AbstractBaseUser, django_assert_num_queries: Any
+    ) -> None:
+        feed = get_feed()
+        many = [Notice(uuid4(), 0) for _ in range(1000)]
+        feed.doubt(many)
+        assert len(feed.ended) == 1000
+        with django_assert_num_queries(0):
+            feed.settle(many)
+        assert len(feed.ended) == 0
 
     def test_a_check_of_another_thread_does_not_forget_what_is_being_ended(
         self, anna: AbstractBaseUser
@@ -708,6 +718,19 @@ class TestSuite(TestCase):
 
     def test_another(self) -> None:
         self.use()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("rolls_back", [False, True])
+def test_a_transaction_within_a_test_case_is_followed(anna: AbstractBaseUser, rolls_back: bool) -> None:
+    """The test case rolls back the outer transaction at its end. So the notice stays in doubt."""
+    grant, feed = sessions.start(anna), get_feed()
+    with transaction.atomic():
+        sessions.revoke(grant.session_id)
+        assert not check_here(feed, grant.session_id)
+        transaction.set_rollback(rolls_back)
+    assert check_here(feed, grant.session_id) == rolls_back
+    assert not feed.ended.is_certain(grant.session_id)
 
 
 @pytest.mark.django_db

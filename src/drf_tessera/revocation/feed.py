@@ -173,13 +173,14 @@ class Feed:
         self.learn(kept)
 
     def settle(self, notices: Iterable[Notice]) -> None:
-        """Drop notices that were rolled back, after their transaction has ended."""
-        for notice in notices:
-            if not self.ended.is_certain(notice.session_id) and not self._confirm(notice.session_id):
-                with self._settling:
-                    # Another transaction may have ended the session, and committed, since the question.
-                    if not self.ended.is_certain(notice.session_id):
-                        self.ended.forget(notice.session_id)
+        """Drop the notices that are still in doubt when their transaction has ended: it was rolled back.
+
+        A commit has made them certain before, in this transaction or in another one that ended the session.
+        """
+        with self._settling:
+            for notice in notices:
+                if not self.ended.is_certain(notice.session_id):
+                    self.ended.forget(notice.session_id)
 
     def _confirm(self, session_id: UUID) -> bool:
         """Return whether the connection of this thread sees a doubted notice in the table."""
