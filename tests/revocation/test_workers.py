@@ -311,15 +311,30 @@ class TestLife:
 
     def test_the_turn_after_one_that_is_late_is_not_waited_for(self) -> None:
         first = Turn()
-        time.sleep(0.02)
-        second = Turn(first)
-        second.wait(0.01)
-        started = time.monotonic()
-        Turn(first).wait(PATIENCE if first.is_late(PATIENCE) else 0.01)
-        assert time.monotonic() - started < PATIENCE / 2
-        first.over.set()
-        second.over.set()
+        first._asked -= 2 * PATIENCE
+        second, started = Turn(first), time.monotonic()
         second.wait(PATIENCE)
+        assert time.monotonic() - started < PATIENCE / 2
+
+    def test_the_turn_after_one_that_is_over_is_waited_for(self) -> None:
+        first = Turn()
+        first._asked -= 2 * PATIENCE
+        first.over.set()
+        second = Turn(first)
+        threading.Timer(0.05, second.over.set).start()
+        second.wait(PATIENCE)
+        assert second.over.is_set()
+
+    def test_after_a_pull_that_hung_the_next_one_is_not_waited_for(self, store: HangingStore) -> None:
+        feed = Feed(store, poll=PATIENCE, staleness=10 * PATIENCE)
+        hang(feed, store)
+        feed._worker.is_suspect = True
+        started = time.monotonic()
+        feed.check(uuid4())
+        assert time.monotonic() - started < PATIENCE / 2
+        store.may_answer.set()
+        wait_for_all(feed)
+        assert not feed._worker.is_suspect
 
 
 class Late:
