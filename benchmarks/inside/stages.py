@@ -72,7 +72,7 @@ def _time_swap(text: str) -> float:
     token, settings, now = read_refresh_token(text), get_settings(), timezone.now()
     position = rotation.rotate(token.generation, now)
     begun = time.perf_counter()
-    rows.swap(token, position, now + settings.session_idle_lifetime, now, settings.refresh_grace)
+    rows.swap(token, position, None, settings.refresh_grace, settings.session_idle_lifetime)
     return time.perf_counter() - begun
 
 

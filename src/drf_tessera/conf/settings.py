@@ -89,7 +89,8 @@ class Settings:
     def choose_policy(self, recoveries: int | None = None) -> Policy:
         """Return the policy of the refresh rule, with another number of ``recoveries`` if one is given."""
         forgiven = self.refresh_recoveries if recoveries is None else recoveries
-        return Policy(grace=self.refresh_grace, recoveries=forgiven)
+        # A session that is used once in its idle limit must find its window closed.
+        return Policy(grace=self.refresh_grace, recoveries=forgiven, longest=self.session_idle_lifetime / 2)
 
 
 KEYS: Final = tuple(item.name.upper() for item in fields(Settings) if item.name != "secrets")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -23,8 +23,9 @@ from drf_tessera.exceptions import (
 from drf_tessera.models import columns_tell_who_is_active
 from drf_tessera.rotation import Outcome
 from drf_tessera.sessions import rows
+from drf_tessera.sessions.clock import choose_moment
 from drf_tessera.sessions.grants import Grant, count_seconds
-from drf_tessera.sessions.revoking import end_stolen
+from drf_tessera.sessions.revoking import SUSPECT, end_suspect
 from drf_tessera.tokens import (
     RefreshToken,
     make_branch,
@@ -39,6 +40,16 @@ REFUSALS: Final[Mapping[Outcome, type[Refusal]]] = {
     Outcome.EXPIRED: SessionExpired,
     Outcome.USER_INACTIVE: UserInactive,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """The times of one refresh."""
+
+    present: datetime
+    """The time of issue of the access token."""
+    judged: datetime | None
+    """The time at which the token is judged. ``None`` means the time of the database's clock."""
 
 
 @sensitive_variables()
@@ -60,7 +71,9 @@ def refresh(
         token: a stranger's text.
         transport: how the text came, if that is known. It must be the transport that the token was issued
             for.
-        now: the present. By default the time of the clock.
+        now: the present. By default the token is judged by the clock of the database, which all servers
+            share, and the access token is dated by the clock of this server. If a test has stopped or moved
+            the clock of this process, that clock applies to both.
         recoveries: how many lost answers in a row are forgiven, ``REFRESH_RECOVERIES`` by default. Recoveries
             above the setting do not extend the session's idle limit.
 
@@ -68,6 +81,7 @@ def refresh(
         RefreshInvalid: the text is not a refresh token of ours. No query was made unless the MAC is right.
         TransportMismatch: the token was issued for another transport. No query was made.
         RefreshReused: the token was replaced before. The session has been ended, and that is committed.
+        RefreshLost: the token was replaced, and its recoveries are used up. The session has been ended too.
         SessionUnknown, SessionRevoked, SessionExpired, UserInactive: the session or its user has that state.
         RefreshContended: other writers were faster each time. Nothing is lost; try again.
         RuntimeError: autocommit is off. Nobody could repeat the end of a stolen session after a rollback.
@@ -78,12 +92,12 @@ def refresh(
             "sessions.refresh() needs autocommit. Set AUTOCOMMIT to True for the database of the sessions, "
             "or call set_autocommit(True) before the refresh."
         )
-    settings, moment = get_settings(), now or timezone.now()
+    settings, moments = get_settings(), _Moments(now or timezone.now(), choose_moment(now))
     grant = None
     if not settings.reads_user and columns_tell_who_is_active():
-        grant = _swap(parsed, moment, settings)
+        grant = _swap(parsed, moments, settings)
     if grant is None:
-        grant = _settle(parsed, moment, settings, recoveries)
+        grant = _settle(parsed, moments, settings, recoveries)
     rows.report(
         signals.session_refreshed,
         session_id=grant.session_id,
@@ -94,35 +108,37 @@ def refresh(
 
 
 @sensitive_variables()
-def _swap(token: RefreshToken, now: datetime, settings: Settings) -> Grant | None:
+def _swap(token: RefreshToken, moments: _Moments, settings: Settings) -> Grant | None:
     """Move to the next generation in one statement. ``None`` means that the row has to be read."""
+    now, window = moments.present, settings.choose_policy().measure_window(0)
     position = rotation.rotate(token.generation, now, token.branch)
     idle = now + settings.session_idle_lifetime
     grant = _make_grant(token, Outcome.ROTATED, position, idle_expires_at=idle, extra={}, now=now)
     try:
-        return grant if rows.swap(token, position, idle, now, settings.refresh_grace) else None
+        moved = rows.swap(token, position, moments.judged, window, settings.session_idle_lifetime)
     except RefreshContended:
         return None
+    return grant if moved else None
 
 
 @sensitive_variables()
-def _settle(token: RefreshToken, now: datetime, settings: Settings, recoveries: int | None) -> Grant:
+def _settle(token: RefreshToken, moments: _Moments, settings: Settings, recoveries: int | None) -> Grant:
     """Read the row, decide, and write. Read again if another writer moved the row in between."""
     for _ in range(MAX_ATTEMPTS):
         try:
-            return _attempt(token, now, settings, recoveries)
+            return _attempt(token, moments, settings, recoveries)
         except RefreshContended:
             continue
     raise RefreshContended
 
 
 @sensitive_variables()
-def _attempt(token: RefreshToken, now: datetime, settings: Settings, recoveries: int | None) -> Grant:
-    session, state = rows.read(token, with_user=settings.reads_user)
+def _attempt(token: RefreshToken, moments: _Moments, settings: Settings, recoveries: int | None) -> Grant:
+    session, state, now = rows.read(token, with_user=settings.reads_user, now=moments.judged)
     policy = settings.choose_policy(recoveries)
     decision = rotation.decide(state, token.generation, now, policy, token.branch)
-    if decision.outcome is Outcome.REUSED:
-        end_stolen(session, now)
+    if decision.outcome in SUSPECT:
+        end_suspect(session, decision.outcome, now)
     if decision.outcome in REFUSALS:
         raise REFUSALS[decision.outcome]
     # The hook runs before the write, so a hook that fails has not spent the token.
@@ -130,9 +146,13 @@ def _attempt(token: RefreshToken, now: datetime, settings: Settings, recoveries:
     position = decision.position
     stays = position is None or position.recoveries > settings.refresh_recoveries
     idle = session.idle_expires_at if stays else now + settings.session_idle_lifetime
-    grant = _make_grant(token, decision.outcome, position, idle_expires_at=idle, extra=extra, now=now)
+    present = moments.present
+    here = idle - now + present  # the same limit by the clock of this server
+    grant = _make_grant(token, decision.outcome, position, idle_expires_at=here, extra=extra, now=present)
     if decision.spare is not None:
-        return replace(grant, spare=_write_spare(token, decision.spare, session.generation))
+        text = _write_spare(token, decision.spare, session.generation)
+        repeated = decision.outcome is Outcome.REPEATED
+        return replace(grant, refresh=text) if repeated else replace(grant, spare=text)
     row = rows.select_sessions().filter(pk=session.pk)
     if position is not None and not rows.move(row, session.generation, position, idle):
         raise RefreshContended
