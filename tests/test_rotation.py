@@ -95,13 +95,20 @@ def test_within_the_window_of_a_rotation_nothing_moves(
 def test_soon_after_a_recovery_its_answer_is_repeated(recoveries: int) -> None:
     """A client that lost the answer of a recovery gets a token that it can go on with, and loses nothing."""
     position = replace(MOVED, recoveries=recoveries)
-    last = NOW + SHIPPED.measure_window(recoveries) - GRACE
+    last = NOW + SHIPPED.measure_window(recoveries) - SHIPPED.measure_window(recoveries - 1)
     for moment in (NOW, last - TICK):
         decision = ask(PARENT, moment, position=position)
         assert decision == Decision(outcome=Outcome.REPEATED, position=None, spare=Spare.BRANCH)
     assert ask(PARENT, last, position=position).outcome is Outcome.GRACE
     current = ask(CURRENT, NOW, position=position)
     assert current == Decision(outcome=Outcome.GRACE, position=None, spare=Spare.SAME)
+
+
+def test_windows_of_one_length_repeat_nothing() -> None:
+    flat = Policy(grace=GRACE, recoveries=5, longest=GRACE)
+    assert flat.measure_window(5) == GRACE
+    position = replace(MOVED, recoveries=5)
+    assert ask(PARENT, NOW, flat, position=position).outcome is Outcome.GRACE
 
 
 def test_the_answer_of_a_rotation_is_not_repeated_by_a_clock_that_is_behind() -> None:

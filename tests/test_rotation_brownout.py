@@ -39,6 +39,12 @@ def test_no_session_is_lost_in_half_an_hour_without_answers(client: Client) -> N
     assert survives(client, NOW, HALF_AN_HOUR, seeds=5)
 
 
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
+def test_half_an_hour_with_a_queue_of_a_minute_ends_no_session(client: Client) -> None:
+    """The rule assumes that a server drops such requests. In long windows they do no harm."""
+    assert survives(client, NOW, HALF_AN_HOUR, seeds=5, faults=["queued"])
+
+
 def test_with_windows_of_one_length_four_minutes_were_too_many() -> None:
     """So the test above can fail."""
     lost = {name for name, client in CLIENTS.items() if not survives(client, BEFORE, 4, seeds=5)}

@@ -88,6 +88,14 @@ class Policy:
         factor = GROWTH ** min(recoveries, _FARTHEST)
         return self.longest if self.grace > self.longest / factor else self.grace * factor
 
+    def measure_settling(self, recoveries: int) -> timedelta:
+        """Return the length of the last part of the window of a recovery. In it no answer is repeated.
+
+        An answer that is repeated must arrive before the window ends, and so must all requests that were sent
+        with the old token. The part is as long as the window before, because a slow server may have a queue.
+        """
+        return max(self.grace, self.measure_window(recoveries) / GROWTH)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
@@ -155,7 +163,9 @@ def decide(  # noqa: PLR0911 - one return for each outcome makes the rule easy t
         return Decision(outcome=Outcome.REUSED)
     left = _measure_rest(position, now, policy)
     if left > timedelta(0):
-        repeats = not is_current and position.recoveries > 0 and left > policy.grace
+        repeats = (
+            not is_current and position.recoveries > 0 and left > policy.measure_settling(position.recoveries)
+        )
         outcome = Outcome.REPEATED if repeats else Outcome.GRACE
         return Decision(outcome=outcome, spare=Spare.SAME if is_current else Spare.BRANCH)
     if is_current:

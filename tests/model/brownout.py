@@ -5,6 +5,7 @@ still reaches the server, and no answer reaches the client:
 
 ``cut``   a load balancer cuts the answer at once
 ``slow``  the server takes longer than the client waits; it handles the request at some time before that
+``queued`` the server handles the request up to a minute later, when the client has given up
 
 After the brownout life goes on, because a session may end long after the last lost answer.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -33,6 +34,9 @@ IDLE: Final = timedelta(days=14)
 LENGTHS: Final = (*(half / 2 for half in range(1, 13)), *range(7, 21), *range(25, 121, 5))
 """The minutes of the brownouts that are tried, in this order."""
 FAULTS: Final = ("cut", "slow")
+"""The faults in which a message takes less than half a window, as the rule assumes."""
+_REACH: Final = {"cut": 0.0, "slow": PATIENCE * 0.9, "queued": 60.0}
+"""The seconds until the server handles a request, at most."""
 
 _BEGIN: Final = datetime(2030, 1, 1, tzinfo=UTC)
 _KEPT: Final = frozenset({Outcome.GRACE, Outcome.REPEATED})
@@ -116,10 +120,10 @@ def lose(
         now, _, kind, tab, token = heapq.heappop(events)
         lost = begin <= now < end
         if kind == "send":
-            reach = rng.uniform(0, PATIENCE * 0.9) if lost and fault == "slow" else TRIP / 2
+            reach = TRIP / 2 + (rng.uniform(0, _REACH[fault]) if lost else 0)
             plan(now + reach, "lose" if lost else "handle", tab, store)
             if lost:
-                gone = PATIENCE if fault == "slow" else TRIP
+                gone = TRIP if fault == "cut" else PATIENCE
                 plan(now + gone + client.wait(attempts[tab], rng), "send", tab)
                 attempts[tab] += 1
         elif kind == "store":
@@ -135,12 +139,14 @@ def lose(
     return None
 
 
-def survives(client: Client, policy: Policy, minutes: float, *, seeds: int) -> bool:
+def survives(
+    client: Client, policy: Policy, minutes: float, *, seeds: int, faults: Sequence[str] = FAULTS
+) -> bool:
     """Return whether a client keeps its session in each of several brownouts of this length."""
     return all(
         lose(client, policy, fault=fault, begin=begin, seconds=60 * minutes, seed=seed) is None
         for seed in range(seeds)
-        for fault in FAULTS
+        for fault in faults
         for begin in (LIFETIME - 10, LIFETIME - 3 + 0.7 * seed)
     )
 
