@@ -55,7 +55,7 @@ class Client:
 
 
 def _wait_like_ours(attempt: int, rng: random.Random) -> float:
-    """See ``backOff`` in ``client.js``."""
+    """Return the time that ``backOff`` in ``client.js`` returns."""
     return max(0.05, min(30.0, 0.5 * 2.0**attempt) * rng.random())
 
 

@@ -47,7 +47,7 @@ def on_server(skew: timedelta) -> Iterator[None]:
 
 
 def wait_as_if(duration: timedelta) -> None:
-    """Let time pass for the row, without waiting."""
+    """Move the rotation of the row into the past, instead of waiting."""
     row = Session.objects.get()
     assert row.rotated_at is not None
     Session.objects.update(rotated_at=row.rotated_at - duration)
@@ -76,7 +76,7 @@ def test_two_tabs_on_servers_with_different_clocks_are_within_one_window(
 
 
 @by_database
-def test_a_request_of_a_second_tab_is_no_false_alarm_by_a_clock_that_is_ahead(anna: AbstractBaseUser) -> None:
+def test_a_late_tab_raises_no_alarm_by_a_clock_that_is_ahead(anna: AbstractBaseUser) -> None:
     """Three tabs send one token. Two servers agree, and the clock of the third is 17 s ahead.
 
     By the clock of the third server, the late tab came 32 s after the rotation. So it recovered, the token of
@@ -94,7 +94,9 @@ def test_a_request_of_a_second_tab_is_no_false_alarm_by_a_clock_that_is_ahead(an
 
 @by_database
 @pytest.mark.parametrize("skew", [-SKEW, SKEW])
-def test_what_a_refresh_writes_comes_from_the_database(anna: AbstractBaseUser, skew: timedelta) -> None:
+def test_the_times_that_a_refresh_writes_come_from_the_database(
+    anna: AbstractBaseUser, skew: timedelta
+) -> None:
     """In the one statement of the normal case, and after a recovery, which reads first."""
     login = sessions.start(anna)
     before = timezone.now()
@@ -229,7 +231,7 @@ def test_the_clock_of_this_process_applies_where_the_database_has_none(
 
 
 def forget_zone() -> None:
-    """Let Django read the zone of the connection again."""
+    """Make Django read the zone of the connection again."""
     for name in ("timezone", "timezone_name"):
         vars(connections["default"]).pop(name, None)
     connection.ensure_timezone()

@@ -73,7 +73,7 @@ def start(user: AbstractBaseUser, now: datetime = NOW, **extra: Any) -> sessions
 
 
 def use_up_recoveries(user: AbstractBaseUser) -> tuple[sessions.Grant, datetime]:
-    """Lose six answers in a row. Return the grant of the login, and the end of the last window."""
+    """Return the grant of the login, and the end of the last window, after six lost answers in a row."""
     first, moment = start(user), NOW
     policy = get_settings().choose_policy()
     sessions.refresh(str(first.refresh), now=moment)

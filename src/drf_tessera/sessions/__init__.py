@@ -1,5 +1,7 @@
 """The life of a session: start, refresh, revoke, prune, inspect, adopt.
 
+- expressions: SQL that Django does not have
+- clock: the clock by which a refresh is judged
 - compiled: an ``UPDATE`` that is compiled once
 - rows: every statement that writes a session
 - places: the networks and devices of earlier logins

@@ -35,7 +35,7 @@ def choose_moment(now: datetime | None) -> datetime | None:
     A time that the caller gives always applies. The time of this process applies in two cases:
 
     - On SQLite, which runs inside this process. All processes that open its file are on the same machine, so
-      they share one clock already. Other databases without an entry in ``CLOCKS`` are treated alike.
+      they share one clock already. Databases without an entry in ``CLOCKS`` are treated like SQLite.
     - In a test that has stopped or moved the clock of this process (freezegun, time-machine, a mock).
     """
     if now is not None:

@@ -159,7 +159,9 @@ def swap(
         "seen": token.generation,
         "generation": position.generation,
         "parent": pack_parent(position),
-        **times._asdict(),
+        "now": times.now,
+        "window": times.window,
+        "idle": times.idle,
     }
     with translated_contention(), foreign_savepoint():
         return statement.execute(values) == 1
@@ -189,7 +191,9 @@ def _compile_swap(using: str, user_model: Any, by_database: bool) -> Statement |
             "seen": Mark(field=field("generation"), value=seen),
             "generation": Mark(field=field("generation"), value=generation),
             "parent": Mark(field=field("parent"), value=parent),
-            **{name: Mark(field=kind, value=moment) for name, moment in moments._asdict().items()},
+            "now": Mark(field=kind, value=moments.now),
+            "window": Mark(field=kind, value=moments.window),
+            "idle": Mark(field=kind, value=moments.idle),
         },
     )
 
