@@ -191,9 +191,7 @@ def _compile_swap(using: str, user_model: Any, by_database: bool) -> Statement |
             "seen": Mark(field=field("generation"), value=seen),
             "generation": Mark(field=field("generation"), value=generation),
             "parent": Mark(field=field("parent"), value=parent),
-            "now": Mark(field=kind, value=moments.now),
-            "window": Mark(field=kind, value=moments.window),
-            "idle": Mark(field=kind, value=moments.idle),
+            **{name: Mark(field=kind, value=getattr(moments, name)) for name in ("now", "window", "idle")},
         },
     )
 
