@@ -262,5 +262,25 @@ def test_the_zone_of_the_connection_makes_no_difference(
         forget_zone()
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "America/New_York"])
+def test_a_project_without_zones_is_judged_by_the_same_clock(
+    anna: AbstractBaseUser, settings: Any, zone: str
+) -> None:
+    """With ``USE_TZ = False`` each time is a local time of the project."""
+    settings.USE_TZ, settings.TIME_ZONE = False, zone
+    login = sessions.start(anna)
+    before = timezone.now()
+    assert sessions.refresh(str(login.refresh)).outcome is Outcome.ROTATED
+    row = row_of_now()
+    assert row.rotated_at is not None
+    assert before <= row.rotated_at <= timezone.now()
+    assert sessions.refresh(str(login.refresh)).outcome is Outcome.GRACE
+    wait_as_if(GRACE)
+    assert sessions.refresh(str(login.refresh)).outcome is Outcome.RECOVERED
+    row = row_of_now()
+    assert row.rotated_at is not None
+    assert before <= row.rotated_at <= timezone.now()
+
+
 def test_the_difference_of_zones_matters_only_for_times_without_a_zone(db: None) -> None:
     assert clock.measure_zone("default") == timedelta(0)

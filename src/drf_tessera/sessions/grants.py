@@ -20,8 +20,9 @@ from drf_tessera.users import write_sub
 class Grant:
     """The tokens that a login or a refresh hands out.
 
-    ``refresh`` is ``None`` within the grace window. The client keeps the refresh token that it has. Give
-    ``spare`` to clients that store the refresh token of each answer in any case.
+    ``refresh`` is ``None`` within the grace window, unless a lost answer is repeated. The client keeps the
+    refresh token that it has. Give ``spare`` to clients that store the refresh token of each answer in any
+    case.
     """
 
     session_id: UUID
