@@ -150,9 +150,9 @@ def _attempt(token: RefreshToken, moments: _Moments, settings: Settings, recover
     here = idle - now + present  # the same limit by the clock of this server
     grant = _make_grant(token, decision.outcome, position, idle_expires_at=here, extra=extra, now=present)
     if decision.spare is not None:
-        text = _write_spare(token, decision.spare, session.generation)
+        credentials = _write_spare(token, decision.spare, session.generation)
         repeated = decision.outcome is Outcome.REPEATED
-        return replace(grant, refresh=text) if repeated else replace(grant, spare=text)
+        return replace(grant, refresh=credentials) if repeated else replace(grant, spare=credentials)
     row = rows.select_sessions().filter(pk=session.pk)
     if position is not None and not rows.move(row, session.generation, position, idle):
         raise RefreshContended
