@@ -33,6 +33,7 @@ def select_unchanged(user: Any) -> QuerySet[Any]:
 
 
 def explain_user(user: Any) -> Refusal:
+    """Return the reason why the row of a user was not selected by :func:`select_unchanged`."""
     if not get_user_model()._default_manager.using(find_database()).filter(pk=user.pk).exists():
         return UserGone()
     user = select_users().filter(pk=user.pk).first()
