@@ -29,7 +29,7 @@ from drf_tessera.revocation import feed as feed_module
 from drf_tessera.revocation import publish, publishing, stores
 from drf_tessera.revocation.caches import CacheStore
 from drf_tessera.revocation.feed import Feed, FeedState, describe_feed, get_feed
-from drf_tessera.revocation.notices import NOBODY, Notice, Scope
+from drf_tessera.revocation.notices import NOBODY, Doubt, Notice, Scope
 from drf_tessera.revocation.stores import OVERLAP, TOLERANCE, DatabaseStore
 from tests.accounts.models import NoTable
 from tests.conftest import bearer, log_in, make_user
@@ -730,7 +730,7 @@ def test_a_transaction_within_a_test_case_is_followed(anna: AbstractBaseUser, ro
         assert not check_here(feed, grant.session_id)
         transaction.set_rollback(rolls_back)
     assert check_here(feed, grant.session_id) == rolls_back
-    assert not feed.ended.is_certain(grant.session_id)
+    assert isinstance(feed.ended.judge(grant.session_id, grant.sub, 0), Doubt)
 
 
 @pytest.mark.django_db
