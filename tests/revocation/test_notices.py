@@ -66,6 +66,7 @@ class TestJudge:
             (DOUBTFUL, "doubt"),
             (DOUBTFUL + 1, "live"),
         ],
+        ids=["first", "before", "certain", "now", "doubtful", "after"],  # the seconds differ in each process
     )
     def test_the_notice_of_a_user_goes_by_the_begin_of_a_session(
         self, ended: Ended, began: int, expected: str
@@ -117,7 +118,7 @@ class TestSettle:
         self.settle(ended, key, has_ended=True)
         assert ended.judge(key, "7", NOW) is True
 
-    @pytest.mark.parametrize("began", [0, NOW])
+    @pytest.mark.parametrize("began", [0, NOW], ids=["long ago", "now"])
     def test_as_long_as_its_transaction_is_open_each_answer_is_the_row_s(
         self, ended: Ended, began: int
     ) -> None:
