@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 from uuid import UUID
 
@@ -36,6 +37,8 @@ from drf_tessera.http import (
     offers_ambient,
 )
 from drf_tessera.login import log_in
+from drf_tessera.rest import answers as told
+from drf_tessera.rest.answers import Answer
 from drf_tessera.rest.authentication import StrictJWTAuthentication
 from drf_tessera.rest.endpoints import BodyView, EndpointView
 from drf_tessera.rest.requests import get_django_request
@@ -72,6 +75,7 @@ class LoginView(BodyView):
 
     throttle_classes: _Classes = (LoginAddressThrottle,)
     serializer_class: type[Serializer[Any]] = LoginSerializer
+    answers: Mapping[str, Answer] = {"post": told.LOGIN}
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -99,6 +103,7 @@ class RefreshView(BodyView):
     serializer_class: type[Serializer[Any]] = RefreshSerializer
     throttle_classes: _Classes = (TokenAddressThrottle,)
     reads_refresh_cookie = True
+    answers: Mapping[str, Answer] = {"post": told.REFRESH}
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -129,6 +134,7 @@ class VerifyView(BodyView):
 
     serializer_class: type[Serializer[Any]] = VerifySerializer
     throttle_classes: _Classes = (TokenAddressThrottle,)
+    answers: Mapping[str, Answer] = {"post": told.VERIFY}
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -151,6 +157,7 @@ class RevokeView(BodyView):
     serializer_class: type[Serializer[Any]] = RevokeSerializer
     throttle_classes: _Classes = (TokenAddressThrottle,)
     reads_refresh_cookie = True
+    answers: Mapping[str, Answer] = {"post": told.REVOKE}
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -226,6 +233,8 @@ class SessionView(EndpointView):
 class SessionListView(SessionView):
     """All sessions of the caller."""
 
+    answers: Mapping[str, Answer] = {"get": told.LIST, "delete": told.REVOKE_ALL}
+
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the live sessions, the latest login first."""
         found = sessions.live_sessions(self.owner.pk)
@@ -243,6 +252,8 @@ class SessionListView(SessionView):
 class OtherSessionsView(SessionView):
     """All sessions of the caller except the current one."""
 
+    answers: Mapping[str, Answer] = {"delete": told.REVOKE_OTHERS}
+
     def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log out everywhere else. A request without a session of its own ends all sessions."""
         return Response({"revoked": sessions.revoke_all(self.owner, keep=self.current)})
@@ -250,6 +261,8 @@ class OtherSessionsView(SessionView):
 
 class SessionDetailView(SessionView):
     """One session of the caller."""
+
+    answers: Mapping[str, Answer] = {"delete": told.REVOKE_ONE}
 
     def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log out one device."""

@@ -33,6 +33,7 @@ AuthUser = TypeVar("AuthUser", AbstractBaseUser, TokenUser)
 class JWTAuthentication(authentication.BaseAuthentication):
     """Authenticate by a token in the header. Only a token that simplejwt issued needs a query."""
 
+    _spectacular_annotation = {"suppress_collision_warning": True}  # noqa: RUF012 - one scheme for all
     www_authenticate_realm = "api"
     media_type = "application/json"
 
