@@ -20,8 +20,10 @@ from drf_tessera.revocation import feed
 from drf_tessera.revocation.feed import get_feed
 from tests import servers
 from tests.architecture import statements
+from tests.contrib import watch
 
 statements.watch()
+watch.watch()
 
 PASSWORD = "correct horse battery staple"
 
@@ -81,6 +83,14 @@ def _only_writers_write() -> Iterator[None]:
     statements.found.clear()
     yield
     assert statements.found == []
+
+
+@pytest.fixture(autouse=True)
+def _answers_are_described() -> Iterator[None]:
+    """Fail a test in which an endpoint answers what its description in ``rest.answers`` does not have."""
+    watch.found.clear()
+    yield
+    assert watch.found == []
 
 
 @pytest.fixture(autouse=True)

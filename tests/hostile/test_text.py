@@ -15,12 +15,13 @@ from django.core.handlers.asgi import ASGIRequest
 from django.urls import resolve
 from rest_framework.exceptions import ValidationError
 from rest_framework.fields import CharField
+from rest_framework.serializers import Serializer
 from rest_framework.settings import api_settings
 from rest_framework.test import APIClient
 
 from drf_tessera import sessions
 from drf_tessera.rest.endpoints import MAX_BODY_BYTES
-from drf_tessera.rest.serializers import MAX_PASSWORD_LENGTH, ShortCharField
+from drf_tessera.rest.serializers import MAX_PASSWORD_LENGTH, AnswerSerializer, ShortCharField
 from drf_tessera.rest.throttling import LoginAddressThrottle
 from tests.conftest import bearer
 from tests.hostile.surface import (
@@ -148,6 +149,12 @@ def test_every_view_that_reads_a_password_counts_logins(anna: AbstractBaseUser, 
         answers = [APIClient().post(path, wrong).status_code for _ in range(2)]
         assert answers[0] in {400, 401}, path
         assert answers[1] == 429, path
+
+
+def test_no_serializer_of_an_answer_reads_a_request() -> None:
+    assert not [
+        view for _, view in list_views() if issubclass(find_serializer(view) or Serializer, AnswerSerializer)
+    ]
 
 
 def test_every_text_has_a_length_limit() -> None:

@@ -48,7 +48,7 @@ REFRESH_COOKIE: Final = "tesseraRefreshCookie"
 CSRF: Final = "tesseraCsrf"
 
 _Schema = dict[str, Any]
-_OURS: Final = "drf_tessera."
+_OURS: Final = __name__.partition(".")[0]
 _CHECKED: Final = (
     "A browser sends the cookie by itself. A request that changes something must come from a page of the "
     "site: browsers prove this by the headers `Origin` and `Sec-Fetch-Site`. A client without these headers "
@@ -151,16 +151,13 @@ def _describe_bodies(parent: type[Any]) -> None:
             return kind.__name__ if inherited else None
 
         def map_serializer(self, auto_schema: Any, direction: Any) -> _Schema:
-            # drf-spectacular documents this call for extensions
-            found = auto_schema._map_serializer(  # noqa: SLF001
-                self.target, direction, bypass_extensions=True
-            )
-            return _correct_body(self.target, dict(found))
+            self.target_class = self.target  # the parent's method describes the target class
+            return _correct_body(self.target, dict(super().map_serializer(auto_schema, direction)))
 
 
 def _correct_body(serializer: Any, found: _Schema) -> _Schema:
     """Return the schema of a serializer, with the rules that its fields do not tell."""
-    if type(serializer).__module__.startswith(_OURS):
+    if type(serializer).__module__.partition(".")[0] == _OURS:
         found.pop("description", None)  # it is for developers of the project
     fields: _Schema = found.get("properties", {})
     offered = get_settings().transports
@@ -230,6 +227,9 @@ def _describe_by(kind: type[Any]) -> type[Any]:
     return type(kind.__name__, (*first, _Described, *usual), {})
 
 
+_STEPS: Final = re.compile(r"\w+")
+_INNER_VARIABLE: Final = re.compile(r"\}.*/[^{/]")
+
 _taken: WeakKeyDictionary[Any, dict[str, tuple[str, str]]] = WeakKeyDictionary()
 """The operation ids of each schema that is being made, with their path and method."""
 
@@ -252,19 +252,23 @@ class _Described:
         from drf_spectacular.settings import spectacular_settings  # noqa: PLC0415 - may be absent
 
         parent: Any = super()
+        usual: str = parent.get_operation_id()
         if self.answer is None:
-            return parent.get_operation_id()  # type: ignore[no-any-return]
-        verb = self.answer.verb
+            return usual
+        verb, action = self.answer.verb, parent.method_mapping[self.method.lower()]
         first = spectacular_settings.OPERATION_ID_METHOD_POSITION == "PRE"
 
-        def write(steps: list[str]) -> str:
-            steps = [re.sub(r"\W", "_", step) for step in steps] or ["root"]
-            return "_".join([verb, *steps] if first else [*steps, verb])
+        def write(steps: str) -> str:
+            return f"{verb}_{steps}" if first else f"{steps}_{verb}"
 
         taken = _taken.setdefault(self.registry, {})
         place = (self.path, self.method)
-        short = write(parent._tokenize_path())  # noqa: SLF001 - its documented subclasses call it
-        found = short if taken.get(short, place) == place else write(re.findall(r"[\w-]+", self.path))
+        short = write(usual.removeprefix(f"{action}_") if first else usual.removesuffix(f"_{action}"))
+        long = write("_".join(_STEPS.findall(self.path)))
+        # A variable in the prefix, such as a tenant, belongs to the id, and drf-spectacular leaves it out.
+        named = [] if _INNER_VARIABLE.search(self.path) else [short]
+        ids = (*named, long, *(f"{long}_{number}" for number in range(2, 2 + len(taken))))
+        found = next(it for it in ids if taken.get(it, place) == place)
         taken[found] = place
         return found
 
@@ -277,7 +281,7 @@ class _Described:
         """Return the text for API users, or the docstring of the project's own method or subclass."""
         parent: Any = super()
         text = self.answer.description if self.answer else ""
-        return parent.get_description() if _is_explained(self.view, self.method) else text or None
+        return _find_text(self.view, self.method) or text or parent.get_description()
 
     def get_auth(self) -> list[dict[str, list[str]]]:
         """Return the ways to authenticate, with those tokens that the view reads by itself."""
@@ -331,7 +335,7 @@ class _Described:
         """Return a reference to the component of a serializer."""
         schema: Any = self
         found = schema.resolve_serializer(kind, "response")
-        return found.ref if found else {}  # type: ignore[no-any-return]
+        return found.ref if found else {}
 
     def _describe_success(self, answer: Answer) -> Any:
         if answer.foreign:
@@ -362,7 +366,7 @@ class _Described:
             found = self._resolve(InvalidSerializer if status == 400 else ErrorSerializer)
             # A serializer of the project may refuse a body with a code of its own.
             own = getattr(self.view, "serializer_class", BodySerializer)
-            if foreign or (status == 400 and not own.__module__.startswith(_OURS)):
+            if foreign or (status == 400 and own.__module__.partition(".")[0] != _OURS):
                 return found
             chosen = {"code": {"type": "string", "enum": codes}}
             return {"allOf": [found, {"type": "object", "properties": chosen, "required": ["code"]}]}
@@ -376,7 +380,7 @@ class _Described:
         if foreign and handler is rest_framework_handler:
             texts = {"detail": text, "code": text}
             return {"type": "object", "properties": texts, "required": ["detail"]}
-        return {}  # the handler of the project writes the body
+        return {"description": "The exception handler of the project writes this body."}
 
     def _list_headers(self, answer: Answer) -> list[Any]:
         from drf_spectacular.utils import OpenApiParameter  # noqa: PLC0415 - may be absent
@@ -421,11 +425,12 @@ def _describe_codes(answer: Answer, codes: Mapping[str, str]) -> str:
     return "\n".join(f"- `{code}`: {text}" for code, text in codes.items())
 
 
-def _is_explained(view: Any, method: str) -> bool:
-    """Return whether the project, or a package with the names of another package, has documented the view."""
+def _find_text(view: Any, method: str) -> str:
+    """Return the docstring of the project's own method or subclass, or of a package with other names."""
     for kind in type(view).__mro__[1:]:  # the first class is that of the schema
-        if kind.__module__.startswith(_OURS):
-            return False
-        if inspect.getdoc(vars(kind).get(method.lower())) or vars(kind).get("__doc__"):
-            return True
-    return False
+        if kind.__module__.partition(".")[0] == _OURS:
+            break
+        text = getattr(vars(kind).get(method.lower()), "__doc__", None) or vars(kind).get("__doc__")
+        if text:
+            return inspect.cleandoc(text)
+    return ""

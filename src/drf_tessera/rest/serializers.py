@@ -180,9 +180,13 @@ class UserSerializer(serializers.Serializer[AbstractBaseUser]):
     class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
         ref_name = "TesseraUser"
 
-    username: serializers.CharField = serializers.CharField(help_text="The user name.")
-    name: serializers.CharField = serializers.CharField(help_text="The full name, or an empty text.")
-    email: serializers.CharField = serializers.CharField(help_text="The e-mail address, or an empty text.")
+    username: serializers.CharField = serializers.CharField(read_only=True, help_text="The user name.")
+    name: serializers.CharField = serializers.CharField(
+        read_only=True, help_text="The full name, or an empty text."
+    )
+    email: serializers.CharField = serializers.CharField(
+        read_only=True, help_text="The e-mail address, or an empty text."
+    )
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Add ``id``, whose type is that of the user model's primary key."""
@@ -190,7 +194,7 @@ class UserSerializer(serializers.Serializer[AbstractBaseUser]):
         while key.remote_field is not None:  # the key of a model that inherits from another model's table
             key = key.remote_field.model._meta.pk
         kind = serializers.IntegerField if isinstance(key, IntegerField) else serializers.CharField
-        return {"id": kind(help_text="The id of the user."), **super().get_fields()}
+        return {"id": kind(read_only=True, help_text="The id of the user."), **super().get_fields()}
 
     def to_representation(self, instance: AbstractBaseUser) -> dict[str, Any]:
         """Return ``id``, ``username``, ``name`` and ``email``."""
@@ -246,7 +250,11 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
 # -- The answers ------------------------------------------------------------------------------------
 
 
-class GrantSerializer(BodySerializer):
+class AnswerSerializer(BodySerializer):
+    """The parent of the serializers that describe an answer. They read no request."""
+
+
+class GrantSerializer(AnswerSerializer):
     """The tokens of a login. ``PROFILE`` and ``ACCESS_COOKIE`` define which of them a body has."""
 
     class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
@@ -294,7 +302,7 @@ class RefreshedSerializer(GrantSerializer):
     )
 
 
-class ClaimsSerializer(BodySerializer):
+class ClaimsSerializer(AnswerSerializer):
     """The claims of an access token. The project may add more claims."""
 
     class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
@@ -315,7 +323,7 @@ class ClaimsSerializer(BodySerializer):
     )
 
 
-class VerifiedSerializer(BodySerializer):
+class VerifiedSerializer(AnswerSerializer):
     """The answer to a token that is accepted."""
 
     class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
@@ -324,7 +332,7 @@ class VerifiedSerializer(BodySerializer):
     claims: ClaimsSerializer = ClaimsSerializer(help_text="The claims of the token.")
 
 
-class RevokedSerializer(BodySerializer):
+class RevokedSerializer(AnswerSerializer):
     """The answer to a logout."""
 
     class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
@@ -335,7 +343,7 @@ class RevokedSerializer(BodySerializer):
     )
 
 
-class RevokedCountSerializer(BodySerializer):
+class RevokedCountSerializer(AnswerSerializer):
     """The answer to a logout of several sessions."""
 
     class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
@@ -344,7 +352,7 @@ class RevokedCountSerializer(BodySerializer):
     revoked: serializers.IntegerField = serializers.IntegerField(help_text="The number of ended sessions.")
 
 
-class ErrorSerializer(BodySerializer):
+class ErrorSerializer(AnswerSerializer):
     """The body of every error."""
 
     class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
@@ -356,7 +364,7 @@ class ErrorSerializer(BodySerializer):
     code: serializers.CharField = serializers.CharField(help_text="The code of the error. It never changes.")
 
 
-class FieldErrorSerializer(BodySerializer):
+class FieldErrorSerializer(AnswerSerializer):
     """One mistake in one field."""
 
     class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
