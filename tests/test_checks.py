@@ -336,3 +336,21 @@ def test_i001_a_user_that_is_loaded_on_every_request(monkeypatch: pytest.MonkeyP
         assert checks.check_loaded_user(None) == []
     with override_settings(TESSERA={"USER": "?"}):
         assert checks.check_loaded_user(None) == []
+
+
+@pytest.mark.parametrize(
+    ("installed", "chosen", "expected"),
+    [
+        (False, "rest_framework.schemas.openapi.AutoSchema", set()),
+        (True, "rest_framework.schemas.openapi.AutoSchema", {"W040"}),
+        (True, "drf_spectacular.openapi.AutoSchema", set()),
+        (True, "drf_standardized_errors.openapi.AutoSchema", set()),  # a subclass
+    ],
+)
+def test_w040_drf_spectacular_without_its_schema_class(
+    settings: Any, installed: bool, chosen: str, expected: set[str]
+) -> None:
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_SCHEMA_CLASS": chosen}
+    if installed:
+        settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "drf_spectacular"]
+    assert reported() == expected

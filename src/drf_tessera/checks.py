@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.core import checks as django_checks
@@ -23,6 +23,7 @@ from drf_tessera.http import find_cookie_directory, find_view_class, forget_dire
 from drf_tessera.legacy import find_damage
 from drf_tessera.models import Session
 from drf_tessera.receivers import recognises_upgrades
+from drf_tessera.rest.answers import has_schema_class_of
 from drf_tessera.rest.throttling import proxies_are_counted
 from drf_tessera.rest.views import RefreshView
 from drf_tessera.users import find_email_field, find_obstacles, find_user_fields
@@ -40,6 +41,7 @@ def connect() -> None:
     register(check_refresh_views, Tags.urls)
     register(check_cookie_path, Tags.urls)
     register(check_upgrades, Tags.security)
+    register(check_schema_class, Tags.compatibility)
     register(check_loaded_user, Tags.models, deploy=True)
     register(check_email_is_unique, Tags.security, deploy=True)
     register(check_email_has_index, Tags.models, deploy=True)
@@ -344,6 +346,22 @@ def check_plain_cookies(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
             "TESSERA['COOKIE_SECURE'] is False, so anybody in the network can read the refresh token.",
             hint="Remove COOKIE_SECURE. Cookies are then always Secure, except on localhost with DEBUG.",
             id="tessera.W005",
+        )
+    ]
+
+
+def check_schema_class(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report W040: drf-spectacular is an app of the project, but the views have another schema class.
+
+    drf-spectacular then stops at the first view.
+    """
+    if not apps.is_installed("drf_spectacular") or has_schema_class_of("drf_spectacular"):
+        return []
+    return [
+        django_checks.Warning(
+            "drf-spectacular is installed, but REST_FRAMEWORK['DEFAULT_SCHEMA_CLASS'] is not its class.",
+            hint="Set REST_FRAMEWORK['DEFAULT_SCHEMA_CLASS'] to 'drf_spectacular.openapi.AutoSchema'.",
+            id="tessera.W040",
         )
     ]
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -48,6 +48,7 @@ REFRESH_COOKIE: Final = "tesseraRefreshCookie"
 CSRF: Final = "tesseraCsrf"
 
 _Schema = dict[str, Any]
+_Item = TypeVar("_Item")
 _OURS: Final = __name__.partition(".")[0]
 _CHECKED: Final = (
     "A browser sends the cookie by itself. A request that changes something must come from a page of the "
@@ -82,16 +83,21 @@ def _describe_authentication() -> None:
         priority = -1  # an extension of the project for its own subclass comes first
 
         @property
-        def name(self) -> list[str]:  # type: ignore[override]  # it depends on the settings
-            return list(_list_access_schemes(type(self.target)))
+        def name(self) -> str | list[str]:  # type: ignore[override]  # it depends on the settings
+            return _unwrap([*_list_access_schemes(type(self.target))])
 
-        def get_security_definition(self, auto_schema: Any) -> list[_Schema]:
-            return [*_list_access_schemes(type(self.target)).values()]
+        def get_security_definition(self, auto_schema: Any) -> _Schema | list[_Schema]:
+            return _unwrap([*_list_access_schemes(type(self.target)).values()])
 
         def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[Any]]]:
-            header, *in_cookies = self.name
+            header, *in_cookies = _list_access_schemes(type(self.target))
             found: list[dict[str, list[Any]]] = [{header: []}]
             return found + (_require_cookie(ACCESS_COOKIE, auto_schema.method) if in_cookies else [])
+
+
+def _unwrap(found: list[_Item]) -> _Item | list[_Item]:
+    """Return the only item, because the page of Swagger UI expects one name for one scheme."""
+    return found if len(found) > 1 else found[0]
 
 
 def _list_access_schemes(kind: type[Any]) -> dict[str, _Schema]:

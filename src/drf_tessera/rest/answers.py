@@ -15,6 +15,7 @@ from typing import Any, Final
 from rest_framework import exceptions as drf
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.serializers import BaseSerializer
+from rest_framework.settings import api_settings
 
 from drf_tessera import exceptions
 from drf_tessera.conf import get_settings
@@ -255,6 +256,12 @@ def _list_framework(view: Any, answer: Answer) -> Iterator[tuple[int, str, str]]
     yield 406, drf.NotAcceptable.default_code, "The server has no answer in a format of the `Accept` header."
     yield 413, PayloadTooLarge.default_code, "The body has more than 64 KiB."
     yield 415, drf.UnsupportedMediaType.default_code, "Send JSON or a form, in UTF-8."
+
+
+def has_schema_class_of(package: str) -> bool:
+    """Return whether ``DEFAULT_SCHEMA_CLASS`` is a class of a package, or a subclass of such a class."""
+    chosen: Any = api_settings.DEFAULT_SCHEMA_CLASS
+    return any(parent.__module__.partition(".")[0] == package for parent in chosen.__mro__)
 
 
 def describe_kind(kind: type[TesseraError]) -> str:
