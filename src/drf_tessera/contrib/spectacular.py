@@ -23,7 +23,7 @@ from rest_framework.views import exception_handler as rest_framework_handler
 
 from drf_tessera.conf import AUTHORIZATION, HEADER, get_settings
 from drf_tessera.http import name_cookies, offers_ambient
-from drf_tessera.rest.answers import CLEARS, SETS, Answer, list_problems
+from drf_tessera.rest.answers import CLEARS, SETS, Answer, list_access_problems, list_problems
 from drf_tessera.rest.authentication import JWTAuthentication
 from drf_tessera.rest.endpoints import BodyView, TokenView
 from drf_tessera.rest.errors import exception_handler
@@ -50,6 +50,7 @@ CSRF: Final = "tesseraCsrf"
 _Schema = dict[str, Any]
 _Item = TypeVar("_Item")
 _OURS: Final = __name__.partition(".")[0]
+_ANY: Final = {"description": "The exception handler of the project writes this body."}
 _CHECKED: Final = (
     "A browser sends the cookie by itself. A request that changes something must come from a page of the "
     "site: browsers prove this by the headers `Origin` and `Sec-Fetch-Site`. A client without these headers "
@@ -136,6 +137,38 @@ def _describe_csrf() -> _Schema:
 def _require_cookie(name: str, method: str) -> list[dict[str, list[Any]]]:
     """Return the alternatives of a request with a cookie: from a browser, and with the CSRF token."""
     return [{name: []}] if method == "GET" else [{name: []}, {name: [], CSRF: []}]
+
+
+def add_refusals(result: _Schema, generator: Any, **kwargs: Any) -> _Schema:
+    """Add the refusals of an access token to the project's own views. For ``POSTPROCESSING_HOOKS``.
+
+    The endpoints of this package have these answers without this hook.
+    """
+    schemes = {SCHEME, ACCESS_COOKIE}
+    for operations in result["paths"].values():
+        for method, operation in operations.items():
+            ways = operation.get("security", [])
+            if any(schemes & way.keys() for way in ways):
+                _add_refusals(operation["responses"], anybody={} in ways, safe=method == "get")
+    return result
+
+
+def _add_refusals(answers: _Schema, *, anybody: bool, safe: bool) -> None:
+    handler: Any = api_settings.EXCEPTION_HANDLER
+    # The handler of REST framework writes no code for a request without a token.
+    needed = ["detail", "code"] if handler is exception_handler else ["detail"]
+    text = {"schema": {"type": "string"}, "required": True}
+    headers = {401: {"WWW-Authenticate": text}, 503: {"Retry-After": text}}
+    for status, codes in list_access_problems(anybody=anybody, safe=safe).items():
+        fields = {"detail": {"type": "string"}, "code": {"type": "string", "enum": [*codes]}}
+        body = {"type": "object", "properties": fields, "required": needed}
+        known = handler in {exception_handler, rest_framework_handler}
+        found = {
+            "headers": headers.get(status, {}) if known else {},
+            "content": {"application/json": {"schema": body if known else _ANY}},
+            "description": _describe_codes(codes),
+        }
+        answers.setdefault(str(status), {name: part for name, part in found.items() if part})
 
 
 # -- Bodies -----------------------------------------------------------------------------------------
@@ -318,7 +351,7 @@ class _Described:
         success = OpenApiResponse(self._describe_success(answer), description=answer.about)
         found = {answer.status: success}
         for status, codes in list_problems(self.view, self.method, answer).items():
-            about = _describe_codes(answer, codes)
+            about = " ".join(codes.values()) if answer.foreign else _describe_codes(codes)
             found[status] = OpenApiResponse(self._describe_error(status, list(codes)), description=about)
         return found
 
@@ -386,7 +419,7 @@ class _Described:
         if foreign and handler is rest_framework_handler:
             texts = {"detail": text, "code": text}
             return {"type": "object", "properties": texts, "required": ["detail"]}
-        return {"description": "The exception handler of the project writes this body."}
+        return _ANY
 
     def _list_headers(self, answer: Answer) -> list[Any]:
         from drf_spectacular.utils import OpenApiParameter  # noqa: PLC0415 - may be absent
@@ -424,10 +457,8 @@ _COOKIES: Final = {
 }
 
 
-def _describe_codes(answer: Answer, codes: Mapping[str, str]) -> str:
+def _describe_codes(codes: Mapping[str, str]) -> str:
     """Return the text about the codes of one status, in Markdown."""
-    if answer.foreign:
-        return " ".join(dict.fromkeys(codes.values()))
     return "\n".join(f"- `{code}`: {text}" for code, text in codes.items())
 
 

@@ -56,6 +56,7 @@ Problems = dict[int, dict[str, str]]
 _NEVER_RAISED: Final[Errors] = (Refusal, CsrfFailed)
 """The parents of errors. Only their children are answered."""
 
+_ANONYMOUS: Final = "The request has no access token."
 SETS: Final = "sets"
 CLEARS: Final = "clears"
 
@@ -202,6 +203,22 @@ def list_problems(view: Any, method: str, answer: Answer) -> Problems:
     return dict(sorted(found.items()))
 
 
+def list_access_problems(*, anybody: bool, safe: bool) -> Problems:
+    """Return the codes of a view of the project that authenticates by access tokens.
+
+    Args:
+        anybody: whether the view also serves requests without a token.
+        safe: whether the method changes nothing.
+    """
+    by_cookie: Errors = (CsrfFailed,) if get_settings().access_cookie and not safe else ()
+    found: Problems = {}
+    for kind in _list_kinds((*_ACCESS, *by_cookie, *_ALWAYS)):
+        found.setdefault(find_status(kind) or 0, {})[kind.code] = describe_kind(kind)
+    if not anybody:
+        found[401][drf.NotAuthenticated.default_code] = _ANONYMOUS
+    return found
+
+
 def list_children(kind: type[TesseraError]) -> Iterator[type[TesseraError]]:
     """Yield a class of errors and all its children that are this package's own."""
     if kind.__module__ == exceptions.__name__:
@@ -210,14 +227,18 @@ def list_children(kind: type[TesseraError]) -> Iterator[type[TesseraError]]:
         yield from list_children(child)
 
 
+def _list_kinds(parents: Errors) -> Iterator[type[TesseraError]]:
+    for parent in parents:
+        yield from (kind for kind in list_children(parent) if kind not in _NEVER_RAISED)
+
+
 def _list_own(view: Any, method: str, answer: Answer) -> Iterator[tuple[int, str, str]]:
     if answer.foreign:
         yield answer.refused, "refused", "The credentials or the token are not accepted."
         kinds: Iterable[type[TesseraError]] = answer.errors
         unused: Errors = ()
     else:
-        kinds = (child for parent in answer.errors for child in list_children(parent))
-        kinds = (kind for kind in kinds if kind not in _NEVER_RAISED)
+        kinds = _list_kinds(answer.errors)
         unused = answer.except_ + _list_unused(view, method)
     for kind in kinds:
         status = find_status(kind)
@@ -250,7 +271,7 @@ def _list_framework(view: Any, answer: Answer) -> Iterator[tuple[int, str, str]]
     yield 400, drf.ParseError.default_code, "The body or a header cannot be read."
     kinds = [type(found) for found in view.get_permissions()]
     if view.get_authenticators() and kinds:
-        yield 401, drf.NotAuthenticated.default_code, "The request has no access token."
+        yield 401, drf.NotAuthenticated.default_code, _ANONYMOUS
     if any(kind not in {AllowAny, IsAuthenticated} for kind in kinds):
         yield 403, drf.PermissionDenied.default_code, "The user may not do this."
     yield 406, drf.NotAcceptable.default_code, "The server has no answer in a format of the `Accept` header."
