@@ -175,3 +175,30 @@ def test_every_action_works_with_the_keyboard(page: Page) -> None:
     expect(page.get_by_role("button", name="Refresh", exact=True)).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#latest")).to_contain_text("POST /api/token/refresh/")
+
+
+def run_operation(page: Page, operation: str, body: str = "") -> str:
+    """Send a request of Swagger UI and return the status of its answer."""
+    block = page.locator(f"[id$='-{operation}']")
+    block.locator(".opblock-summary").click()
+    if body:
+        block.locator("textarea").first.fill(body)
+    block.get_by_role("button", name="Execute").click()
+    status = block.locator(".live-responses-table .response .response-col_status")
+    expect(status).to_be_visible()
+    return status.inner_text().split()[0]
+
+
+def test_in_swagger_ui_one_logs_in_and_calls(page: Page) -> None:
+    refused: list[str] = []
+    page.on("console", lambda it: refused.append(it.text) if "Content Security Policy" in it.text else None)
+    page.get_by_role("link", name="The same API in Swagger UI").click()
+    expect(page.get_by_role("heading", name="The demo of drf-tessera")).to_be_visible()
+    body = '{"username": "anna", "password": "demo-anna"}'
+    assert run_operation(page, "notes_list") == "401"
+    assert run_operation(page, "token_create", body) == "200"
+    page.locator("[id$='-notes_list']").get_by_role("button", name="Execute").click()
+    answer = page.locator("[id$='-notes_list'] .live-responses-table")
+    expect(answer).to_contain_text("Call the dentist.")
+    assert run_operation(page, "token_sessions_list") == "200"
+    assert refused == []
