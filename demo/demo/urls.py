@@ -17,3 +17,5 @@ urlpatterns = [
     path("api/docs/", views.DocsView.as_view(), name="docs"),
     path("api/timeline/", include("timeline.urls")),
 ]
+
+handler404 = views.show_missing

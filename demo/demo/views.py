@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
+from django.views.defaults import page_not_found
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from demo.people import PEOPLE
@@ -33,6 +34,13 @@ def show_page(request: HttpRequest) -> HttpResponse:
             "recoveries": settings.refresh_recoveries,
         },
     )
+
+
+def show_missing(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Return the 404 of an address without a view. Clients of the API read JSON."""
+    if request.path.startswith("/api/"):
+        return JsonResponse({"detail": "Not found.", "code": "not_found"}, status=404)
+    return page_not_found(request, exception)
 
 
 class DocsView(SpectacularSwaggerSplitView):

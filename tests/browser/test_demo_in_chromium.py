@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from tests.servers import PATIENCE, ROOT, find_port, is_open, wait_until
+from tests.servers import serve_demo
 
 Open = Callable[[], BrowserContext]
 
@@ -34,23 +32,8 @@ LATE_TIMELINE = """() => {
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder, port = tmp_path_factory.mktemp("demo"), find_port()
-    log = folder / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, str(ROOT / "demo" / "serve.py")],
-            env={**os.environ, "PORT": str(port), "DEMO_DATA": str(folder)},
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        wait_until(lambda: process.poll() is not None or is_open(port), "the demo does not start")
-        assert process.poll() is None, log.read_text()
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        process.terminate()
-        process.wait(timeout=PATIENCE)
-    assert "Traceback" not in log.read_text()
+    with serve_demo(tmp_path_factory.mktemp("demo")) as address:
+        yield address
 
 
 @pytest.fixture
