@@ -37,7 +37,7 @@ CASES: Final = {
 
 @contextmanager
 def configured(case: Case, **rest_framework: Any) -> Iterator[None]:
-    """Apply the settings of a project. REST framework reads its schema class when it defines its views."""
+    """Use the settings of a project. REST framework reads its schema class when it defines its views."""
     from django.conf import settings
     from django.test import override_settings
     from drf_spectacular.openapi import AutoSchema

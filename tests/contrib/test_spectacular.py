@@ -551,11 +551,11 @@ def test_a_method_that_the_project_adds() -> None:
 
         @extend_schema(responses={200: Shape})
         def put(self, request: Any) -> None:
-            """Hello."""
+            """Return hello."""
 
     found = mount(Login)
     assert found["get"]["responses"].keys() == {"200"}
-    assert found["put"]["description"] == "Hello."
+    assert found["put"]["description"] == "Return hello."
     assert found["put"]["operationId"] == "x_update"
     assert found["post"]["summary"] == "Log in"
 

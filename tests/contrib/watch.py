@@ -21,7 +21,7 @@ _OUR_CODES = {kind.code for kind in list_children(TesseraError)}
 
 
 def watch() -> None:
-    """Look at each answer from now on."""
+    """Check each answer from now on."""
     original = TokenView.finalize_response
 
     @wraps(original)

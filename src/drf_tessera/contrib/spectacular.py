@@ -438,7 +438,7 @@ class _Described:
         if answer.cookies and offers_ambient():
             about = _COOKIES[answer.cookies].format(name_cookies()[0])
             if get_settings().access_cookie:
-                about += f" So is the cookie `{name_cookies()[1]}` of the access token."
+                about += f" The same happens to the cookie `{name_cookies()[1]}` of the access token."
             found.append(header("Set-Cookie", response=[answer.status], description=about))
         return found
 

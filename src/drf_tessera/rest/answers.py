@@ -126,7 +126,7 @@ REFRESH: Final = Answer(
     user=False,
     cookies=SETS,
     errors=(Refusal, CsrfFailed, TooManyAttempts, *_ALWAYS),
-    # What remains are refusals of refresh tokens, sessions and users.
+    # The other refusals concern refresh tokens, sessions and users.
     except_=(TokenError, HeaderMalformed, LoginFailed, PasswordChanged),
 )
 VERIFY: Final = Answer(
