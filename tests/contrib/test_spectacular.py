@@ -11,12 +11,14 @@ import pytest
 from django.core.management import call_command
 from django.db.models import UUIDField
 from django.urls import include, path, re_path
+from django.utils.module_loading import import_string
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.management.commands.spectacular import Command
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.settings import spectacular_settings
 from drf_spectacular.utils import extend_schema
-from rest_framework.permissions import IsAdminUser
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.permissions import AllowAny, IsAdminUser
 from rest_framework.response import Response
 from rest_framework.schemas.openapi import AutoSchema as RestFrameworkSchema
 from rest_framework.schemas.openapi import SchemaGenerator as RestFrameworkGenerator
@@ -663,3 +665,71 @@ def test_without_drf_spectacular_nothing_is_registered(monkeypatch: pytest.Monke
     monkeypatch.setattr(spectacular, "find_spec", lambda name: None)
     monkeypatch.setattr(spectacular, "_describe_authentication", None)
     spectacular.connect()
+
+
+# -- The hook for the project's own views -----------------------------------------------------------
+
+HOOKS = ["drf_spectacular.hooks.postprocess_schema_enums", "drf_tessera.contrib.spectacular.add_refusals"]
+
+
+@pytest.fixture
+def _hooked(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = [import_string(path) for path in HOOKS]
+    monkeypatch.setattr(spectacular_settings, "POSTPROCESSING_HOOKS", loaded)
+
+
+OWN_HANDLERS: list[tuple[str, list[str] | None]] = [
+    ("rest_framework.views.exception_handler", ["detail"]),
+    ("drf_tessera.exception_handler", ["detail", "code"]),
+    (f"{__name__}.handle", None),
+]
+
+
+@pytest.mark.usefixtures("_hooked")
+@pytest.mark.parametrize(("handler", "needed"), OWN_HANDLERS)
+def test_the_hook_adds_the_refusals_of_a_token(handler: str, needed: list[str] | None) -> None:
+    with configured(Case(), EXCEPTION_HANDLER=handler):
+        found = generate()["paths"]
+    own, public = (found[f"/api/{name}/"]["get"]["responses"] for name in ("own", "public"))
+    assert own.keys() == {"200", "401", "503"}
+    assert ("headers" in own["401"]) == ("headers" in own["503"]) == (needed is not None)
+    body = own["401"]["content"]["application/json"]["schema"]
+    assert body.get("required") == needed
+    assert "- `token_expired`:" in own["401"]["description"]
+    assert "`not_authenticated`" in own["401"]["description"]
+    assert "`not_authenticated`" in public["401"]["description"]
+
+
+@pytest.mark.usefixtures("_hooked")
+def test_the_hook_knows_the_access_cookie_and_public_views() -> None:
+    class Open(Plain):
+        authentication_classes = (OptionalJWTAuthentication,)
+        permission_classes = (AllowAny,)
+
+        @extend_schema(responses={200: Shape, 401: Shape})
+        def get(self, request: Any) -> None: ...
+
+        def post(self, request: Any) -> None: ...
+
+    class Foreign(Plain):
+        authentication_classes = (SessionAuthentication,)
+
+    with configured(CASES["access_cookie"]):
+        found = describe(path("x/", Open.as_view()), path("y/", Foreign.as_view()))["paths"]
+    read, written = found["/x/"]["get"]["responses"], found["/x/"]["post"]["responses"]
+    assert read["401"]["description"] == ""  # the project's own
+    assert "403" not in read
+    assert "csrf_origin" in str(written["403"])
+    assert "not_authenticated" not in str(written["401"])
+    assert found["/y/"]["get"]["responses"].keys() == {"200"}
+
+
+@pytest.mark.usefixtures("_hooked")
+def test_the_hook_leaves_our_endpoints_alone() -> None:
+    found = generate()["paths"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spectacular_settings, "POSTPROCESSING_HOOKS", [import_string(HOOKS[0])])
+        before = generate()["paths"]
+    assert {name: it for name, it in found.items() if "token" in name} == {
+        name: it for name, it in before.items() if "token" in name
+    }
