@@ -62,6 +62,13 @@ class ClaimsHookError(ProjectError):
     default_detail = "The CLAIMS hook returned something that cannot go into a token."
 
 
+class MigrationMissing(ProjectError):
+    """A table or a column does not exist, because ``manage.py migrate`` was not run. The cause names it."""
+
+    code = "migration_missing"
+    default_detail = "A table or a column does not exist in the database. Run manage.py migrate."
+
+
 # -- The request itself ----------------------------------------------------------------------------
 
 
@@ -188,6 +195,50 @@ class LoginFailed(Refusal):
     default_detail = (
         "The user name or the password is wrong, the account is not active, or there were too many attempts."
     )
+
+
+class LoginRefused(Refusal):
+    """The password is right, and the project does not let the account in. ``CHALLENGE`` may raise it.
+
+    Args:
+        detail: the text for the person, for example "Confirm your e-mail address first."
+        code: a stable code for clients.
+    """
+
+    code = "login_refused"
+    default_detail = "This account may not log in at the moment."
+
+    def __init__(self, detail: str | None = None, code: str | None = None) -> None:
+        super().__init__(detail)
+        if code is not None:
+            vars(self)["code"] = code  # in place of the code of the class
+
+
+class ChallengeRequired(Refusal):
+    """The password is right, and the user has to show something else, too (``CHALLENGE``)."""
+
+    code = "challenge_required"
+    default_detail = "One more step is needed to log in."
+
+    def __init__(self, user: Any, challenge: Any) -> None:
+        super().__init__()
+        self.user = user
+        self.challenge = challenge
+        """The :class:`~drf_tessera.challenges.Challenge`."""
+
+
+class ChallengeFailed(LoginFailed):
+    """The answer to a challenge is wrong. The ticket can be used again."""
+
+    code = "challenge_failed"
+    default_detail = "This answer is wrong."
+
+
+class TicketInvalid(Refusal):
+    """The ticket of a login has expired, was used, or never existed."""
+
+    code = "ticket_invalid"
+    default_detail = "This step took too long, or was done before. Log in again."
 
 
 class HeaderMalformed(Refusal):
@@ -394,6 +445,23 @@ class TemporarilyUnavailable(TesseraError):
 
     code = "temporarily_unavailable"
     default_detail = "The server could not do this at the moment; try again."
+
+
+class DatabaseUnavailable(TemporarilyUnavailable):
+    """The database cannot be used: it is away, read-only or full, or it has no connection to spare.
+
+    Nothing was spent. A refresh token is still good, and a login is not counted as an attempt.
+    """
+
+    code = "database_unavailable"
+    default_detail = "The server cannot use its database at the moment; try again."
+
+
+class LoginBusy(TemporarilyUnavailable):
+    """Too many passwords are being checked at the same time. The password of this login was not checked."""
+
+    code = "login_busy"
+    default_detail = "The server is busy with other logins; try again."
 
 
 class RefreshContended(TemporarilyUnavailable):

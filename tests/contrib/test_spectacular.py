@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import inspect
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -33,6 +35,7 @@ from drf_tessera.exceptions import TesseraError
 from drf_tessera.http import find_view_class
 from drf_tessera.rest import serializers, urls, views
 from drf_tessera.rest.answers import describe_kind, list_children
+from drf_tessera.rest.schemes import SCHEME
 from tests.compat import jwt_urls, simplejwt_urls
 from tests.contrib.schemas import CASES, GOLDEN, Case, configured, generate, write
 from tests.contrib.urls import Shape
@@ -117,6 +120,8 @@ def test_every_endpoint_and_each_of_its_methods_is_described(name: str) -> None:
 
 def test_every_code_that_can_be_answered_is_in_the_schema() -> None:
     found: dict[str, set[str]] = {}
+    challenged = Case(tessera={"CHALLENGE": f"{__name__}.ask"})
+    told = describe_kinds(mount_login(challenged))
     for name in ("api", "access_cookie"):
         with configured(CASES[name]):
             for operations in generate()["paths"].values():
@@ -126,7 +131,17 @@ def test_every_code_that_can_be_answered_is_in_the_schema() -> None:
     never = {"refused", "csrf_failed", "password_changed"}  # parents, and one that a login answers otherwise
     for kind in list_children(TesseraError):
         status = views_status(kind)
-        assert status is None or kind.code in never or kind.code in found[str(status)], kind
+        assert status is None or kind.code in never or kind.code in found[str(status)] | told, kind
+
+
+def mount_login(case: Case) -> str:
+    """Return the text about the refusals of a login."""
+    with configured(case):
+        return str(mount(views.LoginView)["post"]["responses"]["401"]["description"])
+
+
+def describe_kinds(text: str) -> set[str]:
+    return set(re.findall(r"^- `(\w+)`", text, re.MULTILINE))
 
 
 def views_status(kind: type[TesseraError]) -> int | None:
@@ -260,8 +275,8 @@ def test_the_shapes_follow_from_the_profile(tessera: dict[str, Any], expected: d
 def test_the_scheme_is_that_of_the_settings(chosen: dict[str, str], expected: dict[str, str]) -> None:
     with configured(Case(tessera=chosen)):
         schemes = generate()["components"]["securitySchemes"]
-    assert schemes.keys() == {spectacular.SCHEME}
-    assert schemes[spectacular.SCHEME] | expected == schemes[spectacular.SCHEME]
+    assert schemes.keys() == {SCHEME}
+    assert schemes[SCHEME] | expected == schemes[SCHEME]
 
 
 @pytest.mark.parametrize(
@@ -291,10 +306,10 @@ class Child(JWTAuthentication):
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        (JWTAuthentication, spectacular.SCHEME),
-        (StrictJWTAuthentication, spectacular.SCHEME),
-        (OptionalJWTAuthentication, spectacular.SCHEME),
-        (Child, spectacular.SCHEME),
+        (JWTAuthentication, SCHEME),
+        (StrictJWTAuthentication, SCHEME),
+        (OptionalJWTAuthentication, SCHEME),
+        (Child, SCHEME),
         (Moved, "Moved"),
     ],
 )
@@ -302,7 +317,7 @@ def test_classes_that_read_the_same_header_are_one_scheme(kind: type[Any], name:
     own = type("View", (Plain,), {"authentication_classes": (kind,)})
     found = describe(path("x/", own.as_view()), path("api/token/", include(urls)))
     assert found["paths"]["/x/"]["get"]["security"][0] == {name: []}
-    assert found["components"]["securitySchemes"].keys() == {name, spectacular.SCHEME}
+    assert found["components"]["securitySchemes"].keys() == {name, SCHEME}
 
 
 # -- Routes -----------------------------------------------------------------------------------------
@@ -733,3 +748,49 @@ def test_the_hook_leaves_our_endpoints_alone() -> None:
     assert {name: it for name, it in found.items() if "token" in name} == {
         name: it for name, it in before.items() if "token" in name
     }
+
+
+# -- A second step of the login ---------------------------------------------------------------------
+
+
+IDLE = timedelta(days=60)
+
+
+def ask(request: Any, user: Any) -> None: ...
+
+
+def test_the_second_step_of_a_login_is_described() -> None:
+    with configured(
+        Case(tessera={"CHALLENGE": f"{__name__}.ask", "REMEMBER_ME": {"IDLE": 10, "ABSOLUTE": 20}})
+    ):
+        found = describe(path("x/", views.LoginView.as_view()), path("y/", views.VerifyView.as_view()))
+    login = found["paths"]["/x/"]["post"]
+    bodies = login["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
+    assert bodies == [{"$ref": f"#/components/schemas/Tessera{name}"} for name in ("Login", "Challenge")]
+    assert get_properties(found, "TesseraChallenge").keys() == {"ticket", "answer"}
+    assert "remember" in get_properties(found, "TesseraLogin")
+    refusal = login["responses"]["401"]
+    assert refusal["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/TesseraLoginError"
+    }
+    assert get_properties(found, "TesseraLoginError").keys() == {"detail", "code", "challenge", "ticket"}
+    codes = ("login_failed", "login_refused", "challenge_required", "challenge_failed", "ticket_invalid")
+    assert all(f"`{code}`" in refusal["description"] for code in codes)
+
+
+def test_without_a_challenge_a_login_has_one_step() -> None:
+    found = mount(views.LoginView)["post"]
+    assert list_codes(found)["401"] == ["login_failed"]
+    assert "login_busy" in list_codes(found)["503"]
+    assert "login_busy" not in list_codes(mount(views.RefreshView)["post"])["503"]
+
+
+def test_a_body_that_the_project_describes_stays_with_a_challenge() -> None:
+    class Own(views.LoginView):
+        @extend_schema(request=Shape)
+        def post(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+            return super().post(request, *args, **kwargs)
+
+    with configured(Case(tessera={"CHALLENGE": f"{__name__}.ask"})):
+        body = mount(Own)["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body == {"$ref": "#/components/schemas/Shape"}

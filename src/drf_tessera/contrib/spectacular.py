@@ -7,31 +7,54 @@ precedence over everything here.
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial, wraps
 from importlib.util import find_spec
 from typing import Any, Final, TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from django.conf import settings as django_settings
+from django.apps import AppConfig, apps
+from django.core.checks import CheckMessage, Tags, register
+from django.core.checks import Warning as Caution
 from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler as rest_framework_handler
 
-from drf_tessera.conf import AUTHORIZATION, HEADER, get_settings
+from drf_tessera.conf import HEADER, get_settings
 from drf_tessera.http import name_cookies, offers_ambient
-from drf_tessera.rest.answers import CLEARS, SETS, Answer, list_access_problems, list_problems
+from drf_tessera.rest.answers import (
+    CLEARS,
+    OURS,
+    SETS,
+    Answer,
+    describe_codes,
+    find_text,
+    list_access_problems,
+    list_problems,
+)
 from drf_tessera.rest.authentication import JWTAuthentication
 from drf_tessera.rest.endpoints import BodyView, TokenView
 from drf_tessera.rest.errors import exception_handler
+from drf_tessera.rest.schemes import (
+    ACCESS_COOKIE,
+    CSRF,
+    REFRESH_COOKIE,
+    SCHEME,
+    describe_csrf,
+    describe_refresh_cookie,
+    list_access_schemes,
+    require_cookie,
+)
 from drf_tessera.rest.serializers import (
+    AnswerField,
     BodySerializer,
+    ChallengeKindSerializer,
     ClaimsSerializer,
     ErrorSerializer,
     InvalidSerializer,
+    LoginErrorSerializer,
     LoginSerializer,
     RefreshSerializer,
     RevokeSerializer,
@@ -39,33 +62,38 @@ from drf_tessera.rest.serializers import (
     UserSerializer,
 )
 from drf_tessera.rest.throttling import account_fields
-from drf_tessera.rest.views import RefreshView, SessionDetailView
-
-SCHEME: Final = "tesseraAuth"
-"""The name of the security scheme of the access token in the header."""
-ACCESS_COOKIE: Final = "tesseraAccessCookie"
-REFRESH_COOKIE: Final = "tesseraRefreshCookie"
-CSRF: Final = "tesseraCsrf"
+from drf_tessera.rest.views import LoginView, RefreshView, SessionDetailView
 
 _Schema = dict[str, Any]
 _Item = TypeVar("_Item")
-_OURS: Final = __name__.partition(".")[0]
 _ANY: Final = {"description": "The exception handler of the project writes this body."}
-_CHECKED: Final = (
-    "A browser sends the cookie by itself. A request that changes something must come from a page of the "
-    "site: browsers prove this by the headers `Origin` and `Sec-Fetch-Site`. A client without these headers "
-    f"sends Django's CSRF token, too (`{CSRF}`)."
-)
 
 
 def connect() -> None:
-    """Register the extensions, if drf-spectacular is installed."""
+    """Register the extensions and the check, if drf-spectacular is installed."""
     if find_spec("drf_spectacular") is None:
         return
+    register(check_schema_class, Tags.compatibility)
     _describe_authentication()
     _describe_views()
+    _describe_fields()
     for kind in (BodySerializer, SessionSerializer, UserSerializer):
         _describe_bodies(kind)
+
+
+def check_schema_class(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Report W040: drf-spectacular is an app of the project, but the views have another schema class.
+
+    drf-spectacular then stops at the first view.
+    """
+    from drf_spectacular.openapi import AutoSchema  # noqa: PLC0415 - may be absent
+
+    chosen: Any = api_settings.DEFAULT_SCHEMA_CLASS
+    if not apps.is_installed("drf_spectacular") or issubclass(chosen, AutoSchema):
+        return []
+    text = "drf-spectacular is installed, but REST_FRAMEWORK['DEFAULT_SCHEMA_CLASS'] is not its class."
+    hint = "Set REST_FRAMEWORK['DEFAULT_SCHEMA_CLASS'] to 'drf_spectacular.openapi.AutoSchema'."
+    return [Caution(text, hint=hint, id="tessera.W040")]
 
 
 # -- Security schemes -------------------------------------------------------------------------------
@@ -85,58 +113,20 @@ def _describe_authentication() -> None:
 
         @property
         def name(self) -> str | list[str]:  # type: ignore[override]  # it depends on the settings
-            return _unwrap([*_list_access_schemes(type(self.target))])
+            return _unwrap([*list_access_schemes(type(self.target))])
 
         def get_security_definition(self, auto_schema: Any) -> _Schema | list[_Schema]:
-            return _unwrap([*_list_access_schemes(type(self.target)).values()])
+            return _unwrap([*list_access_schemes(type(self.target)).values()])
 
         def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[Any]]]:
-            header, *in_cookies = _list_access_schemes(type(self.target))
+            header, *in_cookies = list_access_schemes(type(self.target))
             found: list[dict[str, list[Any]]] = [{header: []}]
-            return found + (_require_cookie(ACCESS_COOKIE, auto_schema.method) if in_cookies else [])
+            return found + (require_cookie(ACCESS_COOKIE, auto_schema.method) if in_cookies else [])
 
 
 def _unwrap(found: list[_Item]) -> _Item | list[_Item]:
     """Return the only item, because the page of Swagger UI expects one name for one scheme."""
     return found if len(found) > 1 else found[0]
-
-
-def _list_access_schemes(kind: type[Any]) -> dict[str, _Schema]:
-    """Return the security schemes of an authentication class, by name."""
-    settings = get_settings()
-    # A subclass that reads the token from another place has a scheme with its own name.
-    name = SCHEME if kind.get_header is JWTAuthentication.get_header else kind.__name__
-    found = {name: _describe_header()}
-    if settings.access_cookie:
-        about = f"The access token in a cookie that no script can read. {_CHECKED}"
-        found[ACCESS_COOKIE] = _describe_cookie(name_cookies()[1], about)
-        found[CSRF] = _describe_csrf()
-    return found
-
-
-def _describe_header() -> _Schema:
-    settings = get_settings()
-    if (settings.header_name, settings.header_prefix) == (AUTHORIZATION, "Bearer"):
-        about = "The access token of a login: the field `access` of its answer."
-        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": about}
-    about = f"The value is `{settings.header_prefix} <access token>`."
-    return {"type": "apiKey", "in": "header", "name": settings.header_name, "description": about}
-
-
-def _describe_cookie(name: str, about: str) -> _Schema:
-    return {"type": "apiKey", "in": "cookie", "name": name, "description": about}
-
-
-def _describe_csrf() -> _Schema:
-    name = django_settings.CSRF_HEADER_NAME.removeprefix("HTTP_").replace("_", "-").title()
-    about = f"Django's CSRF token, which is also in the cookie `{django_settings.CSRF_COOKIE_NAME}`. Only a "
-    about += "client that sends neither `Origin` nor `Sec-Fetch-Site` needs it."
-    return {"type": "apiKey", "in": "header", "name": name, "description": about}
-
-
-def _require_cookie(name: str, method: str) -> list[dict[str, list[Any]]]:
-    """Return the alternatives of a request with a cookie: from a browser, and with the CSRF token."""
-    return [{name: []}] if method == "GET" else [{name: []}, {name: [], CSRF: []}]
 
 
 def add_refusals(result: _Schema, generator: Any, **kwargs: Any) -> _Schema:
@@ -166,12 +156,22 @@ def _add_refusals(answers: _Schema, *, anybody: bool, safe: bool) -> None:
         found = {
             "headers": headers.get(status, {}) if known else {},
             "content": {"application/json": {"schema": body if known else _ANY}},
-            "description": _describe_codes(codes),
+            "description": describe_codes(codes),
         }
         answers.setdefault(str(status), {name: part for name, part in found.items() if part})
 
 
 # -- Bodies -----------------------------------------------------------------------------------------
+
+
+def _describe_fields() -> None:
+    from drf_spectacular.extensions import OpenApiSerializerFieldExtension  # noqa: PLC0415 - may be absent
+
+    class Field(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+        target_class = AnswerField
+
+        def map_serializer_field(self, auto_schema: Any, direction: Any) -> _Schema:
+            return {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {}}]}
 
 
 def _describe_bodies(parent: type[Any]) -> None:
@@ -196,7 +196,7 @@ def _describe_bodies(parent: type[Any]) -> None:
 
 def _correct_body(serializer: Any, found: _Schema) -> _Schema:
     """Return the schema of a serializer, with the rules that its fields do not tell."""
-    if type(serializer).__module__.partition(".")[0] == _OURS:
+    if type(serializer).__module__.partition(".")[0] == OURS:
         found.pop("description", None)  # it is for developers of the project
     fields: _Schema = found.get("properties", {})
     offered = get_settings().transports
@@ -211,7 +211,7 @@ def _correct_body(serializer: Any, found: _Schema) -> _Schema:
             found["oneOf"] = [{"required": [name]} for name in names]
     if isinstance(serializer, RefreshSerializer | RevokeSerializer) and HEADER not in offered:
         fields.pop("refresh", None)
-    if isinstance(serializer, ClaimsSerializer):
+    if isinstance(serializer, ClaimsSerializer | ChallengeKindSerializer):
         found["additionalProperties"] = {}
     return found
 
@@ -320,7 +320,7 @@ class _Described:
         """Return the text for API users, or the docstring of the project's own method or subclass."""
         parent: Any = super()
         text = self.answer.description if self.answer else ""
-        return _find_text(self.view, self.method) or text or parent.get_description()
+        return find_text(self.view, self.method) or text or parent.get_description()
 
     def get_auth(self) -> list[dict[str, list[str]]]:
         """Return the ways to authenticate, with those tokens that the view reads by itself."""
@@ -328,17 +328,28 @@ class _Described:
         found: list[dict[str, list[str]]] = parent.get_auth()
         more: list[dict[str, list[str]]] = []
         if self.answer and self.answer.reads_header:
-            schemes = _list_access_schemes(JWTAuthentication)
+            schemes = list_access_schemes(JWTAuthentication)
             more.append({SCHEME: []})
             self._register({SCHEME: schemes[SCHEME]})
         if isinstance(self.view, BodyView) and self.view.reads_refresh_cookie and offers_ambient():
-            about = f"The refresh token in a cookie that no script can read. {_CHECKED}"
-            cookie = _describe_cookie(name_cookies()[0], about)
-            self._register({REFRESH_COOKIE: cookie, CSRF: _describe_csrf()})
-            more += _require_cookie(REFRESH_COOKIE, self.method)
+            self._register({REFRESH_COOKIE: describe_refresh_cookie(), CSRF: describe_csrf()})
+            more += require_cookie(REFRESH_COOKIE, self.method)
             if isinstance(self.view, RefreshView) and HEADER not in get_settings().transports:
                 found = [way for way in found if way]
         return more + found
+
+    def get_request_serializer(self) -> Any:
+        """Return the body. With ``CHALLENGE`` a login has two kinds: one for each step."""
+        parent: Any = super()
+        found = parent.get_request_serializer()
+        if not self._is_challenged() or self.answer is None:
+            return found
+        kinds = (type(found), self.view.challenge_serializer_class)
+        body = {"oneOf": [self._resolve(kind, "request") for kind in kinds]}
+        return dict.fromkeys(parent.map_parsers(), body)
+
+    def _is_challenged(self) -> bool:
+        return get_settings().challenge is not None and isinstance(self.view, LoginView)
 
     def get_response_serializers(self) -> Any:
         """Return the success and the errors of the method."""
@@ -351,7 +362,7 @@ class _Described:
         success = OpenApiResponse(self._describe_success(answer), description=answer.about)
         found = {answer.status: success}
         for status, codes in list_problems(self.view, self.method, answer).items():
-            about = " ".join(codes.values()) if answer.foreign else _describe_codes(codes)
+            about = " ".join(codes.values()) if answer.foreign else describe_codes(codes)
             found[status] = OpenApiResponse(self._describe_error(status, list(codes)), description=about)
         return found
 
@@ -370,10 +381,10 @@ class _Described:
             component = ResolvedComponent(name, kind, schema, JWTAuthentication)  # type: ignore[no-untyped-call]
             self.registry.register_on_missing(component)
 
-    def _resolve(self, kind: type[BaseSerializer[Any]]) -> _Schema:
+    def _resolve(self, kind: type[BaseSerializer[Any]], direction: str = "response") -> _Schema:
         """Return a reference to the component of a serializer."""
         schema: Any = self
-        found = schema.resolve_serializer(kind, "response")
+        found = schema.resolve_serializer(kind, direction)
         return found.ref if found else {}
 
     def _describe_success(self, answer: Answer) -> Any:
@@ -402,10 +413,12 @@ class _Described:
     def _describe_error(self, status: int, codes: list[str]) -> _Schema:
         handler, foreign = self.view.get_exception_handler(), self.answer and self.answer.foreign
         if handler is exception_handler:
-            found = self._resolve(InvalidSerializer if status == 400 else ErrorSerializer)
-            # A serializer of the project may refuse a body with a code of its own.
+            challenged = status == 401 and self._is_challenged()
+            kind = LoginErrorSerializer if challenged else ErrorSerializer
+            found = self._resolve(InvalidSerializer if status == 400 else kind)
+            # A serializer and a challenge of the project may refuse with a code of their own.
             own = getattr(self.view, "serializer_class", BodySerializer)
-            if foreign or (status == 400 and own.__module__.partition(".")[0] != _OURS):
+            if foreign or challenged or (status == 400 and own.__module__.partition(".")[0] != OURS):
                 return found
             chosen = {"code": {"type": "string", "enum": codes}}
             return {"allOf": [found, {"type": "object", "properties": chosen, "required": ["code"]}]}
@@ -455,19 +468,3 @@ _COOKIES: Final = {
     SETS: "If the session uses cookies: the cookie `{0}` of the refresh token is set.",
     CLEARS: "If the session used cookies: the cookie `{0}` is deleted.",
 }
-
-
-def _describe_codes(codes: Mapping[str, str]) -> str:
-    """Return the text about the codes of one status, in Markdown."""
-    return "\n".join(f"- `{code}`: {text}" for code, text in codes.items())
-
-
-def _find_text(view: Any, method: str) -> str:
-    """Return the docstring of the project's own method or subclass, or of a package with other names."""
-    for kind in type(view).__mro__[1:]:  # the first class is that of the schema
-        if kind.__module__.partition(".")[0] == _OURS:
-            break
-        text = getattr(vars(kind).get(method.lower()), "__doc__", None) or vars(kind).get("__doc__")
-        if text:
-            return inspect.cleandoc(text)
-    return ""

@@ -24,8 +24,19 @@ from django.http import HttpRequest
 
 from drf_tessera import signals
 from drf_tessera.conf import get_settings
-from drf_tessera.database import find_database, suppress_unreadable
-from drf_tessera.exceptions import LoginFailed, TemporarilyUnavailable, TooManyAttempts
+from drf_tessera.database import (
+    find_database,
+    revive_connection,
+    suppress_unreadable,
+    translated_trouble,
+)
+from drf_tessera.exceptions import (
+    ChallengeRequired,
+    LoginFailed,
+    LoginRefused,
+    TemporarilyUnavailable,
+    TooManyAttempts,
+)
 from drf_tessera.limits.counters import (
     Budget,
     Reservation,
@@ -35,9 +46,10 @@ from drf_tessera.limits.counters import (
     refund_all,
     reserve_all,
 )
-from drf_tessera.models import USER_AGENT_LENGTH, Session
+from drf_tessera.limits.turns import turn
+from drf_tessera.models import Session
 from drf_tessera.networks import UNKNOWN, name_network, name_site
-from drf_tessera.sessions import Client, clean_text, has_logged_in_from
+from drf_tessera.sessions import Client, clean_text, describe_origin, has_logged_in_from
 from drf_tessera.users import MAX_NAME_LENGTH, find_email_field, fold_name
 
 SITE_FACTOR: Final = 10
@@ -115,6 +127,8 @@ def login_attempt(
 
     Raises:
         TooManyAttempts: a limit is reached. The block was not executed; or it was, and has failed.
+        LoginBusy: too many logins are being checked in this process. The attempt does not count.
+        DatabaseUnavailable: the database cannot be used. The attempt does not count.
     """
     if _current.get() is not None:
         yield
@@ -126,14 +140,17 @@ def login_attempt(
     attempt = _Attempt(names=tuple(dict.fromkeys(names)), client=where, held=held)
     mark = _current.set(attempt)
     try:
-        attempt.enter()
-        yield
+        with translated_trouble():
+            revive_connection()
+            attempt.enter()
+            with turn():
+                yield
     except refusals:
         attempt.report_failure()
         if attempt.late is not None:
             raise attempt.late from None
         raise
-    except TemporarilyUnavailable:
+    except (TemporarilyUnavailable, ChallengeRequired, LoginRefused):  # the last two: the password is right
         attempt.refund(request)
         raise
     else:
@@ -189,7 +206,8 @@ class _Attempt:
             self.held += reserve_all(_list_loose_budgets(accounts))
         except Spent as spent:
             if not any(_is_known(name, self.network) for name in self.names):
-                make_password("the work of a wrong password")
+                with turn():
+                    make_password("the work of a wrong password")
                 refund_all(self.held)
                 raise
             self.late = spent
@@ -230,7 +248,7 @@ class _Attempt:
     def report_failure(self) -> None:
         if signals.login_failed.has_listeners(Session):
             name = clean_text(self.names[0], MAX_NAME_LENGTH) if self.names else ""
-            signals.login_failed.send_robust(Session, name=name, **_describe(self.client))
+            signals.login_failed.send_robust(Session, name=name, **describe_origin(self.client))
 
 
 _current: ContextVar[_Attempt | None] = ContextVar("drf_tessera_login_attempt", default=None)
@@ -287,9 +305,5 @@ def _report_throttled(spent: Spent, client: Client, name: str) -> None:
             limit=spent.budget.name,
             name=clean_text(name, MAX_NAME_LENGTH),
             retry_after=spent.retry_after,
-            **_describe(client),
+            **describe_origin(client),
         )
-
-
-def _describe(client: Client) -> dict[str, str | None]:
-    return {"address": client.ip, "user_agent": clean_text(client.user_agent, USER_AGENT_LENGTH)}

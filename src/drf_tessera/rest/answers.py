@@ -15,15 +15,19 @@ from typing import Any, Final
 from rest_framework import exceptions as drf
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.serializers import BaseSerializer
-from rest_framework.settings import api_settings
 
 from drf_tessera import exceptions
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import (
+    ChallengeFailed,
+    ChallengeRequired,
     CsrfFailed,
     HeaderMalformed,
+    LoginBusy,
     LoginFailed,
+    LoginRefused,
     PasswordChanged,
+    RefreshContended,
     RefreshMissing,
     Refusal,
     RequestError,
@@ -31,6 +35,7 @@ from drf_tessera.exceptions import (
     SessionNotFound,
     TemporarilyUnavailable,
     TesseraError,
+    TicketInvalid,
     TokenError,
     TokenMissing,
     TooManyAttempts,
@@ -48,6 +53,9 @@ from drf_tessera.rest.serializers import (
     SessionSerializer,
     VerifiedSerializer,
 )
+
+OURS: Final = __name__.partition(".")[0]
+"""The name of this package."""
 
 Errors = tuple[type[TesseraError], ...]
 Problems = dict[int, dict[str, str]]
@@ -98,6 +106,11 @@ class Answer:
 _ACCESS: Final[Errors] = (TokenError, HeaderMalformed, SessionEnded, UserGone, UserInactive)
 """The refusals of an access token in a request."""
 
+_CHALLENGES: Final[Errors] = (LoginRefused, ChallengeRequired, ChallengeFailed, TicketInvalid)
+"""The refusals after a right password, which only the setting ``CHALLENGE`` causes."""
+
+_LOGIN: Final[Errors] = (LoginFailed, PasswordChanged, *_CHALLENGES)
+
 _ALWAYS: Final[Errors] = (TemporarilyUnavailable,)
 
 LOGIN: Final = Answer(
@@ -113,7 +126,7 @@ LOGIN: Final = Answer(
         "account_required": "The body has neither a user name nor an e-mail address.",
         "account_ambiguous": "The body has several names of the account.",
     },
-    errors=(RequestError, LoginFailed, CsrfFailed, TooManyAttempts, *_ALWAYS),
+    errors=(RequestError, LoginFailed, *_CHALLENGES, CsrfFailed, TooManyAttempts, *_ALWAYS),
     except_=(TokenMissing,),
 )
 REFRESH: Final = Answer(
@@ -127,7 +140,7 @@ REFRESH: Final = Answer(
     cookies=SETS,
     errors=(Refusal, CsrfFailed, TooManyAttempts, *_ALWAYS),
     # The other refusals concern refresh tokens, sessions and users.
-    except_=(TokenError, HeaderMalformed, LoginFailed, PasswordChanged),
+    except_=(TokenError, HeaderMalformed, *_LOGIN),
 )
 VERIFY: Final = Answer(
     summary="Check an access token",
@@ -147,7 +160,7 @@ REVOKE: Final = Answer(
     reads_header=True,
     cookies=CLEARS,
     errors=(TokenMissing, Refusal, CsrfFailed, TooManyAttempts, *_ALWAYS),
-    except_=(LoginFailed, PasswordChanged, RefreshMissing),
+    except_=(RefreshMissing, *_LOGIN),
 )
 LIST: Final = Answer(
     summary="List your sessions",
@@ -212,7 +225,8 @@ def list_access_problems(*, anybody: bool, safe: bool) -> Problems:
     """
     by_cookie: Errors = (CsrfFailed,) if get_settings().access_cookie and not safe else ()
     found: Problems = {}
-    for kind in _list_kinds((*_ACCESS, *by_cookie, *_ALWAYS)):
+    kinds = set(_list_kinds((*_ACCESS, *by_cookie, *_ALWAYS))) - {LoginBusy, RefreshContended}
+    for kind in sorted(kinds, key=lambda kind: kind.code):
         found.setdefault(find_status(kind) or 0, {})[kind.code] = describe_kind(kind)
     if not anybody:
         found[401][drf.NotAuthenticated.default_code] = _ANONYMOUS
@@ -256,8 +270,10 @@ def _list_unused(view: Any, method: str) -> Errors:
         CsrfFailed: not checked,
         TransportUnavailable: len(settings.transports) > 1,
         TokenMissing: offers_ambient(),
+        LoginBusy: not view.takes_passwords,
     }
-    return tuple(kind for kind, unused in found.items() if unused)
+    more = _CHALLENGES if settings.challenge is None else ()
+    return tuple(kind for kind, unused in found.items() if unused) + more
 
 
 def _list_framework(view: Any, answer: Answer) -> Iterator[tuple[int, str, str]]:
@@ -279,12 +295,6 @@ def _list_framework(view: Any, answer: Answer) -> Iterator[tuple[int, str, str]]
     yield 415, drf.UnsupportedMediaType.default_code, "Send JSON or a form, in UTF-8."
 
 
-def has_schema_class_of(package: str) -> bool:
-    """Return whether ``DEFAULT_SCHEMA_CLASS`` is a class of a package, or a subclass of such a class."""
-    chosen: Any = api_settings.DEFAULT_SCHEMA_CLASS
-    return any(parent.__module__.partition(".")[0] == package for parent in chosen.__mro__)
-
-
 def describe_kind(kind: type[TesseraError]) -> str:
     """Return the text about a class of errors for API users: the first paragraph of its docstring."""
     # The interpreter drops docstrings with the option -OO.
@@ -303,3 +313,19 @@ def describe_tokens(*tokens: str, refused: int = 401, cookie: object = None) -> 
     errors = (TooManyAttempts, *_ALWAYS, *((CsrfFailed,) if cookie else ()))
     answer = Answer(verb="create", foreign=True, tokens=tokens, refused=refused, errors=errors)
     return {"post": answer}
+
+
+def describe_codes(codes: Mapping[str, str]) -> str:
+    """Return the text about the codes of one status, in Markdown."""
+    return "\n".join(f"- `{code}`: {text}" for code, text in codes.items())
+
+
+def find_text(view: Any, method: str) -> str:
+    """Return the docstring of the project's own method or subclass, or of a package with other names."""
+    for kind in type(view).__mro__[1:]:  # the first class is that of the schema
+        if kind.__module__.partition(".")[0] == OURS:
+            break
+        text = getattr(vars(kind).get(method.lower()), "__doc__", None) or vars(kind).get("__doc__")
+        if text:
+            return inspect.cleandoc(text)
+    return ""

@@ -22,6 +22,7 @@ from rest_framework.utils.serializer_helpers import ReturnDict
 from rest_framework.views import APIView
 from rest_framework.views import exception_handler as rest_framework_handler
 
+from drf_tessera.conf import enter_tenant
 from drf_tessera.exceptions import (
     CookieAmbiguous,
     Refusal,
@@ -38,7 +39,7 @@ from drf_tessera.rest.errors import (
     add_code,
     exception_handler,
     remember_failure,
-    translate_error,
+    translate_own_error,
     write_challenge,
 )
 from drf_tessera.rest.requests import get_django_request
@@ -72,6 +73,8 @@ class TokenView(APIView):
     throttle_classes: _Classes = ()
     reads_refresh_cookie = False
     """Whether a browser has to send the refresh cookie to this view. The cookie's path follows from this."""
+    takes_passwords = False
+    """Whether a password alone gets tokens here, unless ``CHALLENGE`` asks for more."""
     user_serializer_class: type[BaseSerializer[AbstractBaseUser]] = UserSerializer
     """The serializer for the ``user`` of a response. To choose another serializer, subclass the view."""
     answers: Mapping[str, Answer] = {}
@@ -91,6 +94,7 @@ class TokenView(APIView):
 
         Every form field is secret, so Django's error reports hide all of them.
         """
+        enter_tenant(get_django_request(request))
         # Django's own decorator sets the same attribute, but only on views that take Django's request.
         get_django_request(request).sensitive_post_parameters = "__ALL__"  # type: ignore[attr-defined]
         if _read_length(request) > MAX_BODY_BYTES:
@@ -130,7 +134,7 @@ class TokenView(APIView):
         """Return the answer to an error: ``{"detail", "code"}``, or what the project's own handler writes."""
         if isinstance(exc, TesseraError):
             remember_failure(get_django_request(self.request), exc)
-        found = translate_error(exc)
+        found = translate_own_error(exc)
         answer = super().handle_exception(found)
         add_code(answer, found)
         if isinstance(exc, CookieAmbiguous):

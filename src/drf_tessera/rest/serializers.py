@@ -14,6 +14,7 @@ from django.db.models import IntegerField
 from rest_framework import serializers
 from rest_framework.fields import empty
 
+from drf_tessera.challenges import MAX_TICKET_LENGTH
 from drf_tessera.conf import COOKIE, HEADER, MAX_REFRESH_LENGTH, get_settings
 from drf_tessera.http import TRANSPORTS, needs_body
 from drf_tessera.models import Session
@@ -63,6 +64,7 @@ class BodySerializer(serializers.Serializer[Any]):
 class LoginSerializer(BodySerializer):
     """``{username, password}`` or ``{email, password}``, and optionally a name for the device.
 
+    If the setting ``REMEMBER_ME`` is there, ``remember`` chooses its lifetimes.
     The user model's ``USERNAME_FIELD`` is another name for ``username``. ``transport`` chooses the
     transport of the refresh token, if ``PROFILE`` allows several transports.
     """
@@ -95,7 +97,11 @@ class LoginSerializer(BodySerializer):
             )
             for name in account_fields()
         }
-        return {**names, **super().get_fields()}
+        fields = {**names, **super().get_fields()}
+        if get_settings().remember_me is not None:
+            about = "Whether the person stays logged in after the browser is closed."
+            fields["remember"] = serializers.BooleanField(required=False, help_text=about)
+        return fields
 
     def validate(self, credentials: dict[str, str]) -> dict[str, str]:
         """Check that exactly one field names the account."""
@@ -107,6 +113,34 @@ class LoginSerializer(BodySerializer):
             )
         key = "email" if given == ["email"] else "username"
         return {key: credentials.pop(given[0]), **credentials}
+
+
+class AnswerField(serializers.Field[Any, Any, Any, Any]):
+    """The answer to a challenge: a text, or an object such as that of a passkey."""
+
+    def to_internal_value(self, answer: Any) -> Any:
+        """Return the answer. The project's own function looks into it."""
+        if not isinstance(answer, str | dict):
+            raise serializers.ValidationError("Send a text or an object.", code="invalid")
+        return answer
+
+    def to_representation(self, answer: Any) -> Any:
+        """Return the answer."""
+        return answer
+
+
+class ChallengeSerializer(BodySerializer):
+    """``{ticket, answer}``: the second step of a login (``CHALLENGE``)."""
+
+    class Meta:  # noqa: D106 - the name for drf-yasg, beside the project's own serializers
+        ref_name = "TesseraChallenge"
+
+    ticket: serializers.CharField = ShortCharField(
+        max_length=MAX_TICKET_LENGTH, write_only=True, help_text="The ticket of the first step."
+    )
+    answer: serializers.Field[Any, Any, Any, Any] = AnswerField(
+        write_only=True, help_text="The answer to the challenge: a text or an object."
+    )
 
 
 class RefreshSerializer(BodySerializer):
@@ -362,6 +396,29 @@ class ErrorSerializer(AnswerSerializer):
         help_text="A text for a person. It may change. Programs should use the code."
     )
     code: serializers.CharField = serializers.CharField(help_text="The code of the error. It never changes.")
+
+
+class ChallengeKindSerializer(AnswerSerializer):
+    """A challenge. The project may add more fields."""
+
+    class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
+        ref_name = "TesseraChallengeKind"
+
+    kind: serializers.CharField = serializers.CharField(help_text="A name for the client, such as `totp`.")
+
+
+class LoginErrorSerializer(ErrorSerializer):
+    """The body of a refused login, if the project has a ``CHALLENGE``."""
+
+    class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
+        ref_name = "TesseraLoginError"
+
+    challenge: ChallengeKindSerializer = ChallengeKindSerializer(
+        required=False, help_text="With the code `challenge_required`: what the user has to show."
+    )
+    ticket: serializers.CharField = serializers.CharField(
+        required=False, help_text="With the code `challenge_required`: send it back with the answer."
+    )
 
 
 class FieldErrorSerializer(AnswerSerializer):

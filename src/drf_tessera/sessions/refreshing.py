@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from django.utils import timezone
@@ -12,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation, signals
 from drf_tessera.conf import Settings, get_settings
-from drf_tessera.database import MAX_ATTEMPTS, is_managed_by_hand
+from drf_tessera.database import MAX_ATTEMPTS, is_managed_by_hand, outlive_restart
 from drf_tessera.exceptions import (
     RefreshContended,
     Refusal,
@@ -23,7 +24,7 @@ from drf_tessera.exceptions import (
 from drf_tessera.models import columns_tell_who_is_active
 from drf_tessera.rotation import Outcome
 from drf_tessera.sessions import rows
-from drf_tessera.sessions.grants import Grant, count_seconds
+from drf_tessera.sessions.grants import Grant, count_seconds, find_idle_limit
 from drf_tessera.sessions.revoking import end_stolen
 from drf_tessera.tokens import (
     RefreshToken,
@@ -70,6 +71,7 @@ def refresh(
         RefreshReused: the token was replaced before. The session has been ended, and that is committed.
         SessionUnknown, SessionRevoked, SessionExpired, UserInactive: the session or its user has that state.
         RefreshContended: other writers were faster each time. Nothing is lost; try again.
+        DatabaseUnavailable: the database cannot be used. Nothing is lost; try again.
         RuntimeError: autocommit is off. Nobody could repeat the end of a stolen session after a rollback.
     """
     parsed = read_refresh_token(token, transport=transport)
@@ -97,10 +99,11 @@ def refresh(
 def _swap(token: RefreshToken, now: datetime, settings: Settings) -> Grant | None:
     """Move to the next generation in one statement. ``None`` means that the row has to be read."""
     position = rotation.rotate(token.generation, now, token.branch)
-    idle = now + settings.session_idle_lifetime
+    idle = find_idle_limit(token.facts, now)
     grant = _make_grant(token, Outcome.ROTATED, position, idle_expires_at=idle, extra={}, now=now)
     try:
-        return grant if rows.swap(token, position, idle, now, settings.refresh_grace) else None
+        swap = partial(rows.swap, token, position, idle, now, settings.refresh_grace)
+        return grant if outlive_restart(swap) else None
     except RefreshContended:
         return None
 
@@ -110,7 +113,7 @@ def _settle(token: RefreshToken, now: datetime, settings: Settings, recoveries: 
     """Read the row, decide, and write. Read again if another writer moved the row in between."""
     for _ in range(MAX_ATTEMPTS):
         try:
-            return _attempt(token, now, settings, recoveries)
+            return outlive_restart(partial(_attempt, token, now, settings, recoveries))
         except RefreshContended:
             continue
     raise RefreshContended
@@ -129,7 +132,7 @@ def _attempt(token: RefreshToken, now: datetime, settings: Settings, recoveries:
     extra = describe_session(session.user, session) if settings.reads_user else {}
     position = decision.position
     stays = position is None or position.recoveries > settings.refresh_recoveries
-    idle = session.idle_expires_at if stays else now + settings.session_idle_lifetime
+    idle = session.idle_expires_at if stays else find_idle_limit(token.facts, now)
     grant = _make_grant(token, decision.outcome, position, idle_expires_at=idle, extra=extra, now=now)
     if decision.spare is not None:
         return replace(grant, spare=_write_spare(token, decision.spare, session.generation))
@@ -168,4 +171,5 @@ def _make_grant(
         refresh_expires_in=count_seconds(idle_expires_at, facts, now),
         outcome=outcome,
         transport=facts.transport,
+        persistent=facts.persistent,
     )
