@@ -414,7 +414,7 @@ class LoginErrorSerializer(ErrorSerializer):
         ref_name = "TesseraLoginError"
 
     challenge: ChallengeKindSerializer = ChallengeKindSerializer(
-        required=False, help_text="With the code `challenge_required`: what the user has to show."
+        required=False, help_text="With the code `challenge_required`: the step that is missing."
     )
     ticket: serializers.CharField = serializers.CharField(
         required=False, help_text="With the code `challenge_required`: send it back with the answer."
