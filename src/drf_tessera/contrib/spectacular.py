@@ -22,8 +22,8 @@ from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler as rest_framework_handler
 
-from drf_tessera.conf import HEADER, get_settings
-from drf_tessera.http import name_cookies, offers_ambient
+from drf_tessera.conf import get_settings
+from drf_tessera.http import name_cookies, offers_ambient, takes_body
 from drf_tessera.rest.answers import (
     CLEARS,
     OURS,
@@ -209,7 +209,7 @@ def _correct_body(serializer: Any, found: _Schema) -> _Schema:
         names = [name for name in account_fields() if name in fields]
         if len(names) > 1:
             found["oneOf"] = [{"required": [name]} for name in names]
-    if isinstance(serializer, RefreshSerializer | RevokeSerializer) and HEADER not in offered:
+    if isinstance(serializer, RefreshSerializer | RevokeSerializer) and not takes_body():
         fields.pop("refresh", None)
     if isinstance(serializer, ClaimsSerializer | ChallengeKindSerializer):
         found["additionalProperties"] = {}
@@ -334,7 +334,7 @@ class _Described:
         if isinstance(self.view, BodyView) and self.view.reads_refresh_cookie and offers_ambient():
             self._register({REFRESH_COOKIE: describe_refresh_cookie(), CSRF: describe_csrf()})
             more += require_cookie(REFRESH_COOKIE, self.method)
-            if isinstance(self.view, RefreshView) and HEADER not in get_settings().transports:
+            if isinstance(self.view, RefreshView) and not takes_body():
                 found = [way for way in found if way]
         return more + found
 

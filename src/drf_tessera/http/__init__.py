@@ -32,3 +32,4 @@ from drf_tessera.http.transport import deliver_grant as deliver_grant
 from drf_tessera.http.transport import find_refresh_token as find_refresh_token
 from drf_tessera.http.transport import needs_body as needs_body
 from drf_tessera.http.transport import offers_ambient as offers_ambient
+from drf_tessera.http.transport import takes_body as takes_body

@@ -15,8 +15,8 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from drf_tessera.challenges import MAX_TICKET_LENGTH
-from drf_tessera.conf import COOKIE, HEADER, MAX_REFRESH_LENGTH, get_settings
-from drf_tessera.http import TRANSPORTS, needs_body
+from drf_tessera.conf import COOKIE, MAX_REFRESH_LENGTH, get_settings
+from drf_tessera.http import TRANSPORTS, needs_body, takes_body
 from drf_tessera.models import Session
 from drf_tessera.rest.throttling import account_fields
 from drf_tessera.users import MAX_NAME_LENGTH, read_email, read_name
@@ -313,13 +313,16 @@ class GrantSerializer(AnswerSerializer):
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Leave out the tokens that travel in cookies only. Make those optional that some bodies have."""
-        fields, offered = super().get_fields(), get_settings().transports
-        in_cookies = {"refresh"} | ({"access", "token_type"} if get_settings().access_cookie else set())
-        for name in in_cookies if COOKIE in offered else ():
-            if HEADER in offered:
+        fields, offered = super().get_fields(), set(get_settings().transports)
+        if not takes_body():
+            del fields["refresh"]
+        elif not needs_body():
+            fields["refresh"].required = False
+        if get_settings().access_cookie:
+            for name in ("access", "token_type"):
                 fields[name].required = False
-            else:
-                del fields[name]
+                if offered == {COOKIE}:
+                    del fields[name]
         return fields
 
 
