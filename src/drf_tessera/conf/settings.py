@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from functools import update_wrapper
+from threading import Lock
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from django.conf import settings as django_settings
@@ -46,6 +47,10 @@ _WATCHED: Final = frozenset(
         *("INSTALLED_APPS", "TENANT_APPS", "TENANT_TYPES"),  # they say whether django-tenants is used
     }
 )
+_choosing: Final = [Lock()]
+"""Held for the choice between the values that two threads have built at once. Nothing is called meanwhile."""
+
+os.register_at_fork(after_in_child=lambda: _choosing.__setitem__(0, Lock()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,10 +116,17 @@ class Settings:
         """Return whether tokens of other packages are still accepted."""
         return self.legacy_tokens_until is None or datetime.now(tz=UTC) < self.legacy_tokens_until
 
-    def choose_policy(self, recoveries: int | None = None) -> Policy:
-        """Return the policy of the refresh rule, with another number of ``recoveries`` if one is given."""
+    def choose_policy(self, recoveries: int | None = None, *, idle: timedelta | None = None) -> Policy:
+        """Return the policy of the refresh rule.
+
+        Args:
+            recoveries: another number than that of the setting.
+            idle: the idle lifetime of the session, if it is not that of the setting.
+        """
         forgiven = self.refresh_recoveries if recoveries is None else recoveries
-        return Policy(grace=self.refresh_grace, recoveries=forgiven)
+        # A session that is used once in its idle limit must find its window closed.
+        longest = (idle or self.session_idle_lifetime) / 2
+        return Policy(grace=self.refresh_grace, recoveries=forgiven, longest=longest)
 
 
 KEYS: Final = tuple(item.name.upper() for item in fields(Settings) if item.name != "secrets")
@@ -130,13 +142,16 @@ def get_settings() -> Settings:
         SettingsError: some value is not valid. The message lists every problem.
     """
     global _cached  # noqa: PLW0603 - one slot, cleared by the signal below
-    if _cached is None:
-        settings, problems = read_settings()
-        if problems:
-            listed = "; ".join(f"{problem.id}: {problem.message}" for problem in problems)
-            raise SettingsError(f"The TESSERA settings are not valid. {listed}")
-        _cached = settings
-    return _cached
+    found = _cached
+    if found is not None:
+        return found
+    settings, problems = read_settings()
+    if problems:
+        listed = "; ".join(f"{problem.id}: {problem.message}" for problem in problems)
+        raise SettingsError(f"The TESSERA settings are not valid. {listed}")
+    with _choosing[0]:
+        found = _cached = _cached or settings
+    return found
 
 
 def forget_settings(*, setting: str, **kwargs: object) -> None:
@@ -171,8 +186,20 @@ class PerSettings(Generic[T]):
         settings = _cached or get_settings()  # reading _cached first saves a call on every request
         held = self._held
         if held is None or held[0] is not settings:
-            held = self._held = settings, self._make(settings)
+            return self._choose(settings, self._make(settings))
         return held[1]
+
+    def _choose(self, settings: Settings, value: T) -> T:
+        """Return ``value``, or the value that another thread has built in the meantime.
+
+        If each thread used its own value for a while, one would record in its own feed that a session has
+        ended, and all others would ask the other feed.
+        """
+        with _choosing[0]:
+            held = self._held
+            if held is None or held[0] is not settings:
+                held = self._held = settings, value
+            return held[1]
 
     def forget(self) -> None:
         """Drop the value. The next call builds a new one."""
@@ -183,7 +210,7 @@ def per_settings(make: Callable[[Settings], T]) -> PerSettings[T]:
     """Wrap ``make`` so that its value is built once for each :class:`Settings` object.
 
     Args:
-        make: builds the value. It may be called by two threads at once; the later value is kept.
+        make: builds the value. It may be called by two threads at once; the first value is kept.
     """
     return PerSettings(make)
 
