@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.checks import run_checks
 from django.core.management import call_command
 from django.db.models import UUIDField
 from django.urls import include, path, re_path
@@ -791,3 +792,24 @@ def test_a_body_that_the_project_describes_stays_with_a_challenge() -> None:
     with configured(Case(tessera={"CHALLENGE": f"{__name__}.ask"})):
         body = mount(Own)["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body == {"$ref": "#/components/schemas/Shape"}
+
+
+# -- The check --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("installed", "chosen", "expected"),
+    [
+        (False, "rest_framework.schemas.openapi.AutoSchema", False),
+        (True, "rest_framework.schemas.openapi.AutoSchema", True),
+        (True, "drf_spectacular.openapi.AutoSchema", False),
+        (True, "drf_standardized_errors.openapi.AutoSchema", False),  # a subclass
+    ],
+)
+def test_w040_drf_spectacular_without_its_schema_class(
+    settings: Any, installed: bool, chosen: str, expected: bool
+) -> None:
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_SCHEMA_CLASS": chosen}
+    if installed:
+        settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "drf_spectacular"]
+    assert ("tessera.W040" in {message.id for message in run_checks()}) == expected

@@ -30,6 +30,7 @@ from drf_tessera.rest.answers import (
     SETS,
     Answer,
     describe_codes,
+    find_answers,
     find_text,
     list_access_problems,
     list_problems,
@@ -77,6 +78,7 @@ def connect() -> None:
     _describe_authentication()
     _describe_views()
     _describe_fields()
+    _describe_other_names()
     for kind in (BodySerializer, SessionSerializer, UserSerializer):
         _describe_bodies(kind)
 
@@ -122,6 +124,23 @@ def _describe_authentication() -> None:
             header, *in_cookies = list_access_schemes(type(self.target))
             found: list[dict[str, list[Any]]] = [{header: []}]
             return found + (require_cookie(ACCESS_COOKIE, auto_schema.method) if in_cookies else [])
+
+
+def _describe_other_names() -> None:
+    """Let both classes of simplejwt be the one scheme that drf-spectacular itself gives them."""
+    from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme  # noqa: PLC0415 - may be absent
+    from drf_spectacular.drainage import set_override  # noqa: PLC0415 - the same
+
+    class Scheme(SimpleJWTScheme):  # type: ignore[no-untyped-call]
+        priority = 1
+        target_class = "rest_framework_simplejwt.authentication.JWTAuthentication"
+
+        def get_security_requirement(self, auto_schema: Any) -> Any:
+            set_override(type(self.target), "suppress_collision_warning", True)
+            return super().get_security_requirement(auto_schema)
+
+    class Stateless(Scheme):  # type: ignore[no-untyped-call]
+        target_class = "rest_framework_simplejwt.authentication.JWTStatelessUserAuthentication"
 
 
 def _unwrap(found: list[_Item]) -> _Item | list[_Item]:
@@ -284,7 +303,7 @@ class _Described:
     @property
     def answer(self) -> Answer | None:
         """The description of the method. ``None`` for a method that the project has added."""
-        return self.view.answers.get(self.method.lower())  # type: ignore[no-any-return]
+        return find_answers(self.view).get(self.method.lower())
 
     def get_operation_id(self) -> str:
         """Return an id that no other endpoint of this package has, if the urls are included twice, too."""

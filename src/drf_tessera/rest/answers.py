@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
+from django.conf import settings as django_settings
 from rest_framework import exceptions as drf
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.serializers import BaseSerializer
@@ -254,6 +256,7 @@ def _list_own(view: Any, method: str, answer: Answer) -> Iterator[tuple[int, str
     else:
         kinds = _list_kinds(answer.errors)
         unused = answer.except_ + _list_unused(view, method)
+        unused += () if LoginFailed in answer.errors else (LoginBusy,)
     for kind in kinds:
         status = find_status(kind)
         if status is not None and not issubclass(kind, unused):
@@ -270,7 +273,6 @@ def _list_unused(view: Any, method: str) -> Errors:
         CsrfFailed: not checked,
         TransportUnavailable: len(settings.transports) > 1,
         TokenMissing: offers_ambient(),
-        LoginBusy: not view.takes_passwords,
     }
     more = _CHALLENGES if settings.challenge is None else ()
     return tuple(kind for kind, unused in found.items() if unused) + more
@@ -302,8 +304,18 @@ def describe_kind(kind: type[TesseraError]) -> str:
     return re.sub(r"``([^`]*)``", r"`\1`", re.sub(r" \(HTTP \d+\)", "", text.replace("\n", " ")))
 
 
-def describe_tokens(*tokens: str, refused: int = 401, cookie: object = None) -> Mapping[str, Answer]:
-    """Return the ``answers`` of a view whose bodies are those of another package.
+def find_answers(view: Any) -> Mapping[str, Answer]:
+    """Return the answers of a view: its own, or those of a package with the names of another package."""
+    for kind in type(view).__mro__:
+        found = _OTHERS.get(f"{kind.__module__}.{kind.__qualname__}")
+        if found is not None:
+            return {"post": found()}
+    answers: Mapping[str, Answer] = view.answers
+    return answers
+
+
+def _describe_tokens(*tokens: str, refused: int = 401, cookie: object = None) -> Answer:
+    """Return the answers of a view whose bodies are those of another package.
 
     Args:
         tokens: the names of the texts in the body.
@@ -311,8 +323,23 @@ def describe_tokens(*tokens: str, refused: int = 401, cookie: object = None) -> 
         cookie: the name of a cookie of the other package, if the view reads one.
     """
     errors = (TooManyAttempts, *_ALWAYS, *((CsrfFailed,) if cookie else ()))
-    answer = Answer(verb="create", foreign=True, tokens=tokens, refused=refused, errors=errors)
-    return {"post": answer}
+    return Answer(verb="create", foreign=True, tokens=tokens, refused=refused, errors=errors)
+
+
+def _describe_jwt() -> Answer:
+    chosen = getattr(django_settings, "JWT_AUTH", {})
+    # A handler of the project may return any object.
+    tokens = () if chosen.get("JWT_RESPONSE_PAYLOAD_HANDLER") else ("token",)
+    return _describe_tokens(*tokens, refused=400, cookie=chosen.get("JWT_AUTH_COOKIE"))
+
+
+_OTHERS: Final[Mapping[str, Callable[[], Answer]]] = {
+    "rest_framework_simplejwt.views.TokenObtainPairView": partial(_describe_tokens, "access", "refresh"),
+    "rest_framework_simplejwt.views.TokenRefreshView": partial(_describe_tokens, "access", "refresh?"),
+    "rest_framework_simplejwt.views.TokenViewBase": _describe_tokens,
+    "rest_framework_jwt.views.JSONWebTokenAPIView": _describe_jwt,
+}
+"""The views of the packages in ``compat/``, which have no room for descriptions."""
 
 
 def describe_codes(codes: Mapping[str, str]) -> str:

@@ -77,7 +77,6 @@ class LoginView(BodyView):
     serializer_class: type[Serializer[Any]] = LoginSerializer
     answers: Mapping[str, Answer] = {"post": told.LOGIN}
     challenge_serializer_class: type[Serializer[Any]] = ChallengeSerializer
-    takes_passwords = True
 
     @sensitive_variables()
     def get_serializer(self, *args: Any, **credentials: Any) -> Serializer[Any]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime as datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,6 @@ from rest_framework.views import APIView
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import CsrfFailed
 from drf_tessera.http import check_site, is_secure
-from drf_tessera.rest.answers import Answer, describe_tokens
 from drf_tessera.rest.endpoints import TokenView
 from drf_tessera.rest.errors import translate_own_error
 from drf_tessera.rest.requests import get_django_request
@@ -40,12 +38,6 @@ class JSONWebTokenAPIView(TokenView):
     permission_classes = ()
     authentication_classes = ()
     serializer_class: Any = None
-
-    @property
-    def answers(self) -> Mapping[str, Answer]:  # type: ignore[override]  # it depends on the settings
-        """The answers, for schemas. A handler of the project may return any object."""
-        tokens = ("token",) if api_settings.uses_default("JWT_RESPONSE_PAYLOAD_HANDLER") else ()
-        return describe_tokens(*tokens, refused=400, cookie=api_settings.JWT_AUTH_COOKIE)
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Return the context of the serializer."""
@@ -116,7 +108,6 @@ class ObtainJSONWebToken(JSONWebTokenAPIView):
 
     serializer_class = JSONWebTokenSerializer
     throttle_classes = (LoginAddressThrottle,)
-    takes_passwords = True
 
     post = counted_login(JSONWebTokenAPIView.post)
 

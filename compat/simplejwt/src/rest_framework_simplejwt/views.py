@@ -18,7 +18,6 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer as BaseSerializer
 from rest_framework.views import APIView
 
-from drf_tessera.rest.answers import describe_tokens
 from drf_tessera.rest.endpoints import TokenView
 from drf_tessera.rest.errors import translate_own_error
 from drf_tessera.rest.throttling import LoginAddressThrottle, TokenThrottle, counted_login
@@ -44,7 +43,6 @@ class TokenViewBase(TokenView, generics.GenericAPIView[Any]):
     authentication_classes = ()
     serializer_class: Any = None
     _serializer_class: Any = ""
-    answers = describe_tokens()
     www_authenticate_realm = "api"
 
     def get_serializer_class(self) -> Any:
@@ -89,9 +87,7 @@ class TokenObtainPairView(TokenViewBase):
     """
 
     _serializer_class = SerializerSetting("TOKEN_OBTAIN_SERIALIZER")
-    answers = describe_tokens("access", "refresh")
     throttle_classes = (LoginAddressThrottle,)
-    takes_passwords = True
 
     post = counted_login(TokenViewBase.post)
 
@@ -103,7 +99,6 @@ class TokenRefreshView(TokenViewBase):
     """
 
     _serializer_class = SerializerSetting("TOKEN_REFRESH_SERIALIZER")
-    answers = describe_tokens("access", "refresh?")
     throttle_classes = (TokenThrottle,)
 
 
@@ -115,7 +110,6 @@ class TokenObtainSlidingView(TokenViewBase):
 
     _serializer_class = SerializerSetting("SLIDING_TOKEN_OBTAIN_SERIALIZER")
     throttle_classes = (LoginAddressThrottle,)
-    takes_passwords = True
 
     post = counted_login(TokenViewBase.post)  # a serializer of the project may check the password
 
