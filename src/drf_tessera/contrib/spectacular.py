@@ -127,7 +127,7 @@ def _describe_authentication() -> None:
 
 
 def _describe_other_names() -> None:
-    """Let both classes of simplejwt be the one scheme that drf-spectacular itself gives them."""
+    """Make one scheme of both classes of simplejwt, as drf-spectacular itself does, but without a warning."""
     from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme  # noqa: PLC0415 - may be absent
     from drf_spectacular.drainage import set_override  # noqa: PLC0415 - the same
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import takewhile
 from typing import Any, Final
 
 from django.conf import settings as django_settings
@@ -349,10 +350,9 @@ def describe_codes(codes: Mapping[str, str]) -> str:
 
 def find_text(view: Any, method: str) -> str:
     """Return the docstring of the project's own method or subclass, or of a package with other names."""
-    for kind in type(view).__mro__[1:]:  # the first class is that of the schema
-        if kind.__module__.partition(".")[0] == OURS:
-            break
-        text = getattr(vars(kind).get(method.lower()), "__doc__", None) or vars(kind).get("__doc__")
-        if text:
-            return inspect.cleandoc(text)
-    return ""
+    kinds = type(view).__mro__[1:]  # the first class is that of the schema
+    own = takewhile(lambda kind: kind.__module__.partition(".")[0] != OURS, kinds)
+    texts = (
+        getattr(vars(kind).get(method.lower()), "__doc__", None) or vars(kind).get("__doc__") for kind in own
+    )
+    return inspect.cleandoc(next(filter(None, texts), ""))
