@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 import re
 from collections.abc import Iterator
@@ -155,8 +154,9 @@ def views_status(kind: type[TesseraError]) -> int | None:
 def odd() -> Iterator[type[TesseraError]]:
     """An error that a later version may have."""
     body = {"code": "refresh_odd", "__doc__": "Odd ``x``.\n\n    More.", "__module__": exceptions.__name__}
-    yield type("RefreshOdd", (exceptions.RefreshInvalid,), body)
-    gc.collect()  # a class is a part of cycles, and other tests list the children of its parent
+    kind = type("RefreshOdd", (exceptions.RefreshInvalid,), body)
+    yield kind
+    kind.__module__ = __name__  # pytest may keep the class, and other tests list the children of its parent
 
 
 def test_a_new_error_is_documented_by_itself(odd: type[TesseraError]) -> None:
