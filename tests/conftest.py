@@ -14,14 +14,20 @@ from django.core.cache import cache
 from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
 
+from drf_tessera import installation
 from drf_tessera.conf import foreign
 from drf_tessera.limits import counters
 from drf_tessera.revocation import feed
 from drf_tessera.revocation.feed import get_feed
 from tests import servers
 from tests.architecture import statements
+from tests.contrib import watch
 
 statements.watch()
+watch.watch()
+
+installation._known[""] = "the-id-of-these--tests"
+"""Known before the first test, so that no test counts the query. The test database gets this id."""
 
 PASSWORD = "correct horse battery staple"
 
@@ -81,6 +87,14 @@ def _only_writers_write() -> Iterator[None]:
     statements.found.clear()
     yield
     assert statements.found == []
+
+
+@pytest.fixture(autouse=True)
+def _answers_are_described() -> Iterator[None]:
+    """Fail a test in which an endpoint answers what its description in ``rest.answers`` does not have."""
+    watch.found.clear()
+    yield
+    assert watch.found == []
 
 
 @pytest.fixture(autouse=True)

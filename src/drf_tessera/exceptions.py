@@ -62,6 +62,13 @@ class ClaimsHookError(ProjectError):
     default_detail = "The CLAIMS hook returned something that cannot go into a token."
 
 
+class MigrationMissing(ProjectError):
+    """A table or a column does not exist, because ``manage.py migrate`` was not run. The cause names it."""
+
+    code = "migration_missing"
+    default_detail = "A table or a column does not exist in the database. Run manage.py migrate."
+
+
 # -- The request itself ----------------------------------------------------------------------------
 
 
@@ -298,7 +305,10 @@ class TokenBadSignature(TokenError):
 
 
 class TokenClaimInvalid(TokenError):
-    """A claim is missing, or its type or value is not allowed. ``claim`` is the name of the claim."""
+    """A claim is missing, or its type or value is not allowed.
+
+    ``claim`` is the name of the claim.
+    """
 
     code = "token_claim_invalid"
 
@@ -369,6 +379,19 @@ class RefreshReused(Refusal):
     default_detail = "This refresh token was used before. Its session has been ended; log in again."
 
 
+class RefreshLost(Refusal):
+    """Too many answers with a new refresh token were lost in a row.
+
+    Perhaps a brownout of an hour has cut the answers. Perhaps a thief has used the recoveries. No token that
+    came back proves a theft. The session was ended, and the owner must log in again.
+    """
+
+    code = "refresh_lost"
+    default_detail = (
+        "Too many answers to this client were lost in a row, so its session has been ended; log in again."
+    )
+
+
 class SessionEnded(Refusal):
     """The session of the token has ended."""
 
@@ -384,7 +407,7 @@ class SessionUnknown(SessionEnded):
 
 
 class SessionRevoked(SessionEnded):
-    """The session was ended early: by a logout, a password change, a theft or an eviction."""
+    """The session was ended early: by a logout, a password change, a theft, lost answers or an eviction."""
 
     code = "session_revoked"
     default_detail = "The session was ended; log in again."
@@ -429,7 +452,10 @@ class PasswordChanged(Refusal):
 
 
 class TooManyAttempts(TesseraError):
-    """A limit is reached. ``retry_after`` is the number of seconds until the next attempt is allowed."""
+    """A limit is reached.
+
+    ``retry_after`` is the number of seconds until the next attempt is allowed.
+    """
 
     code = "throttled"
 
@@ -446,6 +472,23 @@ class TemporarilyUnavailable(TesseraError):
 
     code = "temporarily_unavailable"
     default_detail = "The server could not do this at the moment; try again."
+
+
+class DatabaseUnavailable(TemporarilyUnavailable):
+    """The database cannot be used: it is away, read-only or full, or it has no connection to spare.
+
+    Nothing was spent. A refresh token is still good, and a login is not counted as an attempt.
+    """
+
+    code = "database_unavailable"
+    default_detail = "The server cannot use its database at the moment; try again."
+
+
+class LoginBusy(TemporarilyUnavailable):
+    """Too many passwords are being checked at the same time. The password of this login was not checked."""
+
+    code = "login_busy"
+    default_detail = "The server is busy with other logins; try again."
 
 
 class RefreshContended(TemporarilyUnavailable):

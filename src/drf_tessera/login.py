@@ -21,8 +21,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
 from drf_tessera.challenges import Ticket, find_challenge, require_challenge
-from drf_tessera.conf import Lifetimes
-from drf_tessera.database import is_unreadable, savepoint, translated_contention
+from drf_tessera.conf import Lifetimes, enter_tenant
+from drf_tessera.database import is_unreadable, savepoint, translated_trouble
 from drf_tessera.exceptions import (
     ChallengeFailed,
     EmailLoginUnavailable,
@@ -75,10 +75,11 @@ def log_in(
         LoginFailed: the user is unknown, inactive or just deleted, or the password is wrong. The error is
             the same in all cases.
         TooManyAttempts: too many logins have failed (:mod:`drf_tessera.limits`).
-        TemporarilyUnavailable: the database is busy.
+        TemporarilyUnavailable: the database is busy or cannot be used. The attempt does not count.
         EmailLoginUnavailable: ``email`` is given, but no backend accepts an ``email``.
         ChallengeRequired, LoginRefused: the password is right and not enough (``CHALLENGE``).
     """
+    enter_tenant(request)
     if email is None:
         ways = _name_account(clean_name(username or ""))
     elif find_email_field() == get_user_model().USERNAME_FIELD:
@@ -127,6 +128,7 @@ def answer_challenge(
         LoginRefused: the project refuses the account.
         TooManyAttempts: too many answers were wrong.
     """
+    enter_tenant(request)
     user = ticket.user
     with login_attempt(request, [read_name(user)], client=client):
         challenge = find_challenge(request, user)
@@ -150,7 +152,7 @@ def _announce(request: HttpRequest, user: AbstractBaseUser, grant: sessions.Gran
     """Send ``user_logged_in``. If a receiver refuses the login, nobody gets the tokens."""
     request.user = cast("Any", user)  # some receivers read it, because django.contrib.auth.login sets it
     try:
-        with translated_contention():
+        with translated_trouble():
             user_logged_in.send(sender=type(user), request=request, user=user)
     except DatabaseError:
         if type(user)._default_manager.filter(pk=user.pk).exists():

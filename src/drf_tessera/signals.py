@@ -23,11 +23,26 @@ session_refreshed: Final = Signal()
 session_revoked: Final = Signal()
 """A session was ended early. Arguments: ``session_id``, ``sub``, ``reason``."""
 
+sessions_cleared: Final = Signal()
+"""The sessions of everybody that began before a moment were ended.
+
+Arguments: ``before``, ``reason``, ``count``.
+
+:data:`session_revoked` is not sent for these sessions, because there may be millions of them.
+"""
+
 refresh_reused: Final = Signal()
 """A replaced refresh token came back, very likely after a theft. Arguments: ``session_id``, ``sub``.
 
 This signal is sent in addition to :data:`session_revoked`. A receiver should inform the user and the
 people who monitor attacks.
+"""
+
+refresh_lost: Final = Signal()
+"""Recoveries were used up, so a session was ended. Arguments: ``session_id``, ``sub``.
+
+Many of these signals at once are a brownout. One alone may be a client that stores no refresh token, or a
+thief. This signal is sent in addition to :data:`session_revoked`.
 """
 
 login_failed: Final = Signal()

@@ -61,7 +61,7 @@ FOREIGN = {
     "knox": read_first_column("docs/migrate/from-knox.md"),
     "dj-rest-auth": read_first_column("docs/migrate/from-dj-rest-auth.md") | {"ACCOUNT_LOGOUT_ON_GET"},
     "django-cors-headers": {"CORS_ALLOW_HEADERS"},
-    "django-tenants": {"TENANT_APPS"},
+    "django-tenants": {"TENANT_APPS", "SHARED_APPS"},
 }
 """The settings of other packages. A page may name them if it also names the package."""
 
@@ -73,7 +73,10 @@ EVERYWHERE = {
     # Django, below its settings
     *(
         "ATOMIC_REQUESTS",
+        "CONN_MAX_AGE",
         "AUTOCOMMIT",
+        "CONN_HEALTH_CHECKS",
+        "CONN_MAX_AGE",
         "KEY_PREFIX",
         "USERNAME_FIELD",
         "EMAIL_FIELD",
@@ -82,7 +85,7 @@ EVERYWHERE = {
         "REMOTE_ADDR",
     ),
     *("GET", "POST", "DELETE"),
-    *("UPDATE", "INSERT", "EXISTS", "RETURNING", "REPEATABLE", "READ"),
+    *("SELECT", "UPDATE", "INSERT", "EXISTS", "RETURNING", "REPEATABLE", "READ"),
     *("TYPE_CHECKING", "UTC", "README", "BENCH", "REGISTERED_CLAIMS"),
     *(f"PG{name}" for name in ("HOST", "PORT", "USER", "PASSWORD")),
     *(f"MARIADB_{name}" for name in ("HOST", "PORT", "USER", "PASSWORD")),

@@ -39,7 +39,7 @@ from drf_tessera.tokens import (
     verify_access_token,
     write_refresh_token,
 )
-from drf_tessera.tokens.keystore import get_keystore
+from drf_tessera.tokens.keystore import get_issuer, get_keystore
 from tests.conftest import bearer, make_user
 
 NOW = 1_800_000_000
@@ -67,7 +67,7 @@ class TestAccess:
         assert len(claims.pop("jti")) == 22
         assert expires_in == 300
         assert claims == {
-            "iss": "drf-tessera",
+            "iss": get_issuer(),
             "sub": "42",
             "aud": "drf-tessera",
             "iat": NOW,

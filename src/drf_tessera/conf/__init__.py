@@ -3,6 +3,7 @@
 - transports: the ways in which tokens can travel
 - values: read one value of a setting, or say why it is wrong
 - issuers: other issuers whose tokens are accepted
+- tenants: the tenant of the present request
 - foreign: the settings of other packages
 - settings: the settings in force
 """
@@ -15,10 +16,17 @@ from drf_tessera.conf.issuers import is_loopback as is_loopback
 from drf_tessera.conf.issuers import is_safe_address as is_safe_address
 from drf_tessera.conf.settings import AUTHORIZATION as AUTHORIZATION
 from drf_tessera.conf.settings import Settings as Settings
+from drf_tessera.conf.settings import current_tenant as current_tenant
+from drf_tessera.conf.settings import enter_tenant as enter_tenant
+from drf_tessera.conf.settings import forget_settings as forget_settings
 from drf_tessera.conf.settings import get_settings as get_settings
 from drf_tessera.conf.settings import per_settings as per_settings
+from drf_tessera.conf.settings import per_tenant as per_tenant
 from drf_tessera.conf.settings import read_settings as read_settings
 from drf_tessera.conf.settings import translate_setting as translate_setting
+from drf_tessera.conf.settings import use_tenant as use_tenant
+from drf_tessera.conf.tenants import MAX_TENANTS as MAX_TENANTS
+from drf_tessera.conf.tenants import list_schema_apps as list_schema_apps
 from drf_tessera.conf.transports import COOKIE as COOKIE
 from drf_tessera.conf.transports import HEADER as HEADER
 from drf_tessera.conf.transports import LIMITS as LIMITS

@@ -7,10 +7,12 @@ dropped when Django's ``setting_changed`` reports a change. That is why ``overri
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from functools import update_wrapper
+from threading import Lock
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from django.conf import settings as django_settings
@@ -19,6 +21,15 @@ from django.utils.encoding import force_bytes
 
 from drf_tessera.conf.foreign import TRANSLATORS, Translator, read_foreign
 from drf_tessera.conf.issuers import READERS, Issuer
+from drf_tessera.conf.tenants import (
+    ByTenant,
+    TenantOf,
+    enter_request,
+    find_automatically,
+    find_name,
+    find_schema,
+    use_name,
+)
 from drf_tessera.conf.transports import COOKIE, PROFILES
 from drf_tessera.conf.values import Lifetimes, Problem, Reader, WrongValueError, suggest_key
 from drf_tessera.exceptions import SettingsError
@@ -30,7 +41,16 @@ T = TypeVar("T")
 AUTHORIZATION: Final = "Authorization"
 """The usual header of a token (RFC 6750, section 2.1)."""
 
-_WATCHED: Final = frozenset({"TESSERA", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "CACHES", "AUTH_USER_MODEL"})
+_WATCHED: Final = frozenset(
+    {
+        *("TESSERA", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "CACHES", "AUTH_USER_MODEL"),
+        *("INSTALLED_APPS", "TENANT_APPS", "TENANT_TYPES"),  # they say whether django-tenants is used
+    }
+)
+_choosing: Final = [Lock()]
+"""Held for the choice between the values that two threads have built at once. Nothing is called meanwhile."""
+
+os.register_at_fork(after_in_child=lambda: _choosing.__setitem__(0, Lock()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +68,9 @@ class Settings:
     refresh_recoveries: int = 5
     clock_skew: timedelta = timedelta(seconds=5)
     max_sessions_per_user: int | None = None
-    issuer: str = "drf-tessera"
+    issuer: str | None = None
     audience: tuple[str, ...] = ("drf-tessera",)
+    tenant: TenantOf | None = None
     header_name: str = AUTHORIZATION
     header_prefix: str = "Bearer"
     keys: tuple[Key, ...] = ()
@@ -69,6 +90,7 @@ class Settings:
     login_rate_per_account: str | None = "10/min"
     login_rate_per_account_everywhere: str | None = "100/hour"
     login_rate_per_address: str | None = "60/min"
+    logins_at_once: int | None = 2
     token_rate_per_session: str | None = "600/min"  # noqa: S105 - a rate
     token_rate_per_address: str | None = "6000/min"  # noqa: S105 - a rate
     legacy_tokens_until: datetime | None = None
@@ -95,10 +117,17 @@ class Settings:
         """Return whether tokens of other packages are still accepted."""
         return self.legacy_tokens_until is None or datetime.now(tz=UTC) < self.legacy_tokens_until
 
-    def choose_policy(self, recoveries: int | None = None) -> Policy:
-        """Return the policy of the refresh rule, with another number of ``recoveries`` if one is given."""
+    def choose_policy(self, recoveries: int | None = None, *, idle: timedelta | None = None) -> Policy:
+        """Return the policy of the refresh rule.
+
+        Args:
+            recoveries: another number than that of the setting.
+            idle: the idle lifetime of the session, if it is not that of the setting.
+        """
         forgiven = self.refresh_recoveries if recoveries is None else recoveries
-        return Policy(grace=self.refresh_grace, recoveries=forgiven)
+        # A session that is used once in its idle limit must find its window closed.
+        longest = (idle or self.session_idle_lifetime) / 2
+        return Policy(grace=self.refresh_grace, recoveries=forgiven, longest=longest)
 
 
 KEYS: Final = tuple(item.name.upper() for item in fields(Settings) if item.name != "secrets")
@@ -114,13 +143,16 @@ def get_settings() -> Settings:
         SettingsError: some value is not valid. The message lists every problem.
     """
     global _cached  # noqa: PLW0603 - one slot, cleared by the signal below
-    if _cached is None:
-        settings, problems = read_settings()
-        if problems:
-            listed = "; ".join(f"{problem.id}: {problem.message}" for problem in problems)
-            raise SettingsError(f"The TESSERA settings are not valid. {listed}")
-        _cached = settings
-    return _cached
+    found = _cached
+    if found is not None:
+        return found
+    settings, problems = read_settings()
+    if problems:
+        listed = "; ".join(f"{problem.id}: {problem.message}" for problem in problems)
+        raise SettingsError(f"The TESSERA settings are not valid. {listed}")
+    with _choosing[0]:
+        found = _cached = _cached or settings
+    return found
 
 
 def forget_settings(*, setting: str, **kwargs: object) -> None:
@@ -155,8 +187,20 @@ class PerSettings(Generic[T]):
         settings = _cached or get_settings()  # reading _cached first saves a call on every request
         held = self._held
         if held is None or held[0] is not settings:
-            held = self._held = settings, self._make(settings)
+            return self._choose(settings, self._make(settings))
         return held[1]
+
+    def _choose(self, settings: Settings, value: T) -> T:
+        """Return ``value``, or the value that another thread has built in the meantime.
+
+        If each thread used its own value for a while, one would record in its own feed that a session has
+        ended, and all others would ask the other feed.
+        """
+        with _choosing[0]:
+            held = self._held
+            if held is None or held[0] is not settings:
+                held = self._held = settings, value
+            return held[1]
 
     def forget(self) -> None:
         """Drop the value. The next call builds a new one."""
@@ -167,9 +211,112 @@ def per_settings(make: Callable[[Settings], T]) -> PerSettings[T]:
     """Wrap ``make`` so that its value is built once for each :class:`Settings` object.
 
     Args:
-        make: builds the value. It may be called by two threads at once; the later value is kept.
+        make: builds the value. It may be called by two threads at once; the first value is kept.
     """
     return PerSettings(make)
+
+
+class PerTenant(PerSettings[T]):
+    """Build a value once for each settings and tenant. Without ``TENANT`` this is :class:`PerSettings`."""
+
+    def __init__(self, make: Callable[[Settings], T]) -> None:
+        super().__init__(make)
+        self._by_tenant: tuple[Settings, ByTenant[T]] | None = None
+
+    def __call__(self) -> T:
+        """Return the value for the settings in force and the present tenant.
+
+        Raises:
+            SettingsError: see :func:`get_settings`.
+            ProjectError: see :func:`current_tenant`.
+        """
+        settings = _cached or get_settings()
+        if settings.tenant is not None:
+            return self._find(settings, find_name(settings.tenant))
+        held = self._held
+        if held is None or held[0] is not settings:
+            return self._choose(settings, self._make(settings))
+        return held[1]
+
+    def _find(self, settings: Settings, name: str) -> T:
+        held = self._by_tenant
+        if held is None or held[0] is not settings:
+            with _choosing[0]:
+                held = self._by_tenant
+                if held is None or held[0] is not settings:
+                    held = self._by_tenant = settings, ByTenant()
+        return held[1].find(name, lambda: self._make(settings))
+
+    def forget(self) -> None:
+        """Drop the values of all tenants. The next call of each tenant builds a new one."""
+        super().forget()
+        self._by_tenant = None
+
+
+def per_tenant(make: Callable[[Settings], T]) -> PerTenant[T]:
+    """Wrap ``make`` so that its value is built once for each :class:`Settings` object and each tenant.
+
+    Everything that a process remembers about users, tokens and sessions is such a value, because a primary
+    key is another person in another tenant. The values of at most :data:`MAX_TENANTS` tenants are kept.
+
+    Args:
+        make: builds the value. It may ask :func:`current_tenant`.
+    """
+    return PerTenant(make)
+
+
+# -- Tenants ---------------------------------------------------------------------------------------
+
+
+def current_tenant() -> str:
+    """Return the name of the present tenant. The name is empty without ``TENANT``.
+
+    Inside a request, ``TENANT`` was called with the request. Elsewhere ``TENANT`` is called with ``None``.
+
+    Raises:
+        ProjectError: ``TENANT`` did not return a name.
+    """
+    find = get_settings().tenant
+    return "" if find is None else find_name(find)
+
+
+def enter_tenant(request: Any) -> None:
+    """Use the tenant of a request until the request is over. ``TENANT`` is called once for each request.
+
+    The authentication classes and the endpoints call this function. Code that uses tokens before them, such
+    as a middleware, calls it first.
+
+    Args:
+        request: Django's own, or REST framework's.
+
+    Raises:
+        ProjectError: ``TENANT`` did not return a name.
+    """
+    find = (_cached or get_settings()).tenant
+    if find is not None:
+        enter_request(find, getattr(request, "_request", request))  # REST framework has Django's own inside
+
+
+@contextmanager
+def use_tenant(name: str) -> Iterator[None]:
+    """Use a tenant inside the block, for a command or a job.
+
+    With django-tenants the schema in use is the tenant, so its own ``schema_context`` is enough.
+
+    Raises:
+        SettingsError: ``TENANT`` is not set, or the project uses django-tenants.
+        ProjectError: ``name`` is not a text, or is too long.
+    """
+    find = get_settings().tenant
+    if find is None:
+        raise SettingsError("use_tenant() needs TESSERA['TENANT'].")
+    if find is find_schema:
+        raise SettingsError("Use schema_context() of django-tenants in place of use_tenant().")
+    with use_name(find, name):
+        yield
+
+
+# -- Reading ---------------------------------------------------------------------------------------
 
 
 def translate_setting(name: str, translate: Translator, readers: Mapping[str, Reader] | None = None) -> None:
@@ -215,6 +362,8 @@ def read_settings() -> tuple[Settings, list[Problem]]:
                 source = f" (from {source_of[key]})"
                 hint += f" A value in TESSERA itself takes precedence over {source_of[key]}."
             problems.append(Problem(id=wrong.id, message=f"TESSERA[{key!r}]{source} {wrong}", hint=hint))
+    if raw.get("TENANT") is None:
+        values["tenant"] = find_automatically()
     secrets, wrong_secrets = _read_secrets()
     settings = Settings(**values, secrets=secrets)
     problems += wrong_secrets + _compare_lifetimes(settings) + _compare_cookies(settings)

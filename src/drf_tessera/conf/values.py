@@ -222,11 +222,13 @@ def is_claim(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable()
 
 
-def _read_issuer(value: object) -> str:
+def _read_issuer(value: object) -> str | None:
+    if value is None or value == "":
+        return None
     if not is_claim(value):
         raise WrongValueError(
             "tessera.E006",
-            "must be a string of 1 to 255 printable characters.",
+            "must be a string of at most 255 printable characters, or None.",
             'For example: "https://api.example.com".',
         )
     return value
@@ -306,13 +308,26 @@ def read_hook(value: object, signature: str = "(user, session) -> dict") -> Call
     return found
 
 
-def _import(path: str) -> object:
+def _import(path: str, number: str = "tessera.E008") -> object:
     try:
         return import_string(path)
     except ImportError as error:
         raise WrongValueError(
-            "tessera.E008", f"cannot be imported: {error}", "Check the spelling of the path."
+            number, f"cannot be imported: {error}", "Check the spelling of the path."
         ) from None
+
+
+def _read_tenant(value: object) -> Callable[..., Any] | None:
+    if value is None or value == "":
+        return None
+    found = _import(value, "tessera.E030") if isinstance(value, str) else value
+    if not callable(found):
+        raise WrongValueError(
+            "tessera.E030",
+            "is not callable.",
+            "Write a function (request or None) -> str, or its dotted path. '' switches tenants off.",
+        )
+    return found
 
 
 def _read_keys(value: object) -> tuple[Key, ...]:
@@ -406,6 +421,7 @@ PLAIN_READERS: Final[Mapping[str, Reader]] = {
     "MAX_SESSIONS_PER_USER": _read_limit,
     "ISSUER": _read_issuer,
     "AUDIENCE": read_audience,
+    "TENANT": _read_tenant,
     "HEADER_NAME": _read_header_name,
     "HEADER_PREFIX": _read_prefix,
     "KEYS": _read_keys,
@@ -424,6 +440,7 @@ PLAIN_READERS: Final[Mapping[str, Reader]] = {
     "LOGIN_RATE_PER_ACCOUNT": _read_rate,
     "LOGIN_RATE_PER_ACCOUNT_EVERYWHERE": _read_rate,
     "LOGIN_RATE_PER_ADDRESS": _read_rate,
+    "LOGINS_AT_ONCE": _read_limit,
     "TOKEN_RATE_PER_SESSION": _read_rate,
     "TOKEN_RATE_PER_ADDRESS": _read_rate,
     "LEGACY_TOKENS_UNTIL": _read_moment,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable
 from http.cookies import Morsel
 from typing import Any, Final
@@ -11,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.cookie import parse_cookie
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera.conf import COOKIE, get_settings
+from drf_tessera.conf import COOKIE, current_tenant, get_settings
 from drf_tessera.exceptions import CookieAmbiguous, RefreshInvalid
 from drf_tessera.http.bearer import has_bearer_token
 from drf_tessera.http.csrf import check_site
@@ -22,6 +24,9 @@ from drf_tessera.tokens import SessionFacts, read_refresh_token
 REFRESH: Final = "tessera_refresh_token"
 ACCESS: Final = "tessera_access_token"
 """The names contain "token", because Django's error reports blank such cookies."""
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
+"""The names of tenants that a name of a cookie can contain unchanged."""
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -59,18 +64,38 @@ def name_refresh_cookie(*, secure: bool, path: str) -> str:
     ``__Host-`` proves that no subdomain has set the cookie, and needs the path ``/``. With another path the
     prefix is ``__Secure-``.
     """
-    return _prefix(secure=secure, path=path) + REFRESH
+    return _prefix(secure=secure, path=path) + REFRESH + _suffix()
 
 
 def name_access_cookie(*, secure: bool) -> str:
     """Return the name of the access cookie, which is for all paths."""
-    return _prefix(secure=secure, path="/") + ACCESS
+    return _prefix(secure=secure, path="/") + ACCESS + _suffix()
+
+
+def name_cookies() -> tuple[str, str]:
+    """Return the names of the refresh cookie and of the access cookie of a server with TLS."""
+    secure = get_settings().cookie_secure is not False
+    return name_refresh_cookie(secure=secure, path=find_cookie_path()), name_access_cookie(secure=secure)
 
 
 def _prefix(*, secure: bool, path: str) -> str:
     if not secure:
         return ""
     return "__Host-" if path == "/" else "__Secure-"
+
+
+def _suffix() -> str:
+    """Return the part of a name that tells the tenants of one host apart.
+
+    Otherwise a login at one tenant would replace the cookie of another one. A name with other characters has
+    a digest, after a dot, which no plain name has.
+    """
+    tenant = current_tenant()
+    if not tenant:
+        return ""
+    if _PLAIN.fullmatch(tenant):
+        return f"_{tenant}"
+    return f"_.{hashlib.sha256(tenant.encode()).hexdigest()[:32]}"
 
 
 def read_refresh_cookie(request: HttpRequest, path: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera.conf import COOKIE, HEADER, get_settings
+from drf_tessera.conf import COOKIE, HEADER, enter_tenant, get_settings
 from drf_tessera.http.bearer import HeaderTransport
 from drf_tessera.http.cookies import CookieTransport
 from drf_tessera.http.csrf import check_site
@@ -71,6 +71,11 @@ def needs_body() -> bool:
     return all(TRANSPORTS[name].in_body for name in get_settings().transports)
 
 
+def takes_body() -> bool:
+    """Return whether a refresh token can come in a body, by one of the transports that ``PROFILE`` offers."""
+    return any(TRANSPORTS[name].in_body for name in get_settings().transports)
+
+
 def offers_ambient() -> bool:
     """Return whether ``PROFILE`` offers a transport in which a browser sends the refresh token by itself."""
     return any(TRANSPORTS[name].ambient for name in get_settings().transports)
@@ -82,6 +87,8 @@ def find_refresh_token(
 ) -> tuple[str, str] | None:
     """Return the name of the transport that brings a refresh token, and the token, or ``None``.
 
+    The tenant of the request is entered first.
+
     Args:
         request: the request.
         credentials: its parsed body.
@@ -91,6 +98,7 @@ def find_refresh_token(
         CsrfFailed: the token is in a cookie, and another site may have made the request.
         CookieAmbiguous: there are several cookies.
     """
+    enter_tenant(request)
     for name, transport in TRANSPORTS.items():
         token = transport.read(request, credentials) if ambient or not transport.ambient else None
         if token is not None:
@@ -102,9 +110,9 @@ def find_refresh_token(
 def deliver_grant(request: HttpRequest, response: HttpResponse, grant: Grant) -> dict[str, Any]:
     """Put the tokens of a grant into the response, and return the body of the response.
 
-    ``rotated`` is ``False`` within the grace window. It means that the client keeps the refresh token that it
-    has. The body has a ``refresh`` then too, for clients that store one from each answer. A login that gets
-    this far does not count as an attempt of its address.
+    ``rotated`` is ``False`` within the grace window, unless a lost answer is repeated. It means that the
+    client keeps the refresh token that it has. The body has a ``refresh`` then too, for clients that store
+    one from each answer. A login that gets this far does not count as an attempt of its address.
     """
     if grant.outcome is None:
         refund_address(request)

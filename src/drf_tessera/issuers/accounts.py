@@ -15,19 +15,19 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import DataError, IntegrityError, transaction
 from django.db.models import Field, UniqueConstraint
 
-from drf_tessera.conf import Issuer, Settings, per_settings
-from drf_tessera.database import find_database, read_calmly
+from drf_tessera.conf import Issuer, Settings, per_tenant
+from drf_tessera.database import find_database, read_calmly, translated_trouble
 from drf_tessera.exceptions import TokenClaimInvalid, UserConflict, UserGone, UserInactive
 from drf_tessera.issuers.principals import ForeignToken, Principal
 from drf_tessera.issuers.verifying import find_entry
 from drf_tessera.tokens import LRU, VERIFIED_TOKENS
 from drf_tessera.users import (
+    Fail,
     Refuse,
-    fetch_user,
     find_user_by,
     is_active,
     lazy_row,
-    parse_sub,
+    load_row,
     read_value,
     write_sub,
 )
@@ -35,13 +35,15 @@ from drf_tessera.users import (
 _EMAIL: Final = "email"
 
 
-@per_settings
+@per_tenant
 def _get_owners(settings: Settings) -> LRU[str]:
     """Return the texts of the primary keys of users that were found, by token."""
     return LRU(VERIFIED_TOKENS if settings.issuers else 0)
 
 
-def find_account(token: ForeignToken, *, refuse: Refuse | None) -> AbstractBaseUser | Principal:
+def find_account(
+    token: ForeignToken, *, refuse: Refuse | None, fail: Fail | None = None
+) -> AbstractBaseUser | Principal:
     """Return the user of a verified token, or a :class:`Principal` if its entry maps to no user.
 
     The first token of a user costs a query. Then the process knows the primary key, and the user is lazy, as
@@ -50,12 +52,14 @@ def find_account(token: ForeignToken, *, refuse: Refuse | None) -> AbstractBaseU
     Args:
         token: verified.
         refuse: as for :func:`drf_tessera.users.lazy_user`. ``None`` loads the row at once.
+        fail: as for :func:`drf_tessera.users.lazy_user`.
 
     Raises:
         TokenClaimInvalid: the claim that identifies the user is missing, or is an unverified address.
         UserGone: the user does not exist, and is not created here.
         UserInactive: the user may no longer log in.
         UserConflict: another account has the data of the user.
+        DatabaseUnavailable: the database cannot be used.
     """
     issuer = find_entry(token.issuer)
     if not issuer.has_user:
@@ -68,21 +72,22 @@ def find_account(token: ForeignToken, *, refuse: Refuse | None) -> AbstractBaseU
     name = f"{issuer.issuer}\n{value}\n{token.expires_at}"
     sub = owners.get(name)
     if sub is not None:
-        return _load(sub) if refuse is None else lazy_row(sub, refuse=refuse)
+        return load_row(sub) if refuse is None else lazy_row(sub, refuse=refuse, fail=fail)
+    with translated_trouble():
+        user = _find_or_create(issuer, token, value)
+    owners.put(name, write_sub(user.pk))
+    return user
+
+
+def _find_or_create(issuer: Issuer, token: ForeignToken, value: str) -> AbstractBaseUser:
     user: Any = read_calmly(lambda: find_user_by(str(issuer.user_field), value))
     if user is None:
         if not issuer.create:
             raise UserGone
         user = _create(issuer, token, value)
     _check_active(user)
-    owners.put(name, write_sub(user.pk))
     found: AbstractBaseUser = user
     return found
-
-
-def _load(sub: str) -> AbstractBaseUser:
-    user: AbstractBaseUser = read_calmly(lambda: fetch_user(sub, parse_sub(sub)))
-    return user
 
 
 def _ask_project(find_user: Callable[..., Any], token: ForeignToken) -> AbstractBaseUser:

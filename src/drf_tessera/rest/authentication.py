@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from drf_tessera.conf import Settings, get_settings, per_settings
+from drf_tessera.conf import Settings, enter_tenant, get_settings, per_settings
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable, TokenMalformed
 from drf_tessera.http import (
     check_bearer_token,
@@ -72,6 +72,7 @@ class JWTAuthentication(BaseAuthentication):
     def authenticate(self, request: Request | HttpRequest) -> tuple[AbstractBaseUser, AccessToken] | None:
         """Return the user and the token, or ``None`` if the request has no token for this class."""
         django_request = get_django_request(request)
+        enter_tenant(django_request)
         try:
             # Do not store the header in a local variable, because an error report shows local variables.
             token: AccessToken | ForeignToken | None = recall_access_token(_to_text(self.get_header(request)))
@@ -102,11 +103,11 @@ class JWTAuthentication(BaseAuthentication):
 
     def find_user(self, request: HttpRequest, token: AccessToken) -> AbstractBaseUser:
         """Return the user of a verified token."""
-        return lazy_user(token, refuse=_LateRefuser(request))
+        return lazy_user(token, refuse=_LateRefuser(request), fail=to_api_exception)
 
     def find_foreign_user(self, request: HttpRequest, token: ForeignToken) -> AbstractBaseUser | Principal:
         """Return the user, or the principal, of a verified token of another issuer (``ISSUERS``)."""
-        return find_account(token, refuse=_LateRefuser(request))
+        return find_account(token, refuse=_LateRefuser(request), fail=to_api_exception)
 
     def refuse(self, error: Refusal, request: Request | HttpRequest) -> None:
         """Refuse a bad token. A subclass may return instead, so that the request is anonymous."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from rest_framework.utils.serializer_helpers import ReturnDict
 from rest_framework.views import APIView
 from rest_framework.views import exception_handler as rest_framework_handler
 
+from drf_tessera.conf import enter_tenant
 from drf_tessera.exceptions import (
     CookieAmbiguous,
     Refusal,
@@ -31,12 +33,13 @@ from drf_tessera.http import (
     find_cookie_path,
 )
 from drf_tessera.limits import TokenRequest
+from drf_tessera.rest.answers import Answer
 from drf_tessera.rest.errors import (
     PayloadTooLarge,
     add_code,
     exception_handler,
     remember_failure,
-    translate_error,
+    translate_own_error,
     write_challenge,
 )
 from drf_tessera.rest.requests import get_django_request
@@ -70,10 +73,10 @@ class TokenView(APIView):
     throttle_classes: _Classes = ()
     reads_refresh_cookie = False
     """Whether a browser has to send the refresh cookie to this view. The cookie's path follows from this."""
-    takes_passwords = False
-    """Whether a password alone gets tokens here, unless ``CHALLENGE`` asks for more."""
     user_serializer_class: type[BaseSerializer[AbstractBaseUser]] = UserSerializer
     """The serializer for the ``user`` of a response. To choose another serializer, subclass the view."""
+    answers: Mapping[str, Answer] = {}
+    """The answers of each method, by its name in small letters, for generators of schemas."""
     token_request: TokenRequest | None = None
 
     @classmethod
@@ -89,6 +92,7 @@ class TokenView(APIView):
 
         Every form field is secret, so Django's error reports hide all of them.
         """
+        enter_tenant(get_django_request(request))
         # Django's own decorator sets the same attribute, but only on views that take Django's request.
         get_django_request(request).sensitive_post_parameters = "__ALL__"  # type: ignore[attr-defined]
         if _read_length(request) > MAX_BODY_BYTES:
@@ -128,7 +132,7 @@ class TokenView(APIView):
         """Return the answer to an error: ``{"detail", "code"}``, or what the project's own handler writes."""
         if isinstance(exc, TesseraError):
             remember_failure(get_django_request(self.request), exc)
-        found = translate_error(exc)
+        found = translate_own_error(exc)
         answer = super().handle_exception(found)
         add_code(answer, found)
         if isinstance(exc, CookieAmbiguous):

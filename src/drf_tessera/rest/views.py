@@ -41,6 +41,8 @@ from drf_tessera.http import (
 from drf_tessera.issuers import ForeignToken, is_foreign
 from drf_tessera.login import answer_challenge, log_in
 from drf_tessera.models import Session
+from drf_tessera.rest import answers as told
+from drf_tessera.rest.answers import Answer
 from drf_tessera.rest.authentication import StrictJWTAuthentication
 from drf_tessera.rest.endpoints import BodyView, EndpointView
 from drf_tessera.rest.errors import write_challenge
@@ -76,14 +78,14 @@ class LoginView(BodyView):
 
     throttle_classes: _Classes = (LoginAddressThrottle,)
     serializer_class: type[Serializer[Any]] = LoginSerializer
+    answers: Mapping[str, Answer] = {"post": told.LOGIN}
     challenge_serializer_class: type[Serializer[Any]] = ChallengeSerializer
-    takes_passwords = True
 
     @sensitive_variables()
     def get_serializer(self, *args: Any, **credentials: Any) -> Serializer[Any]:
         """Return the serializer of the first step, or of the second if the body has a ticket."""
-        body = credentials.get("data")
-        if get_settings().challenge is not None and isinstance(body, Mapping) and "ticket" in body:
+        auth = credentials.get("data")
+        if get_settings().challenge is not None and isinstance(auth, Mapping) and "ticket" in auth:
             credentials.setdefault("context", self.get_serializer_context())
             return self.challenge_serializer_class(*args, **credentials)
         return super().get_serializer(*args, **credentials)
@@ -93,14 +95,14 @@ class LoginView(BodyView):
         """Log in."""
         auth = self.read_body()
         ticket = read_ticket(auth["ticket"]) if "ticket" in auth else None
-        choices = auth if ticket is None else ticket.choices
-        transport = sessions.choose_transport(choices.get("transport"))
+        credentials = auth if ticket is None else dict(ticket.choices)
+        transport = sessions.choose_transport(credentials.get("transport"))
         plain = get_django_request(request)
         admit_login(plain, transport)
         chosen = {
-            "client": find_client(request, label=choices.get("device", "")),
+            "client": find_client(request, label=credentials.get("device", "")),
             "transport": transport,
-            **_remember(choices),
+            **_remember(credentials),
         }
         if ticket is not None:
             user, grant = answer_challenge(plain, ticket, auth["answer"], **chosen)
@@ -114,24 +116,24 @@ class LoginView(BodyView):
         return respond(request, user, grant, user_data=self.show_user(user))
 
 
-def _remember(choices: Mapping[str, Any]) -> dict[str, Any]:
+def _remember(credentials: Mapping[str, Any]) -> dict[str, Any]:
     """Return the lifetimes of a login. Without ``REMEMBER_ME`` they are the usual ones."""
     lifetimes = get_settings().remember_me
     if lifetimes is None:
         return {}
-    return {"lifetimes": lifetimes} if choices.get("remember") else {"persistent": False}
+    return {"lifetimes": lifetimes} if credentials.get("remember") else {"persistent": False}
 
 
 @sensitive_variables()
 def _ask(request: Request, error: ChallengeRequired, auth: Mapping[str, Any]) -> Response:
     """Return the answer that asks for more. It is not an error for handlers, because they drop its fields."""
-    choices = {name: auth[name] for name in ("transport", "device", "remember") if name in auth}
+    credentials = {name: auth[name] for name in ("transport", "device", "remember") if name in auth}
     challenge = error.challenge
     body = {
         "detail": error.detail,
         "code": error.code,
         "challenge": {"kind": challenge.kind, **challenge.data},
-        "ticket": write_ticket(error.user, choices),
+        "ticket": write_ticket(error.user, credentials),
     }
     return Response(body, status=401, headers={"WWW-Authenticate": write_challenge(request)})
 
@@ -147,6 +149,7 @@ class RefreshView(BodyView):
     serializer_class: type[Serializer[Any]] = RefreshSerializer
     throttle_classes: _Classes = (TokenAddressThrottle,)
     reads_refresh_cookie = True
+    answers: Mapping[str, Answer] = {"post": told.REFRESH}
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -198,6 +201,7 @@ class VerifyView(BodyView):
 
     serializer_class: type[Serializer[Any]] = VerifySerializer
     throttle_classes: _Classes = (TokenAddressThrottle,)
+    answers: Mapping[str, Answer] = {"post": told.VERIFY}
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -223,6 +227,7 @@ class RevokeView(BodyView):
     serializer_class: type[Serializer[Any]] = RevokeSerializer
     throttle_classes: _Classes = (TokenAddressThrottle,)
     reads_refresh_cookie = True
+    answers: Mapping[str, Answer] = {"post": told.REVOKE}
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -309,6 +314,8 @@ class SessionView(EndpointView):
 class SessionListView(SessionView):
     """All sessions of the caller."""
 
+    answers: Mapping[str, Answer] = {"get": told.LIST, "delete": told.REVOKE_ALL}
+
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the live sessions, the latest login first."""
         found = sessions.live_sessions(self.owner.pk)
@@ -326,6 +333,8 @@ class SessionListView(SessionView):
 class OtherSessionsView(SessionView):
     """All sessions of the caller except the current one."""
 
+    answers: Mapping[str, Answer] = {"delete": told.REVOKE_OTHERS}
+
     def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log out everywhere else. A request without a session of its own ends all sessions."""
         return Response({"revoked": sessions.revoke_all(self.owner, keep=self.current)})
@@ -333,6 +342,8 @@ class OtherSessionsView(SessionView):
 
 class SessionDetailView(SessionView):
     """One session of the caller."""
+
+    answers: Mapping[str, Answer] = {"delete": told.REVOKE_ONE}
 
     def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log out one device."""

@@ -1,4 +1,4 @@
-"""An ``UPDATE`` that is compiled once and executed many times.
+"""An ``UPDATE`` that is compiled once and executed many times, and a sub-select with a lock.
 
 Django builds and compiles a statement again for each use. For the statement of the normal refresh, that costs
 more than its execution in the database. Therefore that statement is compiled once, with marks in place of its

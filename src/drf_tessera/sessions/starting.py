@@ -20,7 +20,7 @@ from drf_tessera.models import LABEL_LENGTH, USER_AGENT_LENGTH, Session
 from drf_tessera.sessions import places, rows
 from drf_tessera.sessions.devices import name_device
 from drf_tessera.sessions.grants import Grant, count_seconds, describe_row
-from drf_tessera.sessions.rows import Reason
+from drf_tessera.sessions.reasons import Reason
 from drf_tessera.tokens import (
     hash_secret,
     make_secret,

@@ -10,14 +10,16 @@
 from drf_tessera.users.claims import describe_session as describe_session
 from drf_tessera.users.claims import find_user_fields as find_user_fields
 from drf_tessera.users.deferral import find_obstacles as find_obstacles
+from drf_tessera.users.lazy import Fail as Fail
 from drf_tessera.users.lazy import Refuse as Refuse
 from drf_tessera.users.lazy import lazy_row as lazy_row
 from drf_tessera.users.lazy import lazy_user as lazy_user
 from drf_tessera.users.lookup import can_read as can_read
-from drf_tessera.users.lookup import fetch_user as fetch_user
 from drf_tessera.users.lookup import find_user_by as find_user_by
 from drf_tessera.users.lookup import find_user_by_name as find_user_by_name
+from drf_tessera.users.lookup import find_users_by_text as find_users_by_text
 from drf_tessera.users.lookup import is_active as is_active
+from drf_tessera.users.lookup import load_row as load_row
 from drf_tessera.users.lookup import load_user as load_user
 from drf_tessera.users.lookup import parse_sub as parse_sub
 from drf_tessera.users.lookup import read_value as read_value

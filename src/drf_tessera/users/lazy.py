@@ -26,27 +26,35 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db.models import Model
 from django.db.models.base import ModelBase, ModelState
 
-from drf_tessera.conf import Settings, per_settings
-from drf_tessera.database import find_database, read_calmly
-from drf_tessera.exceptions import Refusal
+from drf_tessera.conf import Settings, current_tenant, per_settings
+from drf_tessera.database import find_database, read_calmly, translated_trouble
+from drf_tessera.exceptions import ProjectError, Refusal, TemporarilyUnavailable
 from drf_tessera.revocation import check_session
 from drf_tessera.tokens import AccessToken
 from drf_tessera.users.claims import read_columns
 from drf_tessera.users.deferral import find_obstacles, find_own_descriptors
-from drf_tessera.users.lookup import fetch_user, load_user, parse_sub, parse_sub_of
+from drf_tessera.users.lookup import fetch_user, load_row, load_user, parse_sub, parse_sub_of
 
 Refuse = Callable[[Refusal], Exception]
+Fail = Callable[[TemporarilyUnavailable], Exception]
 
 _REFUSE: Final = "_tessera_refuse"
+_FAIL: Final = "_tessera_fail"
 _KNOWN: Final = "_tessera_known"
 _SUB: Final = "_tessera_sub"
 _ASSIGNED: Final = "_tessera_assigned"
 _LOADING: Final = "_tessera_loading"
+_PLACE: Final = "_tessera_place"
 _NOTHING: Final[dict[str, Any]] = {}
 
 _IN_ASYNC_CODE: Final = (
     "The row of request.user is not loaded yet, and async code cannot wait for the query. Write "
     "'await request.user.arefresh_from_db()' first, or set TESSERA['USER'] = 'database'."
+)
+
+_IN_ANOTHER_TENANT: Final = (
+    "The row of request.user is not loaded yet, and the tenant has changed since the request began. The same"
+    " primary key is another person here. Read a field of request.user before you change the tenant."
 )
 
 _set_class: Final = vars(object)["__class__"].__set__
@@ -56,7 +64,7 @@ read_state: Final[Callable[[Model], dict[str, Any]]] = next(
 """Return the dict of an instance itself. ``vars()`` of a lazy user loads the row first."""
 
 
-def lazy_user(token: AccessToken, *, refuse: Refuse) -> AbstractBaseUser:
+def lazy_user(token: AccessToken, *, refuse: Refuse, fail: Fail | None = None) -> AbstractBaseUser:
     """Return the user of a verified token whose session has not been ended.
 
     With ``USER = "lazy"`` this costs no query, except the pull of the revocation feed that is due once in
@@ -67,34 +75,38 @@ def lazy_user(token: AccessToken, *, refuse: Refuse) -> AbstractBaseUser:
         token: verified.
         refuse: makes the exception that is raised when the user is looked at later, and is gone or inactive
             by then. The framework around should answer the exception with a 401.
+        fail: makes the exception that is raised when the user is looked at while the database cannot be used.
+            The framework around should answer it with a 503. Without ``fail``, that is the error of this
+            package itself, such as ``DatabaseUnavailable``. The user can be looked at again later.
 
     Raises:
-        UserGone, UserInactive, SessionEnded, RevocationUnavailable: as they say.
+        UserGone, UserInactive, SessionEnded, RevocationUnavailable, DatabaseUnavailable: as they say.
     """
     # Here and below some calls are avoided that would read better, because each costs half a microsecond of
     # the ten that authenticating a request may take (docs/explanation/performance.md).
     plan = _find_plan()
     if plan.strict:
         return load_user(token)
-    check_session(token.session_id)
-    return _make_lazy_user(plan, token, refuse)
+    check_session(token)
+    return _make_lazy_user(plan, token, refuse, fail)
 
 
-def lazy_row(sub: str, *, refuse: Refuse) -> AbstractBaseUser:
+def lazy_row(sub: str, *, refuse: Refuse, fail: Fail | None = None) -> AbstractBaseUser:
     """Return the user with a primary key, as :func:`lazy_user` does, for a caller without a session of ours.
 
     Args:
         sub: the text of the primary key.
         refuse: as for :func:`lazy_user`.
+        fail: as for :func:`lazy_user`.
 
     Raises:
-        UserGone, UserInactive: as they say, where the row is loaded on every request.
+        UserGone, UserInactive, DatabaseUnavailable: as they say, where the row is loaded on every request.
     """
     plan = _find_plan()
     if plan.strict:
-        return read_calmly(lambda: fetch_user(sub, parse_sub(sub)))  # type: ignore[no-any-return]  # a user
+        return load_row(sub)
     owner: Any = _Owner(sub)
-    return _make_lazy_user(replace(plan, carries=False), owner, refuse)
+    return _make_lazy_user(replace(plan, carries=False), owner, refuse, fail)
 
 
 class _Owner(NamedTuple):
@@ -103,16 +115,22 @@ class _Owner(NamedTuple):
     sub: str
 
 
-def _make_lazy_user(plan: _Plan, token: AccessToken, refuse: Refuse) -> AbstractBaseUser:
+def _make_lazy_user(
+    plan: _Plan, token: AccessToken, refuse: Refuse, fail: Fail | None = None
+) -> AbstractBaseUser:
     pk = parse_sub_of(plan.model, token.sub)
     user: Any = object.__new__(plan.kind)
     state = read_state(user)
     state[_REFUSE] = refuse
+    if fail is not None:
+        state[_FAIL] = fail
     state[_SUB] = token.sub
     state[_KNOWN] = known = read_columns(token) if plan.carries else _NOTHING
     state[plan.column] = pk
     if known:
         state.update(known)
+    if plan.tenanted:
+        state[_PLACE] = _find_place()
     return user  # type: ignore[no-any-return]  # an instance of the user model
 
 
@@ -129,19 +147,28 @@ class _Plan:
     """Whether the row is loaded on every request, so that there are no lazy users."""
     carries: bool
     """Whether tokens carry columns."""
+    tenanted: bool
+    """Whether there are tenants."""
 
 
 @per_settings
 def _find_plan(settings: Settings) -> _Plan:
     model = get_user_model()
-    strict = settings.user == "database" or bool(find_obstacles(model))
+    tenanted = settings.tenant is not None
+    strict = settings.user == "database" or bool(find_obstacles(model, tokens_name_tenant=tenanted))
     return _Plan(
         model=model,
         kind=model if strict else _make_class(model),
         column=model._meta.pk.attname,
         strict=strict,
         carries=bool(settings.user_fields),
+        tenanted=tenanted,
     )
+
+
+def _find_place() -> tuple[str, str]:
+    """Return the tenant and the database in which a primary key is the one of the token's user."""
+    return current_tenant(), find_database()
 
 
 # -- The class of lazy users -----------------------------------------------------------------------
@@ -249,17 +276,19 @@ def _load(user: Model) -> None:
     If the user is refused, the instance becomes an anonymous user. After any other error nothing has changed.
     """
     state = read_state(user)
-    refuse, known, sub = state.get(_REFUSE), state.get(_KNOWN), state.get(_SUB)
-    if refuse is None or known is None or sub is None:  # another thread was faster
+    known, sub = state.get(_KNOWN), state.get(_SUB)
+    if known is None or sub is None:  # another thread was faster
         return
     if state.get(_LOADING) == threading.get_ident():
         raise RuntimeError("The user's row is being loaded. Code that runs during this query cannot read it.")
+    if _PLACE in state and state[_PLACE] != _find_place():
+        raise ProjectError(_IN_ANOTHER_TENANT)
     state[_LOADING] = threading.get_ident()
     try:
-        row = read_calmly(lambda: fetch_user(sub, parse_sub(sub)))
-    except Refusal as error:
-        _become_anonymous(user)
-        raise refuse(error) from None
+        with translated_trouble():
+            row = read_calmly(lambda: fetch_user(sub, parse_sub(sub)))
+    except (Refusal, TemporarilyUnavailable) as error:
+        raise _explain(user, error) from error.__cause__
     except SynchronousOnlyOperation as error:
         raise SynchronousOnlyOperation(_IN_ASYNC_CODE) from error
     finally:
@@ -270,9 +299,20 @@ def _load(user: Model) -> None:
     for name, value in vars(row).items():
         if name in replaced or name not in state:
             state[name] = value
-    for name in (_REFUSE, _KNOWN, _SUB):
+    for name in (_REFUSE, _FAIL, _KNOWN, _SUB, _PLACE):
         state.pop(name, None)
     _set_class(user, type(row))
+
+
+def _explain(user: Model, error: Refusal | TemporarilyUnavailable) -> Exception:
+    """Return the exception to raise, because the row says no or cannot be read at the moment."""
+    state = read_state(user)
+    if isinstance(error, Refusal):
+        refuse: Refuse = state[_REFUSE]
+        _become_anonymous(user)
+        return refuse(error)
+    fail: Fail | None = state.get(_FAIL)
+    return error if fail is None else fail(error)
 
 
 def _become_anonymous(user: Any) -> None:

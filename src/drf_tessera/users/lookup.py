@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, cast
 
 from django.contrib.auth import get_user_model
@@ -13,11 +13,18 @@ from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from drf_tessera.database import UNREADABLE, find_database, suppress_unreadable
+from drf_tessera.database import (
+    UNREADABLE,
+    find_database,
+    outlive_restart,
+    savepoint,
+    suppress_unreadable,
+    translated_trouble,
+)
 from drf_tessera.exceptions import SessionEnded, UserGone, UserInactive
 from drf_tessera.models import Session
 from drf_tessera.tokens import AccessToken, SessionFacts
-from drf_tessera.users.names import read_name
+from drf_tessera.users.names import find_email_field, read_name
 
 _LIMITS: Final = (
     validators.MinValueValidator,
@@ -91,6 +98,26 @@ def find_user_by(field: str, value: object) -> AbstractBaseUser | None:
     return user if user is not None and str(getattr(user, field)) == str(value) else None
 
 
+def find_users_by_text(text: str) -> dict[Any, list[str]]:
+    """Return the keys of the users that a text of an operator may mean, each with the ways to read the text.
+
+    The text may be a primary key, a user name, or an e-mail address in any letter case. Inactive users and
+    users that the default manager hides are found too.
+    """
+    model, found = get_user_model(), dict[Any, list[str]]()
+    email = find_email_field()
+    lookups = {"primary key": "pk", "user name": model.USERNAME_FIELD}
+    if email is not None:
+        lookups["e-mail address"] = f"{email}__iexact"
+    for way, lookup in lookups.items():
+        with suppress_unreadable(), savepoint():
+            users = model._base_manager.using(find_database()).filter(**{lookup: text})
+            for pk in users.values_list("pk", flat=True):
+                if way != "primary key" or str(pk) == text:  # Django reads "042" as 42
+                    found.setdefault(pk, []).append(way)
+    return found
+
+
 def can_read(lookup: str, value: object) -> bool:
     """Return whether the user model's columns can be compared with ``value``. One query."""
     with suppress_unreadable():
@@ -123,7 +150,13 @@ def load_user(token: AccessToken | SessionFacts) -> AbstractBaseUser:
         UserGone: the user does not exist.
         UserInactive: the user may no longer log in.
         SessionEnded: the session was ended or has expired.
+        DatabaseUnavailable: the database cannot be used.
     """
+    with translated_trouble():
+        return outlive_restart(partial(_load_user, token))
+
+
+def _load_user(token: AccessToken | SessionFacts) -> AbstractBaseUser:
     live = Session.objects.live(timezone.now()).filter(pk=token.session_id, user_id=OuterRef("pk"))
     user = fetch_user(token.sub, parse_sub(token.sub), tessera_session_live=Exists(live))
     lives = user.tessera_session_live
@@ -133,6 +166,20 @@ def load_user(token: AccessToken | SessionFacts) -> AbstractBaseUser:
     if not lives:
         raise SessionEnded
     return cast("AbstractBaseUser", user)
+
+
+def load_row(sub: str) -> AbstractBaseUser:
+    """Load the user with a primary key, in one query, for a caller without a session of ours.
+
+    Args:
+        sub: the text of the primary key.
+
+    Raises:
+        UserGone, UserInactive, DatabaseUnavailable: see :func:`load_user`.
+    """
+    with translated_trouble():
+        user: AbstractBaseUser = outlive_restart(lambda: fetch_user(sub, parse_sub(sub)))
+        return user
 
 
 def fetch_user(sub: str, pk: Any, **annotations: Any) -> Any:

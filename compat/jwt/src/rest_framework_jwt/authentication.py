@@ -15,6 +15,8 @@ from rest_framework import exceptions as exceptions
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
 
+from drf_tessera.conf import enter_tenant
+from drf_tessera.database import translated_trouble
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable
 from drf_tessera.http import check_site
 from drf_tessera.rest.errors import Unauthorized, fit_handler, to_api_exception, to_late_refusal
@@ -42,12 +44,13 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
     @sensitive_variables()
     def authenticate(self, request: Request) -> tuple[Any, bytes | str] | None:
         """Return the user and the unchanged token, or ``None`` if the request has no token for this class."""
-        credentials = self.get_jwt_value(request)
-        if credentials is None:
+        enter_tenant(request)
+        if (credentials := self.get_jwt_value(request)) is None:
             return None
         token = credentials.decode("ascii", "replace") if isinstance(credentials, bytes) else credentials
         try:
-            payload = decode_token(token)
+            with translated_trouble():
+                payload = decode_token(token)
         except jwt.InvalidTokenError as error:
             raise _refuse(*explain(error)) from None
         except (Refusal, TemporarilyUnavailable) as error:
@@ -62,9 +65,16 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
         """
         if isinstance(payload, OwnClaims):
             try:
-                return lazy_user(payload.token, refuse=to_late_refusal)
+                return lazy_user(payload.token, refuse=to_late_refusal, fail=to_api_exception)
             except (Refusal, TemporarilyUnavailable) as error:
                 raise to_api_exception(error) from None
+        try:
+            with translated_trouble():
+                return self._load_user(payload)
+        except TemporarilyUnavailable as error:
+            raise to_api_exception(error) from error
+
+    def _load_user(self, payload: dict[str, Any]) -> AbstractBaseUser:
         username = api_settings.JWT_PAYLOAD_GET_USERNAME_HANDLER(payload)
         if not username:
             raise _refuse("Invalid payload.", "token_claim_invalid")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from drf_tessera import checks
+from drf_tessera.checks import issuers as checks
 from tests.issuers.material import issuer, make_jwk
 from tests.settings import USER_MODEL
 
