@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -118,12 +119,26 @@ def test_every_endpoint_and_each_of_its_methods_is_described(name: str) -> None:
             assert "Retry-After" in operation["responses"]["503"]["headers"]
 
 
+ISSUERS: list[dict[str, str]] = [{"issuer": "https://issuer.example", "audience": "api"}]
+
+
+def test_tokens_of_other_issuers_add_their_codes() -> None:
+    theirs = {"session_missing", "user_conflict", "issuer_unavailable"}
+    for issuers, expected in (([], set()), (ISSUERS, theirs)):
+        with configured(Case(tessera={"ISSUERS": issuers})):
+            paths = generate()["paths"]
+        found = list_codes(paths["/api/token/sessions/"]["get"])
+        assert set().union(*found.values()) & theirs == expected
+        assert not set().union(*list_codes(paths["/api/token/refresh/"]["post"]).values()) & theirs
+
+
 def test_every_code_that_can_be_answered_is_in_the_schema() -> None:
     found: dict[str, set[str]] = {}
     challenged = Case(tessera={"CHALLENGE": f"{__name__}.ask"})
     told = describe_kinds(mount_login(challenged))
     for name in ("api", "access_cookie"):
-        with configured(CASES[name]):
+        case = replace(CASES[name], tessera={**CASES[name].tessera, "ISSUERS": ISSUERS})
+        with configured(case):
             for operations in generate()["paths"].values():
                 for operation in operations.values():
                     for status, codes in list_codes(operation).items():
@@ -153,7 +168,11 @@ def views_status(kind: type[TesseraError]) -> int | None:
 @pytest.fixture
 def odd() -> Iterator[type[TesseraError]]:
     """An error that a later version may have."""
-    body = {"code": "refresh_odd", "__doc__": "Odd ``x``.\n\n    More.", "__module__": exceptions.__name__}
+    body = {
+        "code": "refresh_odd",
+        "__doc__": "Odd ``x``.\n\n    More.",
+        "__module__": f"{exceptions.__name__}.odd",
+    }
     kind = type("RefreshOdd", (exceptions.RefreshInvalid,), body)
     yield kind
     kind.__module__ = __name__  # pytest may keep the class, and other tests list the children of its parent

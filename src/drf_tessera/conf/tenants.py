@@ -162,7 +162,7 @@ def find_schema(request: HttpRequest | None) -> str:
 class ByTenant(Generic[T]):
     """One value for each of the :data:`MAX_TENANTS` tenants used last. Several threads may use it.
 
-    The values are in two halves, as in :class:`drf_tessera.tokens.cache.LRU`, so finding a value takes no
+    The values are in two halves, as in :class:`drf_tessera.tokens.LRU`, so finding a value takes no
     lock.
     """
 

@@ -19,7 +19,6 @@ from rest_framework import exceptions as drf
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.serializers import BaseSerializer
 
-from drf_tessera import exceptions
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import (
     ChallengeFailed,
@@ -66,6 +65,9 @@ OURS: Final = __name__.partition(".")[0]
 Errors = tuple[type[TesseraError], ...]
 Problems = dict[int, dict[str, str]]
 """The text of each code, for each status."""
+
+_ROOM: Final = TesseraError.__module__.rpartition(".")[0]
+"""The package of all errors of this package."""
 
 _NEVER_RAISED: Final[Errors] = (Refusal, CsrfFailed)
 """The parents of errors. Only their children are answered."""
@@ -245,7 +247,7 @@ def list_access_problems(*, anybody: bool, safe: bool) -> Problems:
 
 def list_children(kind: type[TesseraError]) -> Iterator[type[TesseraError]]:
     """Yield a class of errors and all its children that are this package's own."""
-    if kind.__module__ == exceptions.__name__:
+    if kind.__module__.rpartition(".")[0] == _ROOM:
         yield kind
     for child in kind.__subclasses__():
         yield from list_children(child)

@@ -1,0 +1,114 @@
+"""Requests that cannot be understood (HTTP 400), and those that another site may have made (HTTP 403)."""
+
+from __future__ import annotations
+
+from drf_tessera.exceptions.root import TesseraError
+
+
+class RequestError(TesseraError):
+    """The endpoint cannot understand the request (HTTP 400)."""
+
+    code = "invalid_request"
+    default_detail = "The request is not valid."
+
+
+class EmailLoginUnavailable(RequestError):
+    """The body has an ``email``, but no authentication backend of the project accepts an ``email``."""
+
+    code = "email_login_unavailable"
+    default_detail = (
+        "This server does not support login by e-mail. (For the developer: login by e-mail needs an e-mail "
+        "field on the user model, and drf_tessera.backends.EmailBackend in AUTHENTICATION_BACKENDS.)"
+    )
+
+
+class TokenMissing(RequestError):
+    """The request has neither an access token in the header nor a refresh token in the body."""
+
+    code = "token_missing"
+    default_detail = "Send the refresh token in the body, or the access token in the Authorization header."
+
+
+class TransportUnavailable(RequestError):
+    """The client asked for a transport of refresh tokens that ``PROFILE`` does not allow."""
+
+    code = "transport_unavailable"
+
+    def __init__(self, offered: tuple[str, ...]) -> None:
+        super().__init__(f"This server sends refresh tokens only by {' or '.join(map(repr, offered))}.")
+
+
+class SessionNotFound(TesseraError):
+    """The caller has no such session (HTTP 404). The answer is the same if another user has the session."""
+
+    code = "session_not_found"
+    default_detail = "You have no such session."
+
+
+class SessionMissing(TesseraError):
+    """The token of another issuer has no session here, so there is nothing to list or to end (HTTP 403)."""
+
+    code = "session_missing"
+    default_detail = "This token comes from another issuer, and has no session here. Log out at that issuer."
+
+
+# -- Requests that another site may have made (HTTP 403) -------------------------------------------
+
+
+class CsrfFailed(TesseraError):
+    """A cookie would authenticate this request, but nothing proves that the site itself sent the request."""
+
+    code = "csrf_failed"
+    default_detail = "The request does not seem to come from this site."
+
+
+class OriginRefused(CsrfFailed):
+    """``Origin`` is neither the server's own origin nor an entry of ``CSRF_TRUSTED_ORIGINS``."""
+
+    code = "csrf_origin"
+
+    def __init__(self, *, same_host: bool) -> None:
+        hint = ""
+        if same_host:
+            hint = " (For the developer: a server behind a proxy may need SECURE_PROXY_SSL_HEADER.)"
+        super().__init__(
+            "The header Origin names another origin. A request with cookies must come from the origin of "
+            f"this server or from an origin in CSRF_TRUSTED_ORIGINS.{hint}"
+        )
+
+
+class FetchSiteRefused(CsrfFailed):
+    """``Sec-Fetch-Site`` shows that another site sent the request."""
+
+    code = "csrf_fetch_site"
+
+    def __init__(self, site: str) -> None:
+        shown = site if site in {"cross-site", "same-site"} else "of an unknown kind"
+        super().__init__(
+            f"The header Sec-Fetch-Site says that the request is {shown}. A request with cookies must be "
+            "same-origin, or must have an Origin that is in CSRF_TRUSTED_ORIGINS."
+        )
+
+
+class CsrfTokenRefused(CsrfFailed):
+    """The request has no ``Origin`` and no ``Sec-Fetch-Site``, and its CSRF token is missing or wrong."""
+
+    code = "csrf_token"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            "A request with cookies, but without Origin and Sec-Fetch-Site, needs Django's CSRF token. "
+            f"{reason.partition(' - ')[0].rstrip('.')}."
+        )
+
+
+class CookieAmbiguous(CsrfFailed):
+    """Several cookies have the expected name. Perhaps another host of the domain planted one of them."""
+
+    code = "cookie_ambiguous"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There are several cookies named {name!r} with different values. "
+            "Delete the cookies of this site."
+        )

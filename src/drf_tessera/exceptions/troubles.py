@@ -1,0 +1,76 @@
+"""Limits (HTTP 429), and temporary problems of the server (HTTP 503)."""
+
+from __future__ import annotations
+
+from drf_tessera.exceptions.root import TesseraError
+
+# -- Limits (HTTP 429) -----------------------------------------------------------------------------
+
+
+class TooManyAttempts(TesseraError):
+    """A limit is reached.
+
+    ``retry_after`` is the number of seconds until the next attempt is allowed.
+    """
+
+    code = "throttled"
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(f"There were too many attempts; try again in {retry_after} seconds.")
+
+
+# -- Temporary problems of the server (HTTP 503) ---------------------------------------------------
+
+
+class TemporarilyUnavailable(TesseraError):
+    """The request is correct, but the server has a temporary problem. The client may repeat the request."""
+
+    code = "temporarily_unavailable"
+    default_detail = "The server could not do this at the moment; try again."
+
+
+class DatabaseUnavailable(TemporarilyUnavailable):
+    """The database cannot be used: it is away, read-only or full, or it has no connection to spare.
+
+    Nothing was spent. A refresh token is still good, and a login is not counted as an attempt.
+    """
+
+    code = "database_unavailable"
+    default_detail = "The server cannot use its database at the moment; try again."
+
+
+class LoginBusy(TemporarilyUnavailable):
+    """Too many passwords are being checked at the same time. The password of this login was not checked."""
+
+    code = "login_busy"
+    default_detail = "The server is busy with other logins; try again."
+
+
+class RefreshContended(TemporarilyUnavailable):
+    """Too many writers changed this session at the same time. No token was lost."""
+
+    code = "refresh_contended"
+    default_detail = "Other requests are refreshing this session; try again."
+
+
+class RevocationUnavailable(TemporarilyUnavailable):
+    """The list of ended sessions could not be read for too long, or could not be written.
+
+    The server refuses everybody, because the server cannot know which sessions have ended.
+    """
+
+    code = "revocation_unavailable"
+    default_detail = "The server cannot read or write the list of ended sessions at the moment; try again."
+
+
+class IssuerUnavailable(TemporarilyUnavailable):
+    """The keys of another issuer are not known, and the issuer does not answer."""
+
+    code = "issuer_unavailable"
+    default_detail = "The server cannot read the keys of the issuer at the moment; try again."
+
+    def __init__(self, retry_after: int = 1) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+        """Seconds until the issuer is asked again."""
