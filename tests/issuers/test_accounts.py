@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import UniqueConstraint
 
 from drf_tessera import exceptions
-from drf_tessera.conf import read_settings
+from drf_tessera.conf import current_tenant, read_settings, use_tenant
 from drf_tessera.issuers import Principal, accounts, check_accounts, find_account, verify_foreign_token
 from tests.issuers.material import issuer, make_jwk, write_claims, write_token
 from tests.settings import USER_MODEL
@@ -278,3 +278,26 @@ def test_a_unique_constraint_makes_a_field_unique(settings: Any, monkeypatch: py
     problems = check(settings, user_field="email", create=True)
     assert len(problems) == 1
     assert "User.username is unique, and a new user has no value" in problems[0]
+
+
+def test_each_tenant_remembers_its_own_users(
+    settings: Any, anna: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The primary key of a user is another person in another tenant."""
+    settings.TESSERA = {
+        "TENANT": lambda request: "none",
+        "ISSUERS": [issuer(ONE, user_field="username")],
+    }
+    token = verify_foreign_token(write_token(ONE, write_claims(sub="anna")))
+    asked: list[str] = []
+    plain = accounts.find_user_by
+
+    def look(field: str, value: object) -> Any:
+        asked.append(current_tenant())
+        return plain(field, value)
+
+    monkeypatch.setattr(accounts, "find_user_by", look)
+    for tenant in ("red", "blue", "red", "blue"):
+        with use_tenant(tenant):
+            assert find_account(token, refuse=refuse).pk == anna.pk
+    assert asked == ["red", "blue"]
