@@ -120,11 +120,15 @@ def verify_foreign_token_of(settings: Any, entry: dict[str, Any], **claims: Any)
     return verify_foreign_token(write_token(ONE, write_claims(**claims)))
 
 
-def test_with_a_database_user_the_row_is_loaded_each_time(settings: Any, anna: AbstractBaseUser) -> None:
-    settings.TESSERA = {"USER": "database"}
-    for _ in range(2):
-        found = find(settings, {"user_field": "username"}, sub="anna")
-        assert found.__dict__["email"] == "anna@example.com"
+def test_with_a_database_user_the_row_is_loaded_each_time(
+    settings: Any, anna: AbstractBaseUser, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    settings.TESSERA = {"USER": "database", "ISSUERS": [issuer(ONE, user_field="username")]}
+    token = verify_foreign_token(write_token(ONE, write_claims(sub="anna")))
+    for _ in range(3):
+        with django_assert_num_queries(1):
+            found: Any = find_account(token, refuse=refuse)
+        assert vars(found)["email"] == "anna@example.com"
 
 
 CREATE: dict[str, Any] = {
