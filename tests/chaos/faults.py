@@ -1,0 +1,249 @@
+"""Begin and end each kind of fault, at the services and the links of a round."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Final
+
+from tests.chaos import tempo
+from tests.chaos.plan import Fault
+from tests.chaos.proxy import Link
+from tests.chaos.records import Happening, Records
+from tests.chaos.services import AppServer, Services
+from tests.chaos.wire import NoAnswer, send
+
+_SETTLE: Final = 1.5
+"""Seconds after a fault in which connections are made again."""
+
+_SETTLE_CLOCK: Final = tempo.ACCESS + 2 * tempo.SKEW
+"""Seconds after a jump of a clock. Until then clients may have tokens with times of the wrong clock."""
+
+_REPLICATION: Final = 15.0
+"""Seconds until the replica must have everything."""
+
+
+_REQUESTS: Final = 6
+"""As many answers at once come from both workers of a server."""
+
+
+async def await_server(app: AppServer) -> None:
+    """Wait until the workers of a server answer."""
+    while True:
+        asked = (send(app.port, "GET", "me/", patience=tempo.PATIENCE) for _ in range(_REQUESTS))
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        if not any(isinstance(answer, NoAnswer) for answer in answers):
+            return
+        await asyncio.sleep(0.1)
+
+
+@dataclass(slots=True)
+class Links:
+    """All links: to each app server, from each to the database and Redis, and from the replica."""
+
+    fronts: dict[str, Link]
+    databases: dict[str, Link]
+    stores: dict[str, Link]
+    replication: Link
+
+    def list_all(self) -> list[Link]:
+        """Return all links."""
+        return [*self.fronts.values(), *self.databases.values(), *self.stores.values(), self.replication]
+
+
+@dataclass(slots=True)
+class Director:
+    """Makes the faults of a plan happen."""
+
+    services: Services
+    links: Links
+    records: Records
+    say: Callable[[str], None]
+    _database: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Only one fault at a time stops or replaces the database."""
+    _redis: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def play(self, faults: list[Fault]) -> None:
+        """Make all faults happen, each at its time. Return when the last has ended."""
+        await asyncio.gather(*(self._wait_and_do(fault) for fault in faults))
+
+    async def _wait_and_do(self, fault: Fault) -> None:
+        await asyncio.sleep(max(0.0, self.records.began + fault.begin - time.monotonic()))
+        lock = self._database if "the database" in fault.kind or "replica" in fault.kind else None
+        lock = self._redis if fault.kind in {"kill Redis", "hang Redis", "empty Redis"} else lock
+        if lock is not None:
+            async with lock:
+                return await self._do(fault)
+        return await self._do(fault)
+
+    async def _do(self, fault: Fault) -> None:
+        happening = Happening(fault=fault, begun=time.monotonic())
+        self.records.happenings.append(happening)
+        self.say(f"{fault}")
+        await _ACTIONS[fault.kind](self, fault)
+        happening.ended = time.monotonic()
+        await asyncio.gather(*(await_server(app) for app in self.services.apps))
+        happening.settled = time.monotonic() + (_SETTLE_CLOCK if fault.kind == "jump a clock" else _SETTLE)
+
+    def find(self, fault: Fault) -> AppServer:
+        """Return the app server of a fault."""
+        return next(app for app in self.services.apps if app.name == fault.server)
+
+    # -- App servers and clients -------------------------------------------------------------------
+
+    async def kill_worker(self, fault: Fault) -> None:
+        await asyncio.to_thread(self.find(fault).kill_worker, Random(fault.seed))
+        await asyncio.sleep(2)  # until gunicorn has another one
+
+    async def kill_server(self, fault: Fault) -> None:
+        app = self.find(fault)
+        await asyncio.to_thread(app.kill)
+        await asyncio.sleep(fault.seconds)
+        await asyncio.to_thread(app.start)
+
+    async def jump(self, fault: Fault) -> None:
+        app = self.find(fault)
+        app.jump(fault.amount)
+        await asyncio.sleep(fault.seconds)
+        app.jump(0.0)
+
+    async def slow(self, fault: Fault) -> None:
+        for link in self.links.fronts.values():
+            link.delay = fault.amount
+        await asyncio.sleep(fault.seconds)
+        self._mend(self.links.fronts)
+
+    async def lose(self, fault: Fault) -> None:
+        for link in self.links.fronts.values():
+            link.loss = 1.0 if fault.kind == "brownout" else fault.amount
+        await asyncio.sleep(fault.seconds)
+        self._mend(self.links.fronts)
+
+    def _mend(self, links: dict[str, Link]) -> None:
+        for link in links.values():
+            link.delay = link.loss = 0.0
+
+    # -- Links -------------------------------------------------------------------------------------
+
+    async def cut(self, fault: Fault) -> None:
+        link = self._find_link(fault)
+        link.cut()
+        await asyncio.sleep(fault.seconds)
+        link.mend()
+
+    async def hold(self, fault: Fault) -> None:
+        link = self._find_link(fault)
+        link.hold()
+        await asyncio.sleep(fault.seconds)
+        link.mend()
+
+    def _find_link(self, fault: Fault) -> Link:
+        links = self.links
+        if "Redis" in fault.kind:
+            return links.stores[fault.server]
+        return (links.databases if "database" in fault.kind else links.fronts)[fault.server]
+
+    # -- The database ------------------------------------------------------------------------------
+
+    async def crash_database(self, fault: Fault) -> None:
+        await asyncio.to_thread(self.services.primary.crash, Random(fault.seed))
+        await asyncio.sleep(1)
+
+    async def stop_database(self, fault: Fault) -> None:
+        primary = self.services.primary
+        await asyncio.to_thread(primary.kill if fault.kind == "kill the database" else primary.stop)
+        await asyncio.sleep(fault.seconds)
+        await asyncio.to_thread(primary.start)
+
+    async def hang_database(self, fault: Fault) -> None:
+        primary = self.services.primary
+        await asyncio.to_thread(primary.pause, paused=True)
+        await asyncio.sleep(fault.seconds)
+        await asyncio.to_thread(primary.pause, paused=False)
+
+    async def promote(self, fault: Fault) -> None:
+        """Cut the replica off for some seconds, kill the primary, and promote the replica."""
+        if not await self._replica_has_everything():
+            return
+        self.links.replication.cut()
+        begin = time.monotonic()
+        await asyncio.sleep(fault.seconds)
+        for link in self.links.databases.values():
+            link.cut()
+        await asyncio.to_thread(self.services.fail_over)
+        self.records.lags.append((begin - 0.5, time.monotonic()))
+        self._count_failover()
+        for link in self.links.databases.values():
+            link.lead(self.services.primary.port)
+            link.mend()
+        await self.clean_up(fault)
+        self.links.replication.lead(self.services.primary.port)
+        self.links.replication.mend()
+        await asyncio.to_thread(self.services.follow, self.links.replication.port)
+
+    def _count_failover(self) -> None:
+        for session in self.records.sessions.values():
+            session.note("FAIL-OVER")
+            if session.theft is not None and session.theft.caught is None:
+                session.theft.failovers += 1
+
+    async def _replica_has_everything(self) -> bool:
+        """Wait until the replica has every commit, so that only the lag is lost."""
+        end = time.monotonic() + _REPLICATION
+        while time.monotonic() < end:
+            rows: list[Any] = await asyncio.to_thread(
+                self.services.primary.ask,
+                "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) FROM pg_stat_replication",
+            )
+            if rows and rows[0][0] is not None and rows[0][0] < 100_000:
+                return True
+            await asyncio.sleep(0.3)
+        self.say("the replica is behind, so it is not promoted")
+        return False
+
+    async def clean_up(self, fault: Fault) -> None:
+        """Do what an operator does after a fail-over that has lost commits."""
+        # The hook for the operator's command: docs/explanation/outages.md.
+
+    # -- Redis -------------------------------------------------------------------------------------
+
+    async def kill_redis(self, fault: Fault) -> None:
+        await asyncio.to_thread(self.services.redis.kill)
+        await asyncio.sleep(fault.seconds)
+        await asyncio.to_thread(self.services.redis.start)
+
+    async def hang_redis(self, fault: Fault) -> None:
+        self.services.redis.pause(paused=True)
+        await asyncio.sleep(fault.seconds)
+        self.services.redis.pause(paused=False)
+
+    async def empty_redis(self, fault: Fault) -> None:
+        await asyncio.to_thread(self.services.redis.flush)
+
+
+_ACTIONS: Final[dict[str, Callable[[Director, Fault], Awaitable[None]]]] = {
+    "kill a worker": Director.kill_worker,
+    "kill an app server": Director.kill_server,
+    "crash the database": Director.crash_database,
+    "stop the database": Director.stop_database,
+    "kill the database": Director.stop_database,
+    "promote the replica": Director.promote,
+    "hang the database": Director.hang_database,
+    "hold the database from a server": Director.hold,
+    "cut the database from a server": Director.cut,
+    "cut a server from its clients": Director.cut,
+    "hold a server from its clients": Director.hold,
+    "slow answers": Director.slow,
+    "lose answers": Director.lose,
+    "brownout": Director.lose,
+    "jump a clock": Director.jump,
+    "kill Redis": Director.kill_redis,
+    "hang Redis": Director.hang_redis,
+    "empty Redis": Director.empty_redis,
+    "hold Redis from a server": Director.hold,
+    "cut Redis from a server": Director.cut,
+}
+"""What each kind of fault does. A test compares the names with the plan."""

@@ -1,0 +1,175 @@
+"""The history of a round: what each client asked and got, and which faults happened at that time."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from tests.chaos.plan import Fault
+from tests.chaos.wire import Answer
+
+_HISTORY: Final = 60
+"""The number of the latest events of a session that are kept."""
+
+_LATE: Final = 30.0
+"""A logout without an answer may still take effect so many seconds after its last attempt."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Logout:
+    """A wish to end a session, or all sessions of a user."""
+
+    kind: str
+    user: str
+    session: str = ""
+    """Empty for all sessions of the user."""
+    asked: float
+    tried: float = 0.0
+    """The time of the last attempt."""
+    confirmed: float | None = None
+
+    @property
+    def until(self) -> float:
+        """The time until which this logout can end a session."""
+        return self.confirmed if self.confirmed is not None else max(self.asked, self.tried) + _LATE
+
+
+@dataclass(slots=True, kw_only=True)
+class Theft:
+    """A copy of a refresh token, and how far the thief came with it."""
+
+    strategy: str
+    began: float
+    successes: int = 0
+    """The refresh tokens of new generations that he got, if the victim came by before each of them."""
+    answers: int = 0
+    caught: float | None = None
+    code: str = ""
+    """The code of the answer that ended it for the thief."""
+    failovers: int = 0
+    """A database that lost commits has forgotten the recoveries too, so the bound begins again."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """One login of one client."""
+
+    id: str
+    user: str
+    client: int
+    asked: float
+    heard: float
+    events: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=_HISTORY))
+    theft: Theft | None = None
+    refused: tuple[float, str] | None = None
+    rotations: int = 0
+    arrivals: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=8))
+    """The last answered refreshes of the owner: when each was sent and heard."""
+
+    def note(self, text: str) -> None:
+        """Add an event to the history."""
+        self.events.append((time.monotonic(), text))
+
+
+@dataclass(slots=True, kw_only=True)
+class Happening:
+    """A fault that has begun, with its real times."""
+
+    fault: Fault
+    begun: float
+    ended: float = float("inf")
+    settled: float = float("inf")
+    """The time from which everything has to be normal again."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Felt:
+    """How long an ended session was let in after the answer to the logout."""
+
+    logout: Logout
+    session: str
+    last: float
+    """When the last request that was let in was sent."""
+    revived: bool = False
+    """Whether a refresh of the ended session was answered with tokens."""
+
+
+@dataclass(slots=True)
+class Records:
+    """Everything that a round has seen."""
+
+    began: float = field(default_factory=time.monotonic)
+    sessions: dict[str, Session] = field(default_factory=dict)
+    logouts: dict[str, list[Logout]] = field(default_factory=dict)
+    happenings: list[Happening] = field(default_factory=list)
+    lags: list[tuple[float, float]] = field(default_factory=list)
+    """From the last commit that the promoted replica surely had, to the end of the old primary."""
+    felts: list[Felt] = field(default_factory=list)
+    codes: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    strange: list[tuple[float, str]] = field(default_factory=list)
+    """Answers that no client may ever get, with their times."""
+    unanswered: int = 0
+    rotations: int = 0
+    longest_calm: float = 0.0
+    """The longest time of an answer while there was no fault."""
+    longest_pause: float = 0.0
+    """The longest time in which this process did nothing, because the machine was busy."""
+    stuck: list[str] = field(default_factory=list)
+    """Clients that could not work after the end of all faults."""
+    found: list[tuple[str, str]] = field(default_factory=list)
+    """The sessions that the database shows as ended at the end, and the reasons in it."""
+    operator_runs: Counter[str] = field(default_factory=Counter)
+
+    def is_calm(self, begin: float, end: float) -> bool:
+        """Return whether there was no fault, nor the aftermath of one, between two times."""
+        return not any(each.begun <= end and begin <= each.settled for each in self.happenings)
+
+    def list_faults(self, begin: float, end: float) -> list[Happening]:
+        """Return the faults between two times."""
+        return [each for each in self.happenings if each.begun <= end and begin <= each.settled]
+
+    def hear(self, where: str, answer: Answer) -> None:
+        """Count an answer, and keep it if no client may ever get it."""
+        self.codes[str(answer.status)] += 1
+        if answer.status >= 400:
+            self.errors[f"{answer.status} {answer.code or 'without a code'}"] += 1
+        if self.is_calm(answer.sent, answer.heard):
+            self.longest_calm = max(self.longest_calm, answer.heard - answer.sent)
+        fault = judge_answer(answer)
+        if fault:
+            self.strange.append((answer.heard, f"{where}: {fault}: {answer.body[:200]!r}"))
+
+    def add_logout(self, logout: Logout) -> None:
+        """Remember that somebody wants to end sessions."""
+        self.logouts.setdefault(logout.user, []).append(logout)
+
+    def find_logout(self, session: Session) -> Logout | None:
+        """Return a logout that may have ended a session."""
+        for logout in self.logouts.get(session.user, []):
+            if logout.session == session.id or (not logout.session and session.asked <= logout.until):
+                return logout
+        return None
+
+    def is_in_lag(self, asked: float, heard: float) -> bool:
+        """Return whether a commit between two times may be one of those that a fail-over has lost."""
+        return any(begin <= heard and asked <= end for begin, end in self.lags)
+
+    def is_lost_with_lag(self, session: Session) -> bool:
+        """Return whether the login of a session may be one of the commits that a fail-over has lost."""
+        return self.is_in_lag(session.asked, session.heard)
+
+
+def judge_answer(answer: Answer) -> str:
+    """Return why no client may ever get this answer, or an empty text."""
+    if not answer.is_json:
+        return f"a {answer.status} that is not JSON"
+    if answer.status >= 500 and answer.status != 503:
+        return f"a {answer.status}"
+    if answer.status == 503 and not answer.retry_after:
+        return "a 503 without Retry-After"
+    if answer.status >= 400 and not answer.code:
+        return f"a {answer.status} without a code"
+    return ""
