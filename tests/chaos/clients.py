@@ -43,10 +43,11 @@ class World:
     async def call(self, rng: Random, method: str, path: str, body: Any = None, **options: Any) -> Answer:
         """Send a request to one of the servers, and record the answer."""
         options.setdefault("patience", tempo.PATIENCE)
+        asked = time.monotonic()
         try:
             answer = await send(rng.choice(self.ports), method, path, body, **options)
         except NoAnswer:
-            self.records.unanswered += 1
+            self.records.miss(asked)
             raise
         self.records.hear(f"{method} /{path}", answer)
         return answer

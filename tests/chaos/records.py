@@ -136,11 +136,19 @@ class Records:
         self.codes[str(answer.status)] += 1
         if answer.status >= 400:
             self.errors[f"{answer.status} {answer.code or 'without a code'}"] += 1
-        if self.is_calm(answer.sent, answer.heard):
-            self.longest_calm = max(self.longest_calm, answer.heard - answer.sent)
+        self._measure(answer.sent, answer.heard)
         fault = judge_answer(answer)
         if fault:
             self.strange.append((answer.heard, f"{where}: {fault}: {answer.body[:200]!r}"))
+
+    def miss(self, asked: float) -> None:
+        """Count a request that got no answer."""
+        self.unanswered += 1
+        self._measure(asked, time.monotonic())
+
+    def _measure(self, begin: float, end: float) -> None:
+        if self.is_calm(begin, end):
+            self.longest_calm = max(self.longest_calm, end - begin)
 
     def add_logout(self, logout: Logout) -> None:
         """Remember that somebody wants to end sessions."""
@@ -148,7 +156,10 @@ class Records:
 
     def find_logout(self, session: Session) -> Logout | None:
         """Return a logout that may have ended a session."""
+        refused = session.refused[0] if session.refused else float("inf")
         for logout in self.logouts.get(session.user, []):
+            if logout.asked > refused:
+                continue
             if logout.session == session.id or (not logout.session and session.asked <= logout.until):
                 return logout
         return None

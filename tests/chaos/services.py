@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Final
 import psycopg
 
 from tests.chaos import clocks
-from tests.servers import ROOT, Redis, find_port, is_open, wait_until
+from tests.servers import PATIENCE, ROOT, Redis, find_port, is_open, wait_until
 
 PROGRAMS: Final = ("initdb", "pg_ctl", "pg_basebackup", "redis-server")
 PASSWORD: Final = "correct horse battery staple"
@@ -89,10 +90,22 @@ class Node:
         )
 
     def start(self) -> None:
-        """Start, and wait until connections are accepted."""
-        log = str(self._data / "log")
+        """Start, and wait until connections are accepted.
+
+        After a kill the system may need a moment until it has freed the memory of the old processes.
+        """
+        log = self._data / "log"
         options = f"-p {self.port} {_OPTIONS}"
-        self._run("pg_ctl", "-D", str(self._data), "-o", options, "-l", log, "-w", "-t", "60", "start")
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._run("pg_ctl", "-D", str(self._data), "-o", options, "-l", str(log), "-w", "-t", "60", "start")
+            except RuntimeError as error:
+                if time.monotonic() > end:
+                    raise RuntimeError(f"{error}\n{log.read_text()[-2000:]}") from error
+                time.sleep(0.5)
+            else:
+                return
 
     def stop(self) -> None:
         """Stop at once, as after a loss of power."""
