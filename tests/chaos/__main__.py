@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.chaos import tempo
+from tests.chaos.plan import KINDS
 from tests.chaos.round import STORES, Order, Round
 from tests.chaos.services import Services, find_missing
 from tests.chaos.table import Result, make_result, write_report
@@ -30,6 +31,7 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=None, help="repeat the faults of another run")
     parser.add_argument("--clients", type=int, default=_CLIENTS, help="each has three tabs")
     parser.add_argument("--store", choices=STORES, default=None, help="by default one half of the time each")
+    parser.add_argument("--only", nargs="+", choices=KINDS, default=(), help="only these kinds of faults")
     parser.add_argument("--report", type=Path, default=None, help="write the result to a Markdown file too")
     parser.add_argument(
         "--keep", type=Path, default=None, help="copy the logs of the app servers to a folder"
@@ -37,26 +39,38 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def run(
-    *, seed: int, seconds: float, clients: int, stores: tuple[str, ...], keep: Path | None
-) -> list[Result]:
+def run(chosen: argparse.Namespace, seed: int) -> list[Result]:
     """Run one round with each store, and judge it."""
-    services, results = Services(), []
+    stores = STORES if chosen.store is None else (chosen.store,)
+    length, services, results = chosen.minutes * 60 / len(stores), Services(), []
     try:
         services.start(tempo.OFFSETS)
         for store in stores:
-            length = seconds / len(stores)
-            order = Order(seed=seed, seconds=length, store=store, clients=clients, say=say)
-            say(f"{length:.0f} s with {clients} clients, seed {seed}, revocations in: {store}")
+            order = Order(
+                seed=seed,
+                seconds=length,
+                store=store,
+                clients=chosen.clients,
+                say=say,
+                only=tuple(chosen.only),
+            )
+            say(f"{length:.0f} s with {chosen.clients} clients, seed {seed}, revocations in: {store}")
             records = asyncio.run(Round(order, services).run())
-            results.append(make_result(store, seed, length, clients, records))
+            results.append(make_result(order, records))
     finally:
-        if keep is not None:
-            keep.mkdir(parents=True, exist_ok=True)
+        if chosen.keep is not None:
+            chosen.keep.mkdir(parents=True, exist_ok=True)
             for app in services.apps:
-                (keep / app.log.name).write_bytes(app.log.read_bytes() if app.log.exists() else b"")
+                (chosen.keep / app.log.name).write_bytes(app.log.read_bytes() if app.log.exists() else b"")
         services.stop()
     return results
+
+
+def write_command(chosen: argparse.Namespace, seed: int) -> str:
+    """Return the arguments that repeat this run."""
+    command = f"--minutes {chosen.minutes:g} --seed {seed} --clients {chosen.clients}"
+    command += f" --store {chosen.store}" if chosen.store else ""
+    return command + (" --only " + " ".join(map(repr, chosen.only)) if chosen.only else "")
 
 
 def main(arguments: list[str]) -> int:
@@ -67,12 +81,7 @@ def main(arguments: list[str]) -> int:
         say(f"\nCHAOS DID NOT RUN. It needs {', '.join(missing)}, and this machine does not have that.\n")
         return int(os.environ.get("CI") == "true")
     seed = chosen.seed if chosen.seed is not None else int(time.time())
-    stores = STORES if chosen.store is None else (chosen.store,)
-    results = run(
-        seed=seed, seconds=chosen.minutes * 60, clients=chosen.clients, stores=stores, keep=chosen.keep
-    )
-    command = f"python -m tests.chaos --minutes {chosen.minutes:g} --seed {seed} --clients {chosen.clients}"
-    command += f" --store {chosen.store}" if chosen.store else ""
+    results, command = run(chosen, seed), f'make chaos CHAOS="{write_command(chosen, seed)}"'
     report = write_report(results, command)
     say(f"\n{report}")
     if chosen.report is not None:

@@ -1,4 +1,4 @@
-"""Clients with three tabs that share one refresh token, as ``client.js`` and ``docs/explanation/refresh.md`` say.
+"""Clients with three tabs that share one refresh token and follow ``docs/explanation/refresh.md``.
 
 Each client has habits. ``careful`` clients refresh under a lock of all tabs, as ``client.js`` does. ``plain``
 clients share only the store. ``careless`` clients also store the refresh token of each answer.
@@ -72,7 +72,7 @@ class Client:
         self._lock, self._entry = asyncio.Lock(), asyncio.Lock()
 
     async def live(self) -> None:
-        """Work in all tabs until the round ends."""
+        """Use all tabs until the round ends."""
         await asyncio.gather(*(self._use_tab(number) for number in range(TABS)))
 
     async def _use_tab(self, tab: int) -> None:
@@ -182,11 +182,12 @@ class Client:
         rotated = grant.get("rotated") is not False and "refresh" in grant
         new = f" {read_generation(grant['refresh'])}" if "refresh" in grant else ""
         session.note(
-            f"tab {tab}: refresh {which}, {answer.status} {answer.code}{'rotated to' if rotated else ''}{new} "
-            f"in {answer.heard - answer.sent:.2f} s"
+            f"tab {tab}: refresh {which}, {answer.status} {answer.code}{'rotated to' if rotated else ''}{new}"
+            f" in {answer.heard - answer.sent:.2f} s"
         )
         if answer.status == 200:
             session.arrivals.append((answer.sent, answer.heard))
+            self.world.records.check_refreshed(session, answer)
             if rotated:
                 session.rotations += 1
                 self.world.records.rotations += 1
@@ -265,7 +266,8 @@ class Client:
             except NoAnswer:
                 continue
             if answer.status in {200, 401}:
-                felt.revived = answer.status == 200
                 session.note(f"refresh after the logout: {answer.status} {answer.code}")
+                if answer.status == 200:
+                    self.world.records.check_refreshed(session, answer)
                 return
             await asyncio.sleep(1)

@@ -6,13 +6,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from random import Random
 from typing import Any, Final
 
 from tests.chaos import tempo
 from tests.chaos.plan import Fault
 from tests.chaos.proxy import Link
-from tests.chaos.records import Happening, Records
+from tests.chaos.records import Happening, Logout, Records
 from tests.chaos.services import AppServer, Services
 from tests.chaos.wire import NoAnswer, send
 
@@ -165,7 +166,7 @@ class Director:
         await asyncio.to_thread(primary.pause, paused=False)
 
     async def promote(self, fault: Fault) -> None:
-        """Cut the replica off for some seconds, kill the primary, and promote the replica."""
+        """Replace the primary by a replica that was cut off for some seconds."""
         if not await self._replica_has_everything():
             return
         self.links.replication.cut()
@@ -205,8 +206,27 @@ class Director:
         return False
 
     async def clean_up(self, fault: Fault) -> None:
-        """Do what an operator does after a fail-over that has lost commits."""
-        # The hook for the operator's command: docs/explanation/outages.md.
+        """Do what an operator does after a fail-over that has lost commits: end all sessions from before it.
+
+        Half of the fail-overs go without it, because the sessions that live on have to stay usable.
+        """
+        if fault.seed % 2:
+            return
+        asked, moment = time.monotonic(), datetime.now(tz=UTC).isoformat()
+        logouts = [
+            Logout(kind="after a fail-over", user=user, asked=asked, tried=asked)
+            for user in sorted({session.user for session in self.records.sessions.values()})
+        ]
+        for logout in logouts:
+            self.records.add_logout(logout)
+        command = ("tessera_revoke", "--before", moment, "--no-input")
+        done = await asyncio.to_thread(self.services.apps[0].manage, *command)
+        if done.returncode == 0:
+            for logout in logouts:
+                logout.confirmed = time.monotonic()
+        said = (done.stdout + done.stderr).strip().splitlines() or ["nothing was said"]
+        self.records.operator.append(said[-1][:100])
+        self.say(f"the operator's command: {said[-1][:100]}")
 
     # -- Redis -------------------------------------------------------------------------------------
 
@@ -246,4 +266,4 @@ _ACTIONS: Final[dict[str, Callable[[Director, Fault], Awaitable[None]]]] = {
     "hold Redis from a server": Director.hold,
     "cut Redis from a server": Director.cut,
 }
-"""What each kind of fault does. A test compares the names with the plan."""
+"""The action of each kind of fault. A test compares the names with the plan."""

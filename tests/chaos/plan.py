@@ -64,13 +64,17 @@ class Fault:
         return f"{self.kind}{amount}, server {self.server}, {self.seconds:.1f} s"
 
 
-def make_plan(seed: str, seconds: float, *, redis: bool) -> list[Fault]:
+def choose_kinds(store: str, only: tuple[str, ...] = ()) -> list[str]:
+    """Return the kinds of faults that can happen with a store. Redis matters only if it is the store."""
+    return [kind for kind in only or KINDS if store == "redis" or "Redis" not in kind]
+
+
+def make_plan(seed: str, seconds: float, kinds: list[str]) -> list[Fault]:
     """Return the faults of a round, in the order of their beginnings."""
-    return list(_plan(Random(f"{seed} faults"), seconds, redis=redis))
+    return list(_plan(Random(f"{seed} faults"), seconds, kinds))
 
 
-def _plan(rng: Random, seconds: float, *, redis: bool) -> Iterator[Fault]:
-    kinds = [kind for kind in KINDS if redis or "Redis" not in kind]
+def _plan(rng: Random, seconds: float, kinds: list[str]) -> Iterator[Fault]:
     deck: list[str] = []
     begin, number = 3.0, 0
     while True:

@@ -42,7 +42,7 @@ class Link:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen on a free port."""
+        """Open a free port."""
 
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             handler = asyncio.create_task(self._accept(reader, writer))
@@ -71,12 +71,12 @@ class Link:
         self._open.clear()
 
     def lead(self, target: int) -> None:
-        """Lead to another port from now on, as an address that moves in a fail-over."""
+        """Use another target from now on, as an address that moves in a fail-over."""
         self.target = target
         self.reset()
 
     def mend(self) -> None:
-        """Work again."""
+        """Remove all disturbances."""
         self.is_cut, self.delay, self.loss = False, 0.0, 0.0
         self._open.set()
 
@@ -98,7 +98,7 @@ class Link:
             self._transports.add(far_writer.transport)
             await self._join(
                 asyncio.create_task(self._carry(reader, far_writer)),
-                asyncio.create_task(self._return(far_reader, writer, loses=self._rng.random() < self.loss)),
+                asyncio.create_task(self._return(far_reader, writer)),
             )
         except (OSError, _BrokenLink):
             for transport in mine:
@@ -121,7 +121,7 @@ class Link:
                 raise result
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry what a client sends. Drop it if the client has given up meanwhile."""
+        """Send on the bytes of a client. Drop them if the client has given up meanwhile."""
         while chunk := await reader.read(_CHUNK):
             await self._wait(reader)
             if reader.at_eof():
@@ -129,15 +129,19 @@ class Link:
             writer.write(chunk)
             await writer.drain()
 
-    async def _return(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, loses: bool
-    ) -> None:
-        """Carry what a server answers, or lose it."""
+    async def _return(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Send back the bytes of a server, or lose them.
+
+        After one half of the lost answers the connection is closed, and after the other half it stays open.
+        """
+        loses, is_silent = self._rng.random() < self.loss, self._rng.random() < 0.5
         while chunk := await reader.read(_CHUNK):
             await self._wait(reader)
             if not loses:
                 writer.write(chunk)
                 await writer.drain()
+        if loses and is_silent:
+            await asyncio.sleep(tempo.PATIENCE)
 
     async def _wait(self, reader: asyncio.StreamReader) -> None:
         """Wait while the link is held, and as long as a slow link needs."""

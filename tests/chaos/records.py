@@ -1,4 +1,4 @@
-"""The history of a round: what each client asked and got, and which faults happened at that time."""
+"""The history of a round: the requests and answers of each client, and the faults of that time."""
 
 from __future__ import annotations
 
@@ -92,8 +92,6 @@ class Felt:
     session: str
     last: float
     """When the last request that was let in was sent."""
-    revived: bool = False
-    """Whether a refresh of the ended session was answered with tokens."""
 
 
 @dataclass(slots=True)
@@ -107,6 +105,8 @@ class Records:
     lags: list[tuple[float, float]] = field(default_factory=list)
     """From the last commit that the promoted replica surely had, to the end of the old primary."""
     felts: list[Felt] = field(default_factory=list)
+    revived: list[tuple[Logout, Session, float]] = field(default_factory=list)
+    """The refreshes of sessions that had been ended before, with the times of the answers."""
     codes: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     strange: list[tuple[float, str]] = field(default_factory=list)
@@ -121,7 +121,8 @@ class Records:
     """Clients that could not work after the end of all faults."""
     found: list[tuple[str, str]] = field(default_factory=list)
     """The sessions that the database shows as ended at the end, and the reasons in it."""
-    operator_runs: Counter[str] = field(default_factory=Counter)
+    operator: list[str] = field(default_factory=list)
+    """The output of the operator's command after each fail-over."""
 
     def is_calm(self, begin: float, end: float) -> bool:
         """Return whether there was no fault, nor the aftermath of one, between two times."""
@@ -164,9 +165,22 @@ class Records:
                 return logout
         return None
 
+    def check_refreshed(self, session: Session, answer: Answer) -> None:
+        """Keep a refresh that was answered with tokens, although the session had surely been ended before."""
+        for logout in self.logouts.get(session.user, []):
+            covers = logout.session == session.id or (not logout.session and session.heard < logout.asked)
+            confirmed = logout.confirmed
+            if covers and confirmed is not None and confirmed < answer.sent:
+                self.revived.append((logout, session, answer.heard))
+                return
+
     def is_in_lag(self, asked: float, heard: float) -> bool:
         """Return whether a commit between two times may be one of those that a fail-over has lost."""
         return any(begin <= heard and asked <= end for begin, end in self.lags)
+
+    def is_undone(self, logout: Logout) -> bool:
+        """Return whether a fail-over may have lost the commit of a logout."""
+        return self.is_in_lag(logout.asked, logout.until)
 
     def is_lost_with_lag(self, session: Session) -> bool:
         """Return whether the login of a session may be one of the commits that a fail-over has lost."""

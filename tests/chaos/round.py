@@ -1,4 +1,4 @@
-"""One round: all services, the clients and thieves, and the faults of a plan, with one store of revocations."""
+"""One round: all services, the clients, the thieves and the faults of a plan, with one store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 
 from tests.chaos.clients import Client, SignedOut, World
 from tests.chaos.faults import Director, Links, await_server
-from tests.chaos.plan import Fault, make_plan
+from tests.chaos.plan import Fault, choose_kinds, make_plan
 from tests.chaos.proxy import Link
 from tests.chaos.records import Records
 from tests.chaos.services import Services
@@ -39,6 +39,8 @@ class Order:
     store: str
     clients: int
     say: Callable[[str], None]
+    only: tuple[str, ...] = ()
+    """The kinds of faults. Empty for all."""
 
     @property
     def name(self) -> str:
@@ -51,7 +53,7 @@ class Round:
 
     def __init__(self, order: Order, services: Services) -> None:
         self.order, self.services, self.records = order, services, Records()
-        self.plan: list[Fault] = make_plan(order.name, order.seconds, redis=order.store == "redis")
+        self.plan: list[Fault] = make_plan(order.name, order.seconds, choose_kinds(order.store, order.only))
         self.users = [f"user{number}" for number in range(max(1, int(order.clients / _DEVICES)))]
 
     async def run(self) -> Records:
@@ -105,7 +107,7 @@ class Round:
         await asyncio.gather(*(await_server(app) for app in self.services.apps))
 
     async def _play(self, world: World, clients: list[Client], links: Links) -> None:
-        """Let everybody live while the faults happen, and ask everybody at the end."""
+        """Run all clients while the faults happen, and ask everybody at the end."""
         director = Director(self.services, links, self.records, self._say)
         lives = [asyncio.create_task(client.live()) for client in clients]
         for work in (self._log_out(clients), self._steal(world, clients), self._report(), self._watch()):
@@ -125,7 +127,7 @@ class Round:
                 raise error
 
     async def _ask_at_end(self, client: Client) -> None:
-        """Let a client work once more. It must succeed, now that everything is normal again."""
+        """Use a client once more. It must succeed, now that everything is normal again."""
         end = time.monotonic() + _LAST_PATIENCE
         while time.monotonic() < end:
             try:
@@ -170,8 +172,8 @@ class Round:
             ended = sum(session.refused is not None for session in records.sessions.values())
             codes = ", ".join(f"{code}: {count}" for code, count in sorted(records.codes.items()))
             self._say(
-                f"... {records.rotations} generations, {len(records.sessions)} logins, {ended} sessions refused, "
-                f"answers {codes}, {records.unanswered} without an answer"
+                f"... {records.rotations} generations, {len(records.sessions)} logins, {ended} sessions "
+                f"refused, answers {codes}, {records.unanswered} without an answer"
             )
 
     async def _watch(self) -> None:

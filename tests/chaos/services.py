@@ -99,7 +99,9 @@ class Node:
         end = time.monotonic() + PATIENCE
         while True:
             try:
-                self._run("pg_ctl", "-D", str(self._data), "-o", options, "-l", str(log), "-w", "-t", "60", "start")
+                self._run(
+                    "pg_ctl", "-D", str(self._data), "-o", options, "-l", str(log), "-w", "-t", "60", "start"
+                )
             except RuntimeError as error:
                 if time.monotonic() > end:
                     raise RuntimeError(f"{error}\n{log.read_text()[-2000:]}") from error
@@ -113,13 +115,13 @@ class Node:
             self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "-w", "-t", "60", "stop")
 
     def kill(self) -> None:
-        """Kill all processes, the postmaster first."""
+        """End all processes with SIGKILL, the postmaster first."""
         pids = self.list_processes()
         send_signal(pids, signal.SIGKILL)
         wait_until(lambda: not any(_is_running(pid) for pid in pids), "PostgreSQL does not die")
 
     def crash(self, rng: Random) -> None:
-        """Kill one backend. The postmaster then restarts everything."""
+        """End one backend with SIGKILL. The postmaster then restarts everything."""
         backends = self.list_processes()[1:]
         send_signal([rng.choice(backends)] if backends else [], signal.SIGKILL)
 
@@ -169,7 +171,7 @@ class Store(Redis):
     """A Redis that can be killed, paused and emptied."""
 
     def kill(self) -> None:
-        """Kill it. It writes each change to a file, and reads the file at its start."""
+        """End it with SIGKILL. It writes each change to a file, and reads the file at its start."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -181,7 +183,7 @@ class Store(Redis):
             self._process.send_signal(signal.SIGSTOP if paused else signal.SIGCONT)
 
     def flush(self) -> None:
-        """Forget everything."""
+        """Remove everything from it."""
         import redis
 
         redis.Redis.from_url(self.url).flushall()
@@ -198,7 +200,7 @@ class AppServer:
         self.jump(0.0)
 
     def configure(self, environment: Mapping[str, str]) -> None:
-        """Choose the addresses of the stores."""
+        """Set the addresses of the stores."""
         self._environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.chaos.project.settings",
@@ -226,7 +228,7 @@ class AppServer:
         wait_until(lambda: is_open(self.port), f"the server {self.name} does not start")
 
     def kill(self) -> None:
-        """Kill the whole server."""
+        """End the whole server with SIGKILL."""
         if self._process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -234,7 +236,7 @@ class AppServer:
             self._process = None
 
     def kill_worker(self, rng: Random) -> None:
-        """Kill one worker. gunicorn starts another one."""
+        """End one worker with SIGKILL. gunicorn starts another one."""
         workers = list_children(self._process.pid) if self._process else []
         send_signal([rng.choice(workers)] if workers else [], signal.SIGKILL)
 
@@ -289,7 +291,7 @@ class Services:
         self.replica = replica
 
     def fail_over(self) -> None:
-        """Kill the primary, and promote the replica."""
+        """End the primary, and promote the replica."""
         assert self.replica is not None
         old, self.primary, self.replica = self.primary, self.replica, None
         old.kill()

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 
 from tests.chaos import tempo
 from tests.chaos.records import Felt, Records
-from tests.chaos.verdict import Breach, find_breaches, is_calm, is_undone, measure, sort_ends, tell
+from tests.chaos.round import Order
+from tests.chaos.verdict import Breach, find_breaches, is_calm, measure, sort_ends, tell
 
 _FIRST = 3
 """The number of breaches whose history is printed."""
@@ -22,24 +23,14 @@ _FIRST = 3
 class Result:
     """A round that has ended."""
 
-    store: str
-    seed: int
-    seconds: float
-    clients: int
+    order: Order
     records: Records
     breaches: Sequence[Breach]
 
 
-def make_result(store: str, seed: int, seconds: float, clients: int, records: Records) -> Result:
-    """Judge a round."""
-    return Result(
-        store=store,
-        seed=seed,
-        seconds=seconds,
-        clients=clients,
-        records=records,
-        breaches=find_breaches(records),
-    )
+def make_result(order: Order, records: Records) -> Result:
+    """Return a round with its breaches."""
+    return Result(order=order, records=records, breaches=find_breaches(records))
 
 
 def list_rows(result: Result) -> Iterator[tuple[str, str, str]]:
@@ -47,7 +38,7 @@ def list_rows(result: Result) -> Iterator[tuple[str, str, str]]:
     records, ends = result.records, sort_ends(result.records)
     bad = Counter(breach.kind for breach in result.breaches)
     thefts = [each.theft for each in [*ends.caught, *ends.at_large] if each.theft is not None]
-    yield "clients with three tabs", str(result.clients), ""
+    yield "clients with three tabs", str(result.order.clients), ""
     yield "sessions", str(len(records.sessions)), ""
     yield "generations (refreshes that rotated)", str(records.rotations), ""
     yield "users logged out without a thief or a logout", str(len(ends.logged_out)), "0"
@@ -73,8 +64,8 @@ def list_rows(result: Result) -> Iterator[tuple[str, str, str]]:
 
 def _list_logouts(result: Result) -> Iterator[tuple[str, str, str]]:
     records = result.records
-    felts = [felt for felt in records.felts if not is_undone(records, felt)]
-    undone = [felt for felt in records.felts if is_undone(records, felt)]
+    felts = [felt for felt in records.felts if not records.is_undone(felt.logout)]
+    undone = [felt for felt in records.felts if records.is_undone(felt.logout)]
     calm = [felt for felt in felts if is_calm(records, felt)]
     faulty = [felt for felt in felts if not is_calm(records, felt)]
     kinds = Counter(logout.kind for logouts in records.logouts.values() for logout in logouts)
@@ -83,9 +74,11 @@ def _list_logouts(result: Result) -> Iterator[tuple[str, str, str]]:
     bound = f"{tempo.POLL:g} s + the longest answer = {tempo.POLL + records.longest_calm:.2f} s"
     yield "longest time to feel a logout without a fault", _write_longest(calm), bound
     yield "longest time to feel a logout in a fault", _write_longest(faulty), f"{tempo.STALENESS:g} s"
-    yield "ended sessions that were refreshed", str(sum(felt.revived for felt in felts)), "0"
+    undone_later = [logout for logout, _, _ in records.revived if records.is_undone(logout)]
+    yield "refreshes of ended sessions", str(len(records.revived) - len(undone_later)), "0"
     yield "logouts in the lag of a fail-over", str(len(undone)), ""
-    yield "logouts in the lag that were undone", str(sum(felt.revived for felt in undone)), ""
+    yield "refreshes of sessions whose logout was lost in the lag", str(len(undone_later)), ""
+    yield "runs of the operator's command after a fail-over", "; ".join(records.operator) or "none", ""
 
 
 def _write_longest(felts: Sequence[Felt]) -> str:
@@ -128,8 +121,8 @@ def write_report(results: Sequence[Result], command: str) -> str:
     lines = [
         "# A run of chaos",
         "",
-        f"Made by `{command}` on {datetime.now(tz=UTC):%Y-%m-%d}, with Python {platform.python_version()} and "
-        f"{os.cpu_count()} cores.",
+        f"Made by `{command}` on {datetime.now(tz=UTC):%Y-%m-%d}, with Python {platform.python_version()} "
+        f"and {os.cpu_count()} cores.",
         "",
         f"Access tokens live {tempo.ACCESS:g} s, the window of a refresh is {tempo.GRACE:g} s, the poll "
         f"{tempo.POLL:g} s and the staleness {tempo.STALENESS:g} s. The clocks of the servers differ by "
@@ -137,8 +130,8 @@ def write_report(results: Sequence[Result], command: str) -> str:
         "",
     ]
     for result in results:
-        lines += [f"## The store of revocations: {result.store}", ""]
-        lines += [f"{result.seconds / 60:.1f} minutes, seed {result.seed}.", ""]
+        lines += [f"## The store of revocations: {result.order.store}", ""]
+        lines += [f"{result.order.seconds / 60:.1f} minutes, seed {result.order.seed}.", ""]
         lines += [*write_table(("figure", "measured", "bound"), list(list_rows(result))), ""]
         errors = sorted(result.records.errors.items())
         lines += [*write_table(("refusal", "answers"), [(name, str(count)) for name, count in errors]), ""]
@@ -161,7 +154,7 @@ def _write_breaches(results: Sequence[Result]) -> Iterator[str]:
             continue
         kinds = Counter(breach.kind for breach in result.breaches)
         counted = ", ".join(f"{kind}: {count}" for kind, count in sorted(kinds.items()))
-        yield f"With the store {result.store} and the seed {result.seed}: {counted}. The first of each kind:"
+        yield f"Store {result.order.store}, seed {result.order.seed}: {counted}. The first of each kind:"
         yield ""
         firsts = {breach.kind: breach for breach in reversed(result.breaches)}
         for breach in itertools.islice(sorted(firsts.values(), key=lambda each: each.time), _FIRST):

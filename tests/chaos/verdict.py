@@ -91,26 +91,20 @@ def _find(records: Records) -> Iterator[Breach]:
 
 def _find_late(records: Records) -> Iterator[Breach]:
     for felt in records.felts:
-        session = records.sessions[felt.session]
-        if is_undone(records, felt):
-            continue
         seconds, bound = measure(felt), find_bound(records, felt)
-        if seconds > bound:
+        if seconds > bound and not records.is_undone(felt.logout):
+            session = records.sessions[felt.session]
             text = f"an ended session was let in {seconds:.2f} s after its logout; the bound is {bound:.2f} s"
             yield Breach(time=felt.last, kind="logout", text=text, session=session)
-        if felt.revived:
-            text = "an ended session was refreshed"
-            yield Breach(time=felt.last, kind="revived", text=text, session=session)
+    for logout, session, when in records.revived:
+        if not records.is_undone(logout):
+            text = f"an ended session ({logout.kind}) was refreshed"
+            yield Breach(time=when, kind="revived", text=text, session=session)
 
 
 def measure(felt: Felt) -> float:
     """Return for how many seconds after its logout a session was let in."""
     return felt.last - (felt.logout.confirmed or felt.last)
-
-
-def is_undone(records: Records, felt: Felt) -> bool:
-    """Return whether a fail-over may have lost the commit of a logout."""
-    return records.is_in_lag(felt.logout.asked, felt.logout.confirmed or felt.last)
 
 
 def is_calm(records: Records, felt: Felt) -> bool:
@@ -121,7 +115,7 @@ def is_calm(records: Records, felt: Felt) -> bool:
 def find_bound(records: Records, felt: Felt) -> float:
     """Return the bound for a logout.
 
-    Without a fault this is the poll, and the time of the slowest answer, because a poll is a part of a request.
+    Without a fault this is the poll and the time of the slowest answer, because a request makes the poll.
     In a fault this is the staleness, because a process may be cut off from the news.
     """
     return tempo.POLL + records.longest_calm if is_calm(records, felt) else tempo.STALENESS

@@ -30,7 +30,7 @@ class Answer:
 
     @property
     def data(self) -> dict[str, Any]:
-        """The body, if it is a JSON object."""
+        """Return the body, if it is a JSON object."""
         try:
             found = json.loads(self.body or b"{}")
         except ValueError:
@@ -39,17 +39,17 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The stable code of an error."""
+        """Return the stable code of an error."""
         return str(self.data.get("code", ""))
 
     @property
     def is_json(self) -> bool:
-        """Whether the answer is one that a program can read."""
+        """Return whether a program can read the answer."""
         return not self.body or "json" in self.headers.get("content-type", "")
 
     @property
     def retry_after(self) -> float:
-        """How many seconds the server asks the client to wait."""
+        """Return how many seconds the server asks the client to wait."""
         value = self.headers.get("retry-after", "")
         return float(value) if value.isdigit() else 0.0
 
