@@ -8,14 +8,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 from tests.chaos import tempo
 from tests.chaos.plan import Fault
 from tests.chaos.proxy import Link
-from tests.chaos.records import Happening, Logout, Records
+from tests.chaos.records import AFTER_FAILOVER, Happening, Logout, Records
 from tests.chaos.services import AppServer, Services
 from tests.chaos.wire import NoAnswer, send
+from tests.servers import PATIENCE
 
 _SETTLE: Final = 1.5
 """Seconds after a fault in which connections are made again."""
@@ -33,12 +34,14 @@ _REQUESTS: Final = 6
 
 async def await_server(app: AppServer) -> None:
     """Wait until the workers of a server answer."""
-    while True:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
         asked = (send(app.port, "GET", "me/", patience=tempo.PATIENCE) for _ in range(_REQUESTS))
         answers = await asyncio.gather(*asked, return_exceptions=True)
         if not any(isinstance(answer, NoAnswer) for answer in answers):
             return
         await asyncio.sleep(0.1)
+    raise RuntimeError(f"The server {app.name} does not answer: {app.log.read_text()[-2000:]}")
 
 
 @dataclass(slots=True)
@@ -167,15 +170,15 @@ class Director:
 
     async def promote(self, fault: Fault) -> None:
         """Replace the primary by a replica that was cut off for some seconds."""
-        if not await self._replica_has_everything():
+        begin = await self._await_replica()
+        if begin is None:
             return
         self.links.replication.cut()
-        begin = time.monotonic()
         await asyncio.sleep(fault.seconds)
         for link in self.links.databases.values():
             link.cut()
         await asyncio.to_thread(self.services.fail_over)
-        self.records.lags.append((begin - 0.5, time.monotonic()))
+        self.records.lags.append((begin, time.monotonic()))
         self._count_failover()
         for link in self.links.databases.values():
             link.lead(self.services.primary.port)
@@ -191,19 +194,20 @@ class Director:
             if session.theft is not None and session.theft.caught is None:
                 session.theft.failovers += 1
 
-    async def _replica_has_everything(self) -> bool:
-        """Wait until the replica has every commit, so that only the lag is lost."""
-        end = time.monotonic() + _REPLICATION
-        while time.monotonic() < end:
-            rows: list[Any] = await asyncio.to_thread(
-                self.services.primary.ask,
-                "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) FROM pg_stat_replication",
-            )
-            if rows and rows[0][0] is not None and rows[0][0] < 100_000:
-                return True
-            await asyncio.sleep(0.3)
+    async def _await_replica(self) -> float | None:
+        """Wait until the replica has each commit of a moment, and return that moment.
+
+        Commits that were answered before it are not lost. ``None`` means that the replica is too far behind.
+        """
+        moment, primary = time.monotonic(), self.services.primary
+        ((position,),) = await asyncio.to_thread(primary.ask, "SELECT pg_current_wal_lsn()::text")
+        question = f"SELECT 1 FROM pg_stat_replication WHERE replay_lsn >= '{position}'"  # noqa: S608 - a number
+        while time.monotonic() < moment + _REPLICATION:
+            if await asyncio.to_thread(primary.ask, question):
+                return moment
+            await asyncio.sleep(0.1)
         self.say("the replica is behind, so it is not promoted")
-        return False
+        return None
 
     async def clean_up(self, fault: Fault) -> None:
         """Do what an operator does after a fail-over that has lost commits: end all sessions from before it.
@@ -214,7 +218,7 @@ class Director:
             return
         asked, moment = time.monotonic(), datetime.now(tz=UTC).isoformat()
         logouts = [
-            Logout(kind="after a fail-over", user=user, asked=asked, tried=asked)
+            Logout(kind=AFTER_FAILOVER, user=user, asked=asked, tried=asked)
             for user in sorted({session.user for session in self.records.sessions.values()})
         ]
         for logout in logouts:

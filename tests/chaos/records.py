@@ -7,6 +7,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Final
 
+from tests.chaos import tempo
 from tests.chaos.plan import Fault
 from tests.chaos.wire import Answer
 
@@ -15,6 +16,10 @@ _HISTORY: Final = 60
 
 _LATE: Final = 30.0
 """A logout without an answer may still take effect so many seconds after its last attempt."""
+
+
+AFTER_FAILOVER: Final = "after a fail-over"
+"""The kind of a logout of everybody by the command of an operator."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -168,11 +173,21 @@ class Records:
     def check_refreshed(self, session: Session, answer: Answer) -> None:
         """Keep a refresh that was answered with tokens, although the session had surely been ended before."""
         for logout in self.logouts.get(session.user, []):
-            covers = logout.session == session.id or (not logout.session and session.heard < logout.asked)
             confirmed = logout.confirmed
-            if covers and confirmed is not None and confirmed < answer.sent:
+            if confirmed is not None and confirmed < answer.sent and self._covers(logout, session):
                 self.revived.append((logout, session, answer.heard))
                 return
+
+    def _covers(self, logout: Logout, session: Session) -> bool:
+        """Return whether a logout that was confirmed has surely ended a session."""
+        if logout.session:
+            return logout.session == session.id
+        if logout.kind != AFTER_FAILOVER:
+            return session.heard < logout.asked
+        # The command compares with the time of the login, and that comes from the clock of an app server.
+        jumps = [each for each in self.happenings if each.fault.kind == "jump a clock"]
+        dated_right = not any(each.begun <= session.heard and session.asked <= each.settled for each in jumps)
+        return dated_right and session.heard + max(tempo.OFFSETS.values()) < logout.asked
 
     def is_in_lag(self, asked: float, heard: float) -> bool:
         """Return whether a commit between two times may be one of those that a fail-over has lost."""

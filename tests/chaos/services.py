@@ -24,6 +24,8 @@ from tests.chaos import clocks
 from tests.servers import PATIENCE, ROOT, Redis, find_port, is_open, wait_until
 
 PROGRAMS: Final = ("initdb", "pg_ctl", "pg_basebackup", "redis-server")
+CLOCK: Final = "TESSERA_CHAOS_CLOCK"
+"""The variable with the file that moves the clock of a server. Without it the clock is right."""
 PASSWORD: Final = "correct horse battery staple"
 _OPTIONS: Final = "-h 127.0.0.1 -k '' -F -c max_wal_senders=8 -c max_connections=80 -c shared_buffers=32MB"
 
@@ -204,7 +206,7 @@ class AppServer:
         self._environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.chaos.project.settings",
-            "TESSERA_CHAOS_CLOCK": str(self.clock),
+            CLOCK: str(self.clock),
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
             **environment,
         }
@@ -241,10 +243,11 @@ class AppServer:
         send_signal([rng.choice(workers)] if workers else [], signal.SIGKILL)
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of ``manage.py`` with the settings of this server."""
+        """Run a command of ``manage.py`` with the settings of this server, and with the right time."""
+        environment = {key: value for key, value in self._environment.items() if key != CLOCK}
         return subprocess.run(
             [sys.executable, "-m", "django", *arguments],
-            env=self._environment,
+            env=environment,
             cwd=ROOT,
             capture_output=True,
             text=True,
