@@ -120,6 +120,8 @@ class Records:
     rotations: int = 0
     longest_calm: float = 0.0
     """The longest time of an answer while there was no fault."""
+    longest_call: float = 0.0
+    """The longest time of an answer to a call that needs no query."""
     longest_pause: float = 0.0
     """The longest time in which this process did nothing, because the machine was busy."""
     stuck: list[str] = field(default_factory=list)
@@ -143,6 +145,8 @@ class Records:
         if answer.status >= 400:
             self.errors[f"{answer.status} {answer.code or 'without a code'}"] += 1
         self._measure(answer.sent, answer.heard)
+        if where == "GET /me/":
+            self.longest_call = max(self.longest_call, answer.heard - answer.sent)
         fault = judge_answer(answer)
         if fault:
             self.strange.append((answer.heard, f"{where}: {fault}: {answer.body[:200]!r}"))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tests.chaos import tempo
-from tests.chaos.records import Felt, Records
+from tests.chaos.records import Felt, Happening, Records
 from tests.chaos.round import Order
 from tests.chaos.verdict import Breach, find_breaches, is_calm, measure, sort_ends, tell
 
@@ -58,6 +58,8 @@ def list_rows(result: Result) -> Iterator[tuple[str, str, str]]:
     yield "answers by status", codes, "no 5xx but 503"
     yield "answers that no client may get", str(bad["answer"]), "0"
     yield "requests without an answer", str(records.unanswered), ""
+    longest = f"{records.longest_call:.2f} s"
+    yield "longest answer to a call that needs no query, in a fault too", longest, ""
     yield "longest answer without a fault", f"{records.longest_calm:.2f} s", ""
     yield "longest pause of the clients (a busy machine)", f"{records.longest_pause:.2f} s", ""
 
@@ -92,10 +94,23 @@ def list_faults(results: Sequence[Result]) -> Iterator[tuple[str, str, str]]:
         mine = [each for each in happenings if each.fault.kind == kind]
         total = sum(each.ended - each.begun for each in mine if each.ended != float("inf"))
         yield kind, str(len(mine)), f"{total:.0f}"
-    for windows, count in sorted(
-        Counter(int(each.fault.amount) for each in happenings if each.fault.kind == "brownout").items()
-    ):
-        yield f"- brownout of {windows} windows", str(count), f"{windows * tempo.GRACE * count:.0f}"
+
+
+def list_brownouts(results: Sequence[Result]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield each length of a brownout, its length by the default window, its number, and the logged out."""
+    found = [(result, each) for result in results for each in result.records.happenings]
+    brownouts = [(result, each) for result, each in found if each.fault.kind == "brownout"]
+    for windows in sorted({int(each.fault.amount) for _, each in brownouts}):
+        mine = [(result, each) for result, each in brownouts if int(each.fault.amount) == windows]
+        lost = sum(_count_logged_out(result, each) for result, each in mine)
+        yield str(windows), f"{windows / 2:g}", str(len(mine)), str(lost)
+
+
+def _count_logged_out(result: Result, happening: Happening) -> int:
+    """Count the users whose session ended without a reason during a fault, or within a window after it."""
+    ends = sort_ends(result.records).logged_out
+    end = happening.settled + tempo.GRACE
+    return sum(each.refused is not None and happening.begun <= each.refused[0] <= end for each in ends)
 
 
 def list_thieves(results: Sequence[Result]) -> Iterator[tuple[str, str, str, str]]:
@@ -136,6 +151,8 @@ def write_report(results: Sequence[Result], command: str) -> str:
         errors = sorted(result.records.errors.items())
         lines += [*write_table(("refusal", "answers"), [(name, str(count)) for name, count in errors]), ""]
     lines += ["## Faults", "", *write_table(("fault", "times", "seconds"), list(list_faults(results))), ""]
+    head = ("windows", "minutes with the default window", "times", "users logged out")
+    lines += ["## Brownouts", "", *write_table(head, list(list_brownouts(results))), ""]
     thieves = list(list_thieves(results))
     lines += [
         "## Thieves",

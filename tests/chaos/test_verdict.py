@@ -15,6 +15,7 @@ from tests.chaos.round import Order
 from tests.chaos.table import list_rows, make_result, write_report
 from tests.chaos.verdict import find_breaches, sort_ends, tell
 from tests.chaos.wire import Answer
+from tests.english import check_source
 
 pytestmark = pytest.mark.once  # it reads records that are made here
 
@@ -209,8 +210,9 @@ def test_the_report_shows_the_figures_the_seed_and_the_breaches() -> None:
     assert rows["false alarms: a theft without a thief"] == ("1", "0")
     report = write_report([result], "make chaos")
     assert "seed 7" in report
-    assert "brownout of 8 windows" in report
+    assert "| 8       | 4                               | 1     | 1                |" in report
     assert "was taken for stolen" in report
+    assert check_source("docs/chaos.md", report) == []
 
 
 def test_a_seed_gives_the_same_faults_again() -> None:
