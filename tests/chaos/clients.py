@@ -183,7 +183,7 @@ class Client:
         new = f" {read_generation(grant['refresh'])}" if "refresh" in grant else ""
         session.note(
             f"tab {tab}: refresh {which}, {answer.status} {answer.code}{'rotated to' if rotated else ''}{new}"
-            f" in {answer.heard - answer.sent:.2f} s"
+            f" in {answer.heard - answer.sent:.2f} s by {answer.process}"
         )
         if answer.status == 200:
             session.arrivals.append((answer.sent, answer.heard))
@@ -228,7 +228,7 @@ class Client:
             if answer.status == 200 or (kind == "everywhere" and answer.status == 401):
                 if answer.status == 200:
                     logout.confirmed = answer.heard
-                    session.note(f"logout ({kind}) confirmed: {answer.body[:60]!r}")
+                    session.note(f"logout ({kind}) confirmed by {answer.process}: {answer.body[:60]!r}")
                     await self._probe(logout, session, access, refresh)
                 return
             await asyncio.sleep(max(0.2, answer.retry_after))
@@ -256,7 +256,8 @@ class Client:
                 continue
             if answer.status == 200:
                 felt.last = max(felt.last, answer.sent)
-                session.note(f"let in {answer.sent - logout.confirmed:.2f} s after the logout")
+                late, took = answer.sent - logout.confirmed, answer.heard - answer.sent
+                session.note(f"let in {late:.2f} s after the logout by {answer.process}, in {took:.2f} s")
             await asyncio.sleep(0.12 if age < tempo.STALENESS + 2 * tempo.POLL else 1.0)
         for _ in range(5):
             try:

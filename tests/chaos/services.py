@@ -207,6 +207,7 @@ class AppServer:
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.chaos.project.settings",
             CLOCK: str(self.clock),
+            "TESSERA_CHAOS_SERVER": self.name,
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
             **environment,
         }

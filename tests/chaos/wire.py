@@ -48,6 +48,11 @@ class Answer:
         return not self.body or "json" in self.headers.get("content-type", "")
 
     @property
+    def process(self) -> str:
+        """Return the server and the process that have answered."""
+        return self.headers.get("x-process", "?")
+
+    @property
     def retry_after(self) -> float:
         """Return how many seconds the server asks the client to wait."""
         value = self.headers.get("retry-after", "")

@@ -40,7 +40,8 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_tessera",
 ]
-MIDDLEWARE = [*PLAIN[2:4], "tests.chaos.project.views.shed_old_requests"]
+_VIEWS = "tests.chaos.project.views"
+MIDDLEWARE = [*PLAIN[2:4], f"{_VIEWS}.name_process", f"{_VIEWS}.shed_old_requests"]
 ROOT_URLCONF = "tests.chaos.project.urls"
 AUTH_USER_MODEL = "auth.User"
 TESSERA: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
@@ -16,6 +17,20 @@ from rest_framework.views import APIView
 from drf_tessera import sessions
 from drf_tessera.exceptions import TemporarilyUnavailable
 from tests.chaos import tempo
+
+
+def name_process(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Write the server and the process into each answer, for the log of a breach."""
+    name = os.environ.get("TESSERA_CHAOS_SERVER", "")
+
+    def write(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        response["X-Process"] = f"{name} {os.getpid()}"
+        return response
+
+    return write
 
 
 def shed_old_requests(
