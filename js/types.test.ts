@@ -17,6 +17,7 @@ try {
 createClient({ baseUrl: "/", transport: "body" });
 // @ts-expect-error - there is no such event
 client.on("expired", () => {});
-// @ts-expect-error - a password is needed
-await client.login({ username: "anna" });
+// @ts-expect-error - a name is a text
+await client.login({ username: 7, password: "x" });
+await client.login({ ticket: "abc", answer: "123456", captcha: { solved: true } });
 export { nickname, response, sessions, off, token };

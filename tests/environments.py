@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "requirements"
 DJANGO_6 = ROOT / ".venv-django6"
 APPLICATIONS = ROOT / ".venv-applications"
+TENANTS = ROOT / ".venv-tenants"
 ORIGINAL = ROOT / ".venv-original"
 ORIGINAL_JWT = ROOT / ".venv-original-jwt"
 COMPAT = (ROOT / "compat" / "simplejwt", ROOT / "compat" / "jwt")
@@ -75,6 +76,11 @@ def install_applications(python: str) -> str:
     """Return the interpreter of the environment with real applications on drf-tessera. Create it at need."""
     # Install without dependencies, because a dependency is the original package that drf-tessera replaces.
     return _make(APPLICATIONS, python, REQUIREMENTS / "applications.txt", "--no-deps")
+
+
+def install_tenants(python: str) -> str:
+    """Return the interpreter of the environment with django-tenants. Create the environment if needed."""
+    return _make(TENANTS, python, REQUIREMENTS / "tenants.txt", own=(ROOT,))
 
 
 def install_original(python: str) -> str:

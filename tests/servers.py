@@ -85,20 +85,36 @@ def wait_until(ready: Callable[[], bool], what: str, seconds: float = PATIENCE) 
         time.sleep(0.05)
 
 
+def _describe_environment(tessera: dict[str, Any] | None, environment: dict[str, str]) -> dict[str, str]:
+    return {
+        **os.environ,
+        "TESSERA_SERVER_DB_NAME": str(connection.settings_dict["NAME"]),
+        "TESSERA_SERVER_SETTINGS": json.dumps(tessera or {}),
+        "DJANGO_SETTINGS_MODULE": "tests.server_settings",
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+        **environment,
+    }
+
+
+def manage(*arguments: str, tessera: dict[str, Any] | None = None, **environment: str) -> None:
+    """Run a management command in a process of its own, with the settings of a server."""
+    whole = _describe_environment(tessera, environment)
+    subprocess.run(
+        [sys.executable, "-m", "django", *arguments],
+        env=whole,
+        check=True,
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+
+
 @contextmanager
 def serve(
     folder: Path, *, workers: int = 3, tessera: dict[str, Any] | None = None, **environment: str
 ) -> Iterator[str]:
     """Serve the tests' project with several processes, by default on the database of this run."""
     port, log = find_port(), folder / f"server{time.monotonic_ns()}.log"
-    whole = {
-        **os.environ,
-        "TESSERA_SERVER_DB_NAME": str(connection.settings_dict["NAME"]),
-        "TESSERA_SERVER_SETTINGS": json.dumps(tessera or {}),
-        "DJANGO_SETTINGS_MODULE": "tests.server_settings",
-        "PYTHONPATH": str(ROOT),
-        **environment,
-    }
+    whole = _describe_environment(tessera, environment)
     command = ["-m", "gunicorn", "--workers", str(workers), "--threads", "4", "--bind", f"127.0.0.1:{port}"]
     command += ["--timeout", str(int(PATIENCE)), "--graceful-timeout", str(int(PATIENCE // 2))]
     with log.open("wb") as output:

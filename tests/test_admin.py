@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.contrib.admin import site
 from django.contrib.auth.models import User
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
 
 from drf_tessera import sessions
@@ -135,3 +135,75 @@ def test_a_related_row_is_searched_by_its_key(monkeypatch: pytest.MonkeyPatch) -
 class Related:
     USERNAME_FIELD = "user"
     _meta = Session._meta
+
+
+# -- End all sessions ------------------------------------------------------------------------------
+
+END_ALL = f"{LIST}end-all/"
+
+
+def test_ends_all_sessions_of_the_users_of_the_selected_sessions(admin: Client, anna: User) -> None:
+    chosen, _, other = sessions.start(anna), sessions.start(anna), sessions.start(make_user("bob"))
+    data = {"action": "end_all_of_their_users", "_selected_action": [str(chosen.session_id)]}
+    answer = admin.post(LIST, data, follow=True)
+    assert "2 sessions were ended." in answer.content.decode()
+    assert Session.objects.get(revoked_at=None).pk == other.session_id
+    assert Revocation.objects.count() == 1
+
+
+def test_a_button_asks_and_then_ends_the_sessions_of_everybody(admin: Client, anna: User) -> None:
+    for user in (anna, make_user("bob")):
+        sessions.start(user)
+    assert f'href="{END_ALL}"' in admin.get(LIST).content.decode()
+    assert "2 sessions" in admin.get(END_ALL).content.decode()
+    assert not Session.objects.exclude(revoked_at=None).exists()
+    answer = admin.post(END_ALL, follow=True)
+    assert answer.redirect_chain == [(LIST, 302)]
+    assert "2 sessions were ended." in answer.content.decode()
+    assert set(Session.objects.values_list("revoked_for", flat=True)) == {"admin"}
+    assert Revocation.objects.count() == 1
+
+
+def test_a_table_that_is_too_large_for_a_request_is_left_to_the_command(
+    admin: Client, anna: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drf_tessera.admin.MOST", 0)
+    sessions.start(anna)
+    for answer in (admin.get(END_ALL), admin.post(END_ALL)):
+        assert "tessera_revoke --all" in answer.content.decode()
+    assert Session.objects.get().revoked_at is None
+
+
+def test_the_end_of_all_sessions_has_a_permission_of_its_own(client: Client, anna: User) -> None:
+    from django.contrib.auth.models import Permission
+
+    staff: Any = make_user("staff", is_staff=True)
+    for name in ("view_session", "delete_session"):
+        staff.user_permissions.add(Permission.objects.get(codename=name, content_type__app_label="tessera"))
+    client.force_login(staff, "drf_tessera.backends.EmailBackend")
+    sessions.start(anna)
+    assert END_ALL not in client.get(LIST).content.decode()
+    for answer in (client.get(END_ALL), client.post(END_ALL)):
+        assert answer.status_code == 403
+    staff.user_permissions.add(Permission.objects.get(codename="end_all_sessions"))
+    assert client.post(END_ALL).status_code == 302
+    assert Session.objects.get().revoked_at is not None
+
+
+def test_the_request_that_ends_all_sessions_is_not_one_transaction(
+    admin: Client, anna: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise other processes would hear of it after the last row."""
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    sessions.start(anna)
+    assert admin.post(END_ALL).status_code == 302
+    assert Session.objects.get().revoked_at is not None
+
+
+def test_a_middleware_that_makes_it_one_transaction_leaves_it_to_the_command(
+    admin: Client, anna: User, settings: Any
+) -> None:
+    settings.MIDDLEWARE = ["reversion.middleware.RevisionMiddleware", *settings.MIDDLEWARE]
+    sessions.start(anna)
+    assert "tessera_revoke --all" in admin.post(END_ALL).content.decode()
+    assert Session.objects.get().revoked_at is None

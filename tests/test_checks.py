@@ -21,6 +21,7 @@ from drf_tessera import checks
 from drf_tessera.conf import foreign, read_settings
 from drf_tessera.rest.views import LoginView, RefreshView
 from tests.conf.test_settings import BAD
+from tests.jose.material import ED25519, SECRET, write_private
 
 
 class Router:
@@ -271,6 +272,84 @@ class TestCookies:
             assert "W006" not in reported(deploy=True)
             with override_settings(TESSERA={"PROFILE": "browser"}):
                 assert ("W006" in reported(deploy=True)) == weak
+
+
+def name_nothing(request: Any) -> Any:
+    return None
+
+
+class TestTenants:
+    """E030, E031, W020 and W021."""
+
+    @pytest.mark.parametrize("value", ["nowhere.at_all", 5, name_nothing, lambda request: request.path])
+    def test_e030_a_function_that_does_not_work(self, value: Any) -> None:
+        with override_settings(TESSERA={"TENANT": value}):
+            assert reported() == {"E030"}
+
+    @pytest.mark.parametrize("value", [None, "", lambda request: "", "tests.tenants.routing.find_tenant"])
+    def test_e030_a_function_that_works(self, value: Any) -> None:
+        with override_settings(TESSERA={"TENANT": value}):
+            assert reported() == set()
+
+    def test_e031_sessions_outside_of_the_schemas_of_their_users(self, settings: Any) -> None:
+        settings.TENANT_APPS = [get_user_model()._meta.app_config.name]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(checks.django_settings, "INSTALLED_APPS", ["django_tenants", "drf_tessera"])
+            settings.TESSERA = {"TENANT": lambda request: ""}
+            assert [str(found.id) for found in checks.check_tenants(None)] == ["tessera.E031"]
+            settings.TENANT_APPS = [*settings.TENANT_APPS, "drf_tessera.apps.TesseraConfig"]
+            assert checks.check_tenants(None) == []
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            {"DATABASE_ROUTERS": ["tests.tenants.routing.Router"], "INSTALLED_APPS": [], "MIDDLEWARE": []},
+            {"MIDDLEWARE": ["tests.tenants.routing.choose_tenant"], "INSTALLED_APPS": []},
+            {"INSTALLED_APPS": ["tests.accounts"], "MIDDLEWARE": []},
+        ],
+    )
+    def test_w020_a_package_for_tenants_without_a_tenant(
+        self, more: dict[str, Any], monkeypatch: pytest.MonkeyPatch, settings: Any
+    ) -> None:
+        monkeypatch.setattr(checks, "_TENANT_PACKAGES", frozenset({"tests"}))
+
+        def list_ids() -> list[str]:
+            return [str(found.id) for found in checks.check_tenants(None)]
+
+        with monkeypatch.context() as patch:
+            for name, value in more.items():
+                patch.setattr(checks.django_settings, name, value)
+            assert list_ids() == ["tessera.W020"]
+            for value in ("", lambda request: ""):
+                with override_settings(TESSERA={"TENANT": value}):
+                    assert list_ids() == []
+            with override_settings(TESSERA={"TENANT": 5}):
+                assert list_ids() == [], "E030 is enough"
+        monkeypatch.setattr(checks, "_TENANT_PACKAGES", frozenset())
+        assert list_ids() == []
+
+    def test_w021_tokens_that_name_no_tenant(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with override_settings(TESSERA={"TENANT": lambda request: ""}):
+            assert "W021" not in reported()
+            monkeypatch.setitem(foreign._expecting, "legacy tokens", True)
+            assert "W021" in reported()
+        for ended in (
+            {},
+            {"TENANT": lambda request: "", "LEGACY_TOKENS_UNTIL": datetime(2020, 1, 1, tzinfo=UTC)},
+        ):
+            with override_settings(TESSERA=ended):
+                assert "W021" not in reported()
+
+
+def test_i020_a_key_pair_and_an_issuer_that_verifiers_cannot_know() -> None:
+    pair = {"KEYS": [{"alg": "EdDSA", "pem": write_private(ED25519)}]}
+    with override_settings(TESSERA=pair):
+        assert "I020" in reported(deploy=True)
+        assert "I020" not in reported()
+    secret = {"KEYS": [{"alg": "HS256", "secret": SECRET}]}
+    for quiet in (secret, {**pair, "ISSUER": "https://api.example.com"}, {**pair, "ISSUER": 1}, {}):
+        with override_settings(TESSERA=quiet):
+            assert "I020" not in reported(deploy=True)
 
 
 def test_w007_tokens_of_another_package_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from django.db import connections, transaction
 
@@ -29,3 +32,21 @@ def test_a_method_that_another_package_has_replaced_is_put_back(monkeypatch: pyt
         database.after_transaction(lambda: called.append(1))
     assert called == [1]
     assert vars(connection)["savepoint_commit"] is of_others
+
+
+def test_a_connection_beside_the_own_one_has_the_same_tenant() -> None:
+    """django-tenants begins each connection in the public schema, where a primary key is another person."""
+    chosen: list[tuple[Any, bool]] = []
+    closed: list[int] = []
+    other = SimpleNamespace(
+        set_tenant=lambda tenant, public: chosen.append((tenant, public)), close=lambda: closed.append(1)
+    )
+    ours: Any = SimpleNamespace(
+        alias="default", tenant="one", include_public_schema=False, set_tenant=None, copy=lambda: other
+    )
+    before = connections["default"]
+    try:
+        assert database._read_aside(ours, lambda: connections["default"]) is other
+    finally:
+        connections["default"] = before
+    assert (chosen, closed) == ([("one", False)], [1])

@@ -25,7 +25,18 @@ SIDE_DOORS: Final = frozenset({"legacy.pyjwt"})
 
 PUBLIC: Final = (
     *("conf", "tokens", "revocation", "users", "sessions", "limits", "legacy", "http"),
-    *("exceptions", "rotation", "signals", "moments", "models", "database", "receivers", "backends", "login"),
+    *(
+        "exceptions",
+        "rotation",
+        "signals",
+        "moments",
+        "models",
+        "database",
+        "receivers",
+        "backends",
+        "challenges",
+        "login",
+    ),
     *("rest", "contrib", "checks", "admin", "apps", "management"),
 )
 """The rooms that projects may use. ``jose`` is for the package alone."""

@@ -80,7 +80,7 @@ def _configure(algorithm: str, folder: str) -> dict[str, Any]:
         key: dict[str, Any] = {"alg": algorithm, "secret": _SECRET}
     else:
         key = {"alg": algorithm, "file": str(Path(folder) / f"{algorithm}.pem")}
-    return {"KEYS": [key], "ACCESS_LIFETIME": 7200}
+    return {"KEYS": [key], "ACCESS_LIFETIME": 7200, "ISSUER": _ISSUER}
 
 
 def _make_rivals(algorithm: str, folder: str) -> dict[str, Verify]:

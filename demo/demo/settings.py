@@ -104,6 +104,8 @@ TESSERA = {
     "ACCESS_LIFETIME": timedelta(seconds=60),
     # The default is 30 seconds. On one machine 10 seconds are enough, and shorter to wait for.
     "REFRESH_GRACE": timedelta(seconds=10),
+    # A login with "remember" lasts a year, or 60 days without a visit. The others end with the browser.
+    "REMEMBER_ME": (timedelta(days=60), timedelta(days=365)),
     # "api" is for curl and other clients that do not choose. The page asks for the chosen transport.
     "PROFILE": ["api", "browser"],
     # The demo uses plain HTTP on a loopback address, with DEBUG off. Remove this key on a real server.

@@ -16,6 +16,7 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - signals: the events of sessions, for receivers of the project
 - models: the tables
 - database: the database of the sessions, its transactions and its contention
+- installation: the id of this installation, which binds access tokens to it
 - tokens: access tokens and refresh tokens, in and out
 - revocation: the notices of sessions that ended early
 - users: from a token to its user
@@ -23,6 +24,7 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - limits: how often a login or a token may be tried
 - receivers: the signals of Django that end sessions
 - backends: login with an e-mail address
+- challenges: the second step of a login, for a second factor
 - login: from credentials to a session
 - legacy: settings, names and tokens of other packages
 - http: requests and answers, without REST framework

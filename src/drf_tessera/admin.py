@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
 
 from drf_tessera import sessions
-from drf_tessera.database import suppress_unreadable
+from drf_tessera.database import is_in_transaction, suppress_unreadable
 from drf_tessera.models import Session
 from drf_tessera.users import MAX_NAME_LENGTH, find_email_field
 
@@ -18,6 +24,13 @@ if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Session]
 else:
     _Admin = admin.ModelAdmin  # Django's own class takes no type argument at run time
+
+
+END_ALL: Final = "tessera_session_end_all"
+"""The name of the address."""
+
+MOST: Final = 20_000
+"""The number of sessions that a request can end in a few seconds."""
 
 
 @admin.register(Session)
@@ -46,7 +59,8 @@ class SessionAdmin(_Admin):
     # No date_hierarchy, because it causes a 500 on MariaDB without time zone tables, and a new MariaDB has
     # no such tables.
     exclude: ClassVar[tuple[str, ...]] = ("secret_hash",)
-    actions: tuple[str, ...] = ("end_sessions",)
+    actions: tuple[str, ...] = ("end_sessions", "end_all_of_their_users")
+    change_list_template: ClassVar[str] = "admin/tessera/session/change_list.html"
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """Return the fields that a search reads, with the user name and the address of the user model."""
@@ -100,6 +114,55 @@ class SessionAdmin(_Admin):
     def has_end_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may end sessions. Django's permission to delete sessions is required."""
         return request.user.has_perm("tessera.delete_session")
+
+    def has_end_all_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may end the sessions of everybody. That is a permission of its own."""
+        return request.user.has_perm("tessera.end_all_sessions")
+
+    def get_urls(self) -> list[Any]:
+        """Return the addresses of the model, and that of the page that ends all sessions.
+
+        The page stands outside of a transaction (``ATOMIC_REQUESTS``), so that other processes hear of the
+        end before the last row is written.
+        """
+        page = transaction.non_atomic_requests(self.admin_site.admin_view(self.end_all_sessions))
+        return [path("end-all/", page, name=END_ALL), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Show the list, with a button for those who may end all sessions."""
+        allowed = {"may_end_all": self.has_end_all_permission(request)}
+        return super().changelist_view(request, {**(extra_context or {}), **allowed})
+
+    def end_all_sessions(self, request: HttpRequest) -> HttpResponse:
+        """Show a question, and then end the sessions of everybody, also those of the caller.
+
+        A table with many sessions takes longer than a request may take, so the command does that. The command
+        does it too if a middleware of the project makes each request a transaction.
+        """
+        if not self.has_end_all_permission(request):
+            raise PermissionDenied
+        count = sessions.count_before(timezone.now())
+        possible = count <= MOST and not is_in_transaction()
+        if request.method == "POST" and possible:
+            ended = sessions.revoke_everybody()
+            self.message_user(request, f"{ended} sessions were ended.", messages.SUCCESS)
+            return redirect(reverse("admin:tessera_session_changelist", current_app=self.admin_site.name))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "End all sessions",
+            "opts": self.opts,
+            "count": count,
+            "possible": possible,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/tessera/session/end_all.html", context)
+
+    @admin.action(description="End all sessions of the users of the selected sessions", permissions=["end"])
+    def end_all_of_their_users(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        """End all sessions of these users, and show how many there were."""
+        users = set(queryset.values_list("user_id", flat=True))
+        ended = sessions.revoke_all_of(users, reason=sessions.Reason.ADMIN)
+        self.message_user(request, f"{ended} sessions were ended.", messages.SUCCESS)
 
     @admin.action(description="End the selected sessions", permissions=["end"])
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:

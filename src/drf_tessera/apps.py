@@ -29,13 +29,14 @@ class TesseraConfig(AppConfig):
             ImproperlyConfigured: pip has damaged a package of ours, and the project cannot be imported.
         """
         try:
-            from drf_tessera import checks, receivers  # noqa: PLC0415 - they need the models to be loaded
+            from drf_tessera import checks, installation, receivers  # noqa: PLC0415 - they need the models to be loaded
         except ImportError as error:
             damage = _describe_damage()
             if damage:
                 raise ImproperlyConfigured(damage) from error
             raise
         receivers.connect()
+        installation.connect(self)
         checks.connect()
         for extension in entry_points(group=EXTENSIONS):
             _connect(extension)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.core import checks as django_checks
@@ -17,7 +17,7 @@ from django.db.models.functions import Upper
 from django.utils.module_loading import import_string
 
 from drf_tessera.backends import EmailBackend
-from drf_tessera.conf import COOKIE, expects_legacy_tokens, read_settings
+from drf_tessera.conf import COOKIE, expects_legacy_tokens, list_schema_apps, read_settings
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.http import find_cookie_directory, find_view_class, forget_directories, walk_views
 from drf_tessera.legacy import find_damage
@@ -37,8 +37,11 @@ def connect() -> None:
     register(check_user_fields, Tags.models)
     register(check_revocation_cache, Tags.caches)
     register(check_databases, Tags.models)
+    register(check_tenants, Tags.security)
+    register(check_tenant_function, Tags.security)
     register(check_refresh_views, Tags.urls)
     register(check_cookie_path, Tags.urls)
+    register(check_challenge, Tags.security)
     register(check_upgrades, Tags.security)
     register(check_loaded_user, Tags.models, deploy=True)
     register(check_email_is_unique, Tags.security, deploy=True)
@@ -46,6 +49,7 @@ def connect() -> None:
     register(check_throttle_cache, Tags.caches, deploy=True)
     register(check_proxies, Tags.security, deploy=True)
     register(check_plain_cookies, Tags.security, deploy=True)
+    register(check_issuer, Tags.security, deploy=True)
     register(check_trusted_origins, Tags.security, deploy=True)
     register(check_legacy_tokens, Tags.security, deploy=True)
 
@@ -94,7 +98,7 @@ def check_upgrades(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 def check_loaded_user(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """Report I001: a user model whose row is loaded on every request, although ``USER`` is ``"lazy"``."""
     settings, problems = read_settings()
-    obstacles = find_obstacles(get_user_model())
+    obstacles = find_obstacles(get_user_model(), tokens_name_tenant=settings.tenant is not None)
     if problems or settings.user != "lazy" or not obstacles:
         return []
     return [
@@ -153,6 +157,76 @@ def check_databases(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+_TENANT_PACKAGES: Final = frozenset(
+    {
+        *("django_tenants", "tenant_schemas", "django_pgschemas", "django_multitenant", "tenant_users"),
+        *("db_multitenant", "dynamic_db_router"),
+    }
+)
+"""Packages that choose a schema, a database or the rows for each request."""
+
+
+def check_tenants(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report E031 and W020: tenants whose users have the same primary keys, and that are not told apart."""
+    settings, problems = read_settings()
+    if problems:
+        return []
+    apps, shared = django_settings.INSTALLED_APPS, list_schema_apps()
+    of_users = get_user_model()._meta.app_config.name
+    if "django_tenants" in apps and of_users in shared and "drf_tessera" not in shared:
+        return [
+            Error(
+                f"Each schema has the users of {of_users!r}, but 'drf_tessera' is not in TENANT_APPS.",
+                hint="Add 'drf_tessera' to TENANT_APPS, so that each schema has the sessions of its users.",
+                id="tessera.E031",
+            )
+        ]
+    named = {*apps, *django_settings.MIDDLEWARE, *django_settings.DATABASE_ROUTERS}
+    found = sorted(_TENANT_PACKAGES.intersection(str(path).partition(".")[0] for path in named))
+    if not found or settings.tenant is not None or "django_tenants" in apps:
+        return []
+    own: Any = getattr(django_settings, "TESSERA", {})
+    if own.get("TENANT") == "":
+        return []
+    return [
+        django_checks.Warning(
+            f"{found[0]} is installed, but TESSERA['TENANT'] is not set, so all tenants have the same keys.",
+            hint="Set TENANT to a function that returns the name of the tenant of a request. If all tenants"
+            " have the same users, set TENANT to ''.",
+            id="tessera.W020",
+        )
+    ]
+
+
+def check_tenant_function(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report E030 and W021: a ``TENANT`` that fails without a request, and tokens that name no tenant."""
+    settings, problems = read_settings()
+    if problems or settings.tenant is None:
+        return []
+    try:
+        name: object = settings.tenant(None)
+    except Exception as error:  # noqa: BLE001 - any error of the function of the project
+        name = error
+    if not isinstance(name, str):
+        return [
+            Error(
+                f"TESSERA['TENANT'] returns or raises {name!r} for None.",
+                hint="Commands and jobs have no request. Return the tenant in use there, or ''.",
+                id="tessera.E030",
+            )
+        ]
+    if not expects_legacy_tokens() or not settings.takes_legacy_tokens:
+        return []
+    return [
+        django_checks.Warning(
+            "Tokens of the previous package name no tenant, so each tenant accepts the tokens of the others.",
+            hint="Give each tenant a signing key of its own in the settings of the previous package, or set"
+            " TESSERA['LEGACY_TOKENS_UNTIL'] to a time in the past. Then each user logs in once more.",
+            id="tessera.W021",
+        )
+    ]
+
+
 def check_refresh_views(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """Report E012: a database without autocommit, or a refresh view that runs inside ``ATOMIC_REQUESTS``.
 
@@ -188,6 +262,32 @@ def check_refresh_views(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 def _is_refresh(callback: Any) -> bool:
     view = find_view_class(callback)
     return view is not None and issubclass(view, RefreshView)
+
+
+_FACTORS: Final = ("allauth.mfa", "django_otp")
+"""Apps that give users a second factor."""
+
+
+def check_challenge(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report E032: users have second factors, and the password alone gets tokens."""
+    settings, problems = read_settings()
+    found = [name for name in _FACTORS if apps.is_installed(name)]
+    if (
+        problems
+        or settings.challenge is not None
+        or not found
+        or not getattr(django_settings, "ROOT_URLCONF", None)
+    ):
+        return []
+    return [
+        Error(
+            f"{found[0]} is installed, and the login at {route!r} lets in with the password alone.",
+            hint="Set TESSERA['CHALLENGE'] to a function that asks for it (docs/howto/logins.md).",
+            id="tessera.E032",
+        )
+        for route, callback in walk_views()
+        if getattr(find_view_class(callback), "takes_passwords", False)
+    ]
 
 
 def check_cookie_path(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
@@ -364,6 +464,23 @@ def check_trusted_origins(app_configs: Apps, **kwargs: Any) -> list[CheckMessage
         )
         for origin in django_settings.CSRF_TRUSTED_ORIGINS
         if origin.startswith("http://") or "*" in origin
+    ]
+
+
+def check_issuer(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report I020: a key pair, for services that verify tokens, and an ``iss`` that they cannot know."""
+    settings, problems = read_settings()
+    pairs = [key.alg for key in settings.keys if not key.alg.startswith("HS")]
+    if problems or settings.issuer is not None or not pairs:
+        return []
+    return [
+        django_checks.Info(
+            f"TESSERA['KEYS'] has a key pair ({pairs[0]}), but ISSUER is not set, so the claim 'iss' contains"
+            " a random id.",
+            hint="If other services verify the tokens with the public key, set ISSUER to the address of the"
+            " API. Otherwise nothing has to be done.",
+            id="tessera.I020",
+        )
     ]
 
 

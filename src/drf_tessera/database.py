@@ -201,7 +201,11 @@ def _read_in_marked_transaction(connection: BaseDatabaseWrapper, read: Callable[
 
 def _read_aside(connection: BaseDatabaseWrapper, read: Callable[[], T]) -> T:
     """Read on a connection that exists only for this call, in the place of the one in trouble."""
-    other = connection.copy()
+    other: Any = connection.copy()
+    if hasattr(connection, "set_tenant"):
+        # django-tenants. A new connection uses the public schema, where a primary key is another person.
+        ours: Any = connection
+        other.set_tenant(ours.tenant, ours.include_public_schema)
     connections[connection.alias] = other
     try:
         return read()

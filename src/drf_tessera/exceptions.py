@@ -190,6 +190,50 @@ class LoginFailed(Refusal):
     )
 
 
+class LoginRefused(Refusal):
+    """The password is right, and the project does not let the account in. ``CHALLENGE`` may raise it.
+
+    Args:
+        detail: the text for the person, for example "Confirm your e-mail address first."
+        code: a stable code for clients.
+    """
+
+    code = "login_refused"
+    default_detail = "This account may not log in at the moment."
+
+    def __init__(self, detail: str | None = None, code: str | None = None) -> None:
+        super().__init__(detail)
+        if code is not None:
+            vars(self)["code"] = code  # in place of the code of the class
+
+
+class ChallengeRequired(Refusal):
+    """The password is right, and the user has to show something else, too (``CHALLENGE``)."""
+
+    code = "challenge_required"
+    default_detail = "One more step is needed to log in."
+
+    def __init__(self, user: Any, challenge: Any) -> None:
+        super().__init__()
+        self.user = user
+        self.challenge = challenge
+        """The :class:`~drf_tessera.challenges.Challenge`."""
+
+
+class ChallengeFailed(LoginFailed):
+    """The answer to a challenge is wrong. The ticket can be used again."""
+
+    code = "challenge_failed"
+    default_detail = "This answer is wrong."
+
+
+class TicketInvalid(Refusal):
+    """The ticket of a login has expired, was used, or never existed."""
+
+    code = "ticket_invalid"
+    default_detail = "This step took too long, or was done before. Log in again."
+
+
 class HeaderMalformed(Refusal):
     """The ``Authorization`` header has the expected scheme, but the rest is wrong (RFC 6750, section 2.1)."""
 

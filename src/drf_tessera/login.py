@@ -14,15 +14,17 @@ from django.contrib.auth import authenticate, get_user_model, load_backend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.hashers import identify_hasher
 from django.contrib.auth.signals import user_logged_in, user_login_failed
-from django.db import DatabaseError
+from django.db import DatabaseError, IntegrityError
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
-from drf_tessera.conf import HEADER
-from drf_tessera.database import is_unreadable, translated_contention
+from drf_tessera.challenges import Ticket, find_challenge, require_challenge
+from drf_tessera.conf import Lifetimes, enter_tenant
+from drf_tessera.database import is_unreadable, savepoint, translated_contention
 from drf_tessera.exceptions import (
+    ChallengeFailed,
     EmailLoginUnavailable,
     LoginFailed,
     PasswordChanged,
@@ -49,7 +51,9 @@ def log_in(
     username: str | None = None,
     email: str | None = None,
     client: sessions.Client | None = None,
-    transport: str = HEADER,
+    transport: str | None = None,
+    lifetimes: Lifetimes | None = None,
+    persistent: bool = True,
 ) -> tuple[AbstractBaseUser, sessions.Grant]:
     """Check credentials with the project's authentication backends and start a session.
 
@@ -64,6 +68,8 @@ def log_in(
         email: the address, if the client knows that the text is an address. ``username`` is then omitted.
         client: the origin of the login.
         transport: the transport of the refresh tokens; see :func:`drf_tessera.sessions.start`.
+        lifetimes: how long the session lasts; see there.
+        persistent: whether a cookie outlives the browser; see there.
 
     Raises:
         LoginFailed: the user is unknown, inactive or just deleted, or the password is wrong. The error is
@@ -71,7 +77,9 @@ def log_in(
         TooManyAttempts: too many logins have failed (:mod:`drf_tessera.limits`).
         TemporarilyUnavailable: the database is busy.
         EmailLoginUnavailable: ``email`` is given, but no backend accepts an ``email``.
+        ChallengeRequired, LoginRefused: the password is right and not enough (``CHALLENGE``).
     """
+    enter_tenant(request)
     if email is None:
         ways = _name_account(clean_name(username or ""))
     elif find_email_field() == get_user_model().USERNAME_FIELD:
@@ -80,10 +88,68 @@ def log_in(
         ways = [_name_address(clean_name(email))]
     else:
         raise EmailLoginUnavailable
-    start = partial(sessions.start, client=client, transport=transport)
+    start = partial(
+        sessions.start, client=client, transport=transport, lifetimes=lifetimes, persistent=persistent
+    )
     credentials = [{**way, "password": password} for way in ways]
     with login_attempt(request, [next(iter(ways[-1].values()))], client=client):
         user, grant = _prove_any(request, credentials, start)
+    _announce(request, user, grant)
+    return user, grant
+
+
+@sensitive_variables()
+def answer_challenge(
+    request: HttpRequest,
+    ticket: Ticket,
+    answer: object,
+    *,
+    client: sessions.Client | None = None,
+    transport: str | None = None,
+    lifetimes: Lifetimes | None = None,
+    persistent: bool = True,
+) -> tuple[AbstractBaseUser, sessions.Grant]:
+    """Check the answer to a challenge and start the session, as :func:`log_in` does.
+
+    A wrong answer counts as a failed login of the account.
+
+    Args:
+        request: Django's own request.
+        ticket: the ticket of the login; see :func:`drf_tessera.challenges.read_ticket`.
+        answer: a stranger's answer.
+        client: the origin of the login.
+        transport: see :func:`log_in`, as for the others.
+        lifetimes: see there.
+        persistent: see there.
+
+    Raises:
+        ChallengeFailed: the answer is wrong.
+        LoginFailed: the user has changed since the password was checked, or the ticket is used twice.
+        LoginRefused: the project refuses the account.
+        TooManyAttempts: too many answers were wrong.
+    """
+    enter_tenant(request)
+    user = ticket.user
+    with login_attempt(request, [read_name(user)], client=client):
+        challenge = find_challenge(request, user)
+        if challenge is not None and challenge.check(answer) is not True:
+            _report_failure(request, {"username": read_name(user)})
+            raise ChallengeFailed
+        start = partial(
+            sessions.start, client=client, transport=transport, lifetimes=lifetimes, persistent=persistent
+        )
+        amr = ("pwd", *(challenge.amr if challenge else ()))
+        try:
+            with savepoint():
+                grant = start(user, amr=amr, key=ticket.session_id)
+        except (PasswordChanged, UserGone, UserInactive, IntegrityError):
+            raise LoginFailed from None
+    _announce(request, user, grant)
+    return user, grant
+
+
+def _announce(request: HttpRequest, user: AbstractBaseUser, grant: sessions.Grant) -> None:
+    """Send ``user_logged_in``. If a receiver refuses the login, nobody gets the tokens."""
     request.user = cast("Any", user)  # some receivers read it, because django.contrib.auth.login sets it
     try:
         with translated_contention():
@@ -93,9 +159,8 @@ def log_in(
             raise
         raise LoginFailed from None  # the user was deleted during the login, and the session too
     except Exception:
-        sessions.revoke(grant.session_id)  # a receiver refuses the login, so nobody gets the tokens
+        sessions.revoke(grant.session_id)
         raise
-    return user, grant
 
 
 def _name_address(address: Any) -> dict[str, Any]:
@@ -220,11 +285,17 @@ def identify(
         request: Django's own request, or ``None``.
         credentials: the arguments for ``ask``.
         ask: a function in place of Django's ``authenticate``.
+
+    Raises:
+        ChallengeRequired, LoginRefused: the password is right and not enough (``CHALLENGE``).
     """
     try:
         with checking_password():
             user = (ask or authenticate)(request=request, **credentials)
-        if user is None or (_is_named(user, credentials) and _is_admitted(user)):
+        if user is None:
+            return None
+        if _is_named(user, credentials) and _is_admitted(user):
+            require_challenge(request, user)
             return user
         _do_work_after(user, credentials)
     except Exception as error:

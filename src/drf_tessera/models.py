@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 class SessionQuerySet(models.QuerySet["Session"]):
     """The filters for sessions."""
 
+    def uncached(self) -> SessionQuerySet:
+        """Return the same rows past a cache of queries. Such packages (cacheops) do not see an UPDATE."""
+        rows: Any = self
+        return rows.nocache() if hasattr(rows, "nocache") else rows  # type: ignore[no-any-return]
+
     def live(self, now: datetime) -> SessionQuerySet:
         """Return the sessions that can still be refreshed. The state of their user is not checked."""
         return self.filter(revoked_at__isnull=True, idle_expires_at__gt=now, expires_at__gt=now)
@@ -162,6 +167,7 @@ class Session(models.Model):
 
     class Meta:  # noqa: D106 - Django's own convention
         app_label = "tessera"
+        permissions: ClassVar = [("end_all_sessions", "Can end the sessions of everybody")]
 
     def __str__(self) -> str:
         return str(self.pk)
@@ -191,22 +197,54 @@ def pack_parent(position: rotation.Position) -> int | None:
     return position.parent_branch * _GENERATIONS + position.parent
 
 
-class Revocation(models.Model):
-    """A session that ended early. The row is needed while an access token of the session may be valid.
+INSTALLATION_LENGTH: Final = 22
+"""128 random bits in base64url."""
 
-    The row has no foreign key, because it outlives the session and its user. Readers only need a primary
-    key that grows with time (see :mod:`drf_tessera.revocation.stores`).
+
+class Installation(models.Model):
+    """The id of this installation, in its only row (:mod:`drf_tessera.installation`)."""
+
+    id: models.PositiveSmallIntegerField[int, int] = models.PositiveSmallIntegerField(
+        primary_key=True, default=1, editable=False
+    )
+    """Always 1, so that two processes cannot create two rows."""
+    name: _Text = models.CharField(
+        max_length=INSTALLATION_LENGTH, editable=False, help_text="128 random bits, in base64url."
+    )
+    created_at: _Moment = models.DateTimeField()
+
+    class Meta:  # noqa: D106 - Django's own convention
+        app_label = "tessera"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Revocation(models.Model):
+    """The notice that sessions ended early: one session, all sessions of a user, or those of everybody.
+
+    The row is needed while an access token of the sessions may be valid. It has no foreign key, because it
+    outlives the sessions and their user. Readers only need a primary key that grows with time (see
+    :mod:`drf_tessera.revocation.stores`). The notice of one session has no scope.
     """
 
     id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
-    session_id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField()
+    session_id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(
+        help_text="The session that ended. In a notice of many sessions: the session that was kept, or zero."
+    )
     until: models.BigIntegerField[int, int] = models.BigIntegerField(
         db_index=True,
-        help_text="The end of the last access token of the session, in seconds since the epoch.",
+        help_text="The end of the last access token of the sessions, in seconds since the epoch.",
+    )
+    scope: _Text = models.CharField(
+        max_length=320,
+        blank=True,
+        help_text="In a notice of many sessions: the seconds before which sessions have ended, and may have "
+        "ended, a random number, and the user. Without a user, the notice is about everybody.",
     )
 
     class Meta:  # noqa: D106 - Django's own convention
         app_label = "tessera"
 
     def __str__(self) -> str:
-        return str(self.session_id)
+        return self.scope or str(self.session_id)

@@ -23,6 +23,14 @@ session_refreshed: Final = Signal()
 session_revoked: Final = Signal()
 """A session was ended early. Arguments: ``session_id``, ``sub``, ``reason``."""
 
+sessions_cleared: Final = Signal()
+"""The sessions of everybody that began before a moment were ended.
+
+Arguments: ``before``, ``reason``, ``count``.
+
+:data:`session_revoked` is not sent for these sessions, because there may be millions of them.
+"""
+
 refresh_reused: Final = Signal()
 """A replaced refresh token came back, very likely after a theft. Arguments: ``session_id``, ``sub``.
 
@@ -41,6 +49,20 @@ login_throttled: Final = Signal()
 
 Arguments: ``limit`` (the name of the setting in lower case), ``name`` (empty for the limit of an address),
 ``address``, ``user_agent``, ``retry_after`` (seconds until the end of the window).
+"""
+
+token_refused: Final = Signal()
+"""A request was refused because of its access token. Expired tokens are among them, and they are usual.
+
+Arguments: ``code`` (see ``docs/reference/errors.md``), ``address``, ``user_agent``. Sent for each such
+request, so a receiver must be quick.
+"""
+
+refresh_failed: Final = Signal()
+"""A refresh was refused. Sent at once.
+
+Arguments: ``code``, ``session_id`` and ``sub`` (``None`` if the refresh token is not authentic), ``address``,
+``user_agent``.
 """
 
 new_device: Final = Signal()

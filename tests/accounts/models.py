@@ -58,6 +58,7 @@ class NoTable(models.Model):
     id = models.BigAutoField(primary_key=True)
     session_id = models.UUIDField()
     until = models.BigIntegerField()
+    scope = models.CharField(max_length=320)
 
     class Meta:
         managed = False

@@ -25,6 +25,7 @@ OTHER_FOLDERS: Final = {
     "model": "the model of the refresh rule",
     "packaging": "the built distributions",
     "people": "user models as projects have them",
+    "tenants": "projects with several tenants",
     "tools": "the tools of the developers",
     "tutorial": "the tutorial as a project",
     "typing": "what type checkers see",

@@ -113,7 +113,6 @@ BAD = [
     ("E005", "REFRESH_RECOVERIES", True),
     ("E005", "REFRESH_RECOVERIES", 40_000),
     ("E005", "MAX_SESSIONS_PER_USER", 0),
-    ("E006", "ISSUER", ""),
     ("E006", "ISSUER", 1),
     ("E006", "ISSUER", "\ud800"),
     ("E006", "ISSUER", "x" * 256),
@@ -140,6 +139,10 @@ BAD = [
     ("E010", "HEADER_NAME", None),
     ("E003", "REVOCATION_POLL", "1"),
     ("E003", "REVOCATION_MAX_STALENESS", 0),
+    ("E003", "REMEMBER_ME", timedelta(days=1)),
+    ("E003", "REMEMBER_ME", (1, 2, 3)),
+    ("E003", "REMEMBER_ME", ("a day", 2)),
+    ("E004", "REMEMBER_ME", (2, 1)),
     ("E013", "USER", "token"),
     ("E013", "USER", None),
     ("E013", "USER_FIELDS", "username"),
@@ -169,12 +172,14 @@ GOOD: dict[str, Any] = {
     "ACCESS_LIFETIME": 60,
     "SESSION_IDLE_LIFETIME": 3600.5,
     "SESSION_LIFETIME": timedelta(days=400),
+    "REMEMBER_ME": (3600, timedelta(days=1)),
     "REFRESH_GRACE": 0,
     "REFRESH_RECOVERIES": 0,
     "CLOCK_SKEW": timedelta(0),
     "MAX_SESSIONS_PER_USER": 1,
     "ISSUER": "https://example.com",
     "AUDIENCE": ["a", "b"],
+    "TENANT": "tests.conf.test_settings.problems",
     "HEADER_NAME": "X-Authorization",
     "HEADER_PREFIX": "JWT",
     "CLAIMS": "tests.conf.test_settings.problems",
@@ -185,6 +190,7 @@ GOOD: dict[str, Any] = {
     "TOKEN_RATE_PER_ADDRESS": None,
     "LEGACY_TOKENS_UNTIL": datetime(2027, 1, 31, tzinfo=UTC),
     "KEYS": [{"alg": "HS256", "secret": TEXT}],
+    "CHALLENGE": "tests.conf.test_settings.problems",
     "USER": "database",
     "USER_FIELDS": ["username"],
     "REVOCATION_POLL": 0,
@@ -197,7 +203,7 @@ def test_values_that_work_are_read() -> None:
     assert set(GOOD) == set(KEYS)
     assert problems(**GOOD) == []
     assert problems(**{**GOOD, "MAX_SESSIONS_PER_USER": None, "AUDIENCE": "a", "CLAIMS": None}) == []
-    assert problems(REVOCATION_CACHE=None) == []
+    assert problems(REVOCATION_CACHE=None, REMEMBER_ME=None) == []
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ FOREIGN = {
     "knox": read_first_column("docs/migrate/from-knox.md"),
     "dj-rest-auth": read_first_column("docs/migrate/from-dj-rest-auth.md") | {"ACCOUNT_LOGOUT_ON_GET"},
     "django-cors-headers": {"CORS_ALLOW_HEADERS"},
-    "django-tenants": {"TENANT_APPS"},
+    "django-tenants": {"TENANT_APPS", "SHARED_APPS"},
 }
 """The settings of other packages. A page may name them if it also names the package."""
 

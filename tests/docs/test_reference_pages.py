@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from django.core.management import get_commands, load_command_class
+from django.core.management.base import BaseCommand
 
 from drf_tessera import exceptions
 from drf_tessera.conf.settings import KEYS
@@ -37,3 +39,19 @@ def test_the_page_lists_exactly_the_settings() -> None:
 def test_every_link_of_the_readme_leads_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()):
         assert (ROOT / target).exists(), target
+
+
+def test_the_page_lists_exactly_the_commands_and_their_options() -> None:
+    page = (REFERENCE / "commands.md").read_text()
+    parts = dict(re.findall(r"^## `(\w+)`\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    commands = {name for name, app in get_commands().items() if app == "drf_tessera"}
+    assert set(parts) == commands == set(re.findall(r"^\| `(tessera_\w+)` \|", page, re.MULTILINE))
+    common = _list_options(BaseCommand())
+    for name, text in parts.items():
+        listed = set(re.findall(r"^\| `(--[\w-]+)` \|", text, re.MULTILINE))
+        assert listed == _list_options(load_command_class("drf_tessera", name)) - common, name
+
+
+def _list_options(command: BaseCommand) -> set[str]:
+    parser = command.create_parser("manage.py", "a command")
+    return {option for action in parser._actions for option in action.option_strings if len(option) > 2}

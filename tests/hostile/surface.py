@@ -46,14 +46,19 @@ def find_serializer(view: Any) -> type[Serializer] | None:
     return found
 
 
-def list_fields() -> Iterator[tuple[str, str, type[TokenView]]]:
-    """Yield the path, the name and the view of every field that a stranger can fill."""
+def find_serializers(view: Any) -> list[type[Serializer]]:
+    """Return the serializers of each step of a view."""
+    steps = (find_serializer(view), getattr(view, "challenge_serializer_class", None))
+    return [serializer for serializer in steps if serializer is not None]
+
+
+def list_fields() -> Iterator[tuple[str, str, type[Serializer]]]:
+    """Yield the path, the name and the serializer of every field that a stranger can fill."""
     for path, view in list_views():
-        serializer = find_serializer(view)
-        if serializer is not None:
+        for serializer in find_serializers(view):
             for name, field in serializer().fields.items():
                 if not field.read_only:
-                    yield path, name, view
+                    yield path, name, serializer
 
 
 def list_serializers() -> set[type[Serializer]]:
@@ -71,6 +76,10 @@ def list_serializers() -> set[type[Serializer]]:
             if any(not field.read_only for field in fields):
                 found.add(kind)
     return found
+
+
+def ask_nothing(request: object, user: object) -> None:
+    """Return nothing: a ``CHALLENGE``, so that the login reads tickets."""
 
 
 def deepen(levels: int) -> str:

@@ -19,7 +19,7 @@ from jwt.utils import base64url_encode
 from rest_framework.test import APIClient
 
 from drf_tessera.legacy.pyjwt import decode, peek
-from drf_tessera.tokens.keystore import get_keystore
+from drf_tessera.tokens.keystore import get_issuer, get_keystore
 from tests.conftest import bearer
 from tests.hostile.surface import URLS, deepen
 
@@ -86,7 +86,7 @@ def list_tokens(user: Any, name: str, value: str) -> dict[str, str]:
     simplejwt = {**legacy, **person, "hash_password": "x"}
     ours = {
         **dates,
-        "iss": "drf-tessera",
+        "iss": get_issuer(),
         "aud": "drf-tessera",
         "sub": str(user.pk),
         "sid": "00000000-0000-4000-8000-000000000000",

@@ -19,6 +19,20 @@ describe("logging in", () => {
     assert.equal(JSON.parse(server.log[0].text).transport, "cookie");
   });
 
+  test("sends whatever the server may ask for, in two steps if it asks for more", async () => {
+    const server = new Server();
+    const client = open(server);
+    const asked = { code: "challenge_required", detail: "More.", challenge: { kind: "totp" }, ticket: "abc" };
+    server.faults.push(() => answer(401, asked));
+    const refused = await client.login({ ...ANNA, captcha: "7" }).catch((error) => error);
+    assert.deepEqual([refused.code, refused.body], ["challenge_required", asked]);
+    assert.equal(JSON.parse(server.log[0].text).captcha, "7");
+    assert.equal(client.signedIn, false);
+    await client.login({ ...ANNA, ticket: refused.body.ticket, answer: "123456" });
+    const { ticket, answer: code } = JSON.parse(server.log[1].text);
+    assert.deepEqual([ticket, code, client.signedIn], ["abc", "123456", true]);
+  });
+
   test("rejects with the server's code, and retries nothing", async () => {
     const server = new Server();
     const client = open(server);

@@ -54,6 +54,8 @@ def main() -> None:
     connected = {point.name for point in importlib.metadata.entry_points(group="drf_tessera")}
     assert connected == {"simplejwt", "jwt", "spectacular"}
     assert finders.find("drf_tessera/client.js"), "the browser client is not among the static files"
+    templates = find_home("drf_tessera") / "templates" / "admin" / "tessera" / "session"
+    assert (templates / "end_all.html").exists(), "the pages of the admin are not in the wheel"
 
     call_command("check", fail_level="WARNING")
     call_command("migrate", verbosity=0)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from drf_tessera import sessions
-from drf_tessera.tokens.keystore import get_keystore
+from drf_tessera.tokens.keystore import get_issuer, get_keystore
 from tests.conftest import PASSWORD, bearer
 
 pytestmark = pytest.mark.django_db
@@ -138,7 +138,7 @@ def mint(changes: dict[str, Any], **header: Any) -> str:
     """Return claims signed with the server's own key. Even after a bug or a leaked key nothing may break."""
     now = int(time.time())
     claims = {
-        "iss": "drf-tessera",
+        "iss": get_issuer(),
         "aud": "drf-tessera",
         "sub": "1",
         "iat": now,

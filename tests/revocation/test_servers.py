@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import PASSWORD, make_user
-from tests.servers import PATIENCE, ROOT, Postgres, Redis, call, serve, wait_until
+from tests.servers import PATIENCE, ROOT, Postgres, Redis, call, manage, serve, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.server]
 
@@ -79,6 +79,31 @@ def test_a_logout_is_felt_by_every_process_within_the_poll(
             time.sleep(POLL + 0.1)
             assert statuses(here, access) == statuses(there, access) == {401}
             assert statuses(here, other) == {200}
+
+
+@pytest.mark.parametrize("store", ["database", pytest.param("redis", marks=pytest.mark.once)])
+def test_the_command_that_ends_all_sessions_is_felt_by_every_process(
+    tmp_path: Path, request: pytest.FixtureRequest, store: str
+) -> None:
+    user = make_user("anna")
+    extra = {} if store == "database" else {"TESSERA_SERVER_REDIS": request.getfixturevalue("redis").url}
+    settings = PATIENT if store == "database" else {**PATIENT, "REVOCATION_CACHE": "news"}
+    for arguments in (["--all", "--no-input"], ["--user", str(user.pk)]):
+        with (
+            serve(tmp_path, tessera=settings, **extra) as here,
+            serve(tmp_path, tessera=settings, **extra) as there,
+        ):
+            before = [log_in(server) for server in (here, there) for _ in range(3)]
+            for access, _ in before:
+                assert statuses(here, access, 6) == statuses(there, access, 6) == {200}
+            manage("tessera_revoke", *arguments, tessera=settings, **extra)
+            time.sleep(POLL + 0.1)
+            after, refresh = log_in(there)
+            for access, old in before:
+                assert statuses(here, access, 6) == statuses(there, access, 6) == {401}
+                assert call(f"{there}/api/token/refresh/", {"refresh": old})[0] == 401
+            assert statuses(here, after) == statuses(there, after) == {200}
+            assert call(f"{here}/api/token/refresh/", {"refresh": refresh})[0] == 200
 
 
 @pytest.mark.once  # it has its own PostgreSQL

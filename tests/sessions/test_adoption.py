@@ -235,7 +235,7 @@ def test_two_requests_at_once_with_a_closed_token_are_both_refused(
         asked.append(users)
         if len(asked) == 1:
             found = find(users)
-            rows.close_legacy(anna.pk, timezone.now())
+            rows.close_legacy([anna.pk], timezone.now())
             return found
         if len(asked) == 2:
             assert sessions.refresh(adopt(old, anna)).refresh

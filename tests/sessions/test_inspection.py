@@ -96,6 +96,7 @@ def test_looking_gives_up_when_others_are_always_faster(
         inspect_refresh_token(text)
 
 
+@override_settings(TESSERA={"PROFILE": ["api", "browser"]})
 def test_claims_hold_for_the_life_of_a_session(anna: AbstractBaseUser) -> None:
     grant = sessions.start(anna, claims={"color": "green"})
     assert verify_access_token(grant.access)["color"] == "green"

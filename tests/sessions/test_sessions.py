@@ -417,8 +417,9 @@ class TestShorten:
     def test_a_session_ends_earlier_for_good(self, anna: AbstractBaseUser) -> None:
         grant, now = start(anna), timezone.now()
         soon = now + timedelta(hours=1)
-        assert sessions.shorten(grant.session_id, soon) is True
-        assert sessions.shorten(grant.session_id, now + timedelta(hours=2)) is False
+        token = sessions.shorten_refresh_token(read_refresh_token(grant.refresh or ""), soon)
+        assert token.facts.expires_at == int(soon.timestamp())
+        assert sessions.shorten_refresh_token(token, now + timedelta(hours=2)) == token
         assert row(grant).expires_at == soon
         assert sessions.refresh(grant.refresh or "", now=soon - timedelta(seconds=1)).refresh
         with pytest.raises(SessionExpired):
@@ -428,10 +429,11 @@ class TestShorten:
         """An access token that a client has would outlive its session, and no logout could end the token."""
         grant = start(anna)
         sessions.refresh(grant.refresh or "")
-        assert sessions.shorten(grant.session_id, timezone.now() + timedelta(seconds=5)) is False
-
-    def test_an_unknown_session_changes_nothing(self, anna: AbstractBaseUser) -> None:
-        assert sessions.shorten(uuid4(), timezone.now()) is False
+        end = row(grant).expires_at
+        sessions.shorten_refresh_token(
+            read_refresh_token(grant.refresh or ""), timezone.now() + timedelta(seconds=5)
+        )
+        assert row(grant).expires_at == end
 
 
 class TestRevoke:

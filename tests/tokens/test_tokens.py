@@ -39,7 +39,7 @@ from drf_tessera.tokens import (
     verify_access_token,
     write_refresh_token,
 )
-from drf_tessera.tokens.keystore import get_keystore
+from drf_tessera.tokens.keystore import get_issuer, get_keystore
 from tests.conftest import bearer, make_user
 
 NOW = 1_800_000_000
@@ -67,7 +67,7 @@ class TestAccess:
         assert len(claims.pop("jti")) == 22
         assert expires_in == 300
         assert claims == {
-            "iss": "drf-tessera",
+            "iss": get_issuer(),
             "sub": "42",
             "aud": "drf-tessera",
             "iat": NOW,
@@ -333,9 +333,11 @@ def test_nothing_that_a_view_does_to_a_token_is_there_in_the_next_request() -> N
 
 
 def test_a_refresh_token_of_a_transport_that_is_gone_is_refused(
-    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     limits = transports.TransportLimits(profile="pigeon", refresh_length=4096)
+    monkeypatch.setitem(transports.PROFILES, "pigeon", "pigeon")  # type: ignore[arg-type]  # the same
+    settings.TESSERA = {"PROFILE": "pigeon"}
     monkeypatch.setitem(LIMITS, "pigeon", limits)  # type: ignore[arg-type]  # a mapping that code does not change
     token = str(sessions.start(anna, transport="pigeon").refresh)
     monkeypatch.undo()

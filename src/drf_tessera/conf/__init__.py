@@ -2,6 +2,7 @@
 
 - transports: the ways in which tokens can travel
 - values: read one value of a setting, or say why it is wrong
+- tenants: the tenant of the present request
 - foreign: the settings of other packages
 - settings: the settings in force
 """
@@ -10,15 +11,23 @@ from drf_tessera.conf.foreign import expect_legacy_tokens as expect_legacy_token
 from drf_tessera.conf.foreign import expects_legacy_tokens as expects_legacy_tokens
 from drf_tessera.conf.settings import AUTHORIZATION as AUTHORIZATION
 from drf_tessera.conf.settings import Settings as Settings
+from drf_tessera.conf.settings import current_tenant as current_tenant
+from drf_tessera.conf.settings import enter_tenant as enter_tenant
+from drf_tessera.conf.settings import forget_settings as forget_settings
 from drf_tessera.conf.settings import get_settings as get_settings
 from drf_tessera.conf.settings import per_settings as per_settings
+from drf_tessera.conf.settings import per_tenant as per_tenant
 from drf_tessera.conf.settings import read_settings as read_settings
 from drf_tessera.conf.settings import translate_setting as translate_setting
+from drf_tessera.conf.settings import use_tenant as use_tenant
+from drf_tessera.conf.tenants import MAX_TENANTS as MAX_TENANTS
+from drf_tessera.conf.tenants import list_schema_apps as list_schema_apps
 from drf_tessera.conf.transports import COOKIE as COOKIE
 from drf_tessera.conf.transports import HEADER as HEADER
 from drf_tessera.conf.transports import LIMITS as LIMITS
 from drf_tessera.conf.transports import MAX_REFRESH_LENGTH as MAX_REFRESH_LENGTH
 from drf_tessera.conf.values import READERS as READERS
+from drf_tessera.conf.values import Lifetimes as Lifetimes
 from drf_tessera.conf.values import Reader as Reader
 from drf_tessera.conf.values import WrongValueError as WrongValueError
 from drf_tessera.conf.values import suggest_key as suggest_key

@@ -7,7 +7,8 @@ dropped when Django's ``setting_changed`` reports a change. That is why ``overri
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from functools import update_wrapper
@@ -15,11 +16,21 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
+from django.http import HttpRequest
 from django.utils.encoding import force_bytes
 
 from drf_tessera.conf.foreign import TRANSLATORS, Translator, read_foreign
+from drf_tessera.conf.tenants import (
+    ByTenant,
+    TenantOf,
+    enter_request,
+    find_automatically,
+    find_name,
+    find_schema,
+    use_name,
+)
 from drf_tessera.conf.transports import COOKIE, PROFILES
-from drf_tessera.conf.values import READERS, Problem, Reader, WrongValueError, suggest_key
+from drf_tessera.conf.values import READERS, Lifetimes, Problem, Reader, WrongValueError, suggest_key
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.jose.keys import Key
 from drf_tessera.rotation import Policy
@@ -29,7 +40,12 @@ T = TypeVar("T")
 AUTHORIZATION: Final = "Authorization"
 """The usual header of a token (RFC 6750, section 2.1)."""
 
-_WATCHED: Final = frozenset({"TESSERA", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "CACHES", "AUTH_USER_MODEL"})
+_WATCHED: Final = frozenset(
+    {
+        *("TESSERA", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "CACHES", "AUTH_USER_MODEL"),
+        *("INSTALLED_APPS", "TENANT_APPS", "TENANT_TYPES"),  # they say whether django-tenants is used
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,16 +58,19 @@ class Settings:
     access_lifetime: timedelta = timedelta(minutes=5)
     session_idle_lifetime: timedelta = timedelta(days=14)
     session_lifetime: timedelta = timedelta(days=90)
+    remember_me: Lifetimes | None = None
     refresh_grace: timedelta = timedelta(seconds=30)
     refresh_recoveries: int = 5
     clock_skew: timedelta = timedelta(seconds=5)
     max_sessions_per_user: int | None = None
-    issuer: str = "drf-tessera"
+    issuer: str | None = None
     audience: tuple[str, ...] = ("drf-tessera",)
+    tenant: TenantOf | None = None
     header_name: str = AUTHORIZATION
     header_prefix: str = "Bearer"
     keys: tuple[Key, ...] = ()
     claims: Callable[..., Mapping[str, Any]] | None = None
+    challenge: Callable[..., Any] | None = None
     user: str = "lazy"
     user_fields: tuple[str, ...] = ()
     revocation_poll: timedelta = timedelta(seconds=1)
@@ -75,6 +94,11 @@ class Settings:
     def reads_user(self) -> bool:
         """Return whether an access token needs more of the user's row than the primary key."""
         return self.claims is not None or bool(self.user_fields)
+
+    @property
+    def lifetimes(self) -> Lifetimes:
+        """Return how long a session lasts, unless its login says otherwise."""
+        return Lifetimes(idle=self.session_idle_lifetime, absolute=self.session_lifetime)
 
     @property
     def transports(self) -> tuple[str, ...]:
@@ -163,6 +187,103 @@ def per_settings(make: Callable[[Settings], T]) -> PerSettings[T]:
     return PerSettings(make)
 
 
+class PerTenant(PerSettings[T]):
+    """Build a value once for each settings and tenant. Without ``TENANT`` this is :class:`PerSettings`."""
+
+    def __init__(self, make: Callable[[Settings], T]) -> None:
+        super().__init__(make)
+        self._by_tenant: tuple[Settings, ByTenant[T]] | None = None
+
+    def __call__(self) -> T:
+        """Return the value for the settings in force and the present tenant.
+
+        Raises:
+            SettingsError: see :func:`get_settings`.
+            ProjectError: see :func:`current_tenant`.
+        """
+        settings = _cached or get_settings()
+        if settings.tenant is not None:
+            return self._find(settings, find_name(settings.tenant))
+        held = self._held
+        if held is None or held[0] is not settings:
+            held = self._held = settings, self._make(settings)
+        return held[1]
+
+    def _find(self, settings: Settings, name: str) -> T:
+        held = self._by_tenant
+        if held is None or held[0] is not settings:
+            held = self._by_tenant = settings, ByTenant()
+        return held[1].find(name, lambda: self._make(settings))
+
+    def forget(self) -> None:
+        """Drop the values of all tenants. The next call of each tenant builds a new one."""
+        super().forget()
+        self._by_tenant = None
+
+
+def per_tenant(make: Callable[[Settings], T]) -> PerTenant[T]:
+    """Wrap ``make`` so that its value is built once for each :class:`Settings` object and each tenant.
+
+    Everything that a process remembers about users, tokens and sessions is such a value, because a primary
+    key is another person in another tenant. The values of at most :data:`MAX_TENANTS` tenants are kept.
+
+    Args:
+        make: builds the value. It may ask :func:`current_tenant`.
+    """
+    return PerTenant(make)
+
+
+# -- Tenants ---------------------------------------------------------------------------------------
+
+
+def current_tenant() -> str:
+    """Return the name of the present tenant. The name is empty without ``TENANT``.
+
+    Inside a request, ``TENANT`` was called with the request. Elsewhere ``TENANT`` is called with ``None``.
+
+    Raises:
+        ProjectError: ``TENANT`` did not return a name.
+    """
+    find = get_settings().tenant
+    return "" if find is None else find_name(find)
+
+
+def enter_tenant(request: HttpRequest) -> None:
+    """Use the tenant of a request until the request is over. ``TENANT`` is called once for each request.
+
+    The authentication classes and the endpoints call this function. Code that uses tokens before them, such
+    as a middleware, calls it first.
+
+    Raises:
+        ProjectError: ``TENANT`` did not return a name.
+    """
+    find = (_cached or get_settings()).tenant
+    if find is not None:
+        enter_request(find, request)
+
+
+@contextmanager
+def use_tenant(name: str) -> Iterator[None]:
+    """Use a tenant inside the block, for a command or a job.
+
+    With django-tenants the schema in use is the tenant, so its own ``schema_context`` is enough.
+
+    Raises:
+        SettingsError: ``TENANT`` is not set, or the project uses django-tenants.
+        ProjectError: ``name`` is not a text, or is too long.
+    """
+    find = get_settings().tenant
+    if find is None:
+        raise SettingsError("use_tenant() needs TESSERA['TENANT'].")
+    if find is find_schema:
+        raise SettingsError("Use schema_context() of django-tenants in place of use_tenant().")
+    with use_name(find, name):
+        yield
+
+
+# -- Reading ---------------------------------------------------------------------------------------
+
+
 def translate_setting(name: str, translate: Translator, readers: Mapping[str, Reader] | None = None) -> None:
     """Read the setting of another package too. Its values count for keys that ``TESSERA`` does not have.
 
@@ -206,6 +327,8 @@ def read_settings() -> tuple[Settings, list[Problem]]:
                 source = f" (from {source_of[key]})"
                 hint += f" A value in TESSERA itself takes precedence over {source_of[key]}."
             problems.append(Problem(id=wrong.id, message=f"TESSERA[{key!r}]{source} {wrong}", hint=hint))
+    if raw.get("TENANT") is None:
+        values["tenant"] = find_automatically()
     secrets, wrong_secrets = _read_secrets()
     settings = Settings(**values, secrets=secrets)
     return settings, problems + wrong_secrets + _compare_lifetimes(settings) + _compare_cookies(settings)

@@ -59,6 +59,16 @@ def suggest_key(key: object, known: Iterable[str]) -> str:
     return f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(named)}."
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifetimes:
+    """How long one session lasts."""
+
+    idle: timedelta
+    """The session ends if it is not refreshed for this time."""
+    absolute: timedelta
+    """The session ends this long after the login, even if it is refreshed."""
+
+
 def _read_duration(value: object, *, zero: bool = False) -> timedelta:
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
@@ -78,6 +88,23 @@ def _read_duration(value: object, *, zero: bool = False) -> timedelta:
 
 def _read_duration_or_zero(value: object) -> timedelta:
     return _read_duration(value, zero=True)
+
+
+def _read_lifetimes(value: object) -> Lifetimes | None:
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise WrongValueError(
+            "tessera.E003",
+            "must be None or a pair: the idle lifetime and the absolute lifetime.",
+            "For example: (timedelta(days=60), timedelta(days=365)).",
+        )
+    idle, absolute = (_read_duration(part) for part in value)
+    if idle > absolute:
+        raise WrongValueError(
+            "tessera.E004", f"is idle ({idle}) for longer than it lasts ({absolute}).", "Exchange the two."
+        )
+    return Lifetimes(idle=idle, absolute=absolute)
 
 
 def _read_access_lifetime(value: object) -> timedelta:
@@ -194,11 +221,13 @@ def _is_claim(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable()
 
 
-def _read_issuer(value: object) -> str:
+def _read_issuer(value: object) -> str | None:
+    if value is None or value == "":
+        return None
     if not _is_claim(value):
         raise WrongValueError(
             "tessera.E006",
-            "must be a string of 1 to 255 printable characters.",
+            "must be a string of at most 255 printable characters, or None.",
             'For example: "https://api.example.com".',
         )
     return value
@@ -251,7 +280,11 @@ def _read_rate(value: object) -> str | None:
     return value
 
 
-def _read_hook(value: object) -> Callable[..., Any] | None:
+def _read_challenge(value: object) -> Callable[..., Any] | None:
+    return _read_hook(value, "(request, user) -> Challenge or None")
+
+
+def _read_hook(value: object, signature: str = "(user, session) -> dict") -> Callable[..., Any] | None:
     if value is None:
         return None
     found = _import(value) if isinstance(value, str) else value
@@ -259,18 +292,31 @@ def _read_hook(value: object) -> Callable[..., Any] | None:
         raise WrongValueError(
             "tessera.E008",
             "is not callable.",
-            "Write a function (user, session) -> dict, or the dotted path of such a function.",
+            f"Write a function {signature}, or the dotted path of such a function.",
         )
     return found
 
 
-def _import(path: str) -> object:
+def _import(path: str, number: str = "tessera.E008") -> object:
     try:
         return import_string(path)
     except ImportError as error:
         raise WrongValueError(
-            "tessera.E008", f"cannot be imported: {error}", "Check the spelling of the path."
+            number, f"cannot be imported: {error}", "Check the spelling of the path."
         ) from None
+
+
+def _read_tenant(value: object) -> Callable[..., Any] | None:
+    if value is None or value == "":
+        return None
+    found = _import(value, "tessera.E030") if isinstance(value, str) else value
+    if not callable(found):
+        raise WrongValueError(
+            "tessera.E030",
+            "is not callable.",
+            "Write a function (request or None) -> str, or its dotted path. '' switches tenants off.",
+        )
+    return found
 
 
 def _read_keys(value: object) -> tuple[Key, ...]:
@@ -352,16 +398,19 @@ READERS: Final[Mapping[str, Reader]] = {
     "ACCESS_LIFETIME": _read_access_lifetime,
     "SESSION_IDLE_LIFETIME": _read_duration,
     "SESSION_LIFETIME": _read_duration,
+    "REMEMBER_ME": _read_lifetimes,
     "REFRESH_GRACE": _read_duration_or_zero,
     "REFRESH_RECOVERIES": _read_count,
     "CLOCK_SKEW": _read_duration_or_zero,
     "MAX_SESSIONS_PER_USER": _read_limit,
     "ISSUER": _read_issuer,
     "AUDIENCE": _read_audience,
+    "TENANT": _read_tenant,
     "HEADER_NAME": _read_header_name,
     "HEADER_PREFIX": _read_prefix,
     "KEYS": _read_keys,
     "CLAIMS": _read_hook,
+    "CHALLENGE": _read_challenge,
     "USER": _read_user,
     "USER_FIELDS": _read_user_fields,
     "REVOCATION_POLL": _read_duration_or_zero,

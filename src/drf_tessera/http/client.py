@@ -8,6 +8,7 @@ from typing import Final
 
 from django.http import HttpRequest
 
+from drf_tessera.conf import enter_tenant
 from drf_tessera.sessions import Client
 
 _ADDRESS: Final = re.compile(
@@ -20,7 +21,8 @@ _MAX_ADDRESS_LENGTH: Final = 100
 
 
 def describe_client(request: HttpRequest, *, proxies: int, label: str = "") -> Client:
-    """Return the client that a request comes from."""
+    """Return the client that a request comes from. Enter the tenant of the request."""
+    enter_tenant(request)
     return Client(
         ip=read_address(request, proxies=proxies),
         user_agent=request.META.get("HTTP_USER_AGENT", ""),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable
 from http.cookies import Morsel
 from typing import Any, Final
@@ -11,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.cookie import parse_cookie
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera.conf import COOKIE, get_settings
+from drf_tessera.conf import COOKIE, current_tenant, get_settings
 from drf_tessera.exceptions import CookieAmbiguous, RefreshInvalid
 from drf_tessera.http.bearer import has_bearer_token
 from drf_tessera.http.csrf import check_site
@@ -22,6 +24,9 @@ from drf_tessera.tokens import SessionFacts, read_refresh_token
 REFRESH: Final = "tessera_refresh_token"
 ACCESS: Final = "tessera_access_token"
 """The names contain "token", because Django's error reports blank such cookies."""
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
+"""The names of tenants that a name of a cookie can contain unchanged."""
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -59,18 +64,32 @@ def name_refresh_cookie(*, secure: bool, path: str) -> str:
     ``__Host-`` proves that no subdomain has set the cookie, and needs the path ``/``. With another path the
     prefix is ``__Secure-``.
     """
-    return _prefix(secure=secure, path=path) + REFRESH
+    return _prefix(secure=secure, path=path) + REFRESH + _suffix()
 
 
 def name_access_cookie(*, secure: bool) -> str:
     """Return the name of the access cookie, which is for all paths."""
-    return _prefix(secure=secure, path="/") + ACCESS
+    return _prefix(secure=secure, path="/") + ACCESS + _suffix()
 
 
 def _prefix(*, secure: bool, path: str) -> str:
     if not secure:
         return ""
     return "__Host-" if path == "/" else "__Secure-"
+
+
+def _suffix() -> str:
+    """Return the part of a name that tells the tenants of one host apart.
+
+    Otherwise a login at one tenant would replace the cookie of another one. A name with other characters has
+    a digest, after a dot, which no plain name has.
+    """
+    tenant = current_tenant()
+    if not tenant:
+        return ""
+    if _PLAIN.fullmatch(tenant):
+        return f"_{tenant}"
+    return f"_.{hashlib.sha256(tenant.encode()).hexdigest()[:32]}"
 
 
 def read_refresh_cookie(request: HttpRequest, path: str) -> str | None:
@@ -124,16 +143,18 @@ def _unquote(secret: str) -> str:
 
 
 def set_refresh_cookie(
-    request: HttpRequest, response: HttpResponse, token: str, *, path: str, seconds: int
+    request: HttpRequest, response: HttpResponse, token: str, *, path: str, seconds: int | None
 ) -> None:
-    """Set the refresh cookie, until the idle limit of the session."""
+    """Set the refresh cookie for so many seconds. ``None``: until the browser is closed."""
     secure = is_secure(request)
     name = name_refresh_cookie(secure=secure, path=path)
     _set(response, name, token, path=path, secure=secure, seconds=seconds)
 
 
-def set_access_cookie(request: HttpRequest, response: HttpResponse, token: str, *, seconds: int) -> None:
-    """Set the access cookie, until the token expires."""
+def set_access_cookie(
+    request: HttpRequest, response: HttpResponse, token: str, *, seconds: int | None
+) -> None:
+    """Set the access cookie for so many seconds. ``None``: until the browser is closed."""
     secure = is_secure(request)
     _set(response, name_access_cookie(secure=secure), token, path="/", secure=secure, seconds=seconds)
 
@@ -167,14 +188,16 @@ def delete_stray_cookies(request: HttpRequest, response: HttpResponse, path: str
             dict.__setitem__(response.cookies, f"{name} {stray}", response.cookies.pop(name))
 
 
-def _set(response: HttpResponse, name: str, token: str, *, path: str, secure: bool, seconds: int) -> None:
+def _set(
+    response: HttpResponse, name: str, token: str, *, path: str, secure: bool, seconds: int | None
+) -> None:
     settings = get_settings()
     response.set_cookie(
         name,
         token,
         max_age=seconds,
         # For clients that ignore Max-Age: a past date deletes the cookie.
-        expires=None if seconds else "Thu, 01 Jan 1970 00:00:00 GMT",
+        expires=None if seconds != 0 else "Thu, 01 Jan 1970 00:00:00 GMT",
         path=path,
         secure=secure,
         httponly=True,
@@ -232,11 +255,12 @@ class CookieTransport:
         """
         credentials.pop("refresh", None)
         if grant.refresh is not None:
-            path, seconds = find_cookie_path(), grant.refresh_expires_in
+            path, seconds = find_cookie_path(), grant.refresh_expires_in if grant.persistent else None
             set_refresh_cookie(request, response, grant.refresh, path=path, seconds=seconds)
         if get_settings().access_cookie:
             del credentials["access"], credentials["token_type"]
-            set_access_cookie(request, response, grant.access, seconds=grant.expires_in)
+            seconds = grant.expires_in if grant.persistent else None
+            set_access_cookie(request, response, grant.access, seconds=seconds)
 
     def clear(
         self, request: HttpRequest, response: HttpResponse, ended: Callable[[SessionFacts], bool] | None

@@ -12,8 +12,7 @@ from typing import Any, Final, Protocol
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera.conf import COOKIE, HEADER, get_settings
-from drf_tessera.exceptions import TransportUnavailable
+from drf_tessera.conf import COOKIE, HEADER, enter_tenant, get_settings
 from drf_tessera.http.bearer import HeaderTransport
 from drf_tessera.http.cookies import CookieTransport
 from drf_tessera.http.csrf import check_site
@@ -55,18 +54,6 @@ TRANSPORTS: Final[Mapping[str, Transport]] = {HEADER: HeaderTransport(), COOKIE:
 """The transports by name, in the order in which a request is searched for a refresh token."""
 
 
-def choose_transport(asked: str | None) -> str:
-    """Return the transport of a new session: the one that the client asks for, or the first of ``PROFILE``.
-
-    Raises:
-        TransportUnavailable: ``PROFILE`` does not offer the transport.
-    """
-    offered = get_settings().transports
-    if asked is not None and asked not in offered:
-        raise TransportUnavailable(offered)
-    return asked or offered[0]
-
-
 def admit_login(request: HttpRequest, transport: str) -> None:
     """Return if a login from this request may use the transport.
 
@@ -95,6 +82,8 @@ def find_refresh_token(
 ) -> tuple[str, str] | None:
     """Return the name of the transport that brings a refresh token, and the token, or ``None``.
 
+    The tenant of the request is entered first.
+
     Args:
         request: the request.
         credentials: its parsed body.
@@ -104,6 +93,7 @@ def find_refresh_token(
         CsrfFailed: the token is in a cookie, and another site may have made the request.
         CookieAmbiguous: there are several cookies.
     """
+    enter_tenant(request)
     for name, transport in TRANSPORTS.items():
         token = transport.read(request, credentials) if ambient or not transport.ambient else None
         if token is not None:

@@ -29,6 +29,7 @@ from django.core.cache import DEFAULT_CACHE_ALIAS, cache, caches
 from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.dummy import DummyCache
 
+from drf_tessera.conf import current_tenant
 from drf_tessera.exceptions import TooManyAttempts
 
 logger: Final = logging.getLogger(__name__)
@@ -114,7 +115,9 @@ def reserve(budget: Budget) -> Reservation:
     now = read_clock()
     window = int(now // budget.seconds)
     ends = (window + 1) * budget.seconds
-    digest = hashlib.sha256(budget.key.encode("utf-8", "backslashreplace")).hexdigest()
+    tenant = current_tenant()
+    name = f"{tenant}\n{budget.key}" if tenant else budget.key
+    digest = hashlib.sha256(name.encode("utf-8", "backslashreplace")).hexdigest()
     key = f"tessera:{budget.name}:{digest}:{window}"
     spent = Spent(budget, key, max(1, math.ceil(ends - now)))
     found = (_reserve_in_lots if budget.lot > 1 else _reserve_exactly)(budget, key, ends)

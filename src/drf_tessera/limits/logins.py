@@ -25,7 +25,13 @@ from django.http import HttpRequest
 from drf_tessera import signals
 from drf_tessera.conf import get_settings
 from drf_tessera.database import find_database, suppress_unreadable
-from drf_tessera.exceptions import LoginFailed, TemporarilyUnavailable, TooManyAttempts
+from drf_tessera.exceptions import (
+    ChallengeRequired,
+    LoginFailed,
+    LoginRefused,
+    TemporarilyUnavailable,
+    TooManyAttempts,
+)
 from drf_tessera.limits.counters import (
     Budget,
     Reservation,
@@ -35,9 +41,9 @@ from drf_tessera.limits.counters import (
     refund_all,
     reserve_all,
 )
-from drf_tessera.models import USER_AGENT_LENGTH, Session
+from drf_tessera.models import Session
 from drf_tessera.networks import UNKNOWN, name_network, name_site
-from drf_tessera.sessions import Client, clean_text, has_logged_in_from
+from drf_tessera.sessions import Client, clean_text, describe_origin, has_logged_in_from
 from drf_tessera.users import MAX_NAME_LENGTH, find_email_field, fold_name
 
 SITE_FACTOR: Final = 10
@@ -133,7 +139,7 @@ def login_attempt(
         if attempt.late is not None:
             raise attempt.late from None
         raise
-    except TemporarilyUnavailable:
+    except (TemporarilyUnavailable, ChallengeRequired, LoginRefused):  # the last two: the password is right
         attempt.refund(request)
         raise
     else:
@@ -230,7 +236,7 @@ class _Attempt:
     def report_failure(self) -> None:
         if signals.login_failed.has_listeners(Session):
             name = clean_text(self.names[0], MAX_NAME_LENGTH) if self.names else ""
-            signals.login_failed.send_robust(Session, name=name, **_describe(self.client))
+            signals.login_failed.send_robust(Session, name=name, **describe_origin(self.client))
 
 
 _current: ContextVar[_Attempt | None] = ContextVar("drf_tessera_login_attempt", default=None)
@@ -287,9 +293,5 @@ def _report_throttled(spent: Spent, client: Client, name: str) -> None:
             limit=spent.budget.name,
             name=clean_text(name, MAX_NAME_LENGTH),
             retry_after=spent.retry_after,
-            **_describe(client),
+            **describe_origin(client),
         )
-
-
-def _describe(client: Client) -> dict[str, str | None]:
-    return {"address": client.ip, "user_agent": clean_text(client.user_agent, USER_AGENT_LENGTH)}

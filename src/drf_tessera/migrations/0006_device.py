@@ -5,7 +5,7 @@ from django.db.migrations.operations.base import Operation
 class Migration(migrations.Migration):
 
     dependencies: list[tuple[str, str]] = [
-        ('tessera', '0003_kept_until'),
+        ('tessera', '0005_wide_notices'),
     ]
 
     operations: list[Operation] = [

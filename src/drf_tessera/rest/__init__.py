@@ -5,6 +5,7 @@
 - authentication: the authentication classes
 - throttling: limits, before the body is read
 - serializers: the shapes of requests and answers
+- responses: the answers that hand out tokens
 - endpoints: the parents of the views
 - views: the endpoints
 - urls: their addresses

@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from drf_tessera.conf import Settings, get_settings, per_settings
+from drf_tessera.conf import Settings, enter_tenant, get_settings, per_settings
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable, TokenMalformed
 from drf_tessera.http import (
     check_bearer_token,
@@ -20,6 +20,7 @@ from drf_tessera.http import (
     read_authorization,
     read_bearer_token,
 )
+from drf_tessera.models import Session
 from drf_tessera.rest.errors import (
     LateRefusal,
     remember_failure,
@@ -27,7 +28,9 @@ from drf_tessera.rest.errors import (
     to_late_refusal,
     write_challenge,
 )
-from drf_tessera.rest.requests import get_django_request
+from drf_tessera.rest.requests import find_client, get_django_request
+from drf_tessera.sessions import describe_origin
+from drf_tessera.signals import token_refused
 from drf_tessera.tokens import AccessToken, recall_access_token, verify_access_token
 from drf_tessera.users import Refuse, lazy_user, load_user
 
@@ -57,6 +60,7 @@ class JWTAuthentication(BaseAuthentication):
     def authenticate(self, request: Request | HttpRequest) -> tuple[AbstractBaseUser, AccessToken] | None:
         """Return the user and the token, or ``None`` if the request has no token for this class."""
         django_request = get_django_request(request)
+        enter_tenant(django_request)
         try:
             # Do not store the header in a local variable, because an error report shows local variables.
             token = recall_access_token(_to_text(self.get_header(request)))
@@ -68,6 +72,7 @@ class JWTAuthentication(BaseAuthentication):
             return None if token is None else (self.find_user(django_request, token), token)
         except Refusal as error:
             remember_failure(django_request, error)
+            _report(error, django_request)
             self.refuse(error, request)
             return None
         except (TemporarilyUnavailable, CsrfFailed) as error:
@@ -119,6 +124,12 @@ class OptionalJWTAuthentication(JWTAuthentication):
 
     def refuse(self, error: Refusal, request: Request | HttpRequest) -> None:
         """Return, so that the request continues without a user."""
+
+
+def _report(error: Refusal, request: HttpRequest) -> None:
+    if token_refused.has_listeners(Session):
+        origin = describe_origin(find_client(request))
+        token_refused.send_robust(Session, code=error.code, **origin)
 
 
 @sensitive_variables()

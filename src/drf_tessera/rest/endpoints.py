@@ -21,6 +21,7 @@ from rest_framework.utils.serializer_helpers import ReturnDict
 from rest_framework.views import APIView
 from rest_framework.views import exception_handler as rest_framework_handler
 
+from drf_tessera.conf import enter_tenant
 from drf_tessera.exceptions import (
     CookieAmbiguous,
     Refusal,
@@ -70,6 +71,8 @@ class TokenView(APIView):
     throttle_classes: _Classes = ()
     reads_refresh_cookie = False
     """Whether a browser has to send the refresh cookie to this view. The cookie's path follows from this."""
+    takes_passwords = False
+    """Whether a password alone gets tokens here, unless ``CHALLENGE`` asks for more."""
     user_serializer_class: type[BaseSerializer[AbstractBaseUser]] = UserSerializer
     """The serializer for the ``user`` of a response. To choose another serializer, subclass the view."""
     token_request: TokenRequest | None = None
@@ -87,6 +90,7 @@ class TokenView(APIView):
 
         Every form field is secret, so Django's error reports hide all of them.
         """
+        enter_tenant(get_django_request(request))
         # Django's own decorator sets the same attribute, but only on views that take Django's request.
         get_django_request(request).sensitive_post_parameters = "__ALL__"  # type: ignore[attr-defined]
         if _read_length(request) > MAX_BODY_BYTES:

@@ -1,4 +1,4 @@
-"""The two kinds of requests, and the types of requests for annotations.
+"""The two kinds of requests, their clients, and the types of requests for annotations.
 
 :func:`get_django_request` accepts a request of REST framework or of Django. The classes are for annotations.
 REST framework passes a plain ``Request`` at run time, and a type checker learns which user and which token
@@ -16,8 +16,11 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from rest_framework.request import Request
+from rest_framework.settings import api_settings
 
 from drf_tessera.exceptions import Refusal
+from drf_tessera.http import describe_client
+from drf_tessera.sessions import Client
 from drf_tessera.tokens import AccessToken
 
 if TYPE_CHECKING:
@@ -34,6 +37,23 @@ def get_django_request(request: Request | HttpRequest) -> HttpRequest:
     """Return Django's request: the given one, or the one inside a request of REST framework."""
     found: HttpRequest = getattr(request, "_request", request)
     return found
+
+
+def count_proxies() -> int:
+    """Return REST framework's ``NUM_PROXIES``. If the setting is not set, return 0.
+
+    (If the setting is not set, REST framework trusts all of ``X-Forwarded-For``, which any client can
+    write.)
+    """
+    return api_settings.NUM_PROXIES or 0
+
+
+def find_client(request: Request | HttpRequest, *, label: str = "") -> Client:
+    """Return where a login comes from: address and user agent, and a ``label`` that the client gives itself.
+
+    REST framework's ``NUM_PROXIES`` says how many proxies are in front of the server.
+    """
+    return describe_client(get_django_request(request), proxies=count_proxies(), label=label)
 
 
 class AuthenticatedRequest(Request, Generic[UserT]):

@@ -8,7 +8,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from drf_tessera.conf import MAX_REFRESH_LENGTH
+from drf_tessera.challenges import MAX_TICKET_LENGTH
+from drf_tessera.conf import MAX_REFRESH_LENGTH, get_settings
 from drf_tessera.http import TRANSPORTS, needs_body
 from drf_tessera.models import Session
 from drf_tessera.rest.throttling import account_fields
@@ -56,6 +57,7 @@ class BodySerializer(serializers.Serializer[Any]):
 class LoginSerializer(BodySerializer):
     """``{username, password}`` or ``{email, password}``, and optionally a name for the device.
 
+    If the setting ``REMEMBER_ME`` is there, ``remember`` chooses its lifetimes.
     The user model's ``USERNAME_FIELD`` is another name for ``username``. ``transport`` chooses the
     transport of the refresh token, if ``PROFILE`` allows several transports.
     """
@@ -77,7 +79,10 @@ class LoginSerializer(BodySerializer):
             name: ShortCharField(max_length=MAX_NAME_LENGTH, required=False, trim_whitespace=False)
             for name in account_fields()
         }
-        return {**names, **super().get_fields()}
+        fields = {**names, **super().get_fields()}
+        if get_settings().remember_me is not None:
+            fields["remember"] = serializers.BooleanField(required=False)
+        return fields
 
     def validate(self, credentials: dict[str, str]) -> dict[str, str]:
         """Check that exactly one field names the account."""
@@ -89,6 +94,30 @@ class LoginSerializer(BodySerializer):
             )
         key = "email" if given == ["email"] else "username"
         return {key: credentials.pop(given[0]), **credentials}
+
+
+class AnswerField(serializers.Field[Any, Any, Any, Any]):
+    """The answer to a challenge: a text, or an object such as that of a passkey."""
+
+    def to_internal_value(self, answer: Any) -> Any:
+        """Return the answer. The project's own function looks into it."""
+        if not isinstance(answer, str | dict):
+            raise serializers.ValidationError("Send a text or an object.", code="invalid")
+        return answer
+
+    def to_representation(self, answer: Any) -> Any:
+        """Return the answer."""
+        return answer
+
+
+class ChallengeSerializer(BodySerializer):
+    """``{ticket, answer}``: the second step of a login (``CHALLENGE``)."""
+
+    class Meta:  # noqa: D106 - the name for drf-yasg, beside the project's own serializers
+        ref_name = "TesseraChallenge"
+
+    ticket: serializers.CharField = ShortCharField(max_length=MAX_TICKET_LENGTH, write_only=True)
+    answer: serializers.Field[Any, Any, Any, Any] = AnswerField(write_only=True)
 
 
 class RefreshSerializer(BodySerializer):

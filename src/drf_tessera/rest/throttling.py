@@ -19,10 +19,9 @@ from rest_framework.settings import api_settings
 from rest_framework.throttling import BaseThrottle
 
 from drf_tessera.exceptions import LoginFailed, TooManyAttempts
-from drf_tessera.http import describe_client, read_address
+from drf_tessera.http import read_address
 from drf_tessera.limits import TokenRequest, admit_address, login_attempt
-from drf_tessera.rest.requests import get_django_request
-from drf_tessera.sessions import Client
+from drf_tessera.rest.requests import count_proxies, find_client, get_django_request
 from drf_tessera.users import MAX_NAME_LENGTH
 
 if TYPE_CHECKING:
@@ -41,15 +40,6 @@ def account_fields() -> tuple[str, ...]:
 def proxies_are_counted() -> bool:
     """Return whether the project has set the number of proxies in front of the server."""
     return api_settings.NUM_PROXIES is not None
-
-
-def count_proxies() -> int:
-    """Return REST framework's ``NUM_PROXIES``. If the setting is not set, return 0.
-
-    (If the setting is not set, REST framework trusts all of ``X-Forwarded-For``, which any client can
-    write.)
-    """
-    return api_settings.NUM_PROXIES or 0
 
 
 class _Throttle(BaseThrottle):
@@ -89,7 +79,7 @@ class LoginAddressThrottle(_Throttle):
 
     def count(self, request: Request, view: APIView) -> None:
         """Count the request as a failed login, until it succeeds."""
-        admit_address(get_django_request(request), _describe(request))
+        admit_address(get_django_request(request), find_client(request))
 
 
 class TokenAddressThrottle(_Throttle):
@@ -133,7 +123,9 @@ def counted_login(post: Post) -> Post:
         given = [_read_name(read_field(request, name)) for name in (own, *account_fields()) if name in fields]
         names = [name for name in given if name]
         refusals = (LoginFailed, APIException)
-        with login_attempt(get_django_request(request), names, client=_describe(request), refusals=refusals):
+        with login_attempt(
+            get_django_request(request), names, client=find_client(request), refusals=refusals
+        ):
             return post(self, request, *args, **kwargs)
 
     return count_and_post
@@ -149,7 +141,3 @@ def _read_name(value: object) -> str:
     # A number must share the limit of its text, because the serializer converts a number to its text.
     text = str(value) if isinstance(value, str | int | float) else ""
     return text if len(text) <= MAX_NAME_LENGTH else ""
-
-
-def _describe(request: Request) -> Client:
-    return describe_client(get_django_request(request), proxies=count_proxies())

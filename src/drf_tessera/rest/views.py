@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, cast
 from uuid import UUID
 
@@ -15,9 +17,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from drf_tessera import sessions
+from drf_tessera import sessions, signals
+from drf_tessera.challenges import read_ticket, write_ticket
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import (
+    ChallengeRequired,
     RefreshMissing,
     Refusal,
     SessionNotFound,
@@ -27,26 +31,27 @@ from drf_tessera.exceptions import (
 from drf_tessera.http import (
     TRANSPORTS,
     admit_login,
-    choose_transport,
     clear_ended,
-    deliver_grant,
-    describe_client,
     find_refresh_token,
     has_bearer_token,
     offers_ambient,
 )
-from drf_tessera.login import log_in
+from drf_tessera.login import answer_challenge, log_in
+from drf_tessera.models import Session
 from drf_tessera.rest.authentication import StrictJWTAuthentication
 from drf_tessera.rest.endpoints import BodyView, EndpointView
-from drf_tessera.rest.requests import get_django_request
+from drf_tessera.rest.errors import write_challenge
+from drf_tessera.rest.requests import find_client, get_django_request
+from drf_tessera.rest.responses import respond, write_grant
 from drf_tessera.rest.serializers import (
+    ChallengeSerializer,
     LoginSerializer,
     RefreshSerializer,
     RevokeSerializer,
     SessionSerializer,
     VerifySerializer,
 )
-from drf_tessera.rest.throttling import LoginAddressThrottle, TokenAddressThrottle, count_proxies
+from drf_tessera.rest.throttling import LoginAddressThrottle, TokenAddressThrottle
 from drf_tessera.tokens import (
     read_refresh_token,
     verify_access_token,
@@ -56,36 +61,76 @@ from drf_tessera.users import load_user, write_sub
 _Classes = tuple[type[Any], ...]
 
 
-@sensitive_variables()
-def _respond(request: Request, grant: sessions.Grant, **more: object) -> Response:
-    response = Response()
-    response.data = {**deliver_grant(get_django_request(request), response, grant), **more}
-    return response
-
-
 class LoginView(BodyView):
     """Exchange a user name or an e-mail and a password for an access and a refresh token.
 
     ``transport`` chooses between header and cookie, if ``PROFILE`` offers both. The site itself has to make a
     login by cookie. Otherwise another site could log its visitors in as another user.
+
+    With ``CHALLENGE`` the answer may be a 401 ``challenge_required`` with a ``ticket``. The same endpoint
+    takes the ticket with the answer.
     """
 
     throttle_classes: _Classes = (LoginAddressThrottle,)
     serializer_class: type[Serializer[Any]] = LoginSerializer
+    challenge_serializer_class: type[Serializer[Any]] = ChallengeSerializer
+    takes_passwords = True
+
+    @sensitive_variables()
+    def get_serializer(self, *args: Any, **credentials: Any) -> Serializer[Any]:
+        """Return the serializer of the first step, or of the second if the body has a ticket."""
+        body = credentials.get("data")
+        if get_settings().challenge is not None and isinstance(body, Mapping) and "ticket" in body:
+            credentials.setdefault("context", self.get_serializer_context())
+            return self.challenge_serializer_class(*args, **credentials)
+        return super().get_serializer(*args, **credentials)
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log in."""
         auth = self.read_body()
-        transport = choose_transport(auth.get("transport"))
-        admit_login(get_django_request(request), transport)
-        client = describe_client(
-            get_django_request(request), proxies=count_proxies(), label=auth.get("device", "")
-        )
+        ticket = read_ticket(auth["ticket"]) if "ticket" in auth else None
+        choices = auth if ticket is None else ticket.choices
+        transport = sessions.choose_transport(choices.get("transport"))
+        plain = get_django_request(request)
+        admit_login(plain, transport)
+        chosen = {
+            "client": find_client(request, label=choices.get("device", "")),
+            "transport": transport,
+            **_remember(choices),
+        }
+        if ticket is not None:
+            user, grant = answer_challenge(plain, ticket, auth["answer"], **chosen)
+            return respond(request, user, grant, user_data=self.show_user(user))
         # A serializer of the project may have more fields. Backends find them in request.data.
         credentials = {name: auth[name] for name in ("username", "email", "password") if name in auth}
-        user, grant = log_in(get_django_request(request), client=client, transport=transport, **credentials)
-        return _respond(request, grant, user=self.show_user(user))
+        try:
+            user, grant = log_in(plain, **chosen, **credentials)
+        except ChallengeRequired as error:
+            return _ask(request, error, {**auth, "transport": transport})
+        return respond(request, user, grant, user_data=self.show_user(user))
+
+
+def _remember(choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the lifetimes of a login. Without ``REMEMBER_ME`` they are the usual ones."""
+    lifetimes = get_settings().remember_me
+    if lifetimes is None:
+        return {}
+    return {"lifetimes": lifetimes} if choices.get("remember") else {"persistent": False}
+
+
+@sensitive_variables()
+def _ask(request: Request, error: ChallengeRequired, auth: Mapping[str, Any]) -> Response:
+    """Return the answer that asks for more. It is not an error for handlers, because they drop its fields."""
+    choices = {name: auth[name] for name in ("transport", "device", "remember") if name in auth}
+    challenge = error.challenge
+    body = {
+        "detail": error.detail,
+        "code": error.code,
+        "challenge": {"kind": challenge.kind, **challenge.data},
+        "ticket": write_ticket(error.user, choices),
+    }
+    return Response(body, status=401, headers={"WWW-Authenticate": write_challenge(request)})
 
 
 class RefreshView(BodyView):
@@ -112,7 +157,12 @@ class RefreshView(BodyView):
             raise TransportMismatch
         self.count_token(token)
         more = self._load_user(token) if credentials.get("with_user") else {}
-        return _respond(request, sessions.refresh(token, transport=transport), **more)
+        try:
+            grant = sessions.refresh(token, transport=transport)
+        except Refusal as error:
+            _report_refusal(error, token, request)
+            raise
+        return write_grant(request, grant, **more)
 
     @sensitive_variables()
     def _load_user(self, token: str) -> dict[str, Any]:
@@ -122,6 +172,22 @@ class RefreshView(BodyView):
         except Refusal:
             return {}  # the refresh refuses too, for its own reason
         return {"user": self.show_user(user)}
+
+
+@sensitive_variables()
+def _report_refusal(error: Refusal, token: str, request: Request) -> None:
+    if not signals.refresh_failed.has_listeners(Session):
+        return
+    facts = None
+    with suppress(Refusal):
+        facts = read_refresh_token(token).facts
+    signals.refresh_failed.send_robust(
+        Session,
+        code=error.code,
+        session_id=facts and facts.session_id,
+        sub=facts and facts.sub,
+        **sessions.describe_origin(find_client(request)),
+    )
 
 
 class VerifyView(BodyView):

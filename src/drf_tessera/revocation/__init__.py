@@ -1,6 +1,8 @@
 """Which sessions ended early: the stores of notices, the feed of each process, and publishing.
 
+- compact: a set of ids that needs little memory
 - notices: the notices, and all that a process has learned from them
+- rulings: whether a session has ended, from what is known or from its row
 - stores: the places that keep notices, a table or a cache
 - feed: the notices that this process knows
 - publish: a notice for every process, when a session ends
@@ -9,5 +11,6 @@
 from drf_tessera.revocation.feed import check_session as check_session
 from drf_tessera.revocation.notices import Notice as Notice
 from drf_tessera.revocation.publish import prune_notices as prune_notices
+from drf_tessera.revocation.publish import publish_for_everybody as publish_for_everybody
 from drf_tessera.revocation.publish import publishing as publishing
 from drf_tessera.revocation.stores import Store as Store

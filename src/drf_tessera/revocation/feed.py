@@ -18,10 +18,12 @@ from threading import Lock
 from typing import Final
 from uuid import UUID
 
-from drf_tessera.conf import Settings, per_settings
+from drf_tessera.conf import Settings, per_tenant
 from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
-from drf_tessera.revocation.notices import Ended, Notice
+from drf_tessera.revocation.notices import EVERYBODY, Ended, Notice
+from drf_tessera.revocation.rulings import has_ended
 from drf_tessera.revocation.stores import CacheStore, DatabaseStore, Store
+from drf_tessera.tokens import AccessToken
 
 logger: Final = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ class Feed:
         self.store = store
         self._poll = poll
         self._staleness = staleness
-        self.ended = Ended()
+        self.ended: Ended = Ended()
         self._unsent: deque[Notice] = deque()
         self._lock = Lock()
         self._due = _NEVER
@@ -59,8 +61,13 @@ class Feed:
         self._calls = 0
         self._failing = False
 
-    def check(self, session_id: UUID) -> None:
+    def check(self, session_id: UUID, sub: str = EVERYBODY, began: int = 0) -> None:
         """Return if the session was not ended early. This is a query only if a pull is due.
+
+        Args:
+            session_id: the session of an access token.
+            sub: its user. Without it, no notice about one user counts.
+            began: its ``auth_time``. Without it, each notice about everybody counts.
 
         Raises:
             SessionEnded: the session was ended.
@@ -68,7 +75,7 @@ class Feed:
         """
         if not self._asked_at <= time.monotonic() < self._due or self._clock_was_moved():
             self._refresh()
-        if session_id in self.ended and (self.ended.is_certain(session_id) or self._confirm(session_id)):
+        if self.ended and has_ended(self.ended, session_id, sub, began):
             raise SessionEnded
 
     def _clock_was_moved(self) -> bool:
@@ -83,20 +90,6 @@ class Feed:
         """Pull at the next check, because this process itself has just published notices."""
         self._calls += 1
         self._due = _NEVER
-
-    def _confirm(self, session_id: UUID) -> bool:
-        """Pull all notices again, and return whether the session has ended."""
-        with self._lock:
-            self.store.rewind()
-            try:
-                news = self.store.pull()
-            except RevocationUnavailable:
-                return True
-            self.ended.learn(news)
-            if any(notice.session_id == session_id for notice in news):
-                return True
-            self.ended.forget(session_id)
-            return False
 
     def send(self, notices: list[Notice]) -> None:
         """Publish notices that can no longer be rolled back.
@@ -186,9 +179,12 @@ class Feed:
             self.ended.drop_old(time.time())
 
 
-@per_settings
+@per_tenant
 def get_feed(settings: Settings) -> Feed:
-    """Return this process's feed. Another feed replaces it after a change of settings and after a fork."""
+    """Return this process's feed of the present tenant.
+
+    Another feed replaces it after a change of settings and after a fork.
+    """
     return Feed(
         DatabaseStore() if settings.revocation_cache is None else CacheStore(settings.revocation_cache),
         poll=settings.revocation_poll.total_seconds(),
@@ -196,11 +192,14 @@ def get_feed(settings: Settings) -> Feed:
     )
 
 
-def check_session(session_id: UUID) -> None:
-    """Return if the session was not ended early. This is a query only if a pull is due.
+def check_session(token: AccessToken) -> None:
+    """Return if the session of a verified token was not ended early.
+
+    This is a query only if a pull is due, or if a notice about many sessions leaves this session in doubt.
+    Then the row of the session is read, once.
 
     Raises:
         SessionEnded: the session was ended.
         RevocationUnavailable: the store has not answered for longer than ``REVOCATION_MAX_STALENESS``.
     """
-    get_feed().check(session_id)
+    get_feed().check(token.session_id, token.sub, token.auth_time)

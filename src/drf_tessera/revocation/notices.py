@@ -2,58 +2,272 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Iterable
-from typing import NamedTuple
+from threading import Lock
+from typing import Any, Final, NamedTuple
 from uuid import UUID
+
+from drf_tessera.revocation.compact import CompactIds, find_place
+
+EVERYBODY: Final = ""
+"""The ``sub`` of a notice about everybody. The key of a user is never an empty text in such a notice."""
+
+NOBODY: Final = UUID(int=0)
+"""Stands for no session. No session has this id, because the ids are random or digests."""
+
+SUB_LENGTH: Final = 255
+"""A longer ``sub`` does not fit into the column ``scope``."""
+
+
+class Scope(NamedTuple):
+    """The sessions of a notice that is not about one session: those of a user, or of everybody.
+
+    A scope tells sessions apart by the time at which they began. Each access token carries that time
+    (``auth_time``), and a refresh does not change it. The time of the token's issue would not do, because an
+    operation on a million sessions takes minutes, and meanwhile old sessions get new access tokens.
+    """
+
+    sub: str
+    """The user, as in the tokens. Empty for everybody."""
+    certain: int
+    """Sessions that began before this second have ended."""
+    doubtful: int
+    """Sessions that began between ``certain`` and this second may have ended. Their rows tell."""
+    mark: int
+    """A random number that distinguishes the notice from every other notice."""
 
 
 class Notice(NamedTuple):
-    """The news that one session has ended. None of the session's access tokens lives past ``until``."""
+    """The news that sessions have ended. None of their access tokens lives past ``until``."""
 
     session_id: UUID
+    """The session that has ended. If the notice has a scope: the one session that was kept, or ``NOBODY``."""
     until: int
     """Seconds since the epoch."""
+    scope: Scope | None = None
+
+
+def write_scope(scope: Scope | None) -> str:
+    """Return a scope as a text, for a column or an entry. The notice of one session has an empty text."""
+    return f"{scope.certain} {scope.doubtful} {scope.mark} {scope.sub}" if scope else ""
+
+
+def read_scope(text: str) -> Scope | None:
+    """Return the scope of :func:`write_scope`.
+
+    Raises:
+        ValueError: the text does not come from there.
+    """
+    if not text:
+        return None
+    certain, doubtful, mark, sub = text.split(" ", 3)
+    return Scope(sub, int(certain), int(doubtful), int(mark))
+
+
+def write_entry(notice: Notice) -> tuple[str, int, str]:
+    """Return a notice as plain values, for a cache."""
+    return notice.session_id.hex, notice.until, write_scope(notice.scope)
+
+
+def read_entry(entry: Any) -> Notice:
+    """Return the notice of :func:`write_entry`.
+
+    Raises:
+        ValueError: the entry does not come from there.
+    """
+    try:
+        raw, until, scope = entry
+        return Notice(UUID(hex=raw), int(until), read_scope(scope))
+    except (TypeError, AttributeError) as error:
+        raise ValueError("This entry of the cache is not a notice.") from error
+
+
+def make_mark() -> int:
+    """Return a random number for :attr:`Scope.mark`."""
+    return secrets.randbits(63)
+
+
+class Wide(NamedTuple):
+    """A notice with a scope."""
+
+    scope: Scope
+    kept: UUID
+    until: int
+
+
+class _Generation:
+    """The notices whose time is over at about the same moment, so that they can be dropped together."""
+
+    __slots__ = ("confirmed", "end", "ids", "start", "wide")
+
+    def __init__(self, start: int, end: int) -> None:
+        self.start, self.end = start, end
+        self.ids = CompactIds()
+        self.wide: dict[str, tuple[Wide, ...]] = {}
+        """The notices with a scope, by its ``sub``."""
+        self.confirmed: set[tuple[UUID, int]] = set()
+        """Sessions whose rows were asked because of a notice, by its mark, and had not ended."""
+
+    def __len__(self) -> int:
+        return len(self.ids) + sum(map(len, self.wide.values()))
+
+    def learn(self, notice: Notice) -> None:
+        """Record a notice."""
+        if notice.scope is None:
+            self.ids.add(notice.session_id)
+            return
+        known = self.wide.get(notice.scope.sub, ())
+        if notice.scope not in [wide.scope for wide in known]:
+            self.wide[notice.scope.sub] = (*known, Wide(notice.scope, notice.session_id, notice.until))
+
+    def forget(self, wide: Wide) -> None:
+        """Drop a notice with a scope."""
+        known = self.wide.get(wide.scope.sub, ())
+        self.wide[wide.scope.sub] = tuple(other for other in known if other.scope != wide.scope)
+
+    def find(self, session_id: UUID, sub: str, began: int) -> list[Wide]:
+        """Return the notices with a scope that have ended a session, or may have ended it."""
+        return [
+            wide
+            for name in {sub, EVERYBODY}
+            for wide in self.wide.get(name, ())
+            if wide.kept != session_id
+            and (
+                began < wide.scope.certain
+                or (began <= wide.scope.doubtful and (session_id, wide.scope.mark) not in self.confirmed)
+            )
+        ]
+
+
+class Doubt(NamedTuple):
+    """The notices that may have ended a session. Only the session's row can tell."""
+
+    notices: tuple[Wide, ...]
+    pending: bool
+    """Whether a notice may still be rolled back, so that the answer of the row must not be remembered."""
+    refutable: tuple[Wide, ...]
+    """Pending notices that were rolled back if the session has not ended."""
 
 
 class Ended:
-    """The sessions that ended early, as far as one process knows. Several threads may use it."""
+    """The sessions that ended early, as far as one process knows. Several threads may use it.
+
+    The notices are kept in generations by the end of their time. A generation is as wide as a quarter to a
+    half of the time that its notices have left when they come. So there are about four generations, a lookup
+    asks each of them, and old notices are dropped without a search.
+    """
+
+    _NARROWEST: Final = 8
+    """Seconds."""
 
     def __init__(self) -> None:
-        self._sessions: dict[UUID, int] = {}
-        self._doubted: set[UUID] = set()
+        self._generations: tuple[_Generation, ...] = ()
+        self._pending: dict[UUID | int, int] = {}
+        """The sessions and marks whose notices may be rolled back, and the end of their time."""
+        self._present: float | None = None
+        self._lock = Lock()
 
     def __len__(self) -> int:
-        return len(self._sessions)
+        return sum(map(len, self._generations))
+
+    def __bool__(self) -> bool:
+        return bool(self._generations)
 
     def __contains__(self, session_id: UUID) -> bool:
-        return session_id in self._sessions
+        return any(session_id in generation.ids for generation in self._generations)
+
+    def judge(self, session_id: UUID, sub: str, began: int) -> bool | Doubt:
+        """Return whether a session has ended, or a :class:`Doubt` if only its row can tell.
+
+        Args:
+            session_id: the session of an access token.
+            sub: its user.
+            began: its ``auth_time``.
+        """
+        place, pending = find_place(session_id), False
+        doubts, refutable = list[Wide](), list[Wide]()
+        for generation in self._generations:
+            if generation.ids.holds(place):
+                if session_id not in self._pending:
+                    return True
+                pending = True
+            for wide in generation.find(session_id, sub, began) if generation.wide else ():
+                certain = began < wide.scope.certain
+                if wide.scope.mark in self._pending:
+                    pending = True
+                    refutable += [wide] if certain else []
+                elif certain:
+                    return True
+                else:
+                    doubts.append(wide)
+        return Doubt(tuple(doubts), pending, tuple(refutable)) if doubts or pending else False
+
+    def settle(self, session_id: UUID, doubt: Doubt, *, has_ended: bool) -> None:
+        """Record the answer of a session's row, so that the row is asked once.
+
+        A pending notice of a session that has not ended was rolled back, or will come again with its commit.
+        Until then the notice is forgotten, if it is still pending.
+        """
+        if doubt.pending and not has_ended:
+            self._forget_pending(session_id, doubt)
+        elif has_ended and not doubt.pending:
+            self.learn([Notice(session_id, max(wide.until for wide in doubt.notices))])
+        elif not has_ended:
+            with self._lock:
+                for wide in doubt.notices:
+                    self._find_generation(wide.until).confirmed.add((session_id, wide.scope.mark))
+
+    def _forget_pending(self, session_id: UUID, doubt: Doubt) -> None:
+        with self._lock:
+            if self._pending.pop(session_id, None) is not None:
+                for generation in self._generations:
+                    generation.ids.discard(session_id)
+            for wide in doubt.refutable:
+                if self._pending.pop(wide.scope.mark, None) is not None:
+                    self._find_generation(wide.until).forget(wide)
 
     def learn(self, notices: Iterable[Notice]) -> None:
         """Record notices."""
-        self._sessions.update(notices)
+        with self._lock:
+            for notice in notices:
+                self._find_generation(notice.until).learn(notice)
 
-    def forget(self, session_id: UUID) -> None:
-        """Drop the notice of a session, because it was rolled back."""
-        self._sessions.pop(session_id, None)
-        self._doubted.discard(session_id)
+    def _find_generation(self, until: int) -> _Generation:
+        """Return the generation of the notices that matter until then. The same time finds the same one."""
+        for generation in self._generations:
+            if generation.start <= until < generation.end:
+                return generation
+        left = int(until - (time.time() if self._present is None else self._present))
+        width = 1 << max(left, 2 * self._NARROWEST).bit_length() - 2
+        start = until // width * width
+        generation = _Generation(start, start + width)
+        self._generations = (*self._generations, generation)
+        return generation
 
     def drop_old(self, present: float) -> None:
         """Drop the notices that no access token needs at ``present``, in seconds since the epoch."""
-        for session_id in [key for key, until in list(self._sessions.items()) if until <= present]:
-            self.forget(session_id)
+        with self._lock:
+            self._present = present
+            self._generations = tuple(kept for kept in self._generations if kept.end > present)
+            self._pending = {key: until for key, until in self._pending.items() if until > present}
 
-    def doubt(self, session_ids: Iterable[UUID]) -> None:
-        """Record that the notices of these sessions may be rolled back, because their transaction is open.
+    def doubt(self, notices: Iterable[Notice]) -> None:
+        """Record that notices may be rolled back, because their transaction is open.
 
         A check within the transaction pulls the notices. Without this record, the feed would still know them
         after a rollback.
         """
-        self._doubted.update(session_ids)
+        with self._lock:
+            self._pending.update((_find_key(notice), notice.until) for notice in notices)
 
-    def trust(self, session_ids: Iterable[UUID]) -> None:
-        """Record that the notices of these sessions are committed."""
-        self._doubted.difference_update(session_ids)
+    def trust(self, notices: Iterable[Notice]) -> None:
+        """Record that notices are committed."""
+        with self._lock:
+            for notice in notices:
+                self._pending.pop(_find_key(notice), None)
 
-    def is_certain(self, session_id: UUID) -> bool:
-        """Return whether the notice of a session can no longer be rolled back."""
-        return session_id not in self._doubted
+
+def _find_key(notice: Notice) -> UUID | int:
+    return notice.session_id if notice.scope is None else notice.scope.mark

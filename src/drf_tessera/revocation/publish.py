@@ -6,7 +6,7 @@ This room is the only writer of :class:`~drf_tessera.models.Revocation`.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,22 +20,70 @@ from drf_tessera.database import find_database, is_in_transaction
 from drf_tessera.models import Revocation
 from drf_tessera.moments import to_timestamp
 from drf_tessera.revocation.feed import Feed, get_feed
-from drf_tessera.revocation.notices import Notice
+from drf_tessera.revocation.notices import EVERYBODY, NOBODY, SUB_LENGTH, Notice, Scope, make_mark
 from drf_tessera.revocation.stores import OVERLAP
 
 MARGIN: Final = timedelta(minutes=1)
 """Added to the life of a notice, because the clocks of servers differ."""
 
 
+class Endings:
+    """The sessions that a block of :func:`publishing` has ended."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._sessions: list[UUID] = []
+        self._users: list[tuple[str, UUID]] = []
+
+    def add(self, session_ids: Collection[UUID]) -> None:
+        """Record that these sessions have ended. Each gets a notice."""
+        self._sessions.extend(session_ids)
+
+    def add_user(self, sub: str, session_ids: Collection[UUID], *, kept: Collection[UUID]) -> None:
+        """Record that all sessions of a user have ended, except those in ``kept``. The user gets one notice.
+
+        A user with one such session gets the notice of that session, because it is more exact. If the notice
+        of the user could not say which sessions were kept, each session gets a notice.
+        """
+        fits = sub.isascii() and 0 < len(sub) <= SUB_LENGTH
+        if len(session_ids) > 1 and len(kept) <= 1 and fits:
+            self._users.append((sub, next(iter(kept), NOBODY)))
+        else:
+            self.add(session_ids)
+
+    def list_notices(self) -> list[Notice]:
+        """Return the notices.
+
+        The clocks of servers differ. So the notice of a user is certain only about sessions that began a
+        while ago. A session that was started after the event by a slow clock has to live on, and a session
+        that was started before the event by a fast clock has ended.
+        """
+        until, margin = _find_until(self._now), int(MARGIN.total_seconds())
+        earliest = int(to_timestamp(self._now)) - margin
+        # The event may have waited for another transaction. It counts at its end.
+        latest = max(int(to_timestamp(self._now)), int(time.time())) + margin
+        return [
+            *(Notice(session_id, until) for session_id in self._sessions),
+            *(Notice(kept, until, Scope(sub, earliest, latest, make_mark())) for sub, kept in self._users),
+        ]
+
+
+def _find_until(now: datetime) -> int:
+    """Return the second until which an access token may be valid that was issued before ``now``."""
+    settings = get_settings()
+    longest = settings.access_lifetime + settings.clock_skew + MARGIN
+    return int(to_timestamp(now) + longest.total_seconds()) + 1
+
+
 @contextmanager
-def publishing(now: datetime) -> Iterator[list[UUID]]:
+def publishing(now: datetime) -> Iterator[Endings]:
     """End sessions in a transaction, and publish that they have ended.
 
-    The block appends the sessions that it has ended to the list::
+    The block records the sessions that it has ended::
 
-        with publishing(now) as ended:
+        with publishing(now) as endings:
             ...
-            ended.append(session_id)
+            endings.add([session_id])
 
     The database takes the notices in the same transaction, so neither is there without the other. A cache
     takes them after the commit, because it could not undo them.
@@ -43,20 +91,17 @@ def publishing(now: datetime) -> Iterator[list[UUID]]:
     Raises:
         RevocationUnavailable: the database did not take the notices, and so no session was ended.
     """
-    settings, feed, started = get_settings(), get_feed(), time.monotonic()
-    ended: list[UUID] = []
+    feed, started, endings = get_feed(), time.monotonic(), Endings(now)
     with transaction.atomic(using=find_database()):
-        yield ended
-        longest = settings.access_lifetime + settings.clock_skew + MARGIN
-        until = int(to_timestamp(now) + longest.total_seconds()) + 1
-        notices = [Notice(session_id, until) for session_id in ended]
+        yield endings
+        notices = endings.list_notices()
         if notices and feed.store.joins_transaction:
             feed.store.publish(notices)
     if not notices:
         return
     feed.expect_news()
     if feed.store.joins_transaction and transaction.get_connection(find_database()).in_atomic_block:
-        feed.ended.doubt(ended)
+        feed.ended.doubt(notices)
     if is_in_transaction():
         transaction.on_commit(partial(_follow, feed, notices, started), using=find_database())
     else:
@@ -70,11 +115,35 @@ def _follow(feed: Feed, notices: list[Notice], started: float) -> None:
     of its notices, so the notices are published again. If this process dies before that, only processes that
     start later find the first, late, publication.
     """
+    if not transaction.get_connection(find_database()).in_atomic_block:
+        # Before they are learned, because another thread may forget a notice as long as it is in doubt.
+        feed.ended.trust(notices)
     feed.ended.learn(notices)
     if not feed.store.joins_transaction or time.monotonic() - started > OVERLAP / 2:
         feed.send(notices)
-    if not transaction.get_connection(find_database()).in_atomic_block:
-        feed.ended.trust(notice.session_id for notice in notices)
+    feed.expect_news()
+
+
+def publish_for_everybody(before: int, now: datetime) -> None:
+    """Publish that all sessions that began before a second have ended. One notice.
+
+    The notice is certain about every session, because the caller ends exactly the rows that began before that
+    second, and each token carries the time at which its session began.
+
+    Args:
+        before: seconds since the epoch.
+        now: the present.
+
+    Raises:
+        RevocationUnavailable: the store did not take the notice.
+    """
+    feed = get_feed()
+    scope = Scope(EVERYBODY, certain=before, doubtful=before - 1, mark=before)
+    notice = Notice(NOBODY, _find_until(now), scope)
+    feed.store.publish([notice])
+    if transaction.get_connection(find_database()).in_atomic_block:
+        feed.ended.doubt([notice])  # a test case, which ends with a rollback
+    feed.ended.learn([notice])
     feed.expect_news()
 
 

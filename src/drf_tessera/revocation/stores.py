@@ -20,7 +20,7 @@ from django.db import Error, models
 from drf_tessera.database import find_database, read_calmly
 from drf_tessera.exceptions import RevocationUnavailable
 from drf_tessera.models import Revocation
-from drf_tessera.revocation.notices import Notice
+from drf_tessera.revocation.notices import Notice, read_entry, read_scope, write_entry, write_scope
 
 OVERLAP: Final = 10.0
 """The number of seconds after which readers can see a notice, at the latest, once it has its number."""
@@ -67,7 +67,7 @@ class DatabaseStore:
 
     def publish(self, notices: Sequence[Notice]) -> None:
         """Insert a row for each notice."""
-        rows = [Revocation(session_id=item.session_id, until=item.until) for item in notices]
+        rows = [make_row(item) for item in notices]
         try:
             self._rows().bulk_create(rows, batch_size=BATCH)
         except Error as error:
@@ -80,16 +80,16 @@ class DatabaseStore:
         if found is None:
             found = _fetch(self._rows().filter(until__gt=int(time.time())))
         if found:
-            last, session_id, _ = found[-1]
+            last, session_id, *_ = found[-1]
             if not self._newest or self._newest[-1][1:] != (last, session_id):
                 self._newest.append((now, last, session_id))
-        return [Notice(session_id, until) for _, session_id, until in found]
+        return [read_row(*columns) for _, *columns in found]
 
     def rewind(self) -> None:
         """Begin with the first row at the next pull."""
         self._newest.clear()
 
-    def _read_on(self, now: float) -> list[tuple[int, UUID, int]] | None:
+    def _read_on(self, now: float) -> list[tuple[Any, ...]] | None:
         """Read from the last row that was seen an overlap ago. ``None`` means: read from the beginning.
 
         That row itself is read too. If the row no longer exists, or another row has its number, then the
@@ -112,8 +112,18 @@ class DatabaseStore:
         return Revocation._default_manager.using(find_database())
 
 
-def _fetch(rows: models.QuerySet[Revocation]) -> list[tuple[int, UUID, int]]:
-    wanted = rows.order_by("pk").values_list("pk", "session_id", "until")
+def make_row(notice: Notice) -> Revocation:
+    """Return the row of a notice. It is not saved."""
+    return Revocation(session_id=notice.session_id, until=notice.until, scope=write_scope(notice.scope))
+
+
+def read_row(session_id: UUID, until: int, scope: str) -> Notice:
+    """Return the notice of the columns of a row."""
+    return Notice(session_id, until, read_scope(scope))
+
+
+def _fetch(rows: models.QuerySet[Revocation]) -> list[tuple[Any, ...]]:
+    wanted = rows.order_by("pk").values_list("pk", "session_id", "until", "scope")
     try:
         return read_calmly(lambda: list(wanted.all()))
     except Error as error:
@@ -155,9 +165,7 @@ class CacheStore:
     def _write(self, cache: BaseCache, batch: Sequence[Notice]) -> list[str]:
         last = self._count(cache, len(batch))
         timeout = max(item.until for item in batch) - time.time() + OVERLAP
-        entries = {
-            self._name(last - index): (item.session_id.hex, item.until) for index, item in enumerate(batch)
-        }
+        entries = {self._name(last - index): write_entry(item) for index, item in enumerate(batch)}
         return list(cache.set_many(entries, timeout=int(timeout)))
 
     def pull(self) -> list[Notice]:
@@ -219,7 +227,7 @@ class CacheStore:
         if not names:
             return {}
         entries = cache.get_many(names)
-        return {names[name]: Notice(UUID(hex=raw), until) for name, (raw, until) in entries.items()}
+        return {names[name]: read_entry(entry) for name, entry in entries.items()}
 
     def _count(self, cache: BaseCache, step: int) -> int:
         try:

@@ -1,11 +1,13 @@
 """The life of a session: start, refresh, revoke, prune, inspect, adopt.
 
-- compiled: an ``UPDATE`` that is compiled once
+- compiled: an ``UPDATE`` that is compiled once, and a sub-select with a lock
+- reasons: the reasons why a session was ended early
 - rows: every statement that writes a session
 - devices: a name for the device of a login, from its user agent
 - places: the networks and devices of earlier logins
 - grants: the result of a login or a refresh
 - revoking: end sessions early
+- clearing: end the sessions of everybody
 - starting: start a session
 - refreshing: exchange a refresh token
 - handles: texts that find a session and let nobody in
@@ -20,24 +22,30 @@ from drf_tessera.sessions.adoption import adopt_many as adopt_many
 from drf_tessera.sessions.adoption import is_closed as is_closed
 from drf_tessera.sessions.adoption import is_foreign as is_foreign
 from drf_tessera.sessions.adoption import name_token as name_token
+from drf_tessera.sessions.clearing import count_before as count_before
+from drf_tessera.sessions.clearing import revoke_before as revoke_before
+from drf_tessera.sessions.clearing import revoke_everybody as revoke_everybody
 from drf_tessera.sessions.grants import Grant as Grant
 from drf_tessera.sessions.handles import HANDLE_PREFIX as HANDLE_PREFIX
 from drf_tessera.sessions.handles import read_handle as read_handle
 from drf_tessera.sessions.handles import write_handle as write_handle
 from drf_tessera.sessions.inspection import inspect_refresh_token as inspect_refresh_token
 from drf_tessera.sessions.inspection import rewrite_refresh_token as rewrite_refresh_token
+from drf_tessera.sessions.inspection import shorten_refresh_token as shorten_refresh_token
 from drf_tessera.sessions.inspection import sign_access_token as sign_access_token
 from drf_tessera.sessions.places import has_logged_in_from as has_logged_in_from
 from drf_tessera.sessions.pruning import prune as prune
+from drf_tessera.sessions.reasons import Reason as Reason
 from drf_tessera.sessions.refreshing import refresh as refresh
 from drf_tessera.sessions.revoking import revoke as revoke
 from drf_tessera.sessions.revoking import revoke_all as revoke_all
 from drf_tessera.sessions.revoking import revoke_all_of as revoke_all_of
 from drf_tessera.sessions.revoking import revoke_by_refresh_token as revoke_by_refresh_token
 from drf_tessera.sessions.revoking import sparing as sparing
-from drf_tessera.sessions.rows import Reason as Reason
+from drf_tessera.sessions.rows import has_begun as has_begun
 from drf_tessera.sessions.rows import live_sessions as live_sessions
-from drf_tessera.sessions.rows import shorten as shorten
 from drf_tessera.sessions.starting import Client as Client
+from drf_tessera.sessions.starting import choose_transport as choose_transport
 from drf_tessera.sessions.starting import clean_text as clean_text
+from drf_tessera.sessions.starting import describe_origin as describe_origin
 from drf_tessera.sessions.starting import start as start

@@ -29,8 +29,8 @@ from drf_tessera.jose.encoding import EncodingError, decode_base64url, decode_js
 from drf_tessera.models import Session, SessionQuerySet
 from drf_tessera.moments import LATEST, from_timestamp, to_timestamp
 from drf_tessera.sessions import rows
+from drf_tessera.sessions.reasons import Reason
 from drf_tessera.sessions.revoking import revoke
-from drf_tessera.sessions.rows import Reason
 from drf_tessera.tokens import (
     ACCESS_TYPE,
     REFRESH_PREFIX,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from drf_tessera.conf import HEADER
+from drf_tessera.conf import HEADER, get_settings
 from drf_tessera.models import Session
 from drf_tessera.moments import to_timestamp
 from drf_tessera.rotation import Outcome
@@ -36,8 +36,16 @@ class Grant:
     """``None`` for a login."""
     transport: str
     """How the tokens of the session travel: ``conf.HEADER`` or ``conf.COOKIE``."""
+    persistent: bool = True
+    """Whether a cookie of the session outlives the browser."""
     spare: str | None = field(default=None, repr=False)
     """Within the grace window: a refresh token that is as good as the one that the client has."""
+
+
+def find_idle_limit(facts: SessionFacts, now: datetime) -> datetime:
+    """Return the time at which a session ends if ``now`` was its last refresh."""
+    chosen = get_settings().session_idle_lifetime
+    return now + (chosen if facts.idle is None else timedelta(seconds=facts.idle))
 
 
 def count_seconds(idle_expires_at: datetime, facts: SessionFacts, now: datetime) -> int:

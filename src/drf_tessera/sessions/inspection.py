@@ -17,6 +17,7 @@ from drf_tessera import rotation
 from drf_tessera.conf import get_settings
 from drf_tessera.database import MAX_ATTEMPTS
 from drf_tessera.exceptions import RefreshContended, SessionUnknown
+from drf_tessera.moments import to_timestamp
 from drf_tessera.rotation import Outcome
 from drf_tessera.sessions import rows
 from drf_tessera.sessions.refreshing import REFUSALS
@@ -103,3 +104,20 @@ def rewrite_refresh_token(token: RefreshToken, claims: Mapping[str, Any], *, sco
     """
     facts = replace(token.facts, claims=claims, scope=token.facts.scope if scope is None else scope)
     return write_refresh_token(facts, token.generation, token.secret, token.branch)
+
+
+@sensitive_variables()
+def shorten_refresh_token(token: RefreshToken, until: datetime) -> RefreshToken:
+    """Shorten the session of a token that was just issued, and return the token of the shorter session.
+
+    This is for interfaces that hand out a token first and learn later how long it lasts. If the lifetime is
+    known at the login, give ``lifetimes`` to :func:`drf_tessera.sessions.start` instead. A session that was
+    refreshed keeps its end, because its access tokens may be valid until then.
+
+    Args:
+        token: the first refresh token of a session.
+        until: the new end of the session. A later time than the present end changes nothing.
+    """
+    rows.shorten(token.facts.session_id, until)
+    ends = min(int(to_timestamp(until)), token.facts.expires_at)
+    return replace(token, facts=replace(token.facts, expires_at=ends))

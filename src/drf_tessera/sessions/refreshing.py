@@ -23,7 +23,7 @@ from drf_tessera.exceptions import (
 from drf_tessera.models import columns_tell_who_is_active
 from drf_tessera.rotation import Outcome
 from drf_tessera.sessions import rows
-from drf_tessera.sessions.grants import Grant, count_seconds
+from drf_tessera.sessions.grants import Grant, count_seconds, find_idle_limit
 from drf_tessera.sessions.revoking import end_stolen
 from drf_tessera.tokens import (
     RefreshToken,
@@ -97,7 +97,7 @@ def refresh(
 def _swap(token: RefreshToken, now: datetime, settings: Settings) -> Grant | None:
     """Move to the next generation in one statement. ``None`` means that the row has to be read."""
     position = rotation.rotate(token.generation, now, token.branch)
-    idle = now + settings.session_idle_lifetime
+    idle = find_idle_limit(token.facts, now)
     grant = _make_grant(token, Outcome.ROTATED, position, idle_expires_at=idle, extra={}, now=now)
     try:
         return grant if rows.swap(token, position, idle, now, settings.refresh_grace) else None
@@ -129,7 +129,7 @@ def _attempt(token: RefreshToken, now: datetime, settings: Settings, recoveries:
     extra = describe_session(session.user, session) if settings.reads_user else {}
     position = decision.position
     stays = position is None or position.recoveries > settings.refresh_recoveries
-    idle = session.idle_expires_at if stays else now + settings.session_idle_lifetime
+    idle = session.idle_expires_at if stays else find_idle_limit(token.facts, now)
     grant = _make_grant(token, decision.outcome, position, idle_expires_at=idle, extra=extra, now=now)
     if decision.spare is not None:
         return replace(grant, spare=_write_spare(token, decision.spare, session.generation))
@@ -168,4 +168,5 @@ def _make_grant(
         refresh_expires_in=count_seconds(idle_expires_at, facts, now),
         outcome=outcome,
         transport=facts.transport,
+        persistent=facts.persistent,
     )

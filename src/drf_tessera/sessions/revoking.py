@@ -20,7 +20,7 @@ from drf_tessera.database import after_transaction, is_in_transaction, translate
 from drf_tessera.exceptions import RefreshContended, RefreshReused
 from drf_tessera.models import Session, SessionQuerySet
 from drf_tessera.sessions import rows
-from drf_tessera.sessions.rows import Reason
+from drf_tessera.sessions.reasons import Reason
 from drf_tessera.tokens import read_refresh_token
 from drf_tessera.users import write_sub
 
@@ -79,7 +79,8 @@ def revoke_all(
 ) -> int:
     """End all live sessions of ``user`` except ``keep``, and return their number.
 
-    From then on the user's legacy tokens start no session either.
+    The other processes get one notice, and not one for each session. From then on the user's legacy tokens
+    start no session either.
 
     Raises:
         TemporarilyUnavailable: the database is busy. No session was ended.
@@ -96,8 +97,9 @@ def revoke_all_of(
 ) -> int:
     """End all live sessions of many users, as :func:`revoke_all` does. Return the number of sessions.
 
-    The number of statements does not grow with each user, except for legacy tokens. Call this after
-    ``QuerySet.update()`` or ``bulk_update()`` has changed passwords.
+    Each user gets one notice, and the number of statements does not grow with each user or session. Call this
+    after ``QuerySet.update()`` or ``bulk_update()`` has changed passwords. To end the sessions of everybody,
+    call :func:`revoke_everybody`.
 
     Args:
         user_ids: the primary keys of the users.
@@ -114,12 +116,12 @@ def revoke_all_of(
         spared |= _spared.get()
     if reason is not Reason.USER_DELETED and expects_legacy_tokens():
         # First, because the second statement then ends a session that starts between the two.
-        for key in keys:
-            rows.close_legacy(key, moment)
+        for start in range(0, len(keys), _BATCH):
+            rows.close_legacy(keys[start : start + _BATCH], moment)
     ended = 0
     for start in range(0, len(keys), _BATCH):
         which = rows.select_sessions().filter(user_id__in=keys[start : start + _BATCH])
-        ended += len(rows.end(which.exclude(pk__in=spared), moment, reason))
+        ended += len(rows.end(which.exclude(pk__in=spared), moment, reason, kept=spared))
     return ended
 
 

@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from copy import copy
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from functools import lru_cache, partial
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -56,7 +55,8 @@ from drf_tessera.models import (
 )
 from drf_tessera.moments import LATEST, from_timestamp
 from drf_tessera.revocation import publishing
-from drf_tessera.sessions.compiled import Mark, Statement, compile_update
+from drf_tessera.sessions.compiled import LockingSubquery, Mark, Statement, compile_update
+from drf_tessera.sessions.reasons import Reason
 from drf_tessera.tokens import RefreshToken, SessionFacts, hash_secret, make_secret
 from drf_tessera.users import is_active, select_users, write_sub
 
@@ -66,24 +66,9 @@ _INSERTS: Final = 3
 _CLOSINGS: Final = UUID("0b7c5a3e-8f0e-5d52-9a55-6f3d0c3f7b11")
 
 
-class Reason(StrEnum):
-    """The reason why a session was ended early. ``Session.revoked_for`` and the signal carry it."""
-
-    LOGOUT = "logout"
-    LOGOUT_ALL = "logout_all"
-    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, not a password
-    USER_INACTIVE = "user_inactive"
-    USER_DELETED = "user_deleted"
-    EVICTED = "evicted"
-    REUSED = "refresh_reused"
-    ADMIN = "admin"
-
-
 def select_sessions() -> SessionQuerySet:
     """Select all sessions, in the database that they are written to."""
-    rows: Any = SessionQuerySet(Session, using=find_database())
-    # Packages that cache the results of queries (cacheops) do not see an UPDATE.
-    return rows.nocache() if hasattr(rows, "nocache") else rows  # type: ignore[no-any-return]
+    return SessionQuerySet(Session, using=find_database()).uncached()
 
 
 def live_sessions(user_id: Any, *, now: datetime | None = None) -> SessionQuerySet:
@@ -91,6 +76,11 @@ def live_sessions(user_id: Any, *, now: datetime | None = None) -> SessionQueryS
     return (
         select_sessions().filter(user_id=user_id).live(now or timezone.now()).order_by("-created_at", "-pk")
     )
+
+
+def has_begun(session_id: UUID) -> bool:
+    """Return whether there is a session with this id, whether it has ended or not."""
+    return select_sessions().filter(pk=session_id).exists()
 
 
 def report(signal: Signal, **arguments: object) -> None:
@@ -325,7 +315,7 @@ def _insert_unchanged(session: Session) -> None:
             raise _explain_user(session.user)
         persist(partial(session.save, force_insert=True, using=find_database()))
         return
-    _insert_alone(session, _LockingSubquery(same.values("pk")[:1]))
+    _insert_alone(session, LockingSubquery(same.values("pk")[:1]))
 
 
 def _insert_alone(session: Session, user_id: Subquery) -> None:
@@ -347,20 +337,6 @@ def _insert_alone(session: Session, user_id: Subquery) -> None:
         raise _explain_user(session.user) from None
     session._state.adding, session._state.db = False, using
     post_save.send(Session, created=True, **told)
-
-
-class _LockingSubquery(Subquery):
-    """A sub-select with a lock, in a statement that is a transaction by itself.
-
-    ``select_for_update`` needs a transaction around it, which costs two more statements. SQLite has one
-    writer at a time and needs no lock.
-    """
-
-    def as_sql(self, compiler: Any, connection: Any, template: str | None = None, **extra: Any) -> Any:
-        """Return the SQL with the lock at its end."""
-        locks = connection.features.has_select_for_update
-        locking = "(%(subquery)s FOR UPDATE)" if locks else template
-        return super().as_sql(compiler, connection, template=locking, **extra)
 
 
 def _select_unchanged(user: Any) -> QuerySet[Any]:
@@ -414,18 +390,28 @@ def _insert_missing(rows: SessionQuerySet, found: Sequence[Session]) -> int:
 # -- Legacy tokens ---------------------------------------------------------------------------------
 
 
-def close_legacy(user_id: Any, now: datetime) -> None:
-    """Record that legacy tokens issued to a user before ``now`` start no session.
+def close_legacy(user_ids: Collection[Any], now: datetime) -> None:
+    """Record that legacy tokens issued to these users before ``now`` start no session.
 
     The record is one session that has already ended, with a fixed id per user. It stands for every legacy
     token issued before ``now``. The row is kept for good, because only the other package knows how long its
     tokens live.
     """
-    there = select_sessions().filter(pk=_name_closing(user_id), revoked_at__lt=now)
+    closings = [_make_closing(user_id, now) for user_id in user_ids]
+    there = select_sessions().filter(pk__in=[row.pk for row in closings], revoked_at__lt=now)
     # The update comes before the insert, because SQLite cannot read first and then write.
-    if persist(partial(there.update, revoked_at=now)):
+    if persist(partial(there.update, revoked_at=now)) == len(closings):
         return
-    row = Session(
+    try:
+        insert_missing(closings)
+    except UserGone:
+        for row in closings:
+            with suppress(UserGone):  # a deleted user has no tokens to close
+                insert_missing([row])
+
+
+def _make_closing(user_id: Any, now: datetime) -> Session:
+    return Session(
         id=_name_closing(user_id),
         user_id=user_id,
         created_at=now,
@@ -438,8 +424,6 @@ def close_legacy(user_id: Any, now: datetime) -> None:
         revoked_at=now,
         revoked_for="legacy_tokens",
     )
-    with suppress(UserGone):  # a deleted user has no tokens to close
-        insert_missing([row])
 
 
 def find_closings(user_ids: Iterable[Any]) -> dict[str, datetime]:
@@ -457,29 +441,53 @@ def _name_closing(user_id: object) -> UUID:
 # -- End -------------------------------------------------------------------------------------------
 
 
-def end(which: SessionQuerySet, moment: datetime, reason: Reason) -> list[UUID]:
+def end(
+    which: SessionQuerySet, moment: datetime, reason: Reason, *, kept: Collection[UUID] | None = None
+) -> list[UUID]:
     """End the live sessions among ``which``, publish and report that, and return their ids.
 
     The rows are marked first and then read back by their mark. So each session is reported by the one call
     that ended it, without a lock and without a read before the write (SQLite: "database is locked").
 
+    Args:
+        which: the sessions.
+        moment: the present.
+        reason: why.
+        kept: ``which`` contains all sessions of each of its users, except these. Each user then gets one
+            notice. ``None``: it may be any sessions.
+
     Raises:
         TemporarilyUnavailable: another writer was in the way each time. No session was ended.
     """
 
-    def write() -> list[tuple[UUID, Any]]:
-        with publishing(moment) as ended:
-            if not which.live(moment).update(revoked_at=moment, revoked_for=reason.value):
-                return []
-            marked = which.filter(revoked_at=moment, revoked_for=reason.value)
-            found = list(marked.values_list("pk", "user_id"))
-            ended.extend(pk for pk, _ in found)
+    def write() -> dict[Any, list[UUID]]:
+        found: dict[Any, list[UUID]] = {}
+        with publishing(moment) as endings:
+            if which.live(moment).update(revoked_at=moment, revoked_for=reason.value):
+                marked = which.filter(revoked_at=moment, revoked_for=reason.value)
+                for pk, user_id in marked.values_list("pk", "user_id"):
+                    found.setdefault(user_id, []).append(pk)
+            for user_id, keys in found.items():
+                if kept is None:
+                    endings.add(keys)
+                else:
+                    endings.add_user(write_sub(user_id), keys, kept=kept)
         return found
 
-    found = persist(write)
-    for session_id, user_id in found:
-        report(signals.session_revoked, session_id=session_id, sub=write_sub(user_id), reason=reason.value)
-    return [session_id for session_id, _ in found]
+    ended = persist(write)
+    for user_id, keys in ended.items():
+        for key in keys:
+            report(signals.session_revoked, session_id=key, sub=write_sub(user_id), reason=reason.value)
+    return [key for keys in ended.values() for key in keys]
+
+
+def end_silently(which: SessionQuerySet, moment: datetime, reason: Reason) -> int:
+    """End the live sessions among ``which``, and return their number. The caller publishes and reports.
+
+    Raises:
+        TemporarilyUnavailable: another writer was in the way each time. No session was ended.
+    """
+    return persist(partial(which.live(moment).update, revoked_at=moment, revoked_for=reason.value))
 
 
 def shorten(session_id: UUID, until: datetime) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, cast
-from uuid import uuid4
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, cast
+from uuid import UUID, uuid4
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -14,13 +14,13 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation, signals
-from drf_tessera.conf import HEADER, get_settings
-from drf_tessera.exceptions import ProjectError, UserInactive
+from drf_tessera.conf import Lifetimes, get_settings
+from drf_tessera.exceptions import ProjectError, TransportUnavailable, UserInactive
 from drf_tessera.models import LABEL_LENGTH, USER_AGENT_LENGTH, Session
 from drf_tessera.sessions import places, rows
 from drf_tessera.sessions.devices import name_device
 from drf_tessera.sessions.grants import Grant, count_seconds, describe_row
-from drf_tessera.sessions.rows import Reason
+from drf_tessera.sessions.reasons import Reason
 from drf_tessera.tokens import (
     hash_secret,
     make_secret,
@@ -28,6 +28,8 @@ from drf_tessera.tokens import (
     write_refresh_token,
 )
 from drf_tessera.users import describe_session, is_active, write_sub
+
+_SHORTEST: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +49,11 @@ def start(
     client: Client | None = None,
     amr: tuple[str, ...] = ("pwd",),
     scope: str = "",
-    transport: str = HEADER,
+    transport: str | None = None,
     claims: Mapping[str, Any] | None = None,
+    lifetimes: Lifetimes | None = None,
+    persistent: bool = True,
+    key: UUID | None = None,
     now: datetime | None = None,
 ) -> Grant:
     """Start a session for ``user``, who has been authenticated. One ``INSERT``.
@@ -61,40 +66,38 @@ def start(
         client: where the login comes from.
         amr: how the user was authenticated (RFC 8176).
         scope: the scope of all access tokens of the session (RFC 6749, section 3.3).
-        transport: how the refresh tokens of the session travel: ``"header"`` or ``"cookie"``.
+        transport: how the refresh tokens of the session travel: ``"header"`` or ``"cookie"``. By default the
+            first one that ``PROFILE`` offers.
         claims: further claims of all access tokens of the session. The refresh token carries them
             unencrypted, so keep them short. For claims that change, use the ``CLAIMS`` hook, which is
             called at each refresh.
+        lifetimes: how long the session lasts. By default ``SESSION_IDLE_LIFETIME`` and ``SESSION_LIFETIME``.
+        persistent: whether a cookie of the session outlives the browser. Without cookies it changes nothing.
+        key: the id of the session. By default a random one. A second session with the same id is refused.
         now: the present. By default the time of the clock.
 
     Raises:
+        TransportUnavailable: ``PROFILE`` does not offer the transport.
         UserGone, UserInactive: the user may not log in.
         PasswordChanged: the row has another password than ``user``. Load the user and authenticate again.
         TemporarilyUnavailable: the database is busy.
-        ProjectError: ``user`` was never saved, or is not an instance of the user model.
+        ProjectError: ``user`` was never saved, or is not an instance of the user model, or a lifetime is
+            shorter than a second.
         ClaimsHookError: the hook or ``claims`` contains a value that cannot go into a token. No row was
             written.
     """
     if not is_active(user):
         raise UserInactive
     _check_saved(user)
-    settings, moment, secret = get_settings(), now or timezone.now(), make_secret()
-    where = client or Client()
-    session = Session(
-        id=uuid4(),
-        user=cast("Any", user),
-        created_at=moment,
-        auth_time=moment,
-        idle_expires_at=moment + settings.session_idle_lifetime,
-        expires_at=moment + settings.session_lifetime,
-        secret_hash=hash_secret(secret),
-        amr=" ".join(amr),
-        scope=scope,
-        ip=where.ip,
-        device=name_device(clean_text(where.user_agent, USER_AGENT_LENGTH)),
-        label=clean_text(where.label, LABEL_LENGTH),
+    moment, secret, way = now or timezone.now(), make_secret(), choose_transport(transport)
+    session = _describe_login(client or Client(), lifetimes or get_settings().lifetimes, moment)
+    session.id, session.user = key or uuid4(), cast("Any", user)
+    session.secret_hash, session.amr, session.scope = hash_secret(secret), " ".join(amr), scope
+    facts = replace(
+        describe_row(session, way, claims),
+        idle=None if lifetimes is None else int(lifetimes.idle.total_seconds()),
+        persistent=persistent,
     )
-    facts = describe_row(session, transport, claims)
     token, expires_in = mint_access_token(facts, describe_session(user, session), moment)
     grant = Grant(
         session_id=session.pk,
@@ -104,11 +107,43 @@ def start(
         refresh=write_refresh_token(facts, rotation.START.generation, secret),
         refresh_expires_in=count_seconds(session.idle_expires_at, facts, moment),
         outcome=None,
-        transport=transport,
+        transport=way,
+        persistent=persistent,
     )
-    _write(session, settings.max_sessions_per_user, moment)
+    _write(session, get_settings().max_sessions_per_user, moment)
     _report(session)
     return grant
+
+
+def _describe_login(client: Client, lifetimes: Lifetimes, now: datetime) -> Session:
+    """Return a new row with the times and the origin of a login.
+
+    Raises:
+        ProjectError: a lifetime is shorter than a second.
+    """
+    if min(lifetimes.idle, lifetimes.absolute) < _SHORTEST:
+        raise ProjectError("A session lasts at least a second: lifetimes.idle and lifetimes.absolute.")
+    return Session(
+        created_at=now,
+        auth_time=now,
+        idle_expires_at=now + lifetimes.idle,
+        expires_at=now + lifetimes.absolute,
+        ip=client.ip,
+        device=name_device(clean_text(client.user_agent, USER_AGENT_LENGTH)),
+        label=clean_text(client.label, LABEL_LENGTH),
+    )
+
+
+def choose_transport(asked: str | None) -> str:
+    """Return the transport of a new session: the one that is asked for, or the first of ``PROFILE``.
+
+    Raises:
+        TransportUnavailable: ``PROFILE`` does not offer the transport.
+    """
+    offered = get_settings().transports
+    if asked is not None and asked not in offered:
+        raise TransportUnavailable(offered)
+    return asked or offered[0]
 
 
 def _check_saved(user: Any) -> None:
@@ -129,6 +164,11 @@ def _check_saved(user: Any) -> None:
 def clean_text(text: str, width: int) -> str:
     """Return the printable part of a stranger's text, at most ``width`` characters."""
     return "".join(char if char.isprintable() else " " for char in text[:width]).strip()
+
+
+def describe_origin(client: Client) -> dict[str, str | None]:
+    """Return the arguments of signals that say where a request comes from."""
+    return {"address": client.ip, "user_agent": clean_text(client.user_agent, USER_AGENT_LENGTH)}
 
 
 def _report(session: Session) -> None:

@@ -15,6 +15,7 @@ from drf_tessera.tokens.facts import REGISTERED_CLAIMS as REGISTERED_CLAIMS
 from drf_tessera.tokens.facts import SessionFacts as SessionFacts
 from drf_tessera.tokens.facts import is_scope as is_scope
 from drf_tessera.tokens.keystore import ACCESS_TYPE as ACCESS_TYPE
+from drf_tessera.tokens.keystore import get_issuer as get_issuer
 from drf_tessera.tokens.refresh import REFRESH_PREFIX as REFRESH_PREFIX
 from drf_tessera.tokens.refresh import RefreshToken as RefreshToken
 from drf_tessera.tokens.refresh import derive_secrets as derive_secrets

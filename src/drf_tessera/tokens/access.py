@@ -28,7 +28,7 @@ from drf_tessera.exceptions import (
 )
 from drf_tessera.moments import to_timestamp
 from drf_tessera.tokens.facts import REGISTERED_CLAIMS, SessionFacts
-from drf_tessera.tokens.keystore import Keystore, get_keystore
+from drf_tessera.tokens.keystore import Keystore, get_issuer, get_keystore
 from drf_tessera.tokens.refresh import REFRESH_PREFIX
 
 _CANONICAL_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -96,7 +96,7 @@ def mint_access_token(
 ) -> tuple[str, int]:
     """Sign an access token, and return it with the number of seconds until it expires.
 
-    The token never outlives its session, because the session's absolute limit also limits ``exp``. Its id is
+    The token never outlives its session, because the limits of the session also limit ``exp``. Its id is
     ``jti``, or random.
 
     Raises:
@@ -110,11 +110,12 @@ def mint_access_token(
     if taken:
         raise ClaimsHookError(f"Neither CLAIMS nor a login may set the registered claim {taken[0]!r}.")
     issued = int(to_timestamp(now))
-    expires = min(issued + int(settings.access_lifetime.total_seconds()), facts.expires_at)
+    lifetime = int(settings.access_lifetime.total_seconds())
+    expires = min(issued + min(lifetime, facts.idle or lifetime), facts.expires_at)
     claims: dict[str, Any] = {
         **facts.claims,
         **extra,
-        "iss": settings.issuer,
+        "iss": get_issuer(),
         "sub": facts.sub,
         "aud": settings.audience[0] if len(settings.audience) == 1 else list(settings.audience),
         "iat": issued,
@@ -154,6 +155,8 @@ class _Verified(NamedTuple):
     since: float
     """The token is valid from this time on: the later of ``iat`` and ``nbf``, less the clock skew."""
     until: float
+    keystore: Keystore
+    """The keys that the token was verified under. Other keys do not accept it."""
 
 
 @sensitive_variables()
@@ -166,8 +169,11 @@ def recall_access_token(credentials: str) -> AccessToken | None:
     Args:
         credentials: the ``credentials`` of an earlier :func:`verify_access_token`.
     """
-    found = get_keystore().verified.get(credentials)
-    return found.token if found is not None and found.since <= time.time() < found.until else None
+    keystore = get_keystore()
+    found = keystore.verified.get(credentials)
+    if found is None or found.keystore is not keystore:  # another tenant has verified the token
+        return None
+    return found.token if found.since <= time.time() < found.until else None
 
 
 @sensitive_variables()
@@ -209,7 +215,7 @@ def _verify(token: str, keystore: Keystore, now: float) -> _Verified:
     claims = keystore.codec.decode(
         token,
         now=now,
-        issuer=settings.issuer,
+        issuer=get_issuer(),
         audience=settings.audience,
         skew=skew,
     )
@@ -225,7 +231,8 @@ def _verify(token: str, keystore: Keystore, now: float) -> _Verified:
         scope=_read_scope(claims.get("scope", "")),
     )
     longest = claims["iat"] + settings.access_lifetime.total_seconds()
-    return _Verified(found, max(claims["iat"], claims.get("nbf", 0)) - skew, min(claims["exp"], longest))
+    since = max(claims["iat"], claims.get("nbf", 0)) - skew
+    return _Verified(found, since, min(claims["exp"], longest), keystore)
 
 
 def _freeze(value: Any) -> Any:

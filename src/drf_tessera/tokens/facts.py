@@ -36,6 +36,10 @@ class SessionFacts:
     scope: str
     transport: str = HEADER
     """How the refresh tokens of the session travel: ``conf.HEADER`` or ``conf.COOKIE``."""
+    idle: int | None = None
+    """The session ends if it is not refreshed for so many seconds. ``None``: ``SESSION_IDLE_LIFETIME``."""
+    persistent: bool = True
+    """Whether a cookie of the session outlives the browser. The other transports have no such choice."""
     claims: Mapping[str, Any] = field(default_factory=dict)
     """Further claims of all access tokens of the session. Every holder of the refresh token can read them."""
 

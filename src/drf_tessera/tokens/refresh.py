@@ -36,6 +36,9 @@ _MOST_BRANCHES: Final = 2**31 - 1
 """A branch and a generation together fit into the 63 bits of the column ``Session.parent``."""
 _MAC_BYTES: Final = 32
 
+_USUAL: Final[tuple[Any, ...]] = (HEADER, {}, None, True)
+"""The usual transport, claims, idle lifetime and persistence. A token leaves them out from its end."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshToken:
@@ -98,11 +101,10 @@ def write_refresh_token(facts: SessionFacts, generation: int, secret: bytes, bra
     )
     if branch:
         credentials += _BRANCH.pack(branch)
-    parts: list[Any] = [facts.sub, list(facts.amr), facts.scope]
-    if facts.transport != HEADER or facts.claims:
-        parts.append(facts.transport)
-    if facts.claims:
-        parts.append(dict(facts.claims))
+    rest = [facts.transport, dict(facts.claims), facts.idle, facts.persistent]
+    while rest and rest[-1] == _USUAL[len(rest) - 1]:
+        rest.pop()
+    parts = [facts.sub, list(facts.amr), facts.scope, *rest]
     try:
         # ASCII JSON, because ``sub`` may be any text, even a lone surrogate that UTF-8 cannot encode.
         tail = json.dumps(parts, separators=(",", ":"), allow_nan=False).encode()
@@ -158,8 +160,8 @@ def _parse(token: str) -> RefreshToken:
     auth, branch = credentials[_HEAD.size :], 0
     if credentials[0] == _BRANCHED:
         (branch,), auth = _BRANCH.unpack_from(auth), auth[_BRANCH.size :]
-    sub, amr, scope, *rest = json.loads(auth)
-    transport = rest[0] if rest else HEADER
+    parts: list[Any] = json.loads(auth)
+    sub, amr, scope, transport, claims, idle, persistent = [*parts, *_USUAL[len(parts) - 3 :]]
     if transport not in LIMITS:
         raise RefreshInvalid
     return RefreshToken(
@@ -171,7 +173,9 @@ def _parse(token: str) -> RefreshToken:
             amr=tuple(amr),
             scope=scope,
             transport=transport,
-            claims=rest[1] if len(rest) > 1 else {},
+            claims=claims,
+            idle=idle,
+            persistent=persistent,
         ),
         generation=generation,
         secret=secret,

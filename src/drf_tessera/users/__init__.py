@@ -15,6 +15,7 @@ from drf_tessera.users.lazy import lazy_user as lazy_user
 from drf_tessera.users.lookup import can_read as can_read
 from drf_tessera.users.lookup import find_user_by as find_user_by
 from drf_tessera.users.lookup import find_user_by_name as find_user_by_name
+from drf_tessera.users.lookup import find_users_by_text as find_users_by_text
 from drf_tessera.users.lookup import is_active as is_active
 from drf_tessera.users.lookup import load_user as load_user
 from drf_tessera.users.lookup import parse_sub as parse_sub

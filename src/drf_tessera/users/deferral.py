@@ -42,13 +42,20 @@ _HOOKS: Final = (
 """Methods of ``Model`` that make, watch, compare or copy instances. Those of the project may need the row."""
 
 
-def find_obstacles(model: Any) -> tuple[str, ...]:
+def find_obstacles(model: Any, *, tokens_name_tenant: bool = False) -> tuple[str, ...]:
     """Return the reasons why an instance of ``model`` without its row would differ from one with its row.
 
     The result is empty for a model that leaves the making of instances to Django. A receiver counts if it is
     connected before the first request, for example in ``AppConfig.ready``.
+
+    Args:
+        model: the user model.
+        tokens_name_tenant: whether a token is refused at another tenant (``TENANT``).
     """
-    return tuple(_list_obstacles(model))
+    found = list(_list_obstacles(model))
+    if not tokens_name_tenant and _belongs_to_tenants():
+        found.append("each tenant has its own users and sessions")
+    return tuple(found)
 
 
 def _list_obstacles(model: Any) -> Iterator[str]:
@@ -62,8 +69,6 @@ def _list_obstacles(model: Any) -> Iterator[str]:
             yield f"a receiver of {name} is connected"
     if not has_plain_manager(model):
         yield f"the default manager is {type(model._default_manager).__name__}, which selects by its own code"
-    if _belongs_to_tenants():
-        yield "each tenant has its own users and sessions"
     key = model._meta.pk
     if not type(getattr_static(model, key.attname)).__module__.startswith("django."):
         yield f"the primary key {key.name!r} has a descriptor of its own"
@@ -72,8 +77,8 @@ def _list_obstacles(model: Any) -> Iterator[str]:
 def _belongs_to_tenants() -> bool:
     """Return whether each tenant has a table of sessions, with django-tenants or a similar package.
 
-    The users of two tenants may have the same key. Only the session, which is in one of the tables, tells
-    them apart.
+    The users of two tenants may have the same key. If the tokens do not name their tenant, only the session,
+    which is in one of the tables, tells them apart.
     """
     listed = [*(getattr(settings, "TENANT_APPS", None) or ())]
     for setting in ("TENANT_TYPES", "TENANTS"):

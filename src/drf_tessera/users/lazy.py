@@ -26,9 +26,9 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db.models import Model
 from django.db.models.base import ModelBase, ModelState
 
-from drf_tessera.conf import Settings, per_settings
+from drf_tessera.conf import Settings, current_tenant, per_settings
 from drf_tessera.database import find_database, read_calmly
-from drf_tessera.exceptions import Refusal
+from drf_tessera.exceptions import ProjectError, Refusal
 from drf_tessera.revocation import check_session
 from drf_tessera.tokens import AccessToken
 from drf_tessera.users.claims import read_columns
@@ -42,11 +42,17 @@ _KNOWN: Final = "_tessera_known"
 _SUB: Final = "_tessera_sub"
 _ASSIGNED: Final = "_tessera_assigned"
 _LOADING: Final = "_tessera_loading"
+_PLACE: Final = "_tessera_place"
 _NOTHING: Final[dict[str, Any]] = {}
 
 _IN_ASYNC_CODE: Final = (
     "The row of request.user is not loaded yet, and async code cannot wait for the query. Write "
     "'await request.user.arefresh_from_db()' first, or set TESSERA['USER'] = 'database'."
+)
+
+_IN_ANOTHER_TENANT: Final = (
+    "The row of request.user is not loaded yet, and the tenant has changed since the request began. The same"
+    " primary key is another person here. Read a field of request.user before you change the tenant."
 )
 
 _set_class: Final = vars(object)["__class__"].__set__
@@ -76,7 +82,7 @@ def lazy_user(token: AccessToken, *, refuse: Refuse) -> AbstractBaseUser:
     plan = _find_plan()
     if plan.strict:
         return load_user(token)
-    check_session(token.session_id)
+    check_session(token)
     return _make_lazy_user(plan, token, refuse)
 
 
@@ -90,6 +96,8 @@ def _make_lazy_user(plan: _Plan, token: AccessToken, refuse: Refuse) -> Abstract
     state[plan.column] = pk
     if known:
         state.update(known)
+    if plan.tenanted:
+        state[_PLACE] = _find_place()
     return user  # type: ignore[no-any-return]  # an instance of the user model
 
 
@@ -106,19 +114,28 @@ class _Plan:
     """Whether the row is loaded on every request, so that there are no lazy users."""
     carries: bool
     """Whether tokens carry columns."""
+    tenanted: bool
+    """Whether there are tenants."""
 
 
 @per_settings
 def _find_plan(settings: Settings) -> _Plan:
     model = get_user_model()
-    strict = settings.user == "database" or bool(find_obstacles(model))
+    tenanted = settings.tenant is not None
+    strict = settings.user == "database" or bool(find_obstacles(model, tokens_name_tenant=tenanted))
     return _Plan(
         model=model,
         kind=model if strict else _make_class(model),
         column=model._meta.pk.attname,
         strict=strict,
         carries=bool(settings.user_fields),
+        tenanted=tenanted,
     )
+
+
+def _find_place() -> tuple[str, str]:
+    """Return the tenant and the database in which a primary key is the one of the token's user."""
+    return current_tenant(), find_database()
 
 
 # -- The class of lazy users -----------------------------------------------------------------------
@@ -231,6 +248,8 @@ def _load(user: Model) -> None:
         return
     if state.get(_LOADING) == threading.get_ident():
         raise RuntimeError("The user's row is being loaded. Code that runs during this query cannot read it.")
+    if _PLACE in state and state[_PLACE] != _find_place():
+        raise ProjectError(_IN_ANOTHER_TENANT)
     state[_LOADING] = threading.get_ident()
     try:
         row = read_calmly(lambda: fetch_user(sub, parse_sub(sub)))
@@ -247,7 +266,7 @@ def _load(user: Model) -> None:
     for name, value in vars(row).items():
         if name in replaced or name not in state:
             state[name] = value
-    for name in (_REFUSE, _KNOWN, _SUB):
+    for name in (_REFUSE, _KNOWN, _SUB, _PLACE):
         state.pop(name, None)
     _set_class(user, type(row))
 

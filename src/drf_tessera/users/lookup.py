@@ -13,11 +13,11 @@ from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from drf_tessera.database import UNREADABLE, find_database, suppress_unreadable
+from drf_tessera.database import UNREADABLE, find_database, savepoint, suppress_unreadable
 from drf_tessera.exceptions import SessionEnded, UserGone, UserInactive
 from drf_tessera.models import Session
 from drf_tessera.tokens import AccessToken, SessionFacts
-from drf_tessera.users.names import read_name
+from drf_tessera.users.names import find_email_field, read_name
 
 _LIMITS: Final = (
     validators.MinValueValidator,
@@ -80,6 +80,26 @@ def find_user_by(field: str, value: object) -> AbstractBaseUser | None:
     with suppress_unreadable():  # the field cannot have such a value
         user = get_user_model()._default_manager.using(find_database()).filter(**{field: value}).first()
     return user if user is not None and str(getattr(user, field)) == str(value) else None
+
+
+def find_users_by_text(text: str) -> dict[Any, list[str]]:
+    """Return the keys of the users that a text of an operator may mean, each with the ways to read the text.
+
+    The text may be a primary key, a user name, or an e-mail address in any letter case. Inactive users and
+    users that the default manager hides are found too.
+    """
+    model, found = get_user_model(), dict[Any, list[str]]()
+    email = find_email_field()
+    lookups = {"primary key": "pk", "user name": model.USERNAME_FIELD}
+    if email is not None:
+        lookups["e-mail address"] = f"{email}__iexact"
+    for way, lookup in lookups.items():
+        with suppress_unreadable(), savepoint():
+            users = model._base_manager.using(find_database()).filter(**{lookup: text})
+            for pk in users.values_list("pk", flat=True):
+                if way != "primary key" or str(pk) == text:  # Django reads "042" as 42
+                    found.setdefault(pk, []).append(way)
+    return found
 
 
 def can_read(lookup: str, value: object) -> bool:

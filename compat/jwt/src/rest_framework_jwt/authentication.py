@@ -15,6 +15,7 @@ from rest_framework import exceptions as exceptions
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
 
+from drf_tessera.conf import enter_tenant
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable
 from drf_tessera.http import check_site
 from drf_tessera.rest.errors import Unauthorized, fit_handler, to_api_exception, to_late_refusal
@@ -42,6 +43,7 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
     @sensitive_variables()
     def authenticate(self, request: Request) -> tuple[Any, bytes | str] | None:
         """Return the user and the unchanged token, or ``None`` if the request has no token for this class."""
+        enter_tenant(get_django_request(request))
         credentials = self.get_jwt_value(request)
         if credentials is None:
             return None

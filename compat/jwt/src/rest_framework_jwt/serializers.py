@@ -18,12 +18,11 @@ from rest_framework.exceptions import AuthenticationFailed
 
 from drf_tessera import sessions
 from drf_tessera.exceptions import LoginFailed, Refusal, SessionEnded, TokenError, UserInactive
-from drf_tessera.http import describe_client
 from drf_tessera.legacy import renamed, to_seconds
 from drf_tessera.login import prove
 from drf_tessera.moments import LATEST, to_timestamp
+from drf_tessera.rest.requests import find_client
 from drf_tessera.rest.serializers import ShortCharField
-from drf_tessera.rest.throttling import count_proxies
 from drf_tessera.sessions import LegacyToken, adopt, is_foreign, name_token
 from drf_tessera.tokens import SessionFacts, read_refresh_token
 from drf_tessera.users import MAX_NAME_LENGTH, clean_name, is_active, load_user
@@ -54,7 +53,7 @@ class JSONWebTokenSerializer(Serializer):
     def validate(self, credentials: dict[str, Any]) -> dict[str, Any]:
         """Log in."""
         request = self.context.get("request")
-        client = None if request is None else describe_client(request, proxies=count_proxies())
+        client = None if request is None else find_client(request)
 
         def start(user: AbstractBaseUser) -> str:
             if not is_active(user):

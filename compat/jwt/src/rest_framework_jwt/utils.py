@@ -296,7 +296,7 @@ def verify_own(token: str) -> AccessToken:
     """
     credentials = f"jwt\n{token}"  # a header cannot contain a line break, so a header never hits this entry
     found = recall_access_token(credentials) or verify_access_token(token, credentials=credentials)
-    check_session(found.session_id)
+    check_session(found)
     return found
 
 

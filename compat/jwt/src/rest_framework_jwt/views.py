@@ -108,6 +108,7 @@ class ObtainJSONWebToken(JSONWebTokenAPIView):
 
     serializer_class = JSONWebTokenSerializer
     throttle_classes = (LoginAddressThrottle,)
+    takes_passwords = True
 
     post = counted_login(JSONWebTokenAPIView.post)
 

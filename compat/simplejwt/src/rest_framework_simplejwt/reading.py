@@ -54,7 +54,7 @@ def read_access(token: str, token_type: str | None = "access") -> Found:  # noqa
             return Found(claims=legacy.decode(token, token_type))
     try:
         found = found or tokens.verify_access_token(token, credentials=credentials)
-        check_session(found.session_id)
+        check_session(found)
     except Refusal as error:
         raise to_token_error(error) from None
     claims = {name: found[name] for name in found.claims}

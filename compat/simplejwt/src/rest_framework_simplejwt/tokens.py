@@ -157,8 +157,10 @@ class Token:
 
     def _find_registered(self, claim: str) -> Any:
         """Return the value that drf-tessera will write for a claim, or ``None`` if it is not known yet."""
-        config = get_settings()
-        known = {"iss": config.issuer, "aud": config.audience[0] if len(config.audience) == 1 else None}
+        if claim == "iss":
+            return tokens.get_issuer()
+        audience = get_settings().audience
+        known = {"aud": audience[0] if len(audience) == 1 else None}
         return {**known, "sub": self.login.sub if self.login else None}.get(claim)
 
     def verify(self, *args: Any, **kwargs: Any) -> None:
@@ -268,7 +270,7 @@ class Token:
             raise TokenError(text)
         self._payload.fill({api_settings.USER_ID_CLAIM: str(getattr(found, api_settings.USER_ID_FIELD))})
         try:
-            grant = sessions.start(found, claims=self._list_claims())
+            grant = sessions.start(found, transport=HEADER, claims=self._list_claims())
         except Refusal as error:
             raise to_token_error(error) from None
         current = tokens.read_refresh_token(grant.refresh or "")
@@ -375,8 +377,8 @@ class AccessToken(Token):
         # Nothing can refresh this session, so it ends with the longest access token.
         longest = aware_utcnow() + api_settings.ACCESS_TOKEN_LIFETIME
         until = min(datetime_to_epoch(longest) + 1, current.facts.expires_at)
-        sessions.shorten(current.facts.session_id, from_timestamp(until))
-        facts = replace(current.facts, expires_at=until, claims={})
+        shorter = sessions.shorten_refresh_token(current, from_timestamp(until))
+        facts = replace(shorter.facts, claims={})
         listing.note_session(user, replace(current, facts=facts))
         self.login = facts
 
@@ -493,10 +495,9 @@ class RefreshToken(BlacklistMixin["RefreshToken"], Token):
             raise ImproperlyConfigured(refusals.ONE_LIFETIME)
         if until <= now and self.signed_until:
             sessions.revoke(current.facts.session_id)  # its access tokens end too
-        sessions.shorten(current.facts.session_id, from_timestamp(max(until, 0)))
-        facts = replace(current.facts, expires_at=min(until, current.facts.expires_at))
-        self.current, self.login = replace(current, facts=facts), facts
-        return facts.expires_at
+        self.current = sessions.shorten_refresh_token(current, from_timestamp(max(until, 0)))
+        self.login = self.current.facts
+        return self.login.expires_at
 
     def set_iat(self, claim: str = "iat", at_time: datetime | None = None) -> None:
         """Set a time. The ``iat`` of a session's refresh token is the time of the login, and stays."""

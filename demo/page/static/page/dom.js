@@ -23,12 +23,6 @@ export const clock = (date) => date.toLocaleTimeString([], { hour: "2-digit", mi
 export const moment = (text) => new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
 export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
-const BROWSERS = [["Edg/", "Edge"], ["OPR/", "Opera"], ["Firefox/", "Firefox"], ["Chrome/", "Chrome"], ["Safari/", "Safari"]];
-const SYSTEMS = [["Android", "Android"], ["iPhone", "iPhone"], ["iPad", "iPad"], ["Windows", "Windows"], ["Mac OS", "macOS"], ["Linux", "Linux"]];
 
-/** Return a short name for a user agent. A device name that a person has chosen stays unchanged. */
-export function nameDevice(text) {
-  if (!text.startsWith("Mozilla/")) return text || "unknown device";
-  const find = (list, other) => list.find(([sign]) => text.includes(sign))?.[1] ?? other;
-  return `${find(BROWSERS, "a browser")} on ${find(SYSTEMS, "some system")}`;
-}
+/** Return the name of a device: its own, or the one that the server has made from the user agent. */
+export const nameDevice = (text) => text || "unknown device";

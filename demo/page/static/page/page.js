@@ -135,7 +135,8 @@ async function logIn(account, password) {
   const device = byId("device").value.trim();
   if (chosen !== transport || client.signedIn) open(chosen);
   const name = account.includes("@") ? { email: account } : { username: account };
-  await client.login({ ...name, password, ...(device ? { device } : {}) });
+  const remember = byId("remember").checked;
+  await client.login({ ...name, password, remember, ...(device ? { device } : {}) });
   byId("session-title").focus();
 }
 

@@ -41,9 +41,16 @@ export interface Environment {
 export interface Credentials {
   username?: string;
   email?: string;
-  password: string;
+  password?: string;
   /** A name for this device, in the list of sessions. */
   device?: string;
+  /** If the server has `REMEMBER_ME`: whether the session has the longer lifetimes and outlives the browser. */
+  remember?: boolean;
+  /** The second step of a login: the ticket of the error `challenge_required`, and what the user has shown. */
+  ticket?: string;
+  answer?: unknown;
+  /** A field that your server's own serializer reads. */
+  [field: string]: unknown;
 }
 
 /** The user as the login view returns it: the output of its `user_serializer_class`. */
@@ -130,7 +137,7 @@ export class TesseraError extends Error {
   constructor(
     code: string,
     detail: string,
-    options?: { status?: number; retryAfter?: number; passing?: boolean; cause?: unknown },
+    options?: { status?: number; retryAfter?: number; passing?: boolean; body?: unknown; cause?: unknown },
   );
   /** A stable code: the server's code, or `unavailable`, `signed_out` or `superseded`. */
   code: string;
@@ -141,6 +148,8 @@ export class TesseraError extends Error {
   retryAfter: number;
   /** Whether the same request may succeed in a moment. */
   passing: boolean;
+  /** The body of the answer, such as the fields of a refused form, or `null`. */
+  body: any;
 }
 
 export function createClient<U = User>(options: ClientOptions): Client<U>;

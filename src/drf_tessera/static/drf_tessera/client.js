@@ -12,7 +12,7 @@
 
 /** A refusal, or a missing answer. `code` is stable; docs/reference/errors.md lists the server's codes. */
 export class TesseraError extends Error {
-  constructor(code, detail, { status = 0, retryAfter = 0, passing = false, cause } = {}) {
+  constructor(code, detail, { status = 0, retryAfter = 0, passing = false, body = null, cause } = {}) {
     super(detail, { cause });
     this.name = "TesseraError";
     this.code = code;
@@ -23,6 +23,8 @@ export class TesseraError extends Error {
     this.retryAfter = retryAfter;
     /** Whether the same request may succeed in a moment. */
     this.passing = passing;
+    /** The body of the answer, such as the fields of a refused form, or `null`. */
+    this.body = body;
   }
 }
 
@@ -377,9 +379,9 @@ export function createClient({
 
   // -- For the page ------------------------------------------------------------------------------
 
-  async function login({ username, email, password, device }) {
+  async function login(credentials) {
     const asked = world.monotonic();
-    const body = { username, email, password, device, transport };
+    const body = { ...credentials, transport };
     leaving?.abort(); // a logout that is still being tried would end the new session
     const grant = await within(patience * 1000, null, (signal) => askForGrant("", body, signal));
     replace();
@@ -545,7 +547,7 @@ function readAnswer(response, text) {
   const retryAfter = Number(response.headers.get("Retry-After")) || 0;
   // A 401 without a code comes from another server, such as a proxy, and is not about the session.
   const passing = status >= 500 || status === 429 || code === UNAVAILABLE;
-  throw new TesseraError(code, detail, { status, retryAfter, passing });
+  throw new TesseraError(code, detail, { status, retryAfter, passing, body });
 }
 
 /** The first text with this name. An exception handler of the project may put it into a part of the body. */

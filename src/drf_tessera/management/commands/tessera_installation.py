@@ -1,0 +1,38 @@
+"""``manage.py tessera_installation``: show the id of this installation, or give it another one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from drf_tessera.exceptions import TesseraError
+from drf_tessera.installation import read_installation, read_installation_id, renew_installation
+
+
+class Command(BaseCommand):
+    """Show the id that binds access tokens to this database. A copy of a database needs another id."""
+
+    help = "Show the id of this installation, which is part of the default 'iss' of access tokens."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add --renew."""
+        parser.add_argument(
+            "--renew",
+            action="store_true",
+            help="make another id, because this database is a copy. Restart all processes after this. "
+            "Each client refreshes its access token once, and nobody is logged out.",
+        )
+
+    def handle(self, *args: Any, renew: bool, **options: Any) -> None:
+        """Write the id on one line to stdout, so that a script can read it. Remarks go to stderr."""
+        try:
+            found = renew_installation() if renew else read_installation_id()
+            row = read_installation()
+        except TesseraError as error:
+            raise CommandError(error.detail) from error
+        self.stdout.write(found)
+        if renew:
+            self.stderr.write("Restart all processes now, because they still use the old id.")
+        elif row is not None:
+            self.stderr.write(f"Created at {row[1].isoformat()}.")

@@ -1,0 +1,153 @@
+"""End the sessions of everybody that began before a moment: after a leak, or after restoring a backup."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from drf_tessera import signals
+from drf_tessera.conf import expects_legacy_tokens
+from drf_tessera.database import find_database, is_in_transaction
+from drf_tessera.exceptions import ProjectError
+from drf_tessera.models import SessionQuerySet
+from drf_tessera.moments import from_timestamp, to_timestamp
+from drf_tessera.revocation import publish_for_everybody
+from drf_tessera.sessions import rows
+from drf_tessera.sessions.reasons import Reason
+
+_REPEAT: Final = 20.0
+"""Seconds. A session that is not reached yet may get a new access token, which outlives the first notice."""
+
+Progress = Callable[[int], None]
+
+
+def count_before(moment: datetime) -> int:
+    """Return the number of live sessions that :func:`revoke_before` would end."""
+    return _select_before(_round_up(moment)).live(timezone.now()).count()
+
+
+def revoke_everybody(
+    *, reason: Reason = Reason.ADMIN, batch_size: int = 1000, progress: Progress | None = None
+) -> int:
+    """End all live sessions that began before this call, and return their number.
+
+    This is :func:`revoke_before` with the present as the moment.
+
+    Raises:
+        ProjectError, TemporarilyUnavailable, RevocationUnavailable: see :func:`revoke_before`.
+    """
+    return revoke_before(timezone.now(), reason=reason, batch_size=batch_size, progress=progress)
+
+
+def revoke_before(
+    moment: datetime,
+    *,
+    reason: Reason = Reason.ADMIN,
+    batch_size: int = 1000,
+    progress: Progress | None = None,
+) -> int:
+    """End all live sessions that began before ``moment``, of all users. Return the number of sessions.
+
+    The notice is published first, so every process refuses the access tokens of these sessions within
+    ``REVOCATION_POLL``. Whether a session is meant can be read from its token, because a token carries the
+    time at which its session began. So one notice is enough, and no query is made for it. If the function
+    runs for long, the notice is repeated every 20 seconds.
+
+    After that the rows are ended in batches, so that their refresh tokens are refused too. Each batch is a
+    short transaction, so a refresh waits for at most one batch. If the function is interrupted, call it again
+    with the same moment. It then ends the remaining sessions.
+
+    Legacy tokens that were issued before ``moment`` start no session afterwards.
+
+    One signal is sent for all sessions, ``sessions_cleared``, and not ``session_revoked`` for each.
+
+    Args:
+        moment: it is rounded up to a full second, because tokens carry full seconds. If that is the end of
+            the present second, the function waits, so that no session that begins afterwards is refused.
+        reason: why, for the rows and the signal.
+        batch_size: the number of rows in a transaction.
+        progress: called after each batch with the number of sessions ended so far.
+
+    Raises:
+        ProjectError: ``moment`` lies in the future, or a transaction is open. Other processes would hear of
+            the notice only after its commit.
+        TemporarilyUnavailable: the database is busy. Some sessions may have ended.
+        RevocationUnavailable: the notice could not be published. Call the function again.
+    """
+    if to_timestamp(moment) > time.time():
+        raise ProjectError(f"{moment} lies in the future. Sessions that begin until then would be refused.")
+    if is_in_transaction():
+        raise ProjectError(
+            "Call this outside of a transaction. Inside, no process would hear of it until the commit."
+        )
+    second = _round_up(moment)
+    time.sleep(max(0.0, second - time.time()))
+    run = _Run(second=second, reason=reason, batch_size=batch_size, progress=progress)
+    run.publish()
+    if expects_legacy_tokens():
+        run.close_legacy()
+    # A login that was being written may insert its row behind the place that the walk has reached.
+    while run.end_rows():
+        continue
+    rows.report(signals.sessions_cleared, before=from_timestamp(second), reason=reason.value, count=run.ended)
+    return run.ended
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """One call of :func:`revoke_before`."""
+
+    second: int
+    reason: Reason
+    batch_size: int
+    progress: Progress | None
+    ended: int = 0
+    published_at: float = -math.inf
+
+    def publish(self) -> None:
+        """Publish the notice, if that was not done lately."""
+        if time.monotonic() - self.published_at > _REPEAT:
+            self.published_at = time.monotonic()
+            publish_for_everybody(self.second, timezone.now())
+
+    def close_legacy(self) -> None:
+        """Close the legacy tokens of all users that were issued before the moment."""
+        users = get_user_model()._base_manager.using(find_database()).order_by("pk")
+        keys = users.values_list("pk", flat=True)
+        batch = list(keys[: self.batch_size])
+        while batch:
+            rows.close_legacy(batch, from_timestamp(self.second - 1))
+            self.publish()
+            batch = list(keys.filter(pk__gt=batch[-1])[: self.batch_size])
+
+    def end_rows(self) -> int:
+        """End the live sessions in one walk through the table, and return their number."""
+        which, now, before = _select_before(self.second), timezone.now(), self.ended
+        last: UUID | None = UUID(int=0)
+        while last is not None:
+            rest = which.filter(pk__gt=last)
+            last = rest.live(now).order_by("pk").values_list("pk", flat=True)[self.batch_size - 1 :].first()
+            batch = rest if last is None else rest.filter(pk__lte=last)
+            count = rows.end_silently(batch, now, self.reason)
+            self.ended += count
+            self.publish()
+            if count and self.progress is not None:
+                self.progress(self.ended)
+        return self.ended - before
+
+
+def _round_up(moment: datetime) -> int:
+    """Return the first full second that is not before ``moment``."""
+    return math.ceil(to_timestamp(moment))
+
+
+def _select_before(second: int) -> SessionQuerySet:
+    return rows.select_sessions().filter(created_at__lt=from_timestamp(second))

@@ -1,0 +1,124 @@
+"""One notice for each user, however many sessions there are, and one for each session where needed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from drf_tessera import sessions
+from drf_tessera.models import Revocation, Session
+from drf_tessera.revocation.notices import NOBODY, read_scope
+from drf_tessera.revocation.publish import Endings
+
+pytestmark = pytest.mark.django_db
+
+
+def list_scopes() -> list[str]:
+    """Return the users of the notices. A notice of one session has an empty text."""
+    scopes = (read_scope(text) for text in Revocation.objects.order_by("pk").values_list("scope", flat=True))
+    return [scope.sub if scope else "" for scope in scopes]
+
+
+def start_many(user: AbstractBaseUser, count: int) -> None:
+    """Copy a session, because a login takes longer."""
+    row = Session.objects.get(pk=sessions.start(user).session_id)
+    copies = [
+        Session(
+            **{**{field.attname: getattr(row, field.attname) for field in row._meta.fields}, "id": uuid4()}
+        )
+        for _ in range(count - 1)
+    ]
+    Session.objects.bulk_create(copies)
+
+
+def count_statements(act: Any) -> int:
+    with CaptureQueriesContext(connection) as context:
+        act()
+    return len(context)
+
+
+@pytest.mark.parametrize("act", ["password", "deactivation", "deletion", "logout"])
+def test_the_number_of_sessions_changes_neither_the_notices_nor_the_statements(
+    anna: AbstractBaseUser, bob: AbstractBaseUser, act: str
+) -> None:
+    def change(user: Any) -> None:
+        if act == "logout":
+            sessions.revoke_all(user)
+        elif act == "deletion":
+            user.delete()
+        else:
+            user.is_active = act != "deactivation"
+            user.password = f"{user.password}x" if act == "password" else user.password
+            user.save()
+
+    counts = []
+    for user, count in ((anna, 3), (bob, 300)):
+        start_many(user, count)
+        Revocation.objects.all().delete()
+        sub = str(user.pk)
+        counts.append(count_statements(lambda: change(user)))  # noqa: B023
+        assert list_scopes() == [sub]
+    assert counts[0] == counts[1]
+
+
+def test_a_user_with_one_session_gets_the_notice_of_that_session(anna: AbstractBaseUser) -> None:
+    grant = sessions.start(anna)
+    sessions.revoke_all(anna)
+    assert list_scopes() == [""]
+    assert str(Revocation.objects.get()) == str(grant.session_id)
+
+
+def test_each_of_many_users_gets_one_notice(anna: AbstractBaseUser, bob: AbstractBaseUser) -> None:
+    for user in (anna, bob):
+        start_many(user, 3)
+    assert sessions.revoke_all_of([anna.pk, bob.pk]) == 6
+    assert sorted(list_scopes()) == sorted([str(anna.pk), str(bob.pk)])
+    assert str(Revocation.objects.latest("pk")).endswith(list_scopes()[-1])
+
+
+def test_two_kept_sessions_do_not_fit_into_one_notice(anna: AbstractBaseUser) -> None:
+    first, second, *_ = [sessions.start(anna) for _ in range(4)]
+    with sessions.sparing(first.session_id):
+        ended = sessions.revoke_all(anna, keep=second.session_id, reason=sessions.Reason.PASSWORD_CHANGED)
+    assert ended == 2
+    assert list_scopes() == ["", ""]
+
+
+def test_sessions_above_the_limit_are_not_all_of_their_user(anna: AbstractBaseUser, settings: Any) -> None:
+    for _ in range(4):
+        sessions.start(anna, now=timezone.now() - timedelta(hours=1))
+    settings.TESSERA = {"MAX_SESSIONS_PER_USER": 2}
+    sessions.start(anna)
+    assert list_scopes() == [""] * 3
+
+
+@pytest.mark.parametrize(
+    ("sub", "fits"), [("7", True), ("x" * 255, True), ("x" * 256, False), ("", False), ("Zo\u00eb", False)]
+)
+def test_a_key_that_the_column_cannot_hold_is_not_written(sub: str, fits: bool) -> None:
+    """A column of MariaDB may hold only the letters of one language."""
+    endings, keys = Endings(timezone.now()), [uuid4(), uuid4()]
+    endings.add_user(sub, keys, kept=())
+    found = endings.list_notices()
+    if fits:
+        assert [(item.session_id, item.scope and item.scope.sub) for item in found] == [(NOBODY, sub)]
+    else:
+        assert [item.session_id for item in found] == keys
+
+
+def test_a_notice_that_waited_counts_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that began while the notice waited for a lock has ended too."""
+    endings = Endings(timezone.now() - timedelta(minutes=10))
+    endings.add_user("7", [uuid4(), uuid4()], kept=())
+    (notice,) = endings.list_notices()
+    now = timezone.now().timestamp()
+    assert notice.scope
+    assert notice.scope.certain == pytest.approx(now - 660, abs=30)
+    assert notice.scope.doubtful == pytest.approx(now + 60, abs=30)
