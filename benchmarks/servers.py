@@ -70,7 +70,7 @@ def serving(
     Raises:
         WorkerError: the server does not answer.
     """
-    port = _find_port()
+    port = find_port()
     python = str(environments.python_of(worker.peer.environment))
     command = [python, "-m", *build_command(server, port, workers=workers, threads=threads)]
     log = HOME / "logs" / f"{worker.peer.name}-{server}.log"
@@ -131,7 +131,8 @@ def load(port: int, script: Path, *, seconds: int, connections: int = 32) -> flo
     return float(rate[1])
 
 
-def _find_port() -> int:
+def find_port() -> int:
+    """Return a free port."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]

@@ -15,6 +15,7 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - moments: ``datetime`` and seconds since the epoch, and the step between both
 - signals: the events of sessions, for receivers of the project
 - models: the tables
+- outages: a database that cannot be used at the moment, and mistakes of the project
 - database: the database of the sessions, its transactions and its contention
 - installation: the id of this installation, which binds access tokens to it
 - tokens: access tokens and refresh tokens, in and out

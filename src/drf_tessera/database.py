@@ -21,8 +21,9 @@ from django.db import (
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from drf_tessera.exceptions import RefreshContended, TemporarilyUnavailable
+from drf_tessera.exceptions import DatabaseUnavailable, RefreshContended, TemporarilyUnavailable
 from drf_tessera.models import Session
+from drf_tessera.outages import Trouble, diagnose
 
 T = TypeVar("T")
 
@@ -30,12 +31,6 @@ logger: Final = logging.getLogger(__name__)
 
 MAX_ATTEMPTS: Final = 10
 """How often a write is tried when another writer was faster."""
-
-_MOVED: Final = frozenset({"40001", "40P01", 1020, 1213})
-"""A serialization failure or deadlock of PostgreSQL; a changed record or deadlock of MariaDB."""
-
-_WAITED: Final = frozenset({"55P03", 1205})
-"""The lock timeouts of the same servers. SQLite has no number, only the text "locked"."""
 
 
 def find_database() -> str:
@@ -179,8 +174,7 @@ def read_calmly(read: Callable[[], T]) -> T:
             # The server has aborted the transaction, or the connection is dead.
             return _read_aside(connection, read)
         # Perhaps the connection is dead, because it was opened before the server restarted.
-        with suppress(Error):  # some drivers refuse to close what is closed
-            connection.close()
+        _close(connection)
         return read()
 
 
@@ -214,46 +208,112 @@ def _read_aside(connection: BaseDatabaseWrapper, read: Callable[[], T]) -> T:
         other.close()
 
 
-# -- Contention ------------------------------------------------------------------------------------
+# -- Contention and outages ------------------------------------------------------------------------
 
 
-def persist(action: Callable[[], T]) -> T:
-    """Call ``action``, a write that can be repeated, until no other writer is in its way.
+def persist(action: Callable[[], T], *, repeatable: bool = True) -> T:
+    """Call ``action``, a write, until no other writer is in its way.
 
     Inside a transaction of the caller's, call ``action`` once and let its errors pass, because only the whole
     transaction can be repeated.
 
+    Args:
+        action: the write.
+        repeatable: whether a repeated call does no harm, although the first call may have been committed. If
+            so, a connection that died costs a repetition (:func:`outlive_restart`).
+
     Raises:
         TemporarilyUnavailable: another writer was faster each time, or held its lock for too long.
+        DatabaseUnavailable: the database cannot be used.
     """
     if is_in_transaction():
         return action()
     for _ in range(MAX_ATTEMPTS):
         try:
-            with translated_contention():
-                return action()
+            with translated_trouble():
+                return outlive_restart(action) if repeatable else action()
         except RefreshContended:
             continue
     raise TemporarilyUnavailable
 
 
+def outlive_restart(action: Callable[[], T]) -> T:
+    """Call ``action``. If its connection turns out to be dead, call it once more, on a new connection.
+
+    A process may keep its connections (``CONN_MAX_AGE``, a pool), and finds out with the next statement that
+    the server was restarted. A connection that was opened for the action is not replaced, because the server
+    is away then. Inside a transaction the action is called once.
+
+    Args:
+        action: a read, or a write that compares and swaps. The connection may have died after the commit and
+            before its answer, so a repetition must do no harm. The repeated swap of a refresh finds the row
+            moved, and the grace window answers it like any other repetition.
+    """
+    connection = transaction.get_connection(find_database())
+    kept = _is_kept(connection)
+    try:
+        return action()
+    except (Error, DatabaseUnavailable) as error:
+        found = error.__cause__ if isinstance(error, DatabaseUnavailable) else error
+        if not kept or diagnose(found) is not Trouble.LOST:
+            raise
+    _close(connection)
+    return action()
+
+
+def revive_connection() -> None:
+    """Replace a connection that has died while nobody used it.
+
+    This is for an action that cannot be repeated, such as a login with backends of the project. It costs a
+    round trip if the process keeps its connections, and nothing otherwise.
+    """
+    connection = transaction.get_connection(find_database())
+    if _is_kept(connection) and not connection.is_usable():
+        _close(connection)
+
+
+def _is_kept(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether a connection was opened before, and may be replaced without a loss."""
+    return connection.connection is not None and connection.autocommit and not connection.in_atomic_block
+
+
+def _close(connection: BaseDatabaseWrapper) -> None:
+    with suppress(Error):  # some drivers refuse to close what is closed
+        connection.close()
+
+
 @contextmanager
-def translated_contention() -> Iterator[None]:
-    """Translate the errors that a database raises because of other writers. Other errors pass unchanged.
+def translated_trouble() -> Iterator[None]:
+    """Translate the errors of a database that is busy or cannot be used. Other errors pass unchanged.
 
     Raises:
         RefreshContended: another writer was faster. Read again at once.
         TemporarilyUnavailable: another writer held the row for longer than the database waits.
+        DatabaseUnavailable: the database cannot be used.
     """
     try:
         yield
-    except OperationalError as error:
-        code = getattr(error.__cause__, "sqlstate", None) or (error.args[0] if error.args else None)
-        if code in _MOVED:
-            raise RefreshContended from error
-        if code in _WAITED or "database is locked" in str(error):
-            raise TemporarilyUnavailable from error
-        raise
+    except Error as error:
+        trouble = explain_trouble(error)
+        if trouble is None:
+            raise
+        raise trouble from error
+
+
+def explain_trouble(error: Error) -> TemporarilyUnavailable | None:
+    """Return the error to raise for an error of a database that is busy or cannot be used, or ``None``.
+
+    The answer to a client does not say what is wrong, so that goes to the log.
+    """
+    trouble = diagnose(error)
+    if trouble is Trouble.MOVED:
+        return RefreshContended()
+    if trouble is Trouble.WAITED:
+        return TemporarilyUnavailable()
+    if trouble in (Trouble.LOST, Trouble.UNUSABLE):
+        logger.error("The database cannot be used: %s", str(error).partition("\n")[0])
+        return DatabaseUnavailable()
+    return None
 
 
 # -- Limits ----------------------------------------------------------------------------------------

@@ -62,6 +62,13 @@ class ClaimsHookError(ProjectError):
     default_detail = "The CLAIMS hook returned something that cannot go into a token."
 
 
+class MigrationMissing(ProjectError):
+    """A table or a column does not exist, because ``manage.py migrate`` was not run. The cause names it."""
+
+    code = "migration_missing"
+    default_detail = "A table or a column does not exist in the database. Run manage.py migrate."
+
+
 # -- The request itself ----------------------------------------------------------------------------
 
 
@@ -432,6 +439,23 @@ class TemporarilyUnavailable(TesseraError):
 
     code = "temporarily_unavailable"
     default_detail = "The server could not do this at the moment; try again."
+
+
+class DatabaseUnavailable(TemporarilyUnavailable):
+    """The database cannot be used: it is away, read-only or full, or it has no connection to spare.
+
+    Nothing was spent. A refresh token is still good, and a login is not counted as an attempt.
+    """
+
+    code = "database_unavailable"
+    default_detail = "The server cannot use its database at the moment; try again."
+
+
+class LoginBusy(TemporarilyUnavailable):
+    """Too many passwords are being checked at the same time. The password of this login was not checked."""
+
+    code = "login_busy"
+    default_detail = "The server is busy with other logins; try again."
 
 
 class RefreshContended(TemporarilyUnavailable):

@@ -22,7 +22,7 @@ from django.views.decorators.debug import sensitive_variables
 from drf_tessera import sessions
 from drf_tessera.challenges import Ticket, find_challenge, require_challenge
 from drf_tessera.conf import Lifetimes, enter_tenant
-from drf_tessera.database import is_unreadable, savepoint, translated_contention
+from drf_tessera.database import is_unreadable, savepoint, translated_trouble
 from drf_tessera.exceptions import (
     ChallengeFailed,
     EmailLoginUnavailable,
@@ -75,7 +75,7 @@ def log_in(
         LoginFailed: the user is unknown, inactive or just deleted, or the password is wrong. The error is
             the same in all cases.
         TooManyAttempts: too many logins have failed (:mod:`drf_tessera.limits`).
-        TemporarilyUnavailable: the database is busy.
+        TemporarilyUnavailable: the database is busy or cannot be used. The attempt does not count.
         EmailLoginUnavailable: ``email`` is given, but no backend accepts an ``email``.
         ChallengeRequired, LoginRefused: the password is right and not enough (``CHALLENGE``).
     """
@@ -152,7 +152,7 @@ def _announce(request: HttpRequest, user: AbstractBaseUser, grant: sessions.Gran
     """Send ``user_logged_in``. If a receiver refuses the login, nobody gets the tokens."""
     request.user = cast("Any", user)  # some receivers read it, because django.contrib.auth.login sets it
     try:
-        with translated_contention():
+        with translated_trouble():
             user_logged_in.send(sender=type(user), request=request, user=user)
     except DatabaseError:
         if type(user)._default_manager.filter(pk=user.pk).exists():

@@ -26,7 +26,7 @@ from tools.house import WITHOUT
 ROOT: Final = Path(drf_tessera.__file__).resolve().parent
 TESTS: Final = Path(__file__).resolve().parent.parent
 
-PASSED: Final = frozenset({("database", "persist"), ("users.lazy", "call")})
+PASSED: Final = frozenset({("database", "persist"), ("database", "outlive_restart"), ("users.lazy", "call")})
 """Functions that only pass a call on: to a function that must succeed, or to a method of the project's user.
 
 Their caller is the writer.

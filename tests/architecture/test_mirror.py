@@ -23,6 +23,7 @@ OTHER_FOLDERS: Final = {
     "hostile": "what a stranger may send, to every endpoint",
     "js": "the client in Node",
     "model": "the model of the refresh rule",
+    "outages": "databases that are down, full, replaced or without a connection to spare",
     "packaging": "the built distributions",
     "people": "user models as projects have them",
     "tenants": "projects with several tenants",

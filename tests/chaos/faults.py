@@ -228,7 +228,7 @@ class Director:
         if done.returncode == 0:
             for logout in logouts:
                 logout.confirmed = time.monotonic()
-        said = (done.stdout + done.stderr).strip().splitlines() or ["nothing was said"]
+        said = (done.stdout or done.stderr).strip().splitlines() or ["nothing was said"]
         self.records.operator.append(said[-1][:100])
         self.say(f"the operator's command: {said[-1][:100]}")
 

@@ -74,6 +74,8 @@ EVERYWHERE = {
     *(
         "ATOMIC_REQUESTS",
         "AUTOCOMMIT",
+        "CONN_HEALTH_CHECKS",
+        "CONN_MAX_AGE",
         "KEY_PREFIX",
         "USERNAME_FIELD",
         "EMAIL_FIELD",
@@ -82,7 +84,7 @@ EVERYWHERE = {
         "REMOTE_ADDR",
     ),
     *("GET", "POST", "DELETE"),
-    *("UPDATE", "INSERT", "EXISTS", "RETURNING", "REPEATABLE", "READ"),
+    *("SELECT", "UPDATE", "INSERT", "EXISTS", "RETURNING", "REPEATABLE", "READ"),
     *("TYPE_CHECKING", "UTC", "README", "BENCH", "REGISTERED_CLAIMS"),
     *(f"PG{name}" for name in ("HOST", "PORT", "USER", "PASSWORD")),
     *(f"MARIADB_{name}" for name in ("HOST", "PORT", "USER", "PASSWORD")),

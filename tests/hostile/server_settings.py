@@ -30,6 +30,7 @@ TESSERA = {
     # The windows are long, so that the attack is within one of them on a slow machine too.
     "LOGIN_RATE_PER_ACCOUNT": "10/day",
     "LOGIN_RATE_PER_ACCOUNT_EVERYWHERE": "15/day",
+    "LOGINS_AT_ONCE": None,  # the attack counts each guess, so each guess has to be checked
 }
 JWT_AUTH = {"JWT_ALLOW_REFRESH": True, "JWT_AUTH_COOKIE": "jwt_cookie"}
 LOGGING = {"version": 1, "disable_existing_loggers": False, "loggers": {"django.request": {"level": "ERROR"}}}

@@ -596,7 +596,7 @@ class TestContention:
     """The errors of databases when other writers interfere. test_concurrency.py has real writers."""
 
     def fail_with(self, cause: object, *args: object) -> None:
-        with database.translated_contention():
+        with database.translated_trouble():
             error = OperationalError(*args)
             error.__cause__ = cause  # type: ignore[assignment]
             raise error

@@ -84,6 +84,7 @@ class Settings:
     login_rate_per_account: str | None = "10/min"
     login_rate_per_account_everywhere: str | None = "100/hour"
     login_rate_per_address: str | None = "60/min"
+    logins_at_once: int | None = 2
     token_rate_per_session: str | None = "600/min"  # noqa: S105 - a rate
     token_rate_per_address: str | None = "6000/min"  # noqa: S105 - a rate
     legacy_tokens_until: datetime | None = None

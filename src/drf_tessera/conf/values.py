@@ -424,6 +424,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "LOGIN_RATE_PER_ACCOUNT": _read_rate,
     "LOGIN_RATE_PER_ACCOUNT_EVERYWHERE": _read_rate,
     "LOGIN_RATE_PER_ADDRESS": _read_rate,
+    "LOGINS_AT_ONCE": _read_limit,
     "TOKEN_RATE_PER_SESSION": _read_rate,
     "TOKEN_RATE_PER_ADDRESS": _read_rate,
     "LEGACY_TOKENS_UNTIL": _read_moment,

@@ -1,6 +1,7 @@
 """How often a login or a token may be tried.
 
 - counters: counts in the cache, in fixed windows
+- turns: how many logins are checked at the same time
 - logins: the limits of failed logins
 - tokens: the limits of refreshes, verifications and logouts
 """

@@ -24,7 +24,12 @@ from django.http import HttpRequest
 
 from drf_tessera import signals
 from drf_tessera.conf import get_settings
-from drf_tessera.database import find_database, suppress_unreadable
+from drf_tessera.database import (
+    find_database,
+    revive_connection,
+    suppress_unreadable,
+    translated_trouble,
+)
 from drf_tessera.exceptions import (
     ChallengeRequired,
     LoginFailed,
@@ -41,6 +46,7 @@ from drf_tessera.limits.counters import (
     refund_all,
     reserve_all,
 )
+from drf_tessera.limits.turns import turn
 from drf_tessera.models import Session
 from drf_tessera.networks import UNKNOWN, name_network, name_site
 from drf_tessera.sessions import Client, clean_text, describe_origin, has_logged_in_from
@@ -121,6 +127,8 @@ def login_attempt(
 
     Raises:
         TooManyAttempts: a limit is reached. The block was not executed; or it was, and has failed.
+        LoginBusy: too many logins are being checked in this process. The attempt does not count.
+        DatabaseUnavailable: the database cannot be used. The attempt does not count.
     """
     if _current.get() is not None:
         yield
@@ -132,8 +140,11 @@ def login_attempt(
     attempt = _Attempt(names=tuple(dict.fromkeys(names)), client=where, held=held)
     mark = _current.set(attempt)
     try:
-        attempt.enter()
-        yield
+        with translated_trouble():
+            revive_connection()
+            attempt.enter()
+            with turn():
+                yield
     except refusals:
         attempt.report_failure()
         if attempt.late is not None:
@@ -195,7 +206,8 @@ class _Attempt:
             self.held += reserve_all(_list_loose_budgets(accounts))
         except Spent as spent:
             if not any(_is_known(name, self.network) for name in self.names):
-                make_password("the work of a wrong password")
+                with turn():
+                    make_password("the work of a wrong password")
                 refund_all(self.held)
                 raise
             self.late = spent

@@ -87,7 +87,7 @@ class JWTAuthentication(BaseAuthentication):
 
     def find_user(self, request: HttpRequest, token: AccessToken) -> AbstractBaseUser:
         """Return the user of a verified token."""
-        return lazy_user(token, refuse=_LateRefuser(request))
+        return lazy_user(token, refuse=_LateRefuser(request), fail=to_api_exception)
 
     def refuse(self, error: Refusal, request: Request | HttpRequest) -> None:
         """Refuse a bad token. A subclass may return instead, so that the request is anonymous."""

@@ -37,7 +37,7 @@ from drf_tessera.rest.errors import (
     add_code,
     exception_handler,
     remember_failure,
-    translate_error,
+    translate_own_error,
     write_challenge,
 )
 from drf_tessera.rest.requests import get_django_request
@@ -130,7 +130,7 @@ class TokenView(APIView):
         """Return the answer to an error: ``{"detail", "code"}``, or what the project's own handler writes."""
         if isinstance(exc, TesseraError):
             remember_failure(get_django_request(self.request), exc)
-        found = translate_error(exc)
+        found = translate_own_error(exc)
         answer = super().handle_exception(found)
         add_code(answer, found)
         if isinstance(exc, CookieAmbiguous):

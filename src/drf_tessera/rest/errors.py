@@ -15,6 +15,7 @@ from traceback import walk_tb
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import Error
 from django.http import Http404, HttpRequest
 from rest_framework import exceptions as drf
 from rest_framework.request import Request
@@ -22,10 +23,12 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from drf_tessera.conf import get_settings
+from drf_tessera.database import explain_trouble
 from drf_tessera.exceptions import (
     CsrfFailed,
     HeaderMalformed,
     LoginFailed,
+    MigrationMissing,
     ProjectError,
     Refusal,
     RequestError,
@@ -34,6 +37,7 @@ from drf_tessera.exceptions import (
     TesseraError,
     TooManyAttempts,
 )
+from drf_tessera.outages import Trouble, diagnose
 from drf_tessera.rest.requests import get_django_request
 
 RETRY_AFTER_SECONDS: Final = 1
@@ -215,6 +219,22 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     if response is not None and isinstance(found, drf.APIException):
         response.data = describe_error(found)
     return response
+
+
+def translate_own_error(exc: Exception) -> Exception:
+    """Return what :func:`translate_error` returns, and a 503 for a database that cannot be used.
+
+    This is only for the endpoints of this package. The error of a project's own query, in a view of the
+    project, belongs to the project. A missing table is not an outage. It is returned as a
+    :class:`~drf_tessera.exceptions.MigrationMissing`, and REST framework raises it.
+    """
+    found = exc
+    if isinstance(exc, Error):
+        missing = diagnose(exc) is Trouble.TABLES
+        found = MigrationMissing() if missing else explain_trouble(exc) or exc
+        if found is not exc:
+            found.__cause__ = exc
+    return translate_error(found)
 
 
 def translate_error(exc: Exception) -> Exception:

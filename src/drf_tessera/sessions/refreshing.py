@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from django.utils import timezone
@@ -12,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation, signals
 from drf_tessera.conf import Settings, get_settings
-from drf_tessera.database import MAX_ATTEMPTS, is_managed_by_hand
+from drf_tessera.database import MAX_ATTEMPTS, is_managed_by_hand, outlive_restart
 from drf_tessera.exceptions import (
     RefreshContended,
     Refusal,
@@ -70,6 +71,7 @@ def refresh(
         RefreshReused: the token was replaced before. The session has been ended, and that is committed.
         SessionUnknown, SessionRevoked, SessionExpired, UserInactive: the session or its user has that state.
         RefreshContended: other writers were faster each time. Nothing is lost; try again.
+        DatabaseUnavailable: the database cannot be used. Nothing is lost; try again.
         RuntimeError: autocommit is off. Nobody could repeat the end of a stolen session after a rollback.
     """
     parsed = read_refresh_token(token, transport=transport)
@@ -100,7 +102,8 @@ def _swap(token: RefreshToken, now: datetime, settings: Settings) -> Grant | Non
     idle = find_idle_limit(token.facts, now)
     grant = _make_grant(token, Outcome.ROTATED, position, idle_expires_at=idle, extra={}, now=now)
     try:
-        return grant if rows.swap(token, position, idle, now, settings.refresh_grace) else None
+        swap = partial(rows.swap, token, position, idle, now, settings.refresh_grace)
+        return grant if outlive_restart(swap) else None
     except RefreshContended:
         return None
 
@@ -110,7 +113,7 @@ def _settle(token: RefreshToken, now: datetime, settings: Settings, recoveries: 
     """Read the row, decide, and write. Read again if another writer moved the row in between."""
     for _ in range(MAX_ATTEMPTS):
         try:
-            return _attempt(token, now, settings, recoveries)
+            return outlive_restart(partial(_attempt, token, now, settings, recoveries))
         except RefreshContended:
             continue
     raise RefreshContended

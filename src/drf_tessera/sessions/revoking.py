@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import signals
 from drf_tessera.conf import expects_legacy_tokens
-from drf_tessera.database import after_transaction, is_in_transaction, translated_contention
+from drf_tessera.database import after_transaction, is_in_transaction, translated_trouble
 from drf_tessera.exceptions import RefreshContended, RefreshReused
 from drf_tessera.models import Session, SessionQuerySet
 from drf_tessera.sessions import rows
@@ -162,7 +162,7 @@ def end_stolen(session: Session, now: datetime) -> NoReturn:
         RefreshContended: another writer has moved the row. Read it again.
     """
     which = rows.select_sessions().filter(pk=session.pk)
-    with translated_contention():
+    with translated_trouble():
         if not _end_reused(which.filter(generation=session.generation), session, now):
             raise RefreshContended
     if is_in_transaction():

@@ -36,7 +36,7 @@ from drf_tessera.database import (
     is_unreadable,
     persist,
     savepoint,
-    translated_contention,
+    translated_trouble,
 )
 from drf_tessera.exceptions import (
     PasswordChanged,
@@ -127,7 +127,7 @@ def swap(
     other users later or in another thread (:func:`~drf_tessera.models.columns_tell_who_is_active`).
 
     Raises:
-        RefreshContended, TemporarilyUnavailable: see :func:`translated_contention`.
+        RefreshContended, TemporarilyUnavailable: see :func:`translated_trouble`.
     """
     statement = _compile_swap(find_database(), get_user_model())
     if statement is None:
@@ -143,7 +143,7 @@ def swap(
         "rotated_at": position.rotated_at,
         "idle_expires_at": idle_expires_at,
     }
-    with translated_contention(), foreign_savepoint():
+    with translated_trouble(), foreign_savepoint():
         return statement.execute(values) == 1
 
 
@@ -186,9 +186,9 @@ def move(
     constants and never ``generation + 1``, because MariaDB evaluates assignments from left to right.
 
     Raises:
-        RefreshContended, TemporarilyUnavailable: see :func:`translated_contention`.
+        RefreshContended, TemporarilyUnavailable: see :func:`translated_trouble`.
     """
-    with translated_contention(), foreign_savepoint():
+    with translated_trouble(), foreign_savepoint():
         return _stand(rows, seen_generation).update(**_write(position, idle_expires_at)) == 1
 
 
@@ -213,14 +213,14 @@ def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.Sta
     Raises:
         SessionUnknown: the row does not exist. It may have been deleted.
         RefreshInvalid: the row has another secret.
-        RefreshContended, TemporarilyUnavailable: see :func:`translated_contention`.
+        RefreshContended, TemporarilyUnavailable: see :func:`translated_trouble`.
     """
     rows: Any = select_sessions().filter(pk=token.facts.session_id)
     told = columns_tell_who_is_active()
     if told:
         rows = rows.annotate(user_active=Exists(active_users().filter(pk=OuterRef("user_id"))))
         rows = rows.select_related("user") if with_user else rows
-    with translated_contention(), foreign_savepoint():
+    with translated_trouble(), foreign_savepoint():
         session: Any = (_lock(rows) if is_in_transaction() else rows).first()
     if session is None:
         raise SessionUnknown
@@ -261,7 +261,7 @@ def insert(session: Session) -> None:
 
     Raises:
         UserGone, UserInactive, PasswordChanged: the user has changed in that way.
-        TemporarilyUnavailable: see :func:`translated_contention`.
+        TemporarilyUnavailable: see :func:`translated_trouble`.
     """
     user = session.user
     _insert_readable(session)
@@ -306,14 +306,14 @@ def _insert_unchanged(session: Session) -> None:
 
     Raises:
         UserGone, UserInactive, PasswordChanged: the user has changed in that way.
-        TemporarilyUnavailable: see :func:`translated_contention`.
+        TemporarilyUnavailable: see :func:`translated_trouble`.
     """
     same = _select_unchanged(session.user)
     if transaction.get_connection(find_database()).in_atomic_block:
         # A refused row would break the caller's transaction, so the conditions are checked first.
         if not same.select_for_update().values_list("pk").first():
             raise _explain_user(session.user)
-        persist(partial(session.save, force_insert=True, using=find_database()))
+        persist(partial(session.save, force_insert=True, using=find_database()), repeatable=False)
         return
     _insert_alone(session, LockingSubquery(same.values("pk")[:1]))
 
@@ -332,7 +332,8 @@ def _insert_alone(session: Session, user_id: Subquery) -> None:
     query = InsertQuery(Session)
     query.insert_values(Session._meta.concrete_fields, [row])
     try:
-        persist(query.get_compiler(using=using).execute_sql)
+        # A repetition would find the key taken, and nobody could say by whom.
+        persist(query.get_compiler(using=using).execute_sql, repeatable=False)
     except IntegrityError:
         raise _explain_user(session.user) from None
     session._state.adding, session._state.db = False, using
@@ -368,7 +369,7 @@ def insert_missing(found: Sequence[Session]) -> int:
 
     Raises:
         UserGone: the user of a session no longer exists.
-        TemporarilyUnavailable: see :func:`translated_contention`.
+        TemporarilyUnavailable: see :func:`translated_trouble`.
     """
     # The insert does not use ignore_conflicts, because on MariaDB that ignores a missing user too.
     for _ in range(_INSERTS):

@@ -27,8 +27,8 @@ from django.db.models import Model
 from django.db.models.base import ModelBase, ModelState
 
 from drf_tessera.conf import Settings, current_tenant, per_settings
-from drf_tessera.database import find_database, read_calmly
-from drf_tessera.exceptions import ProjectError, Refusal
+from drf_tessera.database import find_database, read_calmly, translated_trouble
+from drf_tessera.exceptions import ProjectError, Refusal, TemporarilyUnavailable
 from drf_tessera.revocation import check_session
 from drf_tessera.tokens import AccessToken
 from drf_tessera.users.claims import read_columns
@@ -36,8 +36,10 @@ from drf_tessera.users.deferral import find_obstacles, find_own_descriptors
 from drf_tessera.users.lookup import fetch_user, load_user, parse_sub, parse_sub_of
 
 Refuse = Callable[[Refusal], Exception]
+Fail = Callable[[TemporarilyUnavailable], Exception]
 
 _REFUSE: Final = "_tessera_refuse"
+_FAIL: Final = "_tessera_fail"
 _KNOWN: Final = "_tessera_known"
 _SUB: Final = "_tessera_sub"
 _ASSIGNED: Final = "_tessera_assigned"
@@ -62,7 +64,7 @@ read_state: Final[Callable[[Model], dict[str, Any]]] = next(
 """Return the dict of an instance itself. ``vars()`` of a lazy user loads the row first."""
 
 
-def lazy_user(token: AccessToken, *, refuse: Refuse) -> AbstractBaseUser:
+def lazy_user(token: AccessToken, *, refuse: Refuse, fail: Fail | None = None) -> AbstractBaseUser:
     """Return the user of a verified token whose session has not been ended.
 
     With ``USER = "lazy"`` this costs no query, except the pull of the revocation feed that is due once in
@@ -73,9 +75,12 @@ def lazy_user(token: AccessToken, *, refuse: Refuse) -> AbstractBaseUser:
         token: verified.
         refuse: makes the exception that is raised when the user is looked at later, and is gone or inactive
             by then. The framework around should answer the exception with a 401.
+        fail: makes the exception that is raised when the user is looked at while the database cannot be used.
+            The framework around should answer it with a 503. Without ``fail``, that is the error of this
+            package itself, such as ``DatabaseUnavailable``. The user can be looked at again later.
 
     Raises:
-        UserGone, UserInactive, SessionEnded, RevocationUnavailable: as they say.
+        UserGone, UserInactive, SessionEnded, RevocationUnavailable, DatabaseUnavailable: as they say.
     """
     # Here and below some calls are avoided that would read better, because each costs half a microsecond of
     # the ten that authenticating a request may take (docs/explanation/performance.md).
@@ -83,14 +88,18 @@ def lazy_user(token: AccessToken, *, refuse: Refuse) -> AbstractBaseUser:
     if plan.strict:
         return load_user(token)
     check_session(token)
-    return _make_lazy_user(plan, token, refuse)
+    return _make_lazy_user(plan, token, refuse, fail)
 
 
-def _make_lazy_user(plan: _Plan, token: AccessToken, refuse: Refuse) -> AbstractBaseUser:
+def _make_lazy_user(
+    plan: _Plan, token: AccessToken, refuse: Refuse, fail: Fail | None = None
+) -> AbstractBaseUser:
     pk = parse_sub_of(plan.model, token.sub)
     user: Any = object.__new__(plan.kind)
     state = read_state(user)
     state[_REFUSE] = refuse
+    if fail is not None:
+        state[_FAIL] = fail
     state[_SUB] = token.sub
     state[_KNOWN] = known = read_columns(token) if plan.carries else _NOTHING
     state[plan.column] = pk
@@ -243,8 +252,8 @@ def _load(user: Model) -> None:
     If the user is refused, the instance becomes an anonymous user. After any other error nothing has changed.
     """
     state = read_state(user)
-    refuse, known, sub = state.get(_REFUSE), state.get(_KNOWN), state.get(_SUB)
-    if refuse is None or known is None or sub is None:  # another thread was faster
+    known, sub = state.get(_KNOWN), state.get(_SUB)
+    if known is None or sub is None:  # another thread was faster
         return
     if state.get(_LOADING) == threading.get_ident():
         raise RuntimeError("The user's row is being loaded. Code that runs during this query cannot read it.")
@@ -252,10 +261,10 @@ def _load(user: Model) -> None:
         raise ProjectError(_IN_ANOTHER_TENANT)
     state[_LOADING] = threading.get_ident()
     try:
-        row = read_calmly(lambda: fetch_user(sub, parse_sub(sub)))
-    except Refusal as error:
-        _become_anonymous(user)
-        raise refuse(error) from None
+        with translated_trouble():
+            row = read_calmly(lambda: fetch_user(sub, parse_sub(sub)))
+    except (Refusal, TemporarilyUnavailable) as error:
+        raise _explain(user, error) from error.__cause__
     except SynchronousOnlyOperation as error:
         raise SynchronousOnlyOperation(_IN_ASYNC_CODE) from error
     finally:
@@ -266,9 +275,20 @@ def _load(user: Model) -> None:
     for name, value in vars(row).items():
         if name in replaced or name not in state:
             state[name] = value
-    for name in (_REFUSE, _KNOWN, _SUB, _PLACE):
+    for name in (_REFUSE, _FAIL, _KNOWN, _SUB, _PLACE):
         state.pop(name, None)
     _set_class(user, type(row))
+
+
+def _explain(user: Model, error: Refusal | TemporarilyUnavailable) -> Exception:
+    """Return the exception to raise, because the row says no or cannot be read at the moment."""
+    state = read_state(user)
+    if isinstance(error, Refusal):
+        refuse: Refuse = state[_REFUSE]
+        _become_anonymous(user)
+        return refuse(error)
+    fail: Fail | None = state.get(_FAIL)
+    return error if fail is None else fail(error)
 
 
 def _become_anonymous(user: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, cast
 
 from django.contrib.auth import get_user_model
@@ -13,7 +13,14 @@ from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from drf_tessera.database import UNREADABLE, find_database, savepoint, suppress_unreadable
+from drf_tessera.database import (
+    UNREADABLE,
+    find_database,
+    outlive_restart,
+    savepoint,
+    suppress_unreadable,
+    translated_trouble,
+)
 from drf_tessera.exceptions import SessionEnded, UserGone, UserInactive
 from drf_tessera.models import Session
 from drf_tessera.tokens import AccessToken, SessionFacts
@@ -134,7 +141,13 @@ def load_user(token: AccessToken | SessionFacts) -> AbstractBaseUser:
         UserGone: the user does not exist.
         UserInactive: the user may no longer log in.
         SessionEnded: the session was ended or has expired.
+        DatabaseUnavailable: the database cannot be used.
     """
+    with translated_trouble():
+        return outlive_restart(partial(_load_user, token))
+
+
+def _load_user(token: AccessToken | SessionFacts) -> AbstractBaseUser:
     live = Session.objects.live(timezone.now()).filter(pk=token.session_id, user_id=OuterRef("pk"))
     user = fetch_user(token.sub, parse_sub(token.sub), tessera_session_live=Exists(live))
     lives = user.tessera_session_live

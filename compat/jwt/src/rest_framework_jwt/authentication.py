@@ -16,6 +16,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.request import Request
 
 from drf_tessera.conf import enter_tenant
+from drf_tessera.database import translated_trouble
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable
 from drf_tessera.http import check_site
 from drf_tessera.rest.errors import Unauthorized, fit_handler, to_api_exception, to_late_refusal
@@ -49,7 +50,8 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
             return None
         token = credentials.decode("ascii", "replace") if isinstance(credentials, bytes) else credentials
         try:
-            payload = decode_token(token)
+            with translated_trouble():
+                payload = decode_token(token)
         except jwt.InvalidTokenError as error:
             raise _refuse(*explain(error)) from None
         except (Refusal, TemporarilyUnavailable) as error:
@@ -64,9 +66,16 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
         """
         if isinstance(payload, OwnClaims):
             try:
-                return lazy_user(payload.token, refuse=to_late_refusal)
+                return lazy_user(payload.token, refuse=to_late_refusal, fail=to_api_exception)
             except (Refusal, TemporarilyUnavailable) as error:
                 raise to_api_exception(error) from None
+        try:
+            with translated_trouble():
+                return self._load_user(payload)
+        except TemporarilyUnavailable as error:
+            raise to_api_exception(error) from error
+
+    def _load_user(self, payload: dict[str, Any]) -> AbstractBaseUser:
         username = api_settings.JWT_PAYLOAD_GET_USERNAME_HANDLER(payload)
         if not username:
             raise _refuse("Invalid payload.", "token_claim_invalid")

@@ -21,7 +21,7 @@ from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import CsrfFailed
 from drf_tessera.http import check_site, is_secure
 from drf_tessera.rest.endpoints import TokenView
-from drf_tessera.rest.errors import translate_error
+from drf_tessera.rest.errors import translate_own_error
 from drf_tessera.rest.requests import get_django_request
 from drf_tessera.rest.throttling import LoginAddressThrottle, TokenThrottle, counted_login
 from rest_framework_jwt.serializers import (
@@ -63,7 +63,7 @@ class JSONWebTokenAPIView(TokenView):
 
     def handle_exception(self, exc: Exception) -> Response:
         """Return an error in the format of djangorestframework-jwt."""
-        return APIView.handle_exception(self, translate_error(exc))
+        return APIView.handle_exception(self, translate_own_error(exc))
 
     def _choose_cookie(self, request: HttpRequest) -> str | None:
         """Return the name of the cookie, if the answer may set the cookie.

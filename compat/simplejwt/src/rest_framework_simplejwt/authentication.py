@@ -16,6 +16,7 @@ from rest_framework import HTTP_HEADER_ENCODING, authentication
 from rest_framework.request import Request
 
 from drf_tessera.conf import enter_tenant
+from drf_tessera.database import translated_trouble
 from drf_tessera.exceptions import Refusal, TemporarilyUnavailable
 from drf_tessera.legacy import renamed
 from drf_tessera.rest.errors import to_api_exception, to_late_refusal
@@ -95,7 +96,8 @@ class JWTAuthentication(authentication.BaseAuthentication):
         messages = []
         for kind in filter(is_access_class, api_settings.AUTH_TOKEN_CLASSES):
             try:
-                return kind(token)  # type: ignore[no-any-return]  # a setting
+                with translated_trouble():
+                    return kind(token)  # type: ignore[no-any-return]  # a setting
             except TokenError as error:
                 messages.append(
                     {
@@ -117,14 +119,15 @@ class JWTAuthentication(authentication.BaseAuthentication):
             InvalidToken, AuthenticationFailed: there is no such user, or the user is not active.
         """
         verified = getattr(validated_token, "verified", None)
-        if verified is not None:
-            try:
-                return lazy_user(verified, refuse=to_late_refusal)
-            except Refusal as error:
-                raise AuthenticationFailed(error.detail, code=error.code) from None
-            except TemporarilyUnavailable as error:
-                raise to_api_exception(error) from error
-        return self._load_user(validated_token)
+        try:
+            if verified is not None:
+                return lazy_user(verified, refuse=to_late_refusal, fail=to_api_exception)
+            with translated_trouble():
+                return self._load_user(validated_token)
+        except Refusal as error:
+            raise AuthenticationFailed(error.detail, code=error.code) from None
+        except TemporarilyUnavailable as error:
+            raise to_api_exception(error) from error
 
     def _load_user(self, token: Claims) -> AbstractBaseUser:
         if api_settings.USER_ID_CLAIM not in token:

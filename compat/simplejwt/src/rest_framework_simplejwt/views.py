@@ -19,7 +19,7 @@ from rest_framework.serializers import BaseSerializer as BaseSerializer
 from rest_framework.views import APIView
 
 from drf_tessera.rest.endpoints import TokenView
-from drf_tessera.rest.errors import translate_error
+from drf_tessera.rest.errors import translate_own_error
 from drf_tessera.rest.throttling import LoginAddressThrottle, TokenThrottle, counted_login
 from rest_framework_simplejwt.exceptions import InvalidToken as InvalidToken
 from rest_framework_simplejwt.exceptions import TokenError, to_invalid_token
@@ -67,7 +67,7 @@ class TokenViewBase(TokenView, generics.GenericAPIView[Any]):
 
     def handle_exception(self, exc: Exception) -> Response:
         """Return an error in the format of simplejwt."""
-        found = to_invalid_token(exc) if isinstance(exc, TokenError) else translate_error(exc)
+        found = to_invalid_token(exc) if isinstance(exc, TokenError) else translate_own_error(exc)
         return APIView.handle_exception(self, found)
 
     @sensitive_variables()

@@ -1,0 +1,98 @@
+"""MariaDB is down, restarted, read-only, or has no connection to spare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pymysql
+import pytest
+
+from tests.outages.endpoints import ask, log_everybody_in, repeat
+from tests.outages.private import MariaDB, prepare, serve_on
+from tests.servers import wait_until
+
+pytestmark = [pytest.mark.server, pytest.mark.once]  # they have their own databases
+
+
+@pytest.fixture(scope="module")
+def mariadb() -> Iterator[MariaDB]:
+    found = MariaDB()
+    found.start()
+    found.execute(
+        "CREATE DATABASE shop CHARACTER SET utf8mb4",
+        "CREATE USER shop@localhost IDENTIFIED BY 'shop'",
+        "CREATE USER shop@'127.0.0.1' IDENTIFIED BY 'shop'",
+        "GRANT ALL ON shop.* TO shop@localhost",
+        "GRANT ALL ON shop.* TO shop@'127.0.0.1'",
+    )
+    prepare(found.describe())
+    yield found
+    found.remove()
+
+
+@pytest.fixture(scope="module")
+def server(mariadb: MariaDB, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serve_on(mariadb.describe(), tmp_path_factory.mktemp("server")) as found:
+        yield found
+
+
+def test_down(mariadb: MariaDB, server: str) -> None:
+    grants = log_everybody_in(server)
+    mariadb.stop()
+    ask(server, grants, "down")
+    mariadb.start()
+    repeat(server, grants)
+
+
+def test_restarted(mariadb: MariaDB, server: str) -> None:
+    grants = log_everybody_in(server)
+    mariadb.stop()
+    mariadb.start()
+    ask(server, grants, "restarted")
+
+
+def test_read_only(mariadb: MariaDB, server: str) -> None:
+    grants = log_everybody_in(server)
+    mariadb.execute("SET GLOBAL read_only = 1")
+    try:
+        ask(server, grants, "read-only")
+    finally:
+        mariadb.execute("SET GLOBAL read_only = 0")
+    repeat(server, grants)
+
+
+def test_out_of_connections(mariadb: MariaDB, server: str) -> None:
+    grants = log_everybody_in(server)
+    mariadb.stop()
+    mariadb.start()  # the connections of the server are gone
+
+    def connect() -> Any:
+        return pymysql.connect(
+            host="127.0.0.1", port=mariadb.port, user="shop", password="shop", database="shop"
+        )
+
+    with ExitStack() as held:
+
+        def is_full() -> bool:
+            try:
+                held.enter_context(connect())
+            except pymysql.err.OperationalError as error:
+                return bool(error.args[0] == 1040)
+            return False
+
+        wait_until(is_full, "there are always more connections")
+        ask(server, grants, "out of connections")
+
+    def is_free() -> bool:
+        try:
+            with ExitStack() as taken:
+                for _ in range(6):
+                    taken.enter_context(connect())
+        except pymysql.err.OperationalError:
+            return False
+        return True
+
+    wait_until(is_free, "the connections are not freed")
+    repeat(server, grants)
