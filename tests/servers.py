@@ -10,11 +10,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -164,27 +165,62 @@ def require(*programs: str) -> list[str]:
 
 
 class Redis:
-    """A Redis of this test, which the test may stop and start."""
+    """A Redis of this test, which the test may stop and start.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where it keeps its files.
+        keeps: whether it still has its entries after a restart.
+    """
+
+    def __init__(self, folder: Path, *, keeps: bool = True) -> None:
         (self._program,) = require("redis-server")
-        self.port, self._folder = find_port(), folder
+        self.port, self._folder, self._keeps = find_port(), folder, keeps
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         command = [self._program, "--port", str(self.port), "--save", "", "--dir", str(self._folder)]
-        self._process = subprocess.Popen([*command, "--appendonly", "yes"], stdout=subprocess.DEVNULL)
+        command += ["--appendonly", "yes" if self._keeps else "no", *options]
+        self._run(command)
+
+    def freeze(self) -> None:
+        """Stop the process with SIGSTOP. Connections stay open, and new ones are accepted, in silence."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
+    def _run(self, command: list[str]) -> None:
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         wait_until(lambda: is_open(self.port), "Redis does not start")
 
     def stop(self) -> None:
         if self._process is not None:
+            self.thaw()
             self._process.terminate()
             self._process.wait(timeout=PATIENCE)
             self._process = None
+
+
+class Sentinel(Redis):
+    """Promotes the replica of ``primary`` if the primary is gone."""
+
+    def watch(self, primary: Redis) -> None:
+        file = self._folder / "sentinel.conf"
+        file.write_text(
+            f"port {self.port}\n"
+            f"sentinel monitor {self.NAME} 127.0.0.1 {primary.port} 1\n"
+            f"sentinel down-after-milliseconds {self.NAME} 500\n"
+            f"sentinel failover-timeout {self.NAME} 5000\n"
+        )
+        self._run([self._program, str(file), "--sentinel"])
+
+    NAME = "news"
 
 
 class Postgres:
@@ -220,6 +256,71 @@ class Postgres:
             self._runs = False
             self._run(self._pg_ctl, "-D", str(self._data), "-m", "immediate", "-w", "-t", "120", "stop")
 
+    def freeze(self) -> None:
+        """Stop all processes with SIGSTOP. Connections stay open, and new ones are accepted, in silence."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        main = int((self._data / "postmaster.pid").read_text().split()[0])
+        listed = subprocess.run(
+            ["ps", "-e", "-o", "pid=,ppid="], stdout=subprocess.PIPE, check=True, text=True
+        ).stdout.split()
+        children = [
+            int(pid) for pid, parent in zip(listed[::2], listed[1::2], strict=True) if int(parent) == main
+        ]
+        for pid in (main, *children):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def remove(self) -> None:
+        if self._runs:
+            self.thaw()
         self.stop()
         shutil.rmtree(self._folder)
+
+
+class Line:
+    """A line to a server of this machine that a test can cut: bytes then vanish, as behind a dead router."""
+
+    def __init__(self, port: int) -> None:
+        self.port, self._target = find_port(), port
+        self._open = threading.Event()
+        self._open.set()
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        self._open.clear()
+
+    def mend(self) -> None:
+        self._open.set()
+
+    def close(self) -> None:
+        self.mend()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                threading.Thread(target=self._join, args=(near,), daemon=True).start()
+
+    def _join(self, near: socket.socket) -> None:
+        self._open.wait()
+        with near, suppress(OSError), socket.create_connection(("127.0.0.1", self._target)) as far:
+            back = threading.Thread(target=self._pass_on, args=(far, near), daemon=True)
+            back.start()
+            self._pass_on(near, far)
+            back.join()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                self._open.wait()
+                target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
 from django.core.exceptions import ValidationError
@@ -33,9 +34,25 @@ MAX_ATTEMPTS: Final = 10
 """How often a write is tried when another writer was faster."""
 
 
+_chosen: ContextVar[str | None] = ContextVar("drf_tessera_database", default=None)
+
+
 def find_database() -> str:
     """Return the alias of the database that sessions are written to. Critical reads use it too."""
-    return router.db_for_write(Session)
+    return _chosen.get() or router.db_for_write(Session)
+
+
+@contextmanager
+def using_database(alias: str) -> Iterator[None]:
+    """Use the database ``alias`` in the block, whatever the routers of the project say.
+
+    This is for a thread that works for a request. A router that looks at the request would not find it there.
+    """
+    mark = _chosen.set(alias)
+    try:
+        yield
+    finally:
+        _chosen.reset(mark)
 
 
 # -- Transactions ----------------------------------------------------------------------------------
@@ -50,6 +67,16 @@ def is_in_transaction() -> bool:
     if not connection.in_atomic_block:
         return not connection.get_autocommit()
     return not _is_of_test_case(connection.atomic_blocks[-1])
+
+
+def is_alone() -> bool:
+    """Return whether another connection cannot see what this thread's connection sees.
+
+    This is so in the transaction of a test case, which is never committed, and for SQLite in memory.
+    """
+    connection = transaction.get_connection(find_database())
+    in_memory = getattr(connection, "is_in_memory_db", bool)  # only the class for SQLite has this method
+    return any(map(_is_of_test_case, connection.atomic_blocks)) or in_memory()
 
 
 def _is_of_test_case(block: object) -> bool:

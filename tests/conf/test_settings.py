@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from django.test import override_settings
 
 from drf_tessera import conf
 from drf_tessera.conf import READERS, get_settings, read_settings, values
+from drf_tessera.conf import settings as settings_module
 from drf_tessera.conf.settings import KEYS
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.tokens.keystore import get_keystore
@@ -265,6 +269,41 @@ class TestKeys:
             shown = repr(get_settings()) + repr(get_keystore())
         assert TEXT not in shown
         assert "PRIVATE" not in shown
+
+
+class TestThreads:
+    """Two first requests of a process at once: both use the same values from then on."""
+
+    def call_at_once(self, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, call: Any) -> list[Any]:
+        """Call in two threads, and let each enter ``module.name`` before the other leaves it."""
+        barrier, plain = threading.Barrier(2), getattr(module, name)
+
+        def meet(*args: Any) -> Any:
+            barrier.wait(timeout=60)
+            return plain(*args)
+
+        with monkeypatch.context() as patch, ThreadPoolExecutor(2) as pool:
+            patch.setattr(module, name, meet)
+            return [future.result() for future in [pool.submit(call) for _ in range(2)]]
+
+    def test_they_use_one_settings_object(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        settings_module.forget_settings(setting="TESSERA")
+        one, two = self.call_at_once(monkeypatch, settings_module, "read_settings", get_settings)
+        assert one is two is get_settings()
+
+    def test_they_use_one_value(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        get_settings()
+        held = conf.per_settings(lambda settings: object())
+        one, two = self.call_at_once(monkeypatch, held, "_make", held)
+        assert one is two is held()
+
+    def test_a_forked_child_can_choose_although_a_thread_of_its_parent_was_choosing(self) -> None:
+        with settings_module._choosing[0]:
+            child = os.fork()
+            if not child:  # pragma: no cover - in another process
+                settings_module.forget_settings(setting="TESSERA")
+                os._exit(0 if get_settings() is get_settings() else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_django_s_secret_shows_nowhere(settings: Any) -> None:

@@ -73,6 +73,7 @@ EVERYWHERE = {
     # Django, below its settings
     *(
         "ATOMIC_REQUESTS",
+        "CONN_MAX_AGE",
         "AUTOCOMMIT",
         "CONN_HEALTH_CHECKS",
         "CONN_MAX_AGE",

@@ -71,6 +71,9 @@ def test_a_logout_is_felt_by_every_process_within_the_poll(
         serve(tmp_path, tessera=settings, **extra) as here,
         serve(tmp_path, tessera=settings, **extra) as there,
     ):
+        for server in (here, there):  # a process that has just started may need more than a poll
+            access, _ = log_in(server)
+            wait_until(lambda: statuses(server, access) == {200}, "it does not start")  # noqa: B023
         for _ in range(5):
             access, refresh = log_in(here)
             other, _ = log_in(there)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.core.cache import caches
 from django.db import DatabaseError, Error, connection, transaction
 
 from drf_tessera.database import is_in_transaction
@@ -17,9 +15,8 @@ from drf_tessera.exceptions import RevocationUnavailable
 from drf_tessera.models import Revocation
 from drf_tessera.revocation import stores
 from drf_tessera.revocation.notices import Notice
-from drf_tessera.revocation.stores import OVERLAP, CacheStore, DatabaseStore
+from drf_tessera.revocation.stores import OVERLAP, TOLERANCE, DatabaseStore
 from tests.accounts.models import NoTable
-from tests.servers import Redis
 
 LATER = int(time.time()) + 86_400  # later than the end of a slow run
 
@@ -28,19 +25,34 @@ class Clock:
     """The clock of a store. The test can move it."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
+        self.now, self.ahead = 1000.0, 0.0
 
     def monotonic(self) -> float:
         return self.now
 
     def time(self) -> float:
-        return time.time()
+        return time.time() + self.ahead
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     found = Clock()
     monkeypatch.setattr(stores, "time", found)
+    return found
+
+
+@pytest.fixture
+def rows_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of rows of each statement that reads the table."""
+    found: list[int] = []
+    fetch = DatabaseStore._fetch
+
+    def count(self: DatabaseStore, wanted: Any) -> Any:
+        rows = fetch(self, wanted)
+        found.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(DatabaseStore, "_fetch", count)
     return found
 
 
@@ -55,7 +67,7 @@ def ids(found: list[Notice]) -> set[UUID]:
 @pytest.mark.django_db
 class TestDatabase:
     def test_a_new_reader_gets_all_that_still_matters(self) -> None:
-        news, past = notices(3), notices(2, until=int(time.time()) - 1)
+        news, past = notices(3), notices(2, until=int(time.time()) - TOLERANCE - 1)
         DatabaseStore().publish(news + past)
         assert DatabaseStore().pull() == news
 
@@ -66,38 +78,179 @@ class TestDatabase:
         row = Revocation.objects.latest("pk")
         assert str(row) == str(row.session_id)
 
-    def test_a_reader_that_is_settled_reads_one_row(
-        self, clock: Clock, django_assert_num_queries: Any
+    def test_each_pull_is_one_statement_that_reads_what_is_new_and_the_newest_known_row(
+        self, rows_read: list[int], django_assert_num_queries: Any
     ) -> None:
-        news, store = notices(5), DatabaseStore()
-        store.publish(news)
-        for _ in range(3):
-            assert store.pull() == news
-            clock.now += OVERLAP / 3
-        clock.now += 0.1
-        with django_assert_num_queries(1):
-            assert store.pull() == news[-1:]
-        more = notices(2)
-        store.publish(more)
-        assert ids(store.pull()) == ids([*news[-1:], *more])
+        """Also in the first seconds of a process."""
+        store = DatabaseStore()
+        known = notices(50)
+        store.publish(known)
+        assert store.pull() == known
+        for count in (0, 1, 7, 100):
+            news = notices(count)
+            store.publish(news)
+            rows_read.clear()
+            with django_assert_num_queries(1):
+                found = store.pull()
+            assert found == known[-1:] + news
+            assert rows_read == [count + 1]
+            known += news
 
-    def test_a_late_commit_is_found_although_higher_numbers_were_seen(self, clock: Clock) -> None:
+    def test_many_rows_are_read_in_parts(self, rows_read: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(stores, "MOST_ROWS", 10)
+        store, found, news = DatabaseStore(), set(), notices(25)
+        store.publish(news)
+        for is_behind in (True, True, False):
+            found |= ids(store.pull())
+            assert store.is_behind == is_behind
+        assert found == ids(news)
+        more = notices(25)
+        store.publish(more)
+        while found != ids(news + more):
+            found |= ids(store.pull())
+        assert not store.is_behind
+        assert max(rows_read) == 10
+
+    def test_a_first_read_that_ends_with_a_full_part_is_continued(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stores, "MOST_ROWS", 5)
+        store = DatabaseStore()
+        store.publish(notices(5))
+        assert len(store.pull()) == 5
+        assert store.is_behind
+        assert store.pull() == []
+        assert not store.is_behind
+        store.publish(news := notices(2))
+        assert ids(store.pull()) > ids(news)
+
+    def test_a_late_commit_is_found_although_higher_numbers_were_seen(
+        self, clock: Clock, rows_read: list[int]
+    ) -> None:
         """Two transactions may commit in another order than they got their numbers."""
         store = DatabaseStore()
         store.publish(notices())
         store.pull()
-        clock.now += OVERLAP
-        store.pull()
         newest = Revocation.objects.latest("pk").pk
-        Revocation.objects.create(pk=newest + 2, session_id=uuid4(), until=LATER)
+        later = [
+            Revocation.objects.create(pk=newest + step, session_id=uuid4(), until=LATER) for step in (3, 6)
+        ]
         store.pull()
         clock.now += OVERLAP - 0.1
-        late = Revocation.objects.create(pk=newest + 1, session_id=uuid4(), until=LATER)
-        assert late.session_id in ids(store.pull())
+        late = Revocation.objects.create(pk=newest + 2, session_id=uuid4(), until=LATER)
+        rows_read.clear()
+        assert ids(store.pull()) == {late.session_id, later[-1].session_id}
+        assert ids(store.pull()) == {later[-1].session_id}
+        assert rows_read == [2, 1]
+
+    def test_a_new_reader_asks_for_the_numbers_that_it_has_not_found(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stores, "_IN_FLIGHT", 10)
+        for number in (3, 15, 20):
+            Revocation.objects.create(pk=number, session_id=uuid4(), until=LATER)
+        store = DatabaseStore()
+        assert len(store.pull()) == 3
+        assert [gap[:2] for gap in store._gaps] == [(10, 14), (16, 19)]
+        late = [Revocation.objects.create(pk=pk, session_id=uuid4(), until=LATER) for pk in (2, 12, 16, 19)]
+        assert {item.session_id for item in late[1:]} <= ids(store.pull())
+        assert late[0].session_id not in ids(store.pull())
+        assert [gap[:2] for gap in store._gaps] == [(10, 11), (13, 14), (17, 18)]
+
+    def test_numbers_that_were_rolled_back_are_not_asked_for_longer_than_the_overlap(
+        self, clock: Clock
+    ) -> None:
+        store = DatabaseStore()
+        Revocation.objects.create(pk=1, session_id=uuid4(), until=LATER)
+        store.pull()
+        Revocation.objects.create(pk=100_000, session_id=uuid4(), until=LATER)
+        store.pull()
+        assert [gap[:2] for gap in store._gaps] == [(2, 99_999)]
         clock.now += OVERLAP
         store.pull()
-        clock.now += 1
-        assert late.session_id not in ids(store.pull())
+        assert store._gaps == []
+
+    def test_a_reader_that_has_rested_asks_once_more_before_it_drops_a_number(self, clock: Clock) -> None:
+        store = DatabaseStore()
+        for number in (1, 3):
+            Revocation.objects.create(pk=number, session_id=uuid4(), until=LATER)
+            store.pull()
+        late = Revocation.objects.create(pk=2, session_id=uuid4(), until=LATER)
+        clock.now += 100 * OVERLAP
+        assert late.session_id in ids(store.pull())
+
+    def test_gaps_are_joined_if_there_are_many(self) -> None:
+        """A cluster of MariaDB gives out each third number."""
+        store = DatabaseStore()
+        for number in range(1, 1000, 3):
+            Revocation.objects.create(pk=number, session_id=uuid4(), until=LATER)
+        store.pull()
+        assert len(store._gaps) <= 100
+        late = Revocation.objects.create(pk=500, session_id=uuid4(), until=LATER)
+        assert late.session_id in ids(store.pull())
+        assert len(store._gaps) <= 100
+
+    def test_rows_in_gaps_are_read_in_parts_too(self, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+        """A mass logout that was committed late fills a gap with more rows than one pull reads."""
+        store = DatabaseStore()
+        for number in (1, 30):
+            Revocation.objects.create(pk=number, session_id=uuid4(), until=LATER)
+            store.pull()
+        late = [
+            Revocation.objects.create(pk=number, session_id=uuid4(), until=LATER) for number in range(2, 29)
+        ]
+        monkeypatch.setattr(stores, "MOST_ROWS", 10)
+        clock.now += OVERLAP
+        found: set[UUID] = set()
+        for is_behind in (True, True, False):
+            found |= ids(store.pull())
+            assert store.is_behind == is_behind
+        assert {item.session_id for item in late} <= found
+
+    def test_a_copy_continues_where_the_reader_has_arrived(self) -> None:
+        store = DatabaseStore()
+        store.publish(notices(3))
+        store.pull()
+        copy = store.copy()
+        store.publish(news := notices(2))
+        assert ids(news) < ids(copy.pull())
+        assert ids(news) < ids(store.pull())
+
+    @pytest.mark.parametrize("ahead", [-1000, 0, 1000])
+    def test_the_clock_of_the_database_comes_with_the_news(
+        self, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any, ahead: float
+    ) -> None:
+        store = DatabaseStore()
+        store.publish(notices(1, until=LATER + 2000))
+        monkeypatch.setattr(stores, "time", clock := Clock())
+        clock.ahead = ahead
+        with django_assert_num_queries(1):
+            store.pull()
+        assert store.skew == pytest.approx(ahead, abs=60)
+
+    def test_a_server_whose_clock_is_far_ahead_still_finds_what_matters(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = DatabaseStore()
+        store.publish(news := notices())
+        monkeypatch.setattr(stores, "time", clock := Clock())
+        clock.ahead = 10 * 86_400
+        assert store.pull() == news
+
+    def test_an_unknown_database_is_read_by_the_clock_of_the_server(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stores.Epoch, "_EXPRESSIONS", {})
+        store = DatabaseStore()
+        store.publish(news := notices())
+        assert store.pull() == news
+        assert abs(store.skew or 0) < 60
+
+    def test_a_notice_is_seen_by_the_transaction_that_wrote_it(self) -> None:
+        store, (one, two) = DatabaseStore(), notices(2)
+        store.record([one])
+        assert store.holds(one.session_id)
+        assert not store.holds(two.session_id)
 
     def test_a_table_that_was_pruned_is_read_from_its_beginning(
         self, clock: Clock, django_assert_num_queries: Any
@@ -126,7 +279,12 @@ class TestDatabase:
 
     def test_a_failure_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(stores, "Revocation", NoTable)
-        for use in (lambda: DatabaseStore().publish(notices()), lambda: DatabaseStore().pull()):
+        uses = (
+            lambda: DatabaseStore().publish(notices()),
+            lambda: DatabaseStore().pull(),
+            lambda: DatabaseStore().holds(uuid4()),
+        )
+        for use in uses:
             with pytest.raises(RevocationUnavailable) as found, transaction.atomic():
                 use()
             assert isinstance(found.value.__cause__, DatabaseError)
@@ -171,139 +329,3 @@ def test_the_transaction_of_a_test_case_does_not_count() -> None:
     assert not is_in_transaction()
     with transaction.atomic():
         assert is_in_transaction()
-
-
-# -- A cache ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    found = Redis(tmp_path_factory.mktemp("redis"))
-    found.start()
-    yield found
-    found.stop()
-
-
-@pytest.fixture
-def cache(redis: Redis, settings: Any) -> Any:
-    settings.CACHES = {
-        **settings.CACHES,
-        "news": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis.url},
-    }
-    caches["news"].clear()
-    return caches["news"]
-
-
-@pytest.mark.server
-@pytest.mark.usefixtures("cache")
-class TestCache:
-    def test_readers_get_what_came_since_they_last_asked(self) -> None:
-        one, two = CacheStore("news"), CacheStore("news")
-        assert one.pull() == []
-        first, second = notices(2), notices(3)
-        one.publish(first)
-        assert ids(one.pull()) == ids(first)
-        one.publish(second)
-        assert ids(one.pull()) == ids(second)
-        assert ids(two.pull()) == ids(first + second)
-        assert one.pull() == two.pull() == []
-
-    def test_a_new_reader_reads_back_over_many(self) -> None:
-        news = notices(1200)
-        CacheStore("news").publish(news)
-        assert sorted(CacheStore("news").pull()) == sorted(news)
-
-    def test_the_cache_drops_expired_notices(self, cache: Any) -> None:
-        CacheStore("news").publish(notices(1, until=int(time.time() + 1 - OVERLAP)))
-        time.sleep(1.2)
-        assert CacheStore("news").pull() == []
-
-    def test_a_notice_that_is_written_after_its_number_is_found(self, cache: Any, clock: Clock) -> None:
-        """Another process may read between the two writes."""
-        reader, writer = CacheStore("news"), CacheStore("news")
-        writer.publish(notices())
-        reader.pull()
-        number = writer._count(cache, 1)
-        assert reader.pull() == []
-        clock.now += OVERLAP - 1
-        late = uuid4()
-        cache.set(writer._name(number), (late.hex, LATER))
-        assert ids(reader.pull()) == {late}
-        assert reader.pull() == []
-
-    def test_a_number_whose_writer_died_is_not_awaited_for_ever(self, cache: Any, clock: Clock) -> None:
-        reader, writer = CacheStore("news"), CacheStore("news")
-        writer.publish(notices())
-        reader.pull()
-        writer._count(cache, 1)
-        reader.pull()
-        assert reader._awaited
-        clock.now += OVERLAP + 1
-        reader.pull()
-        assert not reader._awaited
-
-    def test_a_cache_that_was_emptied_goes_on(self, cache: Any) -> None:
-        reader, writer = CacheStore("news"), CacheStore("news")
-        writer.publish(notices(3))
-        reader.pull()
-        cache.clear()
-        assert reader.pull() == []
-        news = notices(2)
-        writer.publish(news)
-        assert ids(reader.pull()) == ids(news)
-
-    def test_one_that_hides_its_failures_has_failed(
-        self, cache: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """The cache answers like an empty cache, and a stopped cache answers the same."""
-        monkeypatch.setattr(type(cache), "get", lambda self, key, *rest: None)
-        with pytest.raises(RevocationUnavailable):
-            CacheStore("news").pull()
-
-    def test_one_that_was_emptied_unseen_goes_on_too(self, cache: Any) -> None:
-        """The counter starts again above every issued number, so no reader is ahead of the counter."""
-        reader, writer = CacheStore("news"), CacheStore("news")
-        writer.publish(notices(3))
-        before = reader._head or cache.get(CacheStore._COUNTER)
-        reader.pull()
-        cache.clear()
-        time.sleep(0.01)
-        news = notices(2)
-        writer.publish(news)
-        assert cache.get(CacheStore._COUNTER) > before
-        assert ids(reader.pull()) == ids(news)
-
-    def test_a_counter_that_is_far_ahead_or_behind_is_read_from_its_end(self, cache: Any) -> None:
-        reader, writer = CacheStore("news"), CacheStore("news")
-        writer.publish(notices())
-        reader.pull()
-        for head in (10**15, 5):
-            cache.clear()
-            cache.set(CacheStore._COUNTER, head, timeout=None)
-            news = notices(3)
-            writer.publish(news)
-            assert ids(reader.pull()) == ids(news)
-
-    def test_publishing_is_known_to_have_failed(self, cache: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(type(cache), "set_many", lambda self, entries, timeout: list(entries)[:1])
-        with pytest.raises(RevocationUnavailable, match="1 revocations"):
-            CacheStore("news").publish(notices(2))
-
-    def test_a_reader_that_is_rewound_gets_it_all_again(self) -> None:
-        reader = CacheStore("news")
-        news = notices(3)
-        reader.publish(news)
-        assert ids(reader.pull()) == ids(news)
-        assert reader.pull() == []
-        reader.rewind()
-        assert ids(reader.pull()) == ids(news)
-
-    def test_a_server_that_is_gone_is_named(self, redis: Redis) -> None:
-        redis.stop()
-        try:
-            for use in (lambda: CacheStore("news").publish(notices()), lambda: CacheStore("news").pull()):
-                with pytest.raises(RevocationUnavailable) as found:
-                    use()
-                assert "ConnectionError" in type(found.value.__cause__).__name__
-        finally:
-            redis.start()

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from functools import update_wrapper
+from threading import Lock
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from django.conf import settings as django_settings
@@ -46,6 +47,10 @@ _WATCHED: Final = frozenset(
         *("INSTALLED_APPS", "TENANT_APPS", "TENANT_TYPES"),  # they say whether django-tenants is used
     }
 )
+_choosing: Final = [Lock()]
+"""Held for the choice between the values that two threads have built at once. Nothing is called meanwhile."""
+
+os.register_at_fork(after_in_child=lambda: _choosing.__setitem__(0, Lock()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,13 +135,16 @@ def get_settings() -> Settings:
         SettingsError: some value is not valid. The message lists every problem.
     """
     global _cached  # noqa: PLW0603 - one slot, cleared by the signal below
-    if _cached is None:
-        settings, problems = read_settings()
-        if problems:
-            listed = "; ".join(f"{problem.id}: {problem.message}" for problem in problems)
-            raise SettingsError(f"The TESSERA settings are not valid. {listed}")
-        _cached = settings
-    return _cached
+    found = _cached
+    if found is not None:
+        return found
+    settings, problems = read_settings()
+    if problems:
+        listed = "; ".join(f"{problem.id}: {problem.message}" for problem in problems)
+        raise SettingsError(f"The TESSERA settings are not valid. {listed}")
+    with _choosing[0]:
+        found = _cached = _cached or settings
+    return found
 
 
 def forget_settings(*, setting: str, **kwargs: object) -> None:
@@ -171,8 +179,20 @@ class PerSettings(Generic[T]):
         settings = _cached or get_settings()  # reading _cached first saves a call on every request
         held = self._held
         if held is None or held[0] is not settings:
-            held = self._held = settings, self._make(settings)
+            return self._choose(settings, self._make(settings))
         return held[1]
+
+    def _choose(self, settings: Settings, value: T) -> T:
+        """Return ``value``, or the value that another thread has built in the meantime.
+
+        If each thread used its own value for a while, one would record in its own feed that a session has
+        ended, and all others would ask the other feed.
+        """
+        with _choosing[0]:
+            held = self._held
+            if held is None or held[0] is not settings:
+                held = self._held = settings, value
+            return held[1]
 
     def forget(self) -> None:
         """Drop the value. The next call builds a new one."""
@@ -183,7 +203,7 @@ def per_settings(make: Callable[[Settings], T]) -> PerSettings[T]:
     """Wrap ``make`` so that its value is built once for each :class:`Settings` object.
 
     Args:
-        make: builds the value. It may be called by two threads at once; the later value is kept.
+        make: builds the value. It may be called by two threads at once; the first value is kept.
     """
     return PerSettings(make)
 

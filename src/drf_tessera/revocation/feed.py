@@ -1,39 +1,81 @@
 """The sessions that ended early: each process pulls the notices from a store and answers from memory.
 
 Each process asks the store at most once per ``REVOCATION_POLL``, and answers all other requests from memory.
-So the cost does not grow with the number of requests, and every process knows a logout within that time. A
-request does the pull, because a background thread could die and would not survive a fork.
+So the cost does not grow with the number of requests, and every process knows a logout within that time.
 
-If the store does not answer, the process uses its old knowledge for ``REVOCATION_MAX_STALENESS``. After that
-time every token is refused, because the process cannot know which sessions were ended.
+A worker thread pulls on a connection of its own, and only if a request finds that a pull is due. An earlier
+version pulled in the thread of the request, because a background thread could die and would not survive a
+fork. But a database that hangs held that request for minutes, and all others behind it. No request can
+interrupt its own query, so another thread has to make the query. The answers to both dangers are in
+:mod:`drf_tessera.revocation.workers`.
+
+A request waits for the news for one poll at most, or for a second if a poll is shorter. It does not wait at
+all for a pull that has already taken longer. If the store does not answer, the process uses its old knowledge
+for ``REVOCATION_MAX_STALENESS``. After that time every token is refused at once, because the process cannot
+know which sessions were ended.
+
+A notice is kept for one access lifetime after it was heard, by the monotonic clock of this process. So
+a wall clock that is wrong or jumps revives no ended session.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 from uuid import UUID
 
-from drf_tessera.conf import Settings, per_tenant
+from drf_tessera.conf import Settings, current_tenant, per_tenant
+from drf_tessera.database import is_alone
 from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
+from drf_tessera.revocation.caches import CacheStore
 from drf_tessera.revocation.notices import EVERYBODY, Ended, Notice
 from drf_tessera.revocation.rulings import has_ended
-from drf_tessera.revocation.stores import CacheStore, DatabaseStore, Store
+from drf_tessera.revocation.stores import DatabaseStore, Store
+from drf_tessera.revocation.workers import Turn, Worker
 from drf_tessera.tokens import AccessToken
 
 logger: Final = logging.getLogger(__name__)
 
+MARGIN: Final = 60.0
+"""Seconds. Added to the life of a notice, because the clocks of servers differ."""
+
+MOST_SKEW: Final = MARGIN / 2
+"""Seconds. If the clocks of this server and of the database differ by more, the feed warns once."""
+
 _SWEEP: Final = 10.0
 """Seconds between two searches for notices that no longer matter."""
 
-_STEP: Final = 1.0
-"""Seconds. Servers correct their clocks by less. If the clock goes back by more, somebody has moved it."""
+_LEAST_PATIENCE: Final = 1.0
+"""Seconds for which a request waits for a pull, also if ``poll`` is shorter.
+
+Otherwise a process that has just started on a busy machine would refuse its first requests.
+"""
 
 _NEVER: Final = float("-inf")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedState:
+    """The state of a process's knowledge of ended sessions, for health checks and metrics."""
+
+    age: float | None
+    """The seconds since the knowledge was complete. ``None``: this process has not read the store yet."""
+    is_usable: bool
+    """Whether tokens are accepted. If not, each request is answered with ``revocation_unavailable``."""
+    is_failing: bool
+    """Whether the last pull has failed or hangs."""
+    notices: int
+    """The number of ended sessions in memory."""
+    unsent: int
+    """The number of notices that this process could not publish yet."""
+    skew: float | None
+    """The seconds by which this server's clock is ahead of the database's. ``None``: not measured yet."""
+    store: str
+    """``database`` or ``cache``."""
 
 
 class Feed:
@@ -43,26 +85,28 @@ class Feed:
         store: the store that keeps the notices.
         poll: the least number of seconds between two pulls.
         staleness: the number of seconds for which old knowledge is used while the store does not answer.
+        keep: the number of seconds for which a notice is kept.
     """
 
-    def __init__(self, store: Store, *, poll: float, staleness: float) -> None:
+    def __init__(self, store: Store, *, poll: float, staleness: float, keep: float = 3600.0) -> None:
         self.store = store
-        self._poll = poll
-        self._staleness = staleness
+        self._poll, self._staleness, self._keep = poll, staleness, keep
+        self._patience = max(poll, _LEAST_PATIENCE)
         self.ended: Ended = Ended()
-        self._unsent: deque[Notice] = deque()
+        self.ended.drop_old(time.monotonic())
+        self._unsent: dict[Notice, None] = {}
         self._lock = Lock()
+        """Held by the thread that uses the store. If that thread hangs, both are replaced."""
+        self._worker = Worker(self._work, lose=self._lose, limit=max(2.0, min(10.0, staleness / 3)))
         self._due = _NEVER
         self._asked_at = _NEVER
         self._asked_wall = _NEVER
         self._fresh_at = _NEVER
         self._swept_at = _NEVER
-        self._tries = 0
-        self._calls = 0
-        self._failing = False
+        self._failing = self._refused = self._warned_of_skew = False
 
     def check(self, session_id: UUID, sub: str = EVERYBODY, began: int = 0) -> None:
-        """Return if the session was not ended early. This is a query only if a pull is due.
+        """Return if the session was not ended early. If a pull is due, wait for it, but not for ever.
 
         Args:
             session_id: the session of an access token.
@@ -73,10 +117,32 @@ class Feed:
             SessionEnded: the session was ended.
             RevocationUnavailable: the store has not answered for longer than ``staleness``.
         """
-        if not self._asked_at <= time.monotonic() < self._due or self._clock_was_moved():
-            self._refresh()
         if self.ended and has_ended(self.ended, session_id, sub, began):
             raise SessionEnded
+        if not self._asked_at <= time.monotonic() < self._due or self._clock_was_moved():
+            self._refresh()
+            if not self._is_fresh():
+                raise RevocationUnavailable
+            if self.ended and has_ended(self.ended, session_id, sub, began):
+                raise SessionEnded
+
+    def describe(self) -> FeedState:
+        """Return the state of the knowledge, after a pull if one is due. No outage raises an error."""
+        if not self._asked_at <= time.monotonic() < self._due:
+            self._refresh()
+        age = time.monotonic() - self._fresh_at
+        return FeedState(
+            age=None if self._fresh_at == _NEVER else age,
+            is_usable=self._is_fresh(),
+            is_failing=self._failing or self._worker.is_suspect or age > self._poll + self._patience,
+            notices=len(self.ended),
+            unsent=len(self._unsent),
+            skew=self.store.skew,
+            store="database" if self.store.joins_transaction else "cache",
+        )
+
+    def _is_fresh(self) -> bool:
+        return 0 <= time.monotonic() - self._fresh_at <= self._staleness
 
     def _clock_was_moved(self) -> bool:
         """Return whether the wall clock says that a pull is due, or has gone back.
@@ -86,80 +152,135 @@ class Feed:
         """
         return not 0 <= time.time() - self._asked_wall <= self._poll
 
-    def expect_news(self) -> None:
-        """Pull at the next check, because this process itself has just published notices."""
-        self._calls += 1
-        self._due = _NEVER
+    # -- Sessions that this process has ended itself -------------------------------------------------------
+
+    def learn(self, notices: Iterable[Notice], *, certain: bool = False) -> None:
+        """Record notices for as long as a token of their sessions may live.
+
+        Args:
+            notices: may be known already.
+            certain: they are committed, so nothing can roll them back.
+        """
+        kept = self._keep_from_now(notices)
+        if certain:
+            # Before they are learned, because another thread may forget a notice as long as it is in doubt.
+            self.ended.trust(kept)
+        self.ended.learn(kept)
+
+    def doubt(self, notices: Iterable[Notice]) -> None:
+        """Record notices whose transaction is still open. A check of such a session asks its row."""
+        kept = self._keep_from_now(notices)
+        self.ended.doubt(kept)
+        self.ended.learn(kept)
+
+    def _keep_from_now(self, notices: Iterable[Notice]) -> list[Notice]:
+        # To `Ended`, `until` is a number that grows. Here it is a time of the monotonic clock.
+        until = int(time.monotonic() + self._keep) + 1
+        return [notice._replace(until=until) for notice in notices]
 
     def send(self, notices: list[Notice]) -> None:
-        """Publish notices that can no longer be rolled back.
+        """Publish notices that are committed. If the store does not take them, they are sent later.
 
-        The notices count in this process at once. If the store does not accept them, they are sent after a
-        later pull. They are lost only if the process dies before that.
+        They are in the table in any case. So if this process dies, readers find them there.
         """
-        self.ended.learn(notices)
+        self._unsent |= dict.fromkeys(notices)
+        self._refresh(since=time.monotonic())
+
+    # -- Pulls ---------------------------------------------------------------------------------------------
+
+    def _refresh(self, *, since: float | None = None) -> None:
+        """Wait for a pull of the worker. All threads that wait share a pull.
+
+        Args:
+            since: a pull that began earlier does not count. By default this is one poll ago.
+        """
+        started = time.monotonic()
+        since = started - self._poll if since is None else since
         try:
-            self.store.publish(notices)
-        except RevocationUnavailable:
-            self._unsent.extend(notices)
-            logger.exception("Revocations of %d sessions could not be published yet.", len(notices))
-        self.expect_news()
+            turn = None if is_alone() else self._worker.ask(since)
+        except RuntimeError:  # this system starts no thread, or the interpreter is being shut down
+            turn = None
+        if turn is None:
+            self._pull_here()
+            return
+        # After a pull that hung, only a new pull that succeeds is worth waiting for.
+        turn.wait(0.0 if self._worker.is_suspect else self._patience)
+        if turn.error is not None:
+            raise turn.error
 
-    def _refresh(self) -> None:
-        """Pull, unless another thread is pulling. Wait for that thread if the knowledge is too old."""
-        tries, started = self._tries, time.monotonic()
-        if self._lock.acquire(timeout=self._patience(started)):
+    def _pull_here(self) -> None:
+        """Pull on the connection of this thread."""
+        lock = self._lock
+        if lock.acquire(timeout=self._patience):
             try:
-                # If another thread has pulled while this thread waited, do not pull again, even if it failed.
-                # But the other pull must not have begun a whole poll before this check.
-                if self._tries == tries or (not self._failing and self._fresh_at < started - self._poll):
-                    self._pull(time.monotonic())
+                self._pull(Turn())
             finally:
-                self._lock.release()
-        if not 0 <= time.monotonic() - self._fresh_at <= self._staleness:
-            raise RevocationUnavailable
+                lock.release()
 
-    def _patience(self, now: float) -> float:
-        """Return for how many seconds a thread waits for the pull of another thread.
+    def _work(self, turn: Turn) -> None:
+        lock = self._lock
+        with lock:
+            if not turn.is_lost:
+                self._pull(turn)
 
-        A logout is noticed within a poll, so a thread does not use knowledge that is older, as long as the
-        store answers quickly.
-        """
-        known_for = now - self._fresh_at
-        return 0 if known_for <= self._poll else max(self._poll, 1.0) if known_for <= self._staleness else -1
+    def _lose(self) -> None:
+        """Leave the reader to the thread that hangs with it, and continue with a copy."""
+        self.store, self._lock = self.store.copy(), Lock()
+        self._fail(RevocationUnavailable("A pull hangs and was given up."), time.monotonic())
 
-    def _pull(self, started: float) -> None:
-        calls, wall = self._calls, time.time()
-        if wall < self._asked_wall - _STEP:
-            # Under a later clock the feed has dropped notices that matter again.
-            self.store.rewind()
+    def _pull(self, turn: Turn) -> None:
+        store, started, wall = self.store, time.monotonic(), time.time()
+        turn.began = started
+        if started < self._asked_at:
+            # A test has moved the clock. Under a later clock the feed has dropped notices that matter again.
+            store.rewind()
         self._asked_at, self._asked_wall = started, wall
         try:
-            news = self.store.pull()
+            self._send_rest(store)
+            self._read(store, turn)
         except RevocationUnavailable as error:
-            self._fail(error, started)
+            if not turn.is_lost:
+                self._fail(error, started)
         else:
-            self._learn(news)
-            self._fresh_at = started
-            self._send_rest()
-            # A notice that this process published during the pull may have come too late for the pull.
-            self._due = started + self._poll if calls == self._calls else _NEVER
-            if self._failing:
-                self._failing = False
-                logger.warning("The store of revocations answers again.")
-        self._tries += 1
+            if not turn.is_lost:
+                self._succeed(store, started)
 
-    def _send_rest(self) -> None:
+    def _read(self, store: Store, turn: Turn) -> None:
+        """Read until there is nothing left. Requests go on in between, with what is known."""
+        while True:
+            self.learn(store.pull())
+            turn.show_life()
+            if not store.is_behind or turn.is_lost:
+                return
+
+    def _send_rest(self, store: Store) -> None:
         rest = list(self._unsent)
         if not rest:
             return
         present = time.time()
         try:
-            self.store.publish([item for item in rest if item.until > present])
+            store.publish([item for item in rest if item.until > present])
         except RevocationUnavailable:
-            return  # the store can be read but not written, and `send` has logged that
-        for _ in rest:
-            self._unsent.popleft()  # another thread may have added notices, and these stay
+            # The store may still be readable. If not, the pull that follows fails and says so.
+            if not self._refused:
+                self._refused = True
+                logger.exception("Revocations of %d sessions could not be published yet.", len(rest))
+            return
+        self._refused = False
+        for item in rest:
+            self._unsent.pop(item, None)
+
+    def _succeed(self, store: Store, started: float) -> None:
+        self._fresh_at = started
+        self._due = started + self._poll
+        self._sweep()
+        if self._failing:
+            self._failing = False
+            logger.warning("The store of revocations answers again.")
+        skew = store.skew or 0.0
+        if abs(skew) > MOST_SKEW and not self._warned_of_skew:
+            self._warned_of_skew = True
+            logger.warning("The clock of this server differs from the database's by %.0f s.", skew)
 
     def _fail(self, error: RevocationUnavailable, started: float) -> None:
         if not self._failing:
@@ -172,11 +293,15 @@ class Feed:
         # When all tokens are refused, every request pulls, so that the end of the failure is noticed at once.
         self._due = min(started + self._poll, self._fresh_at + self._staleness)
 
-    def _learn(self, news: Iterable[Notice]) -> None:
-        self.ended.learn(news)
+    def _sweep(self) -> None:
         if not 0 <= time.monotonic() - self._swept_at < _SWEEP:
             self._swept_at = time.monotonic()
-            self.ended.drop_old(time.time())
+            self.ended.drop_old(time.monotonic())
+
+
+def get_longest(settings: Settings) -> float:
+    """Return the number of seconds for which an access token of an ended session may live, with a margin."""
+    return (settings.access_lifetime + settings.clock_skew).total_seconds() + MARGIN
 
 
 @per_tenant
@@ -185,21 +310,31 @@ def get_feed(settings: Settings) -> Feed:
 
     Another feed replaces it after a change of settings and after a fork.
     """
+    cache = settings.revocation_cache
     return Feed(
-        DatabaseStore() if settings.revocation_cache is None else CacheStore(settings.revocation_cache),
+        DatabaseStore() if cache is None else CacheStore(cache, tenant=current_tenant()),
         poll=settings.revocation_poll.total_seconds(),
         staleness=settings.revocation_max_staleness.total_seconds(),
+        keep=get_longest(settings),
     )
 
 
 def check_session(token: AccessToken) -> None:
     """Return if the session of a verified token was not ended early.
 
-    This is a query only if a pull is due, or if a notice about many sessions leaves this session in doubt.
-    Then the row of the session is read, once.
+    If a pull is due, this waits for it, for one poll at most. If a notice about many sessions leaves this
+    session in doubt, its row is read, once.
 
     Raises:
         SessionEnded: the session was ended.
         RevocationUnavailable: the store has not answered for longer than ``REVOCATION_MAX_STALENESS``.
     """
     get_feed().check(token.session_id, token.sub, token.auth_time)
+
+
+def describe_feed() -> FeedState:
+    """Return how fresh this process's knowledge of ended sessions is, for a health check or a metric.
+
+    If a pull is due, this waits for it as a request does. So a process without requests does not seem stale.
+    """
+    return get_feed().describe()

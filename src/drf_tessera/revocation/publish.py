@@ -8,9 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
-from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -19,12 +18,9 @@ from drf_tessera.conf import get_settings
 from drf_tessera.database import find_database, is_in_transaction
 from drf_tessera.models import Revocation
 from drf_tessera.moments import to_timestamp
-from drf_tessera.revocation.feed import Feed, get_feed
+from drf_tessera.revocation.feed import MARGIN, Feed, get_feed, get_longest
 from drf_tessera.revocation.notices import EVERYBODY, NOBODY, SUB_LENGTH, Notice, Scope, make_mark
-from drf_tessera.revocation.stores import OVERLAP
-
-MARGIN: Final = timedelta(minutes=1)
-"""Added to the life of a notice, because the clocks of servers differ."""
+from drf_tessera.revocation.stores import OVERLAP, TOLERANCE
 
 
 class Endings:
@@ -58,7 +54,7 @@ class Endings:
         while ago. A session that was started after the event by a slow clock has to live on, and a session
         that was started before the event by a fast clock has ended.
         """
-        until, margin = _find_until(self._now), int(MARGIN.total_seconds())
+        until, margin = _find_until(self._now), int(MARGIN)
         earliest = int(to_timestamp(self._now)) - margin
         # The event may have waited for another transaction. It counts at its end.
         latest = max(int(to_timestamp(self._now)), int(time.time())) + margin
@@ -70,9 +66,7 @@ class Endings:
 
 def _find_until(now: datetime) -> int:
     """Return the second until which an access token may be valid that was issued before ``now``."""
-    settings = get_settings()
-    longest = settings.access_lifetime + settings.clock_skew + MARGIN
-    return int(to_timestamp(now) + longest.total_seconds()) + 1
+    return int(to_timestamp(now) + get_longest(get_settings())) + 1
 
 
 @contextmanager
@@ -86,7 +80,7 @@ def publishing(now: datetime) -> Iterator[Endings]:
             endings.add([session_id])
 
     The database takes the notices in the same transaction, so neither is there without the other. A cache
-    takes them after the commit, because it could not undo them.
+    takes them too, after the commit, because it could not undo them.
 
     Raises:
         RevocationUnavailable: the database did not take the notices, and so no session was ended.
@@ -95,13 +89,12 @@ def publishing(now: datetime) -> Iterator[Endings]:
     with transaction.atomic(using=find_database()):
         yield endings
         notices = endings.list_notices()
-        if notices and feed.store.joins_transaction:
-            feed.store.publish(notices)
+        if notices:
+            feed.store.record(notices)
     if not notices:
         return
-    feed.expect_news()
-    if feed.store.joins_transaction and transaction.get_connection(find_database()).in_atomic_block:
-        feed.ended.doubt(notices)
+    if transaction.get_connection(find_database()).in_atomic_block:
+        feed.doubt(notices)
     if is_in_transaction():
         transaction.on_commit(partial(_follow, feed, notices, started), using=find_database())
     else:
@@ -115,13 +108,9 @@ def _follow(feed: Feed, notices: list[Notice], started: float) -> None:
     of its notices, so the notices are published again. If this process dies before that, only processes that
     start later find the first, late, publication.
     """
-    if not transaction.get_connection(find_database()).in_atomic_block:
-        # Before they are learned, because another thread may forget a notice as long as it is in doubt.
-        feed.ended.trust(notices)
-    feed.ended.learn(notices)
+    feed.learn(notices, certain=not transaction.get_connection(find_database()).in_atomic_block)
     if not feed.store.joins_transaction or time.monotonic() - started > OVERLAP / 2:
         feed.send(notices)
-    feed.expect_news()
 
 
 def publish_for_everybody(before: int, now: datetime) -> None:
@@ -140,17 +129,24 @@ def publish_for_everybody(before: int, now: datetime) -> None:
     feed = get_feed()
     scope = Scope(EVERYBODY, certain=before, doubtful=before - 1, mark=before)
     notice = Notice(NOBODY, _find_until(now), scope)
-    feed.store.publish([notice])
+    feed.store.record([notice])
     if transaction.get_connection(find_database()).in_atomic_block:
-        feed.ended.doubt([notice])  # a test case, which ends with a rollback
-    feed.ended.learn([notice])
-    feed.expect_news()
+        feed.doubt([notice])  # a test case, which ends with a rollback
+    else:
+        feed.learn([notice], certain=True)
+    if not feed.store.joins_transaction:
+        feed.store.publish([notice])
 
 
 def prune_notices(*, now: datetime, batch_size: int) -> int:
-    """Delete the notices that no access token needs, in batches, and return their number."""
+    """Delete the notices that no access token needs, in batches, and return their number.
+
+    The clock of this server may be ahead of the others by :data:`TOLERANCE`.
+    """
     rows = Revocation._default_manager.using(find_database())
-    old = rows.filter(until__lte=int(to_timestamp(now))).order_by("pk").values_list("pk", flat=True)
+    old = (
+        rows.filter(until__lte=int(to_timestamp(now)) - TOLERANCE).order_by("pk").values_list("pk", flat=True)
+    )
     deleted = 0
     while batch := list(old[:batch_size]):
         deleted += rows.filter(pk__in=batch).delete()[0]

@@ -1,55 +1,117 @@
-"""The stores that carry notices of ended sessions between processes: a table, or a Django cache.
+"""The table that carries notices of ended sessions between processes, and the protocol of every such store.
 
 A store numbers the notices, and a reader asks for the notices after the last number that it saw. A notice
 gets its number before readers can see it, because a transaction commits later and a cache is written after
-its counter. So every reader also reads the numbers of the last :data:`OVERLAP` again. Only the reader
-measures time, with its own monotonic clock, so the clocks of two machines are never compared.
+its counter. So a reader notes each number that it has passed without a notice, and asks for it again for
+:data:`OVERLAP`. A poll therefore costs what is new, and the few numbers that are missing.
+
+Only the reader measures time, with its own monotonic clock. The clocks of two machines are compared only to
+find the notices that still matter, with :data:`TOLERANCE`, and to warn if they differ too much.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Final, NamedTuple, Protocol
 from uuid import UUID
 
-from django.core.cache import BaseCache, caches
 from django.db import Error, models
+from django.db.models import Func, Q, Value
+from django.db.models.functions import Cast, Least
 
 from drf_tessera.database import find_database, read_calmly
 from drf_tessera.exceptions import RevocationUnavailable
 from drf_tessera.models import Revocation
-from drf_tessera.revocation.notices import Notice, read_entry, read_scope, write_entry, write_scope
+from drf_tessera.revocation.notices import Notice, read_scope, write_scope
 
 OVERLAP: Final = 10.0
 """The number of seconds after which readers can see a notice, at the latest, once it has its number."""
 
+TOLERANCE: Final = 300
+"""The number of seconds by which the clock of a server may differ from the clock of the database."""
+
 BATCH: Final = 500
+
+MOST_ROWS: Final = 5_000
+"""The greatest number of notices that one pull returns. The next pull continues."""
+
+_MOST_GAPS: Final = 100
+"""The greatest number of gaps in one statement. If there are more, neighbours are joined."""
+
+_IN_FLIGHT: Final = 20_000
+"""How many of the newest numbers a new reader searches for gaps.
+
+An open transaction has one of the newest numbers. At 2,000 ended sessions a second this many numbers are
+given out within :data:`OVERLAP`.
+"""
+
+Row = tuple[Any, ...]
+"""The number, the columns of the notice, and the clock of the database."""
 
 
 class Store(Protocol):
     """One reader's view of a store. Only one thread at a time may use it."""
 
     joins_transaction: bool
-    """Whether notices that are published in a transaction are rolled back with the transaction."""
+    """Whether :meth:`record` alone makes notices known, because all readers read the table."""
+    is_behind: bool
+    """Whether the last pull has left notices for the next one."""
 
-    def publish(self, notices: Sequence[Notice]) -> None:
-        """Make the notices known to all readers.
+    @property
+    def skew(self) -> float | None:
+        """The seconds by which this server's clock is ahead of the database's. ``None``: not measured yet."""
+
+    def record(self, notices: Sequence[Notice]) -> None:
+        """Write the notices into the table, in the transaction that is open.
 
         Raises:
-            RevocationUnavailable: some notices may never reach the readers.
+            RevocationUnavailable: the table did not take them.
+        """
+
+    def publish(self, notices: Sequence[Notice]) -> None:
+        """Make the notices known to all readers, after the commit.
+
+        Raises:
+            RevocationUnavailable: some notices may reach the readers late.
         """
 
     def pull(self) -> list[Notice]:
-        """Return all notices that this reader may not have seen yet, and perhaps some that it has seen.
+        """Return notices that this reader may not have seen yet, and perhaps some that it has seen.
 
         Raises:
             RevocationUnavailable: the store could not be read.
         """
 
     def rewind(self) -> None:
-        """Return all notices again at the next pull."""
+        """Return all notices again at the next pulls."""
+
+    def copy(self) -> Store:
+        """Return another reader that continues where this one has arrived."""
+
+
+class Epoch(Func):
+    """The clock of the database, in seconds since 1970. For a database that is not listed, this server's."""
+
+    output_field: ClassVar[Any] = models.FloatField()
+    _EXPRESSIONS: ClassVar[dict[str, str]] = {
+        "postgresql": "CAST(EXTRACT(EPOCH FROM STATEMENT_TIMESTAMP()) AS double precision)",
+        "mysql": "(UNIX_TIMESTAMP(NOW(6)) + 0e0)",
+        "sqlite": "((JULIANDAY('now') - 2440587.5) * 86400.0)",
+    }
+
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:  # type: ignore[override]
+        """Return the expression for the clock."""
+        known = self._EXPRESSIONS.get(connection.vendor)
+        return (known, []) if known else ("%s", [time.time()])
+
+
+class Gap(NamedTuple):
+    """Numbers without a notice, from ``first`` to ``last``, and the time at which they were first missed."""
+
+    first: int
+    last: int
+    missed: float
 
 
 class DatabaseStore:
@@ -60,53 +122,113 @@ class DatabaseStore:
 
     joins_transaction = True
 
-    def __init__(self) -> None:
-        self._newest: deque[tuple[float, int, UUID]] = deque()
-        """The newest row of each pull, and the time at which it was seen. The first entry is the last one
-        that is older than the overlap."""
+    _COLUMNS: Final = ("session_id", "until", "scope")
+    """The columns of a notice."""
 
-    def publish(self, notices: Sequence[Notice]) -> None:
+    def __init__(self) -> None:
+        self.is_behind = False
+        self.skew: float | None = None
+        self._is_new = True
+        """Whether this reader has not read all rows yet."""
+        self._anchor: Row = (0,)
+        """The newest row that was seen. It proves that its number still means the same."""
+        self._gaps: list[Gap] = []
+
+    def record(self, notices: Sequence[Notice]) -> None:
         """Insert a row for each notice."""
-        rows = [make_row(item) for item in notices]
+        rows = [make_row(notice) for notice in notices]
         try:
             self._rows().bulk_create(rows, batch_size=BATCH)
         except Error as error:
             raise RevocationUnavailable from error
 
+    def publish(self, notices: Sequence[Notice]) -> None:
+        """Insert the rows again, because their transaction took longer than readers look back."""
+        self.record(notices)
+
     def pull(self) -> list[Notice]:
-        """Read the rows since the overlap began. This is one statement, which usually returns one row."""
+        """Read the new rows, and the rows of gaps. This is one statement, which usually returns one row.
+
+        That row is the newest one of the last pull. If it no longer exists, or another row has its number,
+        then the table was pruned or restored from a backup, and its numbers prove nothing.
+        """
         now = time.monotonic()
-        found = self._read_on(now)
-        if found is None:
-            found = _fetch(self._rows().filter(until__gt=int(time.time())))
-        if found:
-            last, session_id, *_ = found[-1]
-            if not self._newest or self._newest[-1][1:] != (last, session_id):
-                self._newest.append((now, last, session_id))
-        return [read_row(*columns) for _, *columns in found]
+        if not self._is_new:
+            found = self._fetch(self._select_news())
+            if self._proves_order(found):
+                self._advance(found, now)
+                return self._read_notices(found)
+            self.rewind()
+        found = self._fetch(Q(pk__gt=self._anchor[0]) & _select_living())
+        self._begin(found, now)
+        return self._read_notices(found)
 
     def rewind(self) -> None:
         """Begin with the first row at the next pull."""
-        self._newest.clear()
+        self._is_new, self._anchor, self._gaps = True, (0,), []
 
-    def _read_on(self, now: float) -> list[tuple[Any, ...]] | None:
-        """Read from the last row that was seen an overlap ago. ``None`` means: read from the beginning.
+    def copy(self) -> DatabaseStore:
+        """Return another reader that continues where this one has arrived."""
+        other = DatabaseStore()
+        other._is_new, other._anchor, other.skew = self._is_new, self._anchor, self.skew
+        other._gaps = list(self._gaps)
+        return other
 
-        That row itself is read too. If the row no longer exists, or another row has its number, then the
-        table was pruned or restored from a backup, and its numbers prove nothing.
-        """
-        if self._newest and self._newest[-1][0] > now:
-            self._newest.clear()  # a test has stopped or moved the clock
-        while len(self._newest) > 1 and self._newest[1][0] <= now - OVERLAP:
-            self._newest.popleft()
-        if not self._newest or self._newest[0][0] > now - OVERLAP:
-            return None
-        _, base, session_id = self._newest[0]
-        found = _fetch(self._rows().filter(pk__gte=base))
-        if found and found[0][:2] == (base, session_id):
-            return found
-        self._newest.clear()
-        return None
+    def _begin(self, found: list[Row], now: float) -> None:
+        """Record the gaps among the newest rows of a first read, because they may be open transactions."""
+        self._note(found, now)
+        oldest = self._anchor[0] - _IN_FLIGHT
+        self._gaps = [Gap(max(gap.first, oldest), *gap[1:]) for gap in self._gaps if gap.last > oldest]
+        self._gaps = join_gaps(self._gaps)
+        self._is_new = self.is_behind or not self._anchor[0]
+
+    def _advance(self, found: list[Row], now: float) -> None:
+        """Record the gaps among new rows, and drop gaps that were filled or asked for long enough."""
+        # A process may rest for longer than the overlap. So a gap is asked for before it is dropped.
+        end = found[-1][0]
+        kept = [gap for gap in self._gaps if gap.last > end or now - gap.missed < OVERLAP]
+        self._gaps = split_gaps(kept, [row[0] for row in found])
+        self._note([row for row in found if row[0] > self._anchor[0]], now)
+        self._gaps = join_gaps(self._gaps)
+        self.is_behind = len(found) >= MOST_ROWS
+
+    def _note(self, news: list[Row], now: float) -> None:
+        self.is_behind = len(news) >= MOST_ROWS
+        for row in news:
+            if row[0] > self._anchor[0] + 1:
+                self._gaps.append(Gap(self._anchor[0] + 1, row[0] - 1, now))
+            self._anchor = row[:-1]
+
+    def _proves_order(self, found: list[Row]) -> bool:
+        """Return whether the newest row of the last pull is among ``found``, or later than all of them."""
+        is_cut_off = len(found) >= MOST_ROWS and found[-1][0] < self._anchor[0]
+        return is_cut_off or any(row[:-1] == self._anchor for row in found)
+
+    def _select_news(self) -> Q:
+        missing = Q()
+        for gap in self._gaps:
+            missing |= Q(pk__range=(gap.first, gap.last))
+        news = Q(pk__gte=self._anchor[0])
+        return news | (missing & _select_living()) if missing else news
+
+    def _fetch(self, wanted: Q) -> list[Row]:
+        rows = self._rows().filter(wanted).order_by("pk")
+        query = rows.values_list("pk", *self._COLUMNS, Epoch())[:MOST_ROWS]
+        before = time.time()
+        try:
+            found = read_calmly(lambda: list(query.all()))
+        except Error as error:
+            raise RevocationUnavailable from error
+        if found:
+            self._measure(before, found[-1][-1], time.time())
+        return found
+
+    def _measure(self, before: float, clock: float, after: float) -> None:
+        """Compare the clocks. The statement took some time, and the database read its clock in between."""
+        self.skew = min(0.0, after - clock) + max(0.0, before - clock)
+
+    def _read_notices(self, found: list[Row]) -> list[Notice]:
+        return [read_row(*row[1:-1]) for row in found]
 
     def _rows(self) -> models.QuerySet[Revocation]:
         return Revocation._default_manager.using(find_database())
@@ -122,119 +244,34 @@ def read_row(session_id: UUID, until: int, scope: str) -> Notice:
     return Notice(session_id, until, read_scope(scope))
 
 
-def _fetch(rows: models.QuerySet[Revocation]) -> list[tuple[Any, ...]]:
-    wanted = rows.order_by("pk").values_list("pk", "session_id", "until", "scope")
-    try:
-        return read_calmly(lambda: list(wanted.all()))
-    except Error as error:
-        raise RevocationUnavailable from error
+def _select_living() -> Q:
+    """Select the rows that matter by the clock of the database or by the clock of this server.
 
-
-class CacheStore:
-    """A Django cache that all processes share and that counts atomically, such as Redis.
-
-    A cache does not take part in a transaction, so the caller publishes after the commit. If the cache is
-    emptied, the processes that have read a notice still know it, but other processes never see it. The
-    session stays ended in the database in any case. So these processes accept its access token until the
-    token expires, for a few minutes at most.
+    If one of the clocks is far ahead, the other one still finds the rows.
     """
+    present = Least(Epoch(), Value(time.time(), output_field=models.FloatField()))
+    return Q(until__gt=Cast(present, models.BigIntegerField()) - TOLERANCE)
 
-    joins_transaction = False
 
-    _COUNTER: Final = "drf_tessera:revocation"
-    _FARTHEST: Final = 100_000
-    """If the counter is further ahead than this, the reader assumes that another counter was begun."""
+def split_gaps(gaps: list[Gap], numbers: Iterable[int]) -> list[Gap]:
+    """Return what is left of the gaps without the numbers, both in ascending order."""
+    rest, found = [], iter(numbers)
+    number = next(found, None)
+    for gap in gaps:
+        first = gap.first
+        while number is not None and number <= gap.last:
+            if number > first:
+                rest.append(Gap(first, number - 1, gap.missed))
+            first = max(first, number + 1)
+            number = next(found, None)
+        if first <= gap.last:
+            rest.append(Gap(first, gap.last, gap.missed))
+    return rest
 
-    def __init__(self, alias: str) -> None:
-        self._alias = alias
-        self._head: int | None = None
-        self._awaited: dict[int, float] = {}
-        """The numbers whose notices cannot be read yet, and the time at which each was first missed."""
 
-    def publish(self, notices: Sequence[Notice]) -> None:
-        """Reserve a number for each notice, and write the notice under its number."""
-        try:
-            cache = caches[self._alias]
-            batches = [notices[start : start + BATCH] for start in range(0, len(notices), BATCH)]
-            missing = [name for batch in batches for name in self._write(cache, batch)]
-        except Exception as error:  # each cache backend has exceptions of its own
-            raise RevocationUnavailable from error
-        if missing:
-            raise RevocationUnavailable(f"The cache did not store {len(missing)} revocations.")
-
-    def _write(self, cache: BaseCache, batch: Sequence[Notice]) -> list[str]:
-        last = self._count(cache, len(batch))
-        timeout = max(item.until for item in batch) - time.time() + OVERLAP
-        entries = {self._name(last - index): write_entry(item) for index, item in enumerate(batch)}
-        return list(cache.set_many(entries, timeout=int(timeout)))
-
-    def pull(self) -> list[Notice]:
-        """Read the counter, and the notices that were numbered since the last pull."""
-        try:
-            return self._pull(caches[self._alias], time.monotonic())
-        except Exception as error:  # each cache backend has exceptions of its own
-            raise RevocationUnavailable from error
-
-    def rewind(self) -> None:
-        """Read backwards from the newest notice at the next pull."""
-        self._head, self._awaited = None, {}
-
-    def _pull(self, cache: BaseCache, now: float) -> list[Notice]:
-        head = self._read_head(cache)
-        if self._head is None or not self._head <= head <= self._head + self._FARTHEST:
-            found = self._read_back(cache, head, now)
-        else:
-            since = dict.fromkeys(range(self._head + 1, head + 1), now)
-            self._awaited = {
-                number: missed for number, missed in self._awaited.items() if now - OVERLAP < missed <= now
-            } | since
-            found = self._read(cache, self._awaited)
-            for number in found:
-                del self._awaited[number]
-        self._head = head
-        return list(found.values())
-
-    def _read_head(self, cache: BaseCache) -> int:
-        """Read the counter, or begin one. A cache that hides its failures has no counter even then."""
-        head = cache.get(self._COUNTER)
-        if head is None:
-            self._begin(cache)
-            head = cache.get(self._COUNTER)
-        if head is None:
-            raise RevocationUnavailable("The cache does not store anything.")
-        return int(head)
-
-    def _begin(self, cache: BaseCache) -> None:
-        # The number of milliseconds is beyond every number that was used before the cache was emptied.
-        cache.add(self._COUNTER, int(time.time() * 1000), timeout=None)
-
-    def _read_back(self, cache: BaseCache, head: int, now: float) -> dict[int, Notice]:
-        """Read backwards from the newest notice, until the cache has no notice of a whole batch."""
-        found: dict[int, Notice] = {}
-        self._awaited = {}
-        for start in range(head, 0, -BATCH):
-            numbers = range(start, max(0, start - BATCH), -1)
-            batch = self._read(cache, numbers)
-            if start == head:
-                self._awaited = {number: now for number in numbers if number not in batch}
-            if not batch:
-                break
-            found |= batch
-        return found
-
-    def _read(self, cache: BaseCache, numbers: Any) -> dict[int, Notice]:
-        names = {self._name(number): number for number in numbers}
-        if not names:
-            return {}
-        entries = cache.get_many(names)
-        return {names[name]: read_entry(entry) for name, entry in entries.items()}
-
-    def _count(self, cache: BaseCache, step: int) -> int:
-        try:
-            return cache.incr(self._COUNTER, step)
-        except ValueError:
-            self._begin(cache)
-            return cache.incr(self._COUNTER, step)
-
-    def _name(self, number: int) -> str:
-        return f"{self._COUNTER}:{number}"
+def join_gaps(gaps: list[Gap]) -> list[Gap]:
+    """Join neighbours until there are at most :data:`_MOST_GAPS`. Rows between them are read again, then."""
+    while len(gaps) > _MOST_GAPS:
+        pairs = [gaps[index : index + 2] for index in range(0, len(gaps), 2)]
+        gaps = [Gap(pair[0].first, pair[-1].last, max(gap.missed for gap in pair)) for pair in pairs]
+    return gaps

@@ -1,0 +1,223 @@
+"""A Django cache that carries notices of ended sessions, beside the table.
+
+The table is the truth. A notice is written there in the transaction that ends the session, also if a cache
+carries the news. A cache can lose entries: it is emptied, it fails over, or a publisher dies between the
+commit and the cache. So a reader of the cache reads the table too if it has any doubt, and now and then
+without a doubt.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from django.core.cache import BaseCache, caches
+
+from drf_tessera.exceptions import RevocationUnavailable
+from drf_tessera.revocation.notices import Notice, read_entry, write_entry
+from drf_tessera.revocation.stores import BATCH, MOST_ROWS, OVERLAP, DatabaseStore
+
+logger: Final = logging.getLogger(__name__)
+
+_RECHECK: Final = 30.0
+"""Seconds after which a reader of the cache reads the table, although it has no doubt."""
+
+
+class CacheStore:
+    """A Django cache that all processes share and that counts atomically, such as Redis.
+
+    The cache carries the news, and the table is the truth. A reader reads the table in these cases:
+
+    - It has just started, or the cache did not answer the last time.
+    - The counter was begun again, went back, or jumped: the cache was emptied or has failed over.
+    - There is another entry under the last number that was read: a fail-over has lost numbers, and they were
+      given out again.
+    - A number has had no entry for :data:`OVERLAP`: its publisher has died.
+    - An entry cannot be read.
+    - The last reading of the table was 30 seconds ago. So a logout is known after this time, even if nothing
+      in the cache shows that it was lost.
+    """
+
+    joins_transaction = False
+
+    _FARTHEST: Final = 100_000
+    """If the counter is further ahead than this, the reader assumes that another counter was begun."""
+
+    def __init__(self, alias: str, *, tenant: str = "") -> None:
+        """Read the cache ``alias``. Each tenant has numbers of its own."""
+        self._alias, self._tenant = alias, tenant
+        self._counter = f"drf_tessera:revocation:{tenant}" if tenant else "drf_tessera:revocation"
+        self._table = DatabaseStore()
+        self.is_behind = False
+        self._in_doubt = True
+        self._checked_at = float("-inf")
+        """The time of the last complete reading of the table."""
+        self._head: int | None = None
+        """The last number that this reader has asked for."""
+        self._last: tuple[int, object] | None = None
+        """The number and the entry of the last notice that was read."""
+        self._awaited: dict[int, float] = {}
+        """The numbers whose notices cannot be read yet, and the time at which each was first missed."""
+
+    @property
+    def skew(self) -> float | None:
+        """The seconds by which this server's clock is ahead of the database's."""
+        return self._table.skew
+
+    def record(self, notices: Sequence[Notice]) -> None:
+        """Insert a row for each notice."""
+        self._table.record(notices)
+
+    def rewind(self) -> None:
+        """Read the whole table at the next pulls."""
+        self._table.rewind()
+        self._head, self._last, self._awaited, self._in_doubt = None, None, {}, True
+
+    def copy(self) -> CacheStore:
+        """Return another reader that continues where this one has arrived."""
+        other = CacheStore(self._alias, tenant=self._tenant)
+        other._table = self._table.copy()
+        other._in_doubt, other._checked_at = self._in_doubt, self._checked_at
+        other._head, other._last, other._awaited = self._head, self._last, dict(self._awaited)
+        return other
+
+    def publish(self, notices: Sequence[Notice]) -> None:
+        """Reserve a number for each notice, and write the notice under its number."""
+        try:
+            cache = caches[self._alias]
+            batches = [notices[start : start + BATCH] for start in range(0, len(notices), BATCH)]
+            missing = [name for batch in batches for name in self._write(cache, batch)]
+        except Exception as error:  # each cache backend has exceptions of its own
+            raise RevocationUnavailable from error
+        if missing:
+            raise RevocationUnavailable(f"The cache did not store {len(missing)} revocations.")
+
+    def _write(self, cache: BaseCache, batch: Sequence[Notice]) -> list[str]:
+        last = self._count(cache, len(batch))
+        timeout = max(item.until for item in batch) - time.time() + OVERLAP
+        entries = {self._name(last - index): write_entry(item) for index, item in enumerate(batch)}
+        return list(cache.set_many(entries, timeout=int(timeout)))
+
+    def pull(self) -> list[Notice]:
+        """Read the counter and the new notices, and the table if there is a doubt."""
+        now = time.monotonic()
+        try:
+            news = self._pull(caches[self._alias], now)
+        except Exception as error:  # each cache backend has exceptions of its own
+            self._in_doubt = True
+            raise RevocationUnavailable from error
+        return news + self._check_table(now)
+
+    def _check_table(self, now: float) -> list[Notice]:
+        """Read the table if it is due. Without a doubt, a table may be silent."""
+        if self._in_doubt:
+            news = self._table.pull()
+        elif 0 <= now - self._checked_at < _RECHECK:
+            return []
+        else:
+            self._checked_at = now  # first, because the table may hang
+            try:
+                news = self._table.pull()
+            except RevocationUnavailable:
+                logger.warning("The table of revocations could not be checked.", exc_info=True)
+                return []
+        if self._table.is_behind:
+            self._in_doubt = self.is_behind = True
+        else:
+            self._in_doubt, self._checked_at = False, now
+        return news
+
+    def _pull(self, cache: BaseCache, now: float) -> list[Notice]:
+        head = self._read_head(cache)
+        known = self._head
+        if known is None or not known <= head <= known + self._FARTHEST:
+            # The table contains all notices with numbers up to here, because it is written first.
+            self._in_doubt, self.is_behind = True, False
+            self._head, self._awaited = head, {}
+            entry = self._read(cache, [head]).get(head)
+            self._last = None if entry is None else (head, entry)
+            return []
+        last = min(head, known + MOST_ROWS)
+        self.is_behind = last < head
+        self._awaited |= dict.fromkeys(range(known + 1, last + 1), now)
+        numbers = [*self._awaited, *([self._last[0]] if self._last else [])]
+        found = self._read(cache, numbers)
+        self._head = last
+        self._compare_last(found)
+        return self._take(found, now)
+
+    def _compare_last(self, found: dict[int, object]) -> None:
+        """Check that the last notice that was read is still there. An expired one proves nothing."""
+        if self._last is not None and found.pop(self._last[0], None) != self._last[1]:
+            self._in_doubt, self._last = True, None
+
+    def _take(self, found: dict[int, object], now: float) -> list[Notice]:
+        news = []
+        for number, entry in found.items():
+            self._awaited.pop(number, None)
+            try:
+                news.append(read_entry(entry))
+            except ValueError:
+                self._report_unreadable(number)
+        if found:
+            newest = max(found)
+            if self._last is None or newest > self._last[0]:
+                self._last = newest, found[newest]
+        given_up = [number for number, missed in self._awaited.items() if not now - OVERLAP < missed <= now]
+        for number in given_up:
+            del self._awaited[number]
+            self._in_doubt = True
+        return news
+
+    def _report_unreadable(self, number: int) -> None:
+        self._awaited.pop(number, None)
+        self._in_doubt = True
+        logger.error("The cache %r has an unreadable revocation, number %d.", self._alias, number)
+
+    def _read_head(self, cache: BaseCache) -> int:
+        """Read the counter, or begin one. A cache that hides its failures has no counter even then."""
+        try:
+            head = cache.get(self._counter)
+            head = None if head is None else int(head)
+        except Exception:
+            # If the cache answers, then the counter itself is unreadable.
+            cache.get(self._name(0))
+            logger.exception("The cache %r has an unreadable counter of revocations.", self._alias)
+            cache.delete(self._counter)
+            head = None
+        if head is None:
+            self._head = None
+            self._begin(cache)
+            head = cache.get(self._counter)
+        if head is None:
+            raise RevocationUnavailable("The cache does not store anything.")
+        return int(head)
+
+    def _begin(self, cache: BaseCache) -> None:
+        # The number of milliseconds is beyond every number that was used before the cache was emptied.
+        cache.add(self._counter, int(time.time() * 1000), timeout=None)
+
+    def _read(self, cache: BaseCache, numbers: Sequence[int]) -> dict[int, object]:
+        """Read entries. If one of them stops the cache's own reading, find it, and read the others."""
+        names = {self._name(number): number for number in numbers}
+        try:
+            return {names[name]: entry for name, entry in cache.get_many(names).items()} if names else {}
+        except Exception:  # noqa: BLE001 - each cache backend has exceptions of its own
+            cache.get(self._name(0))  # raises if the cache does not answer at all
+            if len(numbers) == 1:
+                self._report_unreadable(numbers[0])
+                return {}
+        middle = len(numbers) // 2
+        return self._read(cache, numbers[:middle]) | self._read(cache, numbers[middle:])
+
+    def _count(self, cache: BaseCache, step: int) -> int:
+        try:
+            return cache.incr(self._counter, step)
+        except ValueError:
+            self._begin(cache)
+            return cache.incr(self._counter, step)
+
+    def _name(self, number: int) -> str:
+        return f"{self._counter}:{number}"

@@ -1,0 +1,310 @@
+"""The store in a cache: it reads the news there, and heals from the table if the cache loses something."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.core.cache import caches
+from django.db import transaction
+
+from drf_tessera.exceptions import RevocationUnavailable
+from drf_tessera.revocation import caches as caches_module
+from drf_tessera.revocation import stores
+from drf_tessera.revocation.caches import CacheStore
+from drf_tessera.revocation.notices import Notice
+from drf_tessera.revocation.stores import OVERLAP, DatabaseStore
+from tests.accounts.models import NoTable
+from tests.revocation.test_stores import LATER, Clock, ids, notices, rows_read
+from tests.servers import Redis
+
+__all__ = ["rows_read"]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    for module in (stores, caches_module):
+        monkeypatch.setattr(module, "time", found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    found = Redis(tmp_path_factory.mktemp("redis"))
+    found.start()
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def cache(redis: Redis, settings: Any) -> Any:
+    settings.CACHES = {
+        **settings.CACHES,
+        "news": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis.url},
+    }
+    caches["news"].clear()
+    return caches["news"]
+
+
+def publish(writer: CacheStore, news: list[Notice]) -> list[Notice]:
+    """End sessions as :func:`publishing` does: in the table, and then in the cache."""
+    writer.record(news)
+    writer.publish(news)
+    return news
+
+
+@pytest.fixture
+def settled(cache: Any, rows_read: list[int]) -> CacheStore:
+    """Return a reader that has read the table at its start, and no longer needs it."""
+    reader = CacheStore("news")
+    publish(reader, notices())
+    reader.pull()
+    assert rows_read == [1]
+    rows_read.clear()
+    assert reader.pull() == []
+    assert rows_read == []
+    return reader
+
+
+@pytest.mark.server
+@pytest.mark.django_db
+@pytest.mark.usefixtures("cache")
+class TestCache:
+    def test_readers_get_what_came_since_they_last_asked_from_the_cache_alone(
+        self, settled: CacheStore, rows_read: list[int]
+    ) -> None:
+        first, second = publish(settled, notices(2)), notices(3)
+        assert ids(settled.pull()) == ids(first)
+        publish(settled, second)
+        assert ids(settled.pull()) == ids(second)
+        assert settled.pull() == []
+        assert rows_read == []
+
+    def test_a_new_reader_reads_the_table(self) -> None:
+        """Then it knows the sessions that ended before the cache was emptied, too."""
+        news = notices(1200)
+        DatabaseStore().record(news)
+        assert sorted(CacheStore("news").pull()) == sorted(news)
+
+    def test_a_new_reader_without_the_table_knows_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        reader = CacheStore("news")
+        with monkeypatch.context() as patch:
+            patch.setattr(stores, "Revocation", NoTable)
+            with pytest.raises(RevocationUnavailable), transaction.atomic():
+                reader.pull()
+        news = publish(reader, notices())
+        assert ids(reader.pull()) == ids(news)
+
+    def test_many_notices_are_read_in_parts(
+        self, settled: CacheStore, rows_read: list[int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for module in (stores, caches_module):
+            monkeypatch.setattr(module, "MOST_ROWS", 10)
+        news = publish(settled, notices(25))
+        found: set[UUID] = set()
+        for is_behind in (True, True, False):
+            found |= ids(settled.pull())
+            assert settled.is_behind == is_behind
+        assert found == ids(news)
+        assert rows_read == []
+        reader, found = CacheStore("news"), set()
+        for is_behind in (True, True, False):
+            found |= ids(reader.pull())
+            assert reader.is_behind == is_behind
+        assert found > ids(news)
+
+    def test_the_cache_drops_expired_notices(self, cache: Any) -> None:
+        writer = CacheStore("news")
+        writer.publish(notices(1, until=int(time.time() + 1 - OVERLAP)))
+        number = cache.get(CacheStore._COUNTER)
+        time.sleep(1.2)
+        assert cache.get(writer._name(number)) is None
+
+    def test_a_notice_that_is_written_after_its_number_is_found(
+        self, settled: CacheStore, cache: Any, clock: Clock, rows_read: list[int]
+    ) -> None:
+        """Another process may read between the two writes."""
+        settled._checked_at = clock.now
+        number = settled._count(cache, 1)
+        later = publish(settled, notices())
+        assert settled.pull() == later
+        clock.now += OVERLAP - 1
+        late = uuid4()
+        cache.set(settled._name(number), (late.hex, LATER))
+        assert ids(settled.pull()) == {late}
+        assert settled.pull() == []
+        assert rows_read == []
+
+    def test_the_notice_of_a_writer_that_died_after_its_number_comes_from_the_table(
+        self, settled: CacheStore, cache: Any, clock: Clock
+    ) -> None:
+        settled._checked_at = clock.now
+        settled.record(lost := notices())
+        settled._count(cache, 1)
+        assert settled.pull() == []
+        clock.now += OVERLAP + 1
+        assert ids(settled.pull()) >= ids(lost)
+        assert not settled._awaited
+        assert settled.pull() == []
+
+    def test_the_notice_of_a_writer_that_died_before_its_number_comes_from_the_table(
+        self, settled: CacheStore, clock: Clock, rows_read: list[int]
+    ) -> None:
+        """Nothing in the cache shows it. So the table is read now and then."""
+        settled._checked_at = clock.now
+        settled.record(lost := notices())
+        clock.now += 29
+        assert settled.pull() == []
+        clock.now += 2
+        assert ids(settled.pull()) >= ids(lost)
+        assert settled.pull() == []
+        assert rows_read == [2]
+
+    def test_a_table_that_cannot_be_read_now_and_then_is_not_an_outage(
+        self, settled: CacheStore, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    ) -> None:
+        settled._checked_at = clock.now
+        clock.now += 31
+        with monkeypatch.context() as patch, transaction.atomic():
+            patch.setattr(stores, "Revocation", NoTable)
+            patch.setattr(DatabaseStore, "pull", refuse)
+            news = publish_in_cache(settled, notices())
+            assert settled.pull() == news
+            assert settled.pull() == []
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+    @pytest.mark.parametrize("loss", ["clear", "delete"])
+    def test_a_reader_of_a_cache_that_was_emptied_reads_the_table(
+        self, settled: CacheStore, cache: Any, loss: str
+    ) -> None:
+        """The writer has died, or has published just before."""
+        settled.record(lost := notices(3))
+        settled.publish(lost)
+        cache.clear() if loss == "clear" else cache.delete(CacheStore._COUNTER)
+        assert ids(settled.pull()) >= ids(lost)
+        news = publish(settled, notices(2))
+        assert ids(settled.pull()) >= ids(news)
+
+    def test_one_that_was_emptied_unseen_goes_on_too(self, settled: CacheStore, cache: Any) -> None:
+        """Another process has begun a counter again, above every issued number."""
+        settled.publish(lost := notices(3))
+        settled.record(lost)
+        before = cache.get(CacheStore._COUNTER)
+        cache.clear()
+        time.sleep(0.01)
+        news = publish(CacheStore("news"), notices(2))
+        assert cache.get(CacheStore._COUNTER) > before
+        assert ids(settled.pull()) >= ids(lost + news)
+
+    @pytest.mark.parametrize("head", [10**15, 5])
+    def test_the_counter_of_another_cache_makes_readers_read_the_table(
+        self, settled: CacheStore, cache: Any, head: int
+    ) -> None:
+        settled.record(lost := notices())
+        cache.clear()
+        cache.set(CacheStore._COUNTER, head, timeout=None)
+        news = publish(CacheStore("news"), notices(3))
+        assert ids(settled.pull()) >= ids(lost + news)
+
+    @pytest.mark.parametrize("more", [0, 2])
+    def test_numbers_that_were_lost_and_given_out_again_are_noticed(
+        self, settled: CacheStore, cache: Any, more: int
+    ) -> None:
+        """A replica that missed the last writes was promoted."""
+        head = cache.get(CacheStore._COUNTER)
+        first = publish(settled, notices(3))
+        assert ids(settled.pull()) == ids(first)
+        cache.set(CacheStore._COUNTER, head, timeout=None)
+        again = publish(CacheStore("news"), notices(3 + more))
+        assert ids(settled.pull()) >= ids(again)
+        assert settled.pull() == []
+
+    def test_one_that_hides_its_failures_has_failed(
+        self, cache: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The cache answers like an empty cache, and a stopped cache answers the same."""
+        monkeypatch.setattr(type(cache), "get", lambda self, key, *rest: None)
+        with pytest.raises(RevocationUnavailable):
+            CacheStore("news").pull()
+
+    @pytest.mark.parametrize(
+        "entry", [b"not a pickle", 7, None, "text", (1, 2), ("0" * 32, "soon"), ("", 1, 2)]
+    )
+    def test_an_entry_that_cannot_be_read_stops_nobody(
+        self, settled: CacheStore, cache: Any, redis: Redis, entry: object, caplog: Any
+    ) -> None:
+        before = publish(settled, notices(3))
+        settled.record(lost := notices())
+        name = settled._name(settled._count(cache, 1))
+        if isinstance(entry, bytes):
+            cache._cache.get_client(None, write=True).set(cache.make_key(name), entry)
+        else:
+            cache.set(name, entry)
+        after = publish(settled, notices(3))
+        assert ids(settled.pull()) >= ids(before + lost + after)
+        assert settled.pull() == []
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+    @pytest.mark.parametrize("counter", [b"not a pickle", b"\x80\x04]."])
+    def test_a_counter_that_cannot_be_read_is_begun_again(
+        self, settled: CacheStore, cache: Any, counter: bytes
+    ) -> None:
+        lost = publish(settled, notices())
+        cache._cache.get_client(None, write=True).set(cache.make_key(CacheStore._COUNTER), counter)
+        with pytest.raises(RevocationUnavailable):
+            settled.publish(notices())
+        assert ids(settled.pull()) >= ids(lost)
+        news = publish(settled, notices())
+        assert ids(settled.pull()) >= ids(news)
+
+    def test_publishing_is_known_to_have_failed(self, cache: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(type(cache), "set_many", lambda self, entries, timeout: list(entries)[:1])
+        with pytest.raises(RevocationUnavailable, match="1 revocations"):
+            CacheStore("news").publish(notices(2))
+
+    def test_a_reader_that_is_rewound_gets_it_all_again(self, settled: CacheStore) -> None:
+        news = publish(settled, notices(3))
+        assert ids(settled.pull()) == ids(news)
+        settled.rewind()
+        assert ids(settled.pull()) > ids(news)
+
+    def test_a_copy_continues_where_the_reader_has_arrived(
+        self, settled: CacheStore, rows_read: list[int]
+    ) -> None:
+        copy = settled.copy()
+        news = publish(settled, notices(3))
+        assert ids(copy.pull()) == ids(settled.pull()) == ids(news)
+        assert rows_read == []
+
+    def test_the_table_knows_what_this_transaction_has_ended(self, settled: CacheStore) -> None:
+        settled.record([ended := notices()[0]])
+        assert settled.holds(ended.session_id)
+        assert settled.skew is not None
+
+    def test_a_server_that_is_gone_is_named_and_the_table_heals_what_was_lost(
+        self, settled: CacheStore, redis: Redis
+    ) -> None:
+        redis.stop()
+        lost = notices()
+        settled.record(lost)
+        try:
+            for use in (lambda: settled.publish(lost), settled.pull):
+                with pytest.raises(RevocationUnavailable) as found:
+                    use()
+                assert "ConnectionError" in type(found.value.__cause__).__name__
+        finally:
+            redis.start()
+        assert ids(settled.pull()) >= ids(lost)
+
+
+def refuse(self: DatabaseStore) -> list[Notice]:
+    raise RevocationUnavailable
+
+
+def publish_in_cache(writer: CacheStore, news: list[Notice]) -> list[Notice]:
+    writer.publish(news)
+    return news

@@ -1,0 +1,126 @@
+"""A store that hangs: no request waits longer than a poll, and past the limit all are refused at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.revocation.test_servers import MAKE_USER, log_in
+from tests.servers import PATIENCE, ROOT, Line, Postgres, Redis, call, serve, wait_until
+
+pytestmark = [pytest.mark.django_db, pytest.mark.server, pytest.mark.once]  # it has its own PostgreSQL
+
+POLL, STALENESS, THREADS = 0.5, 6.0, 4
+SETTINGS: dict[str, Any] = {"REVOCATION_POLL": POLL, "REVOCATION_MAX_STALENESS": STALENESS}
+
+
+class Answer(NamedTuple):
+    sent: float
+    seconds: float
+    status: int
+    retry_after: str | None
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    found = Postgres()
+    found.start()
+    environment = {
+        **os.environ,
+        "TESSERA_SERVER_DB_NAME": "",
+        "TESSERA_SERVER_DB_PORT": str(found.port),
+        "DJANGO_SETTINGS_MODULE": "tests.server_settings",
+    }
+    for command in (["migrate", "-v", "0"], ["shell", "-v", "0", "-c", MAKE_USER]):
+        subprocess.run([sys.executable, "-m", "django", *command], env=environment, cwd=ROOT, check=True)
+    yield found
+    found.remove()
+
+
+@pytest.fixture
+def line(postgres: Postgres) -> Iterator[Line]:
+    found = Line(postgres.port)
+    yield found
+    found.close()
+
+
+def ask_all_the_time(server: str, access: str, seconds: float) -> list[Answer]:
+    """Send requests that need no query, from as many clients as the server has threads."""
+    end = time.monotonic() + seconds
+
+    def ask() -> list[Answer]:
+        found = []
+        while time.monotonic() < end:
+            started = time.monotonic()
+            status, body = call(f"{server}/me/", token=access)
+            retry_after = body.get("headers", {}).get("Retry-After")
+            found.append(Answer(started, time.monotonic() - started, status, retry_after))
+            time.sleep(0.02)
+        return found
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return [answer for found in pool.map(lambda _: ask(), range(THREADS)) for answer in found]
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Redis]:
+    found = Redis(tmp_path)
+    found.start()
+    yield found
+    found.stop()
+
+
+@pytest.mark.parametrize("fault", ["database stopped with SIGSTOP", "database black-holed", "Redis stopped"])
+def test_a_store_that_hangs_holds_no_request(
+    tmp_path: Path, postgres: Postgres, line: Line, redis: Redis, fault: str
+) -> None:
+    faults: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {
+        "database stopped with SIGSTOP": (postgres.freeze, postgres.thaw),
+        "database black-holed": (line.cut, line.mend),
+        "Redis stopped": (redis.freeze, redis.thaw),
+    }
+    begin, end = faults[fault]
+    own: dict[str, Any] = {"workers": 1, "TESSERA_SERVER_DB_PORT": str(line.port)}
+    settings = dict(SETTINGS)
+    if fault == "Redis stopped":
+        own["TESSERA_SERVER_REDIS"] = redis.url
+        settings["REVOCATION_CACHE"] = "news"
+    with serve(tmp_path, tessera=settings, **own) as server:
+        access, _ = log_in(server)
+        other, refresh = log_in(server)
+        assert call(f"{server}/me/", token=access)[0] == 200
+        spare = log_in(server)
+        begun = time.monotonic()
+        begin()
+        try:
+            answers = ask_all_the_time(server, access, 3 * STALENESS)
+            if fault == "Redis stopped":  # a logout waits for a poll at most, and counts here at once
+                _, spare_refresh = spare
+                assert call(f"{server}/api/token/revoke/", {"refresh": spare_refresh})[0] == 200
+        finally:
+            end()
+        # Nobody waits for the store, which would take as long as the fault. At most a few answers per
+        # hang take as long as a poll: one for each thread that meets a pull that has just begun.
+        assert max(answer.seconds for answer in answers) < STALENESS
+        assert sum(answer.seconds > 0.8 * POLL for answer in answers) < len(answers) / 10
+        # Old knowledge counts until the limit, and not longer.
+        assert {answer.status for answer in answers} == {200, 503}
+        late = [answer for answer in answers if answer.sent > begun + POLL + STALENESS]
+        assert {(answer.status, answer.retry_after) for answer in late} == {(503, "1")}
+        early = [answer for answer in answers if answer.sent + answer.seconds < begun + STALENESS - POLL]
+        assert {answer.status for answer in early} == {200}
+        # It heals by itself, and a logout is felt again.
+        wait_until(lambda: call(f"{server}/me/", token=access)[0] == 200, "it does not heal", PATIENCE)
+        assert call(f"{server}/api/token/revoke/", {"refresh": refresh})[0] == 200
+        wait_until(lambda: call(f"{server}/me/", token=other)[0] == 401, "a logout is not felt")
+        assert call(f"{server}/me/", token=access)[0] == 200
+        if fault == "Redis stopped":
+            assert call(f"{server}/me/", token=spare[0])[0] == 401
