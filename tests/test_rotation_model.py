@@ -259,7 +259,7 @@ def refuse_the_parent_within_the_window(
     state: State, generation: int, now: datetime, policy: Policy, branch: int
 ) -> Decision:
     found = decide(state, generation, now, policy, branch)
-    late = found.outcome is Outcome.GRACE and generation == state.position.parent
+    late = found.outcome in {Outcome.GRACE, Outcome.REPEATED} and generation == state.position.parent
     return Decision(outcome=Outcome.REUSED) if late else found
 
 

@@ -72,12 +72,12 @@ def _time_swap(text: str) -> float:
     token, settings, now = read_refresh_token(text), get_settings(), timezone.now()
     position = rotation.rotate(token.generation, now)
     begun = time.perf_counter()
-    rows.swap(token, position, now + settings.session_idle_lifetime, now, settings.refresh_grace)
+    rows.swap(token, position, None, settings.refresh_grace, settings.session_idle_lifetime)
     return time.perf_counter() - begun
 
 
 def _prepare(token: RefreshToken) -> tuple[str, list[object]]:
-    statement = rows._find_swap("default", get_user_model())
+    statement = rows._compile_swap("default", get_user_model(), False)
     if statement is None:
         raise RuntimeError("The statement cannot be compiled once here.")
     now = timezone.now()
@@ -89,8 +89,7 @@ def _prepare(token: RefreshToken) -> tuple[str, list[object]]:
         "seen": token.generation,
         "generation": token.generation + 1,
         "parent": token.generation,
-        "rotated_at": now,
-        "idle_expires_at": now + timedelta(days=14),
+        "idle": now + timedelta(days=14),
     }
     ready = {
         name: field.get_db_prep_value(values[name], connection) for name, field in statement.fields.items()

@@ -44,7 +44,7 @@ def find_database() -> str:
 
 @contextmanager
 def using_database(alias: str) -> Iterator[None]:
-    """Use the database ``alias`` in the block, whatever the routers of the project say.
+    """Use the database ``alias`` in the block, and do not ask the routers of the project.
 
     This is for a thread that works for a request. A router that looks at the request would not find it there.
     """

@@ -369,6 +369,19 @@ class RefreshReused(Refusal):
     default_detail = "This refresh token was used before. Its session has been ended; log in again."
 
 
+class RefreshLost(Refusal):
+    """Too many answers with a new refresh token were lost in a row.
+
+    Perhaps a brownout of an hour has cut the answers. Perhaps a thief has used the recoveries. No token that
+    came back proves a theft. The session was ended, and the owner must log in again.
+    """
+
+    code = "refresh_lost"
+    default_detail = (
+        "Too many answers to this client were lost in a row, so its session has been ended; log in again."
+    )
+
+
 class SessionEnded(Refusal):
     """The session of the token has ended."""
 
@@ -384,7 +397,7 @@ class SessionUnknown(SessionEnded):
 
 
 class SessionRevoked(SessionEnded):
-    """The session was ended early: by a logout, a password change, a theft or an eviction."""
+    """The session was ended early: by a logout, a password change, a theft, lost answers or an eviction."""
 
     code = "session_revoked"
     default_detail = "The session was ended; log in again."

@@ -9,15 +9,30 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Final
+
+GROWTH: Final = 3
+"""Each window is so many times as long as the window before it, while answers are lost.
+
+With 2, a brownout of 16 minutes would use up five recoveries (30 s * (1 + 2 + 4 + 8 + 16)). With 3, five
+recoveries take an hour (30 s * (1 + 3 + 9 + 27 + 81)), however often the clients try.
+"""
+_FARTHEST: Final = 64
+"""No window grows so often. The count of recoveries may be larger, and so would be the power."""
 
 
 class Outcome(Enum):
-    """The result of a refresh. The first four outcomes are answered with tokens, the others are refused."""
+    """The result of a refresh. The first five outcomes are answered with tokens, the others are refused."""
 
     ROTATED = "rotated"
     """The current token was used outside the window. The next generation is issued."""
     GRACE = "grace"
     """The token was used in the window after a rotation. The row does not change (see :class:`Spare`)."""
+    REPEATED = "repeated"
+    """The parent was used again, soon after a recovery. The lost answer is given once more.
+
+    The row does not change. The refresh token in the answer is a new branch of the current generation.
+    """
     RECOVERED = "recovered"
     """The parent was used after the window. Its successor was never used, so the answer was lost."""
     RESYNCED = "resynced"
@@ -26,6 +41,11 @@ class Outcome(Enum):
     """The token was replaced long ago, was skipped, or is a branch that another branch has overtaken.
 
     There are two holders, so the session must end.
+    """
+    EXHAUSTED = "exhausted"
+    """The parent was used after the window once more, and all recoveries in a row have been used.
+
+    Too many answers were lost, or a thief has used the recoveries. No token shows which, so the session ends.
     """
     REVOKED = "revoked"
     """The session was ended early."""
@@ -52,10 +72,29 @@ class Spare(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The two parameters of the rule. If both are zero, rotation is strict."""
+    """The parameters of the rule. If ``grace`` and ``recoveries`` are zero, rotation is strict."""
 
     grace: timedelta
     recoveries: int
+    longest: timedelta = timedelta.max
+    """No window is longer than this. With ``longest == grace`` all windows have the same length."""
+
+    def measure_window(self, recoveries: int) -> timedelta:
+        """Return the length of the window after so many recoveries in a row.
+
+        The length grows by :data:`GROWTH` with each recovery. Losses come together: while a load balancer
+        cuts every answer, windows of a fixed length would spend one recovery after the other.
+        """
+        factor = GROWTH ** min(recoveries, _FARTHEST)
+        return self.longest if self.grace > self.longest / factor else self.grace * factor
+
+    def measure_settling(self, recoveries: int) -> timedelta:
+        """Return the length of the last part of the window of a recovery. In it no answer is repeated.
+
+        An answer that is repeated must arrive before the window ends, and so must all requests that were sent
+        with the old token. The part is as long as the window before, because a slow server may have a queue.
+        """
+        return max(self.grace, self.measure_window(recoveries) / GROWTH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,13 +161,26 @@ def decide(  # noqa: PLR0911 - one return for each outcome makes the rule easy t
     is_current = generation == position.generation
     if not is_current and (generation, branch) != (position.parent, position.parent_branch):
         return Decision(outcome=Outcome.REUSED)
-    if position.rotated_at is not None and now < position.rotated_at + policy.grace:
-        return Decision(outcome=Outcome.GRACE, spare=Spare.SAME if is_current else Spare.BRANCH)
+    left = _measure_rest(position, now, policy)
+    if left > timedelta(0):
+        repeats = (
+            not is_current and position.recoveries > 0 and left > policy.measure_settling(position.recoveries)
+        )
+        outcome = Outcome.REPEATED if repeats else Outcome.GRACE
+        return Decision(outcome=outcome, spare=Spare.SAME if is_current else Spare.BRANCH)
     if is_current:
         return Decision(outcome=Outcome.ROTATED, position=rotate(generation, now, branch))
     if position.recoveries >= policy.recoveries:
-        return Decision(outcome=Outcome.REUSED)
+        # Without any recoveries the project takes each late parent for a theft.
+        return Decision(outcome=Outcome.EXHAUSTED if policy.recoveries else Outcome.REUSED)
     return Decision(outcome=Outcome.RECOVERED, position=_recover(position, now))
+
+
+def _measure_rest(position: Position, now: datetime, policy: Policy) -> timedelta:
+    """Return the time until the window ends. Before the first rotation there is no window."""
+    if position.rotated_at is None:
+        return timedelta(0)
+    return policy.measure_window(position.recoveries) - (now - position.rotated_at)
 
 
 def _recover(position: Position, now: datetime) -> Position:

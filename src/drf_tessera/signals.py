@@ -38,6 +38,13 @@ This signal is sent in addition to :data:`session_revoked`. A receiver should in
 people who monitor attacks.
 """
 
+refresh_lost: Final = Signal()
+"""Recoveries were used up, so a session was ended. Arguments: ``session_id``, ``sub``.
+
+Many of these signals at once are a brownout. One alone may be a client that stores no refresh token, or a
+thief. This signal is sent in addition to :data:`session_revoked`.
+"""
+
 login_failed: Final = Signal()
 """A login was refused, because its credentials are wrong.
 

@@ -354,7 +354,7 @@ describe("refreshing", () => {
     assert.ok(server.refreshes >= 2);
   });
 
-  for (const code of ["session_revoked", "refresh_reused", "refresh_invalid", "user_inactive"]) {
+  for (const code of ["session_revoked", "refresh_reused", "refresh_lost", "refresh_invalid", "user_inactive"]) {
     test(`is over after the refusal ${code}`, async () => {
       const server = new Server();
       const client = open(server);

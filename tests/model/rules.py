@@ -1,7 +1,10 @@
 """The refresh rules, in the form that the explorer needs. The shipped rule is called, never copied.
 
-Time moves only in halves of the grace window (``world`` explains why). A row counts the halves since its last
-rotation, and the real times are computed from this count.
+Time moves only in halves of the grace window (``world`` explains why). A row counts the halves since its
+last rotation, and the real times are computed from this count. A window after a recovery is longer, and has
+one more part before its last two halves. This part stands for all the time in which the answer of the
+recovery is repeated. A message that is sent in it arrives before the next half ends, as in reality. In
+reality the message can do less, because the part takes longer than the message.
 
 A token is a number: its generation, multiplied by ``STEP``, plus its branch. Generations have no bound, so
 after each step the tokens are renumbered (:meth:`Chain.settle`). Renumbering is sound because a rule only
@@ -22,7 +25,9 @@ GRACE: Final = timedelta(seconds=30)
 SHIPPED: Final = Policy(grace=GRACE, recoveries=5)
 UNBOUNDED: Final = 10**9
 HALVES: Final = 2
-"""The number of halves after which the window of a rotation has passed."""
+"""The number of halves in the window of a rotation, and at the end of each longer window."""
+PASSED: Final = HALVES + 1
+"""The number of parts of the window of a recovery. A row with so many has no window."""
 
 _NOW: Final = datetime(2030, 1, 1, tzinfo=UTC)
 STEP: Final = 16
@@ -94,7 +99,7 @@ class Chain:
     @property
     def first(self) -> tuple[Row, int]:
         start = rotation.START
-        return Row(start.generation, start.parent, start.recoveries, HALVES), start.generation
+        return Row(start.generation, start.parent, start.recoveries, PASSED), start.generation
 
     def use(self, row: Row, token: int) -> Reply | None:
         key = (row, token)
@@ -107,18 +112,21 @@ class Chain:
         decision = self.decide(self._make_state(row), generation, _NOW, self.policy, branch)
         position = decision.position
         if position is not None:
-            # Without a bound the count decides nothing, but it would make the number of states infinite.
-            recoveries = 0 if self.policy.recoveries == UNBOUNDED else position.recoveries
+            # Without a bound the model needs only to know whether there were recoveries. The number of states
+            # would be infinite.
+            most = 1 if self.policy.recoveries == UNBOUNDED else position.recoveries
+            recoveries = min(position.recoveries, most)
             parent = None if position.parent is None else position.parent * STEP + position.parent_branch
             current = position.generation * STEP
             return Reply(Row(current, parent, recoveries, 0), current, True)
-        if decision.outcome is not rotation.Outcome.GRACE:
-            return None
         spares = {rotation.Spare.SAME: token, rotation.Spare.BRANCH: row.generation + _FRESH, None: None}
-        return Reply(row, None, False, spares[decision.spare])
+        spare = spares[decision.spare]
+        if decision.outcome is rotation.Outcome.REPEATED:
+            return Reply(row, spare, False)
+        return Reply(row, None, False, spare) if decision.outcome is rotation.Outcome.GRACE else None
 
     def _make_state(self, row: Row) -> State:
-        since = row.halves * GRACE / HALVES
+        since = self._measure(row)
         parent, branch = divmod(row.parent or 0, STEP)
         return State(
             position=Position(
@@ -134,10 +142,21 @@ class Chain:
             expires_at=_NOW + timedelta(days=90),
         )
 
+    def _measure(self, row: Row) -> timedelta:
+        """Return the time since the last rotation. The last two parts of a window are halves of the grace."""
+        window = self.policy.measure_window(row.recoveries)
+        if row.halves in {0, PASSED}:
+            return window if row.halves else timedelta(0)
+        return window - (self._count_parts(row) - row.halves) * GRACE / HALVES
+
+    def _count_parts(self, row: Row) -> int:
+        return PASSED if self.policy.measure_window(row.recoveries) > self.policy.grace else HALVES
+
     def pass_half(self, row: Row) -> Row | None:
-        if not self.policy.grace or row.halves == HALVES:
+        if not self.policy.grace or row.halves == PASSED:
             return None
-        return row._replace(halves=row.halves + 1)
+        halves = row.halves + 1
+        return row._replace(halves=PASSED if halves == self._count_parts(row) else halves)
 
     def settle(
         self, row: Row, snapshot: Row | None, owned: Iterable[int], stolen: Iterable[int]

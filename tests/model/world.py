@@ -34,7 +34,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from tests.model.rules import HALVES, Row, Rule
+from tests.model.rules import PASSED, Row, Rule
 
 MAX_LOSSES: Final = 9
 LOST_GENERATIONS: Final = 3
@@ -195,7 +195,7 @@ class Model:
             yield Move("a BACKUP is made", world._replace(snapshot=world.row))
         elif snapshot is not None and snapshot.generation != world.row.generation:
             # Rotations are at least a window apart, so the window of the backup's rotation has passed.
-            row = snapshot._replace(halves=HALVES)
+            row = snapshot._replace(halves=PASSED)
             flight = world.flight if self.seamless else ()
             after = world._replace(row=row, flight=flight, snapshot=None, restorable=False)
             yield Move("the BACKUP comes back", after)

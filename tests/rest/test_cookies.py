@@ -367,6 +367,18 @@ class TestRefresh:
         age()
         assert REFRESH in browser.post("/api/token/refresh/").cookies
 
+    def test_a_lost_answer_is_repeated_with_its_cookie(
+        self, browser: Browser, anna: AbstractBaseUser
+    ) -> None:
+        old = browser.log_in(anna).cookies[REFRESH].value
+        browser.post("/api/token/refresh/")
+        age()
+        values = {old}
+        for _ in range(2):
+            browser.api.cookies[REFRESH] = old
+            values.add(browser.post("/api/token/refresh/").cookies[REFRESH].value)
+        assert len(values) == 3
+
     def test_a_refusal_leaves_the_cookie(self, browser: Browser, anna: AbstractBaseUser) -> None:
         """The refusal may be late. It would delete the cookie of a newer login."""
         browser.log_in(anna)

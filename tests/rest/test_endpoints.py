@@ -288,6 +288,30 @@ class TestRefresh:
         assert api.post("/api/token/refresh/", {"refresh": owner}).status_code == 200
         assert api.post("/api/token/refresh/", {"refresh": thief}).json()["code"] == "refresh_reused"
 
+    def test_a_lost_answer_is_repeated_as_a_rotation(self, api: APIClient, anna: AbstractBaseUser) -> None:
+        """Clients store its refresh token, because it says nothing of ``rotated``."""
+        text = log_in(api, anna)["refresh"]
+        api.post("/api/token/refresh/", {"refresh": text})
+        age()
+        answers = [api.post("/api/token/refresh/", {"refresh": text}).json() for _ in range(2)]
+        assert all("rotated" not in answer for answer in answers)
+        assert len({text, *(answer["refresh"] for answer in answers)}) == 3
+        age(timedelta(days=7))
+        assert api.post("/api/token/refresh/", {"refresh": answers[1]["refresh"]}).status_code == 200
+
+    def test_recoveries_that_are_used_up_are_a_401_that_names_no_theft(
+        self, api: APIClient, anna: AbstractBaseUser
+    ) -> None:
+        text = log_in(api, anna)["refresh"]
+        for _ in range(6):
+            assert api.post("/api/token/refresh/", {"refresh": text}).status_code == 200
+            age(timedelta(days=7))
+        answer = api.post("/api/token/refresh/", {"refresh": text})
+        assert (answer.status_code, answer.json()["code"]) == (401, "refresh_lost")
+        assert "log in again" in answer.json()["detail"]
+        assert 'error="invalid_token"' in answer["WWW-Authenticate"]
+        assert Session.objects.get().revoked_for == "refresh_lost"
+
     def test_reuse_is_a_401_that_ends_the_session(self, api: APIClient, anna: AbstractBaseUser) -> None:
         first = log_in(api, anna)
         second = api.post("/api/token/refresh/", {"refresh": first["refresh"]}).json()

@@ -51,7 +51,7 @@ class World:
         text = str(sessions.start(self.user).refresh)
         for minute in (1, 2):
             newest = sessions.refresh(text, now=timezone.now() + timedelta(minutes=minute))
-        sessions.refresh(str(newest.refresh), now=timezone.now() + timedelta(minutes=3))
+        sessions.refresh(str(newest.refresh), now=timezone.now() + timedelta(minutes=4))
         return self.api.post("/api/token/refresh/", {"refresh": text})
 
     def fail(self, path: str, error: Exception) -> None:

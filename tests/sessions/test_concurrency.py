@@ -19,6 +19,7 @@ from drf_tessera import sessions
 from drf_tessera.exceptions import PasswordChanged, RefreshReused, TemporarilyUnavailable
 from drf_tessera.models import Session
 from drf_tessera.rotation import Outcome
+from drf_tessera.tokens import read_refresh_token
 from tests.conftest import PASSWORD, bearer, log_in, make_user
 from tests.servers import PATIENCE, call, serve
 
@@ -100,9 +101,12 @@ def test_twenty_recoveries_at_once_are_one() -> None:
     answers = all_at_once(lambda: sessions.refresh(str(first.refresh)))
     assert Counter(answer.outcome for answer in answers) == {
         Outcome.RECOVERED: 1,
-        Outcome.GRACE: CALLERS - 1,
+        Outcome.REPEATED: CALLERS - 1,
     }
     assert Session.objects.get().recoveries == 1
+    # Each caller has a branch of its own, and the row has not moved.
+    assert len({answer.refresh for answer in answers}) == CALLERS
+    assert {read_refresh_token(str(answer.refresh)).generation for answer in answers} == {2}
 
 
 def test_a_theft_found_twenty_times_at_once_is_reported_once() -> None:

@@ -11,18 +11,20 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from drf_tessera import database, rotation, sessions, signals
+from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import (
     ClaimsHookError,
     ProjectError,
     RefreshContended,
     RefreshInvalid,
+    RefreshLost,
     RefreshReused,
     SessionExpired,
     SessionRevoked,
@@ -31,9 +33,10 @@ from drf_tessera.exceptions import (
     UserInactive,
 )
 from drf_tessera.models import Session, columns_tell_who_is_active
-from drf_tessera.rotation import Outcome
+from drf_tessera.rotation import GROWTH, Outcome
 from drf_tessera.sessions import Client, Reason, revoking, rows
 from drf_tessera.sessions.compiled import Mark, compile_update
+from drf_tessera.sessions.expressions import CLOCKS
 from drf_tessera.tokens import read_refresh_token, verify_access_token, write_refresh_token
 
 GRACE = timedelta(seconds=30)
@@ -49,6 +52,7 @@ def heard() -> Iterator[list[tuple[str, dict[str, Any]]]]:
         "refreshed": signals.session_refreshed,
         "revoked": signals.session_revoked,
         "reused": signals.refresh_reused,
+        "lost": signals.refresh_lost,
     }
     receivers = []
     for name, signal in named.items():
@@ -66,6 +70,17 @@ def heard() -> Iterator[list[tuple[str, dict[str, Any]]]]:
 
 def start(user: AbstractBaseUser, now: datetime = NOW, **extra: Any) -> sessions.Grant:
     return sessions.start(user, now=now, **extra)
+
+
+def use_up_recoveries(user: AbstractBaseUser) -> tuple[sessions.Grant, datetime]:
+    """Return the grant of the login, and the end of the last window, after six lost answers in a row."""
+    first, moment = start(user), NOW
+    policy = get_settings().choose_policy()
+    sessions.refresh(str(first.refresh), now=moment)
+    for used in range(policy.recoveries):
+        moment += policy.measure_window(used)
+        assert sessions.refresh(str(first.refresh), now=moment).outcome is Outcome.RECOVERED
+    return first, moment + policy.measure_window(policy.recoveries)
 
 
 def row(grant: sessions.Grant) -> Session:
@@ -176,20 +191,62 @@ class TestRefresh:
         with pytest.raises(RefreshReused):
             sessions.refresh(str(lost.refresh), now=NOW + 2 * GRACE)
 
-    def test_recoveries_in_a_row_are_bounded(self, anna: AbstractBaseUser) -> None:
-        first, moment = start(anna), NOW
-        sessions.refresh(str(first.refresh), now=moment)
-        for _ in range(5):
-            moment += GRACE
-            assert sessions.refresh(str(first.refresh), now=moment).outcome is Outcome.RECOVERED
+    def test_recoveries_in_a_row_are_bounded(
+        self, anna: AbstractBaseUser, heard: Any, django_capture_on_commit_callbacks: Any
+    ) -> None:
+        """The session ends, but nothing says that there was a theft."""
+        first, end = use_up_recoveries(anna)
+        tick = timedelta(microseconds=1)
+        assert sessions.refresh(str(first.refresh), now=end - tick).outcome is Outcome.GRACE
+        with django_capture_on_commit_callbacks(execute=True), pytest.raises(RefreshLost):
+            sessions.refresh(str(first.refresh), now=end)
+        assert row(first).revoked_for == "refresh_lost"
+        told = {"session_id": first.session_id, "sub": first.sub}
+        assert heard == [("revoked", {**told, "reason": "refresh_lost"}), ("lost", told)]
+        with pytest.raises(SessionRevoked):
+            sessions.refresh(str(first.refresh), now=end)
+
+    def test_the_end_after_used_up_recoveries_outlasts_a_rollback(self, anna: AbstractBaseUser) -> None:
+        first, end = use_up_recoveries(anna)
+        with pytest.raises(RefreshLost), transaction.atomic():
+            sessions.refresh(str(first.refresh), now=end)
+        assert row(first).revoked_for == "refresh_lost"
+
+    def test_soon_after_a_recovery_the_answer_is_repeated(
+        self, anna: AbstractBaseUser, django_assert_num_queries: Any
+    ) -> None:
+        first = start(anna)
+        sessions.refresh(str(first.refresh), now=NOW)
+        moment = NOW + GRACE
+        lost = sessions.refresh(str(first.refresh), now=moment)
+        before = row(first).position
+        with django_assert_num_queries(2):  # the statement of the normal case, and the row
+            again = sessions.refresh(str(first.refresh), now=moment)
+        assert (again.outcome, again.spare, row(first).position) == (Outcome.REPEATED, None, before)
+        tokens = [read_refresh_token(str(grant.refresh)) for grant in (lost, again)]
+        assert [token.generation for token in tokens] == [2, 2]
+        assert tokens[0].branch != tokens[1].branch
+        # The first of both that rotates reveals the other one.
+        moment += GRACE * GROWTH
+        assert sessions.refresh(str(again.refresh), now=moment).outcome is Outcome.ROTATED
         with pytest.raises(RefreshReused):
-            sessions.refresh(str(first.refresh), now=moment + GRACE)
+            sessions.refresh(str(lost.refresh), now=moment)
+
+    def test_no_window_outlasts_half_of_the_idle_limit(self, anna: AbstractBaseUser, settings: Any) -> None:
+        settings.TESSERA = {"SESSION_IDLE_LIFETIME": 80, "ACCESS_LIFETIME": 60}
+        first = start(anna)
+        sessions.refresh(str(first.refresh), now=NOW)
+        moment = NOW + GRACE
+        second = sessions.refresh(str(first.refresh), now=moment)
+        moment += timedelta(seconds=40)
+        assert sessions.refresh(str(second.refresh), now=moment).outcome is Outcome.ROTATED
 
     def test_using_a_successor_forgets_the_recoveries(self, anna: AbstractBaseUser) -> None:
         first = start(anna)
         sessions.refresh(str(first.refresh), now=NOW)
         second = sessions.refresh(str(first.refresh), now=NOW + GRACE)
-        sessions.refresh(str(second.refresh), now=NOW + 2 * GRACE)
+        moment = NOW + GRACE + GRACE * GROWTH
+        assert sessions.refresh(str(second.refresh), now=moment).outcome is Outcome.ROTATED
         assert row(first).recoveries == 0
 
     def test_reuse_ends_the_session_for_everybody(self, anna: AbstractBaseUser) -> None:
@@ -297,13 +354,14 @@ class TestSqlAgreesWithTheRule:
     @given(
         generation=st.integers(0, 3),
         parent=st.none() | st.integers(0, 2),
+        recoveries=st.sampled_from([0, 0, 1]),
         rotated=st.none() | offsets,
         idle=offsets,
         absolute=offsets,
         revoked=st.booleans(),
         active=st.booleans(),
         token=st.integers(0, 4),
-        compiled=st.booleans(),
+        way=st.sampled_from(["compiled", "built"]),
     )
     @hypothesis_settings(
         max_examples=150,
@@ -316,13 +374,14 @@ class TestSqlAgreesWithTheRule:
         *,
         generation: int,
         parent: int | None,
+        recoveries: int,
         rotated: int | None,
         idle: int,
         absolute: int,
         revoked: bool,
         active: bool,
         token: int,
-        compiled: bool,
+        way: str,
     ) -> None:
         type(anna)._default_manager.filter(pk=anna.pk).update(is_active=True)
         grant = start(anna)
@@ -330,6 +389,7 @@ class TestSqlAgreesWithTheRule:
         Session.objects.filter(pk=grant.session_id).update(
             generation=generation,
             parent=parent,
+            recoveries=recoveries,
             rotated_at=None if rotated is None else NOW + timedelta(seconds=rotated),
             idle_expires_at=NOW + timedelta(seconds=idle),
             expires_at=NOW + timedelta(seconds=absolute),
@@ -337,20 +397,20 @@ class TestSqlAgreesWithTheRule:
         )
         login = read_refresh_token(str(grant.refresh))
         wanted = write_refresh_token(login.facts, token, login.secret)
-        _, state = rows.read(read_refresh_token(wanted), with_user=False)
+        _, state, moment = rows.read(read_refresh_token(wanted), with_user=False, now=NOW)
+        assert moment == NOW
         decision = rotation.decide(state, token, NOW, rotation.Policy(grace=GRACE, recoveries=5))
-        place, idle_limit = rotation.rotate(token, NOW), NOW + timedelta(days=1)
-        if compiled:
-            moved = rows.swap(read_refresh_token(wanted), place, idle_limit, NOW, GRACE)
-        else:
-            which = rows.select_rotatable(read_refresh_token(wanted), NOW, GRACE)
-            moved = rows.move(which, token, place, idle_limit)
+        place, day = rotation.rotate(token, NOW), timedelta(days=1)
+        with pytest.MonkeyPatch.context() as patch:
+            if way == "built":
+                patch.setattr(rows, "_compile_swap", lambda *args: None)
+            moved = rows.swap(read_refresh_token(wanted), place, NOW, GRACE, day)
         if moved:
             found = Session.objects.get(pk=grant.session_id)
-            assert (found.position, found.idle_expires_at) == (place, idle_limit)
+            assert (found.position, found.idle_expires_at) == (place, NOW + day)
         # The parent of a row is never its current generation.
         if parent != generation:
-            assert moved == (decision.outcome is Outcome.ROTATED)
+            assert moved == (decision.outcome is Outcome.ROTATED and not recoveries)
 
 
 class TestHook:
@@ -744,7 +804,12 @@ class TestUnsaved:
 
 class TestCompiled:
     def test_the_swap_is_compiled_on_every_database(self) -> None:
-        assert rows._compile_swap("default", get_user_model()) is not None
+        of_this_process = rows._compile_swap("default", get_user_model(), False)
+        assert of_this_process is not None
+        if connection.vendor in CLOCKS:
+            of_the_database = rows._compile_swap("default", get_user_model(), True)
+            assert of_the_database is not None
+            assert CLOCKS[connection.vendor].partition("(")[2].partition("(")[0] in of_the_database.sql
         assert columns_tell_who_is_active()
 
     def test_a_manager_of_the_project_s_own_is_asked_every_time(

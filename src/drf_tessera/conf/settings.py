@@ -116,10 +116,17 @@ class Settings:
         """Return whether tokens of other packages are still accepted."""
         return self.legacy_tokens_until is None or datetime.now(tz=UTC) < self.legacy_tokens_until
 
-    def choose_policy(self, recoveries: int | None = None) -> Policy:
-        """Return the policy of the refresh rule, with another number of ``recoveries`` if one is given."""
+    def choose_policy(self, recoveries: int | None = None, *, idle: timedelta | None = None) -> Policy:
+        """Return the policy of the refresh rule.
+
+        Args:
+            recoveries: another number than that of the setting.
+            idle: the idle lifetime of the session, if it is not that of the setting.
+        """
         forgiven = self.refresh_recoveries if recoveries is None else recoveries
-        return Policy(grace=self.refresh_grace, recoveries=forgiven)
+        # A session that is used once in its idle limit must find its window closed.
+        longest = (idle or self.session_idle_lifetime) / 2
+        return Policy(grace=self.refresh_grace, recoveries=forgiven, longest=longest)
 
 
 KEYS: Final = tuple(item.name.upper() for item in fields(Settings) if item.name != "secrets")

@@ -105,9 +105,9 @@ def find_refresh_token(
 def deliver_grant(request: HttpRequest, response: HttpResponse, grant: Grant) -> dict[str, Any]:
     """Put the tokens of a grant into the response, and return the body of the response.
 
-    ``rotated`` is ``False`` within the grace window. It means that the client keeps the refresh token that it
-    has. The body has a ``refresh`` then too, for clients that store one from each answer. A login that gets
-    this far does not count as an attempt of its address.
+    ``rotated`` is ``False`` within the grace window, unless a lost answer is repeated. It means that the
+    client keeps the refresh token that it has. The body has a ``refresh`` then too, for clients that store
+    one from each answer. A login that gets this far does not count as an attempt of its address.
     """
     if grant.outcome is None:
         refund_address(request)

@@ -1,7 +1,10 @@
 """The life of a session: start, refresh, revoke, prune, inspect, adopt.
 
-- compiled: an ``UPDATE`` that is compiled once, and a sub-select with a lock
+- expressions: SQL that Django does not have
+- clock: the clock by which a refresh is judged
+- compiled: an ``UPDATE`` that is compiled once
 - reasons: the reasons why a session was ended early
+- owners: the user of a session, active and unchanged
 - rows: every statement that writes a session
 - devices: a name for the device of a login, from its user agent
 - places: the networks and devices of earlier logins

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connections
-from django.db.models import Field, QuerySet, Subquery
+from django.db.models import Field, QuerySet
 from django.db.models.sql import UpdateQuery
 
 
@@ -80,17 +80,3 @@ def _find_place(parameter: Any, prepared: Mapping[str, Any]) -> tuple[str | None
 def _unwrap(value: Any) -> Any:
     """Return the bytes inside a driver's own object for bytes, because such an object equals only itself."""
     return bytes(value.obj) if hasattr(value, "obj") else value
-
-
-class LockingSubquery(Subquery):
-    """A sub-select with a lock, in a statement that is a transaction by itself.
-
-    ``select_for_update`` needs a transaction around it, which costs two more statements. SQLite has one
-    writer at a time and needs no lock.
-    """
-
-    def as_sql(self, compiler: Any, connection: Any, template: str | None = None, **extra: Any) -> Any:
-        """Return the SQL with the lock at its end."""
-        locks = connection.features.has_select_for_update
-        locking = "(%(subquery)s FOR UPDATE)" if locks else template
-        return super().as_sql(compiler, connection, template=locking, **extra)

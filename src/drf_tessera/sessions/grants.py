@@ -20,8 +20,9 @@ from drf_tessera.users import write_sub
 class Grant:
     """The tokens that a login or a refresh hands out.
 
-    ``refresh`` is ``None`` within the grace window. The client keeps the refresh token that it has. Give
-    ``spare`` to clients that store the refresh token of each answer in any case.
+    ``refresh`` is ``None`` within the grace window, unless a lost answer is repeated. The client keeps the
+    refresh token that it has. Give ``spare`` to clients that store the refresh token of each answer in any
+    case.
     """
 
     session_id: UUID
@@ -42,10 +43,10 @@ class Grant:
     """Within the grace window: a refresh token that is as good as the one that the client has."""
 
 
-def find_idle_limit(facts: SessionFacts, now: datetime) -> datetime:
-    """Return the time at which a session ends if ``now`` was its last refresh."""
-    chosen = get_settings().session_idle_lifetime
-    return now + (chosen if facts.idle is None else timedelta(seconds=facts.idle))
+def measure_idle(facts: SessionFacts) -> timedelta:
+    """Return the time after which a session ends if it is not refreshed."""
+    chosen = facts.idle
+    return get_settings().session_idle_lifetime if chosen is None else timedelta(seconds=chosen)
 
 
 def count_seconds(idle_expires_at: datetime, facts: SessionFacts, now: datetime) -> int:

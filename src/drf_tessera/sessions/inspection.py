@@ -18,10 +18,11 @@ from drf_tessera.conf import get_settings
 from drf_tessera.database import MAX_ATTEMPTS
 from drf_tessera.exceptions import RefreshContended, SessionUnknown
 from drf_tessera.moments import to_timestamp
-from drf_tessera.rotation import Outcome
 from drf_tessera.sessions import rows
+from drf_tessera.sessions.clock import choose_moment
+from drf_tessera.sessions.grants import measure_idle
 from drf_tessera.sessions.refreshing import REFUSALS
-from drf_tessera.sessions.revoking import end_stolen
+from drf_tessera.sessions.revoking import SUSPECT, end_suspect
 from drf_tessera.tokens import (
     RefreshToken,
     SessionFacts,
@@ -43,20 +44,21 @@ def inspect_refresh_token(
     is as good as the token.
 
     Raises:
-        RefreshInvalid, TransportMismatch, RefreshReused, SessionUnknown, SessionRevoked, SessionExpired,
-            UserInactive, RefreshContended: see :func:`drf_tessera.sessions.refresh`.
+        RefreshInvalid, TransportMismatch, RefreshReused, RefreshLost, SessionUnknown, SessionRevoked,
+            SessionExpired, UserInactive, RefreshContended: see :func:`drf_tessera.sessions.refresh`.
     """
     found = read_refresh_token(token, transport=transport)
-    policy, moment = get_settings().choose_policy(recoveries), now or timezone.now()
+    policy = get_settings().choose_policy(recoveries, idle=measure_idle(found.facts))
+    given = choose_moment(now)
     for _ in range(MAX_ATTEMPTS):
-        session, state = rows.read(found, with_user=False)
+        session, state, moment = rows.read(found, with_user=False, now=given)
         outcome = rotation.decide(state, found.generation, moment, policy, found.branch).outcome
         if outcome in REFUSALS:
             raise REFUSALS[outcome]
-        if outcome is not Outcome.REUSED:
+        if outcome not in SUSPECT:
             return found
         try:
-            end_stolen(session, moment)
+            end_suspect(session, outcome, moment)
         except RefreshContended:
             continue
     raise RefreshContended

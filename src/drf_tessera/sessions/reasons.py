@@ -15,4 +15,5 @@ class Reason(StrEnum):
     USER_DELETED = "user_deleted"
     EVICTED = "evicted"
     REUSED = "refresh_reused"
+    LOST = "refresh_lost"
     ADMIN = "admin"

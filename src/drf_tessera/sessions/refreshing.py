@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -24,8 +24,9 @@ from drf_tessera.exceptions import (
 from drf_tessera.models import columns_tell_who_is_active
 from drf_tessera.rotation import Outcome
 from drf_tessera.sessions import rows
-from drf_tessera.sessions.grants import Grant, count_seconds, find_idle_limit
-from drf_tessera.sessions.revoking import end_stolen
+from drf_tessera.sessions.clock import choose_moment
+from drf_tessera.sessions.grants import Grant, count_seconds, measure_idle
+from drf_tessera.sessions.revoking import SUSPECT, end_suspect
 from drf_tessera.tokens import (
     RefreshToken,
     make_branch,
@@ -40,6 +41,16 @@ REFUSALS: Final[Mapping[Outcome, type[Refusal]]] = {
     Outcome.EXPIRED: SessionExpired,
     Outcome.USER_INACTIVE: UserInactive,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """The times of one refresh."""
+
+    present: datetime
+    """The time of issue of the access token."""
+    judged: datetime | None
+    """The time at which the token is judged. ``None`` means the time of the database's clock."""
 
 
 @sensitive_variables()
@@ -61,7 +72,9 @@ def refresh(
         token: a stranger's text.
         transport: how the text came, if that is known. It must be the transport that the token was issued
             for.
-        now: the present. By default the time of the clock.
+        now: the present. By default the token is judged by the clock of the database, which all servers
+            share, and the access token is dated by the clock of this server. If a test has stopped or moved
+            the clock of this process, that clock applies to both.
         recoveries: how many lost answers in a row are forgiven, ``REFRESH_RECOVERIES`` by default. Recoveries
             above the setting do not extend the session's idle limit.
 
@@ -69,6 +82,7 @@ def refresh(
         RefreshInvalid: the text is not a refresh token of ours. No query was made unless the MAC is right.
         TransportMismatch: the token was issued for another transport. No query was made.
         RefreshReused: the token was replaced before. The session has been ended, and that is committed.
+        RefreshLost: the token was replaced, and its recoveries are used up. The session has been ended too.
         SessionUnknown, SessionRevoked, SessionExpired, UserInactive: the session or its user has that state.
         RefreshContended: other writers were faster each time. Nothing is lost; try again.
         DatabaseUnavailable: the database cannot be used. Nothing is lost; try again.
@@ -80,12 +94,12 @@ def refresh(
             "sessions.refresh() needs autocommit. Set AUTOCOMMIT to True for the database of the sessions, "
             "or call set_autocommit(True) before the refresh."
         )
-    settings, moment = get_settings(), now or timezone.now()
+    settings, moments = get_settings(), _Moments(now or timezone.now(), choose_moment(now))
     grant = None
     if not settings.reads_user and columns_tell_who_is_active():
-        grant = _swap(parsed, moment, settings)
+        grant = _swap(parsed, moments, settings)
     if grant is None:
-        grant = _settle(parsed, moment, settings, recoveries)
+        grant = _settle(parsed, moments, settings, recoveries)
     rows.report(
         signals.session_refreshed,
         session_id=grant.session_id,
@@ -96,46 +110,52 @@ def refresh(
 
 
 @sensitive_variables()
-def _swap(token: RefreshToken, now: datetime, settings: Settings) -> Grant | None:
+def _swap(token: RefreshToken, moments: _Moments, settings: Settings) -> Grant | None:
     """Move to the next generation in one statement. ``None`` means that the row has to be read."""
+    now, idle = moments.present, measure_idle(token.facts)
+    window = settings.choose_policy(idle=idle).measure_window(0)
     position = rotation.rotate(token.generation, now, token.branch)
-    idle = find_idle_limit(token.facts, now)
-    grant = _make_grant(token, Outcome.ROTATED, position, idle_expires_at=idle, extra={}, now=now)
+    grant = _make_grant(token, Outcome.ROTATED, position, idle_expires_at=now + idle, extra={}, now=now)
     try:
-        swap = partial(rows.swap, token, position, idle, now, settings.refresh_grace)
-        return grant if outlive_restart(swap) else None
+        swap = partial(rows.swap, token, position, moments.judged, window, idle)
+        moved = outlive_restart(swap)
     except RefreshContended:
         return None
+    return grant if moved else None
 
 
 @sensitive_variables()
-def _settle(token: RefreshToken, now: datetime, settings: Settings, recoveries: int | None) -> Grant:
+def _settle(token: RefreshToken, moments: _Moments, settings: Settings, recoveries: int | None) -> Grant:
     """Read the row, decide, and write. Read again if another writer moved the row in between."""
     for _ in range(MAX_ATTEMPTS):
         try:
-            return outlive_restart(partial(_attempt, token, now, settings, recoveries))
+            return outlive_restart(partial(_attempt, token, moments, settings, recoveries))
         except RefreshContended:
             continue
     raise RefreshContended
 
 
 @sensitive_variables()
-def _attempt(token: RefreshToken, now: datetime, settings: Settings, recoveries: int | None) -> Grant:
-    session, state = rows.read(token, with_user=settings.reads_user)
-    policy = settings.choose_policy(recoveries)
+def _attempt(token: RefreshToken, moments: _Moments, settings: Settings, recoveries: int | None) -> Grant:
+    session, state, now = rows.read(token, with_user=settings.reads_user, now=moments.judged)
+    policy = settings.choose_policy(recoveries, idle=measure_idle(token.facts))
     decision = rotation.decide(state, token.generation, now, policy, token.branch)
-    if decision.outcome is Outcome.REUSED:
-        end_stolen(session, now)
+    if decision.outcome in SUSPECT:
+        end_suspect(session, decision.outcome, now)
     if decision.outcome in REFUSALS:
         raise REFUSALS[decision.outcome]
     # The hook runs before the write, so a hook that fails has not spent the token.
     extra = describe_session(session.user, session) if settings.reads_user else {}
     position = decision.position
     stays = position is None or position.recoveries > settings.refresh_recoveries
-    idle = session.idle_expires_at if stays else find_idle_limit(token.facts, now)
-    grant = _make_grant(token, decision.outcome, position, idle_expires_at=idle, extra=extra, now=now)
+    idle = session.idle_expires_at if stays else now + measure_idle(token.facts)
+    present = moments.present
+    here = idle - now + present  # the same limit by the clock of this server
+    grant = _make_grant(token, decision.outcome, position, idle_expires_at=here, extra=extra, now=present)
     if decision.spare is not None:
-        return replace(grant, spare=_write_spare(token, decision.spare, session.generation))
+        credentials = _write_spare(token, decision.spare, session.generation)
+        repeated = decision.outcome is Outcome.REPEATED
+        return replace(grant, refresh=credentials) if repeated else replace(grant, spare=credentials)
     row = rows.select_sessions().filter(pk=session.pk)
     if position is not None and not rows.move(row, session.generation, position, idle):
         raise RefreshContended

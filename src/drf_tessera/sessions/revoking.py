@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.dispatch import Signal
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import signals
 from drf_tessera.conf import expects_legacy_tokens
 from drf_tessera.database import after_transaction, is_in_transaction, translated_trouble
-from drf_tessera.exceptions import RefreshContended, RefreshReused
+from drf_tessera.exceptions import RefreshContended, RefreshLost, RefreshReused, Refusal
 from drf_tessera.models import Session, SessionQuerySet
+from drf_tessera.rotation import Outcome
 from drf_tessera.sessions import rows
 from drf_tessera.sessions.reasons import Reason
 from drf_tessera.tokens import read_refresh_token
@@ -26,6 +28,22 @@ from drf_tessera.users import write_sub
 
 _BATCH: Final = 500
 """Users in one statement. Databases limit the number of its parameters."""
+
+
+class _End(NamedTuple):
+    """The way in which a session is ended because of its refresh token."""
+
+    reason: Reason
+    error: type[Refusal]
+    signal: Signal
+
+
+_SUSPECT: Final[Mapping[Outcome, _End]] = {
+    Outcome.REUSED: _End(Reason.REUSED, RefreshReused, signals.refresh_reused),
+    Outcome.EXHAUSTED: _End(Reason.LOST, RefreshLost, signals.refresh_lost),
+}
+SUSPECT: Final = frozenset(_SUSPECT)
+"""The outcomes that end the session (:func:`end_suspect`)."""
 
 _spared: ContextVar[frozenset[UUID]] = ContextVar("drf_tessera_spared_sessions", default=frozenset())
 
@@ -151,27 +169,33 @@ def revoke_by_refresh_token(
     return bool(rows.end(which, now or timezone.now(), Reason.LOGOUT))
 
 
-def end_stolen(session: Session, now: datetime) -> NoReturn:
-    """End a session whose refresh token has two holders, and refuse both.
+def end_suspect(session: Session, outcome: Outcome, now: datetime) -> NoReturn:
+    """End a session whose refresh token may have two holders, and refuse both.
 
     In a transaction of the caller's the session is ended once more after that transaction. The refusal may
-    roll the transaction back, but the theft remains a fact.
+    roll the transaction back, but the reason remains a fact.
+
+    Args:
+        session: the session as it was read.
+        outcome: ``REUSED`` or ``EXHAUSTED``.
+        now: the present.
 
     Raises:
-        RefreshReused: the session has been ended, and the end stays.
+        RefreshReused, RefreshLost: the session has been ended, and the end stays.
         RefreshContended: another writer has moved the row. Read it again.
     """
+    end = _SUSPECT[outcome]
     which = rows.select_sessions().filter(pk=session.pk)
     with translated_trouble():
-        if not _end_reused(which.filter(generation=session.generation), session, now):
+        if not _end_suspect(which.filter(generation=session.generation), session, end, now):
             raise RefreshContended
     if is_in_transaction():
-        after_transaction(partial(_end_reused, which, session, now))
-    raise RefreshReused
+        after_transaction(partial(_end_suspect, which, session, end, now))
+    raise end.error
 
 
-def _end_reused(which: SessionQuerySet, session: Session, now: datetime) -> bool:
-    if not rows.end(which, now, Reason.REUSED):
+def _end_suspect(which: SessionQuerySet, session: Session, end: _End, now: datetime) -> bool:
+    if not rows.end(which, now, end.reason):
         return False
-    rows.report(signals.refresh_reused, session_id=session.pk, sub=write_sub(session.user_id))
+    rows.report(end.signal, session_id=session.pk, sub=write_sub(session.user_id))
     return True

@@ -20,12 +20,11 @@ from uuid import UUID, uuid5
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import DataError, IntegrityError, OperationalError, connections, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import DurationField, Exists, OuterRef, Q, Subquery
 from django.db.models.signals import post_save, pre_save
 from django.db.models.sql import InsertQuery
 from django.dispatch import Signal
 from django.utils import timezone
-from django.utils.functional import LazyObject
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation, signals
@@ -39,12 +38,9 @@ from drf_tessera.database import (
     translated_trouble,
 )
 from drf_tessera.exceptions import (
-    PasswordChanged,
     RefreshInvalid,
-    Refusal,
     SessionUnknown,
     UserGone,
-    UserInactive,
 )
 from drf_tessera.models import (
     Session,
@@ -55,10 +51,13 @@ from drf_tessera.models import (
 )
 from drf_tessera.moments import LATEST, from_timestamp
 from drf_tessera.revocation import publishing
-from drf_tessera.sessions.compiled import LockingSubquery, Mark, Statement, compile_update
+from drf_tessera.sessions.clock import Times, find_times, measure_zone
+from drf_tessera.sessions.compiled import Mark, Statement, compile_update
+from drf_tessera.sessions.expressions import DatabaseTime, LockingSubquery
+from drf_tessera.sessions.owners import attach_active_user, explain_user, select_unchanged
 from drf_tessera.sessions.reasons import Reason
 from drf_tessera.tokens import RefreshToken, SessionFacts, hash_secret, make_secret
-from drf_tessera.users import is_active, select_users, write_sub
+from drf_tessera.users import write_sub
 
 _INSERTS: Final = 3
 """The number of attempts to insert sessions. Another writer may take a key between two statements."""
@@ -96,29 +95,28 @@ def report(signal: Signal, **arguments: object) -> None:
 
 
 @sensitive_variables()
-def select_rotatable(token: RefreshToken, now: datetime, grace: timedelta) -> SessionQuerySet:
-    """Select the token's session if :func:`rotation.decide` would decide ``ROTATED``.
+def select_rotatable(token: RefreshToken, times: Times) -> SessionQuerySet:
+    """Select the token's session if :func:`rotation.decide` would decide ``ROTATED``, and no answer was lost.
 
     :func:`move` adds further conditions. All conditions are on the row itself. If another writer moves the
     row while the statement waits for its lock, PostgreSQL checks such conditions again on the new row. It
     does not check a sub-select on the same table again.
+
+    After a recovery the window has another length, so such sessions are read first.
     """
     return select_sessions().filter(
-        Q(rotated_at__isnull=True) | Q(rotated_at__lte=now - grace),
+        Q(rotated_at__isnull=True) | Q(rotated_at__lte=times.window),
         pk=token.facts.session_id,
         secret_hash=token.secret_hash,
-        idle_expires_at__gt=now,
-        expires_at__gt=now,
+        recoveries=0,
+        idle_expires_at__gt=times.now,
+        expires_at__gt=times.now,
     )
 
 
 @sensitive_variables()
 def swap(
-    token: RefreshToken,
-    position: rotation.Position,
-    idle_expires_at: datetime,
-    now: datetime,
-    grace: timedelta,
+    token: RefreshToken, position: rotation.Position, now: datetime | None, window: timedelta, idle: timedelta
 ) -> bool:
     """Move the token's session to ``position`` if the rule decides ``ROTATED``. Return whether it moved.
 
@@ -126,53 +124,60 @@ def swap(
     So the columns of the user must tell who is active, because a manager of the project's own may select
     other users later or in another thread (:func:`~drf_tessera.models.columns_tell_who_is_active`).
 
+    Args:
+        token: the refresh token.
+        position: the new position. Its time is not written.
+        now: the time that is written and compared. ``None`` means the database's clock.
+        window: the length of a window without recoveries.
+        idle: the time until the new idle limit.
+
     Raises:
         RefreshContended, TemporarilyUnavailable: see :func:`translated_trouble`.
     """
-    statement = _compile_swap(find_database(), get_user_model())
+    times = find_times(now, window, idle)
+    statement = _compile_swap(find_database(), get_user_model(), now is None)
     if statement is None:
-        return move(select_rotatable(token, now, grace), token.generation, position, idle_expires_at)
+        at = times if now else Times(*map(DatabaseTime, times))
+        return _move(select_rotatable(token, at), token.generation, _write(position, at.now, at.idle))
     values = {
         "id": token.facts.session_id,
         "secret_hash": token.secret_hash,
-        "now": now,
-        "window": now - grace,
         "seen": token.generation,
         "generation": position.generation,
         "parent": pack_parent(position),
-        "rotated_at": position.rotated_at,
-        "idle_expires_at": idle_expires_at,
+        "now": times.now,
+        "window": times.window,
+        "idle": times.idle,
     }
     with translated_trouble(), foreign_savepoint():
         return statement.execute(values) == 1
 
 
 @lru_cache
-def _compile_swap(using: str, user_model: Any) -> Statement | None:
+def _compile_swap(using: str, user_model: Any, by_database: bool) -> Statement | None:
     """Return the compiled swap, or ``None`` if the statement has to be built each time."""
     field: Any = Session._meta.get_field
-    epoch = datetime(2000, 1, 1, tzinfo=UTC if settings.USE_TZ else None)
-    now, window, rotated, idle = (epoch + timedelta(days=days) for days in range(4))
+    epoch: Any = (
+        timedelta(0) if by_database else datetime(2000, 1, 1, tzinfo=UTC if settings.USE_TZ else None)
+    )
+    moments = Times(*(epoch + timedelta(days=days) for days in range(1, 4)))
+    at = Times(*map(DatabaseTime, moments)) if by_database else moments
+    kind = DurationField() if by_database else field("rotated_at")
     seen, generation, parent = 2**40 + 1, 2**40 + 2, 2**40 + 3
     secret = b"a secret that stands for another"
     facts = SessionFacts(session_id=UUID(int=1), sub="", auth_time=0, expires_at=0, amr=(), scope="")
-    rows = select_rotatable(
-        RefreshToken(facts=facts, generation=seen, secret=secret), now, grace=now - window
-    )
-    position = rotation.Position(generation=generation, parent=parent, recoveries=0, rotated_at=rotated)
+    rows = select_rotatable(RefreshToken(facts=facts, generation=seen, secret=secret), at)
+    position = rotation.Position(generation=generation, parent=parent, recoveries=0, rotated_at=None)
     return compile_update(
         _stand(rows, seen),
-        _write(position, idle),
+        _write(position, at.now, at.idle),
         {
             "id": Mark(field=field("id"), value=facts.session_id),
             "secret_hash": Mark(field=field("secret_hash"), value=hash_secret(secret)),
-            "now": Mark(field=field("expires_at"), value=now),
-            "window": Mark(field=field("rotated_at"), value=window),
             "seen": Mark(field=field("generation"), value=seen),
             "generation": Mark(field=field("generation"), value=generation),
             "parent": Mark(field=field("parent"), value=parent),
-            "rotated_at": Mark(field=field("rotated_at"), value=rotated),
-            "idle_expires_at": Mark(field=field("idle_expires_at"), value=idle),
+            **{name: Mark(field=kind, value=getattr(moments, name)) for name in ("now", "window", "idle")},
         },
     )
 
@@ -188,27 +193,35 @@ def move(
     Raises:
         RefreshContended, TemporarilyUnavailable: see :func:`translated_trouble`.
     """
+    return _move(rows, seen_generation, _write(position, position.rotated_at, idle_expires_at))
+
+
+def _move(rows: SessionQuerySet, seen_generation: int, changes: dict[str, Any]) -> bool:
     with translated_trouble(), foreign_savepoint():
-        return _stand(rows, seen_generation).update(**_write(position, idle_expires_at)) == 1
+        return _stand(rows, seen_generation).update(**changes) == 1
 
 
 def _stand(rows: SessionQuerySet, generation: int) -> SessionQuerySet:
     return rows.filter(generation=generation, revoked_at__isnull=True).of_active_user()
 
 
-def _write(position: rotation.Position, idle_expires_at: datetime) -> dict[str, Any]:
+def _write(position: rotation.Position, rotated_at: Any, idle_expires_at: Any) -> dict[str, Any]:
     return {
         "generation": position.generation,
         "parent": pack_parent(position),
         "recoveries": position.recoveries,
-        "rotated_at": position.rotated_at,
+        "rotated_at": rotated_at,
         "idle_expires_at": idle_expires_at,
     }
 
 
 @sensitive_variables()
-def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.State]:
+def read(
+    token: RefreshToken, *, with_user: bool, now: datetime | None
+) -> tuple[Session, rotation.State, datetime]:
     """Read the token's session without a stale snapshot: in autocommit, or in a transaction with a lock.
+
+    The last value is ``now``, or the time of the database's clock if ``now`` is ``None``.
 
     Raises:
         SessionUnknown: the row does not exist. It may have been deleted.
@@ -217,6 +230,8 @@ def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.Sta
     """
     rows: Any = select_sessions().filter(pk=token.facts.session_id)
     told = columns_tell_who_is_active()
+    if now is None:
+        rows = rows.annotate(clock=DatabaseTime(measure_zone(rows.db)))
     if told:
         rows = rows.annotate(user_active=Exists(active_users().filter(pk=OuterRef("user_id"))))
         rows = rows.select_related("user") if with_user else rows
@@ -227,22 +242,14 @@ def read(token: RefreshToken, *, with_user: bool) -> tuple[Session, rotation.Sta
     if not hmac.compare_digest(bytes(session.secret_hash), token.secret_hash):
         # The MAC is right and the secret is wrong, so the author of this token knows only SECRET_KEY.
         raise RefreshInvalid
-    return session, rotation.State(
+    state = rotation.State(
         position=session.position,
         revoked=session.revoked_at is not None,
-        user_active=session.user_active if told else _attach_active_user(session),
+        user_active=session.user_active if told else attach_active_user(session),
         idle_expires_at=session.idle_expires_at,
         expires_at=session.expires_at,
     )
-
-
-def _attach_active_user(session: Session) -> bool:
-    """Load the user of a session, and return whether the user is active."""
-    user = select_users().filter(pk=session.user_id).first()
-    if user is None:
-        return False
-    session.user = user
-    return is_active(user)
+    return session, state, session.clock if now is None else now
 
 
 def _lock(rows: SessionQuerySet) -> SessionQuerySet:
@@ -265,9 +272,9 @@ def insert(session: Session) -> None:
     """
     user = session.user
     _insert_readable(session)
-    if not columns_tell_who_is_active() and not _attach_active_user(session):
+    if not columns_tell_who_is_active() and not attach_active_user(session):
         delete([session.pk])
-        raise _explain_user(user)
+        raise explain_user(user)
 
 
 def _insert_readable(session: Session) -> None:
@@ -308,11 +315,11 @@ def _insert_unchanged(session: Session) -> None:
         UserGone, UserInactive, PasswordChanged: the user has changed in that way.
         TemporarilyUnavailable: see :func:`translated_trouble`.
     """
-    same = _select_unchanged(session.user)
+    same = select_unchanged(session.user)
     if transaction.get_connection(find_database()).in_atomic_block:
         # A refused row would break the caller's transaction, so the conditions are checked first.
         if not same.select_for_update().values_list("pk").first():
-            raise _explain_user(session.user)
+            raise explain_user(session.user)
         persist(partial(session.save, force_insert=True, using=find_database()), repeatable=False)
         return
     _insert_alone(session, LockingSubquery(same.values("pk")[:1]))
@@ -335,33 +342,9 @@ def _insert_alone(session: Session, user_id: Subquery) -> None:
         # A repetition would find the key taken, and nobody could say by whom.
         persist(query.get_compiler(using=using).execute_sql, repeatable=False)
     except IntegrityError:
-        raise _explain_user(session.user) from None
+        raise explain_user(session.user) from None
     session._state.adding, session._state.db = False, using
     post_save.send(Session, created=True, **told)
-
-
-def _select_unchanged(user: Any) -> QuerySet[Any]:
-    """Select the user's row if the user is active and the password is still that of ``user``."""
-    rows = active_users().using(find_database()).filter(pk=user.pk)
-    known = vars(_unwrap(user)).get("password")
-    # A user model may have no such column (password = None).
-    stored = any(field.attname == "password" for field in rows.model._meta.concrete_fields)
-    return rows if known is None or not stored else rows.filter(password=known)
-
-
-def _unwrap(user: Any) -> Any:
-    """Return the user inside ``request.user``, which Django wraps until it is used."""
-    if isinstance(user, LazyObject):
-        bool(user)
-        return user._wrapped  # noqa: SLF001 - Django has no public name for the object inside a LazyObject
-    return user
-
-
-def _explain_user(user: Any) -> Refusal:
-    if not get_user_model()._default_manager.using(find_database()).filter(pk=user.pk).exists():
-        return UserGone()
-    user = select_users().filter(pk=user.pk).first()
-    return PasswordChanged() if user is not None and is_active(user) else UserInactive()
 
 
 def insert_missing(found: Sequence[Session]) -> int:

@@ -13,6 +13,7 @@ from rest_framework.settings import api_settings as framework_settings
 
 from drf_tessera.exceptions import RefreshInvalid as _RefreshInvalid
 from drf_tessera.exceptions import (
+    RefreshLost,
     RefreshReused,
     Refusal,
     SessionEnded,
@@ -110,7 +111,7 @@ def _name(error: Refusal) -> Any:
         return _("Token is expired")
     if isinstance(error, TokenWrongType):
         return _("Token has wrong type")
-    if isinstance(error, SessionEnded | RefreshReused):
+    if isinstance(error, SessionEnded | RefreshReused | RefreshLost):
         return _("Token is blacklisted")
     if isinstance(error, _TokenError | _RefreshInvalid | TransportMismatch):
         return _("Token is invalid")

@@ -43,10 +43,10 @@ async function ask() {
 /** The lane of a session: { tokens: [{ number, state, graces }], rotatedAt, end, reused }, or undefined. */
 export const laneOf = (session) => lanes.get(session);
 
-/** Return the remaining milliseconds of a session's grace window. */
+/** Return the remaining milliseconds of a session's grace window. Each recovery makes the window three times as long. */
 export function graceLeft(session, grace) {
-  const rotatedAt = lanes.get(session)?.rotatedAt;
-  return rotatedAt ? Math.max(0, rotatedAt + grace - (Date.now() + ahead)) : 0;
+  const { rotatedAt, recoveries } = lanes.get(session) ?? {};
+  return rotatedAt ? Math.max(0, rotatedAt + grace * 3 ** recoveries - (Date.now() + ahead)) : 0;
 }
 
 export const recoveriesOf = (session) => lanes.get(session)?.recoveries ?? 0;
@@ -58,7 +58,7 @@ function learn(event, about) {
   const lane = lanes.get(event.session);
   if (!lane) return; // the session started before this server
   const current = lane.tokens.find((token) => token.state === "current");
-  if (event.kind === "grace") {
+  if (event.kind === "grace" || event.kind === "repeated") {
     current.graces += 1;
   } else if (event.kind === "revoked") {
     lane.end ??= { reason: event.reason, at: event.at };

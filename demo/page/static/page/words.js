@@ -10,6 +10,7 @@ export const CODES = {
   refresh_invalid: "This is not a refresh token of this server.",
   refresh_missing: "Nobody is logged in in this browser, because there is no refresh cookie.",
   refresh_reused: "THEFT: this token is neither the current token nor its parent, so somebody kept a copy. The server cannot tell the thief from the owner, so the session was ended for both. The owner logs in again.",
+  refresh_lost: "Too many answers to this client were lost in a row. Nothing shows a theft, but the server cannot rule it out. The user logs in again.",
   transport_mismatch: "This refresh token was issued for another transport.",
   session_unknown: "The session no longer exists. Log in again.",
   session_revoked: "The session was ended by a logout, a theft or a changed password. Log in again.",
@@ -46,6 +47,7 @@ export const ENDS = {
   user_deleted: "the account was deleted",
   evicted: "too many sessions",
   refresh_reused: "a stolen token was used",
+  refresh_lost: "too many answers were lost",
   session_revoked: "it was ended by another client",
   admin: "an administrator ended it",
 };

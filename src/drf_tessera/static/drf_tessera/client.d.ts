@@ -81,7 +81,7 @@ export interface SignedIn<U = User> {
 }
 
 export interface SignedOut<U = User> {
-  /** `"logout"`, `"logout_all"`, or a code of the server, such as `"refresh_reused"`. */
+  /** `"logout"`, `"logout_all"`, or a code of the server, such as `"refresh_reused"` or `"refresh_lost"`. */
   reason: string;
   user: U | null;
   session: string;

@@ -13,7 +13,7 @@ def reserve_space(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> N
 class Migration(migrations.Migration):
 
     dependencies: list[tuple[str, str]] = [
-        ('tessera', '0006_device'),
+        ('tessera', '0001_initial'),
     ]
 
     operations: list[Operation] = [
