@@ -41,8 +41,8 @@ def test_an_extension_whose_files_are_gone_stops_no_command(
 
 
 def test_a_start_that_fails_names_the_damage(damaged: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(drf_tessera, "checks")
-    monkeypatch.setitem(sys.modules, "drf_tessera.checks", None)
+    monkeypatch.delattr(drf_tessera.checks, "projects")
+    monkeypatch.setitem(sys.modules, "drf_tessera.checks.projects", None)
     with pytest.raises(ImproperlyConfigured if damaged else ImportError) as caught:
         apps.get_app_config("tessera").ready()
     assert (DAMAGE.msg in str(caught.value)) is damaged

@@ -11,7 +11,7 @@ from django.contrib.auth import authenticate, get_user_model
 from django.db import connection, models
 from django.db.models.functions import Lower, Upper
 
-from drf_tessera import checks
+from drf_tessera.checks import users
 
 ROWS = 5_000
 SERVED = {"postgresql": "Bitmap Index Scan on by_email", "mysql": "by_email"}
@@ -105,7 +105,7 @@ class TestCheck:
         return kind
 
     def test_without_an_index(self, kind: str) -> None:
-        (found,) = checks.check_email_has_index(None)
+        (found,) = users.check_email_has_index(None)
         assert found.id == "tessera.W012"
         assert ("Upper" in str(found.hint)) == (kind == "upper")
 
@@ -128,18 +128,18 @@ class TestCheck:
         self, kind: str, monkeypatch: pytest.MonkeyPatch, where: str, index: Any, serves: str
     ) -> None:
         monkeypatch.setattr(get_user_model()._meta, where, [index])
-        assert bool(checks.check_email_has_index(None)) == (serves != kind)
+        assert bool(users.check_email_has_index(None)) == (serves != kind)
 
     @pytest.mark.parametrize("attribute", ["unique", "db_index"])
     def test_a_column_with_an_index(self, kind: str, monkeypatch: pytest.MonkeyPatch, attribute: str) -> None:
         monkeypatch.setitem(vars(get_user_model()._meta.get_field("email")), attribute, True)
-        assert bool(checks.check_email_has_index(None)) == (kind == "upper")
+        assert bool(users.check_email_has_index(None)) == (kind == "upper")
 
     def test_a_project_without_login_by_address(self, kind: str, settings: Any) -> None:
         settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
-        assert checks.check_email_has_index(None) == []
+        assert users.check_email_has_index(None) == []
 
     def test_sqlite_can_use_no_index(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(connection.operators, "iexact", "LIKE %s ESCAPE '\\'")
         monkeypatch.setattr(connection, "vendor", "sqlite")
-        assert checks.check_email_has_index(None) == []
+        assert users.check_email_has_index(None) == []

@@ -14,8 +14,9 @@ from django.utils import timezone
 from freezegun import freeze_time
 from rest_framework.test import APIClient
 
-from drf_tessera import challenges, checks, sessions
+from drf_tessera import challenges, sessions
 from drf_tessera.challenges import Challenge, read_ticket, write_ticket
+from drf_tessera.checks import projects
 from drf_tessera.exceptions import LoginRefused, ProjectError
 from drf_tessera.models import Session
 from drf_tessera.tokens import verify_access_token
@@ -222,14 +223,14 @@ def test_with_cookies_another_site_cannot_take_the_second_step(anna: AbstractBas
 
 
 def run_check() -> list[CheckMessage]:
-    return checks.check_challenge(None)
+    return projects.check_challenge(None)
 
 
 @pytest.mark.parametrize("app", ["allauth.mfa", "django_otp"])
 def test_a_second_factor_without_a_challenge_is_an_error(
     settings: Any, monkeypatch: pytest.MonkeyPatch, app: str
 ) -> None:
-    monkeypatch.setattr(checks.apps, "is_installed", lambda name: name == app)
+    monkeypatch.setattr(projects.apps, "is_installed", lambda name: name == app)
     assert run_check() == []
     settings.TESSERA = {}
     assert {found.id for found in run_check()} == {"tessera.E032"}

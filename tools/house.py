@@ -17,7 +17,7 @@ from typing import Final
 PACKAGE: Final = "drf_tessera"
 ROOT: Final = Path(__file__).resolve().parent.parent / "src" / PACKAGE
 
-BY_PATH: Final = frozenset({"jose", "rest", "contrib", "management"})
+BY_PATH: Final = frozenset({"jose", "rest", "contrib", "checks", "management"})
 """The rooms without a door: their modules are imported by their paths."""
 
 SIDE_DOORS: Final = frozenset({"legacy.pyjwt"})

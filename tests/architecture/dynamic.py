@@ -29,7 +29,7 @@ COMPUTED: Final = {
     ("conf.values", "_import"): "the CLAIMS hook of the project",
     ("login", "_reads_email"): "a backend of the project",
     ("legacy.settings", "_load"): "classes in the settings of another package",
-    ("checks", "_is_email_backend"): "a backend of the project",
+    ("checks.users", "_is_email_backend"): "a backend of the project",
     ("management.commands.tessera_migrate_check", "_find_parent"): "a class of the project",
     ("management.commands.tessera_migrate_check", "_load_default_classes"): "classes of the project",
     ("users.lazy", "_revive"): "the user model of a pickled user",

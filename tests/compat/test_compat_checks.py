@@ -18,7 +18,7 @@ from rest_framework_simplejwt import checks as simplejwt_checks
 from rest_framework_simplejwt import views
 from rest_framework_simplejwt.settings import api_settings
 
-from drf_tessera.checks import check_distributions
+from drf_tessera.checks.projects import check_distributions
 from drf_tessera.conf import get_settings, read_settings, translate_setting
 from drf_tessera.exceptions import SettingsError
 from tests.jose.material import ED25519, RSA, write_private, write_public

@@ -24,7 +24,7 @@ from rest_framework.request import Request
 from rest_framework.test import APIClient
 
 from drf_tessera import JWTAuthentication, sessions, signals
-from drf_tessera.checks import check_loaded_user, check_user_fields
+from drf_tessera.checks.users import check_loaded_user, check_user_fields
 from drf_tessera.exceptions import UserGone, UserInactive
 from drf_tessera.models import Revocation, Session, columns_tell_who_is_active
 from drf_tessera.rest.serializers import UserSerializer

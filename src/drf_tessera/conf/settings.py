@@ -17,7 +17,6 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
-from django.http import HttpRequest
 from django.utils.encoding import force_bytes
 
 from drf_tessera.conf.foreign import TRANSLATORS, Translator, read_foreign
@@ -276,18 +275,21 @@ def current_tenant() -> str:
     return "" if find is None else find_name(find)
 
 
-def enter_tenant(request: HttpRequest) -> None:
+def enter_tenant(request: Any) -> None:
     """Use the tenant of a request until the request is over. ``TENANT`` is called once for each request.
 
     The authentication classes and the endpoints call this function. Code that uses tokens before them, such
     as a middleware, calls it first.
+
+    Args:
+        request: Django's own, or REST framework's.
 
     Raises:
         ProjectError: ``TENANT`` did not return a name.
     """
     find = (_cached or get_settings()).tenant
     if find is not None:
-        enter_request(find, request)
+        enter_request(find, getattr(request, "_request", request))  # REST framework has Django's own inside
 
 
 @contextmanager

@@ -71,8 +71,6 @@ class TokenView(APIView):
     throttle_classes: _Classes = ()
     reads_refresh_cookie = False
     """Whether a browser has to send the refresh cookie to this view. The cookie's path follows from this."""
-    takes_passwords = False
-    """Whether a password alone gets tokens here, unless ``CHALLENGE`` asks for more."""
     user_serializer_class: type[BaseSerializer[AbstractBaseUser]] = UserSerializer
     """The serializer for the ``user`` of a response. To choose another serializer, subclass the view."""
     token_request: TokenRequest | None = None

@@ -74,7 +74,6 @@ class LoginView(BodyView):
     throttle_classes: _Classes = (LoginAddressThrottle,)
     serializer_class: type[Serializer[Any]] = LoginSerializer
     challenge_serializer_class: type[Serializer[Any]] = ChallengeSerializer
-    takes_passwords = True
 
     @sensitive_variables()
     def get_serializer(self, *args: Any, **credentials: Any) -> Serializer[Any]:

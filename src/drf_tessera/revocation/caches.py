@@ -48,7 +48,7 @@ class CacheStore:
     def __init__(self, alias: str, *, tenant: str = "") -> None:
         """Read the cache ``alias``. Each tenant has numbers of its own."""
         self._alias, self._tenant = alias, tenant
-        self._counter = f"drf_tessera:revocation:{tenant}" if tenant else "drf_tessera:revocation"
+        self._counter = ":".join(filter(None, ("drf_tessera:revocation", tenant)))
         self._table = DatabaseStore()
         self.is_behind = False
         self._in_doubt = True

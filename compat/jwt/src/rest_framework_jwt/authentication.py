@@ -44,9 +44,8 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
     @sensitive_variables()
     def authenticate(self, request: Request) -> tuple[Any, bytes | str] | None:
         """Return the user and the unchanged token, or ``None`` if the request has no token for this class."""
-        enter_tenant(get_django_request(request))
-        credentials = self.get_jwt_value(request)
-        if credentials is None:
+        enter_tenant(request)
+        if (credentials := self.get_jwt_value(request)) is None:
             return None
         token = credentials.decode("ascii", "replace") if isinstance(credentials, bytes) else credentials
         try:

@@ -108,7 +108,6 @@ class ObtainJSONWebToken(JSONWebTokenAPIView):
 
     serializer_class = JSONWebTokenSerializer
     throttle_classes = (LoginAddressThrottle,)
-    takes_passwords = True
 
     post = counted_login(JSONWebTokenAPIView.post)
 

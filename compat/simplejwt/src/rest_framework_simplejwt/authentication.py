@@ -20,7 +20,6 @@ from drf_tessera.database import translated_trouble
 from drf_tessera.exceptions import Refusal, TemporarilyUnavailable
 from drf_tessera.legacy import renamed
 from drf_tessera.rest.errors import to_api_exception, to_late_refusal
-from drf_tessera.rest.requests import get_django_request
 from drf_tessera.users import is_active, lazy_user
 from rest_framework_simplejwt import legacy
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken, TokenError
@@ -46,7 +45,7 @@ class JWTAuthentication(authentication.BaseAuthentication):
     @sensitive_variables()
     def authenticate(self, request: Request) -> tuple[Any, AccessToken] | None:
         """Return the user and the token, or ``None`` if the request has no token for this class."""
-        enter_tenant(get_django_request(request))
+        enter_tenant(request)
         authorization = self.get_header(request)
         credentials = None if authorization is None else self.get_raw_token(authorization)
         if credentials is None:

@@ -157,11 +157,9 @@ class Token:
 
     def _find_registered(self, claim: str) -> Any:
         """Return the value that drf-tessera will write for a claim, or ``None`` if it is not known yet."""
-        if claim == "iss":
-            return tokens.get_issuer()
-        audience = get_settings().audience
-        known = {"aud": audience[0] if len(audience) == 1 else None}
-        return {**known, "sub": self.login.sub if self.login else None}.get(claim)
+        audience, login = get_settings().audience, self.login
+        known = {"aud": audience[0] if len(audience) == 1 else None, "sub": login.sub if login else None}
+        return tokens.get_issuer() if claim == "iss" else known.get(claim)
 
     def verify(self, *args: Any, **kwargs: Any) -> None:
         """Check the time and the type. Subclasses may check more; all security checks are already done."""

@@ -88,7 +88,6 @@ class TokenObtainPairView(TokenViewBase):
 
     _serializer_class = SerializerSetting("TOKEN_OBTAIN_SERIALIZER")
     throttle_classes = (LoginAddressThrottle,)
-    takes_passwords = True
 
     post = counted_login(TokenViewBase.post)
 
@@ -111,7 +110,6 @@ class TokenObtainSlidingView(TokenViewBase):
 
     _serializer_class = SerializerSetting("SLIDING_TOKEN_OBTAIN_SERIALIZER")
     throttle_classes = (LoginAddressThrottle,)
-    takes_passwords = True
 
     post = counted_login(TokenViewBase.post)  # a serializer of the project may check the password
 

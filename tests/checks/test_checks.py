@@ -17,7 +17,7 @@ from django.test import override_settings
 from django.urls import include, path
 from rest_framework.settings import api_settings
 
-from drf_tessera import checks
+from drf_tessera.checks import projects, stores, tenants, users
 from drf_tessera.conf import foreign, read_settings
 from drf_tessera.rest.views import LoginView, RefreshView
 from tests.conf.test_settings import BAD
@@ -58,9 +58,9 @@ def test_settings_as_a_whole(value: Any, number: str) -> None:
 
 
 def test_e011_sessions_and_users_in_two_databases() -> None:
-    with override_settings(DATABASE_ROUTERS=["tests.test_checks.Router"]):
-        assert [found.id for found in checks.check_databases(None)] == ["tessera.E011"]
-    assert checks.check_databases(None) == []
+    with override_settings(DATABASE_ROUTERS=["tests.checks.test_checks.Router"]):
+        assert [found.id for found in stores.check_databases(None)] == ["tessera.E011"]
+    assert stores.check_databases(None) == []
 
 
 class TestE012:
@@ -74,7 +74,7 @@ class TestE012:
         module.urlpatterns = [path("auth/", include(inner))]  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "tests.planted_urls", module)
         with override_settings(ROOT_URLCONF="tests.planted_urls"):
-            return [found.msg for found in checks.check_refresh_views(None)]
+            return [found.msg for found in projects.check_refresh_views(None)]
 
     def test_atomic_requests_of_another_database_are_not_reported(
         self, monkeypatch: pytest.MonkeyPatch
@@ -99,11 +99,11 @@ class TestE012:
 
     def test_a_project_without_urls_gets_no_message(self) -> None:
         with override_settings(ROOT_URLCONF=None):
-            assert checks.check_refresh_views(None) == []
+            assert projects.check_refresh_views(None) == []
 
     def test_without_autocommit_there_is_no_refresh(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(connections.settings["default"], "AUTOCOMMIT", False)
-        (found,) = checks.check_refresh_views(None)
+        (found,) = projects.check_refresh_views(None)
         assert (found.id, "AUTOCOMMIT" in found.msg) == ("tessera.E012", True)
 
 
@@ -114,28 +114,28 @@ class TestW001:
     def test_nobody_logs_in_by_it(self) -> None:
         for backends in (["django.contrib.auth.backends.ModelBackend"], ["no.such.Backend"]):
             with override_settings(AUTHENTICATION_BACKENDS=backends):
-                assert checks.check_email_is_unique(None) == []
+                assert users.check_email_is_unique(None) == []
 
     def test_a_unique_column_or_constraint(self, monkeypatch: pytest.MonkeyPatch) -> None:
         meta = get_user_model()._meta
         field = meta.get_field("email")
         with monkeypatch.context() as patch:
             patch.setitem(vars(field), "unique", True)  # a cached property
-            assert checks.check_email_is_unique(None) == []
+            assert users.check_email_is_unique(None) == []
         for constraint in (
             models.UniqueConstraint(fields=["email"], name="x"),
             models.UniqueConstraint(Lower("email"), name="x"),
         ):
             with monkeypatch.context() as patch:
                 patch.setattr(meta, "constraints", [constraint])
-                assert checks.check_email_is_unique(None) == []
+                assert users.check_email_is_unique(None) == []
 
 
 def test_w002_limits_that_each_process_counts_for_itself() -> None:
     assert "W002" in reported(deploy=True)
     shared = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "x"}}
     with override_settings(CACHES=shared):
-        assert checks.check_throttle_cache(None) == []
+        assert stores.check_throttle_cache(None) == []
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_w002_limits_in_a_cache_that_forgets_or_does_not_count_atomically(
 ) -> None:
     cache = {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": "x", **options}
     with override_settings(CACHES={"default": cache}):
-        found = checks.check_throttle_cache(None)
+        found = stores.check_throttle_cache(None)
     assert [message.id for message in found] == (["tessera.W002"] if fault else [])
     assert all(fault in message.msg for message in found)
 
@@ -162,7 +162,7 @@ def test_w002_limits_in_a_cache_that_forgets_or_does_not_count_atomically(
 def test_w003_proxies_that_nobody_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "W003" in reported(deploy=True)
     monkeypatch.setattr(api_settings, "NUM_PROXIES", 0)
-    assert checks.check_proxies(None) == []
+    assert projects.check_proxies(None) == []
 
 
 @pytest.mark.parametrize("fallbacks", [[None], [""], "abc", [b"x", 1], None])
@@ -201,7 +201,7 @@ def test_e014_and_w004_caches_that_lose_news(backend: str, found: set[str]) -> N
     }
     with override_settings(CACHES=caches, TESSERA={"REVOCATION_CACHE": "news"}):
         assert {
-            str(item.id).removeprefix("tessera.") for item in checks.check_revocation_cache(None)
+            str(item.id).removeprefix("tessera.") for item in stores.check_revocation_cache(None)
         } == found
 
 
@@ -212,7 +212,7 @@ def test_e014_a_cache_that_hides_its_failures(where: str) -> None:
     if where == "OPTIONS":
         news["OPTIONS"] = {"IGNORE_EXCEPTIONS": True}  # type: ignore[assignment]
     with override_settings(CACHES={"news": news}, TESSERA={"REVOCATION_CACHE": "news"}, **extra):
-        assert [found.id for found in checks.check_revocation_cache(None)] == ["tessera.E014"]
+        assert [found.id for found in stores.check_revocation_cache(None)] == ["tessera.E014"]
 
 
 class TestCookies:
@@ -241,9 +241,9 @@ class TestCookies:
         monkeypatch.setitem(sys.modules, "tests.planted_urls", module)
         with override_settings(TESSERA={"PROFILE": "browser"}):
             with override_settings(ROOT_URLCONF="tests.planted_urls"):
-                assert [found.id for found in checks.check_cookie_path(None)] == ["tessera.E018"]
+                assert [found.id for found in projects.check_cookie_path(None)] == ["tessera.E018"]
             with override_settings(ROOT_URLCONF=None):
-                assert checks.check_cookie_path(None) == []
+                assert projects.check_cookie_path(None) == []
 
     @pytest.mark.parametrize(
         ("number", "bad", "good"),
@@ -294,11 +294,11 @@ class TestTenants:
     def test_e031_sessions_outside_of_the_schemas_of_their_users(self, settings: Any) -> None:
         settings.TENANT_APPS = [get_user_model()._meta.app_config.name]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(checks.django_settings, "INSTALLED_APPS", ["django_tenants", "drf_tessera"])
+            patch.setattr(tenants.django_settings, "INSTALLED_APPS", ["django_tenants", "drf_tessera"])
             settings.TESSERA = {"TENANT": lambda request: ""}
-            assert [str(found.id) for found in checks.check_tenants(None)] == ["tessera.E031"]
+            assert [str(found.id) for found in tenants.check_tenants(None)] == ["tessera.E031"]
             settings.TENANT_APPS = [*settings.TENANT_APPS, "drf_tessera.apps.TesseraConfig"]
-            assert checks.check_tenants(None) == []
+            assert tenants.check_tenants(None) == []
 
     @pytest.mark.parametrize(
         "more",
@@ -311,21 +311,21 @@ class TestTenants:
     def test_w020_a_package_for_tenants_without_a_tenant(
         self, more: dict[str, Any], monkeypatch: pytest.MonkeyPatch, settings: Any
     ) -> None:
-        monkeypatch.setattr(checks, "_TENANT_PACKAGES", frozenset({"tests"}))
+        monkeypatch.setattr(tenants, "_TENANT_PACKAGES", frozenset({"tests"}))
 
         def list_ids() -> list[str]:
-            return [str(found.id) for found in checks.check_tenants(None)]
+            return [str(found.id) for found in tenants.check_tenants(None)]
 
         with monkeypatch.context() as patch:
             for name, value in more.items():
-                patch.setattr(checks.django_settings, name, value)
+                patch.setattr(tenants.django_settings, name, value)
             assert list_ids() == ["tessera.W020"]
             for value in ("", lambda request: ""):
                 with override_settings(TESSERA={"TENANT": value}):
                     assert list_ids() == []
             with override_settings(TESSERA={"TENANT": 5}):
                 assert list_ids() == [], "E030 is enough"
-        monkeypatch.setattr(checks, "_TENANT_PACKAGES", frozenset())
+        monkeypatch.setattr(tenants, "_TENANT_PACKAGES", frozenset())
         assert list_ids() == []
 
     def test_w021_tokens_that_name_no_tenant(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,7 +368,7 @@ class TestE022:
     """Django's upgrade of a hash has the signs that the receivers know it by."""
 
     def test_this_django_has_them(self) -> None:
-        assert checks.check_upgrades(None) == []
+        assert users.check_upgrades(None) == []
 
     def test_another_name_of_the_attribute(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def check_password(self: Any, raw_password: str) -> Any:
@@ -410,8 +410,8 @@ def test_i001_a_user_that_is_loaded_on_every_request(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(get_user_model(), "__init__", construct)
     assert "I001" in reported(deploy=True)
     assert "I001" not in reported()
-    assert "django.contrib.auth.models.User defines __init__()" in checks.check_loaded_user(None)[0].msg
+    assert "django.contrib.auth.models.User defines __init__()" in users.check_loaded_user(None)[0].msg
     with override_settings(TESSERA={"USER": "database"}):
-        assert checks.check_loaded_user(None) == []
+        assert users.check_loaded_user(None) == []
     with override_settings(TESSERA={"USER": "?"}):
-        assert checks.check_loaded_user(None) == []
+        assert users.check_loaded_user(None) == []

@@ -1,0 +1,86 @@
+"""The checks of tenants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from django.apps import AppConfig
+from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
+from django.core import checks as django_checks
+from django.core.checks import CheckMessage, Error
+
+from drf_tessera.conf import expects_legacy_tokens, list_schema_apps, read_settings
+
+Apps = Sequence[AppConfig] | None
+
+
+_TENANT_PACKAGES: Final = frozenset(
+    {
+        *("django_tenants", "tenant_schemas", "django_pgschemas", "django_multitenant", "tenant_users"),
+        *("db_multitenant", "dynamic_db_router"),
+    }
+)
+"""Packages that choose a schema, a database or the rows for each request."""
+
+
+def check_tenants(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report E031 and W020: tenants whose users have the same primary keys, and that are not told apart."""
+    settings, problems = read_settings()
+    if problems:
+        return []
+    apps, shared = django_settings.INSTALLED_APPS, list_schema_apps()
+    of_users = get_user_model()._meta.app_config.name
+    if "django_tenants" in apps and of_users in shared and "drf_tessera" not in shared:
+        return [
+            Error(
+                f"Each schema has the users of {of_users!r}, but 'drf_tessera' is not in TENANT_APPS.",
+                hint="Add 'drf_tessera' to TENANT_APPS, so that each schema has the sessions of its users.",
+                id="tessera.E031",
+            )
+        ]
+    named = {*apps, *django_settings.MIDDLEWARE, *django_settings.DATABASE_ROUTERS}
+    found = sorted(_TENANT_PACKAGES.intersection(str(path).partition(".")[0] for path in named))
+    if not found or settings.tenant is not None or "django_tenants" in apps:
+        return []
+    own: Any = getattr(django_settings, "TESSERA", {})
+    if own.get("TENANT") == "":
+        return []
+    return [
+        django_checks.Warning(
+            f"{found[0]} is installed, but TESSERA['TENANT'] is not set, so all tenants have the same keys.",
+            hint="Set TENANT to a function that returns the name of the tenant of a request. If all tenants"
+            " have the same users, set TENANT to ''.",
+            id="tessera.W020",
+        )
+    ]
+
+
+def check_tenant_function(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report E030 and W021: a ``TENANT`` that fails without a request, and tokens that name no tenant."""
+    settings, problems = read_settings()
+    if problems or settings.tenant is None:
+        return []
+    try:
+        name: object = settings.tenant(None)
+    except Exception as error:  # noqa: BLE001 - any error of the function of the project
+        name = error
+    if not isinstance(name, str):
+        return [
+            Error(
+                f"TESSERA['TENANT'] returns or raises {name!r} for None.",
+                hint="Commands and jobs have no request. Return the tenant in use there, or ''.",
+                id="tessera.E030",
+            )
+        ]
+    if not expects_legacy_tokens() or not settings.takes_legacy_tokens:
+        return []
+    return [
+        django_checks.Warning(
+            "Tokens of the previous package name no tenant, so each tenant accepts the tokens of the others.",
+            hint="Give each tenant a signing key of its own in the settings of the previous package, or set"
+            " TESSERA['LEGACY_TOKENS_UNTIL'] to a time in the past. Then each user logs in once more.",
+            id="tessera.W021",
+        )
+    ]
