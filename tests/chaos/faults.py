@@ -71,8 +71,14 @@ class Director:
     _redis: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def play(self, faults: list[Fault]) -> None:
-        """Make all faults happen, each at its time. Return when the last has ended."""
-        await asyncio.gather(*(self._wait_and_do(fault) for fault in faults))
+        """Make all faults happen, each at its time. Return when the last has ended.
+
+        If a service does not come back, the run goes on and reports that, so that an hour is not lost.
+        """
+        ends = await asyncio.gather(*(self._wait_and_do(fault) for fault in faults), return_exceptions=True)
+        for fault, error in zip(faults, ends, strict=True):
+            if isinstance(error, Exception):
+                self.records.stuck.append(f"after {fault}, {type(error).__name__} ({error}), the services")
 
     async def _wait_and_do(self, fault: Fault) -> None:
         await asyncio.sleep(max(0.0, self.records.began + fault.begin - time.monotonic()))
