@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -18,8 +18,12 @@ import pytest
 from drf_tessera.tokens.facts import SessionFacts
 from drf_tessera.tokens.refresh import write_refresh_token
 from tests.chaos import clocks, tempo
+from tests.chaos.faults import Director, Links
+from tests.chaos.plan import Fault
 from tests.chaos.proxy import Link
-from tests.chaos.services import find_missing, list_children
+from tests.chaos.records import Records
+from tests.chaos.services import Services, find_missing, list_children
+from tests.chaos.verdict import find_breaches
 from tests.chaos.wire import NoAnswer, parse_token, read_generation, send
 from tests.servers import ROOT
 
@@ -166,6 +170,15 @@ def test_children_of_a_process_are_found() -> None:
         time.sleep(0.05)
     assert len(list_children(parent.pid)) == 1
     parent.communicate(b"\n")
+
+
+def test_a_service_that_does_not_come_back_is_a_breach_and_not_the_end_of_the_run() -> None:
+    records, nothing = Records(), SimpleNamespace(apps=[])
+    director = Director(cast("Services", nothing), cast("Links", nothing), records, lambda text: None)
+    fault = Fault(number=0, kind="kill an app server", begin=0, seconds=0, server="a")
+    asyncio.run(director.play([fault]))
+    assert [breach.kind for breach in find_breaches(records)] == ["stuck"]
+    assert "kill an app server" in records.stuck[0]
 
 
 def test_a_missing_program_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
