@@ -28,6 +28,9 @@ _REPLICATION: Final = 15.0
 """Seconds until the replica must have everything."""
 
 
+_TRIES: Final = 10
+"""How often an operator tries a command."""
+
 _REQUESTS: Final = 6
 """As many answers at once come from both workers of a server."""
 
@@ -69,6 +72,8 @@ class Director:
     _database: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Only one fault at a time stops or replaces the database."""
     _redis: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _server: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _jumps: dict[str, list[float]] = field(default_factory=dict)
 
     async def play(self, faults: list[Fault]) -> None:
         """Make all faults happen, each at its time. Return when the last has ended.
@@ -82,12 +87,18 @@ class Director:
 
     async def _wait_and_do(self, fault: Fault) -> None:
         await asyncio.sleep(max(0.0, self.records.began + fault.begin - time.monotonic()))
-        lock = self._database if "the database" in fault.kind or "replica" in fault.kind else None
-        lock = self._redis if fault.kind in {"kill Redis", "hang Redis", "empty Redis"} else lock
+        lock = self._find_lock(fault.kind)
         if lock is not None:
             async with lock:
                 return await self._do(fault)
         return await self._do(fault)
+
+    def _find_lock(self, kind: str) -> asyncio.Lock | None:
+        if kind in {"kill Redis", "hang Redis", "empty Redis"}:
+            return self._redis
+        if kind == "kill an app server":
+            return self._server
+        return self._database if kind.endswith(("the database", "the replica")) else None
 
     async def _do(self, fault: Fault) -> None:
         happening = Happening(fault=fault, begun=time.monotonic())
@@ -115,40 +126,23 @@ class Director:
         await asyncio.to_thread(app.start)
 
     async def jump(self, fault: Fault) -> None:
-        app = self.find(fault)
+        app, jumps = self.find(fault), self._jumps.setdefault(fault.server, [])
+        jumps.append(fault.amount)
         app.jump(fault.amount)
         await asyncio.sleep(fault.seconds)
-        app.jump(0.0)
+        jumps.remove(fault.amount)
+        app.jump(jumps[-1] if jumps else 0.0)
 
-    async def slow(self, fault: Fault) -> None:
-        for link in self.links.fronts.values():
-            link.delay = fault.amount
+    async def disturb(self, fault: Fault) -> None:
+        """Call ``begin`` and ``end`` of one link, or of all links of the clients."""
+        kind = fault.kind.split()[0]
+        kind, amount = ("lose", 1.0) if kind == "brownout" else (kind, fault.amount or 1.0)
+        links = [self._find_link(fault)] if kind in {"cut", "hold"} else [*self.links.fronts.values()]
+        for link in links:
+            link.begin(kind, amount)
         await asyncio.sleep(fault.seconds)
-        self._mend(self.links.fronts)
-
-    async def lose(self, fault: Fault) -> None:
-        for link in self.links.fronts.values():
-            link.loss = 1.0 if fault.kind == "brownout" else fault.amount
-        await asyncio.sleep(fault.seconds)
-        self._mend(self.links.fronts)
-
-    def _mend(self, links: dict[str, Link]) -> None:
-        for link in links.values():
-            link.delay = link.loss = 0.0
-
-    # -- Links -------------------------------------------------------------------------------------
-
-    async def cut(self, fault: Fault) -> None:
-        link = self._find_link(fault)
-        link.cut()
-        await asyncio.sleep(fault.seconds)
-        link.mend()
-
-    async def hold(self, fault: Fault) -> None:
-        link = self._find_link(fault)
-        link.hold()
-        await asyncio.sleep(fault.seconds)
-        link.mend()
+        for link in links:
+            link.end(kind, amount)
 
     def _find_link(self, fault: Fault) -> Link:
         links = self.links
@@ -179,19 +173,19 @@ class Director:
         begin = await self._await_replica()
         if begin is None:
             return
-        self.links.replication.cut()
+        self.links.replication.begin("cut")
         await asyncio.sleep(fault.seconds)
         for link in self.links.databases.values():
-            link.cut()
+            link.begin("cut")
         await asyncio.to_thread(self.services.fail_over)
         self.records.lags.append((begin, time.monotonic()))
         self._count_failover()
         for link in self.links.databases.values():
             link.lead(self.services.primary.port)
-            link.mend()
+            link.end("cut")
         await self.clean_up(fault)
         self.links.replication.lead(self.services.primary.port)
-        self.links.replication.mend()
+        self.links.replication.end("cut")
         await asyncio.to_thread(self.services.follow, self.links.replication.port)
 
     def _count_failover(self) -> None:
@@ -230,7 +224,11 @@ class Director:
         for logout in logouts:
             self.records.add_logout(logout)
         command = ("tessera_revoke", "--before", moment, "--no-input")
-        done = await asyncio.to_thread(self.services.apps[0].manage, *command)
+        for _ in range(_TRIES):  # another fault may be in the way
+            done = await asyncio.to_thread(self.services.apps[0].manage, *command)
+            if done.returncode == 0:
+                break
+            await asyncio.sleep(1)
         if done.returncode == 0:
             for logout in logouts:
                 logout.confirmed = time.monotonic()
@@ -262,18 +260,18 @@ _ACTIONS: Final[dict[str, Callable[[Director, Fault], Awaitable[None]]]] = {
     "kill the database": Director.stop_database,
     "promote the replica": Director.promote,
     "hang the database": Director.hang_database,
-    "hold the database from a server": Director.hold,
-    "cut the database from a server": Director.cut,
-    "cut a server from its clients": Director.cut,
-    "hold a server from its clients": Director.hold,
-    "slow answers": Director.slow,
-    "lose answers": Director.lose,
-    "brownout": Director.lose,
+    "hold the database from a server": Director.disturb,
+    "cut the database from a server": Director.disturb,
+    "cut a server from its clients": Director.disturb,
+    "hold a server from its clients": Director.disturb,
+    "slow answers": Director.disturb,
+    "lose answers": Director.disturb,
+    "brownout": Director.disturb,
     "jump a clock": Director.jump,
     "kill Redis": Director.kill_redis,
     "hang Redis": Director.hang_redis,
     "empty Redis": Director.empty_redis,
-    "hold Redis from a server": Director.hold,
-    "cut Redis from a server": Director.cut,
+    "hold Redis from a server": Director.disturb,
+    "cut Redis from a server": Director.disturb,
 }
 """The action of each kind of fault. A test compares the names with the plan."""

@@ -30,11 +30,8 @@ class Link:
     def __init__(self, name: str, target: int, rng: Random) -> None:
         self.name, self.target, self._rng = name, target, rng
         self.port = 0
-        self.is_cut = False
-        self.delay = 0.0
-        """Each message takes a random time up to this one."""
-        self.loss = 0.0
-        """The part of the answers that is lost, after the request was handled."""
+        self._disturbances: list[tuple[str, float]] = []
+        """Two faults may disturb a link at the same time. The end of one of them does not end the other."""
         self._open = asyncio.Event()
         self._open.set()
         self._transports: set[asyncio.WriteTransport] = set()
@@ -61,24 +58,34 @@ class Link:
         if self._handlers:
             await asyncio.wait(self._handlers)
 
-    def cut(self) -> None:
-        """Reset all connections, and refuse new ones."""
-        self.is_cut = True
-        self.reset()
+    def begin(self, kind: str, amount: float = 1.0) -> None:
+        """Begin to disturb the link.
 
-    def hold(self) -> None:
-        """Accept connections and bytes, and deliver nothing."""
-        self._open.clear()
+        Args:
+            kind: ``cut`` resets connections and refuses new ones. ``hold`` takes bytes and delivers nothing.
+                ``slow`` delays each message. ``lose`` loses answers after the request was handled.
+            amount: the longest delay in seconds, or the part of the answers.
+        """
+        self._disturbances.append((kind, amount))
+        if kind == "cut":
+            self.reset()
+        if kind == "hold":
+            self._open.clear()
+
+    def end(self, kind: str, amount: float = 1.0) -> None:
+        """End a disturbance."""
+        self._disturbances.remove((kind, amount))
+        if not self._measure("hold"):
+            self._open.set()
+
+    def _measure(self, kind: str) -> float:
+        """Return the largest amount of a kind of disturbance, or 0."""
+        return max((amount for name, amount in self._disturbances if name == kind), default=0.0)
 
     def lead(self, target: int) -> None:
         """Use another target from now on, as an address that moves in a fail-over."""
         self.target = target
         self.reset()
-
-    def mend(self) -> None:
-        """Remove all disturbances."""
-        self.is_cut, self.delay, self.loss = False, 0.0, 0.0
-        self._open.set()
 
     def reset(self) -> None:
         """Reset all connections."""
@@ -86,7 +93,7 @@ class Link:
             transport.abort()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.is_cut:
+        if self._measure("cut"):
             writer.transport.abort()
             return
         mine = [writer.transport]
@@ -134,7 +141,7 @@ class Link:
 
         After one half of the lost answers the connection is closed, and after the other half it stays open.
         """
-        loses, is_silent = self._rng.random() < self.loss, self._rng.random() < 0.5
+        loses, is_silent = self._rng.random() < self._measure("lose"), self._rng.random() < 0.5
         while chunk := await reader.read(_CHUNK):
             await self._wait(reader)
             if not loses:
@@ -145,8 +152,9 @@ class Link:
 
     async def _wait(self, reader: asyncio.StreamReader) -> None:
         """Wait while the link is held, and as long as a slow link needs."""
-        if self.delay:
-            await asyncio.sleep(self._rng.uniform(0, self.delay))
+        delay = self._measure("slow")
+        if delay:
+            await asyncio.sleep(self._rng.uniform(0, delay))
         if self._open.is_set():
             return
         began = time.monotonic()

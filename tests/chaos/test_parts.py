@@ -68,11 +68,11 @@ def test_a_link_carries_requests_and_answers() -> None:
 
 def test_a_link_that_is_cut_lets_nothing_through_until_it_is_mended() -> None:
     async def act(link: Link, heard: list[bytes]) -> None:
-        link.cut()
+        link.begin("cut")
         with pytest.raises(NoAnswer):
             await ask(link)
         assert heard == []
-        link.mend()
+        link.end("cut")
         assert await ask(link) == 200
 
     talk(act)
@@ -80,7 +80,7 @@ def test_a_link_that_is_cut_lets_nothing_through_until_it_is_mended() -> None:
 
 def test_a_lost_answer_is_lost_after_the_request_was_handled() -> None:
     async def act(link: Link, heard: list[bytes]) -> None:
-        link.loss = 1.0
+        link.begin("lose")
         for _ in range(6):
             with pytest.raises(NoAnswer):
                 await ask(link, patience=0.5)
@@ -91,10 +91,10 @@ def test_a_lost_answer_is_lost_after_the_request_was_handled() -> None:
 
 def test_a_held_link_drops_a_message_whose_sender_has_given_up() -> None:
     async def act(link: Link, heard: list[bytes]) -> None:
-        link.hold()
+        link.begin("hold")
         with pytest.raises(NoAnswer):
             await ask(link, patience=0.2)
-        link.mend()
+        link.end("hold")
         await asyncio.sleep(0.2)
         assert heard == []
         assert await ask(link) == 200
@@ -104,10 +104,10 @@ def test_a_held_link_drops_a_message_whose_sender_has_given_up() -> None:
 
 def test_a_held_link_delivers_nothing_that_is_older_than_half_a_window() -> None:
     async def act(link: Link, heard: list[bytes]) -> None:
-        link.hold()
+        link.begin("hold")
         asking = asyncio.create_task(ask(link))
         await asyncio.sleep(tempo.GIVE_UP + 0.3)
-        link.mend()
+        link.end("hold")
         with pytest.raises(NoAnswer):
             await asking
         assert heard == []
@@ -117,11 +117,25 @@ def test_a_held_link_delivers_nothing_that_is_older_than_half_a_window() -> None
 
 def test_a_slow_link_delivers_late() -> None:
     async def act(link: Link, heard: list[bytes]) -> None:
-        link.delay = 0.4
+        link.begin("slow", 0.4)
         began = time.monotonic()
         for _ in range(8):
             assert await ask(link) == 200
         assert time.monotonic() - began > 0.4
+
+    talk(act)
+
+
+def test_the_end_of_one_fault_does_not_end_another_one_of_the_same_link() -> None:
+    async def act(link: Link, heard: list[bytes]) -> None:
+        for kind in ("cut", "lose", "hold"):
+            link.begin(kind)
+            link.begin(kind)
+            link.end(kind)
+            with pytest.raises(NoAnswer):
+                await ask(link, patience=0.3)
+            link.end(kind)
+            assert await ask(link) == 200
 
     talk(act)
 
