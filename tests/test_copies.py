@@ -111,6 +111,7 @@ ARGUMENTS: dict[type[TesseraError], tuple[Any, ...]] = {
     exceptions.FetchSiteRefused: ("cross-site",),
     exceptions.CsrfTokenRefused: ("missing",),
     exceptions.CookieAmbiguous: ("x",),
+    exceptions.ChallengeRequired: ("the user", "the challenge"),
     exceptions.TokenClaimInvalid: ("sid",),
 }
 

@@ -216,7 +216,7 @@ def test_migrate_of_another_database_does_not_change_what_this_process_knows() -
 
 @pytest.fixture
 def no_table() -> Iterator[None]:
-    call_command("migrate", "tessera", "0003", verbosity=0)
+    call_command("migrate", "tessera", "zero", verbosity=0)
     forget()
     yield
     call_command("migrate", "tessera", verbosity=0)

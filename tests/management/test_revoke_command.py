@@ -215,7 +215,7 @@ def test_a_store_that_does_not_answer_has_its_own_exit_code(
         raise RevocationUnavailable
 
     sessions.start(anna)
-    monkeypatch.setattr("drf_tessera.revocation.stores.DatabaseStore.publish", fail)
+    monkeypatch.setattr("drf_tessera.revocation.stores.DatabaseStore.record", fail)
     for arguments in (["--all", "--no-input"], ["--user", "anna"]):
         assert refuse(*arguments).returncode == 3
     assert reasons() == [""]

@@ -23,6 +23,7 @@ from drf_tessera import sessions
 from drf_tessera.exceptions import DatabaseUnavailable, MigrationMissing
 from drf_tessera.models import Session
 from drf_tessera.rest.errors import translate_error, translate_own_error
+from drf_tessera.revocation import feed
 from drf_tessera.revocation.feed import get_feed
 from drf_tessera.tokens import verify_access_token
 from drf_tessera.users import lazy_user
@@ -138,6 +139,12 @@ REQUESTS = {
     "jwt: refresh": Request("post", "/refresh/", with_renewable, urls=JWT),
     "jwt: call": Request("get", "/me/", bearer="JWT", urls=JWT),
 }
+
+
+@pytest.fixture(autouse=True)
+def _pull_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the revocations on the connection of the request, where the outages are made."""
+    monkeypatch.setattr(feed, "is_alone", lambda: True)
 
 
 class Outage:

@@ -29,7 +29,7 @@ from drf_tessera.revocation import feed as feed_module
 from drf_tessera.revocation import publish, publishing, stores
 from drf_tessera.revocation.caches import CacheStore
 from drf_tessera.revocation.feed import Feed, FeedState, describe_feed, get_feed
-from drf_tessera.revocation.notices import Notice
+from drf_tessera.revocation.notices import NOBODY, Doubt, Notice, Scope
 from drf_tessera.revocation.stores import OVERLAP, TOLERANCE, DatabaseStore
 from tests.accounts.models import NoTable
 from tests.conftest import bearer, log_in, make_user
@@ -185,7 +185,7 @@ class TestMemory:
             with pytest.raises(SessionEnded):
                 feed.check(ended.session_id)
             feed.check(uuid4())
-        clock.now += 30
+        clock.now += 150  # notices are dropped together with others of about the same time
         feed.check(uuid4())
         feed.check(ended.session_id)
 
@@ -572,30 +572,30 @@ class TestOwnNews:
         self, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         grant, feed = sessions.start(anna), get_feed()
-        settle = feed.settle
+        forget = feed.ended.forget_pending
 
-        def end_and_settle(notices: list[Notice]) -> None:
-            monkeypatch.setattr(feed, "settle", settle)
+        def end_and_forget(notices: list[Notice]) -> None:
+            monkeypatch.setattr(feed.ended, "forget_pending", forget)
             sessions.revoke(grant.session_id)
-            settle(notices)
+            forget(notices)
 
-        monkeypatch.setattr(feed, "settle", end_and_settle)
+        monkeypatch.setattr(feed.ended, "forget_pending", end_and_forget)
         with transaction.atomic():
             sessions.revoke(grant.session_id)
             transaction.set_rollback(True)
-        assert feed.settle == settle
-        assert grant.session_id in feed.ended
-        assert feed.ended.is_certain(grant.session_id)
+        assert feed.ended.forget_pending == forget
+        assert feed.ended.judge(grant.session_id, grant.sub, 0) is True
 
     def test_a_rollback_of_many_logouts_costs_no_query(
         self, anna: AbstractBaseUser, django_assert_num_queries: Any
     ) -> None:
         feed = get_feed()
         many = [Notice(uuid4(), 0) for _ in range(1000)]
+        many.append(Notice(NOBODY, 0, Scope("1", 5, 6, 7)))
         feed.doubt(many)
-        assert len(feed.ended) == 1000
+        assert len(feed.ended) == 1001
         with django_assert_num_queries(0):
-            feed.settle(many)
+            feed.ended.forget_pending(many)
         assert len(feed.ended) == 0
 
     def test_a_check_of_another_thread_does_not_forget_what_is_being_ended(
@@ -730,7 +730,7 @@ def test_a_transaction_within_a_test_case_is_followed(anna: AbstractBaseUser, ro
         assert not check_here(feed, grant.session_id)
         transaction.set_rollback(rolls_back)
     assert check_here(feed, grant.session_id) == rolls_back
-    assert not feed.ended.is_certain(grant.session_id)
+    assert isinstance(feed.ended.judge(grant.session_id, grant.sub, 0), Doubt)
 
 
 @pytest.mark.django_db

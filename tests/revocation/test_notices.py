@@ -66,6 +66,7 @@ class TestJudge:
             (DOUBTFUL, "doubt"),
             (DOUBTFUL + 1, "live"),
         ],
+        ids=["first", "before", "certain", "now", "doubtful", "after"],  # the seconds differ in each process
     )
     def test_the_notice_of_a_user_goes_by_the_begin_of_a_session(
         self, ended: Ended, began: int, expected: str
@@ -117,7 +118,7 @@ class TestSettle:
         self.settle(ended, key, has_ended=True)
         assert ended.judge(key, "7", NOW) is True
 
-    @pytest.mark.parametrize("began", [0, NOW])
+    @pytest.mark.parametrize("began", [0, NOW], ids=["long ago", "now"])
     def test_as_long_as_its_transaction_is_open_each_answer_is_the_row_s(
         self, ended: Ended, began: int
     ) -> None:
@@ -138,7 +139,9 @@ class TestSettle:
         committed = rolled_back._replace(scope=Scope("7", CERTAIN - 100, CERTAIN - 90, make_mark()))
         ended.learn([committed, rolled_back])
         ended.doubt([rolled_back])
-        self.settle(ended, key, has_ended=False, began=CERTAIN - 1)
+        for _ in range(2):
+            self.settle(ended, key, has_ended=False, began=CERTAIN - 1)
+        ended.forget_pending([committed, rolled_back])
         assert ended.judge(key, "7", CERTAIN - 1) is False
         assert ended.judge(key, "7", CERTAIN - 101) is True
 
@@ -156,6 +159,7 @@ class TestSettle:
         ended.doubt([notice])
         self.settle(ended, notice.session_id, has_ended=True)
         self.settle(ended, notice.session_id, has_ended=False)
+        ended.forget_pending([notice, of_user()])
         assert ended.judge(notice.session_id, "7", NOW) is False
         assert notice.session_id not in ended
 
@@ -171,6 +175,7 @@ class TestSettle:
         assert isinstance(ruling, Doubt)
         ended.trust([notice])
         ended.settle(key, ruling, has_ended=False)
+        ended.forget_pending([notice])
         assert ended.judge(key, "7", 0) is True
 
 

@@ -246,12 +246,6 @@ class TestDatabase:
         assert store.pull() == news
         assert abs(store.skew or 0) < 60
 
-    def test_a_notice_is_seen_by_the_transaction_that_wrote_it(self) -> None:
-        store, (one, two) = DatabaseStore(), notices(2)
-        store.record([one])
-        assert store.holds(one.session_id)
-        assert not store.holds(two.session_id)
-
     def test_a_table_that_was_pruned_is_read_from_its_beginning(
         self, clock: Clock, django_assert_num_queries: Any
     ) -> None:
@@ -282,7 +276,6 @@ class TestDatabase:
         uses = (
             lambda: DatabaseStore().publish(notices()),
             lambda: DatabaseStore().pull(),
-            lambda: DatabaseStore().holds(uuid4()),
         )
         for use in uses:
             with pytest.raises(RevocationUnavailable) as found, transaction.atomic():

@@ -250,7 +250,7 @@ class TestLife:
 
     def test_a_turn_that_was_asked_for_at_the_last_moment_is_taken(self) -> None:
         worker = Worker(lambda turn: None, lose=list, limit=PATIENCE)
-        hand = worker._hand = workers._Hand(worker._serve)
+        hand = worker._hand = workers._Hand(worker._serve, workers._Place.find())
         hand.turns = Late()  # type: ignore[assignment]
         hand.turns.put(turn := Turn())
         assert worker._next_turn(hand) is turn
@@ -426,7 +426,7 @@ class TestConnection:
 
 
 def test_a_socket_is_shut_down_and_a_connection_without_one_is_left_alone() -> None:
-    hand = workers._Hand(lambda hand: None)
+    hand = workers._Hand(lambda hand: None, workers._Place.find())
     hand.cut()
     hand._connection = SimpleNamespace(connection=None)  # type: ignore[assignment]
     hand.cut()

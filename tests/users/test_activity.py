@@ -12,7 +12,7 @@ from django.db import models
 from drf_tessera import receivers, sessions
 from drf_tessera.exceptions import SessionRevoked, UserGone, UserInactive
 from drf_tessera.models import Session, active_users, columns_tell_who_is_active, has_plain_manager
-from drf_tessera.sessions import rows
+from drf_tessera.sessions import owners
 from drf_tessera.users import is_active
 from tests.conftest import make_user
 
@@ -129,7 +129,7 @@ def test_a_manager_that_groups_can_be_locked(anna: AbstractBaseUser, monkeypatch
     monkeypatch.setattr(UserManager, "get_queryset", counted["get_queryset"])
     assert list(active_users()) == [anna]
     assert sessions.start(anna)
-    assert rows._select_unchanged(anna).select_for_update().first() == anna
+    assert owners.select_unchanged(anna).select_for_update().first() == anna
 
 
 def test_a_row_is_found_through_another_class_of_the_family(

@@ -233,13 +233,16 @@ class PerTenant(PerSettings[T]):
             return self._find(settings, find_name(settings.tenant))
         held = self._held
         if held is None or held[0] is not settings:
-            held = self._held = settings, self._make(settings)
+            return self._choose(settings, self._make(settings))
         return held[1]
 
     def _find(self, settings: Settings, name: str) -> T:
         held = self._by_tenant
         if held is None or held[0] is not settings:
-            held = self._by_tenant = settings, ByTenant()
+            with _choosing[0]:
+                held = self._by_tenant
+                if held is None or held[0] is not settings:
+                    held = self._by_tenant = settings, ByTenant()
         return held[1].find(name, lambda: self._make(settings))
 
     def forget(self) -> None:

@@ -78,8 +78,8 @@ class LoginView(BodyView):
     @sensitive_variables()
     def get_serializer(self, *args: Any, **credentials: Any) -> Serializer[Any]:
         """Return the serializer of the first step, or of the second if the body has a ticket."""
-        body = credentials.get("data")
-        if get_settings().challenge is not None and isinstance(body, Mapping) and "ticket" in body:
+        auth = credentials.get("data")
+        if get_settings().challenge is not None and isinstance(auth, Mapping) and "ticket" in auth:
             credentials.setdefault("context", self.get_serializer_context())
             return self.challenge_serializer_class(*args, **credentials)
         return super().get_serializer(*args, **credentials)
@@ -89,14 +89,14 @@ class LoginView(BodyView):
         """Log in."""
         auth = self.read_body()
         ticket = read_ticket(auth["ticket"]) if "ticket" in auth else None
-        choices = auth if ticket is None else ticket.choices
-        transport = sessions.choose_transport(choices.get("transport"))
+        credentials = auth if ticket is None else dict(ticket.choices)
+        transport = sessions.choose_transport(credentials.get("transport"))
         plain = get_django_request(request)
         admit_login(plain, transport)
         chosen = {
-            "client": find_client(request, label=choices.get("device", "")),
+            "client": find_client(request, label=credentials.get("device", "")),
             "transport": transport,
-            **_remember(choices),
+            **_remember(credentials),
         }
         if ticket is not None:
             user, grant = answer_challenge(plain, ticket, auth["answer"], **chosen)
@@ -110,24 +110,24 @@ class LoginView(BodyView):
         return respond(request, user, grant, user_data=self.show_user(user))
 
 
-def _remember(choices: Mapping[str, Any]) -> dict[str, Any]:
+def _remember(credentials: Mapping[str, Any]) -> dict[str, Any]:
     """Return the lifetimes of a login. Without ``REMEMBER_ME`` they are the usual ones."""
     lifetimes = get_settings().remember_me
     if lifetimes is None:
         return {}
-    return {"lifetimes": lifetimes} if choices.get("remember") else {"persistent": False}
+    return {"lifetimes": lifetimes} if credentials.get("remember") else {"persistent": False}
 
 
 @sensitive_variables()
 def _ask(request: Request, error: ChallengeRequired, auth: Mapping[str, Any]) -> Response:
     """Return the answer that asks for more. It is not an error for handlers, because they drop its fields."""
-    choices = {name: auth[name] for name in ("transport", "device", "remember") if name in auth}
+    credentials = {name: auth[name] for name in ("transport", "device", "remember") if name in auth}
     challenge = error.challenge
     body = {
         "detail": error.detail,
         "code": error.code,
         "challenge": {"kind": challenge.kind, **challenge.data},
-        "ticket": write_ticket(error.user, choices),
+        "ticket": write_ticket(error.user, credentials),
     }
     return Response(body, status=401, headers={"WWW-Authenticate": write_challenge(request)})
 

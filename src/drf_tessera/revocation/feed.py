@@ -176,7 +176,7 @@ class Feed:
     def _keep_from_now(self, notices: Iterable[Notice]) -> list[Notice]:
         # To `Ended`, `until` is a number that grows. Here it is a time of the monotonic clock.
         until = int(time.monotonic() + self._keep) + 1
-        return [notice._replace(until=until) for notice in notices]
+        return [Notice(notice.session_id, until, notice.scope) for notice in notices]
 
     def send(self, notices: list[Notice]) -> None:
         """Publish notices that are committed. If the store does not take them, they are sent later.

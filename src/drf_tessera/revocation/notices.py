@@ -122,10 +122,14 @@ class _Generation:
         if notice.scope not in [wide.scope for wide in known]:
             self.wide[notice.scope.sub] = (*known, Wide(notice.scope, notice.session_id, notice.until))
 
-    def forget(self, wide: Wide) -> None:
-        """Drop a notice with a scope."""
-        known = self.wide.get(wide.scope.sub, ())
-        self.wide[wide.scope.sub] = tuple(other for other in known if other.scope != wide.scope)
+    def forget(self, notices: Iterable[Notice]) -> None:
+        """Drop notices, if they are here."""
+        for notice in notices:
+            if notice.scope is None:
+                self.ids.discard(notice.session_id)
+            elif notice.scope.sub in self.wide:
+                known = self.wide[notice.scope.sub]
+                self.wide[notice.scope.sub] = tuple(wide for wide in known if wide.scope != notice.scope)
 
     def find(self, session_id: UUID, sub: str, began: int) -> list[Wide]:
         """Return the notices with a scope that have ended a session, or may have ended it."""
@@ -147,8 +151,6 @@ class Doubt(NamedTuple):
     notices: tuple[Wide, ...]
     pending: bool
     """Whether a notice may still be rolled back, so that the answer of the row must not be remembered."""
-    refutable: tuple[Wide, ...]
-    """Pending notices that were rolled back if the session has not ended."""
 
 
 class Ended:
@@ -187,7 +189,7 @@ class Ended:
             began: its ``auth_time``.
         """
         place, pending = find_place(session_id), False
-        doubts, refutable = list[Wide](), list[Wide]()
+        doubts = list[Wide]()
         for generation in self._generations:
             if generation.ids.holds(place):
                 if session_id not in self._pending:
@@ -197,36 +199,36 @@ class Ended:
                 certain = began < wide.scope.certain
                 if wide.scope.mark in self._pending:
                     pending = True
-                    refutable += [wide] if certain else []
                 elif certain:
                     return True
                 else:
                     doubts.append(wide)
-        return Doubt(tuple(doubts), pending, tuple(refutable)) if doubts or pending else False
+        return Doubt(tuple(doubts), pending) if doubts or pending else False
 
     def settle(self, session_id: UUID, doubt: Doubt, *, has_ended: bool) -> None:
         """Record the answer of a session's row, so that the row is asked once.
 
-        A pending notice of a session that has not ended was rolled back, or will come again with its commit.
-        Until then the notice is forgotten, if it is still pending.
+        While a notice is pending, nothing is recorded: only the thread of its transaction sees the row as it
+        will be.
         """
-        if doubt.pending and not has_ended:
-            self._forget_pending(session_id, doubt)
-        elif has_ended and not doubt.pending:
+        if doubt.pending:
+            return
+        if has_ended:
             self.learn([Notice(session_id, max(wide.until for wide in doubt.notices))])
-        elif not has_ended:
-            with self._lock:
-                for wide in doubt.notices:
-                    self._find_generation(wide.until).confirmed.add((session_id, wide.scope.mark))
-
-    def _forget_pending(self, session_id: UUID, doubt: Doubt) -> None:
+            return
         with self._lock:
-            if self._pending.pop(session_id, None) is not None:
-                for generation in self._generations:
-                    generation.ids.discard(session_id)
-            for wide in doubt.refutable:
-                if self._pending.pop(wide.scope.mark, None) is not None:
-                    self._find_generation(wide.until).forget(wide)
+            for wide in doubt.notices:
+                self._find_generation(wide.until).confirmed.add((session_id, wide.scope.mark))
+
+    def forget_pending(self, notices: Iterable[Notice]) -> None:
+        """Drop those of the notices that are still pending, because their transaction was rolled back.
+
+        A commit has made the others certain before: this transaction, or another one that ended the session.
+        """
+        with self._lock:
+            lost = [notice for notice in notices if self._pending.pop(_find_key(notice), None) is not None]
+            for generation in self._generations:
+                generation.forget(lost)
 
     def learn(self, notices: Iterable[Notice]) -> None:
         """Record notices."""

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import transaction
 
 from drf_tessera.conf import get_settings
-from drf_tessera.database import find_database, is_in_transaction
+from drf_tessera.database import after_transaction, find_database, is_in_transaction
 from drf_tessera.models import Revocation
 from drf_tessera.moments import to_timestamp
 from drf_tessera.revocation.feed import MARGIN, Feed, get_feed, get_longest
@@ -97,6 +97,7 @@ def publishing(now: datetime) -> Iterator[Endings]:
         feed.doubt(notices)
     if is_in_transaction():
         transaction.on_commit(partial(_follow, feed, notices, started), using=find_database())
+        after_transaction(partial(_settle, feed, notices))
     else:
         _follow(feed, notices, started)
 
@@ -111,6 +112,12 @@ def _follow(feed: Feed, notices: list[Notice], started: float) -> None:
     feed.learn(notices, certain=not transaction.get_connection(find_database()).in_atomic_block)
     if not feed.store.joins_transaction or time.monotonic() - started > OVERLAP / 2:
         feed.send(notices)
+
+
+def _settle(feed: Feed, notices: list[Notice]) -> None:
+    """Finish after the transaction, unless it was part of a test case, which rolls everything back later."""
+    if not transaction.get_connection(find_database()).in_atomic_block:
+        feed.ended.forget_pending(notices)
 
 
 def publish_for_everybody(before: int, now: datetime) -> None:
