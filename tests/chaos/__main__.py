@@ -32,6 +32,7 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--clients", type=int, default=_CLIENTS, help="each has three tabs")
     parser.add_argument("--store", choices=STORES, default=None, help="by default one half of the time each")
     parser.add_argument("--only", nargs="+", choices=KINDS, default=(), help="only these kinds of faults")
+    parser.add_argument("--reckless", action="store_true", help="some clients break the rules for clients")
     parser.add_argument("--report", type=Path, default=None, help="write the result to a Markdown file too")
     parser.add_argument(
         "--keep", type=Path, default=None, help="copy the logs of the app servers to a folder"

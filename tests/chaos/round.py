@@ -41,6 +41,7 @@ class Order:
     say: Callable[[str], None]
     only: tuple[str, ...] = ()
     """The kinds of faults. Empty for all."""
+    reckless: bool = False
 
     @property
     def name(self) -> str:
@@ -62,7 +63,9 @@ class Round:
         try:
             await self._start_servers(links)
             self.records.began = time.monotonic()
-            world = World([link.port for link in links.fronts.values()], self.records)
+            world = World(
+                [link.port for link in links.fronts.values()], self.records, reckless=self.order.reckless
+            )
             clients = [
                 Client(number, self.users[number % len(self.users)], world, self.order.name)
                 for number in range(self.order.clients)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.chaos import tempo
-from tests.chaos.clients import Client, SignedOut, World
+from tests.chaos.clients import STORING, WITHOUT_LOCK, Client, SignedOut, World
 from tests.chaos.records import Records
 from tests.chaos.thieves import Thief
 from tests.chaos.wire import NoAnswer
@@ -125,13 +125,21 @@ def test_a_client_is_signed_out_only_by_a_code_of_the_session() -> None:
     assert len(script.tokens) == 3
 
 
-def test_tabs_of_a_careful_client_share_a_refresh() -> None:
+@pytest.mark.parametrize("number", [CAREFUL, CARELESS])
+def test_tabs_of_a_client_with_a_lock_share_a_refresh(number: int) -> None:
     async def act(client: Client) -> None:
         await asyncio.gather(*(client.work(tab) for tab in range(3)))
 
     script = Script(grant(1))
-    play(script, act)
+    play(script, act, number)
     assert len(script.tokens) == 1
+
+
+def test_a_reckless_client_stores_each_answer_and_has_no_lock() -> None:
+    world = World([], Records(), reckless=True)
+    habit = Client(CARELESS, "anna", world, "7").habit
+    assert habit in WITHOUT_LOCK & STORING
+    assert Client(CAREFUL, "anna", world, "7").habit not in WITHOUT_LOCK | STORING
 
 
 @pytest.mark.parametrize(
