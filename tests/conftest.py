@@ -21,8 +21,10 @@ from drf_tessera.revocation import feed
 from drf_tessera.revocation.feed import get_feed
 from tests import servers
 from tests.architecture import statements
+from tests.contrib import watch
 
 statements.watch()
+watch.watch()
 
 installation._known[""] = "the-id-of-these--tests"
 """Known before the first test, so that no test counts the query. The test database gets this id."""
@@ -85,6 +87,14 @@ def _only_writers_write() -> Iterator[None]:
     statements.found.clear()
     yield
     assert statements.found == []
+
+
+@pytest.fixture(autouse=True)
+def _answers_are_described() -> Iterator[None]:
+    """Fail a test in which an endpoint answers what its description in ``rest.answers`` does not have."""
+    watch.found.clear()
+    yield
+    assert watch.found == []
 
 
 @pytest.fixture(autouse=True)

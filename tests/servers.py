@@ -134,6 +134,27 @@ def serve(
         process.wait(timeout=PATIENCE)
 
 
+@contextmanager
+def serve_demo(folder: Path) -> Iterator[str]:
+    """Serve the demo with data of its own, and fail if a request was a 500."""
+    port, log = find_port(), folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "demo" / "serve.py")],
+            env={**os.environ, "PORT": str(port), "DEMO_DATA": str(folder)},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        wait_until(lambda: process.poll() is not None or is_open(port), "the demo does not start")
+        assert process.poll() is None, log.read_text()
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        process.wait(timeout=PATIENCE)
+    assert "Traceback" not in log.read_text()
+
+
 def call(
     url: str, body: dict[str, Any] | None = None, *, token: str = "", method: str | None = None
 ) -> tuple[int, dict[str, Any]]:

@@ -44,6 +44,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "drf_tessera",
     "notes",
     "timeline",
@@ -97,6 +99,33 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": 0,
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+
+# drf-tessera describes its endpoints and its authentication by itself.
+SPECTACULAR_SETTINGS = {
+    "TITLE": "The demo of drf-tessera",
+    "DESCRIPTION": "Log in with `POST /api/token/`. This page then sends the access token with each request. "
+    "After a minute the access token expires. Then use `POST /api/token/refresh/`.",
+    "VERSION": None,
+    "SERVE_INCLUDE_SCHEMA": False,
+    # The files of Swagger UI come from this server.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": """{
+        tryItOutEnabled: true,
+        // Send the new access token with the next requests.
+        responseInterceptor: (answer) => {
+            const token = answer.ok && answer.url.includes("/api/token/") && answer.body?.access;
+            if (token) ui.preauthorizeApiKey("tesseraAuth", token);
+            return answer;
+        },
+    }""",
+    # The refusals of a token belong to the project's own views, too.
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "drf_tessera.contrib.spectacular.add_refusals",
+    ],
 }
 
 TESSERA = {

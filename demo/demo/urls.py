@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
 
 from demo import views
 
@@ -12,5 +13,9 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/token/", include("drf_tessera.rest.urls")),
     path("api/notes/", include("notes.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", views.DocsView.as_view(), name="docs"),
     path("api/timeline/", include("timeline.urls")),
 ]
+
+handler404 = views.show_missing

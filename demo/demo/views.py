@@ -1,13 +1,23 @@
-"""The page at ``/``. The page uses only the API."""
+"""The page at ``/``, which uses only the API, and the page with Swagger UI."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from typing import Any, Final
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
+from django.views.defaults import page_not_found
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from demo.people import PEOPLE
 from drf_tessera.conf import get_settings
+
+DOCS_POLICY: Final = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+"""Swagger UI has inline styles and pictures in its styles. Inline scripts never run here, either."""
 
 
 @require_safe
@@ -24,3 +34,19 @@ def show_page(request: HttpRequest) -> HttpResponse:
             "recoveries": settings.refresh_recoveries,
         },
     )
+
+
+def show_missing(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Return the 404 of an address without a view. Clients of the API read JSON."""
+    if request.path.startswith("/api/"):
+        return JsonResponse({"detail": "Not found.", "code": "not_found"}, status=404)
+    return page_not_found(request, exception)
+
+
+class DocsView(SpectacularSwaggerSplitView):
+    """The API in Swagger UI. Its script is a file of its own, as the content security policy demands."""
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Add the policy to the page and to its script."""
+        response.headers["Content-Security-Policy"] = DOCS_POLICY
+        return super().finalize_response(request, response, *args, **kwargs)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
 from rest_framework.serializers import BaseSerializer
 
+from drf_tessera.rest.serializers import ErrorSerializer, InvalidSerializer
 from notes.models import Note
 from notes.serializers import NoteSerializer
 
@@ -13,6 +15,7 @@ from notes.serializers import NoteSerializer
 class OwnNotes(generics.GenericAPIView):
     """The notes of the user of the request. A note of another user is a 404, like a missing note."""
 
+    queryset = Note.objects.none()  # the schema reads the model from here
     serializer_class = NoteSerializer
 
     def get_queryset(self) -> QuerySet[Note]:
@@ -20,6 +23,7 @@ class OwnNotes(generics.GenericAPIView):
         return Note.objects.filter(owner=self.request.user)
 
 
+@extend_schema_view(post=extend_schema(responses={201: NoteSerializer, 400: InvalidSerializer}))
 class NoteListView(OwnNotes, generics.ListCreateAPIView):
     """The list of notes."""
 
@@ -28,5 +32,9 @@ class NoteListView(OwnNotes, generics.ListCreateAPIView):
         serializer.save(owner=self.request.user)
 
 
+@extend_schema_view(
+    get=extend_schema(responses={200: NoteSerializer, 404: ErrorSerializer}),
+    delete=extend_schema(responses={204: None, 404: ErrorSerializer}),
+)
 class NoteDetailView(OwnNotes, generics.RetrieveDestroyAPIView):
     """One note."""

@@ -6,6 +6,7 @@ import time
 from uuid import UUID
 
 from django.db.models import F
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import exceptions
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -13,7 +14,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from drf_tessera.models import Session
+from drf_tessera.rest.serializers import ErrorSerializer
 from timeline import events
+from timeline.serializers import TimelineSerializer
 
 
 class TimelineView(APIView):
@@ -26,6 +29,10 @@ class TimelineView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
+    @extend_schema(
+        parameters=[OpenApiParameter("since", int, description="The number of an event.")],
+        responses={200: TimelineSerializer, 400: ErrorSerializer},
+    )
     def get(self, request: Request) -> Response:
         """Return the events and the users of their sessions."""
         since = request.query_params.get("since", "0")

@@ -298,7 +298,10 @@ class TokenBadSignature(TokenError):
 
 
 class TokenClaimInvalid(TokenError):
-    """A claim is missing, or its type or value is not allowed. ``claim`` is the name of the claim."""
+    """A claim is missing, or its type or value is not allowed.
+
+    ``claim`` is the name of the claim.
+    """
 
     code = "token_claim_invalid"
 
@@ -435,7 +438,10 @@ class PasswordChanged(Refusal):
 
 
 class TooManyAttempts(TesseraError):
-    """A limit is reached. ``retry_after`` is the number of seconds until the next attempt is allowed."""
+    """A limit is reached.
+
+    ``retry_after`` is the number of seconds until the next attempt is allowed.
+    """
 
     code = "throttled"
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from tests.servers import PATIENCE, ROOT, find_port, is_open, wait_until
+from tests.servers import serve_demo
 
 Open = Callable[[], BrowserContext]
 
@@ -34,23 +32,8 @@ LATE_TIMELINE = """() => {
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder, port = tmp_path_factory.mktemp("demo"), find_port()
-    log = folder / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, str(ROOT / "demo" / "serve.py")],
-            env={**os.environ, "PORT": str(port), "DEMO_DATA": str(folder)},
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        wait_until(lambda: process.poll() is not None or is_open(port), "the demo does not start")
-        assert process.poll() is None, log.read_text()
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        process.terminate()
-        process.wait(timeout=PATIENCE)
-    assert "Traceback" not in log.read_text()
+    with serve_demo(tmp_path_factory.mktemp("demo")) as address:
+        yield address
 
 
 @pytest.fixture
@@ -175,3 +158,30 @@ def test_every_action_works_with_the_keyboard(page: Page) -> None:
     expect(page.get_by_role("button", name="Refresh", exact=True)).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#latest")).to_contain_text("POST /api/token/refresh/")
+
+
+def run_operation(page: Page, operation: str, body: str = "") -> str:
+    """Send a request of Swagger UI and return the status of its answer."""
+    block = page.locator(f"[id$='-{operation}']")
+    block.locator(".opblock-summary").click()
+    if body:
+        block.locator("textarea").first.fill(body)
+    block.get_by_role("button", name="Execute").click()
+    status = block.locator(".live-responses-table .response .response-col_status")
+    expect(status).to_be_visible()
+    return status.inner_text().split()[0]
+
+
+def test_in_swagger_ui_one_logs_in_and_calls(page: Page) -> None:
+    refused: list[str] = []
+    page.on("console", lambda it: refused.append(it.text) if "Content Security Policy" in it.text else None)
+    page.get_by_role("link", name="The same API in Swagger UI").click()
+    expect(page.get_by_role("heading", name="The demo of drf-tessera")).to_be_visible()
+    body = '{"username": "anna", "password": "demo-anna"}'
+    assert run_operation(page, "notes_list") == "401"
+    assert run_operation(page, "token_create", body) == "200"
+    page.locator("[id$='-notes_list']").get_by_role("button", name="Execute").click()
+    answer = page.locator("[id$='-notes_list'] .live-responses-table")
+    expect(answer).to_contain_text("Call the dentist.")
+    assert run_operation(page, "token_sessions_list") == "200"
+    assert refused == []

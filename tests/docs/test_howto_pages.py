@@ -45,6 +45,19 @@ def test_the_user_model_does_what_the_page_says(project: Project) -> None:
 
 
 @pytest.mark.slow  # it starts Python several times
+def test_the_schema_is_complete_with_the_lines_of_the_page(project: Project) -> None:
+    project.follow("howto/openapi.md")
+    project.add("shop/settings.py", "STATIC_URL = 'static/'")
+    project.manage("check", "--fail-level", "WARNING")
+    command = "spectacular --validate --fail-on-warn --file schema.yaml"
+    assert f"`python manage.py {command}`" in (DOCS / "howto" / "openapi.md").read_text()
+    project.manage(*command.split())
+    (project.folder / "docs").mkdir()
+    (project.folder / "docs" / "__init__.py").touch()
+    project.test(DRIVERS / "openapi.py", "docs")
+
+
+@pytest.mark.slow  # it starts Python several times
 def test_the_settings_of_a_server_pass_every_check(project: Project) -> None:
     project.follow("howto/user-models.md")
     project.follow("howto/deploy.md")

@@ -12,6 +12,7 @@ from rest_framework.serializers import Serializer
 
 from drf_tessera.http import find_view_class, walk_views
 from drf_tessera.rest.endpoints import TokenView
+from drf_tessera.rest.serializers import AnswerSerializer
 
 URLS: Final = "tests.hostile.urls"
 MARK: Final = "ECHO-7f3a91"
@@ -67,6 +68,8 @@ def list_serializers() -> set[type[Serializer]]:
     kinds = [Serializer]
     while kinds:
         kind = kinds.pop()
+        if issubclass(kind, AnswerSerializer):
+            continue  # test_no_serializer_of_an_answer_reads_a_request
         kinds += kind.__subclasses__()
         if kind.__module__.startswith(PACKAGES) and not kind.__name__.startswith("_"):
             try:

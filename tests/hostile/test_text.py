@@ -20,7 +20,7 @@ from rest_framework.test import APIClient
 
 from drf_tessera import sessions
 from drf_tessera.rest.endpoints import MAX_BODY_BYTES
-from drf_tessera.rest.serializers import MAX_PASSWORD_LENGTH, ShortCharField
+from drf_tessera.rest.serializers import MAX_PASSWORD_LENGTH, AnswerSerializer, ShortCharField
 from drf_tessera.rest.throttling import LoginAddressThrottle
 from tests.conftest import bearer
 from tests.hostile.surface import (
@@ -153,6 +153,11 @@ def test_every_view_that_reads_a_password_counts_logins(anna: AbstractBaseUser, 
         answers = [APIClient().post(path, wrong).status_code for _ in range(2)]
         assert answers[0] in {400, 401}, path
         assert answers[1] == 429, path
+
+
+def test_no_serializer_of_an_answer_reads_a_request() -> None:
+    used = {serializer for _, view in list_views() for serializer in find_serializers(view)}
+    assert not [kind for kind in used if issubclass(kind, AnswerSerializer)]
 
 
 def test_every_text_has_a_length_limit() -> None:

@@ -134,7 +134,7 @@ class TestCache:
         assert settled.pull() == later
         clock.now += OVERLAP - 1
         late = uuid4()
-        cache.set(settled._name(number), (late.hex, LATER))
+        cache.set(settled._name(number), (late.hex, LATER, ""))
         assert ids(settled.pull()) == {late}
         assert settled.pull() == []
         assert rows_read == []
@@ -280,10 +280,19 @@ class TestCache:
         assert ids(copy.pull()) == ids(settled.pull()) == ids(news)
         assert rows_read == []
 
-    def test_the_table_knows_what_this_transaction_has_ended(self, settled: CacheStore) -> None:
-        settled.record([ended := notices()[0]])
-        assert settled.holds(ended.session_id)
+    def test_the_clock_of_the_table_is_known(self, settled: CacheStore) -> None:
         assert settled.skew is not None
+
+    def test_each_tenant_has_numbers_of_its_own(self, cache: Any) -> None:
+        """Otherwise each tenant would read the news of all others."""
+        ours, theirs = CacheStore("news", tenant="ours"), CacheStore("news", tenant="theirs")
+        for store in (ours, theirs):
+            store.pull()
+        news = publish(ours, notices(3))
+        assert ids(ours.copy().pull()) == ids(news)
+        numbers = theirs._head
+        assert theirs.pull() == []
+        assert theirs._head == numbers
 
     def test_a_server_that_is_gone_is_named_and_the_table_heals_what_was_lost(
         self, settled: CacheStore, redis: Redis

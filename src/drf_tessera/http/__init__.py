@@ -16,6 +16,7 @@ from drf_tessera.http.client import describe_client as describe_client
 from drf_tessera.http.client import read_address as read_address
 from drf_tessera.http.cookies import delete_stray_cookies as delete_stray_cookies
 from drf_tessera.http.cookies import is_secure as is_secure
+from drf_tessera.http.cookies import name_cookies as name_cookies
 from drf_tessera.http.cookies import read_access_cookie as read_access_cookie
 from drf_tessera.http.csrf import check_site as check_site
 from drf_tessera.http.routes import find_cookie_directory as find_cookie_directory
@@ -31,3 +32,4 @@ from drf_tessera.http.transport import deliver_grant as deliver_grant
 from drf_tessera.http.transport import find_refresh_token as find_refresh_token
 from drf_tessera.http.transport import needs_body as needs_body
 from drf_tessera.http.transport import offers_ambient as offers_ambient
+from drf_tessera.http.transport import takes_body as takes_body

@@ -72,6 +72,12 @@ def name_access_cookie(*, secure: bool) -> str:
     return _prefix(secure=secure, path="/") + ACCESS + _suffix()
 
 
+def name_cookies() -> tuple[str, str]:
+    """Return the names of the refresh cookie and of the access cookie of a server with TLS."""
+    secure = get_settings().cookie_secure is not False
+    return name_refresh_cookie(secure=secure, path=find_cookie_path()), name_access_cookie(secure=secure)
+
+
 def _prefix(*, secure: bool, path: str) -> str:
     if not secure:
         return ""

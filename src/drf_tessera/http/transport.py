@@ -71,6 +71,11 @@ def needs_body() -> bool:
     return all(TRANSPORTS[name].in_body for name in get_settings().transports)
 
 
+def takes_body() -> bool:
+    """Return whether a refresh token can come in a body, by one of the transports that ``PROFILE`` offers."""
+    return any(TRANSPORTS[name].in_body for name in get_settings().transports)
+
+
 def offers_ambient() -> bool:
     """Return whether ``PROFILE`` offers a transport in which a browser sends the refresh token by itself."""
     return any(TRANSPORTS[name].ambient for name in get_settings().transports)

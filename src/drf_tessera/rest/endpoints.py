@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -32,6 +33,7 @@ from drf_tessera.http import (
     find_cookie_path,
 )
 from drf_tessera.limits import TokenRequest
+from drf_tessera.rest.answers import Answer
 from drf_tessera.rest.errors import (
     PayloadTooLarge,
     add_code,
@@ -73,6 +75,8 @@ class TokenView(APIView):
     """Whether a browser has to send the refresh cookie to this view. The cookie's path follows from this."""
     user_serializer_class: type[BaseSerializer[AbstractBaseUser]] = UserSerializer
     """The serializer for the ``user`` of a response. To choose another serializer, subclass the view."""
+    answers: Mapping[str, Answer] = {}
+    """The answers of each method, by its name in small letters, for generators of schemas."""
     token_request: TokenRequest | None = None
 
     @classmethod

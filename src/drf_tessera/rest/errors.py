@@ -145,6 +145,13 @@ def to_api_exception(error: TesseraError, request: Request | HttpRequest | None 
     raise error
 
 
+def find_status(kind: type[TesseraError]) -> int | None:
+    """Return the status that answers a class of errors. ``None`` means that no answer has this error."""
+    if issubclass(kind, TooManyAttempts):
+        return LimitReached.status_code
+    return next((answer.status_code for parent, answer in _STATUSES if issubclass(kind, parent)), None)
+
+
 def to_late_refusal(error: Refusal) -> LateRefusal:
     """Return the 401 that a lazy user raises if the user is gone (:data:`drf_tessera.users.Refuse`)."""
     return LateRefusal(fit_handler({"detail": error.detail, "code": error.code}))

@@ -38,6 +38,8 @@ from drf_tessera.http import (
 )
 from drf_tessera.login import answer_challenge, log_in
 from drf_tessera.models import Session
+from drf_tessera.rest import answers as told
+from drf_tessera.rest.answers import Answer
 from drf_tessera.rest.authentication import StrictJWTAuthentication
 from drf_tessera.rest.endpoints import BodyView, EndpointView
 from drf_tessera.rest.errors import write_challenge
@@ -73,6 +75,7 @@ class LoginView(BodyView):
 
     throttle_classes: _Classes = (LoginAddressThrottle,)
     serializer_class: type[Serializer[Any]] = LoginSerializer
+    answers: Mapping[str, Answer] = {"post": told.LOGIN}
     challenge_serializer_class: type[Serializer[Any]] = ChallengeSerializer
 
     @sensitive_variables()
@@ -143,6 +146,7 @@ class RefreshView(BodyView):
     serializer_class: type[Serializer[Any]] = RefreshSerializer
     throttle_classes: _Classes = (TokenAddressThrottle,)
     reads_refresh_cookie = True
+    answers: Mapping[str, Answer] = {"post": told.REFRESH}
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -194,6 +198,7 @@ class VerifyView(BodyView):
 
     serializer_class: type[Serializer[Any]] = VerifySerializer
     throttle_classes: _Classes = (TokenAddressThrottle,)
+    answers: Mapping[str, Answer] = {"post": told.VERIFY}
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -216,6 +221,7 @@ class RevokeView(BodyView):
     serializer_class: type[Serializer[Any]] = RevokeSerializer
     throttle_classes: _Classes = (TokenAddressThrottle,)
     reads_refresh_cookie = True
+    answers: Mapping[str, Answer] = {"post": told.REVOKE}
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -291,6 +297,8 @@ class SessionView(EndpointView):
 class SessionListView(SessionView):
     """All sessions of the caller."""
 
+    answers: Mapping[str, Answer] = {"get": told.LIST, "delete": told.REVOKE_ALL}
+
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the live sessions, the latest login first."""
         found = sessions.live_sessions(self.owner.pk)
@@ -308,6 +316,8 @@ class SessionListView(SessionView):
 class OtherSessionsView(SessionView):
     """All sessions of the caller except the current one."""
 
+    answers: Mapping[str, Answer] = {"delete": told.REVOKE_OTHERS}
+
     def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log out everywhere else. A request without a session of its own ends all sessions."""
         return Response({"revoked": sessions.revoke_all(self.owner, keep=self.current)})
@@ -315,6 +325,8 @@ class OtherSessionsView(SessionView):
 
 class SessionDetailView(SessionView):
     """One session of the caller."""
+
+    answers: Mapping[str, Answer] = {"delete": told.REVOKE_ONE}
 
     def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log out one device."""

@@ -42,13 +42,15 @@ class CacheStore:
 
     joins_transaction = False
 
+    _COUNTER: Final = "drf_tessera:revocation"
+
     _FARTHEST: Final = 100_000
     """If the counter is further ahead than this, the reader assumes that another counter was begun."""
 
     def __init__(self, alias: str, *, tenant: str = "") -> None:
         """Read the cache ``alias``. Each tenant has numbers of its own."""
         self._alias, self._tenant = alias, tenant
-        self._counter = ":".join(filter(None, ("drf_tessera:revocation", tenant)))
+        self._counter = ":".join(filter(None, (self._COUNTER, tenant)))
         self._table = DatabaseStore()
         self.is_behind = False
         self._in_doubt = True
