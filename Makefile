@@ -2,6 +2,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BENCH ?=
 HOSTILE ?=
+CHAOS ?=
 
 VENV := .venv
 COMPAT := -e compat/simplejwt -e compat/jwt
@@ -47,6 +48,11 @@ docs: $(VENV)/.docs
 .PHONY: hostile
 hostile: $(VENV)/.test
 	@$(VENV_PYTHON) -m tests.hostile.attack $(HOSTILE)
+
+# make chaos           break real servers while clients work: 5 minutes (CHAOS="--minutes 60 --seed 7": another run)
+.PHONY: chaos
+chaos: $(VENV)/.test
+	@$(VENV_PYTHON) -m tests.chaos $(CHAOS)
 
 # make bench           measure beside the peers; the results go to benchmarks/results/ (BENCH=--quick: a look)
 .PHONY: bench

@@ -17,6 +17,7 @@ OTHER_FOLDERS: Final = {
     "accounts": "user models for the tests",
     "architecture": "the rules for the code",
     "browser": "the client and the demo in Chromium",
+    "chaos": "real servers, and what breaks around them",
     "compat": "the packages of compat/",
     "docs": "the pages",
     "hostile": "what a stranger may send, to every endpoint",

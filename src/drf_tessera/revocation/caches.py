@@ -21,7 +21,7 @@ from drf_tessera.revocation.stores import BATCH, MOST_ROWS, OVERLAP, DatabaseSto
 
 logger: Final = logging.getLogger(__name__)
 
-_RECHECK: Final = 30.0
+MOST_SILENCE: Final = 30.0
 """Seconds after which a reader of the cache reads the table, although it has no doubt."""
 
 
@@ -36,8 +36,8 @@ class CacheStore:
       given out again.
     - A number has had no entry for :data:`OVERLAP`: its publisher has died.
     - An entry cannot be read.
-    - The last reading of the table was 30 seconds ago. So a logout is known after this time, even if nothing
-      in the cache shows that it was lost.
+    - The last reading of the table was ``silence`` seconds ago. So a logout is known after this time, even if
+      nothing in the cache shows that it was lost.
     """
 
     joins_transaction = False
@@ -47,9 +47,15 @@ class CacheStore:
     _FARTHEST: Final = 100_000
     """If the counter is further ahead than this, the reader assumes that another counter was begun."""
 
-    def __init__(self, alias: str, *, tenant: str = "") -> None:
-        """Read the cache ``alias``. Each tenant has numbers of its own."""
-        self._alias, self._tenant = alias, tenant
+    def __init__(self, alias: str, *, tenant: str = "", silence: float = MOST_SILENCE) -> None:
+        """Read the cache ``alias``.
+
+        Args:
+            alias: the alias in ``CACHES``.
+            tenant: each tenant has numbers of its own.
+            silence: the number of seconds after which the table is read without a doubt.
+        """
+        self._alias, self._tenant, self._silence = alias, tenant, silence
         self._counter = ":".join(filter(None, (self._COUNTER, tenant)))
         self._table = DatabaseStore()
         self.is_behind = False
@@ -79,7 +85,7 @@ class CacheStore:
 
     def copy(self) -> CacheStore:
         """Return another reader that continues where this one has arrived."""
-        other = CacheStore(self._alias, tenant=self._tenant)
+        other = CacheStore(self._alias, tenant=self._tenant, silence=self._silence)
         other._table = self._table.copy()
         other._in_doubt, other._checked_at = self._in_doubt, self._checked_at
         other._head, other._last, other._awaited = self._head, self._last, dict(self._awaited)
@@ -116,7 +122,7 @@ class CacheStore:
         """Read the table if it is due. Without a doubt, a table may be silent."""
         if self._in_doubt:
             news = self._table.pull()
-        elif 0 <= now - self._checked_at < _RECHECK:
+        elif 0 <= now - self._checked_at < self._silence:
             return []
         else:
             self._checked_at = now  # first, because the table may hang

@@ -31,7 +31,7 @@ from uuid import UUID
 from drf_tessera.conf import Settings, current_tenant, per_tenant
 from drf_tessera.database import is_alone
 from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
-from drf_tessera.revocation.caches import CacheStore
+from drf_tessera.revocation.caches import MOST_SILENCE, CacheStore
 from drf_tessera.revocation.notices import EVERYBODY, Ended, Notice
 from drf_tessera.revocation.rulings import has_ended
 from drf_tessera.revocation.stores import DatabaseStore, Store
@@ -304,17 +304,24 @@ def get_longest(settings: Settings) -> float:
     return (settings.access_lifetime + settings.clock_skew).total_seconds() + MARGIN
 
 
+def _make_store(cache: str | None, staleness: float) -> Store:
+    if cache is None:
+        return DatabaseStore()
+    # A logout at a server that is cut off from the cache is in the table alone. It is felt within the limit.
+    return CacheStore(cache, tenant=current_tenant(), silence=min(MOST_SILENCE, staleness / 2))
+
+
 @per_tenant
 def get_feed(settings: Settings) -> Feed:
     """Return this process's feed of the present tenant.
 
     Another feed replaces it after a change of settings and after a fork.
     """
-    cache = settings.revocation_cache
+    staleness = settings.revocation_max_staleness.total_seconds()
     return Feed(
-        DatabaseStore() if cache is None else CacheStore(cache, tenant=current_tenant()),
+        _make_store(settings.revocation_cache, staleness),
         poll=settings.revocation_poll.total_seconds(),
-        staleness=settings.revocation_max_staleness.total_seconds(),
+        staleness=staleness,
         keep=get_longest(settings),
     )
 

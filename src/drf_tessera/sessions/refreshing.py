@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,6 +20,7 @@ from drf_tessera.exceptions import (
     Refusal,
     SessionExpired,
     SessionRevoked,
+    TemporarilyUnavailable,
     UserInactive,
 )
 from drf_tessera.models import columns_tell_who_is_active
@@ -51,6 +53,8 @@ class _Moments:
     """The time of issue of the access token."""
     judged: datetime | None
     """The time at which the token is judged. ``None`` means the time of the database's clock."""
+    begun: float
+    """The time at which the refresh began, by the monotonic clock."""
 
 
 @sensitive_variables()
@@ -94,7 +98,7 @@ def refresh(
             "sessions.refresh() needs autocommit. Set AUTOCOMMIT to True for the database of the sessions, "
             "or call set_autocommit(True) before the refresh."
         )
-    settings, moments = get_settings(), _Moments(now or timezone.now(), choose_moment(now))
+    settings, moments = get_settings(), _Moments(now or timezone.now(), choose_moment(now), time.monotonic())
     grant = None
     if not settings.reads_user and columns_tell_who_is_active():
         grant = _swap(parsed, moments, settings)
@@ -139,6 +143,7 @@ def _settle(token: RefreshToken, moments: _Moments, settings: Settings, recoveri
 def _attempt(token: RefreshToken, moments: _Moments, settings: Settings, recoveries: int | None) -> Grant:
     session, state, now = rows.read(token, with_user=settings.reads_user, now=moments.judged)
     policy = settings.choose_policy(recoveries, idle=measure_idle(token.facts))
+    _check_age(moments, policy)
     decision = rotation.decide(state, token.generation, now, policy, token.branch)
     if decision.outcome in SUSPECT:
         end_suspect(session, decision.outcome, now)
@@ -160,6 +165,19 @@ def _attempt(token: RefreshToken, moments: _Moments, settings: Settings, recover
     if position is not None and not rows.move(row, session.generation, position, idle):
         raise RefreshContended
     return grant
+
+
+def _check_age(moments: _Moments, policy: rotation.Policy) -> None:
+    """Refuse to judge a token that has waited for too long, for example for a database that hung.
+
+    The rule assumes that a message takes less than half a window. The client of an older request has given
+    up, and may have a newer token from another server. Its own old token would then look like a theft.
+
+    Raises:
+        TemporarilyUnavailable: the refresh began more than half a window ago. Nothing has changed.
+    """
+    if policy.grace and time.monotonic() - moments.begun > policy.grace.total_seconds() / 2:
+        raise TemporarilyUnavailable
 
 
 @sensitive_variables()
