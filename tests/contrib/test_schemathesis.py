@@ -168,6 +168,7 @@ FIELDS: Mapping[str, list[str]] = {
 }
 
 
+@pytest.mark.once  # the schema does not depend on the database
 @pytest.mark.slow  # a thousand requests
 def test_the_answers_to_bad_values_are_in_the_schema(judge: Judge) -> None:
     for label, fields in FIELDS.items():
@@ -183,6 +184,7 @@ def test_the_answers_to_bad_values_are_in_the_schema(judge: Judge) -> None:
     assert judge.statuses >= {400, 401, 413}
 
 
+@pytest.mark.once  # the same
 @pytest.mark.slow  # the same
 def test_the_answers_to_bad_headers_and_tokens_are_in_the_schema(judge: Judge) -> None:
     for label in judge.operations:
@@ -221,6 +223,7 @@ COMPAT = {
 }
 
 
+@pytest.mark.once  # the same
 @pytest.mark.slow  # the same
 @pytest.mark.parametrize("name", COMPAT)
 def test_the_answers_of_packages_with_other_names_are_in_the_schema(
