@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import resource
 import time
 from itertools import cycle
@@ -53,7 +54,7 @@ def end_everybody(*, slice_seconds: float) -> dict[str, Any]:
     So the requests during the work and those of the pauses meet the same disturbances of the machine. Return
     the times of the slices.
     """
-    slices = [[time.time(), 0.0]]
+    slices = [[float(math.ceil(time.time())), 0.0]]  # the function waits for the end of the present second
 
     def pause(_: int) -> None:
         now = time.time()

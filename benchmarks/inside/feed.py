@@ -68,7 +68,7 @@ def _make_feed(store: Store | None = None) -> Feed:
 
 
 def measure(*, rate: int, processes: int, seconds: float, live: int) -> dict[str, Any]:
-    """Let ``processes`` readers poll while ``rate`` sessions end a second. Return the costs.
+    """Return the costs of ``processes`` readers that poll while ``rate`` sessions end a second.
 
     Args:
         rate: ended sessions a second.
@@ -106,7 +106,7 @@ def _fork(work: Callable[..., None], feed: Feed, **arguments: Any) -> tuple[Any,
 
 
 def _read(feed: Feed, line: Connection, *, seconds: float, place: float) -> None:
-    """Poll once a second, beginning at ``place`` within the second, and send what it cost.
+    """Read the news once a second, beginning at ``place`` within the second, and send the costs.
 
     The first poll finds less than the news of a second, so it does not count.
     """

@@ -23,7 +23,7 @@ _SWEEP: Final = 10
 
 
 def measure(*, sessions: int, lifetimes: int, kind: str) -> dict[str, Any]:
-    """Learn of ``sessions`` ended sessions in each lifetime of an access token. Return the bytes.
+    """Return the bytes of a process that learns of ``sessions`` ended sessions in each lifetime.
 
     Args:
         sessions: the number in one lifetime. They come evenly, second by second.

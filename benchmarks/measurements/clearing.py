@@ -40,7 +40,7 @@ def measure(scale: Scale) -> Outcome:
             found = _run(clients, other, seconds=scale.pick(30, 5))
         finally:
             other.close(drop=False)
-    waits = _sort(found["requests"], found["work"]["slices"], found["moments"])
+    waits = sort_waits(found["requests"], found["work"]["slices"])
     outcome = Outcome(data={"rows": rows, "work": found["work"], "waits": waits})
     outcome.data["statuses"] = _count_statuses(found["requests"])
     outcome.tables.append(_tabulate(rows, found["work"], waits))
@@ -66,21 +66,19 @@ def _run(clients: Worker, other: Worker, *, seconds: int) -> dict[str, Any]:
         work = future.result()
     say(f"{work['ended']:,} sessions have ended; requests after the mass logout")
     sustain(seconds * 4)
-    return {"requests": requests, "work": work, "moments": (work["slices"][0][0], work["slices"][-1][1])}
+    return {"requests": requests, "work": work}
 
 
-def _sort(
-    requests: list[list[Any]], slices: list[list[float]], moments: tuple[float, float]
-) -> dict[str, dict[str, list[float]]]:
+def sort_waits(requests: list[list[Any]], slices: list[list[float]]) -> dict[str, dict[str, list[float]]]:
     """Sort the waits by their period. A request that meets the work at any moment belongs to the work."""
     waits: dict[str, dict[str, list[float]]] = {kind: {period: [] for period in PERIODS} for kind in KINDS}
     for kind, _, answered, wait in requests:
         if any(answered - wait <= end and answered >= start for start, end in slices):
             period = "during"
-        elif answered < moments[0]:
+        elif answered < slices[0][0]:
             period = "before"
         else:
-            period = "after" if answered - wait > moments[1] else "in the pauses"
+            period = "after" if answered - wait > slices[-1][1] else "in the pauses"
         waits[kind][period].append(wait)
     return waits
 
