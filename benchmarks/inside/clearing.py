@@ -29,6 +29,13 @@ def prepare(*, rows: int, users: int, clients: int) -> None:
     application.settle()
 
 
+def refill(*, rows: int) -> None:
+    """Delete the sessions that have ended, and add ``rows`` live ones."""
+    database.run("DELETE FROM tessera_session WHERE revoked_at IS NOT NULL")
+    filling.fill(rows=rows, live=0)
+    sustain(seconds=0.5, interval=0.01)
+
+
 def sustain(*, seconds: float, interval: float) -> list[list[Any]]:
     """Make one request every ``interval``: a call and a refresh in turn.
 

@@ -7,12 +7,13 @@ second for as long. So the requests during the work and those of the pauses meet
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace as vary
 from typing import Any, Final
 
 from benchmarks.peers import TESSERA
-from benchmarks.progress import say
+from benchmarks.progress import advance, say
 from benchmarks.results import Outcome, Table, Target
 from benchmarks.scale import Scale
 from benchmarks.spread import percentile
@@ -24,54 +25,65 @@ CLIENTS: Final = 200
 MOST: Final = 0.05
 PERIODS: Final = ("before", "during", "in the pauses", "after")
 KINDS: Final = ("call", "refresh")
+ENOUGH: Final = 100
+"""The 99th percentile of fewer requests means nothing."""
+
+Waits = dict[str, dict[str, list[float]]]
+"""The seconds of all requests, by kind and period."""
 
 
 def measure(scale: Scale) -> Outcome:
-    """Measure one mass logout."""
-    rows = scale.pick(1_000_000, 20_000)
+    """Measure some mass logouts. Each has requests before, during and after it."""
+    rows, rounds = scale.pick(1_000_000, 20_000), scale.pick(2, 8)
     # Without a window, few clients can refresh again and again, and each refresh writes.
     settings = {**TESSERA.settings["TESSERA"], "REFRESH_GRACE": 0, "TOKEN_RATE_PER_SESSION": None}
     peer = vary(TESSERA, settings={"TESSERA": settings})
+    waits: Waits = {kind: {period: [] for period in PERIODS} for kind in KINDS}
+    statuses: Counter[str] = Counter()
+    works = []
     with working(peer, "postgres", name="clearing") as clients:
         say(f"filling {rows:,} sessions")
         clients.ask("clearing.prepare", rows=rows, users=1000, clients=CLIENTS)
         other = Worker(peer, "postgres", name="clearing", log="clearing-ends")
         try:
-            found = _run(clients, other, seconds=scale.pick(30, 5))
+            for number in advance("mass logouts", range(rounds)):
+                if number:
+                    clients.ask("clearing.refill", rows=rows)
+                requests, work = _run(clients, other, seconds=scale.pick(20, 1))
+                works.append(work)
+                statuses.update(str(status) for _, status, _, _ in requests)
+                for kind, found in sort_waits(requests, work["slices"]).items():
+                    for period, values in found.items():
+                        waits[kind][period] += values
         finally:
             other.close(drop=False)
-    waits = sort_waits(found["requests"], found["work"]["slices"])
-    outcome = Outcome(data={"rows": rows, "work": found["work"], "waits": waits})
-    outcome.data["statuses"] = _count_statuses(found["requests"])
-    outcome.tables.append(_tabulate(rows, found["work"], waits))
+    outcome = Outcome(data={"rows": rows, "works": works, "waits": waits, "statuses": dict(statuses)})
+    outcome.tables.append(_tabulate(rows, works, waits))
     outcome.targets += _judge(rows, outcome.data)
     return outcome
 
 
-def _run(clients: Worker, other: Worker, *, seconds: int) -> dict[str, Any]:
-    """Make requests before, during and after the mass logout."""
+def _run(clients: Worker, other: Worker, *, seconds: int) -> tuple[list[list[Any]], dict[str, Any]]:
+    """Make requests before, during and after a mass logout. Return them, and the work."""
     requests: list[list[Any]] = []
 
     def sustain(count: int) -> None:
         for _ in range(count):
             requests.extend(clients.ask("clearing.sustain", seconds=0.25, interval=INTERVAL))
 
-    say("requests before the mass logout")
     sustain(seconds * 4)
-    say("requests during the mass logout")
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(other.ask, "clearing.end_everybody", slice_seconds=SLICE)
         while not future.done():
             sustain(1)
         work = future.result()
-    say(f"{work['ended']:,} sessions have ended; requests after the mass logout")
     sustain(seconds * 4)
-    return {"requests": requests, "work": work}
+    return requests, work
 
 
-def sort_waits(requests: list[list[Any]], slices: list[list[float]]) -> dict[str, dict[str, list[float]]]:
+def sort_waits(requests: list[list[Any]], slices: list[list[float]]) -> Waits:
     """Sort the waits by their period. A request that meets the work at any moment belongs to the work."""
-    waits: dict[str, dict[str, list[float]]] = {kind: {period: [] for period in PERIODS} for kind in KINDS}
+    waits: Waits = {kind: {period: [] for period in PERIODS} for kind in KINDS}
     for kind, _, answered, wait in requests:
         if any(answered - wait <= end and answered >= start for start, end in slices):
             period = "during"
@@ -83,25 +95,21 @@ def sort_waits(requests: list[list[Any]], slices: list[list[float]]) -> dict[str
     return waits
 
 
-def _count_statuses(requests: list[list[Any]]) -> dict[str, int]:
-    statuses = [str(status) for _, status, _, _ in requests]
-    return {status: statuses.count(status) for status in sorted(set(statuses))}
-
-
 def _show(waits: list[float]) -> tuple[str, ...]:
     if not waits:
         return ("0", "-", "-", "-")
     return (f"{len(waits):,}", *(f"{1e3 * percentile(waits, percent):,.1f}" for percent in (50, 99, 100)))
 
 
-def _tabulate(rows: int, work: dict[str, Any], waits: dict[str, dict[str, list[float]]]) -> Table:
-    busy = sum(end - start for start, end in work["slices"])
+def _tabulate(rows: int, works: list[dict[str, Any]], waits: Waits) -> Table:
+    busy = sum(end - start for work in works for start, end in work["slices"]) / len(works)
     return Table(
         title="Requests during the end of all sessions, PostgreSQL",
-        note=f"`sessions.revoke_everybody` ended {work['ended']:,} of {rows:,} sessions and {CLIENTS} of the"
-        f" clients in {busy:.1f} s of work, with {work['peak'] / 1e6:.0f} MB of memory. Milliseconds are the"
-        f" wait of a request after its due time. There was one every {INTERVAL * 1e3:.0f} ms. A client whose"
-        " session has ended gets 401, logs in again and goes on. The work pauses every half second.",
+        note=f"{len(works)} times, `sessions.revoke_everybody` ended {rows:,} sessions and those of {CLIENTS}"
+        f" clients, in {busy:.1f} s of work and with {max(work['peak'] for work in works) / 1e6:.0f} MB of"
+        f" memory. Milliseconds are the wait of a request after its due time. There was one every"
+        f" {INTERVAL * 1e3:.0f} ms. A client whose session has ended gets 401, logs in again and goes on."
+        " The work pauses every half second.",
         header=("request", "period", "requests", "median", "99 %", "longest"),
         rows=[(kind, period, *_show(found)) for kind in KINDS for period, found in waits[kind].items()],
     )
@@ -119,7 +127,7 @@ def _judge(rows: int, data: dict[str, Any]) -> list[Target]:
                 what=f"mass logout of {rows:,} sessions: additional wait of a {kind}, 99th percentile",
                 wanted="at most 50 ms",
                 reached=f"{1e3 * more:,.1f} ms, in {len(during):,} requests",
-                met=more <= MOST if during else None,
+                met=more <= MOST if len(during) >= ENOUGH else None,
             )
         )
     wrong = {status: count for status, count in data["statuses"].items() if status not in {"200", "401"}}
