@@ -19,6 +19,7 @@ mpl.use("svg")
 from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from benchmarks.measurements import clearing, feed
 from benchmarks.peers import BLACKLIST, PEERS, SIMPLEJWT, TESSERA
 from benchmarks.spread import Spread, percentile
 
@@ -243,9 +244,9 @@ def _draw_feed(axis: Axes, data: dict[str, Any]) -> None:
     for store, title, colour, style in lines:
         if store not in data:
             continue
-        found = {key.split()[0]: it for key, it in data[store]["polls"].items() if key.split()[1] == "8"}
-        rates = [int(rate) for rate in found]
-        axis.plot(rates, [1e3 * it["cpu"] for it in found.values()], style, color=colour, label=title)
+        polls = data[store]["polls"]
+        costs = [polls[f"{rate} {feed.choose_processes(data, store, rate)}"]["cpu"] for rate in feed.RATES]
+        axis.plot(feed.RATES, [1e3 * cost for cost in costs], style, color=colour, label=title)
     if "postgres" in data:
         packed = {int(rate): 1e3 * it["seconds"] for rate, it in data["postgres"]["packed"].items()}
         axis.plot(
@@ -274,7 +275,7 @@ def _draw_memory(axis: Axes, data: dict[str, Any]) -> None:
 
 
 def _draw_clearing(axis: Axes, data: dict[str, Any]) -> None:
-    periods = ("before", "during", "in the pauses", "after")
+    periods = [period for period in clearing.PERIODS if data["waits"]["call"][period]]
     for shift, (kind, colour) in enumerate((("call", BLUE), ("refresh", ORANGE))):
         waits = [data["waits"][kind][period] for period in periods]
         for percent, alpha in ((99, 0.45), (50, 1.0)):

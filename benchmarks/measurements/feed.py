@@ -99,7 +99,7 @@ def _measure_start(worker: Worker, store: str) -> dict[str, Any]:
     return found
 
 
-def _choose(data: dict[str, Any], store: str, rate: int) -> int:
+def choose_processes(data: dict[str, Any], store: str, rate: int) -> int:
     """Return the largest number of processes at which nearly all notices arrived in time."""
     learned = {
         count: it["counts"]["learned"] / max(1, it["polls"])
@@ -112,7 +112,7 @@ def _choose(data: dict[str, Any], store: str, rate: int) -> int:
 
 def _find_load(data: dict[str, Any], store: str, rate: int) -> float | None:
     """Return the seconds of CPU of the store for one poll. ``None``: the database is on another machine."""
-    found = data[store]["polls"][f"{rate} {_choose(data, store, rate)}"]
+    found = data[store]["polls"][f"{rate} {choose_processes(data, store, rate)}"]
     spent = found["store"]
     if store == "redis":
         alone = data[store]["polls"][f"{rate} 0"]
@@ -184,7 +184,7 @@ def _tabulate_paper(data: dict[str, Any]) -> Table:
             if cost is not None and database is not None:
                 shares = [cost * count for count in (*PROCESSES[1:], PAPER)]
                 loads = [f"{1e3 * cost:.2f}", *(f"{100 * it:,.1f} %" for it in (*shares, PAPER * database))]
-            own = data[store]["polls"][f"{rate} {_choose(data, store, rate)}"]["cpu"]
+            own = data[store]["polls"][f"{rate} {choose_processes(data, store, rate)}"]["cpu"]
             packed = data[store]["packed"][str(rate)]["seconds"]
             rows.append((STORES[store], f"{rate:,}", *loads, f"{100 * own:.1f} %", f"{1e3 * packed:.1f}"))
     return Table(
