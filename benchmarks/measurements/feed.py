@@ -161,7 +161,7 @@ def _tabulate_polls(rows: list[tuple[str, ...]], scale: Scale) -> Table:
     )
 
 
-def _find_database_load(data: dict[str, Any], store: str, rate: int) -> float | None:
+def find_database_load(data: dict[str, Any], store: str, rate: int) -> float | None:
     """Return the seconds of CPU of the database for one process and second, on paper if the store is Redis.
 
     A process with Redis reads the table every 15 seconds, and finds the rows of all this time. So the cost of
@@ -179,7 +179,7 @@ def _tabulate_paper(data: dict[str, Any]) -> Table:
     rows = []
     for store in data:
         for rate in RATES:
-            cost, database = _find_load(data, store, rate), _find_database_load(data, store, rate)
+            cost, database = _find_load(data, store, rate), find_database_load(data, store, rate)
             loads = ["-"] * 5
             if cost is not None and database is not None:
                 shares = [cost * count for count in (*PROCESSES[1:], PAPER)]

@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks import __main__ as bench
 from benchmarks import results
-from benchmarks.measurements import clearing
+from benchmarks.inside import memory
+from benchmarks.measurements import clearing, feed
 from tests.wheels import ROOT
 
 pytestmark = pytest.mark.once
@@ -104,3 +105,35 @@ def test_a_request_that_meets_the_work_at_any_moment_belongs_to_the_work(
     waits = clearing.sort_waits([["call", 200, answered, wait]], slices)
     assert waits["call"][period] == [wait]
     assert sum(len(found) for kind in waits.values() for found in kind.values()) == 1
+
+
+@pytest.mark.parametrize("kind", ["sessions", "users", "dict"])
+def test_the_memory_of_each_kind_of_notices_is_measured_with_all_of_them(kind: str) -> None:
+    found = memory.measure(sessions=3000, lifetimes=1, kind=kind)
+    seconds = found["curve"][-1][0] + 1
+    assert found["held"] == 10 * seconds
+    assert found["curve"][-1][1] == found["held"]
+
+
+def test_the_load_is_measured_with_as_many_processes_as_get_all_notices() -> None:
+    def tell(learned: int) -> dict[str, object]:
+        return {"polls": 10, "counts": {"learned": 10 * learned}}
+
+    polls = {"1000 1": tell(1000), "1000 8": tell(950), "1000 64": tell(400)}
+    polls |= {"10000 1": tell(700), "10000 8": tell(800), "10000 64": tell(600)}
+    data = {"postgres": {"polls": polls}}
+    assert feed.choose_processes(data, "postgres", 1000) == 8
+    assert feed.choose_processes(data, "postgres", 10_000) == 8
+
+
+def test_a_process_with_redis_reads_every_row_of_the_table_and_few_statements() -> None:
+    def tell(rate: int) -> dict[str, object]:
+        # A statement takes a millisecond of the database, and a row takes a microsecond.
+        polls = {"polls": 10, "counts": {"learned": 10 * rate}, "store": 10 * (1e-3 + rate * 1e-6)}
+        return polls | {"cache": {"cpu": 0.0}, "written": {"count": 1}}
+
+    polls = {f"{rate} {count}": tell(rate) for rate in feed.RATES for count in (0, *feed.PROCESSES)}
+    data = {"postgres": {"polls": polls}, "redis": {"polls": polls}}
+    assert feed.find_database_load(data, "postgres", 1000) == pytest.approx(2e-3)
+    expected = (1e-3 + 10e-6) / feed.CHECK + 1000 * 1e-6
+    assert feed.find_database_load(data, "redis", 1000) == pytest.approx(expected)
