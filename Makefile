@@ -54,7 +54,8 @@ hostile: $(VENV)/.test
 chaos: $(VENV)/.test
 	@$(VENV_PYTHON) -m tests.chaos $(CHAOS)
 
-# make bench           measure beside the peers; the results go to benchmarks/results/ (BENCH=--quick: a look)
+# make bench           measure beside the peers; the results go to benchmarks/results/ (BENCH=--quick: a look;
+#                      BENCH="feed logins": two of the measurements)
 .PHONY: bench
 bench: $(VENV)/.test
 	@$(VENV_PYTHON) -m benchmarks $(BENCH)
