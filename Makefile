@@ -54,8 +54,7 @@ hostile: $(VENV)/.test
 chaos: $(VENV)/.test
 	@$(VENV_PYTHON) -m tests.chaos $(CHAOS)
 
-# make bench           measure beside the peers; the results go to benchmarks/results/ (BENCH=--quick: a look;
-#                      BENCH="feed logins": two of the measurements)
+# make bench           measure beside the peers; the results go to benchmarks/results/ (BENCH=--quick: a look)
 .PHONY: bench
 bench: $(VENV)/.test
 	@$(VENV_PYTHON) -m benchmarks $(BENCH)
