@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from importlib import import_module
 from typing import Final
 
 from benchmarks import environments, results, workers
-from benchmarks.peers import PEERS, ROOT
+from benchmarks.peers import PEERS, ROOT, TESSERA
 from benchmarks.progress import say
 from benchmarks.scale import Scale
 
@@ -24,8 +25,16 @@ MEASUREMENTS: Final = {
     "pruning": 6,
     "revocation": 7,
     "login": 8,
+    "feed": 9,
+    "memory": 10,
+    "clearing": 11,
+    "updates": 12,
+    "logins": 13,
 }
 """The names of the measurements, and the number of each target."""
+
+ALONE: Final = frozenset({"tokens", "revocation", "feed", "memory", "clearing", "updates", "logins"})
+"""The measurements without a peer. They need one environment."""
 
 PLOT: Final = "plot"
 
@@ -35,8 +44,9 @@ def main() -> int:
     arguments = _read_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # so servers and databases are removed
     names = arguments.names or list(MEASUREMENTS)
-    begun = time.monotonic()
-    needed = list(dict.fromkeys(peer.environment for peer in PEERS))
+    begun, load = time.monotonic(), os.getloadavg()[0]
+    peers = PEERS if set(names) - ALONE else (TESSERA,)
+    needed = list(dict.fromkeys(peer.environment for peer in peers))
     missing = environments.make_all([*needed, PLOT])
     if environments.OURS in missing:
         return 1
@@ -57,10 +67,12 @@ def main() -> int:
             outcomes[name] = results.Outcome(targets=[lost])
     versions = {name: environments.list_packages(name) for name in needed if name not in missing}
     complete = not arguments.quick and not failed and set(outcomes) == set(MEASUREMENTS)
-    minutes = (time.monotonic() - begun) / 60
-    path = results.write(outcomes, complete=complete, versions=versions, minutes=minutes)
+    run = results.Run(
+        minutes=(time.monotonic() - begun) / 60, load=(load, os.getloadavg()[0]), quick=arguments.quick
+    )
+    path = results.write(outcomes, run, complete=complete, versions=versions, keep=arguments.keep)
     if PLOT not in missing:
-        picture = path.with_name("performance.svg")
+        picture = path.with_name(f"{arguments.keep or 'performance'}.svg")
         command = [str(environments.python_of(PLOT)), "-m", "benchmarks.plot", str(path), str(picture)]
         subprocess.run(command, cwd=ROOT, check=True)
     print(results.show_targets(outcomes))
@@ -74,6 +86,9 @@ def _read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASUREMENTS))
     parser.add_argument("--quick", action="store_true", help="small numbers: only to see that it works")
+    parser.add_argument(
+        "--keep", default="", help="write a part into benchmarks/results/KEEP.md, beside the whole run"
+    )
     found = parser.parse_args()
     for name in found.names:
         if name not in MEASUREMENTS:

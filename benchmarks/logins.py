@@ -1,5 +1,8 @@
 """``python -m benchmarks.logins [--quick]``: refreshes and calls beside logins, in three ways.
 
+``make bench BENCH="logins"`` measures the same (``benchmarks.measurements.logins``). This command has more
+options.
+
 The project is served by gunicorn with PBKDF2, Django's default hash. Logins come at a fixed rate, whether the
 server is ready or not, and so do refreshes and calls. The table has the times of the refreshes and the calls:
 
@@ -7,7 +10,7 @@ server is ready or not, and so do refreshes and calls. The table has the times o
 - the bound: its default
 - two pools: the same, and the logins go to processes of their own, as on the page of deployment
 
-It runs in the environment of the caller, with PostgreSQL as the other measurements have it.
+The command runs in the environment of the caller, with PostgreSQL as the other measurements have it.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from benchmarks.peers import HOME, ROOT, TESSERA
 from benchmarks.progress import say
 from benchmarks.servers import HOST, PATIENCE, find_port
 from benchmarks.spread import percentile
+from benchmarks.workers import WorkerError
 
 USERS: Final = 200
 OTHERS: Final = 20
@@ -39,7 +43,7 @@ OTHERS: Final = 20
 _HASHER: Final = "django.contrib.auth.hashers.PBKDF2PasswordHasher"
 _UNLIMITED: Final[dict[str, Any]] = {
     "ACCESS_LIFETIME": 7200,
-    "REFRESH_GRACE": 0.001,  # each refresh writes
+    "REFRESH_GRACE": 0,  # each refresh writes, and no window is so short that a refresh comes too late for it
     "LOGIN_RATE_PER_ACCOUNT": None,
     "LOGIN_RATE_PER_ADDRESS": None,
     "TOKEN_RATE_PER_SESSION": None,
@@ -50,6 +54,11 @@ WAYS: Final[dict[str, tuple[dict[str, Any], bool]]] = {
     "two pools": ({}, True),
 }
 """The settings of each way, and whether logins have a pool of their own."""
+
+HEADER: Final = (
+    "way", "logins/s", "refresh 50 %", "99 %", "call 50 %", "99 %", "login 50 %", "logins 200",
+    "503", "others",
+)  # fmt: skip
 
 Answer = tuple[str, int, float]
 """The kind of a request, its status (0: no answer) and its seconds."""
@@ -64,17 +73,19 @@ def main() -> None:
     found = parser.parse_args()
     rates = found.rates or ([2] if found.quick else [0, 2, 5, 10])
     seconds = found.seconds or (3 if found.quick else 60)
-    print(
-        "| way | logins/s | refresh 50 % | 99 % | call 50 % | 99 % | login 50 % | logins 200 | 503 | others |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print(f"| {' | '.join(HEADER)} |\n{'|---' * len(HEADER)}|")
     for way in WAYS:
         for rate in rates:
             say(f"{way}, {rate:g} logins a second")
-            print(_show(way, rate, _measure(way, rate, seconds)), flush=True)
+            print(f"| {' | '.join(show(way, rate, measure_way(way, rate, seconds)))} |", flush=True)
 
 
-def _measure(way: str, rate: float, seconds: float) -> list[Answer]:
+def measure_way(way: str, rate: float, seconds: float, *, python: str = sys.executable) -> list[Answer]:
+    """Serve the project in one way, send requests for some time, and return all answers.
+
+    Raises:
+        WorkerError: the server does not answer.
+    """
     settings, apart = WAYS[way]
     variables = {
         **TESSERA.describe("postgres", name="logins", connections=600),
@@ -82,23 +93,23 @@ def _measure(way: str, rate: float, seconds: float) -> list[Answer]:
         "BENCH_HASHER": _HASHER,
         "BENCH_SETTINGS": json.dumps({"TESSERA": {**_UNLIMITED, **settings}}),
     }
-    _call_inside(variables, f"create(users={USERS})")
+    _call_inside(python, variables, f"create(users={USERS})")
     try:
         with ExitStack() as stack:
-            port = stack.enter_context(_serving(variables))
-            logins = stack.enter_context(_serving(variables)) if apart else port
+            port = stack.enter_context(_serving(python, variables))
+            logins = stack.enter_context(_serving(python, variables)) if apart else port
             return _load(port, logins, rate, seconds)
     finally:
-        _call_inside(variables, "drop()")
+        _call_inside(python, variables, "drop()")
 
 
-def _call_inside(variables: dict[str, str], call: str) -> None:
+def _call_inside(python: str, variables: dict[str, str], call: str) -> None:
     code = f"import django; django.setup(); from benchmarks.inside import database; database.{call}"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=variables, check=True)
+    subprocess.run([python, "-c", code], cwd=ROOT, env=variables, check=True)
 
 
 @contextmanager
-def _serving(variables: dict[str, str]) -> Iterator[int]:
+def _serving(python: str, variables: dict[str, str]) -> Iterator[int]:
     """Serve the project with two processes of four threads."""
     port = find_port()
     command = ["-m", "gunicorn", "benchmarks.project.wsgi:application", "--bind", f"{HOST}:{port}"]
@@ -107,13 +118,13 @@ def _serving(variables: dict[str, str]) -> Iterator[int]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as output:
         process = subprocess.Popen(
-            [sys.executable, *command], cwd=ROOT, env=variables, stdout=output, stderr=output
+            [python, *command], cwd=ROOT, env=variables, stdout=output, stderr=output, start_new_session=True
         )
     try:
         end = time.monotonic() + PATIENCE
         while _ask(port, "GET", "/open/")[0] != 200:
             if time.monotonic() > end or process.poll() is not None:
-                sys.exit(f"The server does not answer; see {log.relative_to(ROOT)}.")
+                raise WorkerError(f"The server does not answer; see {log.relative_to(ROOT)}.")
             time.sleep(0.1)
         yield port
     finally:
@@ -173,15 +184,21 @@ def _load(port: int, logins: int, rate: float, seconds: float) -> list[Answer]:
     return answers
 
 
-def _show(way: str, rate: float, answers: list[Answer]) -> str:
+def show(way: str, rate: float, answers: list[Answer]) -> tuple[str, ...]:
+    """Return the row of the table."""
     cells = [way, f"{rate:g}"]
     for kind, percents in (("refresh", (50, 99)), ("call", (50, 99)), ("login", (50,))):
-        times = [seconds for name, status, seconds in answers if name == kind and status == 200]
+        times = list_times(answers, kind)
         cells += [f"{percentile(times, percent) * 1e3:,.0f} ms" if times else "-" for percent in percents]
     statuses = Counter(status for kind, status, _ in answers if kind == "login")
     wrong = sum(status != 200 for kind, status, _ in answers if kind != "login")
     others = sum(statuses.values()) - statuses[200] - statuses[503] + wrong
-    return f"| {' | '.join([*cells, str(statuses[200]), str(statuses[503]), str(others)])} |"
+    return (*cells, str(statuses[200]), str(statuses[503]), str(others))
+
+
+def list_times(answers: list[Answer], kind: str) -> list[float]:
+    """Return the seconds of the requests of one kind that succeeded."""
+    return [seconds for name, status, seconds in answers if name == kind and status == 200]
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ mpl.use("svg")
 from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from benchmarks.measurements import clearing, feed
 from benchmarks.peers import BLACKLIST, PEERS, SIMPLEJWT, TESSERA
-from benchmarks.spread import Spread
+from benchmarks.spread import Spread, percentile
 
 BLUE: Final = "#0072B2"
 ORANGE: Final = "#E69F00"
@@ -238,6 +239,97 @@ def _draw_revocation(axis: Axes, data: dict[str, Any]) -> None:
     axis.legend(loc="upper left", frameon=False)
 
 
+def _draw_feed(axis: Axes, data: dict[str, Any]) -> None:
+    lines = (("postgres", "PostgreSQL", BLUE, "o-"), ("redis", "Redis", ORANGE, "^-"))
+    for store, title, colour, style in lines:
+        if store not in data:
+            continue
+        polls = data[store]["polls"]
+        costs = [polls[f"{rate} {feed.choose_processes(data, store, rate)}"]["cpu"] for rate in feed.RATES]
+        axis.plot(feed.RATES, [1e3 * cost for cost in costs], style, color=colour, label=title)
+    if "postgres" in data:
+        packed = {int(rate): 1e3 * it["seconds"] for rate, it in data["postgres"]["packed"].items()}
+        axis.plot(
+            list(packed), list(packed.values()), "s--", color=GREY, label="simulation: packed by a relay"
+        )
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    for side in (axis.xaxis, axis.yaxis):
+        side.set_major_formatter(_PLAIN)
+        side.set_minor_formatter(NullFormatter())
+    axis.set_xlabel("sessions that end in a second")
+    axis.set_ylabel("milliseconds of CPU")
+    axis.set_title("Feed: one poll of one process")
+    axis.legend(loc="upper left", frameon=False)
+
+
+def _draw_memory(axis: Axes, data: dict[str, Any]) -> None:
+    curve = data["sessions"]["curve"]
+    axis.plot([it[0] for it in curve], [it[2] / 1e6 for it in curve], color=BLUE, label="memory")
+    axis.axhline(64, color="#333333", linewidth=0.8, linestyle="--")
+    axis.set_ylim(0, 80)
+    axis.set_xlabel("seconds (dashed: the limit of 64 MB)")
+    axis.set_ylabel("MB")
+    axis.set_title(f"{data['sessions']['count']:,} sessions end in 300 s")
+    axis.legend(loc="lower right", frameon=False)
+
+
+def _draw_clearing(axis: Axes, data: dict[str, Any]) -> None:
+    periods = [period for period in clearing.PERIODS if data["waits"]["call"][period]]
+    for shift, (kind, colour) in enumerate((("call", BLUE), ("refresh", ORANGE))):
+        waits = [data["waits"][kind][period] for period in periods]
+        for percent, alpha in ((99, 0.45), (50, 1.0)):
+            values = [1e3 * percentile(found, percent) if found else 0.0 for found in waits]
+            places = [place + (shift - 0.5) * 0.38 for place in range(len(periods))]
+            label = f"{kind}, {percent} %"
+            bar = axis.bar(places, values, width=0.36, color=colour, alpha=alpha, label=label)
+            if percent == 99:
+                axis.bar_label(bar, [f"{value:.0f}" for value in values], padding=2, fontsize=8)
+    axis.set_xticks(range(len(periods)), periods)
+    axis.set_ylabel("milliseconds")
+    axis.set_title(f"Requests while {data['rows']:,} sessions end")
+    axis.legend(loc="upper right", frameon=False, fontsize=8)
+    axis.set_ylim(top=axis.get_ylim()[1] * 1.25)
+
+
+def _draw_updates(axis: Axes, data: dict[str, Any]) -> None:
+    factors = sorted({int(name.split()[0]) for name in data["found"]})
+    width = 0.19
+    bars = [
+        (part, moment, colour, alpha)
+        for part, colour in (("table", BLUE), ("indexes", ORANGE))
+        for moment, alpha in (("before", 0.45), ("after", 1.0))
+    ]
+    for shift, (part, moment, colour, alpha) in enumerate(bars):
+        values = [data["found"][f"{factor} with"][moment][part] / data["rows"] for factor in factors]
+        places = [place + (shift - 1.5) * width for place in range(len(factors))]
+        bar = axis.bar(places, values, width=width, color=colour, alpha=alpha, label=f"{part}, {moment}")
+        axis.bar_label(bar, [f"{value:.0f}" for value in values], padding=2, fontsize=7)
+    axis.set_xticks(range(len(factors)), [f"fill factor {factor}" for factor in factors], fontsize=8)
+    axis.set_ylabel("MB for a million sessions")
+    axis.set_title("An hour of refreshes, with vacuum")
+    axis.legend(loc="upper right", ncols=2, frameon=False, fontsize=8)
+    axis.set_ylim(top=axis.get_ylim()[1] * 1.3)
+
+
+def _draw_logins(axis: Axes, data: dict[str, Any]) -> None:
+    found: dict[str, dict[int, float]] = {}
+    for name, it in data.items():
+        way, rate = name.split(", ")
+        found.setdefault(way, {})[int(rate)] = 1e3 * (it["refresh"]["99"] or 0.0)
+    rates = sorted({rate for values in found.values() for rate in values})
+    for shift, ((way, values), colour) in enumerate(zip(found.items(), (GREY, ORANGE, BLUE), strict=False)):
+        places = [place + (shift - 1) * 0.27 for place in range(len(rates))]
+        heights = [values[rate] for rate in rates]
+        bar = axis.bar(places, heights, width=0.26, color=colour, label=way)
+        axis.bar_label(bar, [f"{height:,.0f}" for height in heights], padding=2, fontsize=8)
+    axis.set_xticks(range(len(rates)), [f"{rate} logins a second" for rate in rates], fontsize=8)
+    axis.set_ylabel("milliseconds, 99th percentile")
+    axis.set_title("Refreshes beside logins")
+    axis.legend(loc="upper left", frameon=False)
+    axis.set_ylim(top=axis.get_ylim()[1] * 1.3)
+
+
 def _draw_importing(axis: Axes, data: dict[str, Any]) -> None:
     for run, colour in zip(reversed(data["runs"]), (BLUE, ORANGE), strict=True):
         memory = [value / (1 << 20) for value in run["memory"]]
@@ -258,6 +350,11 @@ _PANELS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
     "refresh": _draw_refresh,
     "storage": _draw_storage,
     "revocation": _draw_revocation,
+    "feed": _draw_feed,
+    "memory": _draw_memory,
+    "clearing": _draw_clearing,
+    "updates": _draw_updates,
+    "logins": _draw_logins,
     "importing": _draw_importing,
 }
 

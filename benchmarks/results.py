@@ -14,6 +14,13 @@ from typing import Any, Final
 from benchmarks.peers import HOME, ROOT
 
 COMMITTED: Final = ROOT / "benchmarks" / "results"
+_LOADED: Final = (
+    " **Other programs used the machine at the same time**, so times are longer than on a machine of its own."
+    " Counts, bytes and ratios are not affected."
+)
+_HASTY: Final = (
+    "This is a **quick run** (`--quick`), with few repetitions and small tables, for a first impression."
+)
 SCRATCH: Final = HOME / "results"
 """The folder for runs that did not measure everything."""
 
@@ -49,23 +56,43 @@ class Outcome:
     data: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The circumstances of a run."""
+
+    minutes: float
+    load: tuple[float, float]
+    """The load average of the machine before and after the run: 0 before means that nothing else ran."""
+    quick: bool
+
+
 def write(
-    outcomes: Mapping[str, Outcome], *, complete: bool, versions: Mapping[str, Any], minutes: float
+    outcomes: Mapping[str, Outcome], run: Run, *, complete: bool, versions: Mapping[str, Any], keep: str = ""
 ) -> Path:
-    """Write the JSON and the Markdown. Return the path of the JSON."""
-    folder = COMMITTED if complete else SCRATCH
+    """Write the JSON and the Markdown. Return the path of the JSON.
+
+    Args:
+        outcomes: the results, by the names of the measurements.
+        run: the circumstances.
+        complete: whether everything was measured, so that this becomes the committed run.
+        versions: the packages of each environment.
+        keep: the name of the files, if a part is committed beside the whole run.
+    """
+    folder = COMMITTED if complete or keep else SCRATCH
     folder.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)
     facts = {
         "date": f"{now:%Y-%m-%d}",
-        "minutes": round(minutes, 1),
+        "minutes": round(run.minutes, 1),
+        "load": [round(value, 1) for value in run.load],
+        "quick": run.quick,
         "machine": _describe_machine(),
         "versions": versions,
     }
-    path = folder / f"{now:%Y-%m-%d}.json"
+    path = folder / (f"{keep}.json" if keep else f"{now:%Y-%m-%d}.json")
     measured = {name: _round(asdict(outcome)) for name, outcome in outcomes.items()}
     path.write_text(json.dumps({**facts, "measurements": measured}, indent=1) + "\n")
-    (folder / "README.md").write_text(_write_report(outcomes, facts, path.name))
+    (folder / f"{keep or 'README'}.md").write_text(_write_report(outcomes, facts, path.name, keep))
     return path
 
 
@@ -80,19 +107,25 @@ def show_targets(outcomes: Mapping[str, Outcome]) -> str:
     return _write_table(("", "measurement", "target", "result", "met"), rows)
 
 
-def _write_report(outcomes: Mapping[str, Outcome], facts: Mapping[str, Any], source: str) -> str:
+def _write_report(outcomes: Mapping[str, Outcome], facts: Mapping[str, Any], source: str, keep: str) -> str:
     machine = facts["machine"]
+    options = " ".join([*(outcomes if keep else ()), *(["--quick"] if facts["quick"] else [])])
+    command = f'make bench BENCH="{options}"' if options else "make bench"
     parts = [
-        "# Results of `make bench`",
+        f"# Results of `{command}`",
         "",
         f"Measured on {facts['date']} in {facts['minutes']:.0f} minutes, on {machine['cores']} cores"
         f" ({machine['processor']}), {machine['memory']} of memory, {machine['system']}."
         f" The numbers are in [{source}]({source}).",
         "",
+        f"The load average of the machine was {facts['load'][0]} before the run and {facts['load'][1]} after"
+        " it." + (_LOADED if facts["load"][0] > machine["cores"] / 2 else ""),
+        *(["", _HASTY] if facts["quick"] else []),
+        "",
         "Values are medians. The values in brackets are the 10th and the 90th percentile. Compared packages"
         " were measured in turns, in the same rounds. A ratio compares values of the same round.",
         "",
-        "![The main numbers](performance.svg)",
+        f"![The main numbers]({keep or 'performance'}.svg)",
         "",
         "## Targets",
         "",

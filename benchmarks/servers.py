@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from benchmarks import environments
@@ -99,6 +100,47 @@ def serving(
 def find_wrk() -> str | None:
     """Return the path of wrk."""
     return shutil.which("wrk")
+
+
+def find_redis() -> str | None:
+    """Return the path of the server of Redis."""
+    return shutil.which("redis-server")
+
+
+@contextmanager
+def running_redis() -> Iterator[int]:
+    """Run a Redis that keeps everything in memory, while the block runs. Yield its port.
+
+    Raises:
+        WorkerError: it does not start.
+    """
+    port = find_port()
+    with TemporaryDirectory(prefix="tessera-bench-redis-") as folder:
+        process = subprocess.Popen(
+            [
+                find_redis() or "redis-server", "--port", str(port), "--bind", HOST, "--save", "",
+                "--appendonly", "no", "--dir", folder, "--maxmemory-policy", "noeviction",
+            ],
+            stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        try:
+            _wait_for_port(port, process)
+            yield port
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    ends = time.monotonic() + PATIENCE
+    while time.monotonic() < ends and process.poll() is None:
+        try:
+            socket.create_connection((HOST, port), timeout=5).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise WorkerError("Redis did not start.")
 
 
 def write_script(name: str, path: str, headers: Sequence[Mapping[str, str]]) -> Path:

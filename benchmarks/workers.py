@@ -26,14 +26,20 @@ class Worker:
     """One child process."""
 
     def __init__(
-        self, peer: Peer, database: str, *, name: str = "", variables: Mapping[str, str] | None = None
+        self,
+        peer: Peer,
+        database: str,
+        *,
+        name: str = "",
+        log: str = "",
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.peer = peer
         self.variables = {**peer.describe(database, name=name), **(variables or {})}
         python = environments.python_of(peer.environment)
-        log = HOME / "logs" / f"{self.variables['BENCH_DATABASE_NAME']}-{database}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("w") as errors:
+        path = HOME / "logs" / f"{log or self.variables['BENCH_DATABASE_NAME']}-{database}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as errors:
             self._process = subprocess.Popen(
                 [str(python), "-m", "benchmarks.inside"],
                 cwd=ROOT,
@@ -44,7 +50,7 @@ class Worker:
                 text=True,
                 start_new_session=True,  # the parent handles Ctrl-C, and the child drops its database
             )
-        self._log = log
+        self._log = path
 
     def ask(self, call: str, **arguments: Any) -> Any:
         """Call a function in the child, and return its result.
