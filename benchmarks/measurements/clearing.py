@@ -46,7 +46,7 @@ def measure(scale: Scale) -> Outcome:
         clients.ask("clearing.prepare", rows=rows, users=1000, clients=CLIENTS)
         other = Worker(peer, "postgres", name="clearing", log="clearing-ends")
         try:
-            for number in advance("mass logouts", range(rounds)):
+            for number in advance("mass logouts", list(range(rounds))):
                 if number:
                     clients.ask("clearing.refill", rows=rows)
                 requests, work = _run(clients, other, seconds=scale.pick(20, 1))

@@ -167,7 +167,7 @@ class Session(models.Model):
 
     class Meta:  # noqa: D106 - Django's own convention
         app_label = "tessera"
-        permissions: ClassVar = [("end_all_sessions", "Can end the sessions of everybody")]
+        permissions: ClassVar[Any] = [("end_all_sessions", "Can end the sessions of everybody")]
 
     def __str__(self) -> str:
         return str(self.pk)

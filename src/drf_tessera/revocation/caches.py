@@ -58,7 +58,7 @@ class CacheStore:
         self._alias, self._tenant, self._silence = alias, tenant, silence
         self._counter = ":".join(filter(None, (self._COUNTER, tenant)))
         self._table = DatabaseStore()
-        self.is_behind = False
+        self.is_behind: bool = False
         self._in_doubt = True
         self._checked_at = float("-inf")
         """The time of the last complete reading of the table."""

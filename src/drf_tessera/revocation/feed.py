@@ -89,7 +89,7 @@ class Feed:
     """
 
     def __init__(self, store: Store, *, poll: float, staleness: float, keep: float = 3600.0) -> None:
-        self.store = store
+        self.store: Store = store
         self._poll, self._staleness, self._keep = poll, staleness, keep
         self._patience = max(poll, _LEAST_PATIENCE)
         self.ended: Ended = Ended()

@@ -126,7 +126,7 @@ class DatabaseStore:
     """The columns of a notice."""
 
     def __init__(self) -> None:
-        self.is_behind = False
+        self.is_behind: bool = False
         self.skew: float | None = None
         self._is_new = True
         """Whether this reader has not read all rows yet."""

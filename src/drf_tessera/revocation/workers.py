@@ -48,13 +48,13 @@ class Turn:
     """One pull, from the request that asked for it until its end. Any number of threads may wait for it."""
 
     def __init__(self, before: Turn | None = None) -> None:
-        self.began = float("inf")
+        self.began: float = float("inf")
         """The time at which the pull began, by the clock of the feed."""
         self.error: Exception | None = None
         """An error that is not an outage. Each thread that waits raises it."""
         self.is_lost = False
         """Whether the thread of this pull was given up. Its result must not count."""
-        self.over = Event()
+        self.over: Event = Event()
         self._before = before
         self._asked = self._moved = time.monotonic()
 
@@ -98,7 +98,7 @@ class Worker:
         self._turns: list[Turn] = []
         """The turn that is under way, and perhaps the next one."""
         self._lost: list[_Hand] = []
-        self.is_suspect = False
+        self.is_suspect: bool = False
         """Whether a turn was given up, and none has ended since."""
 
     def ask(self, since: float) -> Turn:
