@@ -31,6 +31,7 @@ from drf_tessera.revocation.caches import CacheStore
 from drf_tessera.revocation.feed import Feed, FeedState, describe_feed, get_feed
 from drf_tessera.revocation.notices import NOBODY, Doubt, Notice, Scope
 from drf_tessera.revocation.stores import OVERLAP, TOLERANCE, DatabaseStore
+from drf_tessera.revocation.workers import Turn
 from tests.accounts.models import NoTable
 from tests.conftest import bearer, log_in, make_user
 from tests.servers import PATIENCE
@@ -585,6 +586,50 @@ class TestOwnNews:
             transaction.set_rollback(True)
         assert feed.ended.forget_pending == forget
         assert feed.ended.judge(grant.session_id, grant.sub, 0) is True
+
+    @pytest.mark.parametrize("registered", ["before", "after"])
+    def test_a_callback_of_the_project_that_fails_after_the_commit_hides_no_notice(
+        self, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch, registered: str
+    ) -> None:
+        """Django drops the callbacks behind it. A cache would hear nothing, and this process forget it."""
+        beside = Store(joins_transaction=False)
+        feed = Feed(beside, poll=POLL, staleness=STALENESS)
+        monkeypatch.setattr(get_feed, "_held", (get_settings(), feed))
+        grant = sessions.start(anna)
+
+        def fail() -> None:
+            raise ValueError("of the project")
+
+        def end() -> None:
+            with transaction.atomic():
+                if registered == "before":
+                    transaction.on_commit(fail)
+                sessions.revoke(grant.session_id)
+                transaction.on_commit(fail)
+
+        with pytest.raises(ValueError, match="of the project"):
+            end()
+        assert [item.session_id for item in beside.news] == [grant.session_id]
+        assert feed.ended.judge(grant.session_id, grant.sub, 0) is True
+
+    def test_what_the_worker_has_read_is_committed_and_so_is_never_forgotten(self) -> None:
+        """A connection may die at a commit that has taken place, and the reader returns each notice once."""
+        store = Store()
+        feed, pending = Feed(store, poll=POLL, staleness=STALENESS), [Notice(uuid4(), 0)]
+        feed.doubt(pending)
+        store.news += pending
+        feed._pull(Turn())
+        feed.ended.forget_pending(pending)
+        assert feed.ended.judge(pending[0].session_id, "", 0) is True
+
+    def test_what_a_request_reads_in_its_own_transaction_may_be_rolled_back(self) -> None:
+        store = Store()
+        feed, pending = Feed(store, poll=POLL, staleness=STALENESS), [Notice(uuid4(), 0)]
+        feed.doubt(pending)
+        store.news += pending
+        feed._pull_here()
+        feed.ended.forget_pending(pending)
+        assert feed.ended.judge(pending[0].session_id, "", 0) is False
 
     def test_a_rollback_of_many_logouts_costs_no_query(
         self, anna: AbstractBaseUser, django_assert_num_queries: Any

@@ -213,7 +213,7 @@ class Feed:
         lock = self._lock
         if lock.acquire(timeout=self._patience):
             try:
-                self._pull(Turn())
+                self._pull(Turn(), certain=False)
             finally:
                 lock.release()
 
@@ -228,7 +228,7 @@ class Feed:
         self.store, self._lock = self.store.copy(), Lock()
         self._fail(RevocationUnavailable("A pull hangs and was given up."), time.monotonic())
 
-    def _pull(self, turn: Turn) -> None:
+    def _pull(self, turn: Turn, *, certain: bool = True) -> None:
         store, started, wall = self.store, time.monotonic(), time.time()
         turn.began = started
         if started < self._asked_at:
@@ -237,7 +237,7 @@ class Feed:
         self._asked_at, self._asked_wall = started, wall
         try:
             self._send_rest(store)
-            self._read(store, turn)
+            self._read(store, turn, certain=certain)
         except RevocationUnavailable as error:
             if not turn.is_lost:
                 self._fail(error, started)
@@ -245,10 +245,15 @@ class Feed:
             if not turn.is_lost:
                 self._succeed(store, started)
 
-    def _read(self, store: Store, turn: Turn) -> None:
-        """Read until there is nothing left. Requests go on in between, with what is known."""
+    def _read(self, store: Store, turn: Turn, *, certain: bool) -> None:
+        """Read until there is nothing left. Requests go on in between, with what is known.
+
+        The connection of the worker sees what is committed, and nothing else. So its notices are certain,
+        also if the thread that ended the sessions never hears of its commit. The reader returns each notice
+        once, so it must not be forgotten afterwards.
+        """
         while True:
-            self.learn(store.pull())
+            self.learn(store.pull(), certain=certain)
             turn.show_life()
             if not store.is_behind or turn.is_lost:
                 return
