@@ -47,16 +47,16 @@ class CacheStore:
     _FARTHEST: Final = 100_000
     """If the counter is further ahead than this, the reader assumes that another counter was begun."""
 
-    def __init__(self, alias: str, *, tenant: str = "", silence: float = MOST_SILENCE) -> None:
+    def __init__(self, alias: str, *, table: str = "", silence: float = MOST_SILENCE) -> None:
         """Read the cache ``alias``.
 
         Args:
             alias: the alias in ``CACHES``.
-            tenant: each tenant has numbers of its own.
+            table: a name for the table. The readers of each table have numbers of their own.
             silence: the number of seconds after which the table is read without a doubt.
         """
-        self._alias, self._tenant, self._silence = alias, tenant, silence
-        self._counter = ":".join(filter(None, (self._COUNTER, tenant)))
+        self._alias, self._table_name, self._silence = alias, table, silence
+        self._counter = ":".join(filter(None, (self._COUNTER, table)))
         self._table = DatabaseStore()
         self.is_behind = False
         self._in_doubt = True
@@ -85,7 +85,7 @@ class CacheStore:
 
     def copy(self) -> CacheStore:
         """Return another reader that continues where this one has arrived."""
-        other = CacheStore(self._alias, tenant=self._tenant, silence=self._silence)
+        other = CacheStore(self._alias, table=self._table_name, silence=self._silence)
         other._table = self._table.copy()
         other._in_doubt, other._checked_at = self._in_doubt, self._checked_at
         other._head, other._last, other._awaited = self._head, self._last, dict(self._awaited)

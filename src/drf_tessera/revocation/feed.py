@@ -28,9 +28,10 @@ from threading import Lock
 from typing import Final
 from uuid import UUID
 
-from drf_tessera.conf import Settings, current_tenant, per_tenant
+from drf_tessera.conf import Settings, per_tenant
 from drf_tessera.database import is_alone
-from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
+from drf_tessera.exceptions import RevocationUnavailable, SessionEnded, TemporarilyUnavailable
+from drf_tessera.installation import read_installation_id
 from drf_tessera.revocation.caches import MOST_SILENCE, CacheStore
 from drf_tessera.revocation.notices import EVERYBODY, Ended, Notice
 from drf_tessera.revocation.rulings import has_ended
@@ -76,6 +77,12 @@ class FeedState:
     """The seconds by which this server's clock is ahead of the database's. ``None``: not measured yet."""
     store: str
     """``database`` or ``cache``."""
+
+
+_NOTHING_KNOWN: Final = FeedState(
+    age=None, is_usable=False, is_failing=True, notices=0, unsent=0, skew=None, store="cache"
+)
+"""The state of a process with a cache that has started without a database."""
 
 
 class Feed:
@@ -312,8 +319,14 @@ def get_longest(settings: Settings) -> float:
 def _make_store(cache: str | None, staleness: float) -> Store:
     if cache is None:
         return DatabaseStore()
+    try:
+        # The id names the table. A notice about a user must not reach the readers of another database, where
+        # that primary key is somebody else. And it must reach all tenants that share one table.
+        table = read_installation_id()
+    except TemporarilyUnavailable as error:
+        raise RevocationUnavailable from error
     # A logout at a server that is cut off from the cache is in the table alone. It is felt within the limit.
-    return CacheStore(cache, tenant=current_tenant(), silence=min(MOST_SILENCE, staleness / 2))
+    return CacheStore(cache, table=table, silence=min(MOST_SILENCE, staleness / 2))
 
 
 @per_tenant
@@ -321,6 +334,9 @@ def get_feed(settings: Settings) -> Feed:
     """Return this process's feed of the present tenant.
 
     Another feed replaces it after a change of settings and after a fork.
+
+    Raises:
+        RevocationUnavailable: with a cache, the id of the installation is needed and cannot be read.
     """
     staleness = settings.revocation_max_staleness.total_seconds()
     return Feed(
@@ -349,4 +365,8 @@ def describe_feed() -> FeedState:
 
     If a pull is due, this waits for it as a request does. So a process without requests does not seem stale.
     """
-    return get_feed().describe()
+    try:
+        feed = get_feed()
+    except RevocationUnavailable:
+        return _NOTHING_KNOWN
+    return feed.describe()
