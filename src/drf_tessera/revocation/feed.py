@@ -28,6 +28,9 @@ from threading import Lock
 from typing import Final
 from uuid import UUID
 
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
 from drf_tessera.conf import Settings, per_tenant
 from drf_tessera.database import is_alone
 from drf_tessera.exceptions import RevocationUnavailable, SessionEnded, TemporarilyUnavailable
@@ -345,6 +348,19 @@ def get_feed(settings: Settings) -> Feed:
         staleness=staleness,
         keep=get_longest(settings),
     )
+
+
+def connect(config: AppConfig) -> None:
+    """Drop all notices after each ``migrate`` and ``flush``. The app calls this once, when it is ready.
+
+    A ``TransactionTestCase`` flushes the database after each test. In the next test the same primary key is
+    another user, and a notice about the old user must not count.
+    """
+    post_migrate.connect(_forget, sender=config, dispatch_uid="drf_tessera.revocation")
+
+
+def _forget(**kwargs: object) -> None:
+    get_feed.forget()
 
 
 def check_session(token: AccessToken) -> None:
