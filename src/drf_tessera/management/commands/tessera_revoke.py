@@ -146,10 +146,12 @@ def _read_moment(text: str) -> datetime:
     The result is aware with ``USE_TZ`` and naive without it, as the database needs it.
     """
     try:
-        moment = datetime.fromisoformat(text)
+        moment: datetime | None = datetime.fromisoformat(text)
     except ValueError:
-        moment = datetime.min
-    if moment.year == MINYEAR:  # in UTC such a moment may be before the first day that Python knows
+        moment = None
+    if (
+        moment is None or moment.year == MINYEAR
+    ):  # in UTC such a moment may be before the first day that Python knows
         raise CommandError(f"{text!r} is not a moment in ISO 8601, such as 2027-01-31T12:00:00+01:00.")
     zone = timezone.get_default_timezone()
     if moment.tzinfo is None:
