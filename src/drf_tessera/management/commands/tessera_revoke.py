@@ -149,9 +149,8 @@ def _read_moment(text: str) -> datetime:
         moment: datetime | None = datetime.fromisoformat(text)
     except ValueError:
         moment = None
-    if (
-        moment is None or moment.year == MINYEAR
-    ):  # in UTC such a moment may be before the first day that Python knows
+    # In UTC, a moment of the first year may be before the first day that Python knows.
+    if moment is None or moment.year == MINYEAR:
         raise CommandError(f"{text!r} is not a moment in ISO 8601, such as 2027-01-31T12:00:00+01:00.")
     zone = timezone.get_default_timezone()
     if moment.tzinfo is None:
