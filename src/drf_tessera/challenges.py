@@ -4,10 +4,10 @@ The setting ``CHALLENGE`` names a function of the project. It is asked after eac
 ``None`` or a :class:`Challenge`. Then the login hands out a ticket in place of tokens. The ticket comes back
 with the answer, and the function is asked again for what it wants to see.
 
-A ticket lives for a few minutes and is signed under ``SECRET_KEY``, for one installation and tenant. It contains
-a digest of the password's hash, so it ends with the password. It also contains the id of the session that it
-will start: no second session can have this id, so a ticket is good for one login, on every server and without
-a store.
+A ticket lives for a few minutes and is signed under ``SECRET_KEY``, for one installation and tenant. It
+contains a digest of the password's hash, so it ends with the password. It also contains the id of the session
+that it will start: no second session can have this id, so a ticket is good for one login, on every server and
+without a store.
 """
 
 from __future__ import annotations
