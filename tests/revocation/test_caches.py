@@ -285,7 +285,7 @@ class TestCache:
 
     def test_each_table_has_numbers_of_its_own(self, cache: Any) -> None:
         """Otherwise a notice about a user would end the sessions of somebody else in another database."""
-        ours, theirs = CacheStore("news", table="ours"), CacheStore("news", table="theirs")
+        ours, theirs = CacheStore("news", table=lambda: "ours"), CacheStore("news", table=lambda: "theirs")
         for store in (ours, theirs):
             store.pull()
         news = publish(ours, notices(3))

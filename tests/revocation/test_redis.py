@@ -49,7 +49,7 @@ def use(settings: Any, location: str, backend: str = "django.core.cache.backends
 
 def start_process() -> Feed:
     """Return the feed of a process that starts now, beside the feed of this process."""
-    return Feed(CacheStore("news", table=read_installation_id()), poll=0, staleness=600)
+    return Feed(CacheStore("news", table=read_installation_id), poll=0, staleness=600)
 
 
 def has_ended(feed: Feed, session_id: UUID) -> bool:

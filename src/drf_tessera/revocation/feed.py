@@ -24,6 +24,7 @@ import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 from typing import Final
 from uuid import UUID
@@ -31,9 +32,9 @@ from uuid import UUID
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
-from drf_tessera.conf import Settings, per_tenant
+from drf_tessera.conf import Settings, current_tenant, per_tenant, use_tenant
 from drf_tessera.database import is_alone
-from drf_tessera.exceptions import RevocationUnavailable, SessionEnded, TemporarilyUnavailable
+from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
 from drf_tessera.installation import read_installation_id
 from drf_tessera.revocation.caches import MOST_SILENCE, CacheStore
 from drf_tessera.revocation.notices import EVERYBODY, Ended, Notice
@@ -80,12 +81,6 @@ class FeedState:
     """The seconds by which this server's clock is ahead of the database's. ``None``: not measured yet."""
     store: str
     """``database`` or ``cache``."""
-
-
-_NOTHING_KNOWN: Final = FeedState(
-    age=None, is_usable=False, is_failing=True, notices=0, unsent=0, skew=None, store="cache"
-)
-"""The state of a process with a cache that has started without a database."""
 
 
 class Feed:
@@ -322,14 +317,21 @@ def get_longest(settings: Settings) -> float:
 def _make_store(cache: str | None, staleness: float) -> Store:
     if cache is None:
         return DatabaseStore()
-    try:
-        # The id names the table. A notice about a user must not reach the readers of another database, where
-        # that primary key is somebody else. And it must reach all tenants that share one table.
-        table = read_installation_id()
-    except TemporarilyUnavailable as error:
-        raise RevocationUnavailable from error
     # A logout at a server that is cut off from the cache is in the table alone. It is felt within the limit.
+    table = partial(_name_table, current_tenant())
     return CacheStore(cache, table=table, silence=min(MOST_SILENCE, staleness / 2))
+
+
+def _name_table(tenant: str) -> str:
+    """Return the id of the installation of a tenant, which names the table. The worker calls this.
+
+    A notice about a user must not reach the readers of another database, where that primary key is somebody
+    else. And it must reach all tenants that share one table.
+    """
+    if current_tenant() == tenant:
+        return read_installation_id()
+    with use_tenant(tenant):  # the worker knows no request
+        return read_installation_id()
 
 
 @per_tenant
@@ -337,9 +339,6 @@ def get_feed(settings: Settings) -> Feed:
     """Return this process's feed of the present tenant.
 
     Another feed replaces it after a change of settings and after a fork.
-
-    Raises:
-        RevocationUnavailable: with a cache, the id of the installation is needed and cannot be read.
     """
     staleness = settings.revocation_max_staleness.total_seconds()
     return Feed(
@@ -381,8 +380,4 @@ def describe_feed() -> FeedState:
 
     If a pull is due, this waits for it as a request does. So a process without requests does not seem stale.
     """
-    try:
-        feed = get_feed()
-    except RevocationUnavailable:
-        return _NOTHING_KNOWN
-    return feed.describe()
+    return get_feed().describe()
