@@ -14,10 +14,11 @@ from django.utils import timezone
 from freezegun import freeze_time
 from rest_framework.test import APIClient
 
-from drf_tessera import challenges, sessions
+from drf_tessera import challenges, installation, sessions
 from drf_tessera.challenges import Challenge, read_ticket, write_ticket
 from drf_tessera.checks import projects
-from drf_tessera.exceptions import LoginRefused, ProjectError
+from drf_tessera.conf import use_tenant
+from drf_tessera.exceptions import LoginRefused, ProjectError, TicketInvalid
 from drf_tessera.models import Session
 from drf_tessera.tokens import verify_access_token
 from tests.conftest import PASSWORD, make_user
@@ -168,7 +169,27 @@ def test_a_ticket_that_is_not_in_force_is_refused(api: APIClient, anna: Any, cha
 
 
 def test_a_ticket_shows_no_hash(anna: AbstractBaseUser) -> None:
-    assert anna.password not in str(signing.loads(write_ticket(anna), salt=challenges._SALT))
+    assert anna.password not in str(signing.loads(write_ticket(anna), salt=challenges._make_salt()))
+
+
+def test_a_ticket_is_good_at_one_tenant(anna: AbstractBaseUser, settings: Any) -> None:
+    """A backend may let a user in at one tenant only. The second step asks no backend again."""
+    settings.TESSERA = {"CHALLENGE": "tests.test_challenges.ask", "TENANT": lambda _: ""}
+    with use_tenant("acme"):
+        ticket = write_ticket(anna)
+        assert read_ticket(ticket).user == anna
+    with use_tenant("other"), pytest.raises(TicketInvalid):
+        read_ticket(ticket)
+
+
+def test_a_ticket_is_good_at_one_installation(
+    anna: AbstractBaseUser, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Users without a stored password have the same digest in every database."""
+    ticket = write_ticket(anna)
+    monkeypatch.setitem(installation._known, "", "another")
+    with pytest.raises(TicketInvalid):
+        read_ticket(ticket)
 
 
 def test_an_answer_is_a_text_or_an_object(api: APIClient, anna: AbstractBaseUser) -> None:

@@ -34,6 +34,36 @@ def test_a_method_that_another_package_has_replaced_is_put_back(monkeypatch: pyt
     assert vars(connection)["savepoint_commit"] is of_others
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_action_at_the_commit_comes_before_the_callbacks_of_the_project(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    called: list[str] = []
+
+    def fail() -> None:
+        called.append("ours")
+        raise ValueError("ours")
+
+    with transaction.atomic():
+        transaction.on_commit(lambda: called.append("theirs"))
+        database.at_commit(fail)
+        assert called == []
+    assert called == ["ours", "theirs"]
+    assert "ours" in caplog.text
+
+
+@pytest.mark.django_db
+def test_in_a_test_case_the_callbacks_keep_their_order(
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    """``captureOnCommitCallbacks`` knows the callbacks of its block by their place in the list."""
+    called: list[str] = []
+    transaction.on_commit(lambda: called.append("before"))
+    with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
+        database.at_commit(lambda: called.append("ours"))
+    assert called == ["ours"]
+
+
 def test_a_connection_beside_the_own_one_has_the_same_tenant() -> None:
     """django-tenants begins each connection in the public schema, where a primary key is another person."""
     chosen: list[tuple[Any, bool]] = []

@@ -19,8 +19,8 @@ pytestmark = [pytest.mark.once, pytest.mark.slow]  # each in a process of its ow
 
 ROOT = Path(__file__).parent.parent
 
-LATE = {"backends", "checks"}
-"""They import Django's authentication backends, which need the user model when they are imported."""
+LATE = {"backends"}
+"""It imports Django's authentication backends, which need the user model when they are imported."""
 
 NOT_FOR_MODELS = {"admin", "apps", "management"}
 """Django itself imports them, after the models."""

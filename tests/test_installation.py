@@ -206,6 +206,7 @@ def test_migrate_creates_nothing_where_the_table_does_not_belong() -> None:
 
 
 def test_migrate_of_another_database_does_not_change_what_this_process_knows() -> None:
+    forget()  # other tests may have left other tenants
     before = read_installation_id()
     Installation.objects.all().delete()
     with override_settings(DATABASE_ROUTERS=["tests.test_installation.Other"]):

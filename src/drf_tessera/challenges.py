@@ -4,9 +4,10 @@ The setting ``CHALLENGE`` names a function of the project. It is asked after eac
 ``None`` or a :class:`Challenge`. Then the login hands out a ticket in place of tokens. The ticket comes back
 with the answer, and the function is asked again for what it wants to see.
 
-A ticket lives for a few minutes and is signed under ``SECRET_KEY``. It contains a digest of the password's
-hash, so it ends with the password. It also contains the id of the session that it will start: no second
-session can have this id, so a ticket is good for one login, on every server and without a store.
+A ticket lives for a few minutes and is signed under ``SECRET_KEY``, for one installation and tenant. It
+contains a digest of the password's hash, so it ends with the password. It also contains the id of the session
+that it will start: no second session can have this id, so a ticket is good for one login, on every server and
+without a store.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from django.views.decorators.debug import sensitive_variables
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import ChallengeRequired, ProjectError, TicketInvalid, UserGone
 from drf_tessera.sessions import has_begun
+from drf_tessera.tokens import get_issuer
 from drf_tessera.users import is_active, parse_sub, select_users, write_sub
 
 TICKET_SECONDS: Final = 300
@@ -94,6 +96,9 @@ def write_ticket(user: AbstractBaseUser, choices: Mapping[str, Any] | None = Non
     Args:
         user: the user.
         choices: the client's choices at the login. They are signed and not encrypted.
+
+    Raises:
+        TemporarilyUnavailable: the id of the installation is needed, and the database does not answer.
     """
     credentials = {
         "sub": write_sub(user.pk),
@@ -101,7 +106,7 @@ def write_ticket(user: AbstractBaseUser, choices: Mapping[str, Any] | None = Non
         "bound": _digest(user),
         "choices": dict(choices or {}),
     }
-    return signing.dumps(credentials, salt=_SALT)
+    return signing.dumps(credentials, salt=_make_salt())
 
 
 @sensitive_variables()
@@ -110,12 +115,13 @@ def read_ticket(text: str) -> Ticket:
 
     Raises:
         TicketInvalid: this is not a ticket of ours, or it has expired, was used, or its user has another
-            password now, is not active or is gone.
+            password now, is not active or is gone. Or another installation or tenant has issued it.
+        TemporarilyUnavailable: the id of the installation is needed, and the database does not answer.
     """
     if len(text) > MAX_TICKET_LENGTH:
         raise TicketInvalid
     try:
-        credentials = signing.loads(text, salt=_SALT, max_age=TICKET_SECONDS)
+        credentials = signing.loads(text, salt=_make_salt(), max_age=TICKET_SECONDS)
         user = select_users().filter(pk=parse_sub(credentials["sub"])).first()
     except (signing.BadSignature, UserGone):
         raise TicketInvalid from None
@@ -125,6 +131,14 @@ def read_ticket(text: str) -> Ticket:
     if not constant_time_compare(_digest(user), credentials["bound"]):
         raise TicketInvalid
     return Ticket(user=user, session_id=session_id, choices=credentials["choices"])
+
+
+def _make_salt() -> str:
+    """Return a salt that binds a ticket to this installation and to the present tenant, like an access token.
+
+    The second step asks no backend again. A backend of the project may let a user in at one tenant only.
+    """
+    return f"{_SALT} {get_issuer()}"
 
 
 def _digest(user: AbstractBaseUser) -> str:

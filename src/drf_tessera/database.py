@@ -116,6 +116,20 @@ def foreign_savepoint() -> Iterator[None]:
         yield
 
 
+def at_commit(action: Callable[[], object]) -> None:
+    """Call ``action`` after the commit of the open transaction, before the callbacks of the project.
+
+    Django drops all callbacks that follow one that raises an error, and a slow one delays them. An error of
+    ``action`` is logged, so the callbacks of the project are called in any case.
+    """
+    connection = transaction.get_connection(find_database())
+    transaction.on_commit(action, using=connection.alias, robust=True)
+    # In a test case, captureOnCommitCallbacks() knows the callbacks of its block by their place in the list.
+    if not any(map(_is_of_test_case, connection.atomic_blocks)):
+        callbacks = connection.run_on_commit
+        callbacks.insert(0, callbacks.pop())
+
+
 def after_transaction(action: Callable[[], object]) -> None:
     """Call ``action`` when the caller's transaction has ended, by a commit or by a rollback.
 

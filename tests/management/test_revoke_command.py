@@ -129,6 +129,7 @@ def test_a_moment_is_in_the_time_zone_of_the_settings(
     ("text", "message"),
     [
         ("yesterday", "not a moment in ISO 8601"),
+        ("0001-01-01T00:00:00+14:00", "not a moment in ISO 8601"),
         ("2026-10-25T02:30:00", "not clear in Europe/Berlin"),  # this hour came twice
         ("2026-03-29T02:30:00", "not clear in Europe/Berlin"),  # this hour did not come
         ("9999-01-01T00:00:00", "lies in the future"),

@@ -283,9 +283,9 @@ class TestCache:
     def test_the_clock_of_the_table_is_known(self, settled: CacheStore) -> None:
         assert settled.skew is not None
 
-    def test_each_tenant_has_numbers_of_its_own(self, cache: Any) -> None:
-        """Otherwise each tenant would read the news of all others."""
-        ours, theirs = CacheStore("news", tenant="ours"), CacheStore("news", tenant="theirs")
+    def test_each_table_has_numbers_of_its_own(self, cache: Any) -> None:
+        """Otherwise a notice about a user would end the sessions of somebody else in another database."""
+        ours, theirs = CacheStore("news", table=lambda: "ours"), CacheStore("news", table=lambda: "theirs")
         for store in (ours, theirs):
             store.pull()
         news = publish(ours, notices(3))

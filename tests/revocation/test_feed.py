@@ -15,14 +15,15 @@ from uuid import UUID, uuid4
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.management import call_command
 from django.db import DatabaseError, connection, connections, transaction
 from django.test import AsyncClient, TestCase
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from drf_tessera import sessions
-from drf_tessera.conf import get_settings
-from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
+from drf_tessera import installation, sessions
+from drf_tessera.conf import get_settings, use_tenant
+from drf_tessera.exceptions import RevocationUnavailable, SessionEnded, TemporarilyUnavailable
 from drf_tessera.models import Revocation
 from drf_tessera.revocation import caches as caches_module
 from drf_tessera.revocation import feed as feed_module
@@ -31,6 +32,7 @@ from drf_tessera.revocation.caches import CacheStore
 from drf_tessera.revocation.feed import Feed, FeedState, describe_feed, get_feed
 from drf_tessera.revocation.notices import NOBODY, Doubt, Notice, Scope
 from drf_tessera.revocation.stores import OVERLAP, TOLERANCE, DatabaseStore
+from drf_tessera.revocation.workers import Turn
 from tests.accounts.models import NoTable
 from tests.conftest import bearer, log_in, make_user
 from tests.servers import PATIENCE
@@ -388,7 +390,15 @@ class TestThreads:
             assert all(future.result() for future in [pool.submit(check) for _ in range(4)])
 
 
+def rows_only_when_in_doubt(feed: Feed) -> None:
+    """Check that a feed with a cache has read the table, and now follows the cache alone."""
+    store: Any = feed.store
+    assert not store._in_doubt
+    store._silence = PATIENCE
+
+
 class TestProcess:
+    @pytest.mark.django_db
     def test_a_feed_lives_as_long_as_its_settings(self, settings: Any) -> None:
         first = get_feed()
         assert get_feed() is first
@@ -398,6 +408,59 @@ class TestProcess:
         assert isinstance(second.store, DatabaseStore)
         settings.TESSERA = {"REVOCATION_CACHE": "default"}
         assert isinstance(get_feed().store, CacheStore)
+
+    @pytest.mark.django_db
+    def test_tenants_with_one_table_hear_each_other_in_the_cache(
+        self, anna: AbstractBaseUser, settings: Any
+    ) -> None:
+        """The admin, a command or a job may end a session without knowing its tenant."""
+        settings.TESSERA = {"REVOCATION_CACHE": "default", "TENANT": lambda _: ""}
+        with use_tenant("acme"):
+            session_id, theirs = sessions.start(anna).session_id, get_feed()
+        installation._known.pop("acme", None)
+        theirs._pull(Turn())  # as the worker, which knows no request
+        assert "acme" in installation._known
+        rows_only_when_in_doubt(theirs)
+        get_feed().send([Notice(session_id, int(time.time()) + 60)])
+        theirs._pull(Turn())
+        assert session_id in theirs.ended
+
+    @pytest.mark.django_db
+    def test_databases_with_one_cache_do_not_hear_each_other(
+        self, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Staging and production may share a Redis. The end of everybody on staging must end nobody else."""
+        settings.TESSERA = {"REVOCATION_CACHE": "default"}
+        ours = get_feed()
+        ours._pull(Turn())
+        rows_only_when_in_doubt(ours)
+        monkeypatch.setattr(feed_module, "read_installation_id", lambda: "another")
+        get_feed.forget()
+        get_feed()._pull(Turn())
+        everybody = Notice(NOBODY, int(time.time()) + 60, Scope("", 2**40, 2**40, 7))
+        get_feed().send([everybody])
+        ours._pull(Turn())
+        assert len(get_feed().ended) == 1
+        assert len(ours.ended) == 0
+
+    def test_a_process_with_a_cache_that_starts_without_a_database_says_so(
+        self, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail() -> str:
+            raise TemporarilyUnavailable
+
+        settings.TESSERA = {"REVOCATION_CACHE": "default"}
+        monkeypatch.setattr(feed_module, "read_installation_id", fail)
+        state = describe_feed()
+        assert (state.age, state.is_usable, state.is_failing) == (None, False, True)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_flush_between_two_tests_forgets_the_notices(self, anna: AbstractBaseUser) -> None:
+        """The user of the next test may have the same primary key, and its clock may stand in the past."""
+        get_feed().learn([Notice(NOBODY, 0, Scope("", 2**40, 2**40, 7))])
+        assert len(get_feed().ended) == 1
+        call_command("flush", interactive=False, verbosity=0)
+        assert len(get_feed().ended) == 0
 
     def test_a_forked_child_has_a_new_feed(self) -> None:
         """The child inherits a lock of its parent. A thread that does not exist in the child may hold it."""
@@ -585,6 +648,50 @@ class TestOwnNews:
             transaction.set_rollback(True)
         assert feed.ended.forget_pending == forget
         assert feed.ended.judge(grant.session_id, grant.sub, 0) is True
+
+    @pytest.mark.parametrize("registered", ["before", "after"])
+    def test_a_callback_of_the_project_that_fails_after_the_commit_hides_no_notice(
+        self, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch, registered: str
+    ) -> None:
+        """Django drops the callbacks behind it. A cache would hear nothing, and this process forget it."""
+        beside = Store(joins_transaction=False)
+        feed = Feed(beside, poll=POLL, staleness=STALENESS)
+        monkeypatch.setattr(get_feed, "_held", (get_settings(), feed))
+        grant = sessions.start(anna)
+
+        def fail() -> None:
+            raise ValueError("of the project")
+
+        def end() -> None:
+            with transaction.atomic():
+                if registered == "before":
+                    transaction.on_commit(fail)
+                sessions.revoke(grant.session_id)
+                transaction.on_commit(fail)
+
+        with pytest.raises(ValueError, match="of the project"):
+            end()
+        assert [item.session_id for item in beside.news] == [grant.session_id]
+        assert feed.ended.judge(grant.session_id, grant.sub, 0) is True
+
+    def test_a_notice_that_the_worker_has_read_is_committed_and_never_forgotten(self) -> None:
+        """A connection may die at a commit that has taken place, and the reader returns each notice once."""
+        store = Store()
+        feed, pending = Feed(store, poll=POLL, staleness=STALENESS), [Notice(uuid4(), 0)]
+        feed.doubt(pending)
+        store.news += pending
+        feed._pull(Turn())
+        feed.ended.forget_pending(pending)
+        assert feed.ended.judge(pending[0].session_id, "", 0) is True
+
+    def test_a_notice_that_a_request_reads_in_its_own_transaction_may_be_rolled_back(self) -> None:
+        store = Store()
+        feed, pending = Feed(store, poll=POLL, staleness=STALENESS), [Notice(uuid4(), 0)]
+        feed.doubt(pending)
+        store.news += pending
+        feed._pull_here()
+        feed.ended.forget_pending(pending)
+        assert feed.ended.judge(pending[0].session_id, "", 0) is False
 
     def test_a_rollback_of_many_logouts_costs_no_query(
         self, anna: AbstractBaseUser, django_assert_num_queries: Any

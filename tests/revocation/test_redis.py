@@ -15,6 +15,7 @@ from django.core.cache import caches
 
 from drf_tessera import sessions
 from drf_tessera.exceptions import SessionEnded
+from drf_tessera.installation import read_installation_id
 from drf_tessera.revocation.caches import CacheStore
 from drf_tessera.revocation.feed import Feed, get_feed
 from tests.revocation.test_feed import make_due
@@ -48,7 +49,7 @@ def use(settings: Any, location: str, backend: str = "django.core.cache.backends
 
 def start_process() -> Feed:
     """Return the feed of a process that starts now, beside the feed of this process."""
-    return Feed(CacheStore("news"), poll=0, staleness=600)
+    return Feed(CacheStore("news", table=read_installation_id), poll=0, staleness=600)
 
 
 def has_ended(feed: Feed, session_id: UUID) -> bool:
@@ -64,6 +65,13 @@ def answers(feed: Feed) -> bool:
     """Return whether the feed can read all that it needs."""
     make_due(feed)
     return not feed.describe().is_failing
+
+
+def find_counter() -> str:
+    """Return the name of the counter in the cache."""
+    store = get_feed().store
+    assert isinstance(store, CacheStore)
+    return store._counter
 
 
 class World:
@@ -116,13 +124,13 @@ def test_a_promoted_replica_that_has_missed_writes(
     replica = make("--replicaof", "127.0.0.1", str(primary.port))
     world = World(anna, settings, primary.url)
     use(settings, replica.url)
-    wait_until(lambda: caches["news"].get(CacheStore._COUNTER) is not None, "the replica does not follow")
+    wait_until(lambda: caches["news"].get(find_counter()) is not None, "the replica does not follow")
     known = world.end
     use(settings, primary.url)
     first = known()
-    copied = caches["news"].get(CacheStore._COUNTER)
+    copied = caches["news"].get(find_counter())
     use(settings, replica.url)
-    wait_until(lambda: caches["news"].get(CacheStore._COUNTER) == copied, "the replica does not follow")
+    wait_until(lambda: caches["news"].get(find_counter()) == copied, "the replica does not follow")
     caches["news"]._cache.get_client(None, write=True).replicaof("NO", "ONE")  # type: ignore[attr-defined]
     use(settings, primary.url)
     lost = [world.end() for _ in range(3)]
@@ -148,7 +156,7 @@ def test_a_logout_while_redis_is_down_is_not_forgotten_if_its_process_dies(
 
 def test_a_poisoned_entry_stops_nobody(anna: AbstractBaseUser, settings: Any, make: Make) -> None:
     world = World(anna, settings, make().url)
-    before, name = world.end(), f"{CacheStore._COUNTER}:{caches['news'].incr(CacheStore._COUNTER)}"
+    before, name = world.end(), f"{find_counter()}:{caches['news'].incr(find_counter())}"
     client = caches["news"]._cache.get_client(None, write=True)  # type: ignore[attr-defined]
     client.set(caches["news"].make_key(name), b"poison")
     world.is_felt(before, world.end())
@@ -163,7 +171,7 @@ def test_sentinel_promotes_a_replica(anna: AbstractBaseUser, settings: Any, make
     world = World(anna, settings, location, backend="tests.revocation.sentinel.SentinelCache")
     before = world.end()
     use(settings, replica.url)
-    counted = f":1:{CacheStore._COUNTER}"
+    counted = f":1:{find_counter()}"
     client = caches["news"]._cache.get_client(None)  # type: ignore[attr-defined]
     wait_until(lambda: client.get(counted) is not None, "the replica does not follow")
     use(settings, location, "tests.revocation.sentinel.SentinelCache")

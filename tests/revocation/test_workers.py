@@ -278,10 +278,14 @@ class TestLife:
     def test_a_forked_child_pulls_with_a_thread_of_its_own(self, store: HangingStore) -> None:
         feed = Feed(store, poll=0, staleness=600)
         feed.check(uuid4())
+        workers._keepers.add(workers._Hand(lambda hand: None, workers._Place.find()))
         child = os.fork()
         if not child:  # pragma: no cover - in another process
+            if workers._keepers:
+                os._exit(2)
             store.news = [ended := Notice(uuid4(), SOON)]
             os._exit(0 if has_ended(feed, ended.session_id) else 1)
+        workers._keepers.clear()
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
     def test_without_a_thread_the_request_pulls(
@@ -394,6 +398,22 @@ class TestConnection:
         feed.check(uuid4())
         wait_until(lambda: not hand.is_alive(), "the thread does not end")
         assert own.connection is None
+
+    def test_a_process_with_many_tenants_keeps_only_a_few(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each tenant has a feed. 25 tenants in four processes would use up the connections of PostgreSQL."""
+        monkeypatch.setattr(workers, "_is_test_run", lambda: False)
+        monkeypatch.setattr(workers, "_MOST_KEPT", len(workers._keepers) + 2)
+        feeds = [Feed(DatabaseStore(), poll=PATIENCE, staleness=600) for _ in range(4)]
+        for _ in range(2):
+            assert [self.check(feed) is not None for feed in feeds] == [True, True, False, False]
+        hands = [feed._worker._hand for feed in feeds]
+        monkeypatch.setattr(workers, "_REST", 0.0)
+        for feed in feeds[:2]:
+            make_due(feed)
+            feed.check(uuid4())
+        wait_until(lambda: not any(hand and hand.is_alive() for hand in hands[:2]), "the threads do not end")
+        monkeypatch.undo()
+        assert workers._keepers.isdisjoint(hands)  # others may keep theirs now
 
     @pytest.mark.skipif(connection.vendor != "postgresql", reason="this driver has a timeout instead")
     def test_one_that_hangs_is_cut(self, monkeypatch: pytest.MonkeyPatch) -> None:

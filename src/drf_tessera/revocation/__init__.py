@@ -12,6 +12,7 @@
 
 from drf_tessera.revocation.feed import FeedState as FeedState
 from drf_tessera.revocation.feed import check_session as check_session
+from drf_tessera.revocation.feed import connect as connect
 from drf_tessera.revocation.feed import describe_feed as describe_feed
 from drf_tessera.revocation.notices import Notice as Notice
 from drf_tessera.revocation.publish import prune_notices as prune_notices

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Final
 
 from django.core.cache import BaseCache, caches
@@ -47,16 +48,16 @@ class CacheStore:
     _FARTHEST: Final = 100_000
     """If the counter is further ahead than this, the reader assumes that another counter was begun."""
 
-    def __init__(self, alias: str, *, tenant: str = "", silence: float = MOST_SILENCE) -> None:
+    def __init__(self, alias: str, *, table: Callable[[], str] = str, silence: float = MOST_SILENCE) -> None:
         """Read the cache ``alias``.
 
         Args:
             alias: the alias in ``CACHES``.
-            tenant: each tenant has numbers of its own.
+            table: returns a name for the table. The readers of each table have numbers of their own. It is
+                called in the thread that uses the store, because it may make a query.
             silence: the number of seconds after which the table is read without a doubt.
         """
-        self._alias, self._tenant, self._silence = alias, tenant, silence
-        self._counter = ":".join(filter(None, (self._COUNTER, tenant)))
+        self._alias, self._name_table, self._silence = alias, table, silence
         self._table = DatabaseStore()
         self.is_behind: bool = False
         self._in_doubt = True
@@ -68,6 +69,10 @@ class CacheStore:
         """The number and the entry of the last notice that was read."""
         self._awaited: dict[int, float] = {}
         """The numbers whose notices cannot be read yet, and the time at which each was first missed."""
+
+    @cached_property
+    def _counter(self) -> str:
+        return ":".join(filter(None, (self._COUNTER, self._name_table())))
 
     @property
     def skew(self) -> float | None:
@@ -85,7 +90,7 @@ class CacheStore:
 
     def copy(self) -> CacheStore:
         """Return another reader that continues where this one has arrived."""
-        other = CacheStore(self._alias, tenant=self._tenant, silence=self._silence)
+        other = CacheStore(self._alias, table=self._name_table, silence=self._silence)
         other._table = self._table.copy()
         other._in_doubt, other._checked_at = self._in_doubt, self._checked_at
         other._head, other._last, other._awaited = self._head, self._last, dict(self._awaited)

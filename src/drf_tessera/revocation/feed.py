@@ -24,13 +24,18 @@ import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 from typing import Final
 from uuid import UUID
 
-from drf_tessera.conf import Settings, current_tenant, per_tenant
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+from drf_tessera.conf import Settings, current_tenant, per_tenant, use_tenant
 from drf_tessera.database import is_alone
 from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
+from drf_tessera.installation import read_installation_id
 from drf_tessera.revocation.caches import MOST_SILENCE, CacheStore
 from drf_tessera.revocation.notices import EVERYBODY, Ended, Notice
 from drf_tessera.revocation.rulings import has_ended
@@ -213,7 +218,7 @@ class Feed:
         lock = self._lock
         if lock.acquire(timeout=self._patience):
             try:
-                self._pull(Turn())
+                self._pull(Turn(), certain=False)
             finally:
                 lock.release()
 
@@ -228,7 +233,7 @@ class Feed:
         self.store, self._lock = self.store.copy(), Lock()
         self._fail(RevocationUnavailable("A pull hangs and was given up."), time.monotonic())
 
-    def _pull(self, turn: Turn) -> None:
+    def _pull(self, turn: Turn, *, certain: bool = True) -> None:
         store, started, wall = self.store, time.monotonic(), time.time()
         turn.began = started
         if started < self._asked_at:
@@ -237,7 +242,7 @@ class Feed:
         self._asked_at, self._asked_wall = started, wall
         try:
             self._send_rest(store)
-            self._read(store, turn)
+            self._read(store, turn, certain=certain)
         except RevocationUnavailable as error:
             if not turn.is_lost:
                 self._fail(error, started)
@@ -245,10 +250,15 @@ class Feed:
             if not turn.is_lost:
                 self._succeed(store, started)
 
-    def _read(self, store: Store, turn: Turn) -> None:
-        """Read until there is nothing left. Requests go on in between, with what is known."""
+    def _read(self, store: Store, turn: Turn, *, certain: bool) -> None:
+        """Read until there is nothing left. Requests go on in between, with what is known.
+
+        The connection of the worker sees what is committed, and nothing else. So its notices are certain,
+        also if the thread that ended the sessions never hears of its commit. The reader returns each notice
+        once, so it must not be forgotten afterwards.
+        """
         while True:
-            self.learn(store.pull())
+            self.learn(store.pull(), certain=certain)
             turn.show_life()
             if not store.is_behind or turn.is_lost:
                 return
@@ -308,7 +318,20 @@ def _make_store(cache: str | None, staleness: float) -> Store:
     if cache is None:
         return DatabaseStore()
     # A logout at a server that is cut off from the cache is in the table alone. It is felt within the limit.
-    return CacheStore(cache, tenant=current_tenant(), silence=min(MOST_SILENCE, staleness / 2))
+    table = partial(_name_table, current_tenant())
+    return CacheStore(cache, table=table, silence=min(MOST_SILENCE, staleness / 2))
+
+
+def _name_table(tenant: str) -> str:
+    """Return the id of the installation of a tenant, which names the table. The worker calls this.
+
+    A notice about a user must not reach the readers of another database, where that primary key is somebody
+    else. And it must reach all tenants that share one table.
+    """
+    if current_tenant() == tenant:
+        return read_installation_id()
+    with use_tenant(tenant):  # the worker knows no request
+        return read_installation_id()
 
 
 @per_tenant
@@ -324,6 +347,19 @@ def get_feed(settings: Settings) -> Feed:
         staleness=staleness,
         keep=get_longest(settings),
     )
+
+
+def connect(config: AppConfig) -> None:
+    """Drop all notices after each ``migrate`` and ``flush``. The app calls this once, when it is ready.
+
+    A ``TransactionTestCase`` flushes the database after each test. In the next test the same primary key is
+    another user, and a notice about the old user must not count.
+    """
+    post_migrate.connect(_forget, sender=config, dispatch_uid="drf_tessera.revocation")
+
+
+def _forget(**kwargs: object) -> None:
+    get_feed.forget()
 
 
 def check_session(token: AccessToken) -> None:

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import transaction
 
 from drf_tessera.conf import get_settings
-from drf_tessera.database import after_transaction, find_database, is_in_transaction
+from drf_tessera.database import after_transaction, at_commit, find_database, is_in_transaction
 from drf_tessera.models import Revocation
 from drf_tessera.moments import to_timestamp
 from drf_tessera.revocation.feed import MARGIN, Feed, get_feed, get_longest
@@ -96,7 +96,7 @@ def publishing(now: datetime) -> Iterator[Endings]:
     if transaction.get_connection(find_database()).in_atomic_block:
         feed.doubt(notices)
     if is_in_transaction():
-        transaction.on_commit(partial(_follow, feed, notices, started), using=find_database())
+        at_commit(partial(_follow, feed, notices, started))
         after_transaction(partial(_settle, feed, notices))
     else:
         _follow(feed, notices, started)

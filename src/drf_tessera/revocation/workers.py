@@ -43,6 +43,18 @@ _KEPT: Final = 60
 connections as there are seconds, and PostgreSQL starts a process for each.
 """
 
+_MOST_KEPT: Final = 8
+"""The greatest number of threads that keep their connection between two pulls.
+
+Each tenant has a thread of its own. If each thread kept a connection, 25 tenants in four processes would use
+up the 100 connections that PostgreSQL allows by default. The other threads open one for each pull.
+"""
+
+_keepers: Final[set[_Hand]] = set()
+"""The threads that keep their connection."""
+
+os.register_at_fork(after_in_child=_keepers.clear)
+
 
 class Turn:
     """One pull, from the request that asked for it until its end. Any number of threads may wait for it."""
@@ -174,7 +186,7 @@ class Worker:
                 self._hand = None
             raise
         finally:
-            if _is_test_run():
+            if _is_test_run() or not hand.may_keep():
                 hand.close()
             if not turn.is_lost:
                 self.is_suspect = False
@@ -224,8 +236,16 @@ class _Hand(Thread):
             self._place.enter(self._connection)
         self._connection.close_if_unusable_or_obsolete()
 
+    def may_keep(self) -> bool:
+        """Return whether this thread is one of the few that keep their connection between two pulls."""
+        # Two threads may be counted at once. Then there is one more, and that does no harm.
+        if len(_keepers) < _MOST_KEPT:
+            _keepers.add(self)
+        return self in _keepers
+
     def close(self) -> None:
         """Close the connection, in the thread itself."""
+        _keepers.discard(self)
         if self._connection is not None:
             with suppress(Error):  # some drivers refuse to close what is closed
                 self._connection.close()

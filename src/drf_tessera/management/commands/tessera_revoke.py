@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import MINYEAR, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -146,11 +146,12 @@ def _read_moment(text: str) -> datetime:
     The result is aware with ``USE_TZ`` and naive without it, as the database needs it.
     """
     try:
-        moment = datetime.fromisoformat(text)
+        moment: datetime | None = datetime.fromisoformat(text)
     except ValueError:
-        raise CommandError(
-            f"{text!r} is not a moment in ISO 8601, such as 2027-01-31T12:00:00+01:00."
-        ) from None
+        moment = None
+    # In UTC, a moment of the first year may be before the first day that Python knows.
+    if moment is None or moment.year == MINYEAR:
+        raise CommandError(f"{text!r} is not a moment in ISO 8601, such as 2027-01-31T12:00:00+01:00.")
     zone = timezone.get_default_timezone()
     if moment.tzinfo is None:
         early, late = (moment.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
