@@ -20,6 +20,7 @@ from drf_tessera.checks import projects
 from drf_tessera.conf import use_tenant
 from drf_tessera.exceptions import LoginRefused, ProjectError, TicketInvalid
 from drf_tessera.models import Session
+from drf_tessera.rest.serializers import AnswerField
 from drf_tessera.tokens import verify_access_token
 from tests.conftest import PASSWORD, make_user
 
@@ -263,3 +264,13 @@ def test_a_second_factor_without_a_challenge_is_an_error(
 def test_without_a_second_factor_there_is_nothing_to_ask_for(settings: Any) -> None:
     settings.TESSERA = {}
     assert run_check() == []
+
+
+def test_a_text_that_is_too_long_is_not_read() -> None:
+    with pytest.raises(TicketInvalid):
+        read_ticket("x" * (challenges.MAX_TICKET_LENGTH + 1))
+
+
+def test_an_answer_is_shown_as_it_is() -> None:
+    """The browsable API and generators of schemas ask for it."""
+    assert AnswerField().to_representation({"key": "right"}) == {"key": "right"}

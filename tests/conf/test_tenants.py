@@ -26,7 +26,8 @@ from drf_tessera.conf import (
     tenants,
     use_tenant,
 )
-from drf_tessera.conf.tenants import find_schema
+from drf_tessera.conf import settings as settings_module
+from drf_tessera.conf.tenants import ByTenant, find_schema
 from drf_tessera.exceptions import ProjectError, RefreshInvalid, SettingsError, TokenError
 from drf_tessera.installation import read_installation_id
 from drf_tessera.limits import counters
@@ -460,3 +461,22 @@ class TestRequests:
         with use_tenant("two"):
             assert user.get_username() == anna.get_username(), "it is loaded now"
         leave()
+
+
+def test_two_first_requests_use_the_values_of_one(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    settings.TESSERA = {"TENANT": lambda request: "acme"}
+    get = per_tenant(lambda made: object())
+    chosen, other = get_settings(), ByTenant[object]()
+    first = other.find("acme", object)
+
+    class Late:
+        """A lock that is held until another thread has made its choice."""
+
+        def __enter__(self) -> None:
+            get._by_tenant = chosen, other
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+    monkeypatch.setattr(settings_module, "_choosing", [Late()])
+    assert get() is first

@@ -256,3 +256,12 @@ class TestEntries:
         with pytest.raises(ValueError, match=r".") as found:
             read_entry(entry)
         assert found.type is ValueError
+
+
+def test_a_notice_that_is_not_known_is_not_missed() -> None:
+    ended = Ended()
+    ended.learn([Notice(uuid4(), UNTIL)])
+    unknown = of_user()
+    ended.doubt([unknown])
+    ended.forget_pending([unknown])
+    assert len(ended) == 1

@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from drf_tessera import sessions
 from drf_tessera.models import Revocation, Session
+from drf_tessera.revocation.feed import get_feed
 from drf_tessera.revocation.notices import NOBODY, read_scope
-from drf_tessera.revocation.publish import Endings
+from drf_tessera.revocation.publish import Endings, publish_for_everybody
 
 pytestmark = pytest.mark.django_db
 
@@ -122,3 +123,17 @@ def test_a_notice_that_waited_counts_from_its_end(monkeypatch: pytest.MonkeyPatc
     assert notice.scope
     assert notice.scope.certain == pytest.approx(now - 660, abs=30)
     assert notice.scope.doubtful == pytest.approx(now + 60, abs=30)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("joins", [True, False])
+def test_the_end_of_everybody_is_certain_at_once_and_sent_to_a_cache(
+    monkeypatch: pytest.MonkeyPatch, *, joins: bool
+) -> None:
+    feed, sent = get_feed(), list[Any]()
+    monkeypatch.setattr(feed.store, "joins_transaction", joins, raising=False)
+    monkeypatch.setattr(feed.store, "publish", sent.extend)
+    now = timezone.now()
+    publish_for_everybody(int(now.timestamp()), now)
+    assert feed.ended.judge(uuid4(), "1", int(now.timestamp()) - 1) is True
+    assert len(sent) == (0 if joins else 1)

@@ -61,3 +61,9 @@ def test_the_handle_of_an_ended_session_says_so(handle: str) -> None:
 
 def test_a_session_that_was_never_refreshed_has_no_parent() -> None:
     assert pack_parent(Position(generation=0, parent=None, recoveries=0, rotated_at=None)) is None
+
+
+def test_a_text_as_long_as_a_handle_need_not_be_one(handle: str) -> None:
+    for letter in ("!", "\u00e9"):
+        with pytest.raises(RefreshInvalid):
+            read_handle(handle[:-1] + letter)
