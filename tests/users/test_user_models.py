@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ def test_only_the_text_of_a_key_itself_is_taken(anna: AbstractBaseUser) -> None:
     for sub in ("\u0661", "01", "{" + str(anna.pk) + "}", f" {anna.pk}", str(anna.pk).upper() + " "):
         grant = sessions.start(anna)
         token = verify_access_token(grant.access)
-        changed = type(token)(**{**{name: getattr(token, name) for name in token.__slots__}, "sub": sub})
+        changed = replace(token, sub=sub)
         with pytest.raises(UserGone):
             load_user(changed)
 
@@ -71,7 +72,7 @@ def test_the_case_of_a_key_counts_under_every_collation(anna: AbstractBaseUser) 
     if sub == token.sub:
         pytest.skip("this key has no letters")
     with pytest.raises(UserGone):
-        load_user(type(token)(**{**{name: getattr(token, name) for name in token.__slots__}, "sub": sub}))
+        load_user(replace(token, sub=sub))
 
 
 def test_a_password_change_and_a_deletion_end_the_sessions(anna: AbstractBaseUser) -> None:

@@ -3,49 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from drf_tessera.tokens import freeze, thaw
+from drf_tessera.tokens import FrozenToken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ForeignToken:
+class ForeignToken(FrozenToken):
     """A verified token of another issuer: the value of ``request.auth``. Index it to read any claim.
 
     It has no session of ours, so it has no ``session_id``: nobody here can end it. Like our own token it is
     remembered, cannot be changed, and can be pickled.
     """
 
-    claims: Mapping[str, Any] = field(repr=False, hash=False)
     issuer: str
     sub: str
     scopes: frozenset[str]
     """From the claim of ``scope_claim``."""
     expires_at: int
-
-    def __copy__(self) -> ForeignToken:
-        return self
-
-    def __deepcopy__(self, memo: object) -> ForeignToken:
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A read-only mapping cannot be pickled.
-        values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return _restore, ({**values, "claims": thaw(self.claims)},)
-
-    def __getitem__(self, claim: str) -> Any:
-        return thaw(self.claims[claim])
-
-    def get(self, claim: str, default: Any = None) -> Any:
-        """Return a claim, or ``default`` if the token has no claim of that name."""
-        return thaw(self.claims[claim]) if claim in self.claims else default
-
-
-def _restore(values: dict[str, Any]) -> ForeignToken:
-    """Return the token of a pickle."""
-    return ForeignToken(**{**values, "claims": freeze(values["claims"])})
 
 
 class Principal:

@@ -16,8 +16,8 @@ from drf_tessera.tokens.cache import LRU as LRU
 from drf_tessera.tokens.facts import REGISTERED_CLAIMS as REGISTERED_CLAIMS
 from drf_tessera.tokens.facts import SessionFacts as SessionFacts
 from drf_tessera.tokens.facts import is_scope as is_scope
+from drf_tessera.tokens.frozen import FrozenToken as FrozenToken
 from drf_tessera.tokens.frozen import freeze as freeze
-from drf_tessera.tokens.frozen import thaw as thaw
 from drf_tessera.tokens.keystore import ACCESS_TYPE as ACCESS_TYPE
 from drf_tessera.tokens.keystore import VERIFIED_TOKENS as VERIFIED_TOKENS
 from drf_tessera.tokens.keystore import get_issuer as get_issuer

@@ -9,7 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -27,7 +27,7 @@ from drf_tessera.exceptions import (
 )
 from drf_tessera.moments import to_timestamp
 from drf_tessera.tokens.facts import REGISTERED_CLAIMS, SessionFacts
-from drf_tessera.tokens.frozen import freeze, thaw
+from drf_tessera.tokens.frozen import FrozenToken, freeze
 from drf_tessera.tokens.keystore import Keystore, get_issuer, get_keystore
 from drf_tessera.tokens.refresh import REFRESH_PREFIX
 
@@ -35,7 +35,7 @@ _CANONICAL_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccessToken:
+class AccessToken(FrozenToken):
     """A verified access token: the value of ``request.auth``. Index it to read any claim.
 
     The token is remembered and given to later requests too, so nothing in it can be changed. ``claims`` has
@@ -44,7 +44,6 @@ class AccessToken:
     The token can be pickled and put into a cache. A copy is the token itself, because nothing can change it.
     """
 
-    claims: Mapping[str, Any] = field(repr=False, hash=False)
     sub: str
     session_id: UUID
     jti: str
@@ -70,29 +69,6 @@ class AccessToken:
             amr=self.amr,
             scope=self.scope,
         )
-
-    def __copy__(self) -> AccessToken:
-        return self
-
-    def __deepcopy__(self, memo: object) -> AccessToken:
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A read-only mapping cannot be pickled.
-        values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return _restore, ({**values, "claims": thaw(self.claims)},)
-
-    def __getitem__(self, claim: str) -> Any:
-        return thaw(self.claims[claim])
-
-    def get(self, claim: str, default: Any = None) -> Any:
-        """Return a claim, or ``default`` if the token has no claim of that name."""
-        return thaw(self.claims[claim]) if claim in self.claims else default
-
-
-def _restore(values: dict[str, Any]) -> AccessToken:
-    """Return the token of a pickle."""
-    return AccessToken(**{**values, "claims": freeze(values["claims"])})
 
 
 @sensitive_variables()
