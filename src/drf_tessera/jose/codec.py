@@ -96,13 +96,8 @@ class Codec:
         return claims
 
     def _open(self, token: str) -> dict[str, Any]:
-        if len(token) > MAX_TOKEN_LENGTH:
-            raise TokenTooLarge
+        message, header, payload, signature = _split(token)
         try:
-            message, _, signature = token.encode("ascii").rpartition(b".")
-            header, dot, payload = message.partition(b".")
-            if not dot or b"." in payload:
-                raise TokenMalformed
             key = self._known_headers.get(header) or self._read_header(header)
             # Decode both segments before the signature check, so that a malformed token is always reported
             # as malformed.
@@ -110,7 +105,7 @@ class Codec:
             if not key.verify(message, raw_signature):
                 raise TokenBadSignature
             return decode_json_object(raw_payload)
-        except (EncodingError, UnicodeEncodeError):
+        except EncodingError:
             raise TokenMalformed from None
 
     def _read_header(self, segment: bytes) -> Key:
@@ -176,7 +171,14 @@ class Verifier:
         Raises:
             TokenError: the token is not accepted. The subclass states the reason.
         """
-        message, raw_header, raw_payload, raw_signature = _split(token)
+        message, header, payload, signature = _split(token)
+        if len(header) > MAX_FOREIGN_HEADER_LENGTH:
+            raise TokenTooLarge
+        try:
+            raw_header, raw_payload = decode_base64url(header), decode_base64url(payload)
+            raw_signature = decode_base64url(signature)
+        except EncodingError:
+            raise TokenMalformed from None
         kid, alg = self._read_header(raw_header)
         if not any(key.verify(message, raw_signature) for key in find(kid, alg)):
             raise TokenBadSignature
@@ -230,19 +232,17 @@ def peek_issuer(token: str) -> str | None:
 
 
 def _split(token: str) -> tuple[bytes, bytes, bytes, bytes]:
-    """Return the signed part of a token, and its decoded header, payload and signature."""
+    """Return the signed part of a token, and the header, the payload and the signature as they were sent."""
     if len(token) > MAX_TOKEN_LENGTH:
         raise TokenTooLarge
     try:
         message, _, signature = token.encode("ascii").rpartition(b".")
-        header, dot, payload = message.partition(b".")
-        if not dot or b"." in payload:
-            raise TokenMalformed
-        if len(header) > MAX_FOREIGN_HEADER_LENGTH:
-            raise TokenTooLarge
-        return message, decode_base64url(header), decode_base64url(payload), decode_base64url(signature)
-    except (EncodingError, UnicodeEncodeError):
+    except UnicodeEncodeError:
         raise TokenMalformed from None
+    header, dot, payload = message.partition(b".")
+    if not dot or b"." in payload:
+        raise TokenMalformed
+    return message, header, payload, signature
 
 
 def _write_header(key: Key, typ: str) -> bytes:
