@@ -80,3 +80,12 @@ def test_a_connection_beside_the_own_one_has_the_same_tenant() -> None:
     finally:
         connections["default"] = before
     assert (chosen, closed) == ([("one", False)], [1])
+
+
+def test_a_new_connection_uses_the_schema_of_another_one() -> None:
+    entered: list[Any] = []
+    ours = SimpleNamespace(tenant="a tenant", include_public_schema=True, set_tenant=None)
+    other = SimpleNamespace(set_tenant=lambda *arguments: entered.append(arguments))
+    database.enter_schema(other, database.read_schema(ours))
+    database.enter_schema(other, database.read_schema(SimpleNamespace()))
+    assert entered == [("a tenant", True)]

@@ -236,17 +236,33 @@ def _read_in_marked_transaction(connection: BaseDatabaseWrapper, read: Callable[
 
 def _read_aside(connection: BaseDatabaseWrapper, read: Callable[[], T]) -> T:
     """Read on a connection that exists only for this call, in the place of the one in trouble."""
-    other: Any = connection.copy()
-    if hasattr(connection, "set_tenant"):
-        # django-tenants. A new connection uses the public schema, where a primary key is another person.
-        ours: Any = connection
-        other.set_tenant(ours.tenant, ours.include_public_schema)
+    other = connection.copy()
+    enter_schema(other, read_schema(connection))
     connections[connection.alias] = other
     try:
         return read()
     finally:
         connections[connection.alias] = connection
         other.close()
+
+
+Schema = tuple[Any, bool] | None
+"""The arguments of ``set_tenant`` of a connection of django-tenants. ``None`` for any other connection."""
+
+
+def read_schema(connection: Any) -> Schema:
+    """Return the schema that a connection uses."""
+    uses = hasattr(connection, "set_tenant")
+    return (connection.tenant, connection.include_public_schema) if uses else None
+
+
+def enter_schema(connection: Any, schema: Schema) -> None:
+    """Use a schema on a new connection.
+
+    A new connection of django-tenants uses the public schema, where a primary key is another person.
+    """
+    if schema is not None:
+        connection.set_tenant(*schema)
 
 
 # -- Contention and outages ------------------------------------------------------------------------

@@ -476,11 +476,3 @@ class TestOwnConnection:
         assert limit_waits("mysql", "django.db.backends.mysql", 0.5)["read_timeout"] == 2
         assert limit_waits("mysql", "mysql.connector.django", 10.0) == {}
         assert limit_waits("sqlite", "django.db.backends.sqlite3", 10.0) == {}
-
-
-def test_a_connection_of_the_thread_uses_the_schema_of_the_request() -> None:
-    entered: list[Any] = []
-    connection = SimpleNamespace(set_tenant=lambda *arguments: entered.append(arguments))
-    workers._Place("default", ("a tenant", True)).enter(connection)
-    workers._Place("default", None).enter(connection)
-    assert entered == [("a tenant", True)]

@@ -177,6 +177,7 @@ class DatabaseStore:
     def _begin(self, found: list[Row], now: float) -> None:
         """Record the gaps among the newest rows of a first read, because they may be open transactions."""
         self._note(found, now)
+        self.is_behind = len(found) >= MOST_ROWS
         oldest = self._anchor[0] - _IN_FLIGHT
         self._gaps = [Gap(max(gap.first, oldest), *gap[1:]) for gap in self._gaps if gap.last > oldest]
         self._gaps = join_gaps(self._gaps)
@@ -193,7 +194,6 @@ class DatabaseStore:
         self.is_behind = len(found) >= MOST_ROWS
 
     def _note(self, news: list[Row], now: float) -> None:
-        self.is_behind = len(news) >= MOST_ROWS
         for row in news:
             if row[0] > self._anchor[0] + 1:
                 self._gaps.append(Gap(self._anchor[0] + 1, row[0] - 1, now))

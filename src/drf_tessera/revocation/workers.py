@@ -28,7 +28,7 @@ from django.core import mail
 from django.db import Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from drf_tessera.database import find_database, using_database
+from drf_tessera.database import Schema, enter_schema, find_database, read_schema, using_database
 
 MOST_LOST: Final = 3
 """The greatest number of threads that hang at the same time, besides the present one."""
@@ -197,21 +197,13 @@ class _Place(NamedTuple):
     """The database of the tenant whose request has started the thread. The thread knows no request."""
 
     alias: str
-    tenant: tuple[Any, ...] | None
-    """The arguments of ``set_tenant``, if the connection is one of django-tenants."""
+    schema: Schema
 
     @classmethod
     def find(cls) -> _Place:
         """Return the place of this thread."""
         alias = find_database()
-        ours: Any = connections[alias]
-        tenant = (ours.tenant, ours.include_public_schema) if hasattr(ours, "set_tenant") else None
-        return cls(alias, tenant)
-
-    def enter(self, connection: Any) -> None:
-        """Use the schema of the tenant on a new connection, which begins with the public schema."""
-        if self.tenant is not None:
-            connection.set_tenant(*self.tenant)
+        return cls(alias, read_schema(connections[alias]))
 
 
 class _Hand(Thread):
@@ -233,7 +225,7 @@ class _Hand(Thread):
         if self._connection is None:
             alias = self._place.alias
             self._connection = connections[alias] = describe_own(connections[alias], limit)
-            self._place.enter(self._connection)
+            enter_schema(self._connection, self._place.schema)
         self._connection.close_if_unusable_or_obsolete()
 
     def may_keep(self) -> bool:
