@@ -141,6 +141,15 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Redis]:
+    """Start a Redis of the module's own. Only a test with the marker ``server`` may use it."""
+    found = servers.Redis(tmp_path_factory.mktemp("redis"))
+    found.start()
+    yield found
+    found.stop()
+
+
 @pytest.fixture
 def api() -> APIClient:
     return APIClient()

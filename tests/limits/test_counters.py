@@ -56,14 +56,6 @@ def fits(budget: Budget) -> bool:
     return True
 
 
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    server = Redis(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.stop()
-
-
 @pytest.fixture(
     params=["locmem", "dummy", "down", "database", pytest.param("redis", marks=pytest.mark.server)]
 )

@@ -8,21 +8,12 @@ import psycopg
 import pytest
 
 from tests.outages.endpoints import ask, log_everybody_in, repeat
-from tests.outages.private import PgBouncer, Private, prepare, serve_on
+from tests.outages.private import PgBouncer, Private, serve_on
 from tests.servers import wait_until
 
 pytestmark = [pytest.mark.server, pytest.mark.once]  # they have their own databases
 
 POOL_SIZE = 2
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Private]:
-    found = Private()
-    found.start()
-    prepare(found.describe())
-    yield found
-    found.remove()
 
 
 @pytest.fixture(scope="module")

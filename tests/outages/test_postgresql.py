@@ -23,15 +23,6 @@ pytestmark = [pytest.mark.server, pytest.mark.once]  # they have their own datab
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[Private]:
-    found = Private()
-    found.start()
-    prepare(found.describe())
-    yield found
-    found.remove()
-
-
-@pytest.fixture(scope="module")
 def server(postgres: Private, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with serve_on(postgres.describe(), tmp_path_factory.mktemp("server")) as found:
         yield found

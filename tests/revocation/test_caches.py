@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -30,14 +29,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     for module in (stores, caches_module):
         monkeypatch.setattr(module, "time", found)
     return found
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    found = Redis(tmp_path_factory.mktemp("redis"))
-    found.start()
-    yield found
-    found.stop()
 
 
 @pytest.fixture

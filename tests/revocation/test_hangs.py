@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.revocation.test_servers import MAKE_USER, log_in
-from tests.servers import PATIENCE, ROOT, Line, Postgres, Redis, call, serve, wait_until
+from tests.revocation.test_servers import log_in
+from tests.servers import PATIENCE, Line, Postgres, Redis, call, serve, wait_until
 
 pytestmark = [pytest.mark.django_db, pytest.mark.server, pytest.mark.once]  # it has its own PostgreSQL
 
@@ -27,22 +24,6 @@ class Answer(NamedTuple):
     seconds: float
     status: int
     retry_after: str | None
-
-
-@pytest.fixture
-def postgres() -> Iterator[Postgres]:
-    found = Postgres()
-    found.start()
-    environment = {
-        **os.environ,
-        "TESSERA_SERVER_DB_NAME": "",
-        "TESSERA_SERVER_DB_PORT": str(found.port),
-        "DJANGO_SETTINGS_MODULE": "tests.server_settings",
-    }
-    for command in (["migrate", "-v", "0"], ["shell", "-v", "0", "-c", MAKE_USER]):
-        subprocess.run([sys.executable, "-m", "django", *command], env=environment, cwd=ROOT, check=True)
-    yield found
-    found.remove()
 
 
 @pytest.fixture

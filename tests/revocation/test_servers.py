@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,16 +10,13 @@ from typing import Any
 import pytest
 
 from tests.conftest import PASSWORD, make_user
-from tests.servers import PATIENCE, ROOT, Postgres, Redis, call, manage, serve, wait_until
+from tests.servers import PATIENCE, Postgres, Redis, call, manage, serve, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.server]
 
 POLL = 0.3
 SETTINGS = {"REVOCATION_POLL": POLL, "REVOCATION_MAX_STALENESS": 4}
 PATIENT = {"REVOCATION_POLL": POLL, "REVOCATION_MAX_STALENESS": 10 * PATIENCE}
-MAKE_USER = (
-    f"from django.contrib.auth.models import User; User.objects.create_user('anna', None, {PASSWORD!r})"
-)
 
 
 @pytest.fixture
@@ -31,22 +25,6 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
     found.start()
     yield found
     found.stop()
-
-
-@pytest.fixture
-def postgres() -> Iterator[Postgres]:
-    found = Postgres()
-    found.start()
-    environment = {
-        **os.environ,
-        "TESSERA_SERVER_DB_NAME": "",
-        "TESSERA_SERVER_DB_PORT": str(found.port),
-        "DJANGO_SETTINGS_MODULE": "tests.server_settings",
-    }
-    for command in (["migrate", "-v", "0"], ["shell", "-v", "0", "-c", MAKE_USER]):
-        subprocess.run([sys.executable, "-m", "django", *command], env=environment, cwd=ROOT, check=True)
-    yield found
-    found.remove()
 
 
 def log_in(server: str) -> tuple[str, str]:
