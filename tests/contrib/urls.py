@@ -11,6 +11,7 @@ from rest_framework.serializers import CharField, Serializer
 from rest_framework.views import APIView
 
 from drf_tessera import JWTAuthentication, OptionalJWTAuthentication, StrictJWTAuthentication
+from drf_tessera.rest.views import IntrospectView
 
 
 class Shape(Serializer[Any]):
@@ -41,6 +42,7 @@ class Public(Own):
 
 
 urlpatterns = [
+    path("api/token/introspect/", IntrospectView.as_view()),
     path("api/token/", include("drf_tessera.rest.urls")),
     path("api/own/", Own.as_view()),
     path("api/strict/", Strict.as_view()),

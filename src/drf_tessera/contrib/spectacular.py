@@ -29,6 +29,7 @@ from drf_tessera.rest.answers import (
     OURS,
     SETS,
     Answer,
+    correct_body,
     describe_codes,
     find_answers,
     find_text,
@@ -36,13 +37,16 @@ from drf_tessera.rest.answers import (
     list_problems,
 )
 from drf_tessera.rest.authentication import JWTAuthentication
+from drf_tessera.rest.clients import ClientAuthentication
 from drf_tessera.rest.endpoints import BodyView, TokenView
 from drf_tessera.rest.errors import exception_handler
 from drf_tessera.rest.schemes import (
     ACCESS_COOKIE,
+    CLIENT,
     CSRF,
     REFRESH_COOKIE,
     SCHEME,
+    describe_client,
     describe_csrf,
     describe_refresh_cookie,
     list_access_schemes,
@@ -51,18 +55,15 @@ from drf_tessera.rest.schemes import (
 from drf_tessera.rest.serializers import (
     AnswerField,
     BodySerializer,
-    ChallengeKindSerializer,
-    ClaimsSerializer,
-    ErrorSerializer,
-    InvalidSerializer,
-    LoginErrorSerializer,
-    LoginSerializer,
-    RefreshSerializer,
-    RevokeSerializer,
     SessionSerializer,
     UserSerializer,
 )
-from drf_tessera.rest.throttling import account_fields
+from drf_tessera.rest.shapes import (
+    ErrorSerializer,
+    InvalidSerializer,
+    LoginErrorSerializer,
+    TextsField,
+)
 from drf_tessera.rest.views import LoginView, RefreshView, SessionDetailView
 
 _Schema = dict[str, Any]
@@ -125,6 +126,14 @@ def _describe_authentication() -> None:
             found: list[dict[str, list[Any]]] = [{header: []}]
             return found + (require_cookie(ACCESS_COOKIE, auto_schema.method) if in_cookies else [])
 
+    class ClientScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+        target_class = ClientAuthentication
+        match_subclasses = True
+        name = CLIENT
+
+        def get_security_definition(self, auto_schema: Any) -> _Schema:
+            return describe_client()
+
 
 def _describe_other_names() -> None:
     """Make one scheme of both classes of simplejwt, as drf-spectacular itself does, but without a warning."""
@@ -186,6 +195,13 @@ def _add_refusals(answers: _Schema, *, anybody: bool, safe: bool) -> None:
 def _describe_fields() -> None:
     from drf_spectacular.extensions import OpenApiSerializerFieldExtension  # noqa: PLC0415 - may be absent
 
+    class Texts(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+        target_class = TextsField
+
+        def map_serializer_field(self, auto_schema: Any, direction: Any) -> _Schema:
+            text = {"type": "string"}
+            return {"anyOf": [text, {"type": "array", "items": text}]}
+
     class Field(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
         target_class = AnswerField
 
@@ -210,29 +226,7 @@ def _describe_bodies(parent: type[Any]) -> None:
 
         def map_serializer(self, auto_schema: Any, direction: Any) -> _Schema:
             self.target_class = self.target  # the parent's method describes the target class
-            return _correct_body(self.target, dict(super().map_serializer(auto_schema, direction)))
-
-
-def _correct_body(serializer: Any, found: _Schema) -> _Schema:
-    """Return the schema of a serializer, with the rules that its fields do not tell."""
-    if type(serializer).__module__.partition(".")[0] == OURS:
-        found.pop("description", None)  # it is for developers of the project
-    fields: _Schema = found.get("properties", {})
-    offered = get_settings().transports
-    if isinstance(serializer, LoginSerializer):
-        chosen = fields.pop("transport", {})
-        if len(offered) > 1:
-            # Not a plain enum: drf-spectacular would give it a name that the project may use already.
-            kind = {"type": "string", "enum": list(offered)}
-            fields["transport"] = {"allOf": [kind], "description": chosen.get("description", "")}
-        names = [name for name in account_fields() if name in fields]
-        if len(names) > 1:
-            found["oneOf"] = [{"required": [name]} for name in names]
-    if isinstance(serializer, RefreshSerializer | RevokeSerializer) and not takes_body():
-        fields.pop("refresh", None)
-    if isinstance(serializer, ClaimsSerializer | ChallengeKindSerializer):
-        found["additionalProperties"] = {}
-    return found
+            return correct_body(self.target, dict(super().map_serializer(auto_schema, direction)))
 
 
 # -- Operations -------------------------------------------------------------------------------------

@@ -4,9 +4,11 @@
 - errors: one shape for every error
 - authentication: the authentication classes
 - schemes: the ways to authenticate, for schemas
+- clients: the programs that may ask about tokens
 - permissions: permissions by scope and claim
 - throttling: limits, before the body is read
-- serializers: the shapes of requests and answers
+- serializers: the bodies of requests, and the user and the session of answers
+- shapes: the other answers
 - answers: the answers of each endpoint, for schemas
 - responses: the answers that hand out tokens
 - endpoints: the parents of the views

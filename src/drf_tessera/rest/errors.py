@@ -25,6 +25,7 @@ from rest_framework.settings import api_settings
 from drf_tessera.conf import get_settings
 from drf_tessera.database import explain_trouble
 from drf_tessera.exceptions import (
+    ClientInvalid,
     CsrfFailed,
     HeaderMalformed,
     IssuerUnavailable,
@@ -122,6 +123,7 @@ class PayloadTooLarge(CodedError):
 
 _STATUSES: Final[tuple[tuple[type[TesseraError], type[CodedError]], ...]] = (
     (Refusal, Unauthorized),
+    (ClientInvalid, Unauthorized),
     (RequestError, BadRequest),
     (CsrfFailed, Forbidden),
     (SessionNotFound, NotFound),
