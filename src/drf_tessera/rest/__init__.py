@@ -3,6 +3,7 @@
 - requests: the types of requests, for annotations
 - errors: one shape for every error
 - authentication: the authentication classes
+- explanation: why a token is accepted or refused, step by step
 - schemes: the ways to authenticate, for schemas
 - clients: the programs that may ask about tokens
 - permissions: permissions by scope and claim

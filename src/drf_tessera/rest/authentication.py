@@ -77,7 +77,7 @@ class JWTAuthentication(BaseAuthentication):
             # Do not store the header in a local variable, because an error report shows local variables.
             token: AccessToken | ForeignToken | None = recall_access_token(_to_text(self.get_header(request)))
             if token is None:
-                token = _read_header(_to_text(self.get_header(request)))
+                token = verify_header(_to_text(self.get_header(request)))
             _vary(request, without_header=token is None)
             if token is None and get_settings().access_cookie:
                 token = _read_cookie(django_request)
@@ -162,7 +162,12 @@ def _to_text(authorization: str | bytes | None) -> str:
 
 
 @sensitive_variables()
-def _read_header(authorization: str) -> AccessToken | ForeignToken | None:
+def verify_header(authorization: str) -> AccessToken | ForeignToken | None:
+    """Verify the token of a header, ours or another issuer's. ``None`` means that it has another scheme.
+
+    Raises:
+        TokenError, HeaderMalformed, IssuerUnavailable: the token is not valid, or nobody knows.
+    """
     prefix = get_settings().header_prefix
     token = read_bearer_token(authorization, prefix)
     if token is None:
