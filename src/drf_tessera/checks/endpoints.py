@@ -11,7 +11,7 @@ from django.core import checks as django_checks
 from django.core.checks import CheckMessage, Error
 
 from drf_tessera.conf import read_settings
-from drf_tessera.http import find_view_class, walk_views
+from drf_tessera.http import find_view_class, has_resource_metadata, walk_views
 from drf_tessera.rest.views import IntrospectView
 
 Apps = Sequence[AppConfig] | None
@@ -40,6 +40,33 @@ def check_introspection(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+def check_resource(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report W062 and W063: a protected resource that no client finds, or that no token names."""
+    settings, problems = read_settings()
+    if problems or settings.resource is None or not getattr(django_settings, "ROOT_URLCONF", None):
+        return []
+    found: list[CheckMessage] = []
+    if not has_resource_metadata():
+        found.append(
+            django_checks.Warning(
+                "TESSERA['RESOURCE'] is set, but the urls do not have its metadata, so no client finds it.",
+                hint='Add path("", include("drf_tessera.rest.metadata")) to the root of the urls.',
+                id="tessera.W062",
+            )
+        )
+    accepted = {*settings.audience, *(name for entry in settings.issuers for name in entry.audience)}
+    if settings.resource not in accepted:
+        found.append(
+            django_checks.Warning(
+                f"TESSERA['RESOURCE'] is {settings.resource!r}, and no accepted audience has this name."
+                " A client asks for a token for the resource, and such a token would be refused.",
+                hint="Add the address to 'audience' of the entry in ISSUERS, or to AUDIENCE.",
+                id="tessera.W063",
+            )
+        )
+    return found
 
 
 def _find_route(kind: type[Any]) -> str | None:

@@ -76,6 +76,7 @@ class Settings:
     keys: tuple[Key, ...] = ()
     issuers: tuple[Issuer, ...] = ()
     introspection_clients: Mapping[str, str] = field(default_factory=dict, repr=False)
+    resource: str | None = None
     claims: Callable[..., Mapping[str, Any]] | None = None
     challenge: Callable[..., Any] | None = None
     user: str = "lazy"

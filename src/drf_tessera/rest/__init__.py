@@ -14,5 +14,6 @@
 - responses: the answers that hand out tokens
 - endpoints: the parents of the views
 - views: the endpoints
+- metadata: the documents for OAuth clients under ``/.well-known/``
 - urls: their addresses
 """
