@@ -284,9 +284,10 @@ def read_python(source: str, *, messages: bool) -> Iterator[Prose]:
     """Yield docstrings, comments and names of tests, and the messages too if ``messages`` is true."""
     yield from _read_python_comments(source)
     tree = ast.parse(source)
-    yield from _read_names(tree)
+    nodes = list(ast.walk(tree))
+    yield from _read_names(nodes)
     docstrings: set[ast.AST] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         body = getattr(node, "body", ())  # of a lambda: an expression
         for place, statement in enumerate(body if isinstance(body, list) else ()):
             if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
@@ -308,8 +309,8 @@ def _judge_docstring(node: ast.AST) -> Kind:
     return Kind.FUNCTION_DOCSTRING
 
 
-def _read_names(tree: ast.AST) -> Iterator[Prose]:
-    for node in ast.walk(tree):
+def _read_names(nodes: list[ast.AST]) -> Iterator[Prose]:
+    for node in nodes:
         if isinstance(node, _FUNCTIONS) and node.name.startswith(_TEST):
             yield Prose(Kind.NAME, node.lineno, node.name.removeprefix(_TEST).replace("_", " ").capitalize())
 

@@ -206,6 +206,7 @@ def test_the_answers_to_bad_headers_and_tokens_are_in_the_schema(judge: Judge) -
     assert judge.statuses >= {400, 401, 406, 413, 415}
 
 
+@pytest.mark.slow
 def test_good_answers_are_in_the_schema(judge: Judge, anna: AbstractBaseUser) -> None:
     name = {"username": anna.get_username(), "password": PASSWORD}
     for more in ({}, {"transport": "cookie"}):

@@ -91,6 +91,7 @@ def test_the_schema_is_the_golden_file(name: str) -> None:
     assert write(name) == golden, told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_the_command_of_drf_spectacular_finds_nothing(name: str, tmp_path: Any) -> None:
     with configured(CASES[name]):
@@ -100,6 +101,7 @@ def test_the_command_of_drf_spectacular_finds_nothing(name: str, tmp_path: Any) 
         assert file.read_text().startswith("openapi:")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in CASES if name not in {"simplejwt", "jwt"}])
 def test_every_endpoint_and_each_of_its_methods_is_described(name: str) -> None:
     with configured(CASES[name]):
@@ -122,6 +124,7 @@ def test_every_endpoint_and_each_of_its_methods_is_described(name: str) -> None:
 ISSUERS: list[dict[str, str]] = [{"issuer": "https://issuer.example", "audience": "api"}]
 
 
+@pytest.mark.slow
 def test_tokens_of_other_issuers_add_their_codes() -> None:
     theirs = {"session_missing", "user_conflict", "issuer_unavailable"}
     for issuers, expected in (([], set()), (ISSUERS, theirs)):
@@ -132,6 +135,7 @@ def test_tokens_of_other_issuers_add_their_codes() -> None:
         assert not set().union(*list_codes(paths["/api/token/refresh/"]["post"]).values()) & theirs
 
 
+@pytest.mark.slow
 def test_every_code_that_can_be_answered_is_in_the_schema() -> None:
     found: dict[str, set[str]] = {}
     challenged = Case(tessera={"CHALLENGE": f"{__name__}.ask"})
@@ -263,6 +267,7 @@ PROFILES: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tessera", "expected"), PROFILES, ids=lambda value: str(value.get("PROFILE", "")))
 def test_the_shapes_follow_from_the_profile(tessera: dict[str, Any], expected: dict[str, Any]) -> None:
     with configured(Case(tessera=tessera)):
@@ -284,6 +289,7 @@ def test_the_shapes_follow_from_the_profile(tessera: dict[str, Any], expected: d
     assert ("tesseraAccessCookie" in str(listed["get"]["security"])) == bool(tessera.get("ACCESS_COOKIE"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chosen", "expected"),
     [
@@ -299,6 +305,7 @@ def test_the_scheme_is_that_of_the_settings(chosen: dict[str, str], expected: di
     assert schemes[SCHEME] | expected == schemes[SCHEME]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chosen", "name"),
     [
@@ -323,6 +330,7 @@ class Child(JWTAuthentication):
     """A project's own, which finds the user in another way."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
@@ -356,6 +364,7 @@ MOUNTS: dict[str, list[Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", [None, "/api/v[0-9]", "/(api|v2)"])
 @pytest.mark.parametrize("position", ["PRE", "POST"])
 @pytest.mark.parametrize("patterns", MOUNTS.values(), ids=MOUNTS)
@@ -384,6 +393,7 @@ def test_the_ids_are_readable() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "pattern"),
     [
@@ -431,6 +441,7 @@ class EmailOnly(serializers.LoginSerializer):
         return {name: field for name, field in super().get_fields().items() if name != "username"}
 
 
+@pytest.mark.slow
 def test_a_serializer_of_the_project() -> None:
     class Login(views.LoginView):
         serializer_class = Captcha
@@ -480,6 +491,7 @@ def get_user_schema(view: type[Any]) -> Any:
     return answer["content"]["application/json"]["schema"]["allOf"][1]["properties"]["user"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
@@ -500,6 +512,7 @@ def test_a_user_that_the_view_shows_by_itself() -> None:
     assert get_user_schema(login) == {}
 
 
+@pytest.mark.slow
 def test_the_id_of_a_user_has_the_type_of_the_primary_key(monkeypatch: pytest.MonkeyPatch) -> None:
     class Model:
         class _meta:  # noqa: N801 - Django's name
@@ -619,6 +632,7 @@ def handle(exc: Exception, context: Any) -> Response | None:
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("handler", "ours"),
     [
@@ -669,6 +683,7 @@ def test_serializers_of_simplejwt_have_no_description() -> None:
     assert told == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("handler", "shape"),
     [
@@ -720,6 +735,7 @@ OWN_HANDLERS: list[tuple[str, list[str] | None]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_hooked")
 @pytest.mark.parametrize(("handler", "needed"), OWN_HANDLERS)
 def test_the_hook_adds_the_refusals_of_a_token(handler: str, needed: list[str] | None) -> None:
@@ -759,6 +775,7 @@ def test_the_hook_knows_the_access_cookie_and_public_views() -> None:
     assert found["/y/"]["get"]["responses"].keys() == {"200"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_hooked")
 def test_the_hook_leaves_our_endpoints_alone() -> None:
     found = generate()["paths"]
