@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -21,9 +22,10 @@ from joserfc.jwk import OKPKey
 
 from drf_tessera import sessions
 from drf_tessera.tokens import verify_access_token
+from tests.conftest import make_user
 from tests.environments import install_packages
 from tests.issuers.material import make_jwk
-from tests.servers import PATIENCE, require
+from tests.servers import PATIENCE, require, wait_until
 
 pytestmark = [pytest.mark.once, pytest.mark.server, pytest.mark.urls("tests.rest.verifiers_urls")]
 
@@ -102,8 +104,6 @@ def test_a_verifier_knows_only_the_address(
     verify: Verify, live_server: Any, settings: Any, transactional_db: None
 ) -> None:
     """Each key has signed a token, as after three rotations. Every bad token is refused."""
-    from tests.conftest import make_user
-
     user: AbstractBaseUser = make_user("anna")
     usual = {"ISSUER": live_server.url, "AUDIENCE": AUDIENCE}
     good = []
@@ -124,14 +124,7 @@ def test_a_verifier_knows_only_the_address(
     settings.TESSERA = {**usual, "KEYS": keys}
     for token in good:
         assert verify_access_token(token).sub == str(user.pk)
-    while jwt.decode(late, options={"verify_signature": False})["exp"] > jwt_now():
-        pass
+    end = jwt.decode(late, options={"verify_signature": False})["exp"]
+    wait_until(lambda: time.time() > end, "the clock stands still")
     found = verify(f"{live_server.url}/.well-known/jwks.json", live_server.url, [*good, *bad, late])
     assert found == [str(user.pk)] * len(good) + ["-"] * (len(bad) + 1)
-
-
-def jwt_now() -> float:
-    import time
-
-    time.sleep(0.05)
-    return time.time()

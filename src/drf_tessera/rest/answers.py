@@ -18,6 +18,8 @@ from django.conf import settings as django_settings
 from rest_framework import exceptions as drf
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.serializers import BaseSerializer
+from rest_framework.settings import api_settings
+from rest_framework.views import exception_handler as rest_framework_handler
 
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import (
@@ -50,7 +52,13 @@ from drf_tessera.exceptions import (
     UserInactive,
 )
 from drf_tessera.http import offers_ambient, takes_body
-from drf_tessera.rest.errors import PayloadTooLarge, find_status
+from drf_tessera.rest.errors import PayloadTooLarge, exception_handler, find_status
+from drf_tessera.rest.permissions import (
+    TokenPermission,
+    describe_scopes,
+    judges_token,
+    list_alternatives,
+)
 from drf_tessera.rest.serializers import (
     LoginSerializer,
     RefreshSerializer,
@@ -82,6 +90,7 @@ _ROOM: Final = TesseraError.__module__.rpartition(".")[0]
 _NEVER_RAISED: Final[Errors] = (Refusal, CsrfFailed)
 """The parents of errors. Only their children are answered."""
 
+ANY: Final = {"description": "The exception handler of the project writes this body."}
 _ANONYMOUS: Final = "The request has no access token."
 _NAMELESS: Final = "The request has no name and no secret of a client."
 SETS: Final = "sets"
@@ -323,6 +332,8 @@ def _list_framework(view: Any, answer: Answer) -> Iterator[tuple[int, str, str]]
     if view.get_authenticators() and kinds:
         text = _NAMELESS if ClientInvalid in answer.errors else _ANONYMOUS
         yield 401, drf.NotAuthenticated.default_code, text
+    if judges_token(view.permission_classes):
+        yield 403, TokenPermission.code, describe_scopes(list_alternatives(view.permission_classes))
     if any(kind not in {AllowAny, IsAuthenticated} for kind in kinds):
         yield 403, drf.PermissionDenied.default_code, "The user may not do this."
     yield 406, drf.NotAcceptable.default_code, "The server has no answer in a format of the `Accept` header."
@@ -410,3 +421,24 @@ def find_text(view: Any, method: str) -> str:
         getattr(vars(kind).get(method.lower()), "__doc__", None) or vars(kind).get("__doc__") for kind in own
     )
     return inspect.cleandoc(next(filter(None, texts), ""))
+
+
+def describe_refusals(answers: dict[str, Any], problems: Problems) -> None:
+    """Add the answers with these codes to an operation of the project, unless it describes them itself."""
+    handler: Any = api_settings.EXCEPTION_HANDLER
+    # The handler of REST framework writes no code for a request without a token.
+    needed = ["detail", "code"] if handler is exception_handler else ["detail"]
+    text = {"schema": {"type": "string"}, "required": True}
+    headers = {401: {"WWW-Authenticate": text}, 503: {"Retry-After": text}}
+    if TokenPermission.code in problems.get(403, {}):
+        headers[403] = {"WWW-Authenticate": {**text, "required": len(problems[403]) == 1}}
+    for status, codes in sorted(problems.items()):
+        fields = {"detail": {"type": "string"}, "code": {"type": "string", "enum": [*codes]}}
+        body = {"type": "object", "properties": fields, "required": needed}
+        known = handler in {exception_handler, rest_framework_handler}
+        found = {
+            "headers": headers.get(status, {}) if known else {},
+            "content": {"application/json": {"schema": body if known else ANY}},
+            "description": describe_codes(codes),
+        }
+        answers.setdefault(str(status), {name: part for name, part in found.items() if part})

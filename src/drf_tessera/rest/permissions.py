@@ -85,6 +85,14 @@ def _join(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted({*one, *other}))
 
 
+def describe_scopes(alternatives: Iterable[tuple[str, ...]]) -> str:
+    """Return a text for API users about the scopes that :func:`list_alternatives` has found."""
+    texts = [" and ".join(f"`{scope}`" for scope in scopes) for scopes in alternatives]
+    if not all(texts):
+        return "The access token does not have the scopes or claims that this request needs."
+    return f"The access token does not have the scopes that this request needs: {', or '.join(texts)}."
+
+
 def judges_token(kinds: Iterable[Any]) -> bool:
     """Return whether one of ``permission_classes`` may refuse a token for its scopes or claims."""
     return any(
