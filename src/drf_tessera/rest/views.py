@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from drf_tessera import sessions, signals
+from drf_tessera import sessions
 from drf_tessera.challenges import read_ticket, write_ticket
 from drf_tessera.conf import HEADER, get_settings
 from drf_tessera.exceptions import (
@@ -40,13 +39,13 @@ from drf_tessera.http import (
 )
 from drf_tessera.issuers import ForeignToken, is_foreign
 from drf_tessera.login import answer_challenge, log_in
-from drf_tessera.models import Session
 from drf_tessera.rest import answers as told
 from drf_tessera.rest.answers import Answer
 from drf_tessera.rest.authentication import StrictJWTAuthentication
 from drf_tessera.rest.clients import CHALLENGE, ClientAuthentication
 from drf_tessera.rest.endpoints import BodyView, EndpointView
 from drf_tessera.rest.errors import write_challenge
+from drf_tessera.rest.reports import report_failed_refresh, report_refused_token
 from drf_tessera.rest.requests import find_client, get_django_request
 from drf_tessera.rest.responses import respond, write_grant
 from drf_tessera.rest.serializers import (
@@ -169,7 +168,7 @@ class RefreshView(BodyView):
         try:
             grant = sessions.refresh(token, transport=transport)
         except Refusal as error:
-            _report_refusal(error, token, request)
+            report_failed_refresh(error.code, token, request)
             raise
         return write_grant(request, grant, **more)
 
@@ -183,22 +182,6 @@ class RefreshView(BodyView):
         return {"user": self.show_user(user)}
 
 
-@sensitive_variables()
-def _report_refusal(error: Refusal, token: str, request: Request) -> None:
-    if not signals.refresh_failed.has_listeners(Session):
-        return
-    facts = None
-    with suppress(Refusal):
-        facts = read_refresh_token(token).facts
-    signals.refresh_failed.send_robust(
-        Session,
-        code=error.code,
-        session_id=facts and facts.session_id,
-        sub=facts and facts.sub,
-        **sessions.describe_origin(find_client(request)),
-    )
-
-
 class VerifyView(BodyView):
     """Check whether an access token would be accepted now, and return its claims."""
 
@@ -210,11 +193,15 @@ class VerifyView(BodyView):
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Verify."""
         auth = self.read_body()["token"]
-        if is_foreign(auth):
-            raise TokenWrongIssuer
-        token = verify_access_token(auth)
-        self.count_for(token.session_id)
-        load_user(token)
+        try:
+            if is_foreign(auth):
+                raise TokenWrongIssuer
+            token = verify_access_token(auth)
+            self.count_for(token.session_id)
+            load_user(token)
+        except Refusal as error:
+            report_refused_token(error.code, request)
+            raise
         return Response({"claims": {name: token[name] for name in token.claims}})
 
 
