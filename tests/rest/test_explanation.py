@@ -30,7 +30,7 @@ NOW = int(time.time())
 
 
 def check_order(found: Explanation) -> None:
-    """The steps before the problem are passed, and those after it were not checked."""
+    """Check that the steps before the problem are passed, and that those after it were not checked."""
     results = [step.result for step in found.steps]
     if found.accepted:
         assert set(results) == {PASSED}
