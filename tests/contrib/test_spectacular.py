@@ -36,7 +36,8 @@ from drf_tessera.exceptions import TesseraError
 from drf_tessera.http import find_view_class
 from drf_tessera.rest import serializers, urls, views
 from drf_tessera.rest.answers import describe_kind, list_children
-from drf_tessera.rest.schemes import SCHEME
+from drf_tessera.rest.permissions import HasClaim, HasScope
+from drf_tessera.rest.schemes import CLIENT, SCHEME
 from tests.compat import jwt_urls, simplejwt_urls
 from tests.contrib.schemas import CASES, GOLDEN, Case, configured, generate, write
 from tests.contrib.urls import Shape
@@ -301,7 +302,7 @@ def test_the_shapes_follow_from_the_profile(tessera: dict[str, Any], expected: d
 def test_the_scheme_is_that_of_the_settings(chosen: dict[str, str], expected: dict[str, str]) -> None:
     with configured(Case(tessera=chosen)):
         schemes = generate()["components"]["securitySchemes"]
-    assert schemes.keys() == {SCHEME}
+    assert schemes.keys() == {SCHEME, CLIENT}
     assert schemes[SCHEME] | expected == schemes[SCHEME]
 
 
@@ -773,6 +774,64 @@ def test_the_hook_knows_the_access_cookie_and_public_views() -> None:
     assert "csrf_origin" in str(written["403"])
     assert "not_authenticated" not in str(written["401"])
     assert found["/y/"]["get"]["responses"].keys() == {"200"}
+
+
+class Scoped(Plain):
+    authentication_classes = (JWTAuthentication,)
+    permission_classes = (HasScope("notes:read") & HasScope("notes:all") | HasScope("admin"),)
+
+    def get(self, request: Any) -> None: ...
+
+
+class Claimed(Scoped):
+    permission_classes = (~HasClaim("guest", True) & HasScope("notes:read") | IsAdminUser,)
+
+
+SCOPED = (path("x/", Scoped.as_view()), path("y/", Claimed.as_view()))
+
+
+@pytest.mark.usefixtures("_hooked")
+def test_the_hook_tells_the_scopes_of_a_view() -> None:
+    with configured(Case(), EXCEPTION_HANDLER="drf_tessera.exception_handler"):
+        found = describe(*SCOPED)["paths"]
+    refusal = found["/x/"]["get"]["responses"]["403"]
+    wanted = "`admin`, or `notes:all` and `notes:read`"
+    assert refusal["description"].endswith(f"does not have the scopes that this request needs: {wanted}.")
+    assert refusal["content"]["application/json"]["schema"]["properties"]["code"]["enum"] == [
+        "insufficient_scope"
+    ]
+    assert refusal["headers"]["WWW-Authenticate"]["required"] is True
+    refusal = found["/y/"]["get"]["responses"]["403"]
+    assert refusal["description"].endswith("the scopes or claims that this request needs.")
+    # OpenAPI 3.0 allows scopes only for OAuth and OpenID Connect.
+    assert found["/x/"]["get"]["security"] == [{SCHEME: []}]
+
+
+@pytest.mark.usefixtures("_hooked")
+def test_the_challenge_of_a_csrf_failure_is_not_promised() -> None:
+    class Written(Scoped):
+        def post(self, request: Any) -> None: ...
+
+    with configured(CASES["access_cookie"]):
+        refusal = describe(path("x/", Written.as_view()))["paths"]["/x/"]["post"]["responses"]["403"]
+    assert {"csrf_origin", "insufficient_scope"} <= set(re.findall(r"`(\w+)`:", refusal["description"]))
+    assert refusal["headers"]["WWW-Authenticate"]["required"] is False
+
+
+def test_the_requirement_has_the_scopes_since_openapi_3_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spectacular_settings, "OAS_VERSION", "3.1.0")
+    found = describe(*SCOPED)["paths"]
+    assert found["/x/"]["get"]["security"] == [{SCHEME: ["admin"]}, {SCHEME: ["notes:all", "notes:read"]}]
+    assert found["/y/"]["get"]["security"] == [{SCHEME: []}, {SCHEME: ["notes:read"]}]
+
+
+def test_an_endpoint_of_ours_may_need_a_scope() -> None:
+    class Sessions(views.SessionListView):
+        permission_classes = (HasScope("sessions"),)
+
+    answers = mount(Sessions)["get"]["responses"]
+    assert "needs: `sessions`." in answers["403"]["description"]
+    assert "insufficient_scope" in str(answers["403"]["content"])
 
 
 @pytest.mark.slow

@@ -20,7 +20,13 @@ from rest_framework.test import APIClient
 
 from drf_tessera import sessions
 from drf_tessera.rest.endpoints import MAX_BODY_BYTES
-from drf_tessera.rest.serializers import MAX_PASSWORD_LENGTH, AnswerSerializer, ShortCharField
+from drf_tessera.rest.serializers import (
+    MAX_PASSWORD_LENGTH,
+    ShortCharField,
+)
+from drf_tessera.rest.shapes import (
+    AnswerSerializer,
+)
 from drf_tessera.rest.throttling import LoginAddressThrottle
 from tests.conftest import bearer
 from tests.hostile.surface import (
