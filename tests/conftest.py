@@ -23,6 +23,8 @@ from tests import servers
 from tests.architecture import statements
 from tests.contrib import watch
 
+pytest_plugins = ("drf_tessera.contrib.pytest",)  # also if the installation is older
+
 statements.watch()
 watch.watch()
 
