@@ -44,6 +44,13 @@ def test_the_admin_does_what_the_page_says(project: Project) -> None:
 
 
 @pytest.mark.slow  # it starts Python several times
+def test_the_browsable_api_does_what_the_page_says(project: Project) -> None:
+    project.follow("howto/browsable-api.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "browsable_api.py", "notes")
+
+
+@pytest.mark.slow  # it starts Python several times
 def test_the_tests_of_a_project_run_as_the_page_says(project: Project) -> None:
     """With Django's runner, and with pytest, whose entry point the installation may not have yet."""
     project.follow("howto/testing.md")
