@@ -106,6 +106,7 @@ class LoginSerializer(BodySerializer):
             for name in account_fields()
         }
         fields = {**names, **super().get_fields()}
+        fields["transport"].initial = get_settings().transports[0]  # the browsable API sends each field
         if get_settings().remember_me is not None:
             about = "Whether the person stays logged in after the browser is closed."
             fields["remember"] = serializers.BooleanField(required=False, help_text=about)
