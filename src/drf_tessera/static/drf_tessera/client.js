@@ -1,45 +1,44 @@
 /**
  * The browser client of drf-tessera: log in, call the API, refresh, log out.
  *
- * This is one module without dependencies. Tokens are only in memory. They are never in localStorage,
- * sessionStorage or IndexedDB, because every script of the page could read them there. With the transport
- * "cookie" (the default) the refresh token is in a cookie that no script can read. A reload uses the cookie
- * to get a new access token, and tabs share one refresh. With "header" the refresh token is in this page's
- * memory, and a reload logs out.
+ * This is one module without dependencies. (If something is wrong with the configuration, it also loads
+ * mistakes.js.) Tokens are only in memory. They are never in localStorage, sessionStorage or IndexedDB, because
+ * every script of the page could read them there. With the transport "cookie" (the default) the refresh token is
+ * in a cookie that no script can read. A reload uses the cookie to get a new access token, and tabs share one
+ * refresh. With "header" the refresh token is in this page's memory or in a storage that the app chooses.
  *
  * The client refreshes only when the page needs a token. No timer keeps a forgotten page logged in.
  */
 
-/** A refusal, or a missing answer. `code` is stable; docs/reference/errors.md lists the server's codes. */
+/** A refusal, a mistake, or a missing answer. `code` is stable; docs/reference/errors.md lists the codes. */
 export class TesseraError extends Error {
   constructor(code, detail, { status = 0, retryAfter = 0, passing = false, body = null, cause } = {}) {
     super(detail, { cause });
-    this.name = "TesseraError";
-    this.code = code;
-    this.detail = detail;
-    /** The HTTP status. 0 means that there was no answer. */
-    this.status = status;
-    /** How many seconds the server asks the client to wait. */
-    this.retryAfter = retryAfter;
-    /** Whether the same request may succeed in a moment. */
-    this.passing = passing;
-    /** The body of the answer, such as the fields of a refused form, or `null`. */
-    this.body = body;
+    // `status` 0 means that there was no answer. `passing`: the same request may succeed in a moment.
+    Object.assign(this, { name: "TesseraError", code, detail, status, retryAfter, passing, body });
+  }
+
+  /** The wrong fields of a refused form, or `null`. */
+  get fields() {
+    return this.body?.fields ?? null;
   }
 }
 
 const UNAVAILABLE = "unavailable";
-const SUPERSEDED = "superseded";
+const VERSION = 1; // of the messages between tabs; a message of another version is ignored
 // The server's codes for an ended session. Another 401 may come from a gateway that knows nothing about sessions.
 const REFUSAL = /^(refresh_|session_|user_|transport_mismatch$)/;
+// The codes of a 401 that is about the access token. Only after such a 401 a request is repeated.
+const STALE = /^(token_|session_|user_)/;
+const MARKER = /(?:^|; )((?:__Host-|__Secure-)?tessera_signed_in[^=]*)=/;
 const LONGEST_WAIT = 60; // seconds; a longer wait that a server asks for is cut to this
+const LONGEST_BREAK = 300_000; // milliseconds for which a client leaves a slow server alone
 const MARGIN = 10; // seconds; a token is not sent so shortly before its end, if it lives long enough
-// Milliseconds. A broadcast may arrive after its sender has released the lock. Therefore a tab keeps the lock
-// for a moment (LINGER) after its broadcast, and the next tab waits for a broadcast. It waits for NEWS if it saw
-// another tab hold the lock, because then a broadcast must come, and otherwise for BEAT.
+// Milliseconds. A message may arrive after its sender has released the lock. So a tab that told the others of a
+// token keeps the lock for this time. Nobody waits for it: the message wakes all tabs.
 const LINGER = 50;
-const NEWS = 250;
-const BEAT = 25;
+const GLANCE = 1000; // milliseconds for which a request that may be public waits for an unknown session
+const LATE = new Error("The answer took too long.");
 
 export function createClient({
   baseUrl,
@@ -50,6 +49,9 @@ export function createClient({
   headerPrefix = "Bearer",
   csrfCookie = "csrftoken",
   origins = [],
+  repeat = true,
+  storage = null,
+  debug = () => {},
   environment = {},
 } = {}) {
   if (!baseUrl) throw new TypeError('createClient needs a baseUrl, such as "/api/token/".');
@@ -57,30 +59,42 @@ export function createClient({
     throw new TypeError(`transport must be "cookie" or "header", not ${JSON.stringify(transport)}.`);
   }
   const world = { ...readEnvironment(), ...environment };
-  const base = new URL(baseUrl.endsWith("/") ? baseUrl : `${baseUrl}/`, world.location.href);
+  const page = world.location ?? new URL("http://no-page.invalid/"); // on a server there is no page
+  const base = new URL(baseUrl.endsWith("/") ? baseUrl : `${baseUrl}/`, page.href);
   const allowed = new Set([base, ...origins].map((address) => new URL(address).origin));
   const name = `tessera:${base.href}`;
   const byCookie = transport === "cookie";
+  const sameOrigin = base.origin === page.origin;
   // The server forgives a late answer within `grace`. A request that takes longer than half of it is repeated.
   const slow = (grace * 1000) / 2 || 10_000;
   const listeners = new Map();
-  const ended = new Set(); // sessions that have ended; later answers for them are ignored
+  const watchers = new Set();
+  const sleepers = new Set(); // functions that end a pause, because there is news
+  const ended = new Set(); // tags of sessions that have ended; later answers for them are ignored
 
-  /** { access, refresh, session, user, number, born, bornWall, lifetime }, or null if nobody is logged in. */
+  /** { access, refresh, session, tag, key, user, number, born, bornWall, lifetime }, or null if nobody is logged in. */
   let state = null;
+  let snapshot = { status: "unknown", user: null, session: null };
   let grants = 0; // counts the grants, so that two grants can be ordered without a clock
   let epoch = 0; // changes at each login and logout; an action of an older epoch is dropped
   let flight = null; // the only refresh of this page: { promise, stop }
   let waiting = 0; // how many calls wait for the refresh; with none the refresh gives up
   let trouble = null; // the last error of the current refresh
   let restoring = null;
-  let news = () => {};
+  let proven = false; // whether the token endpoints have answered: then a strange answer is a passing trouble
+  let userIsOld = false; // whether the page asked for the user again
+  let lates = 0; // refreshes in a row that took too long
+  let openUntil = 0; // the client leaves the slow server alone until then
+  let isBusy = false; // whether another tab has said that it refreshes
   let leaving = null; // stops a logout that has not reached the server yet
   let unheard = null; // the session that such a logout must end: { refresh, session }
+  let inbox = Promise.resolve();
 
   const channel = byCookie && world.BroadcastChannel ? new world.BroadcastChannel(name) : null;
   channel?.unref?.(); // in Node an open channel would keep the process alive
-  if (channel) channel.onmessage = ({ data }) => hear(data);
+  if (channel) channel.onmessage = ({ data }) => (inbox = inbox.then(() => hear(data)).catch(() => {}));
+  const atOnline = () => (openUntil = 0);
+  world.onOnline(atOnline);
 
   // -- Events ------------------------------------------------------------------------------------
 
@@ -90,8 +104,15 @@ export function createClient({
     return () => listeners.get(event).delete(listener);
   }
 
-  function emit(event, detail) {
-    for (const listener of listeners.get(event) ?? []) {
+  /** Call a listener with the snapshot, now and after each change: for React, Svelte, Vue and others. */
+  function subscribe(listener) {
+    watchers.add(listener);
+    notify([listener], snapshot);
+    return () => watchers.delete(listener);
+  }
+
+  function notify(some, detail) {
+    for (const listener of some ?? []) {
       try {
         listener(detail);
       } catch (error) {
@@ -100,46 +121,89 @@ export function createClient({
     }
   }
 
-  function tell(message) {
-    channel?.postMessage(message);
+  function emit(event, detail) {
+    debug(event, detail);
+    show();
+    notify(listeners.get(event), detail);
   }
 
-  function hear(message) {
-    if (message.type === "ended") {
-      ended.add(message.session);
-      if (state?.session === message.session) forget(message.reason);
-    } else if (message.type === "grant" && !ended.has(message.grant.session)) {
-      const grant = message.grant;
-      leaving?.abort(); // as in login(): the cookie belongs to another session now
-      if (state && state.session !== grant.session) replace(); // the cookie belongs to another login now
-      take(grant, message.age);
+  function show(status = state ? "signedin" : "signedout") {
+    const { user = null, session = null } = state ?? {};
+    if (snapshot.status === status && snapshot.user === user && snapshot.session === session) return;
+    snapshot = { status, user, session };
+    notify(watchers, snapshot);
+  }
+
+  // -- Other tabs --------------------------------------------------------------------------------
+
+  function tell(type, more) {
+    channel?.postMessage({ version: VERSION, type, ...more });
+  }
+
+  async function hear({ version, type, tag, reason, user, age, iv, box }) {
+    if (version !== VERSION) return;
+    if (type === "busy") isBusy = true;
+    else if (type === "ended") {
+      ended.add(tag);
+      if (state?.tag === tag) forget(reason);
+    } else if (type === "grant" && !ended.has(tag)) {
+      if (user && state?.tag !== tag) {
+        leaving?.abort(); // as in accept(): the cookie belongs to another session now
+        replace();
+        take({ tag, user, expires_in: 0 }, 0); // this tab asks for its token when it needs one
+      } else if (box && state?.tag === tag && state.key) {
+        const text = await world.crypto.decrypt({ name: "AES-GCM", iv }, state.key, box);
+        if (state?.tag === tag) take({ ...state, ...JSON.parse(new TextDecoder().decode(text)), tag }, age);
+      }
     }
+  }
+
+  /**
+   * Give a grant its tag and its key. Other scripts of the origin can read the messages between tabs. So messages
+   * have the tag in place of the session, and the token is encrypted. Only tabs that got an answer of the server
+   * know the session, and so the key.
+   */
+  async function label(grant) {
+    grant.tag = grant.session;
+    if (!channel || !world.crypto) return grant; // a page without TLS: each tab asks for its own token
+    const bits = await world.crypto.digest("SHA-256", new TextEncoder().encode(name + grant.session));
+    grant.tag = String(new Uint8Array(bits, 0, 16));
+    grant.key = await world.crypto.importKey("raw", bits.slice(16), "AES-GCM", false, ["encrypt", "decrypt"]);
+    return grant;
+  }
+
+  async function share({ access, expires_in, session, tag, key, user }, age) {
+    const more = {};
+    if (key) {
+      more.iv = globalThis.crypto.getRandomValues(new Uint8Array(12));
+      const text = new TextEncoder().encode(JSON.stringify({ access, expires_in, session, user }));
+      more.box = await world.crypto.encrypt({ name: "AES-GCM", iv: more.iv }, key, text);
+    }
+    tell("grant", { tag, user, age, ...more });
   }
 
   // -- The state ---------------------------------------------------------------------------------
 
   /** Store the grant of a login or a refresh. `age` is the time since the request, in milliseconds. */
   function take(grant, age) {
-    const before = state?.session === grant.session ? state : null;
+    const before = state?.tag === grant.tag ? state : null;
     state = {
       access: grant.access ?? null, // without it, the access token is in a cookie
       // Within the grace window nothing was rotated: keep the refresh token that this page has.
       refresh: (grant.rotated === false ? before?.refresh : grant.refresh) ?? before?.refresh ?? null,
-      session: grant.session,
+      session: grant.session ?? null,
+      tag: grant.tag,
+      key: grant.key,
       user: grant.user ?? before?.user ?? null,
       number: ++grants,
       born: world.monotonic() - age,
       bornWall: world.wall() - age,
       lifetime: grant.expires_in * 1000,
     };
-    news();
+    if (grant.user) userIsOld = false;
+    lates = 0;
+    for (const wake of sleepers) wake();
     emit(before ? "refreshed" : "signedin", describe());
-  }
-
-  /** Send the grant to the other tabs, before this tab releases the lock. */
-  function share(grant, age) {
-    const { refresh, ...rest } = grant; // eslint-disable-line no-unused-vars
-    tell({ type: "grant", grant: { ...rest, user: state.user ?? undefined }, age });
   }
 
   function describe() {
@@ -167,33 +231,46 @@ export function createClient({
 
   /** Drop the current login, so that another login can take its place. */
   function replace() {
-    if (state) ended.add(state.session);
+    if (state) ended.add(state.tag);
     restart();
     state = null;
   }
 
   function forget(reason) {
     const was = state;
-    if (was) restoring = null;
     replace();
+    keep("removeItem").catch(world.reportError);
     if (was) emit("signedout", { reason, user: was.user, session: was.session });
   }
 
   function end(reason) {
-    const session = state?.session;
+    const tag = state?.tag;
     forget(reason);
-    if (session) tell({ type: "ended", session, reason });
+    if (tag) tell("ended", { tag, reason });
+  }
+
+  /** Call a method of the app's storage, which may be asynchronous. */
+  async function keep(method, ...text) {
+    return storage?.[method](name, ...text);
+  }
+
+  /** Throw if somebody has logged in or out since `begun`. */
+  function guard(begun) {
+    if (epoch !== begun) throw new TesseraError("superseded", "Somebody logged in or out meanwhile.");
   }
 
   // -- Talking to the token endpoints ------------------------------------------------------------
 
-  async function call(method, path, body, { signal, keepalive = false } = {}) {
+  async function call(method, path, body, { signal, keepalive = false, access } = {}) {
+    const { href } = new URL(path, base);
     const headers = { Accept: "application/json", "Content-Type": "application/json" };
-    const csrf = byCookie && base.origin === world.location.origin && readCookie(world.cookies(), csrfCookie);
+    if (access) headers[headerName] = `${headerPrefix} ${access}`;
+    const csrf = byCookie && sameOrigin && readCookie(world.cookies() ?? "", csrfCookie);
     if (csrf) headers["X-CSRFToken"] = csrf; // for browsers that send neither Origin nor Sec-Fetch-Site
+    if (base.hostname === "no-page.invalid") throw await explain("page", { href: baseUrl });
     let response, text;
     try {
-      response = await world.fetch(new URL(path, base).href, {
+      response = await world.fetch(href, {
         method,
         headers,
         body: JSON.stringify(body),
@@ -204,21 +281,80 @@ export function createClient({
       });
       text = await response.text();
     } catch (cause) {
+      debug("silence", { method, href, cause });
+      if (!proven && !sameOrigin && !signal?.aborted) {
+        const mistake = await explain("silence", { href, page, fetch: world.fetch });
+        if (mistake) throw mistake;
+      }
       throw new TesseraError(UNAVAILABLE, "The server cannot be reached.", { passing: true, cause });
     }
-    return readAnswer(response, text);
+    debug("answer", { method, href, status: response.status });
+    return read(response, text, method);
   }
 
   async function askForGrant(path, body, signal) {
     const grant = await call("POST", path, body, { signal });
-    if (typeof grant?.session === "string" && grant.expires_in > 0) return grant;
-    throw new TesseraError(UNAVAILABLE, "The answer does not come from the token endpoints.", { passing: true });
+    if (grant === null && body.optional) {
+      throw new TesseraError("refresh_missing", "Nobody is logged in.", { status: 401 });
+    }
+    return check(grant, path);
   }
 
-  async function exchange(signal, withUser) {
+  /** Return a grant that can be taken, or throw. */
+  async function check(grant, path = "") {
+    if (typeof grant?.session === "string" && grant.expires_in > 0) {
+      proven = true;
+      return label(grant);
+    }
+    throw await strange({ method: "POST", href: new URL(path, base).href, status: 200 });
+  }
+
+  async function read(response, text, method) {
+    let body = null;
+    let readable = true;
+    try {
+      body = text ? JSON.parse(text) : null;
+    } catch {
+      readable = false; // the page of a proxy, or a truncated answer
+    }
+    if (response.ok && readable) return body;
+    const { status } = response;
+    const code = find(body, "code");
+    const passing = status >= 500 || status === 429 || text[0] === "{" && !readable;
+    const retryAfter = Number(response.headers.get("Retry-After")) || 0;
+    if (!passing && (!code || status === 404 || status === 405 || status === 415)) {
+      throw await strange({ method, href: response.url || base.href, status, body, type: response.headers.get("Content-Type") });
+    }
+    proven ||= !!code;
+    const detail = find(body, "detail") ?? find(body, "message") ?? `The server answered ${status}.`;
+    throw new TesseraError(code ?? UNAVAILABLE, detail, { status, retryAfter, passing, body });
+  }
+
+  /** Return the error for an answer that is not ours: a passing trouble if the endpoints have answered before. */
+  function strange(answer) {
+    const { status } = answer;
+    if (!proven || status === 404 || status === 405 || status === 415) return explain("answer", answer);
+    return new TesseraError(UNAVAILABLE, "The answer does not come from the token endpoints.", { status, passing: true });
+  }
+
+  /** Return an error that says what to look at, or null if nothing shows a mistake. */
+  async function explain(kind, facts) {
+    let detail = "The client and the server do not fit together.";
+    try {
+      detail = await (await import("./mistakes.js")).explain(kind, facts);
+    } catch {
+      // The page is offline, or its policy forbids the module.
+    }
+    return detail && new TesseraError("misconfigured", detail, { status: facts.status, body: facts.body });
+  }
+
+  async function exchange(signal) {
     const asked = world.monotonic();
-    const body = byCookie ? {} : { refresh: state.refresh };
-    if (withUser) body.with_user = true;
+    const refresh = byCookie ? undefined : ((await keep("getItem")) ?? state?.refresh ?? null);
+    if (refresh === null) throw new TesseraError("refresh_missing", "Nobody is logged in.", { status: 401 });
+    const body = { refresh };
+    if (byCookie && !state) body.optional = true;
+    if (userIsOld || !state?.user) body.with_user = true;
     return [await within(slow, signal, (either) => askForGrant("refresh/", body, either)), asked];
   }
 
@@ -226,7 +362,7 @@ export function createClient({
   async function within(milliseconds, signal, action) {
     const timer = new AbortController();
     const stop = () => timer.abort();
-    const alarm = setTimeout(stop, milliseconds);
+    const alarm = setTimeout(() => timer.abort(LATE), milliseconds);
     signal?.addEventListener("abort", stop);
     try {
       return await action(timer.signal);
@@ -241,6 +377,7 @@ export function createClient({
   /** Return the current refresh, or start a refresh if none is in progress. */
   function fly() {
     if (flight) return flight.promise;
+    if (world.monotonic() < openUntil) return Promise.reject(trouble);
     const controller = new AbortController();
     const mine = { stop: () => controller.abort() };
     mine.promise = persist(controller.signal).finally(() => {
@@ -251,20 +388,39 @@ export function createClient({
     return mine.promise;
   }
 
-  /** Try until the server accepts or refuses, or until no call waits. */
+  /** Try until this page has a new grant, its own or another tab's, or until no call waits. */
   async function persist(signal) {
-    const [begun, seen] = [epoch, state?.number ?? 0];
+    const [begun, seen] = [epoch, grants];
+    trouble = null;
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return await withLock(signal, (contended) => renew(signal, begun, seen, contended));
+        return await withLock(signal, begun, seen);
       } catch (error) {
-        if (epoch !== begun) throw new TesseraError(SUPERSEDED, "Somebody logged in or out meanwhile.");
+        guard(begun);
+        if (grants !== seen) return undefined;
         if (!error.passing) throw conclude(error);
-        if (!waiting) throw error;
         trouble = error;
+        if (!waiting || isTooSlow(error)) throw error;
         await pause(backOff(attempt, error), signal);
       }
     }
+  }
+
+  /**
+   * Return whether the client now leaves the server alone for a while. Two refreshes in a row took too long. Each
+   * further one would be one more lost answer for the server, and too many of them end the session.
+   */
+  function isTooSlow(error) {
+    if (error.cause !== LATE) {
+      lates = 0;
+      return false;
+    }
+    lates += 1;
+    if (lates < 2) return false;
+    const rest = Math.min(grace * 1000 * 2 ** (lates - 2), LONGEST_BREAK);
+    openUntil = world.monotonic() + rest;
+    error.retryAfter = rest / 1000;
+    return true;
   }
 
   /** Return the milliseconds to wait: longer each time, and random, so that clients do not return all at once. */
@@ -272,76 +428,90 @@ export function createClient({
     return Math.max(50, Math.min(30_000, 500 * 2 ** attempt) * world.random(), Math.min(error.retryAfter, LONGEST_WAIT) * 1000);
   }
 
-  async function renew(signal, begun, seen, contended) {
-    if (channel) await hearNews(seen, contended ? NEWS : BEAT);
-    if (epoch !== begun) throw new TesseraError(SUPERSEDED, "Somebody logged in or out meanwhile.");
-    if ((state?.number ?? 0) !== seen) return; // another tab has refreshed
-    let [grant, asked] = await exchange(signal, !state?.user);
-    if (epoch === begun && state && grant.session !== state.session) {
-      [grant, asked] = await exchange(signal, true); // the cookie belongs to another login: ask for its user
+  /**
+   * Refresh under the lock of all tabs, or return because another tab has sent its grant. The lock is a lease: a
+   * suspended tab would hold it for ever. So it is taken from a tab that has said nothing for the time of a lease.
+   * Two refreshes at once are harmless within the server's grace window.
+   */
+  async function withLock(signal, begun, seen) {
+    if (!state?.key || !world.locks) return renew(signal, begun, seen); // a grant of this tab helps no other tab
+    const queue = new AbortController();
+    let release;
+    const until = new Promise((resolve) => (release = resolve));
+    const request = (options) =>
+      new Promise((resolve, reject) => world.locks.request(name, options, () => (resolve(true), until)).catch(reject));
+    let mine = false;
+    let told = false;
+    try {
+      const turn = request({ signal: queue.signal }).then(() => (mine = true));
+      do {
+        isBusy = false;
+        await pause(world.lease, signal, turn);
+      } while (!mine && isBusy && grants === seen && !signal.aborted);
+      queue.abort();
+      guard(begun);
+      if (!mine && grants === seen) await request({ steal: true });
+      return (told = await renew(signal, begun, seen));
+    } finally {
+      if (told) setTimeout(release, LINGER);
+      else release();
     }
-    if (epoch !== begun) throw new TesseraError(SUPERSEDED, "Somebody logged in or out meanwhile.");
-    if (ended.has(grant.session)) throw new TesseraError("session_ended", "You have logged out.", { status: 401 });
+  }
+
+  /** Refresh, and return true, if there is no news from another tab. */
+  async function renew(signal, begun, seen) {
+    await inbox; // read the messages that have arrived
+    guard(begun);
+    if (grants !== seen) return false;
+    tell("busy");
+    let [grant, asked] = await exchange(signal);
+    if (epoch === begun && state && !grant.user && grant.tag !== state.tag) {
+      userIsOld = true; // the cookie belongs to another login: ask for its user
+      [grant, asked] = await exchange(signal);
+    }
+    guard(begun);
+    if (ended.has(grant.tag)) throw new TesseraError("session_ended", "You have logged out.", { status: 401 });
+    if (grant.refresh && grant.rotated !== false) await keep("setItem", grant.refresh);
     const age = world.monotonic() - asked;
+    const known = state?.tag === grant.tag;
     take(grant, age);
-    share(grant, age);
+    await share(known ? { ...grant, user: undefined } : grant, age);
+    return true;
   }
 
   /** Sign out after a definite refusal. Another error, such as a CSRF failure (403), changes nothing. */
   function conclude(error) {
-    if (error.status === 401 && REFUSAL.test(error.code)) end(error.code);
+    if (error.status === 401 && REFUSAL.test(error.code)) {
+      world.dropMarker();
+      end(error.code);
+      show();
+    }
     return error;
   }
 
-  /** Run an action under the lock of all tabs. The argument of the action is whether another tab held the lock. */
-  function withLock(signal, action) {
-    if (!byCookie || !world.locks) return action(false);
-    return new Promise((resolve, reject) => {
-      const act = async (contended) => {
-        resolve(await action(contended));
-        if (channel) await new Promise((after) => setTimeout(after, LINGER));
-      };
-      let taken = false;
-      const first = (lock) => (lock ? ((taken = true), act(false)) : undefined);
-      world.locks
-        .request(name, { ifAvailable: true }, first)
-        .then(() => taken || world.locks.request(name, { signal }, () => act(true)))
-        .catch(reject);
-    });
-  }
-
-  /** Wait for a broadcast that another tab sent before it released the lock. */
-  function hearNews(seen, milliseconds) {
-    if ((state?.number ?? 0) !== seen) return undefined;
-    return new Promise((resolve) => {
-      const alarm = setTimeout(resolve, milliseconds);
-      news = () => {
-        clearTimeout(alarm);
-        resolve();
-      };
-    });
-  }
-
-  function pause(milliseconds, signal) {
+  /** Wait, but not longer than until there is news, a network, an abort, or until `event` happens. */
+  function pause(milliseconds, signal, event) {
     return new Promise((resolve) => {
       const wake = () => {
         clearTimeout(alarm);
         signal.removeEventListener("abort", wake);
         world.offOnline(wake);
+        sleepers.delete(wake);
         resolve();
       };
       const alarm = setTimeout(wake, milliseconds);
       signal.addEventListener("abort", wake);
       world.onOnline(wake);
+      sleepers.add(wake);
+      event?.then(wake, wake);
     });
   }
 
   /** Wait for the refresh, but for `patience` at most, so that an app can show that it is offline. */
   async function refresh() {
-    if (!state && !byCookie) throw new TesseraError("signed_out", "Nobody is logged in.", { status: 401 });
+    if (!state && !byCookie && !storage) throw new TesseraError("signed_out", "Nobody is logged in.", { status: 401 });
     const begun = epoch;
     let alarm;
-    trouble = null;
     waiting += 1;
     try {
       const late = new Promise((_, reject) => {
@@ -351,51 +521,96 @@ export function createClient({
       await Promise.race([fly(), late]);
     } catch (error) {
       // A login in another tab is not a failure, because this tab then has the new login's grant.
-      if (error.code !== SUPERSEDED || epoch === begun || !state) throw error;
+      if (error.code !== "superseded" || epoch === begun || !state) throw error;
     } finally {
       clearTimeout(alarm);
       waiting -= 1;
     }
   }
 
+  /** Return whether there may be a session: `null` if only the server knows. */
+  function mayExist() {
+    if (!byCookie) return storage !== null;
+    const cookies = sameOrigin ? world.cookies() : null;
+    return cookies === null ? null : MARKER.test(cookies);
+  }
+
   function restore() {
-    if (state || !byCookie) return Promise.resolve(state !== null);
+    if (state) return Promise.resolve(true);
+    if (mayExist() === false) {
+      show();
+      return Promise.resolve(false);
+    }
     restoring ??= refresh()
-      .then(() => state !== null)
       .catch((error) => {
-        if (error.status === 401) return false; // nobody is logged in
-        restoring = null;
-        throw error;
-      });
+        if (error.status !== 401) throw error;
+        show(); // nobody is logged in
+      })
+      .then(() => state !== null)
+      .finally(() => (restoring = null));
     return restoring;
   }
 
-  /** Return the state, with a token that is valid long enough for a request; null if nobody is logged in. */
-  async function ready() {
-    if (!state && byCookie && !ended.size) await restore();
+  /**
+   * Return the state, with a token that is valid long enough for a request; null if nobody is logged in. A request
+   * that `mayBePublic` does not wait long for an answer to the question whether somebody is logged in.
+   */
+  async function ready(mayBePublic) {
+    const may = !state && !ended.size && mayExist();
+    if (may || (may === null && snapshot.status === "unknown")) {
+      const found = restore();
+      if (mayBePublic && may === null) {
+        await Promise.race([found, new Promise((resolve) => setTimeout(resolve, GLANCE))]).catch(() => {});
+      } else await found;
+    }
     if (state && !isFresh()) await refresh();
     return state;
   }
 
   // -- For the page ------------------------------------------------------------------------------
 
+  /** Take a grant that the page got elsewhere, such as from a registration or a social login. */
+  async function accept(grant, age = 0) {
+    grant = await check(grant);
+    leaving?.abort(); // a logout that is still being tried would end the new session
+    replace();
+    if (grant.refresh) await keep("setItem", grant.refresh);
+    take(grant, age);
+    await share(grant, age);
+    return state?.user ?? null;
+  }
+
   async function login(credentials) {
     const asked = world.monotonic();
     const body = { ...credentials, transport };
-    leaving?.abort(); // a logout that is still being tried would end the new session
+    leaving?.abort();
     const grant = await within(patience * 1000, null, (signal) => askForGrant("", body, signal));
-    replace();
-    const age = world.monotonic() - asked;
-    take(grant, age);
-    share(grant, age);
-    return state.user;
+    if (byCookie && !(await isKept())) {
+      await call("POST", "revoke/", {}, { access: grant.access }).catch(() => {});
+      throw await explain("cookie", { href: base.href, page, sameOrigin });
+    }
+    return accept(grant, world.monotonic() - asked);
+  }
+
+  /** Return whether the browser has kept the cookies of a login. A page of another origin has to ask the server. */
+  async function isKept() {
+    const may = mayExist();
+    if (may !== null) return may;
+    return (await within(slow, null, (signal) => call("POST", "refresh/", { optional: true }, { signal }))) !== null;
+  }
+
+  async function reloadUser() {
+    userIsOld = true;
+    await refresh();
+    if (userIsOld) await refresh(); // another tab has refreshed, without the user
+    return state?.user ?? null;
   }
 
   async function logout() {
     if (state) unheard = { refresh: state.refresh, session: state.session };
     const mine = unheard;
     end("logout");
-    restoring = Promise.resolve(false);
+    show();
     if (!byCookie && !mine) return { revoked: false };
     const controller = (leaving = new AbortController());
     // Name the session, because the cookie may belong to another login when this request arrives.
@@ -432,13 +647,12 @@ export function createClient({
       headers: { Accept: "application/json" },
       cache: "no-store",
     });
-    return readAnswer(response, await response.text());
+    return read(response, await response.text(), method);
   }
 
   async function logoutAll() {
     const answer = await authorized("DELETE", "sessions/");
     end("logout_all");
-    restoring = Promise.resolve(false);
     return answer;
   }
 
@@ -449,22 +663,23 @@ export function createClient({
 
   async function fetchWithToken(input, init) {
     const given = input instanceof Request ? input : null;
-    const url = new URL(given?.url ?? input, world.location.href);
+    const url = new URL(given?.url ?? input, page.href);
+    if (url.hostname === "no-page.invalid") throw await explain("page", { href: String(input) });
     const headers = new Headers(init?.headers ?? given?.headers);
-    if (!allowed.has(url.origin) || headers.has(headerName)) return world.fetch(input, init);
+    if (init?.token === false || !allowed.has(url.origin) || headers.has(headerName)) return world.fetch(input, init);
     const signal = init?.signal ?? given?.signal;
-    const asking = state?.session;
-    const held = await unlessAborted(ready(), signal);
-    if (asking && held && held.session !== asking) {
-      // Never send a request of one user with the token of the next user.
-      throw new TesseraError(SUPERSEDED, "Somebody logged in or out meanwhile.");
-    }
-    if (!held) return world.fetch(input, init);
+    const asking = state?.tag;
+    const method = init?.method ?? given?.method ?? "GET";
+    const held = await unlessAborted(ready(/^(get|head)$/i.test(method)), signal);
+    if (asking && held && held.tag !== asking) guard(-1); // never send a request of one user with the next user's token
+    // A body that is a stream can be sent only once.
+    const spare = given && !init?.body ? given.clone() : init?.body instanceof ReadableStream ? null : url;
     const request = new Request(given ?? url, init);
-    const spare = request.clone();
-    const response = await world.fetch(dress(request, held));
-    if (response.status !== 401 || !state) return response;
-    if (state.number === held.number) {
+    const response = await world.fetch(held ? dress(request, held) : request);
+    if (response.status !== 401 || !spare || !(init?.repeat ?? repeat)) return response;
+    if (held ? !state || !(await blamesToken(response)) : snapshot.status !== "unknown") return response;
+    if (!held) await unlessAborted(restore(), signal);
+    else if (state?.number === held.number) {
       try {
         await unlessAborted(refresh(), signal);
       } catch (error) {
@@ -473,14 +688,12 @@ export function createClient({
       }
     }
     // Repeat only in the same session, because another user may have logged in meanwhile.
-    return state?.session === held.session ? world.fetch(dress(spare, state)) : response;
+    return state && (!held || state.tag === held.tag) ? world.fetch(dress(new Request(spare, init), state)) : response;
   }
 
   function dress(request, held) {
     if (!held.access) {
-      return new URL(request.url).origin === world.location.origin
-        ? request
-        : new Request(request, { credentials: "include" });
+      return new URL(request.url).origin === page.origin ? request : new Request(request, { credentials: "include" });
     }
     const headers = new Headers(request.headers);
     headers.set(headerName, `${headerPrefix} ${held.access}`);
@@ -489,6 +702,7 @@ export function createClient({
 
   return {
     login,
+    accept,
     logout,
     logoutAll,
     logoutOthers: () => authorized("DELETE", "sessions/others/"),
@@ -496,14 +710,22 @@ export function createClient({
     endSession,
     refresh,
     restore,
+    reloadUser,
     fetch: fetchWithToken,
     token: async () => (await ready())?.access ?? null,
     on,
+    subscribe,
+    getSnapshot: () => snapshot,
     close() {
       restart();
       leaving?.abort();
       channel?.close();
+      world.offOnline(atOnline);
       listeners.clear();
+      watchers.clear();
+    },
+    get status() {
+      return snapshot.status;
     },
     get user() {
       return state?.user ?? null;
@@ -532,22 +754,11 @@ function unlessAborted(promise, signal) {
   return Promise.race([promise, aborted]).finally(() => signal.removeEventListener("abort", stop));
 }
 
-function readAnswer(response, text) {
-  let body = null;
-  let readable = true;
-  try {
-    body = text ? JSON.parse(text) : null;
-  } catch {
-    readable = false; // the page of a proxy, or a truncated answer
-  }
-  if (response.ok && readable) return body;
-  const { status } = response;
-  const code = find(body, "code") ?? UNAVAILABLE;
-  const detail = find(body, "detail") ?? find(body, "message") ?? `The server answered ${status}.`;
-  const retryAfter = Number(response.headers.get("Retry-After")) || 0;
-  // A 401 without a code comes from another server, such as a proxy, and is not about the session.
-  const passing = status >= 500 || status === 429 || code === UNAVAILABLE;
-  throw new TesseraError(code, detail, { status, retryAfter, passing, body });
+/** Return whether a 401 says that the access token was the reason. Another 401 is the project's own. */
+async function blamesToken(response) {
+  const challenge = response.headers.get("WWW-Authenticate"); // a page of another origin cannot always read it
+  if (challenge) return challenge.includes("invalid_token");
+  return STALE.test(find(await response.clone().json().catch(() => null), "code"));
 }
 
 /** The first text with this name. An exception handler of the project may put it into a part of the body. */
@@ -577,8 +788,15 @@ function readEnvironment() {
     fetch: (...request) => globalThis.fetch(...request),
     locks: navigator?.locks,
     BroadcastChannel: globalThis.BroadcastChannel,
-    location: location ?? new URL("http://localhost/"),
-    cookies: () => document?.cookie ?? "",
+    crypto: globalThis.crypto?.subtle,
+    location,
+    cookies: () => document?.cookie ?? null,
+    /** Delete the cookie that says that somebody is logged in. It has no token. */
+    dropMarker() {
+      const marker = MARKER.exec(document?.cookie);
+      if (marker) document.cookie = `${marker[1]}=; Path=/; Max-Age=0${marker[1].startsWith("__") ? "; Secure" : ""}`;
+    },
+    lease: 5000, // milliseconds
     monotonic: () => performance.now(),
     wall: () => Date.now(),
     random: () => Math.random(),
