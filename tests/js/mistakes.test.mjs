@@ -18,11 +18,11 @@ function openBelieving(server, options) {
 
 describe("an answer that shows a mistake is told at once", () => {
   for (const [name, [fault, expected]] of Object.entries({
-    "404": [() => html(404), /POST https:.*token\/.* was answered with 404 and a page of HTML.*baseUrl/],
+    "404": [() => html(404), /POST https:.*token\/.*: 404 text\/html. Nothing is.*baseUrl/],
     "405": [() => answer(405, { detail: "Method \"POST\" not allowed." }), /405.*Another view.*baseUrl/],
     "415": [() => answer(415, { detail: "Unsupported media type." }), /415.*JSON/],
-    "403 of a proxy": [() => html(403), /403 and a page of HTML.*proxy/],
-    "HTML with 200": [() => html(200), /200 and a page of HTML.*not an answer of drf-tessera/],
+    "403 of a proxy": [() => html(403), /403 text\/html.*proxy/],
+    "HTML with 200": [() => html(200), /200 text\/html.*not an answer of drf-tessera/],
     "JSON of something else": [() => answer(200, { hello: "world" }), /200.*not an answer of drf-tessera/],
   })) {
     test(name, async () => {
@@ -48,6 +48,13 @@ describe("an answer that shows a mistake is told at once", () => {
     await assert.rejects(client.refresh(), { code: "misconfigured", status: 404 });
     assert.equal(client.signedIn, true);
   });
+});
+
+test("a page that cannot load the explanations says what happened", async () => {
+  const server = new Server();
+  server.faults.push(() => html(404));
+  const client = open(server, { parts: { explain: undefined } });
+  await assert.rejects(client.login(ANNA), { code: "misconfigured", detail: "POST https://api.example.com/api/token/: 404 text/html" });
 });
 
 describe("weather is tried again", () => {
