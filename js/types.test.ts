@@ -1,5 +1,5 @@
 // Compiled by `npm run types`, and never run. The types have to fit the use of the client.
-import { createClient, TesseraError, type Session } from "./client.js";
+import { createClient, TesseraError, type Session } from "../src/drf_tessera/static/drf_tessera/client.js";
 
 const client = createClient<{ id: number; nickname: string }>({ baseUrl: "/api/token/", transport: "cookie" });
 const user = await client.login({ email: "anna@example.com", password: "x", device: "My laptop" });

@@ -20,7 +20,8 @@ from tests.environments import install_packages
 ROOT = Path(__file__).parents[2]
 JS = ROOT / "js"
 STATIC = Path(drf_tessera.__file__).parent / "static" / "drf_tessera"
-FILES = {"client.js", "client.d.ts", "mistakes.js"}
+PARTS = ("client", "core", "tabs", "sessions", "react", "vue")
+FILES = {f"{part}.{kind}" for part in PARTS for kind in ("js", "d.ts")}
 
 pytestmark = pytest.mark.once  # no database is behind the client
 
@@ -55,7 +56,7 @@ def test_each_rule_of_the_client_holds(node: str) -> None:
 
 @pytest.mark.usefixtures("_tools")
 def test_it_is_below_its_limit_of_size(node: str) -> None:
-    assert "minified and compressed" in run(node, "size.mjs", folder=JS)
+    assert "core.js: " in run(node, "size.mjs", folder=JS)
 
 
 @pytest.mark.slow  # npm installs the compiler
@@ -77,7 +78,13 @@ def test_its_types_have_each_code_of_the_server() -> None:
 
 
 def test_the_package_has_the_version_of_the_server() -> None:
-    assert json.loads((JS / "package.json").read_text())["version"] == drf_tessera.__version__
+    assert json.loads((STATIC / "package.json").read_text())["version"] == drf_tessera.__version__
+
+
+def test_the_package_exports_each_part() -> None:
+    exports = json.loads((STATIC / "package.json").read_text())["exports"]
+    files = {Path(file).name for part in exports.values() for file in part.values()}
+    assert files == FILES
 
 
 def test_the_lock_names_no_address() -> None:
@@ -88,4 +95,4 @@ def test_the_lock_names_no_address() -> None:
 
 def test_the_wheel_has_the_client() -> None:
     """Django's staticfiles find the client in the package's folder."""
-    assert {path.name for path in STATIC.iterdir()} == FILES
+    assert {path.name for path in STATIC.iterdir()} == FILES | {"mistakes.js", "package.json", "README.md"}
