@@ -20,8 +20,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("src", "compat", "demo", "benchmarks", "tests", "tools", "js", "docs")
 SKIPPED_FOLDERS = {"node_modules", "__pycache__", "build", "dist"}
-GENERATED = {Path("js/client.js"), Path("js/client.d.ts")}
-"""Copies that tests/js/test_client.py makes of files in ``src/``. An earlier version may lie there."""
 FOLDERS_WITH_MESSAGES = ("src", "compat")
 CODE = "\N{SECTION SIGN}"
 """Stands for a piece of code within a sentence."""
@@ -454,7 +452,7 @@ def find_files(root: Path = ROOT) -> list[Path]:
 
 
 def _is_foreign(path: Path) -> bool:
-    return path in GENERATED or any(
+    return any(
         part in SKIPPED_FOLDERS or part.startswith(".") or part.endswith(".egg-info") for part in path.parts
     )
 

@@ -109,6 +109,8 @@ class Answer:
     status: int = 200
     about: str = ""
     """A text about the success."""
+    nobody: str = ""
+    """A text about the answer 204 to a page that asks whether anybody is logged in."""
     serializer: type[BaseSerializer[Any]] | None = None
     foreign: bool = False
     """Whether the bodies are those of another package, whose errors have no fixed codes."""
@@ -166,6 +168,7 @@ REFRESH: Final = Answer(
     "refresh token, because the old one is spent. After an error with status 401, log in again.",
     verb="create",
     about="The new tokens.",
+    nobody="Nobody is logged in. Only a request with `optional` is answered like this.",
     serializer=RefreshedSerializer,
     user=False,
     cookies=SETS,
