@@ -384,6 +384,8 @@ class _Described:
             return parent.get_response_serializers()
         success = OpenApiResponse(self._describe_success(answer), description=answer.about)
         found = {answer.status: success}
+        if answer.nobody and offers_ambient():
+            found[204] = OpenApiResponse(description=answer.nobody)
         for status, codes in list_problems(self.view, self.method, answer).items():
             about = " ".join(codes.values()) if answer.foreign else describe_codes(codes)
             found[status] = OpenApiResponse(self._describe_error(status, list(codes)), description=about)

@@ -109,6 +109,8 @@ class Answer:
     status: int = 200
     about: str = ""
     """A text about the success."""
+    nobody: str = ""
+    """A text about the answer 204 to a page that asks whether anybody is logged in."""
     serializer: type[BaseSerializer[Any]] | None = None
     foreign: bool = False
     """Whether the bodies are those of another package, whose errors have no fixed codes."""
@@ -166,6 +168,7 @@ REFRESH: Final = Answer(
     "refresh token, because the old one is spent. After an error with status 401, log in again.",
     verb="create",
     about="The new tokens.",
+    nobody="Nobody is logged in. Only a request with `optional` is answered like this.",
     serializer=RefreshedSerializer,
     user=False,
     cookies=SETS,
@@ -193,7 +196,7 @@ INTROSPECT: Final = Answer(
 REVOKE: Final = Answer(
     summary="Log out",
     description="End the session of the refresh token in the body or in the cookie, or of the access token "
-    "in the header. A second logout is not an error. With `token` the endpoint follows RFC 7009: the token "
+    "in the header. A second logout is not an error. With `token` the endpoint is OAuth's token revocation: the token "
     "is of either kind, and the answer to an unknown token is the same as to one that has ended.",
     verb="create",
     about="The session has ended.",

@@ -106,6 +106,7 @@ class LoginSerializer(BodySerializer):
             for name in account_fields()
         }
         fields = {**names, **super().get_fields()}
+        fields["transport"].initial = get_settings().transports[0]  # the browsable API sends each field
         if get_settings().remember_me is not None:
             about = "Whether the person stays logged in after the browser is closed."
             fields["remember"] = serializers.BooleanField(required=False, help_text=about)
@@ -154,7 +155,9 @@ class ChallengeSerializer(BodySerializer):
 class RefreshSerializer(BodySerializer):
     """``{refresh}``. If ``PROFILE`` has cookies, the refresh token may come in a cookie instead.
 
-    With ``with_user`` the answer has a ``user``, as the answer to a login has. A reloaded page needs it.
+    With ``with_user`` the answer has a ``user``, as the answer to a login has. A reloaded page needs it. With
+    ``optional`` a request without a refresh token is answered with 204, because it is not an error for a page
+    to ask whether anybody is logged in.
     """
 
     class Meta:  # noqa: D106 - the name for drf-yasg, beside the project's own serializers
@@ -168,11 +171,17 @@ class RefreshSerializer(BodySerializer):
     with_user: serializers.BooleanField = serializers.BooleanField(
         required=False, help_text="Whether the answer shall have the user, too."
     )
+    optional: serializers.BooleanField = serializers.BooleanField(
+        required=False,
+        help_text="Whether a request without a refresh token is answered with 204 and not with 401.",
+    )
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Make ``refresh`` optional if the refresh token may come by other means than a body."""
         fields = super().get_fields()
-        if not needs_body():
+        if needs_body():
+            del fields["optional"]
+        else:
             fields["refresh"].required, fields["refresh"].allow_null = False, True
         return fields
 

@@ -159,6 +159,8 @@ class RefreshView(BodyView):
         credentials = self.read_body()
         auth = find_refresh_token(get_django_request(request), credentials)
         if auth is None:
+            if credentials.get("optional"):
+                return Response(status=status.HTTP_204_NO_CONTENT)  # nobody is logged in
             raise RefreshMissing
         transport, token = auth
         if transport not in get_settings().transports:
