@@ -29,6 +29,7 @@ def test_the_server_tells_only_what_applies(api: APIClient, settings: Any) -> No
         "issuer": "https://api.example.com",
         "response_types_supported": [],
         "grant_types_supported": [],
+        "jwks_uri": "https://api.example.com/.well-known/jwks.json",
         "revocation_endpoint": "https://api.example.com/api/token/revoke/",
         "revocation_endpoint_auth_methods_supported": ["none"],
         "introspection_endpoint": "https://api.example.com/api/token/introspect/",
