@@ -204,6 +204,8 @@ GOOD: dict[str, Any] = {
     "REVOCATION_MAX_STALENESS": 60,
     "REVOCATION_CACHE": "default",
     "ISSUERS": [{"issuer": "https://issuer.example", "audience": "api"}],
+    "INTROSPECTION_CLIENTS": {"orders-api": "x" * 43},
+    "RESOURCE": "https://api.example.com/",
 }
 
 
