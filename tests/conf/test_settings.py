@@ -196,6 +196,8 @@ GOOD: dict[str, Any] = {
     "TOKEN_RATE_PER_ADDRESS": None,
     "LEGACY_TOKENS_UNTIL": datetime(2027, 1, 31, tzinfo=UTC),
     "KEYS": [{"alg": "HS256", "secret": TEXT}],
+    "KEY_ROTATION": timedelta(days=30),
+    "JWKS_MAX_AGE": 600,
     "CHALLENGE": "tests.conf.test_settings.problems",
     "USER": "database",
     "USER_FIELDS": ["username"],
@@ -220,6 +222,7 @@ def test_values_that_work_are_read() -> None:
         {"SESSION_IDLE_LIFETIME": timedelta(days=91)},
         {"REFRESH_GRACE": timedelta(days=15)},
         {"REVOCATION_POLL": 31},
+        {"JWKS_MAX_AGE": timedelta(days=91)},
     ],
     ids=str,
 )

@@ -153,7 +153,7 @@ class KeyRing:
     signing: Key | None
     by_kid: Mapping[str, Key] = field(repr=False, compare=False)
 
-    def __init__(self, keys: Iterable[Key], signing: Key | None | EllipsisType = ...) -> None:
+    def __init__(self, keys: Iterable[Key], signing: Key | EllipsisType | None = ...) -> None:
         ordered = tuple(keys)
         if isinstance(signing, EllipsisType):
             signing = _find_newest_signer(ordered)

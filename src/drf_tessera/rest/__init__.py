@@ -11,5 +11,6 @@
 - responses: the answers that hand out tokens
 - endpoints: the parents of the views
 - views: the endpoints
+- keysets: the public keys, for services that verify tokens
 - urls: their addresses
 """
