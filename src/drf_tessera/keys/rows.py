@@ -251,8 +251,13 @@ def _find(keys: Sequence[Listed], kid: str) -> Listed:
 # -- Writing ---------------------------------------------------------------------------------------
 
 
+def _read_second() -> float:
+    """Return the present second. A database keeps fractions otherwise than a float does."""
+    return float(int(time.time()))
+
+
 def _rotate(alg: str | None, *, if_due: bool) -> tuple[Listed, bool]:
-    now, settings = time.time(), get_settings()
+    now, settings = _read_second(), get_settings()
     found = list(_rows().filter(tenant=current_tenant()).order_by("number"))
     keys = _describe(found, now)
     pending = [key for key in keys if key.stage is Stage.PUBLISHED]
@@ -266,7 +271,7 @@ def _rotate(alg: str | None, *, if_due: bool) -> tuple[Listed, bool]:
 
 
 def _revoke(kid: str) -> Listed | None:
-    now = time.time()
+    now = _read_second()
     found = list(_rows().filter(tenant=current_tenant()).order_by("number"))
     keys = _describe(found, now)
     stolen = _find(keys, kid)
