@@ -21,7 +21,8 @@ from drf_tessera.conf import get_settings, use_tenant
 from drf_tessera.exceptions import DatabaseUnavailable, KeysUnavailable, TokenKeyUnknown
 from drf_tessera.jose.algorithms import generate_jwk
 from drf_tessera.jose.keys import Key
-from drf_tessera.keys import book, find_book, find_pace, list_keys, revoke_key, rotate_keys
+from drf_tessera.keys import book, find_book, list_keys, revoke_key, rotate_keys
+from drf_tessera.keys.rows import find_pace
 from drf_tessera.models import SigningKey
 from drf_tessera.revocation import check_session, publish_keys
 from drf_tessera.revocation.feed import get_feed

@@ -26,7 +26,6 @@ from drf_tessera.exceptions import (
     KeyMaterialError,
     ProjectError,
     TemporarilyUnavailable,
-    TesseraError,
 )
 from drf_tessera.jose.algorithms import generate_jwk
 from drf_tessera.jose.keys import Key
@@ -42,12 +41,6 @@ CLOCKS: Final = 60.0
 
 LEAST_AGE: Final = 1.0
 """Seconds. No process reads the table more often than that, unless a token names an unknown key."""
-
-
-class KeyInUse(TesseraError):
-    """A key cannot be retired, or there is no such key. The message says why."""
-
-    code = "key_in_use"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,12 +144,12 @@ def retire_key(kid: str) -> Listed:
     """Let the next key take over from a key, in the orderly way. Return the next key.
 
     Raises:
-        KeyInUse: there is no such key, or it does not sign.
+        KeyMaterialError: there is no such key, or it does not sign.
         TemporarilyUnavailable, ProjectError: as for :func:`rotate_keys`.
     """
     found = _find(list_keys(), kid)
     if found.stage is not Stage.SIGNING:
-        raise KeyInUse(f"The key {kid} is {found.stage}. Only a key that signs can be retired.")
+        raise KeyMaterialError(f"The key {kid} is {found.stage}. Only a key that signs can be retired.")
     return rotate_keys()[0]
 
 
@@ -166,7 +159,7 @@ def revoke_key(kid: str) -> Listed | None:
     The caller publishes the news. A second call does no harm.
 
     Raises:
-        KeyInUse: there is no such key.
+        KeyMaterialError: there is no such key.
         TemporarilyUnavailable, ProjectError: as for :func:`rotate_keys`.
     """
     return _repeat(partial(_revoke, kid))
@@ -240,11 +233,11 @@ def _find(keys: Sequence[Listed], kid: str) -> Listed:
     """Return the key whose ``kid`` begins with a text, as the commands of git do.
 
     Raises:
-        KeyInUse: there is not exactly one.
+        KeyMaterialError: there is not exactly one.
     """
     found = [key for key in keys if kid and key.kid.startswith(kid)]
     if len(found) != 1:
-        raise KeyInUse(f"{len(found)} keys of the database have a kid that begins with {kid!r}.")
+        raise KeyMaterialError(f"{len(found)} keys of the database have a kid that begins with {kid!r}.")
     return found[0]
 
 
