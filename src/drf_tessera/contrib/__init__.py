@@ -4,4 +4,5 @@ A file imports its package, REST framework if it needs it, and the doors of the 
 imports the file, because most projects do not have the package. Each file has a line in this list:
 
 - spectacular: the schema of the endpoints for drf-spectacular
+- pkcs11: a signer whose key stays in an HSM, for PyKCS11
 """
