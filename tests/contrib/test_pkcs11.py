@@ -1,4 +1,4 @@
-"""A key that never leaves its device, with SoftHSM of Debian. Without SoftHSM the tests are skipped loudly."""
+"""A key that never leaves its device: SoftHSM of Debian. Without SoftHSM the tests are skipped loudly."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_session_that_was_closed_is_opened_again(device: Device) -> None:
     assert Key.from_jwk(signer.public_jwk).verify(b"message", signer.sign(b"message"))
 
 
-def test_what_is_missing_is_named(device: Device) -> None:
+def test_a_missing_part_is_named(device: Device) -> None:
     with pytest.raises(KeyMaterialError, match="HS256"):
         device.sign_with("ES256", alg="HS256")
     with pytest.raises(KeyMaterialError, match="0 tokens"):

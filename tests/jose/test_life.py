@@ -144,7 +144,7 @@ def replace_last(lives: list[Life]) -> list[Life]:
     return [*lives[:-1], replace(lives[-1], revoked_at=55_000)]
 
 
-def test_of_two_keys_with_one_moment_the_newer_one_signs() -> None:
+def test_the_newer_one_of_two_keys_with_one_moment_signs() -> None:
     lives = [Life(signs_at=5), Life(signs_at=5)]
     assert [find_stage(lives, index, PACE, 5) for index in (0, 1)] == [Stage.RETIRING, Stage.SIGNING]
 

@@ -242,7 +242,7 @@ def test_a_server_that_is_never_fast_enough_gives_up(
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["first", "next", "revoke"])
-def test_of_servers_that_rotate_at_once_one_makes_the_key(in_database: None, task: str) -> None:
+def test_one_of_the_servers_that_rotate_at_once_makes_the_key(in_database: None, task: str) -> None:
     servers = 8
     for _ in range(3):
         SigningKey.objects.all().delete()

@@ -2,7 +2,8 @@
 
 No request asks the database for keys. The worker of the feed reads them again when a notice says that they
 have changed, and once a minute in any case. A login reads them again at most once per ``REVOCATION_POLL``,
-because a process that was idle may not know that another key signs now. So does a token with an unknown key.
+because a process that was idle may not know that another key signs now. A token with an unknown key has the
+same effect.
 """
 
 from __future__ import annotations
@@ -179,7 +180,10 @@ class Book:
         now = time.time()
         for file in self._files.values():
             file.look()
-        known = {key.kid: (key, signs) for key, signs in self._list(now)}  # a key may be in two places
+        known: dict[str, tuple[Key, bool]] = {}
+        for key, signs in self._list(now):
+            known.pop(key.kid, None)  # a key may be in two places, and the last one counts
+            known[key.kid] = key, signs
         ring = KeyRing(
             [key for key, _ in known.values()],
             next((key for key, signs in reversed(known.values()) if signs), None),

@@ -80,7 +80,8 @@ def read_key_file(path: Path) -> tuple[Key, ...]:
     keys = [key for file in files for key in _read(file)]
     if not keys:
         raise KeyMaterialError("There is no key.")
-    return tuple({key.kid: key for key in keys}.values())
+    last = {key.kid: place for place, key in enumerate(keys)}
+    return tuple(key for place, key in enumerate(keys) if last[key.kid] == place)
 
 
 def _read(file: Path) -> list[Key]:

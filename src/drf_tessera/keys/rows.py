@@ -141,7 +141,7 @@ def rotate_keys(alg: str | None = None, *, if_due: bool = False) -> tuple[Listed
 
 
 def retire_key(kid: str) -> Listed:
-    """Let the next key take over from a key, in the orderly way. Return the next key.
+    """Publish the key that takes over from a key that signs, and return it.
 
     Raises:
         KeyMaterialError: there is no such key, or it does not sign.
@@ -154,7 +154,7 @@ def retire_key(kid: str) -> Listed:
 
 
 def revoke_key(kid: str) -> Listed | None:
-    """Withdraw a stolen key at once. Return the key that signs from now on, if that is another one now.
+    """Mark a stolen key as revoked. Return the key that signs from now on, if that is another one.
 
     The caller publishes the news. A second call does no harm.
 
@@ -280,7 +280,7 @@ def _revoke(kid: str) -> Listed | None:
 
 
 def _follow(found: Sequence[SigningKey], keys: Sequence[Listed], stolen: Listed, now: float) -> int:
-    """Let another key sign from now on, and return its number."""
+    """Return the number of the key that signs from now on. It may be a new key."""
     pending = [key for key in keys if key.stage is Stage.PUBLISHED]
     if not pending:
         return _insert(found, stolen.alg, now, now)
