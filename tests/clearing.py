@@ -22,12 +22,12 @@ _fresh: dict[str, dict[str, Rows]] = {}
 
 
 def install() -> None:
-    """Clear the tables in this way after each test that commits."""
+    """Make Django clear the tables in this way after each test that commits."""
     TransactionTestCase._fixture_teardown = _clear_all  # type: ignore[method-assign]
 
 
 def remember() -> None:
-    """Remember the rows that the migrations wrote. Call this before the first test."""
+    """Read the rows that the migrations wrote. Call this before the first test."""
     for alias in connections:
         connection = connections[alias]
         _fresh[alias] = {table: _read(connection, table) for table in _find_filled(connection)}
@@ -41,7 +41,10 @@ def _clear_all(test: TransactionTestCase) -> None:
 
 
 def _clear(connection: BaseDatabaseWrapper) -> bool:
-    """Empty the tables that a test filled. Return whether all others are as the migrations left them."""
+    """Delete the rows of the tables that a test filled.
+
+    Return whether all other tables are as the migrations left them.
+    """
     fresh = _fresh.get(connection.alias)
     if fresh is None:
         return False

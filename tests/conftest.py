@@ -24,6 +24,8 @@ from tests import clearing, servers
 from tests.architecture import statements
 from tests.contrib import watch
 
+pytest_plugins = ("drf_tessera.contrib.pytest",)  # also if the installation is older
+
 statements.watch()
 watch.watch()
 clearing.install()

@@ -78,6 +78,8 @@ class Settings:
     key_rotation: timedelta | None = timedelta(days=90)
     jwks_max_age: timedelta = timedelta(hours=1)
     issuers: tuple[Issuer, ...] = ()
+    introspection_clients: Mapping[str, str] = field(default_factory=dict, repr=False)
+    resource: str | None = None
     claims: Callable[..., Mapping[str, Any]] | None = None
     challenge: Callable[..., Any] | None = None
     user: str = "lazy"
