@@ -12,5 +12,4 @@ urlpatterns = [
     path("name/", views.Name.as_view()),
     path("strict/", views.StrictMe.as_view()),
     path("public/", views.Public.as_view()),
-    path("", include("drf_tessera.rest.keysets")),
 ]

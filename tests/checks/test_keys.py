@@ -19,7 +19,7 @@ PUBLIC = {name: value for name, value in ONE.items() if name != "d"}
 
 
 def run(**tessera: Any) -> list[str]:
-    with override_settings(TESSERA=tessera, ROOT_URLCONF="tests.urls"):
+    with override_settings(TESSERA=tessera, ROOT_URLCONF="tests.rest.verifiers_urls"):
         return [f"{found.id} {found.msg}" for found in check_keys(None)]
 
 
@@ -29,7 +29,7 @@ def test_a_set_that_is_always_empty_is_reported() -> None:
     assert ".well-known/jwks.json" in found
     assert len(run(KEYS=[{"alg": "HS256", "secret": "x" * 32}, {"derived": True}])) == 1
     assert run(KEYS=[{"derived": True}, {"database": True}]) == []
-    with override_settings(TESSERA={}, ROOT_URLCONF="tests.contrib.urls"):
+    with override_settings(TESSERA={}, ROOT_URLCONF="tests.urls"):
         assert check_keys(None) == []
     with override_settings(TESSERA={}, ROOT_URLCONF=None):
         assert check_keys(None) == []

@@ -199,6 +199,8 @@ GOOD: dict[str, Any] = {
     "KEYS": [{"alg": "HS256", "secret": TEXT}],
     "KEY_ROTATION": timedelta(days=30),
     "JWKS_MAX_AGE": 600,
+    "INTROSPECTION_CLIENTS": {"orders-api": "a-secret-of-at-least-32-characters"},
+    "RESOURCE": "https://api.example.com/",
     "CHALLENGE": "tests.conf.test_settings.problems",
     "USER": "database",
     "USER_FIELDS": ["username"],

@@ -23,7 +23,7 @@ PATH = "/.well-known/jwks.json"
 PAIRS = ("RS256", "PS384", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 PUBLIC = {"kty", "crv", "x", "y", "n", "e", "kid", "alg", "use"}
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.rest.verifiers_urls")]
 
 
 @pytest.fixture(autouse=True)
