@@ -53,8 +53,8 @@ def measure(scale: Scale) -> Outcome:
     table = Table(
         title="A change of the signing key under load, PostgreSQL",
         note=f"gunicorn with two processes of four threads, {_RATE} requests a second of {_CLIENTS} clients."
-        " The phase `during` begins with the command `rotate`, and ends two seconds after the key has begun to"
-        " sign.",
+        " The phase `during` begins with the command `rotate`, and ends two seconds after the key has begun"
+        " to sign.",
         header=_HEADER,
         rows=rows,
     )
