@@ -15,6 +15,7 @@ from drf_tessera.exceptions import RevocationUnavailable
 from drf_tessera.revocation import caches as caches_module
 from drf_tessera.revocation import publish_keys, stores
 from drf_tessera.revocation.caches import CacheStore
+from drf_tessera.revocation.feed import get_feed
 from drf_tessera.revocation.notices import Notice, is_about_keys
 from drf_tessera.revocation.stores import OVERLAP, DatabaseStore
 from tests.accounts.models import NoTable
@@ -313,10 +314,13 @@ def publish_in_cache(writer: CacheStore, news: list[Notice]) -> list[Notice]:
 
 @pytest.mark.server
 @pytest.mark.django_db
-def test_news_of_keys_reach_the_readers_of_a_cache(settled: CacheStore, settings: Any) -> None:
+@pytest.mark.usefixtures("cache")
+def test_news_of_keys_reach_the_readers_of_a_cache(settings: Any) -> None:
     settings.TESSERA = {"REVOCATION_CACHE": "news"}
+    reader = get_feed().store.copy()
+    reader.pull()
     for _ in range(2):  # two changes in one second are two notices
         publish_keys(timezone.now())
-    found = settled.pull()
+    found = reader.pull()
     assert len(found) == len(set(found)) == 2
     assert all(map(is_about_keys, found))
