@@ -90,7 +90,7 @@ class Load:
 
 
 def let_sign() -> str:
-    """Let the published key sign soon, because a test cannot wait for the lifetime of the JWK Set.
+    """Write an early time for the published key, because a test cannot wait for the lifetime of the JWK Set.
 
     The verifiers of this test are the servers, which fetch nothing. They know the key after one poll.
     """
@@ -102,7 +102,7 @@ def let_sign() -> str:
 
 
 def tell(tessera: dict[str, Any]) -> None:
-    """Tell all servers to read the keys again."""
+    """Send all servers the notice that the keys have changed."""
     manage("shell", "-c", TELL, tessera=tessera)
 
 
