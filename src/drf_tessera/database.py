@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import (
@@ -263,6 +263,28 @@ def enter_schema(connection: Any, schema: Schema) -> None:
     """
     if schema is not None:
         connection.set_tenant(*schema)
+
+
+class Place(NamedTuple):
+    """Where the tables are: a database, and a schema in it."""
+
+    alias: str
+    schema: Schema
+    name: str
+    """Tells this place from all others."""
+
+
+def find_place() -> Place:
+    """Return the place of the tables that this thread uses at the moment."""
+    alias = find_database()
+    connection: Any = connections[alias]
+    schema = read_schema(connection)
+    return Place(alias, schema, alias if schema is None else f"{alias}\n{connection.schema_name}")
+
+
+def name_place() -> str:
+    """Return the name of :func:`find_place`. Tenants that share their tables have one name."""
+    return find_place().name
 
 
 # -- Contention and outages ------------------------------------------------------------------------

@@ -32,8 +32,8 @@ from uuid import UUID
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
-from drf_tessera.conf import Settings, current_tenant, per_tenant, use_tenant
-from drf_tessera.database import is_alone
+from drf_tessera.conf import Settings, current_tenant, per_group, use_tenant
+from drf_tessera.database import is_alone, name_place
 from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
 from drf_tessera.installation import read_installation_id
 from drf_tessera.revocation.caches import MOST_SILENCE, CacheStore
@@ -334,10 +334,12 @@ def _name_table(tenant: str) -> str:
         return read_installation_id()
 
 
-@per_tenant
+@per_group(name_place)
 def get_feed(settings: Settings) -> Feed:
-    """Return this process's feed of the present tenant.
+    """Return this process's feed of the table in use. Tenants that share a table share its feed.
 
+    So the number of pulls depends on the number of tables. The feeds of at most a thousand tables are kept.
+    If a tenant comes back whose feed was dropped, its new feed reads the table before it lets anybody in.
     Another feed replaces it after a change of settings and after a fork.
     """
     staleness = settings.revocation_max_staleness.total_seconds()
