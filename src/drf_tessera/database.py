@@ -22,7 +22,12 @@ from django.db import (
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from drf_tessera.exceptions import DatabaseUnavailable, RefreshContended, TemporarilyUnavailable
+from drf_tessera.exceptions import (
+    DatabaseUnavailable,
+    MigrationMissing,
+    RefreshContended,
+    TemporarilyUnavailable,
+)
 from drf_tessera.models import Session
 from drf_tessera.outages import Trouble, diagnose
 
@@ -393,6 +398,14 @@ def explain_trouble(error: Error) -> TemporarilyUnavailable | None:
         logger.error("The database cannot be used: %s", str(error).partition("\n")[0])
         return DatabaseUnavailable()
     return None
+
+
+def explain_mistake(error: Error) -> MigrationMissing | None:
+    """Return the error to raise for a table or a column that does not exist. No repetition helps there."""
+    if diagnose(error) is not Trouble.TABLES:
+        return None
+    text = str(error).partition("\n")[0]
+    return MigrationMissing(f"{MigrationMissing.default_detail} ({text})")
 
 
 # -- Limits ----------------------------------------------------------------------------------------

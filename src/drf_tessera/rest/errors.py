@@ -23,13 +23,12 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from drf_tessera.conf import get_settings
-from drf_tessera.database import explain_trouble
+from drf_tessera.database import explain_mistake, explain_trouble
 from drf_tessera.exceptions import (
     CsrfFailed,
     HeaderMalformed,
     IssuerUnavailable,
     LoginFailed,
-    MigrationMissing,
     ProjectError,
     Refusal,
     RequestError,
@@ -39,7 +38,6 @@ from drf_tessera.exceptions import (
     TesseraError,
     TooManyAttempts,
 )
-from drf_tessera.outages import Trouble, diagnose
 from drf_tessera.rest.requests import get_django_request
 
 RETRY_AFTER_SECONDS: Final = 1
@@ -243,8 +241,7 @@ def translate_own_error(exc: Exception) -> Exception:
     """
     found = exc
     if isinstance(exc, Error):
-        missing = diagnose(exc) is Trouble.TABLES
-        found = MigrationMissing() if missing else explain_trouble(exc) or exc
+        found = explain_mistake(exc) or explain_trouble(exc) or exc
         if found is not exc:
             found.__cause__ = exc
     return translate_error(found)

@@ -34,7 +34,7 @@ from django.db.models.signals import post_migrate
 
 from drf_tessera.conf import Settings, current_tenant, per_group, use_tenant
 from drf_tessera.database import is_alone, name_place
-from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
+from drf_tessera.exceptions import ProjectError, RevocationUnavailable, SessionEnded, TesseraError
 from drf_tessera.installation import read_installation_id
 from drf_tessera.revocation.caches import MOST_SILENCE, CacheStore
 from drf_tessera.revocation.notices import EVERYBODY, Ended, Notice
@@ -109,6 +109,8 @@ class Feed:
         self._fresh_at = _NEVER
         self._swept_at = _NEVER
         self._failing = self._refused = self._warned_of_skew = False
+        self._mistake: ProjectError | None = None
+        """The error of the last pull, if a person must correct its cause."""
 
     def check(self, session_id: UUID, sub: str = EVERYBODY, began: int = 0) -> None:
         """Return if the session was not ended early. If a pull is due, wait for it, but not for ever.
@@ -121,15 +123,20 @@ class Feed:
         Raises:
             SessionEnded: the session was ended.
             RevocationUnavailable: the store has not answered for longer than ``staleness``.
+            ProjectError: the same, because a table is missing (``MigrationMissing``).
         """
         if self.ended and has_ended(self.ended, session_id, sub, began):
             raise SessionEnded
         if not self._asked_at <= time.monotonic() < self._due or self._clock_was_moved():
             self._refresh()
             if not self._is_fresh():
-                raise RevocationUnavailable
+                raise self._explain()
             if self.ended and has_ended(self.ended, session_id, sub, began):
                 raise SessionEnded
+
+    def _explain(self) -> TesseraError:
+        mistake = self._mistake
+        return RevocationUnavailable() if mistake is None else type(mistake)(mistake.detail)
 
     def describe(self) -> FeedState:
         """Return the state of the knowledge, after a pull if one is due. No outage raises an error."""
@@ -243,7 +250,7 @@ class Feed:
         try:
             self._send_rest(store)
             self._read(store, turn, certain=certain)
-        except RevocationUnavailable as error:
+        except (RevocationUnavailable, ProjectError) as error:
             if not turn.is_lost:
                 self._fail(error, started)
         else:
@@ -283,6 +290,7 @@ class Feed:
     def _succeed(self, store: Store, started: float) -> None:
         self._fresh_at = started
         self._due = started + self._poll
+        self._mistake = None
         self._sweep()
         if self._failing:
             self._failing = False
@@ -292,11 +300,12 @@ class Feed:
             self._warned_of_skew = True
             logger.warning("The clock of this server differs from the database's by %.0f s.", skew)
 
-    def _fail(self, error: RevocationUnavailable, started: float) -> None:
+    def _fail(self, error: RevocationUnavailable | ProjectError, started: float) -> None:
+        self._mistake = error if isinstance(error, ProjectError) else None
         if not self._failing:
             self._failing = True
             logger.error(
-                "The store of revocations does not answer. In %.0f s all tokens will be refused.",
+                "The store of revocations cannot be read. In %.0f s all tokens will be refused.",
                 max(0.0, self._fresh_at + self._staleness - started),
                 exc_info=error,
             )
@@ -373,6 +382,7 @@ def check_session(token: AccessToken) -> None:
     Raises:
         SessionEnded: the session was ended.
         RevocationUnavailable: the store has not answered for longer than ``REVOCATION_MAX_STALENESS``.
+        ProjectError: the same, because a table is missing (``MigrationMissing``).
     """
     get_feed().check(token.session_id, token.sub, token.auth_time)
 
