@@ -403,7 +403,7 @@ def rows_only_when_in_doubt(feed: Feed) -> None:
 
 
 class TestMistake:
-    """A missing table is no outage: it does not pass."""
+    """A missing table is a mistake and not an outage, because it does not pass."""
 
     def test_a_new_process_says_what_to_do(self, feed: Feed, store: Store) -> None:
         store.meanwhile = refuse_for_ever
@@ -413,7 +413,7 @@ class TestMistake:
         store.meanwhile = lambda: None
         feed.check(uuid4())
 
-    def test_what_a_process_knows_counts_for_as_long_as_in_an_outage(
+    def test_old_knowledge_counts_for_as_long_as_in_an_outage(
         self, feed: Feed, store: Store, clock: Clock
     ) -> None:
         """The tables may be missing for a moment while a backup is restored."""

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from io import StringIO
 from threading import Event, Thread
 from threading import enumerate as list_threads
 from types import SimpleNamespace
@@ -21,7 +22,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import Error, connection, connections, transaction
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
@@ -330,6 +331,30 @@ def revoke_by_command() -> None:
             sys.stdout.flush()
 
 
+def a_command_acts_on_one_tenant() -> None:
+    """Check that a command needs a name, or acts on all tenants of a shared table and says so."""
+    tokens = {tenant: log_in(tenant).json() for tenant in NAMES}
+    command, err = ("tessera_revoke", "--user", NAMES["one"], "--tenant", "one"), StringIO()
+    if settings.KIND == "column":
+        command = command[:3]
+    else:
+        outside = inside("public") if settings.KIND == "schemas" else nullcontext()
+        with outside, suppress(CommandError):
+            call_command(*command[:3], stderr=err)
+            raise AssertionError("the command has taken a tenant quietly")
+        command += ("--database", "one") if settings.KIND == "databases" else ()
+    call_command(*command, stdout=StringIO(), stderr=err)
+    places = {
+        "column": "In all tenants in the database 'default'.\n",
+        "databases": "In the database 'one'.\n",
+        "schemas": "In the schema 'one'.\n",
+    }
+    assert err.getvalue() == places[settings.KIND]
+    clock.pass_poll()
+    assert see("one", tokens["one"]["access"])[0] == 401
+    assert see("two", tokens["two"]["access"]) == (200, NAMES["two"])
+
+
 RULES: Final = [
     each_tenant_has_an_issuer_of_its_own,
     an_access_token_is_refused_by_another_tenant,
@@ -342,4 +367,5 @@ RULES: Final = [
     a_thread_does_not_keep_the_tenant_of_its_last_request,
     every_logout_is_felt_while_both_tenants_are_busy,
     the_work_depends_on_the_tables_and_not_on_the_tenants,
+    a_command_acts_on_one_tenant,
 ]
