@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command, get_commands
 from django.db import OperationalError, connections
 
 from drf_tessera import sessions
-from drf_tessera.conf import current_tenant
+from drf_tessera.conf import current_tenant, use_tenant
 from drf_tessera.database import find_database
 from drf_tessera.management import places
 from drf_tessera.models import SessionQuerySet
@@ -78,7 +78,30 @@ def test_no_command_of_ours_is_missing_here() -> None:
         for name, app in get_commands().items()
         if str(app).startswith(("drf_tessera", "rest_framework_simplejwt", "rest_framework_jwt"))
     }
-    assert found == {command[0] for command in COMMANDS} | {"tessera_migrate_check"}  # it reads no database
+    assert found == {command[0] for command in COMMANDS} | {"tessera_migrate_check", "tessera_inspect"}
+
+
+def inspect(token: str, *arguments: str) -> str:
+    out, err = StringIO(), StringIO()
+    call_command("tessera_inspect", token, *arguments, stdout=out, stderr=err)
+    assert "accepts the token" in out.getvalue()
+    return err.getvalue()
+
+
+@pytest.mark.parametrize("routers", [[], ROUTERS])
+def test_a_token_is_inspected_by_the_tenant_that_issued_it(
+    anna: AbstractBaseUser, project: Any, routers: list[str]
+) -> None:
+    """The keys depend on the tenant, and not on the table. So the name counts with one table too."""
+    project.DATABASE_ROUTERS = routers
+    with use_tenant("acme"):
+        token = sessions.start(anna).access
+    options = ["--database", "default"] if routers else []
+    assert inspect(token, "--tenant", "acme", *options) == "In the tenant 'acme'.\n"
+    with pytest.raises(CommandError, match="refuses"):
+        inspect(token, "--tenant", "other", *options)
+    with pytest.raises(CommandError, match="--tenant"):
+        inspect(token, *options)
 
 
 def test_a_tenant_needs_tenants() -> None:

@@ -51,8 +51,14 @@ def add_place_options(parser: CommandParser) -> None:
 
 
 @contextmanager
-def choosing_place(command: BaseCommand, options: dict[str, Any]) -> Iterator[None]:
+def choosing_place(command: BaseCommand, options: dict[str, Any], *, by_table: bool = True) -> Iterator[None]:
     """Use the place that the options name. If the project has tenants, write the place to stderr.
+
+    Args:
+        command: writes to its stderr.
+        options: those of :func:`add_place_options`.
+        by_table: whether the command acts on the rows of a table, so that tenants who share the table cannot
+            be told apart.
 
     Raises:
         CommandError: the options name no place, or more than one is possible. Or the block raised an error
@@ -66,7 +72,7 @@ def choosing_place(command: BaseCommand, options: dict[str, Any]) -> Iterator[No
             stack.enter_context(using_database(alias))
         try:
             if get_settings().tenant is not None:
-                text = _enter_tenant(stack, name, alias)
+                text = _enter_tenant(stack, name, alias, by_table=by_table)
             elif name is None:
                 text = "" if alias is None else f"the database {alias!r}"
             else:
@@ -83,7 +89,7 @@ def choosing_place(command: BaseCommand, options: dict[str, Any]) -> Iterator[No
             raise CommandError(mistake.detail) from error
 
 
-def _enter_tenant(stack: ExitStack, name: str | None, alias: str | None) -> str:
+def _enter_tenant(stack: ExitStack, name: str | None, alias: str | None, *, by_table: bool) -> str:
     connection: Any = connections[find_database()]
     if read_schema(connection) is not None:
         if name is not None:
@@ -91,18 +97,18 @@ def _enter_tenant(stack: ExitStack, name: str | None, alias: str | None) -> str:
         elif connection.schema_name in ("", find_public_schema()):
             raise CommandError(_UNDECIDED)
         return f"the schema {connection.schema_name!r}"
-    if not django_settings.DATABASE_ROUTERS:
+    has_router = bool(django_settings.DATABASE_ROUTERS)
+    if by_table and not has_router:
         if name is not None:
             raise CommandError(_SHARED.format(find_database()))
         return f"all tenants in the database {find_database()!r}"
-    before = current_tenant()
     if name is not None:
         stack.enter_context(use_tenant(name))
-        if alias is None and not _is_routed(name):
+        if has_router and alias is None and not _is_routed(name):
             raise CommandError(_UNROUTED.format(name))
-    elif alias is None and not before:
+    elif not current_tenant() and not (by_table and alias):
         raise CommandError(_UNDECIDED)
-    return f"the database {find_database()!r}"
+    return f"the database {find_database()!r}" if by_table else f"the tenant {current_tenant()!r}"
 
 
 def _is_routed(name: str) -> bool:
