@@ -93,7 +93,10 @@ class Store(Protocol):
 
 
 class Epoch(Func):
-    """The clock of the database, in seconds since 1970. For a database that is not listed, this server's."""
+    """The clock of the database, in seconds since 1970. For a database that is not listed, this server's.
+
+    It stands still during a statement, so that PostgreSQL can compare a column with it by an index.
+    """
 
     output_field: ClassVar[Any] = models.FloatField()
     _EXPRESSIONS: ClassVar[dict[str, str]] = {
