@@ -95,8 +95,8 @@ def publishing(now: datetime) -> Iterator[Endings]:
     """
     if is_managed_by_hand() and not transaction.get_connection(find_database()).in_atomic_block:
         raise ProjectError(
-            "The end of a session needs autocommit, or a block of transaction.atomic(). Set AUTOCOMMIT to True"
-            " for the database of the sessions, or call set_autocommit(True) before."
+            "The end of a session needs autocommit, or a block of transaction.atomic(). Set AUTOCOMMIT to"
+            " True for the database of the sessions, or call set_autocommit(True) before."
         )
     feed, started, endings = get_feed(), time.monotonic(), Endings(now)
     with transaction.atomic(using=find_database()):
