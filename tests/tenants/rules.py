@@ -168,7 +168,7 @@ def a_cookie_is_refused_by_another_tenant() -> None:
     for tenant, other in (("one", "two"), ("two", "one")):
         cookies = log_in(tenant, transport="cookie").cookies
         names = sorted(cookies)
-        assert [name.rpartition("_")[2] for name in names] == [tenant, tenant], names
+        assert {name.rpartition("_")[2] for name in names} == {tenant}, names
         own = "; ".join(f"{name}={cookies[name].value}" for name in names)
         foreign = "; ".join(f"{name.removesuffix(tenant)}{other}={cookies[name].value}" for name in names)
         assert call(tenant, "/me/", cookie=own).json() == {"name": NAMES[tenant]}
