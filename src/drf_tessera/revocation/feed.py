@@ -32,16 +32,23 @@ from uuid import UUID
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
-from drf_tessera.conf import Settings, current_tenant, per_group, use_tenant
+from drf_tessera.conf import MAX_TENANTS, Settings, current_tenant, per_group, use_tenant
 from drf_tessera.database import is_alone, name_place
-from drf_tessera.exceptions import ProjectError, RevocationUnavailable, SessionEnded, TesseraError
+from drf_tessera.exceptions import (
+    ProjectError,
+    RevocationUnavailable,
+    SessionEnded,
+    TemporarilyUnavailable,
+    TesseraError,
+)
 from drf_tessera.installation import read_installation_id
+from drf_tessera.keys import Book, find_book
 from drf_tessera.revocation.caches import MOST_SILENCE, CacheStore
-from drf_tessera.revocation.notices import EVERYBODY, Ended, Notice
+from drf_tessera.revocation.notices import EVERYBODY, Ended, Notice, is_about_keys
 from drf_tessera.revocation.rulings import has_ended
 from drf_tessera.revocation.stores import DatabaseStore, Store
 from drf_tessera.revocation.workers import Turn, Worker
-from drf_tessera.tokens import AccessToken
+from drf_tessera.tokens import AccessToken, check_key
 
 logger: Final = logging.getLogger(__name__)
 
@@ -91,10 +98,15 @@ class Feed:
         poll: the least number of seconds between two pulls.
         staleness: the number of seconds for which old knowledge is used while the store does not answer.
         keep: the number of seconds for which a notice is kept.
+        book: the signing keys, which are read again after a notice about them.
     """
 
-    def __init__(self, store: Store, *, poll: float, staleness: float, keep: float = 3600.0) -> None:
+    def __init__(
+        self, store: Store, *, poll: float, staleness: float, keep: float = 3600.0, book: Book | None = None
+    ) -> None:
         self.store: Store = store
+        self._books = {} if book is None else {book: None}
+        """The keys of each tenant that shares this feed."""
         self._poll, self._staleness, self._keep = poll, staleness, keep
         self._patience = max(poll, _LEAST_PATIENCE)
         self.ended: Ended = Ended()
@@ -265,10 +277,29 @@ class Feed:
         once, so it must not be forgotten afterwards.
         """
         while True:
-            self.learn(store.pull(), certain=certain)
+            notices = store.pull()
+            self.learn(notices, certain=certain)
+            if any(is_about_keys(notice) for notice in notices):
+                for book in list(self._books):
+                    book.mark_changed()
             turn.show_life()
             if not store.is_behind or turn.is_lost:
-                return
+                break
+        self._read_keys(turn)
+
+    def _read_keys(self, turn: Turn) -> None:
+        try:
+            for book in [] if turn.is_lost else list(self._books):
+                book.catch_up()
+        except TemporarilyUnavailable as error:
+            raise RevocationUnavailable from error
+
+    def add_book(self, book: Book) -> None:
+        """Read the keys of another tenant too, because tenants that share a table have keys of their own."""
+        if book not in self._books:
+            if len(self._books) >= MAX_TENANTS:
+                self._books.clear()
+            self._books[book] = None
 
     def _send_rest(self, store: Store) -> None:
         rest = list(self._unsent)
@@ -357,6 +388,7 @@ def get_feed(settings: Settings) -> Feed:
         poll=settings.revocation_poll.total_seconds(),
         staleness=staleness,
         keep=get_longest(settings),
+        book=find_book(),
     )
 
 
@@ -381,10 +413,14 @@ def check_session(token: AccessToken) -> None:
 
     Raises:
         SessionEnded: the session was ended.
+        TokenKeyUnknown: the key of the token was withdrawn after the token was verified.
         RevocationUnavailable: the store has not answered for longer than ``REVOCATION_MAX_STALENESS``.
         ProjectError: the same, because a table is missing (``MigrationMissing``).
     """
-    get_feed().check(token.session_id, token.sub, token.auth_time)
+    feed = get_feed()
+    feed.add_book(find_book())
+    feed.check(token.session_id, token.sub, token.auth_time)
+    check_key(token.kid)  # the pull may have brought news of the keys
 
 
 def describe_feed() -> FeedState:
