@@ -110,6 +110,18 @@ def test_the_settings_of_a_server_pass_every_check(project: Project) -> None:
     assert (project.folder / "static" / "drf_tessera" / "client.js").exists()
 
 
+USUAL = 'INSTALLED_APPS += ["rest_framework", "drf_tessera"]'
+
+
+@pytest.mark.slow  # it starts Python several times
+@pytest.mark.parametrize("page", ["introspection", "mcp"])
+def test_a_project_for_other_programs_passes_every_check(project: Project, page: str) -> None:
+    project.add("shop/settings.py", USUAL)
+    project.follow(f"howto/{page}.md")
+    project.add("shop/settings.py", 'SILENCED_SYSTEM_CHECKS = ["tessera.W007"]')
+    project.manage("check", "--fail-level", "WARNING", ORDERS_API_SECRET="x" * 43)
+
+
 def test_a_secret_key_is_rotated_as_the_page_says(settings: Any, anna: AbstractBaseUser) -> None:
     """Each step accepts the tokens of the step before it and of the step after it."""
     steps: list[tuple[str, list[str]]] = [

@@ -341,7 +341,7 @@ _CLIENT_SECRET: Final = re.compile(r"[A-Za-z0-9._~-]{32,256}")
 
 
 def _read_clients(value: object) -> Mapping[str, str]:
-    """Return the names and the secrets. Neither has a character that clients write in different ways."""
+    """Return the names and the secrets. Clients write all their characters in one way."""
     hint = "Make a secret by python -c 'import secrets; print(secrets.token_urlsafe(32))'."
     if not isinstance(value, Mapping):
         raise WrongValueError("tessera.E060", "must be a dict from names of clients to their secrets.", hint)
