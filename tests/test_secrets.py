@@ -83,6 +83,7 @@ def frames(call: Any) -> str:
     pytest.fail("nothing was raised")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["json", "multipart", "urlencoded"])
 @pytest.mark.parametrize("kind", ["get_traceback_text", "get_traceback_html"])
 def test_no_report_with_its_request_shows_any(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.contrib.admin import site
+from django.contrib.auth.models import User
 from django.contrib.staticfiles.views import serve
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
@@ -9,7 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from drf_tessera.admin import SessionInline
 from tests.urls import urlpatterns as _tests_urls
+
+site.get_model_admin(User).inlines = [SessionInline]  # as docs/howto/admin.md writes it into a class
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A page</title>
 <script type="module">

@@ -47,6 +47,7 @@ def _tools(node: str) -> None:
     install_packages(JS)
 
 
+@pytest.mark.slow
 def test_each_rule_of_the_client_holds(node: str) -> None:
     # A client that a test has left alone has timers, and Node would wait for them.
     report = run(node, "--test", "--test-force-exit", "tests/js/")
@@ -54,6 +55,7 @@ def test_each_rule_of_the_client_holds(node: str) -> None:
     assert int(report.partition("# pass ")[2].split()[0]) > 150
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_tools")
 def test_it_is_below_its_limit_of_size(node: str) -> None:
     assert "core.js: " in run(node, "size.mjs", folder=JS)

@@ -211,6 +211,7 @@ class TestAttributes:
         }
         assert browser.log_in(anna).cookies[REFRESH]["max-age"] == 7200
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("samesite", ["Lax", "Strict", "None"])
     @pytest.mark.parametrize("path", [None, "/", "/api/"])
     @pytest.mark.parametrize("secure", [None, True, False])
