@@ -74,7 +74,7 @@ def count_refreshes(browser: Browser, tabs: list[str]) -> int:
 
 
 def wake_up(browser: Browser, tabs: list[str]) -> list[tuple[Any, float]]:
-    """Let the tokens of all tabs expire, and call the API in all tabs at once."""
+    """Call the API in all tabs at once, after their tokens have expired. Return the answers."""
     for tab in tabs:
         browser.evaluate(tab, "void (window.skipped += 300_000)")
     age()

@@ -1,4 +1,4 @@
-/** What the client offers to pages and frameworks: grants from elsewhere, one store, storages of apps, a log. */
+/** The client for pages and frameworks: grants from elsewhere, one store, storages of apps, a log. */
 
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";

@@ -1,4 +1,4 @@
-/** Many tabs: who waits for what, for how long, and what other scripts of the origin hear. */
+/** Many tabs: they wait for a token and not for each other, and other scripts of the origin hear no token. */
 
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";

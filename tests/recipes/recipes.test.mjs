@@ -17,6 +17,7 @@ Object.assign(globalThis, {
   fetch: server.fetch,
   IS_REACT_ACT_ENVIRONMENT: true,
 });
+Object.defineProperty(globalThis, "navigator", { value: window.navigator, configurable: true }); // for React
 for (const name of ["Element", "HTMLElement", "SVGElement", "Node", "ShadowRoot", "MathMLElement"]) {
   globalThis[name] = window[name];
 }

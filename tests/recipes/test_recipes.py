@@ -13,6 +13,7 @@ import pytest
 import drf_tessera
 from tests.contrib.schemas import GOLDEN
 from tests.environments import install_packages
+from tests.recipes.page import RECIPES
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]  # npm installs the packages
 
@@ -20,8 +21,6 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 NODE = HERE / "node"
 PACKAGE = Path(drf_tessera.__file__).parent / "static" / "drf_tessera"
-PAGE = ROOT / "docs" / "howto" / "front-ends.md"
-RECIPES = dict(re.findall(r"^```(?:js|ts)\n// ([\w.]+)\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL))
 IN_A_BROWSER = {"upload.js", "worker.js"}
 """Recipes that tests/browser runs, because Node has neither ``XMLHttpRequest`` nor service workers."""
 TSC = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", "--skipLibCheck"]
@@ -58,7 +57,7 @@ def recipes(_packages: None, tmp_path: Path) -> Path:
     for path in (NODE / "node_modules").iterdir():
         (modules / path.name).symlink_to(path)
     run("tar", "-xzf", pack(tmp_path), folder=tmp_path)
-    # The client has to find the React and the Vue of the project, so it lies beside them and is no link.
+    # The client has to find the React and the Vue of the project, so it lies beside them and is not a link.
     (tmp_path / "package").rename(modules / "drf-tessera")
     (tmp_path / "package.json").write_text('{ "type": "module" }')
     for name, code in RECIPES.items():
@@ -135,7 +134,7 @@ def test_the_package_works_with_vite_and_typescript(tmp_path: Path, kind: str) -
 @pytest.mark.usefixtures("_packages")
 def test_the_tarball_is_ready_for_the_registry(tmp_path: Path) -> None:
     names = run("tar", "-tzf", pack(tmp_path), folder=tmp_path).split()
-    wanted = {path.name for path in PACKAGE.iterdir()}
+    wanted = {path.name for path in PACKAGE.iterdir() if path.suffix != ".css"}  # a style of the admin
     assert {Path(name).name for name in names} == wanted
 
 
