@@ -97,6 +97,13 @@ describe("a tab that waits for a token", () => {
     assert.deepEqual([first.signedIn, second.signedIn], [true, true]);
   });
 
+  test("goes on without the lock if the browser does not allow it", async () => {
+    const locks = { request: () => Promise.reject(new DOMException("No.", "SecurityError")) };
+    const [server, clients] = await openTabs(2, { locks, lease: 600_000 });
+    await Promise.all(clients.map((client) => client.refresh()));
+    assert.equal(server.refreshes, 2);
+  });
+
   test("stops to wait if the user logs out", async () => {
     const locks = new Locks();
     const [, [first, second]] = await openTabs(2, { locks, lease: 600_000 });
