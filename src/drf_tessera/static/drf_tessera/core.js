@@ -502,7 +502,7 @@ export function createClient({
 
   /** Take a grant that the page got elsewhere, such as from a registration or a social login. */
   async function accept(grant, age = 0) {
-    if (!isGrant(grant)) throw await blame("answer", "accept() got something else than the answer to a login.");
+    if (!isGrant(grant)) throw await blame("answer", "accept() needs the answer to a login.");
     grant = await label({ ...grant });
     leaving?.abort(); // a logout that is still being tried would end the new session
     replace();
