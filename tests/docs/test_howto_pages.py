@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
 
-from drf_tessera import sessions
+from drf_tessera import audit, sessions
 from drf_tessera.tokens import verify_access_token
 from tests.docs.pages import DOCS, Project
 
@@ -48,6 +50,19 @@ def test_the_browsable_api_does_what_the_page_says(project: Project) -> None:
     project.follow("howto/browsable-api.md")
     project.manage("check", "--fail-level", "WARNING")
     project.test(DRIVERS / "browsable_api.py", "notes")
+
+
+@pytest.mark.slow  # it starts Python several times
+def test_the_audit_trail_does_what_the_page_says(project: Project) -> None:
+    project.follow("howto/audit.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "audit.py", "security")
+
+
+def test_the_page_names_each_event_with_its_level() -> None:
+    text = (DOCS / "howto" / "audit.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| ([A-Z]+) \|", text, re.MULTILINE)
+    assert rows == [(event, logging.getLevelName(level)) for event, (_, level) in audit.EVENTS.items()]
 
 
 @pytest.mark.slow  # it starts Python several times
