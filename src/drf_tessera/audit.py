@@ -18,7 +18,7 @@ from drf_tessera import signals
 from drf_tessera.sessions import find_origin
 from drf_tessera.users import fold_name
 
-logger: Final = logging.getLogger("drf_tessera.audit")
+logger: Final = logging.getLogger(__name__)
 logger.addHandler(logging.NullHandler())  # otherwise Python writes warnings to stderr
 
 _SALT: Final = "drf_tessera audit"
