@@ -53,6 +53,13 @@ def test_the_browsable_api_does_what_the_page_says(project: Project) -> None:
 
 
 @pytest.mark.slow  # it starts Python several times
+def test_django_axes_locks_as_the_page_says(project: Project) -> None:
+    project.follow("howto/axes.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "axes.py", "shop")
+
+
+@pytest.mark.slow  # it starts Python several times
 def test_the_metrics_are_those_of_the_page(project: Project) -> None:
     project.follow("howto/health.md")
     project.manage("check", "--fail-level", "WARNING")
