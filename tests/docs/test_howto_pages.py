@@ -53,6 +53,21 @@ def test_the_browsable_api_does_what_the_page_says(project: Project) -> None:
 
 
 @pytest.mark.slow  # it starts Python several times
+def test_the_setup_prints_what_the_page_shows_and_can_be_pasted(project: Project) -> None:
+    project.follow("howto/setup.md")
+    before = {path: path.read_text() for path in project.folder.rglob("*.py")}
+    printed = project.manage("tessera_setup")
+    assert {path: path.read_text() for path in project.folder.rglob("*.py")} == before
+    assert f"$ python manage.py tessera_setup\n{printed}```" in (DOCS / "howto" / "setup.md").read_text()
+    lines, urls = printed.split("# shop/urls.py (at the end)\n")
+    project.add("shop/settings.py", lines)
+    project.add("shop/urls.py", urls)
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "setup.py", "shop")
+    assert project.manage("tessera_setup").count("# Nothing is missing.") == 1  # the cache is still a choice
+
+
+@pytest.mark.slow  # it starts Python several times
 def test_django_axes_locks_as_the_page_says(project: Project) -> None:
     project.follow("howto/axes.md")
     project.manage("check", "--fail-level", "WARNING")
