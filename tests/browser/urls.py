@@ -23,10 +23,9 @@ window.TesseraError = TesseraError;
 window.events = [];
 window.skipped = 0; // milliseconds that a test lets pass on the clocks of this page's client
 window.start = ({ quick, slowly = 1, ...options }) => {
-  // A busy machine delivers messages between tabs late. This client waits for them that much longer.
-  // The client also keeps its lock for 50 ms, and waits for nothing meanwhile.
+  // A busy machine delivers messages between tabs late. This client keeps its lock that much longer.
   const { setTimeout } = window;
-  window.setTimeout = (action, wait) => setTimeout(action, wait === 50 ? wait : wait * slowly);
+  window.setTimeout = (action, wait) => setTimeout(action, wait * slowly);
   const environment = {
     monotonic: () => performance.now() + skipped,
     wall: () => Date.now() + skipped,

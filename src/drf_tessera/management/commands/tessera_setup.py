@@ -76,7 +76,7 @@ def _list_settings() -> Iterator[str]:
 
 
 def _list_backends() -> Iterator[str]:
-    """Suggest a login by e-mail if the addresses are unique and Django's backend does not read them."""
+    """Return a login by e-mail if the addresses are unique and Django's backend does not read them."""
     model, column = get_user_model(), find_email_field()
     chosen = list(settings.AUTHENTICATION_BACKENDS)
     if column is None or column == model.USERNAME_FIELD or _DJANGOS_BACKEND not in chosen:
@@ -139,7 +139,7 @@ def _names_tenant() -> bool:
 
 
 def _list_cache() -> Iterator[str]:
-    """Suggest a cache that counts for all processes, by a package that is there."""
+    """Return a cache that counts for all processes, by a package that is there."""
     backend = str(settings.CACHES.get("default", {}).get("BACKEND", ""))
     if not backend.endswith(_UNSHARED):
         return
