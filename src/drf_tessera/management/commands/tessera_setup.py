@@ -22,8 +22,8 @@ from drf_tessera.rest.views import RefreshView
 from drf_tessera.users import find_email_field, find_obstacles
 
 _PREFIX: Final = "api/token/"
-_OURS: Final = "drf_tessera.JWTAuthentication"
-_HANDLER: Final = "drf_tessera.exception_handler"
+_OURS: Final = '"drf_tessera.JWTAuthentication"'
+_HANDLER: Final = '"EXCEPTION_HANDLER": "drf_tessera.exception_handler",'
 _DJANGOS_BACKEND: Final = "django.contrib.auth.backends.ModelBackend"
 _OUR_BACKEND: Final = "drf_tessera.backends.EmailBackend"
 _UNSHARED: Final = ("LocMemCache", "DummyCache", "FileBasedCache")
@@ -31,9 +31,9 @@ _FACTORS: Final = ("django_otp", "allauth.mfa")
 _BROWSER_SIGNS: Final = ("CSRF_TRUSTED_ORIGINS", "CORS_ALLOWED_ORIGINS", "CORS_ALLOW_CREDENTIALS")
 _PROXY_SIGNS: Final = ("SECURE_PROXY_SSL_HEADER", "USE_X_FORWARDED_HOST", "USE_X_FORWARDED_PORT")
 _AXES: Final = {
-    "AXES_LOCKOUT_CALLABLE": "drf_tessera.contrib.axes.answer_lockout",
-    "AXES_USERNAME_CALLABLE": "drf_tessera.contrib.axes.find_username",
-    "AXES_CLIENT_IP_CALLABLE": "drf_tessera.contrib.axes.find_address",
+    "AXES_LOCKOUT_CALLABLE": 'AXES_LOCKOUT_CALLABLE = "drf_tessera.contrib.axes.answer_lockout"',
+    "AXES_USERNAME_CALLABLE": 'AXES_USERNAME_CALLABLE = "drf_tessera.contrib.axes.find_username"',
+    "AXES_CLIENT_IP_CALLABLE": 'AXES_CLIENT_IP_CALLABLE = "drf_tessera.contrib.axes.find_address"',
 }
 
 
@@ -71,8 +71,7 @@ def _list_settings() -> Iterator[str]:
     yield from _list_cache()
     yield from _list_databases()
     if apps.is_installed("axes"):
-        missing = {name: path for name, path in _AXES.items() if not getattr(settings, name, None)}
-        yield from (f'{name} = "{path}"' for name, path in missing.items())
+        yield from (line for name, line in _AXES.items() if not getattr(settings, name, None))
 
 
 def _list_backends() -> Iterator[str]:
@@ -96,10 +95,11 @@ def _list_rest_framework() -> Iterator[str]:
     given: dict[str, Any] = getattr(settings, "REST_FRAMEWORK", None) or {}
     lines = []
     classes = [str(path) for path in given.get("DEFAULT_AUTHENTICATION_CLASSES", ())]
-    if not any(path.startswith("drf_tessera.") for path in classes):
-        lines.append(f'"DEFAULT_AUTHENTICATION_CLASSES": {_write([_OURS, *classes])},')
+    if not any(path.partition(".")[0] == "drf_tessera" for path in classes):
+        written = ", ".join([_OURS, *(f'"{path}"' for path in classes)])
+        lines.append(f'"DEFAULT_AUTHENTICATION_CLASSES": [{written}],')
     if "EXCEPTION_HANDLER" not in given:
-        lines.append(f'"EXCEPTION_HANDLER": "{_HANDLER}",  # each error of your views has a code, too')
+        lines.append(f"{_HANDLER}  # each error of your views has a code, too")
     if given.get("NUM_PROXIES") is None:
         behind = any(getattr(settings, name, None) for name in _PROXY_SIGNS)
         lines.append(f'"NUM_PROXIES": {int(behind)},  # the number of your own proxies in front of Django')
