@@ -29,7 +29,7 @@ class TesseraConfig(AppConfig):
             ImproperlyConfigured: pip has damaged a package of ours, and the project cannot be imported.
         """
         try:
-            from drf_tessera import audit, installation, receivers, revocation  # noqa: PLC0415 - they need models
+            from drf_tessera import audit, installation, keys, receivers, revocation  # noqa: PLC0415 - models
             from drf_tessera.checks import projects as checks  # noqa: PLC0415 - the same
         except ImportError as error:
             damage = _describe_damage()
@@ -39,6 +39,7 @@ class TesseraConfig(AppConfig):
         audit.connect()
         receivers.connect()
         installation.connect(self)
+        keys.connect(self)
         revocation.connect(self)
         checks.connect()
         for extension in entry_points(group=EXTENSIONS):
