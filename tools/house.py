@@ -24,7 +24,7 @@ SIDE_DOORS: Final = frozenset({"legacy.pyjwt"})
 """Modules that may be imported by their path, past a door: the door must load without PyJWT."""
 
 PUBLIC: Final = (
-    *("conf", "tokens", "revocation", "users", "issuers", "sessions", "limits", "legacy", "http"),
+    *("conf", "tokens", "revocation", "users", "issuers", "sessions", "limits", "legacy", "http", "plain"),
     *(
         "exceptions",
         "rotation",

@@ -30,6 +30,7 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - login: from credentials to a session
 - legacy: settings, names and tokens of other packages
 - http: requests and answers, without REST framework
+- plain: authentication for plain views of Django, sync and async
 - rest: authentication, endpoints and errors for REST framework
 - contrib: integrations, one file for each foreign package
 - checks: the system checks of ``manage.py check``

@@ -30,6 +30,13 @@ def test_plain_views_do_what_the_page_says(project: Project) -> None:
 
 
 @pytest.mark.slow  # it starts Python several times
+def test_plain_django_does_what_the_page_says(project: Project) -> None:
+    project.follow("howto/plain-django.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "plain_django.py", "plain")
+
+
+@pytest.mark.slow  # it starts Python several times
 def test_logins_of_a_project_do_what_the_page_says(project: Project) -> None:
     project.follow("howto/logins.md")
     project.manage("check", "--fail-level", "WARNING")

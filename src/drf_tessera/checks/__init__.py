@@ -4,5 +4,6 @@
 - tenants: the tenants of one process
 - users: the user model and the backends
 - issuers: other issuers
+- middleware: the order of middleware
 - projects: settings and urls, and the registration of all checks
 """

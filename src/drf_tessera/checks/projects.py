@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections, router
 
 from drf_tessera.checks.issuers import check_issuers
+from drf_tessera.checks.middleware import check_middleware
 from drf_tessera.checks.stores import check_databases, check_revocation_cache, check_throttle_cache
 from drf_tessera.checks.tenants import check_tenant_function, check_tenants
 from drf_tessera.checks.users import (
@@ -44,6 +45,7 @@ def connect() -> None:
     register(check_refresh_views, Tags.urls)
     register(check_cookie_path, Tags.urls)
     register(check_challenge, Tags.security)
+    register(check_middleware, Tags.security)
     register(check_upgrades, Tags.security)
     register(check_loaded_user, Tags.models, deploy=True)
     register(check_email_is_unique, Tags.security, deploy=True)

@@ -3,5 +3,6 @@
 A file imports its package, REST framework if it needs it, and the doors of the rooms above. No other room
 imports the file, because most projects do not have the package. Each file has a line in this list:
 
+- adrf: authentication for the asynchronous views of adrf
 - spectacular: the schema of the endpoints for drf-spectacular
 """

@@ -39,6 +39,7 @@ from drf_tessera.exceptions.refusals import TokenWrongAudience as TokenWrongAudi
 from drf_tessera.exceptions.refusals import TokenWrongIssuer as TokenWrongIssuer
 from drf_tessera.exceptions.refusals import TokenWrongType as TokenWrongType
 from drf_tessera.exceptions.refusals import TransportMismatch as TransportMismatch
+from drf_tessera.exceptions.refusals import Unauthenticated as Unauthenticated
 from drf_tessera.exceptions.refusals import UserConflict as UserConflict
 from drf_tessera.exceptions.refusals import UserGone as UserGone
 from drf_tessera.exceptions.refusals import UserInactive as UserInactive
@@ -49,6 +50,7 @@ from drf_tessera.exceptions.requests import EmailLoginUnavailable as EmailLoginU
 from drf_tessera.exceptions.requests import FetchSiteRefused as FetchSiteRefused
 from drf_tessera.exceptions.requests import OriginRefused as OriginRefused
 from drf_tessera.exceptions.requests import RequestError as RequestError
+from drf_tessera.exceptions.requests import ScopeMissing as ScopeMissing
 from drf_tessera.exceptions.requests import SessionMissing as SessionMissing
 from drf_tessera.exceptions.requests import SessionNotFound as SessionNotFound
 from drf_tessera.exceptions.requests import TokenMissing as TokenMissing

@@ -71,6 +71,16 @@ class TicketInvalid(Refusal):
     default_detail = "This step took too long, or was done before. Log in again."
 
 
+class Unauthenticated(Refusal):
+    """A plain view of Django needs a token, and the request has none.
+
+    REST framework has the same code and text for its own views.
+    """
+
+    code = "not_authenticated"
+    default_detail = "Authentication credentials were not provided."
+
+
 class HeaderMalformed(Refusal):
     """The ``Authorization`` header has the expected scheme, but the rest is wrong (RFC 6750, section 2.1)."""
 

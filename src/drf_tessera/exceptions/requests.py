@@ -38,6 +38,18 @@ class TransportUnavailable(RequestError):
         super().__init__(f"This server sends refresh tokens only by {' or '.join(map(repr, offered))}.")
 
 
+class ScopeMissing(TesseraError):
+    """The token does not have the scopes that the request needs (HTTP 403, RFC 6750, section 3.1)."""
+
+    code = "insufficient_scope"
+    default_detail = "The access token does not have the permissions that this request needs."
+
+    def __init__(self, scopes: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.scopes = scopes
+        """The scopes that the challenge names."""
+
+
 class SessionNotFound(TesseraError):
     """The caller has no such session (HTTP 404). The answer is the same if another user has the session."""
 

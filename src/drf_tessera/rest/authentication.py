@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
@@ -11,27 +11,19 @@ from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from drf_tessera.conf import Settings, enter_tenant, get_settings, per_settings
-from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable, TokenMalformed
+from drf_tessera.conf import enter_tenant, get_settings
+from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable
 from drf_tessera.http import (
-    check_bearer_token,
-    check_site,
-    read_access_cookie,
+    name_vary,
     read_authorization,
-    read_bearer_token,
+    read_cookie_token,
+    read_header_token,
+    remember_failure,
 )
-from drf_tessera.issuers import (
-    ForeignToken,
-    Principal,
-    find_account,
-    is_foreign,
-    recall_foreign_token,
-    verify_foreign_token,
-)
+from drf_tessera.issuers import ForeignToken, Principal, find_account
 from drf_tessera.models import Session
 from drf_tessera.rest.errors import (
     LateRefusal,
-    remember_failure,
     to_api_exception,
     to_late_refusal,
     write_challenge,
@@ -39,14 +31,8 @@ from drf_tessera.rest.errors import (
 from drf_tessera.rest.requests import find_client, get_django_request
 from drf_tessera.sessions import describe_origin
 from drf_tessera.signals import token_refused
-from drf_tessera.tokens import AccessToken, recall_access_token, verify_access_token
+from drf_tessera.tokens import AccessToken, recall_access_token
 from drf_tessera.users import Refuse, lazy_user, load_user
-
-_COOKIE_MARK: Final = "\n"
-"""Prefix of cookie tokens in the cache key.
-
-A header cannot contain a newline, so a header can never hit a cookie's entry.
-"""
 
 
 class JWTAuthentication(BaseAuthentication):
@@ -77,10 +63,10 @@ class JWTAuthentication(BaseAuthentication):
             # Do not store the header in a local variable, because an error report shows local variables.
             token: AccessToken | ForeignToken | None = recall_access_token(_to_text(self.get_header(request)))
             if token is None:
-                token = _read_header(_to_text(self.get_header(request)))
-            _vary(request, without_header=token is None)
+                token = read_header_token(_to_text(self.get_header(request)))
+            vary(request, without_header=token is None)
             if token is None and get_settings().access_cookie:
-                token = _read_cookie(django_request)
+                token = read_cookie_token(django_request)
             if isinstance(token, ForeignToken):
                 # A project with ISSUERS names both kinds of tokens in its annotations, and no other project.
                 pair: Any = (self.find_foreign_user(django_request, token), token)
@@ -103,11 +89,11 @@ class JWTAuthentication(BaseAuthentication):
 
     def find_user(self, request: HttpRequest, token: AccessToken) -> AbstractBaseUser:
         """Return the user of a verified token."""
-        return lazy_user(token, refuse=_LateRefuser(request), fail=to_api_exception)
+        return lazy_user(token, refuse=LateRefuser(request), fail=to_api_exception)
 
     def find_foreign_user(self, request: HttpRequest, token: ForeignToken) -> AbstractBaseUser | Principal:
         """Return the user, or the principal, of a verified token of another issuer (``ISSUERS``)."""
-        return find_account(token, refuse=_LateRefuser(request), fail=to_api_exception)
+        return find_account(token, refuse=LateRefuser(request), fail=to_api_exception)
 
     def refuse(self, error: Refusal, request: Request | HttpRequest) -> None:
         """Refuse a bad token. A subclass may return instead, so that the request is anonymous."""
@@ -161,49 +147,7 @@ def _to_text(authorization: str | bytes | None) -> str:
     return authorization if isinstance(authorization, str) else (authorization or b"").decode("latin-1")
 
 
-@sensitive_variables()
-def _read_header(authorization: str) -> AccessToken | ForeignToken | None:
-    prefix = get_settings().header_prefix
-    token = read_bearer_token(authorization, prefix)
-    if token is None:
-        return None
-    # Cache only the usual spelling. Otherwise one token could fill the cache, with many spellings of the
-    # scheme or many spaces.
-    credentials = authorization if authorization == f"{prefix} {token}" else None
-    if get_settings().issuers:
-        found = recall_foreign_token(authorization)
-        if found is not None or is_foreign(token):
-            return found or verify_foreign_token(token, credentials=credentials)
-    try:
-        return verify_access_token(token, credentials=credentials)
-    except TokenMalformed:
-        check_bearer_token(token)
-        raise
-
-
-@sensitive_variables()
-def _read_cookie(request: HttpRequest) -> AccessToken | None:
-    cookie = read_access_cookie(request)
-    if cookie is None:
-        return None
-    credentials = _COOKIE_MARK + cookie
-    token = recall_access_token(credentials) or verify_access_token(cookie, credentials=credentials)
-    check_site(request)  # browsers also send cookies with requests that other sites start
-    return token
-
-
-@per_settings
-def _find_vary(settings: Settings) -> tuple[str, str]:
-    """Return the request headers that ``Vary`` names: for each request, and for one without our header.
-
-    HTTP keeps answers to requests with ``Authorization`` out of shared caches. But Django's own cache does
-    not, and no cache does for another header.
-    """
-    name = settings.header_name
-    return name, f"{name}, Cookie" if settings.access_cookie else name
-
-
-def _vary(request: Request | HttpRequest, *, without_header: bool) -> None:
+def vary(request: Request | HttpRequest, *, without_header: bool) -> None:
     """Set ``Vary``, so that a cache never sends the answer of one user to another user.
 
     A request of Django has no view to set the header in.
@@ -211,11 +155,11 @@ def _vary(request: Request | HttpRequest, *, without_header: bool) -> None:
     view: Any = (getattr(request, "parser_context", None) or {}).get("view")
     headers = getattr(view, "headers", None)
     if isinstance(headers, dict):
-        names, others = _find_vary()[without_header], headers.get("Vary")
+        names, others = name_vary(without_header=without_header), headers.get("Vary")
         headers["Vary"] = f"{others}, {names}" if others else names
 
 
-class _LateRefuser(weakref.ref[HttpRequest]):
+class LateRefuser(weakref.ref[HttpRequest]):
     """Refuses a lazy user that turns out to be gone, with a 401 and the reason in the challenge.
 
     The reference to the request is weak, because a user that outlives the request should not keep the
@@ -225,6 +169,7 @@ class _LateRefuser(weakref.ref[HttpRequest]):
     __slots__ = ()
 
     def __call__(self, error: Refusal) -> LateRefusal:  # type: ignore[override]
+        """Return the 401, and keep its reason for the challenge."""
         request = super().__call__()
         if request is not None:
             remember_failure(request, error)

@@ -131,6 +131,15 @@ class Feed:
             if self.ended and has_ended(self.ended, session_id, sub, began):
                 raise SessionEnded
 
+    def knows(self, session_id: UUID, sub: str, began: int) -> bool:
+        """Return whether memory alone proves that the session was not ended early.
+
+        It does not if a pull is due, or if the notices leave the session in doubt. Nothing is waited for.
+        """
+        if not self._asked_at <= time.monotonic() < self._due or self._clock_was_moved():
+            return False
+        return not self.ended or self.ended.judge(session_id, sub, began) is False
+
     def describe(self) -> FeedState:
         """Return the state of the knowledge, after a pull if one is due. No outage raises an error."""
         if not self._asked_at <= time.monotonic() < self._due:
@@ -373,6 +382,15 @@ def check_session(token: AccessToken) -> None:
         RevocationUnavailable: the store has not answered for longer than ``REVOCATION_MAX_STALENESS``.
     """
     get_feed().check(token.session_id, token.sub, token.auth_time)
+
+
+def knows_session(token: AccessToken) -> bool:
+    """Return whether this process knows without waiting that the session of a verified token has not ended.
+
+    This is for coroutines: ``False`` means that :func:`check_session` may wait or make a query, so it has to
+    be called in a thread.
+    """
+    return get_feed().knows(token.session_id, token.sub, token.auth_time)
 
 
 def describe_feed() -> FeedState:
