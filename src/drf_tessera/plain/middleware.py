@@ -8,8 +8,6 @@ from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings as django_settings
-from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
@@ -116,7 +114,7 @@ def _enter(request: Any, found: Authenticated | None) -> None:
     request.auth = None
     if found is None:
         if not hasattr(request, "user"):
-            _set_user(request, AnonymousUser())
+            _set_user(request, _make_stranger())
         return
     request.auth = found.token
     _set_user(request, found.user)
@@ -131,7 +129,13 @@ def _refuse(request: Any, error: TesseraError) -> None:
     if isinstance(error, Refusal) and has_credentials(request, cookie=False):
         # The view answers, because Django's 403 would hide the code that makes a client refresh.
         _need_no_csrf_token(request)
-    _set_user(request, AnonymousUser())
+    _set_user(request, _make_stranger())
+
+
+def _make_stranger() -> Any:
+    from django.contrib.auth.models import AnonymousUser  # noqa: PLC0415 - a user model may import this early
+
+    return AnonymousUser()
 
 
 def _set_user(request: Any, user: Any) -> None:
@@ -152,5 +156,7 @@ def _vary(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
 
 def _redirects_to_login() -> bool:
     """Return whether the project has ``LoginRequiredMiddleware``, or a class derived from it."""
+    from django.contrib.auth.middleware import LoginRequiredMiddleware  # noqa: PLC0415 - the same
+
     found = (import_string(path) for path in django_settings.MIDDLEWARE)
     return any(isinstance(kind, type) and issubclass(kind, LoginRequiredMiddleware) for kind in found)
