@@ -40,6 +40,8 @@ class SessionAdmin(_Admin):
     list_display: tuple[str, ...] = (
         "id",
         "user",
+        "personal",
+        "label",
         "device",
         "ip",
         "created_at",
@@ -48,7 +50,7 @@ class SessionAdmin(_Admin):
         "revoked_at",
         "revoked_for",
     )
-    list_filter: ClassVar[tuple[str, ...]] = ("revoked_for",)
+    list_filter: ClassVar[tuple[str, ...]] = ("personal", "revoked_for")
     list_select_related: ClassVar[tuple[str, ...]] = ("user",)
     search_fields: ClassVar[tuple[str, ...]] = (
         "=id",

@@ -42,6 +42,7 @@ class Public(Own):
 
 urlpatterns = [
     path("api/token/", include("drf_tessera.rest.urls")),
+    path("api/personal-tokens/", include("drf_tessera.rest.personal_urls")),
     path("api/own/", Own.as_view()),
     path("api/strict/", Strict.as_view()),
     path("api/public/", Public.as_view()),

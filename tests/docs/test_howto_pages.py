@@ -37,6 +37,13 @@ def test_plain_django_does_what_the_page_says(project: Project) -> None:
 
 
 @pytest.mark.slow  # it starts Python several times
+def test_personal_tokens_do_what_the_page_says(project: Project) -> None:
+    project.follow("howto/personal-tokens.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "personal_tokens.py", "notes")
+
+
+@pytest.mark.slow  # it starts Python several times
 def test_logins_of_a_project_do_what_the_page_says(project: Project) -> None:
     project.follow("howto/logins.md")
     project.manage("check", "--fail-level", "WARNING")

@@ -69,7 +69,7 @@ def check_distributions(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """Report the problems of the settings.
 
-    These are E001 to E007, E009, E010, E013 to E017, E019 to E021, E040 to E043, and E008 for
+    These are E001 to E007, E009, E010, E013 to E017, E019 to E021, E040 to E043, E061, and E008 for
     ``CLAIMS``.
     """
     return [Error(found.message, hint=found.hint, id=found.id) for found in read_settings()[1]]

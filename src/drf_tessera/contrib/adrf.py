@@ -33,7 +33,7 @@ class AsyncJWTAuthentication(JWTAuthentication):
         """Return the user and the token, or ``None`` if the request has no token for this class."""
         plain = get_django_request(request)
         try:
-            token = recall_access(plain) if self._is_usual() else None
+            token = recall_access(plain, personal=self.accepts_personal_tokens) if self._is_usual() else None
         except CsrfFailed as error:
             raise to_api_exception(error, request) from error
         if token is not None:

@@ -16,6 +16,8 @@ from drf_tessera.exceptions.refusals import HeaderMalformed as HeaderMalformed
 from drf_tessera.exceptions.refusals import LoginFailed as LoginFailed
 from drf_tessera.exceptions.refusals import LoginRefused as LoginRefused
 from drf_tessera.exceptions.refusals import PasswordChanged as PasswordChanged
+from drf_tessera.exceptions.refusals import PersonalTokenInvalid as PersonalTokenInvalid
+from drf_tessera.exceptions.refusals import PersonalTokenRefused as PersonalTokenRefused
 from drf_tessera.exceptions.refusals import RefreshInvalid as RefreshInvalid
 from drf_tessera.exceptions.refusals import RefreshLost as RefreshLost
 from drf_tessera.exceptions.refusals import RefreshMissing as RefreshMissing
@@ -49,8 +51,10 @@ from drf_tessera.exceptions.requests import CsrfTokenRefused as CsrfTokenRefused
 from drf_tessera.exceptions.requests import EmailLoginUnavailable as EmailLoginUnavailable
 from drf_tessera.exceptions.requests import FetchSiteRefused as FetchSiteRefused
 from drf_tessera.exceptions.requests import OriginRefused as OriginRefused
+from drf_tessera.exceptions.requests import PersonalTokensFull as PersonalTokensFull
 from drf_tessera.exceptions.requests import RequestError as RequestError
 from drf_tessera.exceptions.requests import ScopeMissing as ScopeMissing
+from drf_tessera.exceptions.requests import ScopeUnavailable as ScopeUnavailable
 from drf_tessera.exceptions.requests import SessionMissing as SessionMissing
 from drf_tessera.exceptions.requests import SessionNotFound as SessionNotFound
 from drf_tessera.exceptions.requests import TokenMissing as TokenMissing

@@ -102,6 +102,20 @@ class TokenMalformed(TokenError):
     default_detail = "The access token is not a well-formed JWT."
 
 
+class PersonalTokenInvalid(TokenError):
+    """The text is not a personal access token of this server, or the token was deleted."""
+
+    code = "personal_token_invalid"
+    default_detail = "This personal access token is not valid."
+
+
+class PersonalTokenRefused(TokenError):
+    """The view does not accept personal access tokens."""
+
+    code = "personal_token_refused"
+    default_detail = "Personal access tokens are not accepted here. Log in."
+
+
 class TokenTooLarge(TokenError):
     """The token is longer than any token that this server issues. The token was not parsed."""
 

@@ -17,7 +17,14 @@ from drf_tessera.http.bearer import check_bearer_token, read_authorization, read
 from drf_tessera.http.cookies import read_access_cookie
 from drf_tessera.http.csrf import SAFE, check_site
 from drf_tessera.issuers import ForeignToken, is_foreign, recall_foreign_token, verify_foreign_token
-from drf_tessera.tokens import AccessToken, recall_access_token, verify_access_token
+from drf_tessera.sessions import verify_personal_token
+from drf_tessera.tokens import (
+    PERSONAL_MARK,
+    PERSONAL_PREFIX,
+    AccessToken,
+    recall_access_token,
+    verify_access_token,
+)
 
 _COOKIE_MARK: Final = "\n"
 """Prefix of cookie tokens in the cache key.
@@ -27,8 +34,12 @@ A header cannot contain a newline, so a header can never hit a cookie's entry.
 
 
 @sensitive_variables()
-def read_header_token(authorization: str) -> AccessToken | ForeignToken | None:
+def read_header_token(authorization: str, *, personal: bool = False) -> AccessToken | ForeignToken | None:
     """Return the verified token of the text of a header, or ``None`` if the header has another scheme.
+
+    Args:
+        authorization: the text of the header.
+        personal: whether to accept personal access tokens too.
 
     Raises:
         Refusal: the token is not valid, or the header is malformed.
@@ -41,6 +52,10 @@ def read_header_token(authorization: str) -> AccessToken | ForeignToken | None:
     # Cache only the usual spelling. Otherwise one token could fill the cache, with many spellings of the
     # scheme or many spaces.
     credentials = authorization if authorization == f"{prefix} {token}" else None
+    if personal and token.startswith(PERSONAL_PREFIX):
+        mark = None if credentials is None else PERSONAL_MARK + credentials
+        known = None if mark is None else recall_access_token(mark)
+        return known or verify_personal_token(token, credentials=mark)
     if get_settings().issuers:
         found = recall_foreign_token(authorization)
         if found is not None or is_foreign(token):
@@ -70,11 +85,15 @@ def read_cookie_token(request: HttpRequest) -> AccessToken | None:
     return token
 
 
-def recall_access(request: HttpRequest) -> AccessToken | None:
+def recall_access(request: HttpRequest, *, personal: bool = False) -> AccessToken | None:
     """Return the access token of a request if this process has verified it before. Nothing is waited for.
 
     ``None`` means that :func:`read_header_token` and :func:`read_cookie_token` have to be asked, in a thread.
     With ``TENANT`` this is always so, because the function of the project may make a query.
+
+    Args:
+        request: Django's request.
+        personal: whether to accept personal access tokens too.
 
     Raises:
         CsrfFailed: see :func:`read_cookie_token`.
@@ -84,6 +103,8 @@ def recall_access(request: HttpRequest) -> AccessToken | None:
         return None
     # Do not store the header in a local variable, because an error report shows local variables.
     found = recall_access_token(read_authorization(request))
+    if found is None and personal:
+        found = recall_access_token(PERSONAL_MARK + read_authorization(request))
     if found is not None or not settings.access_cookie or has_credentials(request, cookie=False):
         return found
     return _recall_cookie(request)

@@ -51,10 +51,14 @@ class LateRefusal(SuspiciousOperation):
         self.error = error
 
 
-def authenticate(request: HttpRequest) -> Authenticated | None:
+def authenticate(request: HttpRequest, *, personal: bool = False) -> Authenticated | None:
     """Return the user and the token of a request, or ``None`` if it has no token.
 
     The header is read first, and then the cookie of ``ACCESS_COOKIE``. The tenant of the request is entered.
+
+    Args:
+        request: Django's request.
+        personal: whether to accept personal access tokens too.
 
     Raises:
         Refusal: the token is bad, its session has ended, or its user is gone.
@@ -64,7 +68,7 @@ def authenticate(request: HttpRequest) -> Authenticated | None:
     enter_tenant(request)
     # Do not store the header in a local variable, because an error report shows local variables.
     token: AccessToken | ForeignToken | None = recall_access_token(read_authorization(request))
-    token = token or read_header_token(read_authorization(request))
+    token = token or read_header_token(read_authorization(request), personal=personal)
     by_header = token is not None
     if token is None and get_settings().access_cookie:
         token = read_cookie_token(request)
@@ -77,20 +81,24 @@ def authenticate(request: HttpRequest) -> Authenticated | None:
     return Authenticated(user, token, by_header=by_header)
 
 
-async def aauthenticate(request: HttpRequest) -> Authenticated | None:
+async def aauthenticate(request: HttpRequest, *, personal: bool = False) -> Authenticated | None:
     """Return what :func:`authenticate` returns, from memory if that is possible, without a thread.
+
+    Args:
+        request: Django's request.
+        personal: whether to accept personal access tokens too.
 
     Raises:
         Refusal, CsrfFailed, TemporarilyUnavailable: see :func:`authenticate`.
     """
-    token = recall_access(request)
+    token = recall_access(request, personal=personal)
     if token is not None:
         user = recall_user(token, refuse=LateRefusal, fail=LateRefusal)
         if user is not None:
             return Authenticated(user, token, by_header=has_credentials(request, cookie=False))
     elif not has_credentials(request):
         return None
-    return await sync_to_async(authenticate)(request)
+    return await sync_to_async(authenticate)(request, personal=personal)
 
 
 async def load_lazily(user: Any) -> Any:

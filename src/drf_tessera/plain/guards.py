@@ -10,7 +10,7 @@ from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 from django.utils.cache import patch_vary_headers
 
-from drf_tessera.exceptions import TesseraError, Unauthenticated
+from drf_tessera.exceptions import PersonalTokenRefused, TesseraError, Unauthenticated
 from drf_tessera.http import has_credentials, name_vary, recall_failure, remember_failure, write_refusal
 from drf_tessera.plain.authenticating import (
     Authenticated,
@@ -20,6 +20,7 @@ from drf_tessera.plain.authenticating import (
     check_scopes,
     load_lazily,
 )
+from drf_tessera.tokens import PersonalToken
 
 View = Callable[..., Any]
 
@@ -27,8 +28,8 @@ View = Callable[..., Any]
 @overload
 def token_required(view: View) -> View: ...
 @overload
-def token_required(*, scopes: tuple[str, ...] = ()) -> Callable[[View], View]: ...
-def token_required(view: View | None = None, *, scopes: tuple[str, ...] = ()) -> Any:
+def token_required(*, scopes: tuple[str, ...] = (), personal: bool = False) -> Callable[[View], View]: ...
+def token_required(view: View | None = None, *, scopes: tuple[str, ...] = (), personal: bool = False) -> Any:
     """Return a view that needs an access token, or a token with all of ``scopes``.
 
     The answer to a request without a token is a 401, and the answer to a bad token is a 401 with the code of
@@ -38,16 +39,18 @@ def token_required(view: View | None = None, *, scopes: tuple[str, ...] = ()) ->
     Django's own CSRF check does not look at the view, as it does not look at views of REST framework. A
     request with the cookie that changes something must come from the site itself.
 
+    With ``personal`` the view accepts personal access tokens (``tsk_...``) too.
+
     A view may be a function or a coroutine function. For class-based views use
     :class:`TokenRequiredMixin`, or ``method_decorator(token_required, name="dispatch")``.
     """
     if view is None:
-        return partial(_guard, scopes=scopes)
-    return _guard(view, scopes=scopes)
+        return partial(_guard, scopes=scopes, personal=personal)
+    return _guard(view, scopes=scopes, personal=personal)
 
 
-def _guard(view: View, *, scopes: tuple[str, ...]) -> View:
-    return _exempt(_wrap(view, scopes))
+def _guard(view: View, *, scopes: tuple[str, ...], personal: bool) -> View:
+    return _exempt(_wrap(view, scopes, personal=personal))
 
 
 def _exempt(view: View) -> View:
@@ -58,13 +61,17 @@ def _exempt(view: View) -> View:
     return view
 
 
-def _wrap(view: View, scopes: tuple[str, ...]) -> View:
+def _wrap(view: View, scopes: tuple[str, ...], *, personal: bool) -> View:
     if _is_async(view):
 
         @wraps(view)
         async def aguarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             try:
-                _enter(request, _recall(request) or await aauthenticate(request), scopes)
+                _enter(
+                    request,
+                    _recall(request, personal=personal) or await aauthenticate(request, personal=personal),
+                    scopes,
+                )
                 return _vary(request, await view(request, *args, **kwargs))
             except (TesseraError, LateRefusal) as error:
                 return _vary(request, _answer(request, error))
@@ -74,7 +81,11 @@ def _wrap(view: View, scopes: tuple[str, ...]) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
-            _enter(request, _recall(request) or authenticate(request), scopes)
+            _enter(
+                request,
+                _recall(request, personal=personal) or authenticate(request, personal=personal),
+                scopes,
+            )
             return _vary(request, view(request, *args, **kwargs))
         except (TesseraError, LateRefusal) as error:
             return _vary(request, _answer(request, error))
@@ -92,17 +103,17 @@ def _is_async(view: Any) -> bool:
     return iscoroutinefunction(view) or bool(getattr(owner, "view_is_async", False))
 
 
-def _recall(request: Any) -> Authenticated | None:
+def _recall(request: Any, *, personal: bool) -> Authenticated | None:
     """Return what the middleware has found in the same request.
 
     Raises:
         Refusal, CsrfFailed: the middleware has refused the token.
     """
     error = recall_failure(request)
-    if error is not None:
+    if error is not None and not (personal and isinstance(error, PersonalTokenRefused)):
         raise error
     token = getattr(request, "auth", None)
-    if token is None:
+    if token is None or (isinstance(token, PersonalToken) and not personal):
         return None
     return Authenticated(request.user, token, by_header=has_credentials(request, cookie=False))
 
@@ -135,6 +146,8 @@ class TokenRequiredMixin:
 
     scopes: ClassVar[tuple[str, ...]] = ()
     """The scopes that the token must have."""
+    personal: ClassVar[bool] = False
+    """Whether personal access tokens are accepted too."""
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
@@ -144,4 +157,4 @@ class TokenRequiredMixin:
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Return the answer of the method of the view, or a refusal."""
         dispatch: Any = cast("Any", super()).dispatch
-        return _wrap(dispatch, self.scopes)(request, *args, **kwargs)
+        return _wrap(dispatch, self.scopes, personal=self.personal)(request, *args, **kwargs)

@@ -43,6 +43,8 @@ class TokenMiddleware:
 
     sync_capable = True
     async_capable = True
+    personal = False
+    """Whether a subclass accepts personal access tokens too."""
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self.get_response = get_response
@@ -64,7 +66,7 @@ class TokenMiddleware:
             return self._acall(request)
         try:
             if self.is_for(request):
-                _enter(request, authenticate(request))
+                _enter(request, authenticate(request, personal=self.personal))
         except (Refusal, CsrfFailed) as error:
             _refuse(request, error)
         except TemporarilyUnavailable as error:
@@ -75,7 +77,7 @@ class TokenMiddleware:
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:
         try:
             if self.is_for(request):
-                _enter(request, await aauthenticate(request))
+                _enter(request, await aauthenticate(request, personal=self.personal))
         except (Refusal, CsrfFailed) as error:
             _refuse(request, error)
         except TemporarilyUnavailable as error:

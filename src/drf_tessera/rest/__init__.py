@@ -12,4 +12,6 @@
 - endpoints: the parents of the views
 - views: the endpoints
 - urls: their addresses
+- personal: the endpoints for personal access tokens
+- personal_urls: their addresses
 """

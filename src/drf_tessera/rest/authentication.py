@@ -55,6 +55,9 @@ class JWTAuthentication(BaseAuthentication):
     token becomes Django's 400, unless the middleware catches the error (``docs/howto/use.md``).
     """
 
+    accepts_personal_tokens = False
+    """Whether the class accepts personal access tokens (``tsk_...``) too."""
+
     def authenticate(self, request: Request | HttpRequest) -> tuple[AbstractBaseUser, AccessToken] | None:
         """Return the user and the token, or ``None`` if the request has no token for this class."""
         django_request = get_django_request(request)
@@ -63,7 +66,9 @@ class JWTAuthentication(BaseAuthentication):
             # Do not store the header in a local variable, because an error report shows local variables.
             token: AccessToken | ForeignToken | None = recall_access_token(_to_text(self.get_header(request)))
             if token is None:
-                token = read_header_token(_to_text(self.get_header(request)))
+                token = read_header_token(
+                    _to_text(self.get_header(request)), personal=self.accepts_personal_tokens
+                )
             vary(request, without_header=token is None)
             if token is None and get_settings().access_cookie:
                 token = read_cookie_token(django_request)
@@ -102,6 +107,17 @@ class JWTAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request | HttpRequest) -> str:
         """Return the challenge of a 401. Without a challenge REST framework would answer 403."""
         return write_challenge(request)
+
+
+class PersonalTokenAuthentication(JWTAuthentication):
+    """Authenticate like :class:`JWTAuthentication`, and by personal access tokens too.
+
+    ``request.auth`` is a :class:`~drf_tessera.tokens.PersonalToken` then. Use this class for views that
+    scripts may call, together with ``HasScope``. Views without this class refuse personal tokens, so a token
+    that may read notes does not open everything else.
+    """
+
+    accepts_personal_tokens = True
 
 
 class StrictJWTAuthentication(JWTAuthentication):

@@ -19,6 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 from drf_tessera.conf import LIMITS
 from drf_tessera.exceptions import (
     ClaimsHookError,
+    PersonalTokenRefused,
     ProjectError,
     TokenClaimInvalid,
     TokenExpired,
@@ -30,6 +31,9 @@ from drf_tessera.tokens.facts import REGISTERED_CLAIMS, SessionFacts
 from drf_tessera.tokens.frozen import FrozenToken, freeze
 from drf_tessera.tokens.keystore import Keystore, get_issuer, get_keystore
 from drf_tessera.tokens.refresh import REFRESH_PREFIX
+
+PERSONAL_PREFIX: Final = "tsk_"
+"""The beginning of a personal access token, so that secret scanners can find one."""
 
 _CANONICAL_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -129,7 +133,7 @@ def _check_cookie_length(token: str, limit: int | None) -> None:
         )
 
 
-class _Verified(NamedTuple):
+class Verified(NamedTuple):
     """A verified token, and the times that are checked again each time that the token comes back."""
 
     token: AccessToken
@@ -189,10 +193,12 @@ def verify_access_token(
 
 
 @sensitive_variables()
-def _verify(token: str, keystore: Keystore, now: float) -> _Verified:
+def _verify(token: str, keystore: Keystore, now: float) -> Verified:
     settings, skew = keystore.settings, keystore.settings.clock_skew.total_seconds()
     if token.startswith(REFRESH_PREFIX):
         raise TokenMalformed("This is a refresh token. Send the access token here.")
+    if token.startswith(PERSONAL_PREFIX):
+        raise PersonalTokenRefused
     claims = keystore.codec.decode(
         token,
         now=now,
@@ -213,7 +219,7 @@ def _verify(token: str, keystore: Keystore, now: float) -> _Verified:
     )
     longest = claims["iat"] + settings.access_lifetime.total_seconds()
     since = max(claims["iat"], claims.get("nbf", 0)) - skew
-    return _Verified(found, since, min(claims["exp"], longest), keystore)
+    return Verified(found, since, min(claims["exp"], longest), keystore)
 
 
 def _read_session_id(value: object) -> UUID:
