@@ -44,6 +44,14 @@ def test_personal_tokens_do_what_the_page_says(project: Project) -> None:
 
 
 @pytest.mark.slow  # it starts Python several times
+@pytest.mark.parametrize(("page", "app"), [("ninja", "notes"), ("graphql", "graph")])
+def test_another_framework_does_what_the_page_says(project: Project, page: str, app: str) -> None:
+    project.follow(f"howto/{page}.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / f"{page}.py", app)
+
+
+@pytest.mark.slow  # it starts Python several times
 def test_logins_of_a_project_do_what_the_page_says(project: Project) -> None:
     project.follow("howto/logins.md")
     project.manage("check", "--fail-level", "WARNING")

@@ -9,6 +9,7 @@ once. Django's own ORM needs a thread for each query, too.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 from asgiref.sync import sync_to_async
@@ -17,13 +18,14 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
 
 from drf_tessera.conf import enter_tenant, get_settings
-from drf_tessera.exceptions import ScopeMissing, TesseraError
+from drf_tessera.exceptions import ScopeMissing, TesseraError, Unauthenticated
 from drf_tessera.http import (
     has_credentials,
     read_authorization,
     read_cookie_token,
     read_header_token,
     recall_access,
+    recall_failure,
 )
 from drf_tessera.issuers import ForeignToken, Principal, find_account
 from drf_tessera.tokens import AccessToken, recall_access_token
@@ -49,6 +51,8 @@ class LateRefusal(SuspiciousOperation):
     def __init__(self, error: TesseraError) -> None:
         super().__init__(error.detail)
         self.error = error
+        self.extensions = {"code": error.code}
+        """Servers of GraphQL copy this into their error."""
 
 
 def authenticate(request: HttpRequest, *, personal: bool = False) -> Authenticated | None:
@@ -99,6 +103,29 @@ async def aauthenticate(request: HttpRequest, *, personal: bool = False) -> Auth
     elif not has_credentials(request):
         return None
     return await sync_to_async(authenticate)(request, personal=personal)
+
+
+def attach(request: Any, found: Authenticated) -> None:
+    """Set ``request.user``, ``request.auser`` and ``request.auth``."""
+    request.user, request.auth = found.user, found.token
+    request.auser = partial(load_lazily, found.user)
+
+
+def find_refusal(request: Any, scopes: Iterable[str] = ()) -> TesseraError | None:
+    """Return why a request behind ``TokenMiddleware`` is refused, or ``None``. For protocols of their own.
+
+    Args:
+        request: Django's request.
+        scopes: the scopes that its token needs.
+    """
+    token = getattr(request, "auth", None)
+    if token is None:
+        return recall_failure(request) or Unauthenticated()
+    try:
+        check_scopes(token, scopes)
+    except ScopeMissing as error:
+        return error
+    return None
 
 
 async def load_lazily(user: Any) -> Any:

@@ -16,9 +16,9 @@ from drf_tessera.plain.authenticating import (
     Authenticated,
     LateRefusal,
     aauthenticate,
+    attach,
     authenticate,
     check_scopes,
-    load_lazily,
 )
 from drf_tessera.tokens import PersonalToken
 
@@ -122,8 +122,7 @@ def _enter(request: Any, found: Authenticated | None, scopes: tuple[str, ...]) -
     if found is None:
         raise Unauthenticated
     check_scopes(found.token, scopes)
-    request.user, request.auth = found.user, found.token
-    request.auser = partial(load_lazily, found.user)
+    attach(request, found)
 
 
 def _answer(request: HttpRequest, error: TesseraError | LateRefusal) -> Any:
