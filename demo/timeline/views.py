@@ -14,7 +14,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from drf_tessera.models import Session
-from drf_tessera.rest.serializers import ErrorSerializer
+from drf_tessera.rest.shapes import (
+    ErrorSerializer,
+)
 from timeline import events
 from timeline.serializers import TimelineSerializer
 

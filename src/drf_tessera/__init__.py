@@ -32,6 +32,7 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - http: requests and answers, without REST framework
 - plain: authentication for plain views of Django, sync and async
 - rest: authentication, endpoints and errors for REST framework
+- testing: clients and bad tokens for the tests of projects
 - contrib: integrations, one file for each foreign package
 - checks: the system checks of ``manage.py check``
 - admin: sessions in Django's admin

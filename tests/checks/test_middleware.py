@@ -1,4 +1,4 @@
-"""E060: the place of ``TokenMiddleware`` among the middleware of Django."""
+"""E070: the place of ``TokenMiddleware`` among the middleware of Django."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ OURS = "drf_tessera.plain.TokenMiddleware"
         ([AUTH, OURS], []),
         ([AUTH, OURS, LOGIN], []),
         ([OURS, LOGIN], []),
-        ([OURS, AUTH], ["tessera.E060"]),
-        ([AUTH, LOGIN, OURS], ["tessera.E060"]),
+        ([OURS, AUTH], ["tessera.E070"]),
+        ([AUTH, LOGIN, OURS], ["tessera.E070"]),
         (["django.utils.cache.patch_cache_control", AUTH, OURS], []),
         (["missing.Middleware", OURS, AUTH], []),
     ],

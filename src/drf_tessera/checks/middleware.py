@@ -15,7 +15,7 @@ from drf_tessera.plain import TokenMiddleware
 
 
 def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Report E060: ``TokenMiddleware`` stands where it has no effect."""
+    """Report E070: ``TokenMiddleware`` stands where it has no effect."""
     try:
         kinds = [import_string(path) for path in django_settings.MIDDLEWARE]
     except ImportError:
@@ -31,7 +31,7 @@ def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
             "In MIDDLEWARE, TokenMiddleware stands above AuthenticationMiddleware or below"
             " LoginRequiredMiddleware, so its users are not seen.",
             hint="Put TokenMiddleware directly below AuthenticationMiddleware.",
-            id="tessera.E060",
+            id="tessera.E070",
         )
     ]
 

@@ -24,8 +24,8 @@ _ABOUT: Final = "The access token of a login: the field `access` of its answer."
 class Refused(HttpError):
     """A refusal in the form of Ninja. Without :func:`connect` its answer has the status and no code."""
 
-    def __init__(self, error: TesseraError) -> None:
-        super().__init__(write_refusal(error).status_code, error.detail)
+    def __init__(self, error: TesseraError, request: HttpRequest) -> None:
+        super().__init__(write_refusal(error, request).status_code, error.detail)
         self.error = error
 
 
@@ -69,7 +69,7 @@ class JWTAuth(_Security):
         try:
             return self._admit(request, authenticate(request, personal=self.personal))
         except TesseraError as error:
-            raise Refused(error) from error
+            raise Refused(error, request) from error
 
 
 class AsyncJWTAuth(_Security):
@@ -84,7 +84,7 @@ class AsyncJWTAuth(_Security):
         try:
             return self._admit(request, await aauthenticate(request, personal=self.personal))
         except TesseraError as error:
-            raise Refused(error) from error
+            raise Refused(error, request) from error
 
 
 def connect(api: NinjaAPI) -> None:
@@ -95,4 +95,4 @@ def connect(api: NinjaAPI) -> None:
 
 def _answer(request: HttpRequest, error: Any) -> HttpResponse:
     found = getattr(error, "error", error)
-    return write_refusal(found if isinstance(found, TesseraError) else Unauthenticated())
+    return write_refusal(found if isinstance(found, TesseraError) else Unauthenticated(), request)

@@ -6,6 +6,7 @@
 - cookies: tokens in cookies
 - access: the access token of a request
 - client: the origin of a request
+- resource: the address of the metadata of a protected resource
 - refusals: the answers to errors
 - transport: one class for each way in which tokens travel
 """
@@ -29,6 +30,11 @@ from drf_tessera.http.refusals import recall_failure as recall_failure
 from drf_tessera.http.refusals import remember_failure as remember_failure
 from drf_tessera.http.refusals import write_challenge as write_challenge
 from drf_tessera.http.refusals import write_refusal as write_refusal
+from drf_tessera.http.resource import RESOURCE_PATH as RESOURCE_PATH
+from drf_tessera.http.resource import RESOURCE_ROUTE as RESOURCE_ROUTE
+from drf_tessera.http.resource import find_resource_metadata as find_resource_metadata
+from drf_tessera.http.resource import has_resource_metadata as has_resource_metadata
+from drf_tessera.http.resource import is_inside as is_inside
 from drf_tessera.http.routes import find_cookie_directory as find_cookie_directory
 from drf_tessera.http.routes import find_cookie_path as find_cookie_path
 from drf_tessera.http.routes import find_view_class as find_view_class

@@ -24,6 +24,7 @@ from drf_tessera.exceptions import (
     TooManyAttempts,
     Unauthenticated,
 )
+from drf_tessera.http.resource import find_resource_metadata
 
 RETRY_AFTER_SECONDS: Final = 1
 """Seconds until a client repeats a request that a trouble has stopped."""
@@ -54,11 +55,12 @@ def recall_failure(request: HttpRequest) -> TesseraError | None:
     return found if isinstance(found, TesseraError) else None
 
 
-def write_challenge(error: TesseraError | None) -> str:
+def write_challenge(error: TesseraError | None, *, path: str) -> str:
     """Return the ``WWW-Authenticate`` header of a refusal (RFC 6750, section 3).
 
     Args:
         error: the reason. Without a token there is no reason to name.
+        path: the path of the request. With ``RESOURCE`` the challenge tells where to get a token.
     """
     scheme = get_settings().header_prefix
     parts = ['realm="api"']
@@ -68,10 +70,12 @@ def write_challenge(error: TesseraError | None) -> str:
     elif error is not None and not isinstance(error, LoginFailed | Unauthenticated):
         kind = "invalid_request" if isinstance(error, HeaderMalformed) else "invalid_token"
         parts += [f'error="{kind}"', f'error_description="{_quote(error.detail)}"']
+    address = find_resource_metadata(path)
+    parts += [] if address is None else [f'resource_metadata="{address}"']
     return f"{scheme} {', '.join(parts)}"
 
 
-def write_refusal(error: TesseraError) -> JsonResponse:
+def write_refusal(error: TesseraError, request: HttpRequest) -> JsonResponse:
     """Return the answer to an error of this package: ``{"detail", "code"}``, and no cache may store it.
 
     Raises:
@@ -82,7 +86,7 @@ def write_refusal(error: TesseraError) -> JsonResponse:
     status = next((number for kind, number in _STATUSES if isinstance(error, kind)), 400)
     response = JsonResponse({"detail": error.detail, "code": error.code}, status=status)
     if status == 401 or isinstance(error, ScopeMissing):
-        response.headers["WWW-Authenticate"] = write_challenge(error)
+        response.headers["WWW-Authenticate"] = write_challenge(error, path=request.path)
     if isinstance(error, TooManyAttempts | IssuerUnavailable):
         response.headers["Retry-After"] = str(error.retry_after)
     elif status == 503:

@@ -128,7 +128,7 @@ def _enter(request: Any, found: Authenticated | None, scopes: tuple[str, ...]) -
 def _answer(request: HttpRequest, error: TesseraError | LateRefusal) -> Any:
     found = error.error if isinstance(error, LateRefusal) else error
     remember_failure(request, found)
-    return write_refusal(found)
+    return write_refusal(found, request)
 
 
 def _vary(request: HttpRequest, response: Any) -> Any:

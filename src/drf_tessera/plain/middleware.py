@@ -70,7 +70,7 @@ class TokenMiddleware:
         except (Refusal, CsrfFailed) as error:
             _refuse(request, error)
         except TemporarilyUnavailable as error:
-            return write_refusal(error)
+            return write_refusal(error, request)
         response: HttpResponseBase = self.get_response(request)
         return _vary(request, response)
 
@@ -81,7 +81,7 @@ class TokenMiddleware:
         except (Refusal, CsrfFailed) as error:
             _refuse(request, error)
         except TemporarilyUnavailable as error:
-            return write_refusal(error)
+            return write_refusal(error, request)
         response: HttpResponseBase = await self.get_response(request)
         return _vary(request, response)
 
@@ -93,7 +93,7 @@ class TokenMiddleware:
         error = recall_failure(request)
         if error is None or not self._redirects or not getattr(view, "login_required", True):
             return None
-        return write_refusal(error) if has_credentials(request, cookie=False) else None
+        return write_refusal(error, request) if has_credentials(request, cookie=False) else None
 
     async def _aprocess_view(
         self, request: HttpRequest, view: Any, args: Any, kwargs: Any
@@ -107,7 +107,7 @@ class TokenMiddleware:
         if isinstance(found, TesseraError):
             if isinstance(found, Refusal):
                 remember_failure(request, found)
-            return write_refusal(found)
+            return write_refusal(found, request)
         return None
 
 

@@ -21,16 +21,14 @@ from drf_tessera.http import (
     remember_failure,
 )
 from drf_tessera.issuers import ForeignToken, Principal, find_account
-from drf_tessera.models import Session
 from drf_tessera.rest.errors import (
     LateRefusal,
     to_api_exception,
     to_late_refusal,
     write_challenge,
 )
-from drf_tessera.rest.requests import find_client, get_django_request
-from drf_tessera.sessions import describe_origin
-from drf_tessera.signals import token_refused
+from drf_tessera.rest.reports import report_refused_token
+from drf_tessera.rest.requests import get_django_request
 from drf_tessera.tokens import AccessToken, recall_access_token
 from drf_tessera.users import Refuse, lazy_user, load_user
 
@@ -79,7 +77,7 @@ class JWTAuthentication(BaseAuthentication):
             return None if token is None else (self.find_user(django_request, token), token)
         except Refusal as error:
             remember_failure(django_request, error)
-            _report(error, django_request)
+            report_refused_token(error.code, django_request)
             self.refuse(error, request)
             return None
         except (TemporarilyUnavailable, CsrfFailed) as error:
@@ -152,12 +150,6 @@ class OptionalJWTAuthentication(JWTAuthentication):
         """Return, so that the request continues without a user."""
 
 
-def _report(error: Refusal, request: HttpRequest) -> None:
-    if token_refused.has_listeners(Session):
-        origin = describe_origin(find_client(request))
-        token_refused.send_robust(Session, code=error.code, **origin)
-
-
 @sensitive_variables()
 def _to_text(authorization: str | bytes | None) -> str:
     return authorization if isinstance(authorization, str) else (authorization or b"").decode("latin-1")
@@ -189,6 +181,7 @@ class LateRefuser(weakref.ref[HttpRequest]):
         request = super().__call__()
         if request is not None:
             remember_failure(request, error)
+            report_refused_token(error.code, request)
         return to_late_refusal(error)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -25,6 +25,7 @@ from rest_framework.settings import api_settings
 from drf_tessera import http
 from drf_tessera.database import explain_trouble
 from drf_tessera.exceptions import (
+    ClientInvalid,
     CsrfFailed,
     IssuerUnavailable,
     MigrationMissing,
@@ -38,7 +39,7 @@ from drf_tessera.exceptions import (
     TesseraError,
     TooManyAttempts,
 )
-from drf_tessera.http import RETRY_AFTER_SECONDS, recall_failure
+from drf_tessera.http import RETRY_AFTER_SECONDS, find_resource_metadata, recall_failure
 from drf_tessera.outages import Trouble, diagnose
 from drf_tessera.rest.requests import get_django_request
 
@@ -117,6 +118,7 @@ class PayloadTooLarge(CodedError):
 
 _STATUSES: Final[tuple[tuple[type[TesseraError], type[CodedError]], ...]] = (
     (Refusal, Unauthorized),
+    (ClientInvalid, Unauthorized),
     (RequestError, BadRequest),
     (CsrfFailed, Forbidden),
     (SessionNotFound, NotFound),
@@ -190,7 +192,14 @@ def _is_answered_by_rest_framework(request: Request | HttpRequest | None) -> boo
 
 def write_challenge(request: Request | HttpRequest) -> str:
     """Return the ``WWW-Authenticate`` header of a 401 (RFC 6750, section 3)."""
-    return http.write_challenge(recall_failure(get_django_request(request)))
+    django_request = get_django_request(request)
+    return http.write_challenge(recall_failure(django_request), path=request.path)
+
+
+def point_to_metadata(request: Request | HttpRequest) -> list[str]:
+    """Return the part of a challenge that tells a client where to get a token (RFC 9728, section 5.1)."""
+    address = find_resource_metadata(request.path)
+    return [] if address is None else [f'resource_metadata="{address}"']
 
 
 # -- Handlers --------------------------------------------------------------------------------------
