@@ -35,6 +35,7 @@ PUBLIC: Final = (
         "receivers",
         "backends",
         "challenges",
+        "tickets",
         "login",
     ),
     *("rest", "testing", "contrib", "checks", "admin", "apps", "management"),

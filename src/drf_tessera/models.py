@@ -255,3 +255,18 @@ class Revocation(models.Model):
 
     def __str__(self) -> str:
         return self.scope or str(self.session_id)
+
+
+class SpentTicket(models.Model):
+    """A one-time ticket that was used (:mod:`drf_tessera.tickets`), needed until the ticket expires."""
+
+    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(primary_key=True, editable=False)
+    until: models.BigIntegerField[int, int] = models.BigIntegerField(
+        help_text="The end of the ticket, in seconds since the epoch."
+    )
+
+    class Meta:  # noqa: D106 - Django's own convention
+        app_label = "tessera"
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -44,7 +44,7 @@ def test_personal_tokens_do_what_the_page_says(project: Project) -> None:
 
 
 @pytest.mark.slow  # it starts Python several times
-@pytest.mark.parametrize(("page", "app"), [("ninja", "notes"), ("graphql", "graph")])
+@pytest.mark.parametrize(("page", "app"), [("ninja", "notes"), ("graphql", "graph"), ("sockets", "chat")])
 def test_another_framework_does_what_the_page_says(project: Project, page: str, app: str) -> None:
     project.follow(f"howto/{page}.md")
     project.manage("check", "--fail-level", "WARNING")

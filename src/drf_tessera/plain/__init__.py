@@ -12,6 +12,7 @@ from drf_tessera.plain.authenticating import attach as attach
 from drf_tessera.plain.authenticating import authenticate as authenticate
 from drf_tessera.plain.authenticating import check_scopes as check_scopes
 from drf_tessera.plain.authenticating import find_refusal as find_refusal
+from drf_tessera.plain.authenticating import load_lazily as load_lazily
 from drf_tessera.plain.guards import TokenRequiredMixin as TokenRequiredMixin
 from drf_tessera.plain.guards import token_required as token_required
 from drf_tessera.plain.middleware import TokenMiddleware as TokenMiddleware

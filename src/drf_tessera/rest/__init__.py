@@ -18,5 +18,6 @@
 - metadata: the documents for OAuth clients under ``/.well-known/``
 - urls: their addresses
 - personal: the endpoints for personal access tokens
+- tickets: the endpoint for one-time tickets
 - personal_urls: their addresses
 """

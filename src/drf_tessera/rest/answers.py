@@ -77,6 +77,7 @@ from drf_tessera.rest.shapes import (
     RefreshedSerializer,
     RevokedCountSerializer,
     RevokedSerializer,
+    TicketSerializer,
     VerifiedSerializer,
 )
 from drf_tessera.rest.throttling import account_fields
@@ -247,6 +248,14 @@ REVOKE_ONE: Final = Answer(
 )
 
 
+TICKET: Final = Answer(
+    summary="Get a one-time ticket",
+    description="Return a ticket that opens one connection which cannot send a header, such as a WebSocket.",
+    verb="create",
+    about="The ticket.",
+    serializer=TicketSerializer,
+    errors=(SessionMissing, *_ACCESS, CsrfFailed, *_ALWAYS),
+)
 LIST_PERSONAL: Final = Answer(
     summary="List your personal access tokens",
     description="List the personal access tokens of the user that have not ended, the latest first. The list "

@@ -157,6 +157,18 @@ class RevokedCountSerializer(AnswerSerializer):
     revoked: serializers.IntegerField = serializers.IntegerField(help_text="The number of ended sessions.")
 
 
+class TicketSerializer(AnswerSerializer):
+    """A one-time ticket."""
+
+    class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
+        ref_name = "TesseraTicket"
+
+    ticket: serializers.CharField = serializers.CharField(help_text="The ticket. It can be used once.")
+    expires_in: serializers.IntegerField = serializers.IntegerField(
+        help_text="The number of seconds until the ticket expires."
+    )
+
+
 class IssuedTokenSerializer(AnswerSerializer):
     """A new personal access token."""
 

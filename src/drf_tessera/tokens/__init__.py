@@ -11,6 +11,7 @@
 
 from drf_tessera.tokens.access import PERSONAL_PREFIX as PERSONAL_PREFIX
 from drf_tessera.tokens.access import AccessToken as AccessToken
+from drf_tessera.tokens.access import build_access_token as build_access_token
 from drf_tessera.tokens.access import mint_access_token as mint_access_token
 from drf_tessera.tokens.access import recall_access_token as recall_access_token
 from drf_tessera.tokens.access import verify_access_token as verify_access_token

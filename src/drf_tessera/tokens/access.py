@@ -206,7 +206,19 @@ def _verify(token: str, keystore: Keystore, now: float) -> Verified:
         audience=settings.audience,
         skew=skew,
     )
-    found = AccessToken(
+    found = build_access_token(claims)
+    longest = claims["iat"] + settings.access_lifetime.total_seconds()
+    since = max(claims["iat"], claims.get("nbf", 0)) - skew
+    return Verified(found, since, min(claims["exp"], longest), keystore)
+
+
+def build_access_token(claims: dict[str, Any]) -> AccessToken:
+    """Return the access token with these claims, which the caller has verified.
+
+    Raises:
+        TokenClaimInvalid: the type of a claim is wrong.
+    """
+    return AccessToken(
         claims=freeze(claims),
         sub=claims["sub"],
         session_id=_read_session_id(claims.get("sid")),
@@ -217,9 +229,6 @@ def _verify(token: str, keystore: Keystore, now: float) -> Verified:
         amr=_read_amr(claims.get("amr", [])),
         scope=_read_scope(claims.get("scope", "")),
     )
-    longest = claims["iat"] + settings.access_lifetime.total_seconds()
-    since = max(claims["iat"], claims.get("nbf", 0)) - skew
-    return Verified(found, since, min(claims["exp"], longest), keystore)
 
 
 def _read_session_id(value: object) -> UUID:
