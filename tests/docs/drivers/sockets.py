@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 from asgiref.sync import async_to_sync
-from channels.testing import WebsocketCommunicator
+from asgiref.testing import ApplicationCommunicator
 from django.contrib.auth.models import User
 from django.test import TransactionTestCase
 from shop.asgi import application
@@ -19,13 +21,19 @@ class Sockets(TransactionTestCase):
 
         @async_to_sync
         async def talk() -> None:
-            socket = WebsocketCommunicator(application, f"/chat/?ticket={ticket}")
-            assert (await socket.connect(60))[0]
-            await socket.send_json_to("hello")
-            assert await socket.receive_json_from(60) == {"from": "anna", "text": "hello"}
-            await socket.disconnect(timeout=60)
-            again = WebsocketCommunicator(application, f"/chat/?ticket={ticket}")
-            assert (await again.connect(60))[0]
+            query = f"ticket={ticket}".encode()
+            scope = {"type": "websocket", "path": "/chat/", "query_string": query, "headers": []}
+            socket = ApplicationCommunicator(application, dict(scope))
+            await socket.send_input({"type": "websocket.connect"})
+            assert (await socket.receive_output(60))["type"] == "websocket.accept"
+            await socket.send_input({"type": "websocket.receive", "text": '"hello"'})
+            said = json.loads((await socket.receive_output(60))["text"])
+            assert said == {"from": "anna", "text": "hello"}
+            await socket.send_input({"type": "websocket.disconnect", "code": 1000})
+            await socket.wait(60)
+            again = ApplicationCommunicator(application, dict(scope))
+            await again.send_input({"type": "websocket.connect"})
+            assert (await again.receive_output(60))["type"] == "websocket.accept"
             closed = await again.receive_output(60)
             assert (closed["code"], closed["reason"]) == (4401, "ticket_invalid")
 
