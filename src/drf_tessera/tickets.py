@@ -1,8 +1,8 @@
 """One-time tickets: they hand the session of an access token to a connection that cannot send a header.
 
 A browser cannot send a header with a WebSocket, and a token in an address would be written to logs. A ticket
-may be in an address, because it lives for 30 seconds and is accepted once, on every server: the row of a used
-ticket is inserted, and a second insert of the same key fails.
+may be in an address, because it lives for 30 seconds and is accepted once. Using a ticket inserts a row, and
+a second insert of the same key fails, on every server.
 
 A ticket is signed under ``SECRET_KEY``, for one installation and tenant, and carries the claims of the token.
 """

@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -147,6 +149,8 @@ def test_refusals_have_codes(access: str, monkeypatch: pytest.MonkeyPatch) -> No
     assert refused(headers=header("nonsense")) == (4401, "token_malformed")
     assert refused(subprotocols=[SUBPROTOCOL, "nonsense"]) == (4401, "token_malformed")
     assert refused(subprotocols=["chat", access]) == (4401, "not_authenticated")
+    both = refused(headers=header("nonsense"), subprotocols=[SUBPROTOCOL, access])
+    assert both == (4401, "token_malformed")  # the header comes first
     scoped = TokenAuthMiddleware(Consumer.as_asgi(), scopes=("chat",))
     assert refused(app=scoped, headers=header(access)) == (4403, "insufficient_scope")
     feed.get_feed.forget()  # the next check pulls
@@ -254,18 +258,28 @@ def test_a_socket_that_memory_knows_asks_nothing(
     assert {token.sub for token in asked} == {verify_access_token(access).sub}
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an hour pass between two looks at the clock of the watch."""
+    hours = count(step=3600)
+    clock = SimpleNamespace(monotonic=lambda: next(hours), time=time.time)
+    monkeypatch.setattr(channels, "time", clock)
+
+
+@pytest.mark.usefixtures("hasty")
 def test_the_row_is_read_once_per_access_lifetime(anna: AbstractBaseUser, settings: Any) -> None:
     """A deactivation by ``update`` sends no notice, and an expiry does not either."""
-    settings.TESSERA = {"REVOCATION_POLL": 0, "ACCESS_LIFETIME": 1}
+    settings.TESSERA = {"REVOCATION_POLL": 0}
     access = sessions.start(anna).access
     end = lambda: type(anna)._base_manager.filter(pk=anna.pk).update(is_active=False)  # noqa: E731 - as above
     assert closes(end, headers=header(access)) == (4401, "user_inactive")
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_row_that_lives_keeps_the_socket_open(
     anna: AbstractBaseUser, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.TESSERA = {"REVOCATION_POLL": 0, "ACCESS_LIFETIME": 1}
+    settings.TESSERA = {"REVOCATION_POLL": 0}
     reads: list[Any] = []
     load = channels.load_user
     monkeypatch.setattr(channels, "load_user", lambda token: reads.append(load(token)))
@@ -278,10 +292,10 @@ def test_a_row_that_lives_keeps_the_socket_open(
     assert [user.pk for user in reads] == [anna.pk]
 
 
-def test_a_token_of_another_issuer_closes_at_its_end(settings: Any) -> None:
+def test_a_token_of_another_issuer_closes_at_its_end(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     one = make_jwk("one")
     settings.TESSERA = {"ISSUERS": [issuer(one)], "REVOCATION_POLL": 0, "CLOCK_SKEW": 0}
-    token = write_token(one, write_claims(exp=int(time.time()) + 2))
+    token = write_token(one, write_claims(exp=int(time.time()) + 600))
 
     async def silent(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "websocket.accept"})
@@ -290,7 +304,9 @@ def test_a_token_of_another_issuer_closes_at_its_end(settings: Any) -> None:
             pass
 
     app = TokenAuthMiddleware(silent)
-    assert closes(lambda: None, app=app, headers=header(token)) == (4401, "token_expired")
+    later = SimpleNamespace(monotonic=time.monotonic, time=lambda: time.time() + 3600)
+    end = lambda: monkeypatch.setattr(channels, "time", later)  # noqa: E731 - as above
+    assert closes(end, app=app, headers=header(token)) == (4401, "token_expired")
 
 
 # -- The ticket ------------------------------------------------------------------------------------

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import AbstractBaseUser
-from django.test import Client
+from django.test import AsyncClient, Client, RequestFactory
 
 from drf_tessera import sessions
+from drf_tessera.exceptions import IssuerUnavailable, ProjectError, TooManyAttempts
+from drf_tessera.http import write_refusal
 from drf_tessera.plain import TokenMiddleware
 from drf_tessera.revocation import feed
 from tests.conftest import bearer
@@ -162,6 +165,47 @@ def test_a_token_that_cannot_be_judged_is_a_503(
     answer = Client().get(f"/{name}/", **bearer(access))
     assert (answer.status_code, answer.json()["code"]) == (503, "revocation_unavailable")
     assert answer.headers["Retry-After"] == "1"
+    headers = {"authorization": f"Bearer {access}"}
+    feed.get_feed.forget()  # the next check pulls
+    assert async_to_sync(AsyncClient().get)(f"/{name}/", headers=headers).status_code == 503
+
+
+@pytest.mark.parametrize("path", ["public", "apublic", "page"])
+@pytest.mark.parametrize("kind", ["TokenMiddleware", "NotForPublic"])
+def test_asgi_sees_the_same(path: str, kind: str, access: str, anna: AbstractBaseUser, settings: Any) -> None:
+    ours = MIDDLEWARE if kind == "TokenMiddleware" else f"{__name__}.{kind}"
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, ours]
+    get: Any = async_to_sync(AsyncClient().get)
+    good = get(f"/{path}/", headers={"authorization": f"Bearer {access}"})
+    left_out = kind == "NotForPublic" and path == "public"
+    assert good.json()["pk"] == (None if left_out else str(anna.pk))
+    bad = get(f"/{path}/", headers={"authorization": "Bearer nonsense"})
+    if path == "page":
+        assert bad.status_code == 302
+    else:
+        assert bad.json()["error"] == (None if left_out else "token_malformed")
+
+
+@pytest.mark.usefixtures("behind")
+def test_the_middleware_answers_for_views_and_templates(
+    access: str, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row is read late, and the user is gone, or the database cannot be used."""
+    monkeypatch.setattr(feed, "has_ended", lambda *given: False)
+    type(anna)._base_manager.filter(pk=anna.pk).delete()
+    answer = Client().get("/page-class/", **bearer(access))
+    assert (answer.status_code, answer.json()["code"]) == (401, "user_gone")
+    assert "error_description" in answer.headers["WWW-Authenticate"]
+    busy = Client().get("/busy/", **bearer(access))
+    assert (busy.status_code, busy.json()["code"]) == (503, "database_unavailable")
+
+
+def test_each_kind_of_error_has_its_answer() -> None:
+    request = RequestFactory().get("/")
+    with pytest.raises(ProjectError):
+        write_refusal(ProjectError("a mistake"), request)
+    assert write_refusal(TooManyAttempts(7), request).headers["Retry-After"] == "7"
+    assert write_refusal(IssuerUnavailable(9), request).headers["Retry-After"] == "9"
 
 
 @pytest.mark.usefixtures("behind")

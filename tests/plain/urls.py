@@ -12,6 +12,7 @@ from django.urls import include, path
 from django.utils.decorators import method_decorator
 from django.views import View
 
+from drf_tessera.exceptions import DatabaseUnavailable
 from drf_tessera.plain import TokenRequiredMixin, token_required
 from tests import views
 
@@ -89,6 +90,10 @@ def form(request: HttpRequest) -> JsonResponse:
     return show(request)
 
 
+def busy(request: HttpRequest) -> JsonResponse:
+    raise DatabaseUnavailable
+
+
 def boom(request: HttpRequest) -> JsonResponse:
     raise ValueError("not ours")
 
@@ -108,4 +113,5 @@ urlpatterns = [
     path("page/", page),
     path("form/", form),
     path("boom/", boom),
+    path("busy/", busy),
 ]

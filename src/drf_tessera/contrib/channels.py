@@ -175,7 +175,7 @@ class _Socket:
         self._closed = False
 
     async def send(self, message: Any) -> None:
-        """Pass a message on, until the socket is closed. Begin the watch when the socket is accepted."""
+        """Send a message on, until the socket is closed. Start the watch when the socket is accepted."""
         if self._closed:
             return  # the consumer does not know yet
         if message["type"] == "websocket.accept":
