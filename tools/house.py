@@ -24,7 +24,8 @@ SIDE_DOORS: Final = frozenset({"legacy.pyjwt"})
 """Modules that may be imported by their path, past a door: the door must load without PyJWT."""
 
 PUBLIC: Final = (
-    *("conf", "tokens", "revocation", "users", "issuers", "sessions", "limits", "legacy", "http", "plain"),
+    *("conf", "keys", "tokens", "revocation", "users", "issuers", "sessions", "limits", "legacy", "http"),
+    "plain",
     *(
         "exceptions",
         "rotation",
@@ -46,7 +47,7 @@ HOMES: Final = {
     "rest_framework": ("rest", "testing", "contrib"),
     "ua_parser": ("sessions.devices",),
     "joserfc": ("jose.algorithms",),
-    "cryptography": ("tokens.keystore",),
+    "cryptography": ("keys.sealing",),
     "jwt": ("legacy.pyjwt",),
     "urllib3": ("issuers.fetching",),
 }

@@ -42,7 +42,11 @@ def issue_ticket(token: AccessToken) -> str:
     Raises:
         TemporarilyUnavailable: the id of the installation is needed, and the database does not answer.
     """
-    credentials = {"id": uuid4().hex, "claims": {name: token[name] for name in token.claims}}
+    credentials = {
+        "id": uuid4().hex,
+        "kid": token.kid,
+        "claims": {name: token[name] for name in token.claims},
+    }
     return signing.dumps(credentials, salt=_make_salt(), compress=True)
 
 
@@ -64,7 +68,7 @@ def redeem_ticket(text: str) -> AccessToken:
     except signing.BadSignature:
         raise TicketInvalid from None
     _spend(UUID(hex=credentials["id"]))
-    return build_access_token(credentials["claims"])
+    return build_access_token(credentials["claims"], kid=credentials["kid"])
 
 
 def _spend(key: UUID) -> None:

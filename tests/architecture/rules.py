@@ -40,6 +40,7 @@ WRITERS: Final = {
     "Revocation": "revocation",
     "Installation": "installation",
     "SpentTicket": "tickets",
+    "SigningKey": "keys.rows",
 }
 """Each model of ours, and the only room or module that writes its rows."""
 

@@ -54,7 +54,13 @@ def test_the_rooms_are_read_from_the_docstrings() -> None:
     house = read_house(SOURCES)
     assert house.rooms[0] == "exceptions"
     assert len(house.rooms) > 15
-    assert [place for place, _ in house.list_places("jose")] == ["encoding", "algorithms", "keys", "codec"]
+    assert [place for place, _ in house.list_places("jose")] == [
+        "encoding",
+        "algorithms",
+        "keys",
+        "life",
+        "codec",
+    ]
 
 
 @pytest.mark.parametrize("module", ["drf_tessera", "drf_tessera.exceptions", "drf_tessera.rotation"])

@@ -20,7 +20,7 @@ from django.test import AsyncClient, AsyncRequestFactory
 
 from drf_tessera import sessions
 from drf_tessera.exceptions import SessionEnded
-from drf_tessera.http import name_cookies
+from drf_tessera.http import access, name_cookies
 from drf_tessera.plain import TokenMiddleware, aauthenticate, authenticate, token_required
 from drf_tessera.revocation import feed, workers
 from drf_tessera.revocation.feed import get_feed
@@ -157,6 +157,16 @@ def test_a_session_in_doubt_is_asked_for_in_a_thread(anna: AbstractBaseUser) -> 
             await aauthenticate(make_request("header", grant.access))
 
     call()
+
+
+def test_keys_that_were_not_read_yet_are_read_in_a_thread(
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(credentials: str) -> None:
+        raise SynchronousOnlyOperation
+
+    monkeypatch.setattr(access, "recall_access_token", fail)
+    assert async_to_sync(aauthenticate)(make_request("header", sessions.start(anna).access))
 
 
 @pytest.mark.usefixtures("still_feed")

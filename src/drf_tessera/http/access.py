@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from django.core.exceptions import SynchronousOnlyOperation
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
@@ -102,7 +103,10 @@ def recall_access(request: HttpRequest, *, personal: bool = False) -> AccessToke
     if settings.tenant is not None:
         return None
     # Do not store the header in a local variable, because an error report shows local variables.
-    found = recall_access_token(read_authorization(request))
+    try:
+        found = recall_access_token(read_authorization(request))
+    except SynchronousOnlyOperation:
+        return None  # this process has not read its keys yet
     if found is None and personal:
         found = recall_access_token(PERSONAL_MARK + read_authorization(request))
     if found is not None or not settings.access_cookie or has_credentials(request, cookie=False):

@@ -170,7 +170,7 @@ class RefreshView(BodyView):
         try:
             grant = sessions.refresh(token, transport=transport)
         except Refusal as error:
-            report_failed_refresh(error.code, token, request)
+            report_failed_refresh(error.code, request, token)
             raise
         return write_grant(request, grant, **more)
 
@@ -227,7 +227,7 @@ class IntrospectView(BodyView):
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Introspect."""
+        """Return whether the token is active."""
         auth = self.read_body()["token"]
         try:
             token = verify_access_token(auth)

@@ -23,7 +23,9 @@ from drf_tessera.tokens.frozen import FrozenToken as FrozenToken
 from drf_tessera.tokens.frozen import freeze as freeze
 from drf_tessera.tokens.keystore import ACCESS_TYPE as ACCESS_TYPE
 from drf_tessera.tokens.keystore import VERIFIED_TOKENS as VERIFIED_TOKENS
+from drf_tessera.tokens.keystore import check_key as check_key
 from drf_tessera.tokens.keystore import get_issuer as get_issuer
+from drf_tessera.tokens.keystore import list_public_keys as list_public_keys
 from drf_tessera.tokens.personal import PERSONAL_MARK as PERSONAL_MARK
 from drf_tessera.tokens.personal import PersonalToken as PersonalToken
 from drf_tessera.tokens.personal import hash_personal_secret as hash_personal_secret

@@ -23,13 +23,20 @@ from drf_tessera.exceptions import (
     ProjectError,
     TokenClaimInvalid,
     TokenExpired,
+    TokenKeyUnknown,
     TokenMalformed,
     TokenTooLarge,
 )
 from drf_tessera.moments import to_timestamp
 from drf_tessera.tokens.facts import REGISTERED_CLAIMS, SessionFacts
 from drf_tessera.tokens.frozen import FrozenToken, freeze
-from drf_tessera.tokens.keystore import Keystore, get_issuer, get_keystore
+from drf_tessera.tokens.keystore import (
+    AGE_FOR_UNKNOWN,
+    Keystore,
+    get_fresh_keystore,
+    get_issuer,
+    get_keystore,
+)
 from drf_tessera.tokens.refresh import REFRESH_PREFIX
 
 PERSONAL_PREFIX: Final = "tsk_"
@@ -56,6 +63,8 @@ class AccessToken(FrozenToken):
     auth_time: int
     amr: tuple[str, ...]
     scope: str
+    kid: str
+    """The key that has signed the token."""
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -89,7 +98,7 @@ def mint_access_token(
             form, or are too long.
         ProjectError: ``ACCESS_COOKIE`` is on, and browsers would not keep a cookie of that size.
     """
-    keystore = get_keystore()
+    keystore = get_fresh_keystore()  # another key may sign by now
     settings = keystore.settings
     taken = sorted(REGISTERED_CLAIMS.intersection([*facts.claims, *extra]))
     if taken:
@@ -184,7 +193,14 @@ def verify_access_token(
     """
     keystore = get_keystore()
     present = time.time() if now is None else to_timestamp(now)
-    found = _verify(token, keystore, present)
+    try:
+        found = _verify(token, keystore, present)
+    except TokenKeyUnknown:
+        fresh = get_fresh_keystore(AGE_FOR_UNKNOWN)
+        if fresh is keystore:
+            raise
+        keystore = fresh
+        found = _verify(token, keystore, present)
     if present >= found.until:
         raise TokenExpired
     if credentials is not None:
@@ -199,20 +215,20 @@ def _verify(token: str, keystore: Keystore, now: float) -> Verified:
         raise TokenMalformed("This is a refresh token. Send the access token here.")
     if token.startswith(PERSONAL_PREFIX):
         raise PersonalTokenRefused
-    claims = keystore.codec.decode(
+    claims, key = keystore.codec.decode(
         token,
         now=now,
         issuer=get_issuer(),
         audience=settings.audience,
         skew=skew,
     )
-    found = build_access_token(claims)
+    found = build_access_token(claims, kid=key.kid)
     longest = claims["iat"] + settings.access_lifetime.total_seconds()
     since = max(claims["iat"], claims.get("nbf", 0)) - skew
     return Verified(found, since, min(claims["exp"], longest), keystore)
 
 
-def build_access_token(claims: dict[str, Any]) -> AccessToken:
+def build_access_token(claims: dict[str, Any], *, kid: str) -> AccessToken:
     """Return the access token with these claims, which the caller has verified.
 
     Raises:
@@ -228,6 +244,7 @@ def build_access_token(claims: dict[str, Any]) -> AccessToken:
         auth_time=_read_auth_time(claims.get("auth_time")),
         amr=_read_amr(claims.get("amr", [])),
         scope=_read_scope(claims.get("scope", "")),
+        kid=kid,
     )
 
 

@@ -97,6 +97,7 @@ def make_personal_token(
         auth_time=facts.auth_time,
         amr=facts.amr,
         scope=facts.scope,
+        kid="",
         name=name,
     )
 

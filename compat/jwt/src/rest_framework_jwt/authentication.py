@@ -21,7 +21,7 @@ from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable
 from drf_tessera.http import check_site
 from drf_tessera.rest.authentication import LateRefuser
 from drf_tessera.rest.errors import Unauthorized, fit_handler, to_api_exception, to_late_refusal
-from drf_tessera.rest.reports import report_refused_token
+from drf_tessera.rest.reports import reporting_refusals
 from drf_tessera.rest.requests import get_django_request
 from drf_tessera.users import find_user_by_name, is_active, lazy_user
 from rest_framework_jwt.settings import api_settings, find_live
@@ -45,19 +45,12 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
         """Return the token of the request, or ``None``."""
         raise NotImplementedError
 
+    @reporting_refusals(Unauthorized.get_codes)
     @sensitive_variables()
     def authenticate(self, request: Request) -> tuple[Any, bytes | str] | None:
         """Return the user and the unchanged token, or ``None`` if the request has no token for this class."""
         enter_tenant(request)
         self._late = LateRefuser(get_django_request(request))
-        try:
-            return self._authenticate(request)
-        except Unauthorized as error:
-            report_refused_token(str(error.get_codes()), request)
-            raise
-
-    @sensitive_variables()
-    def _authenticate(self, request: Request) -> tuple[Any, bytes | str] | None:
         if (credentials := self.get_jwt_value(request)) is None:
             return None
         token = credentials.decode("ascii", "replace") if isinstance(credentials, bytes) else credentials

@@ -21,7 +21,7 @@ from drf_tessera.exceptions import Refusal, TemporarilyUnavailable
 from drf_tessera.legacy import renamed
 from drf_tessera.rest.authentication import LateRefuser
 from drf_tessera.rest.errors import to_api_exception, to_late_refusal
-from drf_tessera.rest.reports import report_refused_token
+from drf_tessera.rest.reports import reporting_refusals
 from drf_tessera.rest.requests import get_django_request
 from drf_tessera.users import is_active, lazy_user
 from rest_framework_simplejwt import legacy
@@ -46,21 +46,18 @@ class JWTAuthentication(authentication.BaseAuthentication):
         super().__init__(*args, **kwargs)
         self.user_model = get_user_model()
 
+    @reporting_refusals(read_reason)
     @sensitive_variables()
     def authenticate(self, request: Request) -> tuple[Any, AccessToken] | None:
         """Return the user and the token, or ``None`` if the request has no token for this class."""
         enter_tenant(request)
         self._refuse = LateRefuser(get_django_request(request))
         authorization = self.get_header(request)
-        try:
-            credentials = None if authorization is None else self.get_raw_token(authorization)
-            if credentials is None:
-                return None
-            token = self.get_validated_token(credentials)
-            return self.get_user(token), token
-        except AuthenticationFailed as error:
-            report_refused_token(read_reason(error), request)
-            raise
+        credentials = None if authorization is None else self.get_raw_token(authorization)
+        if credentials is None:
+            return None
+        token = self.get_validated_token(credentials)
+        return self.get_user(token), token
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
