@@ -35,6 +35,7 @@ PUBLIC: Final = (
         "database",
         "receivers",
         "backends",
+        "audit",
         "challenges",
         "tickets",
         "login",

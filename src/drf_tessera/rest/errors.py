@@ -23,12 +23,11 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from drf_tessera import http
-from drf_tessera.database import explain_trouble
+from drf_tessera.database import explain_mistake, explain_trouble
 from drf_tessera.exceptions import (
     ClientInvalid,
     CsrfFailed,
     IssuerUnavailable,
-    MigrationMissing,
     ProjectError,
     Refusal,
     RequestError,
@@ -40,7 +39,6 @@ from drf_tessera.exceptions import (
     TooManyAttempts,
 )
 from drf_tessera.http import RETRY_AFTER_SECONDS, find_resource_metadata, recall_failure
-from drf_tessera.outages import Trouble, diagnose
 from drf_tessera.rest.requests import get_django_request
 
 
@@ -229,8 +227,7 @@ def translate_own_error(exc: Exception) -> Exception:
     """
     found = exc
     if isinstance(exc, Error):
-        missing = diagnose(exc) is Trouble.TABLES
-        found = MigrationMissing() if missing else explain_trouble(exc) or exc
+        found = explain_mistake(exc) or explain_trouble(exc) or exc
         if found is not exc:
             found.__cause__ = exc
     return translate_error(found)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
-from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
-from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from drf_tessera import sessions, signals
@@ -17,31 +14,6 @@ from drf_tessera.exceptions import Refusal
 from drf_tessera.models import Session
 from drf_tessera.rest.requests import find_client
 from drf_tessera.tokens import read_refresh_token
-
-_Authenticate = TypeVar("_Authenticate", bound=Callable[..., Any])
-
-
-def reporting_refusals(
-    read_code: Callable[[AuthenticationFailed], object],
-) -> Callable[[_Authenticate], _Authenticate]:
-    """Decorate ``authenticate`` of another package's class, so that each refusal sends the signal.
-
-    Args:
-        read_code: returns the code of a refusal.
-    """
-
-    def decorate(authenticate: _Authenticate) -> _Authenticate:
-        @wraps(authenticate)
-        def report(self: object, request: Request) -> Any:
-            try:
-                return authenticate(self, request)
-            except AuthenticationFailed as error:
-                report_refused_token(str(read_code(error)), request)
-                raise
-
-        return cast("_Authenticate", report)
-
-    return decorate
 
 
 def report_refused_token(code: str, request: Request | HttpRequest) -> None:

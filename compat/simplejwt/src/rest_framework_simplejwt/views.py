@@ -20,14 +20,11 @@ from rest_framework.views import APIView
 
 from drf_tessera.rest.endpoints import TokenView
 from drf_tessera.rest.errors import translate_own_error
+from drf_tessera.rest.foreign import read_code
 from drf_tessera.rest.reports import report_failed_refresh, report_refused_token
 from drf_tessera.rest.throttling import LoginAddressThrottle, TokenThrottle, counted_login, read_field
 from rest_framework_simplejwt.exceptions import InvalidToken as InvalidToken
-from rest_framework_simplejwt.exceptions import (
-    TokenError,
-    read_reason,
-    to_invalid_token,
-)
+from rest_framework_simplejwt.exceptions import TokenError, to_invalid_token
 from rest_framework_simplejwt.settings import api_settings, list_header_types
 
 
@@ -75,7 +72,7 @@ class TokenViewBase(TokenView, generics.GenericAPIView[Any]):
         """Return an error in the format of simplejwt."""
         found = to_invalid_token(exc) if isinstance(exc, TokenError) else translate_own_error(exc)
         if self._report and isinstance(found, exceptions.AuthenticationFailed):
-            self._report(read_reason(found), self.request)
+            self._report(read_code(found), self.request)
         return APIView.handle_exception(self, found)
 
     @sensitive_variables()
