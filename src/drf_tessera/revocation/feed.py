@@ -146,6 +146,10 @@ class Feed:
             if self.ended and has_ended(self.ended, session_id, sub, began):
                 raise SessionEnded
 
+    def _explain(self) -> TesseraError:
+        mistake = self._mistake
+        return RevocationUnavailable() if mistake is None else type(mistake)(mistake.detail)
+
     def knows(self, session_id: UUID, sub: str, began: int) -> bool:
         """Return whether memory alone proves that the session was not ended early.
 
@@ -154,10 +158,6 @@ class Feed:
         if not self._asked_at <= time.monotonic() < self._due or self._clock_was_moved():
             return False
         return not self.ended or self.ended.judge(session_id, sub, began) is False
-
-    def _explain(self) -> TesseraError:
-        mistake = self._mistake
-        return RevocationUnavailable() if mistake is None else type(mistake)(mistake.detail)
 
     def describe(self) -> FeedState:
         """Return the state of the knowledge, after a pull if one is due. No outage raises an error."""
