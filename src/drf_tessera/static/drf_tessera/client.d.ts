@@ -91,7 +91,10 @@ export interface Session {
   id: string;
   /** Whether the session is this client's own session. */
   current: boolean;
+  /** Whether this is a personal access token. Its name is `device`. */
+  personal: boolean;
   device: string;
+  scope: string;
   ip: string | null;
   started_at: string;
   last_used_at: string;
