@@ -10,7 +10,7 @@ import { graceLeft, laneOf } from "./timeline.js";
 import { ENDS, STATES } from "./words.js";
 
 const FLIGHT_MS = 600;
-const CHAIN = 5; // how many tokens of a session the server's side shows
+const CHAIN = 4; // how many tokens of a session the server's side shows
 const GRACE_MS = Number(document.body.dataset.grace) * 1000;
 const LIFETIME = Number(document.body.dataset.lifetime);
 
@@ -95,7 +95,7 @@ export function drawServer() {
   if (lane && lane.tokens.length > CHAIN) items.unshift(make("li", { class: "more" }, "…"));
   byId("chain").replaceChildren(...items);
   const who = lane?.about?.user ?? state.user?.username ?? "";
-  setText(byId("row-title"), state.session ? `The session of ${who}` : "No session");
+  setText(byId("row-title"), state.session ? `Session of ${who}` : "No session");
   byId("row").classList.toggle("absent", !state.session);
   byId("row").classList.toggle("out", Boolean(lane?.end));
   drawVerdict(lane);
@@ -199,7 +199,12 @@ export function tickStage() {
   }
   const lane = laneOf(state.session);
   const left = lane && !lane.end ? graceLeft(state.session, GRACE_MS) / 1000 : 0;
-  setText(byId("grace"), left ? `Grace window: ${Math.ceil(left)} s` : lane?.end ? "" : "Grace window: closed");
+  setText(byId("grace"), left ? `Grace window: ${Math.ceil(left)} s` : "Grace window: closed");
   byId("grace").hidden = !lane || Boolean(lane.end);
   byId("grace").classList.toggle("open", left > 0);
 }
+
+// The focused element must not hide behind the stage, which is above the steps on a narrow screen.
+new ResizeObserver(([{ target }]) => {
+  document.documentElement.style.setProperty("--stage", `${target.offsetHeight + 12}px`);
+}).observe(byId("stage"));
