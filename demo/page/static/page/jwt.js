@@ -3,14 +3,15 @@
 import { byId, clock, distance, make, setText } from "./dom.js";
 import { NOTES, arrival, transmit } from "./net.js";
 import { state } from "./state.js";
-import { wall } from "./time.js";
+import { now } from "./time.js";
 import { CLAIMS, CODES } from "./words.js";
 
 const TIMES = ["iat", "exp", "auth_time"];
 const PARTS = ["header", "claims", "signature"];
 
 let token = null; // the last access token; it is kept to show that the server refuses it later
-let moments = []; // the times in the table: { node, at }
+let moments = []; // the times in the table: { node, at, age }, with the age of the token at that time
+let born = 0; // when the token arrived, on the clock of this page
 
 export async function showAccess(client) {
   const found = await client.token();
@@ -20,7 +21,7 @@ export async function showAccess(client) {
   byId("access-text").replaceChildren(
     ...PARTS.flatMap((part, index) => [index ? "." : "", make("span", { class: part, "data-part": part }, texts[index])]),
   );
-  moments = [];
+  [moments, born] = [[], now()];
   const [header, claims] = texts.slice(0, 2).map(decode);
   byId("access-header").replaceChildren(...describeClaims(header));
   byId("access-claims").replaceChildren(...describeClaims(claims));
@@ -45,7 +46,7 @@ const write = (value) => (typeof value === "string" ? value : JSON.stringify(val
 function describeClaims(values) {
   return Object.entries(values).map(([name, value]) => {
     const made = row(name, write(value), CLAIMS[name] ?? "A claim of the project");
-    if (TIMES.includes(name)) moments.push({ node: made.children[1], at: value });
+    if (TIMES.includes(name)) moments.push({ node: made.children[1], at: value, age: value - values.iat });
     return made;
   });
 }
@@ -53,9 +54,11 @@ function describeClaims(values) {
 const row = (name, value, words) =>
   make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, value), make("td", {}, words));
 
-/** Update the times in the table. */
+/** Update the times in the table. They are counted from the token's arrival, so that no clock has to be right. */
 export function tickAccess() {
-  for (const { node, at } of moments) setText(node, `${at} (${clock(new Date(at * 1000))}, ${distance(at * 1000 - wall())})`);
+  for (const { node, at, age } of moments) {
+    setText(node, `${at} (${clock(new Date(at * 1000))}, ${distance(age * 1000 - (now() - born))})`);
+  }
 }
 
 // -- Light up --------------------------------------------------------------------------------------
