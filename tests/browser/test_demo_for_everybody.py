@@ -15,7 +15,12 @@ from tests.servers import ROOT, require
 FOLDER = ROOT / "tests" / "browser" / "axe"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 RUN = "(tags) => axe.run(document, { runOnly: { type: 'tag', values: tags } })"
-FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+WIDE = """() => {
+    const page = document.documentElement;
+    if (page.scrollWidth <= page.clientWidth) return [];
+    const wide = (node) => node.getBoundingClientRect().right > page.clientWidth + 1;
+    return [...document.querySelectorAll("body *")].filter(wide).map((node) => node.outerHTML.slice(0, 200));
+}"""
 
 Check = Callable[[str], None]
 
@@ -35,7 +40,7 @@ def check(request: pytest.FixtureRequest, page: Page, axe: str) -> Iterator[Chec
 
     def run(state: str) -> None:
         wait_until_idle(page)
-        assert page.evaluate(FITS), state
+        assert page.evaluate(WIDE) == [], state
         page.evaluate(axe)
         for violation in page.evaluate(RUN, RULES)["violations"]:
             found[f"{state}: {violation['id']}"] = [node["html"][:200] for node in violation["nodes"]]

@@ -60,7 +60,6 @@ async function stopTab() {
 async function stopThief() {
   if (state.transport === "cookie") {
     tryToCopy();
-    byId("cookie-found").hidden = false;
     reach("thief", "A script cannot copy a refresh token in a cookie that is HttpOnly. To see a theft that works, log out, and log in with the token in this page’s memory.");
     return;
   }

@@ -199,7 +199,7 @@ export function tickStage() {
   }
   const lane = laneOf(state.session);
   const left = lane && !lane.end ? graceLeft(state.session, GRACE_MS) / 1000 : 0;
-  setText(byId("grace"), left ? `Grace window: ${Math.ceil(left)} s` : "Grace window: closed");
+  setText(byId("grace-left"), left ? `${Math.ceil(left)} s` : "closed");
   byId("grace").hidden = !lane || Boolean(lane.end);
   byId("grace").classList.toggle("open", left > 0);
 }
