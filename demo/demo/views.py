@@ -39,7 +39,7 @@ def show_page(request: HttpRequest) -> HttpResponse:
 
 
 def show_missing(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Return the 404 of an address without a view: JSON for a client of the API, and a way back for a browser."""
+    """Return the 404 of an address without a view: JSON for a client of the API, a page for a browser."""
     if request.path.startswith("/api/") and request.get_preferred_type(_TYPES) != "text/html":
         return JsonResponse({"detail": "Not found.", "code": "not_found"}, status=404)
     return page_not_found(request, exception)

@@ -13,7 +13,9 @@ class EventSerializer(serializers.Serializer):
     kind = serializers.CharField(
         help_text="`started`, `revoked`, `reused`, `lapsed`, or the outcome of a refresh."
     )
-    reason = serializers.CharField(help_text="The reason of an end, the seconds of a time lapse, or an empty text.")
+    reason = serializers.CharField(
+        help_text="The reason of an end, the seconds of a lapse, or an empty text."
+    )
     at = serializers.IntegerField(help_text="Milliseconds since 1970.")
 
 

@@ -57,7 +57,7 @@ class LapseView(APIView):
 
     @extend_schema(request=LapseSerializer, responses={200: LapseSerializer, 400: InvalidSerializer})
     def post(self, request: Request) -> Response:
-        """Let some time pass for the session of the access token."""
+        """Move the last rotation of the session of the access token into the past."""
         body = LapseSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         seconds = body.validated_data["seconds"]

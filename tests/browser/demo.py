@@ -21,7 +21,7 @@ def wait_until_idle(page: Page) -> None:
 
 
 def stop_at(page: Page, stop: str) -> None:
-    """Press the button of a stop, and wait for its tick."""
+    """Run a stop by its button, and wait for its tick."""
     page.locator(f"#act-{stop}").click()
     expect(page.locator(f"#stop-{stop}")).to_have_class(re.compile("done"))
     wait_until_idle(page)

@@ -10,7 +10,7 @@ import { graceLeft, laneOf } from "./timeline.js";
 import { ENDS, STATES } from "./words.js";
 
 const FLIGHT_MS = 600;
-const CHAIN = 4; // how many tokens of a session the server's side shows
+const CHAIN = 4; // the number of tokens that the side of the server shows
 const GRACE_MS = Number(document.body.dataset.grace) * 1000;
 const LIFETIME = Number(document.body.dataset.lifetime);
 

@@ -1,4 +1,4 @@
-// The state of the page: who holds which tokens. The other modules read it here and change it.
+// The state of the page: the holders and their tokens. The other modules read it here and change it.
 
 /** The three holders of tokens on the stage. `access` is { text, until }, with `until` on the clock of time.js. */
 const holders = () => ({

@@ -53,7 +53,7 @@ export async function playTheft({ refresh, steal, settled }) {
   point(-1);
 }
 
-/** Return the last word about a theft: what happened to whom. */
+/** Return the last word about a theft: the outcome for each holder. */
 export function concludeTheft() {
   const lane = laneOf(state.session);
   return lane?.reused ? `THEFT. ${describeEnd(lane).join(". ")}. You log in again, and the thief cannot.` : "";
