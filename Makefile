@@ -15,6 +15,9 @@ RUFF_AND_MYPY = $(VENV_PYTHON) -m ruff check . \
 # In the environment and not in the command line: then no PORT can be anything but a value.
 export PORT
 
+# Without bytecode, each of the several hundred Pythons that the tests start compiles everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # make help            this list
 .PHONY: help
 help:

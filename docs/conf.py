@@ -33,7 +33,7 @@ include_patterns = [
     "*.md",
     "docs/*.md",
     "docs/**/*.md",
-    "js/README.md",
+    "src/drf_tessera/static/drf_tessera/README.md",
     "compat/*/README.md",
     "benchmarks/results/*.md",
 ]

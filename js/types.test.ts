@@ -1,5 +1,5 @@
 // Compiled by `npm run types`, and never run. The types have to fit the use of the client.
-import { createClient, TesseraError, type Session } from "./client.js";
+import { createClient, TesseraError, type Session } from "../src/drf_tessera/static/drf_tessera/client.js";
 
 const client = createClient<{ id: number; nickname: string }>({ baseUrl: "/api/token/", transport: "cookie" });
 const user = await client.login({ email: "anna@example.com", password: "x", device: "My laptop" });
@@ -13,6 +13,31 @@ try {
 } catch (error) {
   if (error instanceof TesseraError && error.passing) console.log(error.retryAfter, error.code);
 }
+const off2: () => void = client.subscribe(({ status, user: now }) => console.log(status, now?.nickname));
+const again = await client.reloadUser();
+const accepted = await client.accept({ session: "s", expires_in: 300, access: "a", user: { id: 1, nickname: "n" } });
+const plain = await client.fetch("/x/", { token: false, repeat: false });
+createClient({
+  baseUrl: "https://example.com/api/token/",
+  transport: "header",
+  storage: { getItem: async () => null, setItem: async () => {}, removeItem: () => {} },
+  debug: console.debug,
+  repeat: false,
+});
+function tell(error: TesseraError): string {
+  switch (error.code) {
+    case "login_failed":
+      return "Try again.";
+    case "a_code_of_my_own":
+      return "Mine.";
+    default:
+      return error.fields?.email?.[0]?.message ?? error.detail;
+  }
+}
+// @ts-expect-error - a grant has a session
+await client.accept({ access: "a" });
+// @ts-expect-error - there are three states
+const wrong: boolean = client.status === "offline";
 // @ts-expect-error - there are two transports
 createClient({ baseUrl: "/", transport: "body" });
 // @ts-expect-error - there is no such event
@@ -20,4 +45,4 @@ client.on("expired", () => {});
 // @ts-expect-error - a name is a text
 await client.login({ username: 7, password: "x" });
 await client.login({ ticket: "abc", answer: "123456", captcha: { solved: true } });
-export { nickname, response, sessions, off, token };
+export { nickname, response, sessions, off, token, off2, again, accepted, plain, tell, wrong };

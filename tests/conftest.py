@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.cache import cache
+from pytest_django.plugin import DjangoDbBlocker
 from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
 
@@ -19,12 +20,15 @@ from drf_tessera.conf import foreign
 from drf_tessera.limits import counters
 from drf_tessera.revocation import feed
 from drf_tessera.revocation.feed import get_feed
-from tests import servers
+from tests import clearing, servers
 from tests.architecture import statements
 from tests.contrib import watch
 
+pytest_plugins = ("drf_tessera.contrib.pytest",)  # also if the installation is older
+
 statements.watch()
 watch.watch()
+clearing.install()
 
 installation._known[""] = "the-id-of-these--tests"
 """Known before the first test, so that no test counts the query. The test database gets this id."""
@@ -73,6 +77,13 @@ _DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "dj
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Allow only a test with the marker ``server`` to start a server. ``make check`` skips those tests."""
     servers.allow_servers(allowed=item.get_closest_marker("server") is not None)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Create the test databases, as pytest-django does, and remember the rows of the migrations."""
+    with django_db_blocker.unblock():
+        clearing.remember()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -22,6 +22,7 @@ APPLICATIONS = ROOT / ".venv-applications"
 TENANTS = ROOT / ".venv-tenants"
 ORIGINAL = ROOT / ".venv-original"
 ORIGINAL_JWT = ROOT / ".venv-original-jwt"
+MCP = ROOT / ".venv-mcp"
 COMPAT = (ROOT / "compat" / "simplejwt", ROOT / "compat" / "jwt")
 OLDEST = (3, 12)
 _PRINT_VERSION = "import sys; print(*sys.version_info[:2])"
@@ -86,6 +87,11 @@ def install_tenants(python: str) -> str:
 def install_original(python: str) -> str:
     """Return the interpreter of an environment with the original simplejwt only. Create it if needed."""
     return _make(ORIGINAL, python, REQUIREMENTS / "bench-simplejwt.txt", own=())
+
+
+def install_mcp() -> str:
+    """Return the interpreter of an environment with a client of MCP only. Create it if needed."""
+    return _make(MCP, sys.executable, REQUIREMENTS / "mcp.txt", own=())
 
 
 def install_packages(folder: Path) -> None:

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.admin import site
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.db import OperationalError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from drf_tessera import sessions
+from drf_tessera.admin import REASONS, SessionInline
 from drf_tessera.models import Revocation, Session, SessionQuerySet
 from tests.conftest import make_user
 
@@ -66,8 +71,6 @@ def test_ends_sessions_and_shows_their_number(admin: Client, anna: User) -> None
 
 
 def test_a_permission_to_view_does_not_allow_to_end_sessions(client: Client, anna: User) -> None:
-    from django.contrib.auth.models import Permission
-
     viewer: Any = make_user("viewer", is_staff=True)
     viewer.user_permissions.add(
         Permission.objects.get(codename="view_session", content_type__app_label="tessera")
@@ -137,6 +140,181 @@ class Related:
     _meta = Session._meta
 
 
+# -- The list and the pages ------------------------------------------------------------------------
+
+STATES = {
+    "live": "Live",
+    "idle": "Idle for too long",
+    "expired": "Expired",
+    "ended": "Ended: logged out",
+}
+
+
+@pytest.fixture
+def in_each_state(anna: User) -> dict[str, Session]:
+    now = timezone.now()
+    rows = {}
+    for number, state in enumerate(STATES):
+        grant = sessions.start(anna, client=sessions.Client(ip="192.0.2.7", label=state))
+        Session.objects.filter(pk=grant.session_id).update(created_at=now + timedelta(seconds=number))
+        rows[state] = grant.session_id
+    Session.objects.filter(pk=rows["idle"]).update(idle_expires_at=now)
+    Session.objects.filter(pk=rows["expired"]).update(idle_expires_at=now, expires_at=now)
+    sessions.revoke(rows["ended"])
+    return {state: Session.objects.get(pk=key) for state, key in rows.items()}
+
+
+def test_the_newest_login_comes_first(admin: Client, in_each_state: dict[str, Session]) -> None:
+    page = admin.get(LIST)
+    found = [row.label for row in page.context["cl"].result_list]
+    assert found == ["ended", "expired", "idle", "live"]
+    text = page.content.decode()
+    owner = in_each_state["live"].user_id
+    for words in (*STATES.values(), "192.0.2.7", f'href="/admin/auth/user/{owner}/'):
+        assert words in text
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_filter_shows_the_sessions_of_a_state(
+    admin: Client, in_each_state: dict[str, Session], state: str
+) -> None:
+    page = admin.get(LIST, {"state": state})
+    assert [row.label for row in page.context["cl"].result_list] == [state]
+
+
+def test_a_filter_shows_the_sessions_that_ended_for_a_reason(
+    admin: Client, in_each_state: dict[str, Session]
+) -> None:
+    assert admin.get(LIST, {"reason": "logout"}).context["cl"].result_count == 1
+    assert admin.get(LIST, {"reason": "admin"}).context["cl"].result_count == 0
+
+
+def test_each_reason_has_words() -> None:
+    assert set(REASONS) == set(sessions.Reason)
+
+
+def test_the_number_of_queries_does_not_grow_with_the_list(admin: Client, anna: User) -> None:
+    def count() -> int:
+        with CaptureQueriesContext(connection) as found:
+            admin.get(LIST)
+        return len(found)
+
+    sessions.start(anna)
+    before = count()
+    sessions.start(anna)
+    sessions.start(make_user("bob"))
+    assert count() == before
+
+
+def test_a_page_of_a_session_ends_it_after_a_question(admin: Client, anna: User) -> None:
+    grant, other = sessions.start(anna), sessions.start(anna)
+    page = f"{LIST}{grant.session_id}/change/"
+    end = f"{LIST}{grant.session_id}/end/"
+    assert f'href="{end}"' in admin.get(page).content.decode()
+    question = admin.get(end, headers={"Referer": f"http://testserver{page}"})
+    assert "anna" in question.content.decode()
+    assert sessions.live_sessions(anna.pk).count() == 2
+    answer = admin.post(end, {"back": question.context["back"]}, follow=True)
+    assert answer.redirect_chain == [(f"http://testserver{page}", 302)]
+    assert "The session was ended." in answer.content.decode()
+    assert "Ended: by an administrator" in answer.content.decode()
+    assert sessions.live_sessions(anna.pk).get().pk == other.session_id
+    assert "had ended before" in admin.post(end, follow=True).content.decode()
+
+
+def test_a_page_of_a_session_ends_all_of_its_person(admin: Client, anna: User) -> None:
+    grant, _, other = sessions.start(anna), sessions.start(anna), sessions.start(make_user("bob"))
+    end = f"{LIST}end-of/{anna.pk}/"
+    assert f'href="{end}"' in admin.get(f"{LIST}{grant.session_id}/change/").content.decode()
+    assert "2 sessions" in admin.get(end).content.decode()
+    answer = admin.post(end, follow=True)
+    assert answer.redirect_chain == [(LIST, 302)]
+    assert Session.objects.get(revoked_at=None).pk == other.session_id
+
+
+@pytest.mark.parametrize("where", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])
+def test_no_other_site_is_gone_back_to(admin: Client, anna: User, where: str) -> None:
+    end = f"{LIST}{sessions.start(anna).session_id}/end/"
+    assert admin.get(end, headers={"Referer": where}).context["back"] == LIST
+    assert admin.post(end, {"back": where}).headers["Location"] == LIST
+
+
+@pytest.mark.parametrize("user", ["999999", "x", "\u0661" * 40])
+def test_nobody_else_is_a_404(admin: Client, user: str) -> None:
+    assert admin.get(f"{LIST}end-of/{user}/").status_code == 404
+    assert admin.get(f"{LIST}{uuid4()}/end/").status_code == 404
+
+
+def test_a_permission_to_view_shows_no_way_to_end_a_session(
+    client: Client, anna: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer: Any = make_user("viewer", is_staff=True)
+    for name in ("view_session", "view_user"):
+        viewer.user_permissions.add(
+            Permission.objects.get(codename=name, content_type__app_label__in=["auth", "tessera"])
+        )
+    client.force_login(viewer, "drf_tessera.backends.EmailBackend")
+    monkeypatch.setattr(site.get_model_admin(User), "inlines", [SessionInline])
+    key = sessions.start(anna).session_id
+    for page in (LIST, f"{LIST}{key}/change/", f"/admin/auth/user/{anna.pk}/change/"):
+        answer = client.get(page)
+        assert answer.status_code == 200
+        assert "/end" not in answer.content.decode()
+    for end in (f"{LIST}{key}/end/", f"{LIST}end-of/{anna.pk}/"):
+        assert client.get(end).status_code == 403
+        assert client.post(end).status_code == 403
+    assert sessions.live_sessions(anna.pk).count() == 1
+
+
+def test_the_page_of_a_user_has_their_sessions(
+    admin: Client, in_each_state: dict[str, Session], anna: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions.start(make_user("bob"), client=sessions.Client(label="of bob"))
+    monkeypatch.setattr(site.get_model_admin(User), "inlines", [SessionInline])
+    text = admin.get(f"/admin/auth/user/{anna.pk}/change/").content.decode()
+    for words in (*STATES.values(), f"{LIST}end-of/{anna.pk}/"):
+        assert words in text
+    ends = [state for state, row in in_each_state.items() if f"{LIST}{row.pk}/end/" in text]
+    assert ends == ["live"]
+    assert "of bob" not in text
+
+
+def test_the_page_of_a_user_can_still_be_saved(
+    admin: Client, anna: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions.start(anna)
+    monkeypatch.setattr(site.get_model_admin(User), "inlines", [SessionInline])
+    page = f"/admin/auth/user/{anna.pk}/change/"
+    formset = admin.get(page).context["inline_admin_formsets"][0].formset
+    data = {
+        **{"username": "anna", "first_name": "Anne", "is_active": "on"},
+        **{"date_joined_0": "2026-01-01", "date_joined_1": "12:00:00"},
+        **{f"{formset.prefix}-{name}": "0" for name in ("TOTAL_FORMS", "INITIAL_FORMS")},
+    }
+    answer = admin.post(page, data)
+    assert answer.status_code == 302, answer.context["errors"]
+    assert User.objects.get(pk=anna.pk).first_name == "Anne"
+    assert sessions.live_sessions(anna.pk).count() == 1
+
+
+def test_a_person_without_sessions_has_none_on_the_page(
+    admin: Client, anna: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site.get_model_admin(User), "inlines", [SessionInline])
+    assert "no sessions" in admin.get(f"/admin/auth/user/{anna.pk}/change/").content.decode()
+    assert admin.get("/admin/auth/user/add/").status_code == 200
+
+
+def test_without_an_admin_for_users_the_name_is_not_a_link(
+    admin: Client, anna: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions.start(anna)
+    monkeypatch.setattr(site, "is_registered", lambda model: False)
+    text = admin.get(LIST).content.decode()
+    assert "anna" in text
+    assert f"/admin/auth/user/{anna.pk}/" not in text
+
+
 # -- End all sessions ------------------------------------------------------------------------------
 
 END_ALL = f"{LIST}end-all/"
@@ -175,8 +353,6 @@ def test_a_table_that_is_too_large_for_a_request_is_left_to_the_command(
 
 
 def test_the_end_of_all_sessions_has_a_permission_of_its_own(client: Client, anna: User) -> None:
-    from django.contrib.auth.models import Permission
-
     staff: Any = make_user("staff", is_staff=True)
     for name in ("view_session", "delete_session"):
         staff.user_permissions.add(Permission.objects.get(codename=name, content_type__app_label="tessera"))

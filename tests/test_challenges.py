@@ -86,7 +86,7 @@ def test_the_choices_of_the_first_step_hold(api: APIClient, anna: AbstractBaseUs
         "REMEMBER_ME": (timedelta(days=60), timedelta(days=365)),
     }
     second = answer(api, log_in(api, transport="cookie", remember=True).json()["ticket"])
-    (cookie,) = second.cookies.values()
+    cookie = second.cookies["__Secure-tessera_refresh_token"]
     assert cookie["max-age"] > timedelta(days=59).total_seconds()
 
 

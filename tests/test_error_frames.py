@@ -124,6 +124,7 @@ def send(settings: Any, visited: set[str]) -> Callable[..., Any]:
     return call
 
 
+@pytest.mark.slow
 def test_no_variable_of_ours_shows_a_secret(
     send: Callable[..., Any], anna: AbstractBaseUser, visited: set[str]
 ) -> None:

@@ -164,6 +164,7 @@ def test_a_broken_transaction_without_a_row_is_a_passing_trouble() -> None:
     assert read_installation_id() == Installation.objects.get().name
 
 
+@pytest.mark.slow
 def test_a_flush_keeps_the_id() -> None:
     before = read_installation_id()
     call_command("flush", interactive=False, verbosity=0)
@@ -223,6 +224,7 @@ def no_table() -> Iterator[None]:
     call_command("migrate", "tessera", verbosity=0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_table")
 def test_without_the_table_the_error_says_what_to_do() -> None:
     for read in (read_installation_id, installation.read_installation, renew_installation):
@@ -288,6 +290,7 @@ def test_the_command_renews_the_id() -> None:
     assert "Restart" in err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_table")
 def test_the_command_says_what_is_wrong() -> None:
     with pytest.raises(CommandError, match=r"manage\.py migrate"):

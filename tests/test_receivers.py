@@ -121,6 +121,7 @@ class TestPassword:
         user.save()
         assert Session.objects.get(pk=grant.session_id).revoked_at is None
 
+    @pytest.mark.slow
     def test_two_logins_at_once_that_both_make_it_stronger_end_nothing(
         self, user: AbstractBaseUser, settings: Any
     ) -> None:

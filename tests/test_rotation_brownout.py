@@ -34,6 +34,7 @@ def test_the_policy_of_the_tables_is_the_one_that_ships() -> None:
 # -- Brownouts -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
 def test_no_session_is_lost_in_half_an_hour_without_answers(client: Client) -> None:
     assert survives(client, NOW, HALF_AN_HOUR, seeds=5)
@@ -99,6 +100,7 @@ def test_no_window_outlasts_half_of_the_idle_limit(days: float, grace: int) -> N
 # -- The thief -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_thief_does_not_go_unnoticed_for_longer_than_before() -> None:
     for stores in (False, True):
         before, now = (find_unnoticed(policy, FIVE_MINUTES, stores_each=stores) for policy in (BEFORE, NOW))
@@ -107,6 +109,7 @@ def test_a_thief_does_not_go_unnoticed_for_longer_than_before() -> None:
         assert now <= before
 
 
+@pytest.mark.slow
 def test_longer_windows_alone_would_hide_a_thief_for_hours() -> None:
     """Therefore the answer of a recovery is repeated: the owner's next rotation then reveals the thief."""
 
@@ -121,6 +124,7 @@ def test_longer_windows_alone_would_hide_a_thief_for_hours() -> None:
     assert hidden > 180
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recoveries", range(6))
 def test_each_recovery_hides_a_thief_for_one_refresh_more(recoveries: int) -> None:
     policy = replace(BEFORE, recoveries=recoveries)

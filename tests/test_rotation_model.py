@@ -101,6 +101,7 @@ def test_the_answer_that_ships_is_one_of_them() -> None:
 # -- Without a thief -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_flight", [1, 2, 3, 4, 5])
 def test_only_six_lost_answers_in_a_row_end_a_session(in_flight: int) -> None:
     loss = explore_shipped(in_flight=in_flight).find_loss()
@@ -110,6 +111,7 @@ def test_only_six_lost_answers_in_a_row_end_a_session(in_flight: int) -> None:
     assert sum(text == "an answer with current is lost" for text in trace) == R + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recoveries", range(6))
 def test_each_recovery_bears_one_lost_answer_more(recoveries: int) -> None:
     rule = Chain(Policy(grace=GRACE, recoveries=recoveries))
@@ -126,12 +128,14 @@ def test_strict_rotation_ends_the_session_of_two_tabs() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_no_older_token_is_ever_stored_over_a_newer_one() -> None:
     """Therefore a client may store each answer in the order of arrival. Other rules need more care."""
     assert explore_shipped().backwards == 0
     assert explore(Model(rule=RULES["grace 0, recoveries 5"])).backwards > 0
 
 
+@pytest.mark.slow
 def test_messages_that_keep_to_no_time_break_the_rule() -> None:
     """The only assumption is necessary: a request of one tab hangs for a whole window and then arrives."""
     graph = explore_shipped(punctual=False)
@@ -139,6 +143,7 @@ def test_messages_that_keep_to_no_time_break_the_rule() -> None:
     assert find_fewest_losses(graph) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recoveries", range(3))
 def test_clients_that_store_each_answer_are_as_safe_if_messages_are_prompt(recoveries: int) -> None:
     rule = Chain(Policy(grace=GRACE, recoveries=recoveries))
@@ -146,6 +151,7 @@ def test_clients_that_store_each_answer_are_as_safe_if_messages_are_prompt(recov
     assert (find_fewest_losses(graph), graph.backwards) == (recoveries + 1, 0)
 
 
+@pytest.mark.slow
 def test_clients_that_store_each_answer_need_prompt_messages_or_one_request_at_a_time() -> None:
     """A limit: with messages that take half a window, two tabs can hold two generations at once."""
     assert find_fewest_losses(explore_shipped(storing=True, in_flight=2)) == 0
@@ -188,6 +194,7 @@ def test_the_bound_does_not_depend_on_how_much_is_on_its_way(in_flight: int) -> 
     assert explore_shipped(thief=True, in_flight=in_flight).find_bound() == R + 2
 
 
+@pytest.mark.slow
 def test_the_run_that_reaches_the_bound_can_be_shown() -> None:
     graph = explore_shipped(thief=True)
     run = graph.find_run(R + 2)

@@ -9,6 +9,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
 from tools.docstrings import read_raises, read_summary, to_markdown
@@ -248,9 +249,19 @@ def _is_dataclass(node: ast.ClassDef) -> bool:
     return any("dataclass" in ast.unparse(mark) for mark in node.decorator_list)
 
 
-def _read_source(module: Module, node: ast.AST) -> str:
+def _read_source(module: Module, node: ast.expr) -> str:
     """Return an expression as it is written, on one line."""
-    return " ".join((ast.get_source_segment(module.text, node) or "").split())
+    lines = _split(module.text)[node.lineno - 1 : node.end_lineno]
+    # The columns of a syntax tree count bytes. The end is cut first, because both may be on one line.
+    lines[-1] = lines[-1][: node.end_col_offset]
+    lines[0] = lines[0][node.col_offset :]
+    return " ".join(b"".join(lines).decode().split())
+
+
+@cache
+def _split(text: str) -> list[bytes]:
+    """Return the lines of a file. ``ast.get_source_segment`` splits the whole file for each expression."""
+    return text.encode().splitlines(keepends=True)
 
 
 def _fence(code: str) -> str:

@@ -37,12 +37,12 @@ PUBLIC: Final = (
         "challenges",
         "login",
     ),
-    *("rest", "contrib", "checks", "admin", "apps", "management"),
+    *("rest", "testing", "contrib", "checks", "admin", "apps", "management"),
 )
 """The rooms that projects may use. ``jose`` is for the package alone."""
 
 HOMES: Final = {
-    "rest_framework": ("rest", "contrib"),
+    "rest_framework": ("rest", "testing", "contrib"),
     "ua_parser": ("sessions.devices",),
     "joserfc": ("jose.algorithms",),
     "cryptography": ("tokens.keystore",),

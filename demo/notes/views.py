@@ -7,7 +7,10 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
 from rest_framework.serializers import BaseSerializer
 
-from drf_tessera.rest.serializers import ErrorSerializer, InvalidSerializer
+from drf_tessera.rest.shapes import (
+    ErrorSerializer,
+    InvalidSerializer,
+)
 from notes.models import Note
 from notes.serializers import NoteSerializer
 

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from drf_tessera.models import Session
-from drf_tessera.rest.serializers import ErrorSerializer, InvalidSerializer
+from drf_tessera.rest.shapes import ErrorSerializer, InvalidSerializer
 from timeline import events
 from timeline.serializers import LapseSerializer, TimelineSerializer
 

@@ -31,6 +31,7 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - legacy: settings, names and tokens of other packages
 - http: requests and answers, without REST framework
 - rest: authentication, endpoints and errors for REST framework
+- testing: clients and bad tokens for the tests of projects
 - contrib: integrations, one file for each foreign package
 - checks: the system checks of ``manage.py check``
 - admin: sessions in Django's admin

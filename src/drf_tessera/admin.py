@@ -1,29 +1,42 @@
-"""Sessions in Django's admin. The admin can show and end sessions, but cannot edit them. It hides secrets."""
+"""Sessions in Django's admin. The admin can show and end sessions, but cannot edit them. It hides secrets.
+
+Give the admin of your user model ``inlines = [SessionInline]``, and the page of a user has their sessions.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.forms import BaseInlineFormSet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from drf_tessera import sessions
 from drf_tessera.database import is_in_transaction, suppress_unreadable
+from drf_tessera.exceptions import UserGone
 from drf_tessera.models import Session
-from drf_tessera.users import MAX_NAME_LENGTH, find_email_field
+from drf_tessera.users import MAX_NAME_LENGTH, find_email_field, parse_sub
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Session]
+    _Inline = admin.TabularInline[Session, Any]
 else:
-    _Admin = admin.ModelAdmin  # Django's own class takes no type argument at run time
+    _Admin = admin.ModelAdmin  # Django's own classes take no type argument at run time
+    _Inline = admin.TabularInline
 
 
 END_ALL: Final = "tessera_session_end_all"
@@ -32,23 +45,88 @@ END_ALL: Final = "tessera_session_end_all"
 MOST: Final = 20_000
 """The number of sessions that a request can end in a few seconds."""
 
+MOST_SHOWN: Final = 20
+"""The number of sessions on the page of a user."""
+
+REASONS: Final[Mapping[str, str]] = {
+    sessions.Reason.LOGOUT: "logged out",
+    sessions.Reason.LOGOUT_ALL: "logged out everywhere",
+    sessions.Reason.PASSWORD_CHANGED: "new password",
+    sessions.Reason.USER_INACTIVE: "account deactivated",
+    sessions.Reason.USER_DELETED: "account deleted",
+    sessions.Reason.EVICTED: "too many sessions",
+    sessions.Reason.REUSED: "token stolen",
+    sessions.Reason.LOST: "answers lost",
+    sessions.Reason.ADMIN: "by an administrator",
+}
+"""The reasons why a session ended, in words."""
+
+STATES: Final[Mapping[str, str]] = {
+    "live": "Live",
+    "idle": "Idle for too long",
+    "expired": "Expired",
+    "ended": "Ended",
+}
+
+
+def name_state(session: Session, now: datetime) -> str:
+    """Return the key of the state in :data:`STATES`."""
+    if session.revoked_at is not None:
+        return "ended"
+    if session.expires_at <= now:
+        return "expired"
+    return "live" if session.idle_expires_at > now else "idle"
+
+
+def _describe_reason(reason: str) -> str:
+    return REASONS.get(reason, reason)
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Filters sessions by their state."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        """Return the states."""
+        return STATES.items()
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
+        """Return the sessions of the chosen state."""
+        now = timezone.now()
+        unended = queryset.filter(revoked_at=None)
+        if self.value() == "live":
+            return unended.filter(idle_expires_at__gt=now, expires_at__gt=now)
+        if self.value() == "idle":
+            return unended.filter(idle_expires_at__lte=now, expires_at__gt=now)
+        if self.value() == "expired":
+            return unended.filter(expires_at__lte=now)
+        return queryset.exclude(revoked_at=None) if self.value() == "ended" else queryset
+
+
+class ReasonFilter(admin.SimpleListFilter):
+    """Filters sessions by the reason of their end."""
+
+    title = "reason of the end"
+    parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        """Return the reasons. No query is made, because the table may be long."""
+        return REASONS.items()
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
+        """Return the sessions that ended for the chosen reason."""
+        return queryset if self.value() is None else queryset.filter(revoked_for=self.value())
+
 
 @admin.register(Session)
 class SessionAdmin(_Admin):
-    """The list of logins."""
+    """The list of logins, the newest first."""
 
-    list_display: tuple[str, ...] = (
-        "id",
-        "user",
-        "device",
-        "ip",
-        "created_at",
-        "rotated_at",
-        "expires_at",
-        "revoked_at",
-        "revoked_for",
-    )
-    list_filter: ClassVar[tuple[str, ...]] = ("revoked_for",)
+    list_display: tuple[str, ...] = ("login", "person", "client", "address", "last_used", "state")
+    list_filter: ClassVar[tuple[Any, ...]] = (StateFilter, ReasonFilter)
+    ordering: ClassVar[tuple[str, ...]] = ("-created_at",)
     list_select_related: ClassVar[tuple[str, ...]] = ("user",)
     search_fields: ClassVar[tuple[str, ...]] = (
         "=id",
@@ -58,9 +136,48 @@ class SessionAdmin(_Admin):
     )  # and names: see get_search_fields()
     # No date_hierarchy, because it causes a 500 on MariaDB without time zone tables, and a new MariaDB has
     # no such tables.
-    exclude: ClassVar[tuple[str, ...]] = ("secret_hash",)
+    fieldsets: ClassVar[Any] = (
+        (None, {"fields": ("id", "person", "state", "device", "label", "ip", "amr", "scope")}),
+        ("Times", {"fields": ("created_at", "rotated_at", "idle_expires_at", "expires_at", "revoked_at")}),
+        ("Refreshes", {"classes": ("collapse",), "fields": ("generation", "recoveries", "kept_until")}),
+    )
+    readonly_fields: ClassVar[tuple[str, ...]] = ("person", "state")
     actions: tuple[str, ...] = ("end_sessions", "end_all_of_their_users")
     change_list_template: ClassVar[str] = "admin/tessera/session/change_list.html"
+    change_form_template: ClassVar[str] = "admin/tessera/session/change_form.html"
+
+    class Media:  # noqa: D106 - Django's own convention
+        css: ClassVar[Any] = {"all": ("drf_tessera/admin.css",)}
+
+    @admin.display(description="Login", ordering="created_at")
+    def login(self, session: Session) -> str:
+        """Return the time of the login."""
+        return _write_moment(session.created_at)
+
+    @admin.display(description="Person", ordering="user_id")
+    def person(self, session: Session) -> str:
+        """Return the name of the user, as a link to the page of the user if the admin has one."""
+        return _link_user(self.admin_site, session)
+
+    @admin.display(description="Device", ordering="device")
+    def client(self, session: Session) -> str:
+        """Return the device, and the name that the client gives it."""
+        return ", ".join(filter(None, (session.device, session.label))) or "-"
+
+    @admin.display(description="Address", ordering="ip")
+    def address(self, session: Session) -> str:
+        """Return the address of the login."""
+        return session.ip or "-"
+
+    @admin.display(description="Last used", ordering="rotated_at")
+    def last_used(self, session: Session) -> str:
+        """Return the time of the latest refresh, or of the login."""
+        return _write_moment(session.last_used_at)
+
+    @admin.display(description="State")
+    def state(self, session: Session) -> str:
+        """Return the state, and the reason if the session was ended."""
+        return _write_state(session)
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """Return the fields that a search reads, with the user name and the address of the user model."""
@@ -120,18 +237,72 @@ class SessionAdmin(_Admin):
         return request.user.has_perm("tessera.end_all_sessions")
 
     def get_urls(self) -> list[Any]:
-        """Return the addresses of the model, and that of the page that ends all sessions.
+        """Return the addresses of the model, and those that end sessions.
 
-        The page stands outside of a transaction (``ATOMIC_REQUESTS``), so that other processes hear of the
-        end before the last row is written.
+        The page that ends all sessions stands outside of a transaction (``ATOMIC_REQUESTS``), so that other
+        processes hear of the end before the last row is written.
         """
         page = transaction.non_atomic_requests(self.admin_site.admin_view(self.end_all_sessions))
-        return [path("end-all/", page, name=END_ALL), *super().get_urls()]
+        wrap = self.admin_site.admin_view
+        return [
+            path("end-all/", page, name=END_ALL),
+            path("end-of/<str:user>/", wrap(self.end_sessions_of_user), name="tessera_session_end_of"),
+            path("<uuid:session_id>/end/", wrap(self.end_session), name="tessera_session_end"),
+            *super().get_urls(),
+        ]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Show the list, with a button for those who may end all sessions."""
         allowed = {"may_end_all": self.has_end_all_permission(request)}
         return super().changelist_view(request, {**(extra_context or {}), **allowed})
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        """Show a session, with links for those who may end it."""
+        allowed = {"may_end": self.has_end_permission(request)}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **allowed})
+
+    def end_session(self, request: HttpRequest, session_id: UUID) -> HttpResponse:
+        """Show a question, and then end one session."""
+        session = get_object_or_404(Session.objects.select_related("user"), pk=session_id)
+
+        def end() -> str:
+            ended = sessions.revoke(session_id, reason=sessions.Reason.ADMIN)
+            return "The session was ended." if ended else "The session had ended before."
+
+        where = self.client(session)
+        return self._ask(request, "End this session", f"This logs {session.user} out on {where}.", end)
+
+    def end_sessions_of_user(self, request: HttpRequest, user: str) -> HttpResponse:
+        """Show a question, and then end all sessions of one user."""
+        try:
+            found = get_object_or_404(get_user_model()._base_manager, pk=parse_sub(user))
+        except UserGone:
+            raise Http404 from None
+
+        def end() -> str:
+            ended = sessions.revoke_all(found, reason=sessions.Reason.ADMIN)
+            return f"{ended} sessions were ended."
+
+        count = sessions.live_sessions(found.pk).count()
+        question = f"This logs {found} out on all devices: {count} sessions."
+        return self._ask(request, "End all sessions of this person", question, end)
+
+    def _ask(self, request: HttpRequest, title: str, question: str, end: Callable[[], str]) -> HttpResponse:
+        """Show a question. If it is answered, end the sessions and go back to the page that led here."""
+        if not self.has_end_permission(request):
+            raise PermissionDenied
+        back = request.POST.get("back") or request.headers.get("Referer", "")
+        if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
+            back = reverse("admin:tessera_session_changelist", current_app=self.admin_site.name)
+        if request.method == "POST":
+            self.message_user(request, end(), messages.SUCCESS)
+            return redirect(back)
+        texts = {"title": title, "question": question, "back": back, "opts": self.opts}
+        request.current_app = self.admin_site.name
+        context = {**self.admin_site.each_context(request), **texts}
+        return TemplateResponse(request, "admin/tessera/session/end.html", context)
 
     def end_all_sessions(self, request: HttpRequest) -> HttpResponse:
         """Show a question, and then end the sessions of everybody, also those of the caller.
@@ -172,3 +343,69 @@ class SessionAdmin(_Admin):
             for key in queryset.values_list("pk", flat=True)
         )
         self.message_user(request, f"{ended} sessions were ended.", messages.SUCCESS)
+
+
+class _SessionsOfUser(BaseInlineFormSet):  # type: ignore[type-arg]  # Django's own takes no type argument
+    """The sessions of one user. Nothing is edited, so the formset has no forms."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "queryset": Session.objects.none()})
+
+    @property
+    def rows(self) -> list[tuple[Session, str, bool]]:
+        """The newest sessions, each with its state in words, and whether it is live."""
+        found = Session.objects.filter(user_id=self.instance.pk).order_by("-created_at", "pk")
+        now = timezone.now()
+        return [(row, _write_state(row), name_state(row, now) == "live") for row in found[:MOST_SHOWN]]
+
+
+class SessionInline(_Inline):
+    """The newest sessions of a user on the page of the user, with links that end one or all of them."""
+
+    model = Session
+    formset = _SessionsOfUser
+    template = "admin/tessera/session/of_user.html"
+    fields: ClassVar[tuple[str, ...]] = ()
+    extra = 0
+    max_num = 0
+    can_delete = False
+
+    class Media:  # noqa: D106 - Django's own convention
+        css: ClassVar[Any] = {"all": ("drf_tessera/admin.css",)}
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return ``False``, because only a login creates a session."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return ``False``, because nobody may edit a session."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return ``False``, because a session is ended and not deleted."""
+        return False
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Return the formset, which knows whether the person may end sessions."""
+        formset = super().get_formset(request, obj, **kwargs)
+        formset.may_end = request.user.has_perm("tessera.delete_session")  # type: ignore[attr-defined]
+        return formset
+
+
+def _write_moment(moment: datetime) -> str:
+    return date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT")
+
+
+def _write_state(session: Session) -> str:
+    state = name_state(session, timezone.now())
+    reason = f": {_describe_reason(session.revoked_for)}" if state == "ended" and session.revoked_for else ""
+    return format_html('<span class="tessera-{}">{}{}</span>', state, STATES[state], reason)
+
+
+def _link_user(site: admin.AdminSite, session: Session) -> str:
+    options = get_user_model()._meta
+    if not site.is_registered(get_user_model()):
+        return str(session.user)
+    name = f"admin:{options.app_label}_{options.model_name}_change"
+    page = reverse(name, args=[session.user_id], current_app=site.name)
+    return format_html('<a href="{}">{}</a>', page, session.user)

@@ -18,7 +18,7 @@ REPOSITORY: Final = Path(__file__).resolve().parent.parent.parent
 USERS: Final = (
     "README.md",
     "docs",
-    "js/README.md",
+    "src/drf_tessera/static/drf_tessera/README.md",
     "demo",
     "compat",
     "benchmarks/project",

@@ -176,6 +176,7 @@ def test_a_name_that_nobody_takes_is_found() -> None:
     assert any("offers lonely_name" in found for found in find_unused(read_house(planted), FILES))
 
 
+@pytest.mark.slow
 def test_users_write_no_session() -> None:
     ours = {path: text for path, text in FILES.items() if path.startswith("compat/") and path.endswith(".py")}
     assert len(ours) > 20

@@ -29,6 +29,7 @@ def test_the_package_keeps_every_rule() -> None:
     assert find_violations(read_house(SOURCES)) == []
 
 
+@pytest.mark.slow
 def test_a_file_of_contrib_may_import_its_package_and_rest_framework() -> None:
     code = (
         '"""Integrate Channels."""\nimport channels\nfrom rest_framework import exceptions\n'
@@ -40,6 +41,7 @@ def test_a_file_of_contrib_may_import_its_package_and_rest_framework() -> None:
     assert find_violations(house) == []
 
 
+@pytest.mark.slow
 def test_each_exception_for_a_computed_name_is_needed() -> None:
     ours = read_house(SOURCES).modules.values()
     users = [
@@ -86,6 +88,7 @@ def test_tokens_load_no_tables() -> None:
     assert found.isdisjoint({"drf_tessera.models", "drf_tessera.database", "django.contrib.auth"})
 
 
+@pytest.mark.slow
 def test_no_door_loads_pyjwt_or_rest_framework() -> None:
     """A project without them has doors all the same: PyJWT is not even a requirement."""
     house = read_house(SOURCES)
@@ -117,6 +120,7 @@ def _find_modules(code: str) -> set[str]:
 # -- Planted violations ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "code", "expected"), PLANTED.values(), ids=PLANTED)
 def test_a_planted_violation_is_found(file: str, code: str, expected: str) -> None:
     planted = {**SOURCES, file: SOURCES.get(file, '"""New."""\n') + f"\n{code}\n"}
@@ -138,6 +142,7 @@ def test_a_planted_fault_in_a_list_is_found(file: str, item: str, expected: str)
     assert any(expected in violation for violation in find_violations(read_house(planted), file))
 
 
+@pytest.mark.slow
 def test_a_room_without_a_sentence_is_found() -> None:
     found = find_violations(read_house({**SOURCES, "rest/__init__.py": ""}))
     assert any("does not say in a docstring" in violation for violation in found)

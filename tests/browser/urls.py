@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.contrib.admin import site
+from django.contrib.auth.models import User
 from django.contrib.staticfiles.views import serve
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
@@ -9,7 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from drf_tessera.admin import SessionInline
 from tests.urls import urlpatterns as _tests_urls
+
+site.get_model_admin(User).inlines = [SessionInline]  # as docs/howto/admin.md writes it into a class
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A page</title>
 <script type="module">
@@ -18,10 +23,9 @@ window.TesseraError = TesseraError;
 window.events = [];
 window.skipped = 0; // milliseconds that a test lets pass on the clocks of this page's client
 window.start = ({ quick, slowly = 1, ...options }) => {
-  // A busy machine delivers messages between tabs late. This client waits for them that much longer.
-  // The client also keeps its lock for 50 ms, and waits for nothing meanwhile.
+  // A busy machine delivers messages between tabs late. This client keeps its lock that much longer.
   const { setTimeout } = window;
-  window.setTimeout = (action, wait) => setTimeout(action, wait === 50 ? wait : wait * slowly);
+  window.setTimeout = (action, wait) => setTimeout(action, wait * slowly);
   const environment = {
     monotonic: () => performance.now() + skipped,
     wall: () => Date.now() + skipped,

@@ -20,11 +20,17 @@ class WhoAmIStateless(WhoAmI):
         return Response({"pk": request.user.pk, "kind": type(request.user).__name__})
 
 
+class Active(WhoAmI):
+    def get(self, request):
+        return Response({"active": request.user.is_active})
+
+
 urlpatterns = [
     path("api/token/", views.TokenObtainPairView.as_view()),
     path("api/token/refresh/", views.TokenRefreshView.as_view()),
     path("api/token/verify/", views.TokenVerifyView.as_view()),
     path("api/token/blacklist/", views.TokenBlacklistView.as_view()),
     path("me/", WhoAmI.as_view()),
+    path("active/", Active.as_view()),
     path("stateless/", WhoAmIStateless.as_view()),
 ]

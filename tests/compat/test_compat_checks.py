@@ -274,6 +274,7 @@ def test_entry_points_connect_both_packages_and_the_schema() -> None:
     assert callable(translate_setting)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rest_framework_jwt.authentication", "rest_framework_simplejwt.tokens"])
 def test_a_project_without_the_app_is_told(name: str) -> None:
     code = (

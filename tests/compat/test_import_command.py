@@ -194,6 +194,7 @@ def test_a_row_of_one_of_our_sessions_is_not_imported(anna: Any) -> None:
     assert Session.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_the_number_of_statements_follows_the_batches(anna: Any) -> None:
     for number in range(40):
         make_row(anna, number)

@@ -487,6 +487,7 @@ ODD = [
 ]
 
 
+@pytest.mark.slow
 @override_settings(JWT_AUTH=ALLOW)
 @pytest.mark.parametrize("claims", ODD, ids=lambda claims: next(iter(claims)))
 def test_no_odd_claim_is_a_server_error(

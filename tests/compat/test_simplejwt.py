@@ -134,6 +134,7 @@ def test_a_replaced_refresh_token_ends_its_session(api: APIClient, anna: Abstrac
     assert refresh(api, third).json()["reason"] == "session_revoked"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stored", range(4))
 @pytest.mark.parametrize("said", [{}, {"ROTATE_REFRESH_TOKENS": True}])
 def test_a_client_may_store_the_refresh_token_of_any_answer(
@@ -493,6 +494,7 @@ def test_it_is_reuse_at_once_under_strict_rotation(api: APIClient, anna: Abstrac
     assert refresh(api, old).json()["reason"] == "refresh_reused"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("legacy", [True, False])
 def test_a_client_that_keeps_no_new_token_goes_on(
     api: APIClient, anna: AbstractBaseUser, legacy: bool
@@ -513,6 +515,7 @@ def test_a_client_that_keeps_no_new_token_goes_on(
     assert refresh(api, text).json()["reason"] == "refresh_reused"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "said", [{"SIMPLE_JWT": {"ROTATE_REFRESH_TOKENS": True}}, {"TESSERA": {"REFRESH_RECOVERIES": 5}}]
 )
@@ -575,6 +578,7 @@ def test_a_login_writes_one_row_and_a_refresh_none(api: APIClient, anna: Abstrac
     assert OutstandingToken.objects.count() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [True, False])
 def test_rows_log_out_everywhere(api: APIClient, anna: AbstractBaseUser, at_once: bool) -> None:
     """Many projects blacklist each row of a user, including rows of simplejwt and rows of sessions."""
@@ -921,6 +925,7 @@ def test_a_registered_claim_may_be_set_to_its_own_value(api: APIClient, anna: Ab
     assert refresh(api, str(token)).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", ["\0", 'a"b', " a", "a  b", ""])
 def test_a_malformed_scope_is_left_out(api: APIClient, anna: AbstractBaseUser, scope: str) -> None:
     body = refresh(api, simplejwt_token(anna, scope=scope)).json()
@@ -1008,6 +1013,7 @@ def test_no_other_class_lets_refresh_tokens_in(api: APIClient, anna: AbstractBas
         type("Neither", (AccessToken, RefreshToken), {"token_type": "access"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("claim", ["sid", "amr", "cnf", "client_id", "iss", "aud", "sub", "nbf", "auth_time"])
 def test_a_claim_that_says_something_else_here_is_refused_at_once(anna: AbstractBaseUser, claim: str) -> None:
     for token in (RefreshToken.for_user(anna), AccessToken.for_user(anna)):

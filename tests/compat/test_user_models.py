@@ -72,6 +72,7 @@ def test_a_name_that_nobody_has(api: APIClient, anna: Any) -> None:
         assert api.post("/verify/", {"token": text}).status_code == 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [10**12, 2**63, 10**30, 1e300, float("inf"), float("nan"), "x", [1], -5])
 @override_settings(JWT_AUTH={"JWT_ALLOW_REFRESH": True})
 def test_no_moment_is_a_server_error(api: APIClient, anna: Any, moment: Any) -> None:

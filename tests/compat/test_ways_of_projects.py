@@ -127,6 +127,7 @@ def test_without_the_app_there_is_nothing_to_find(
 LOOKUPS = ["exact", "iexact", "contains", "icontains", "startswith", "istartswith", "endswith", "in"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lookup", LOOKUPS)
 def test_each_lookup_finds_the_row_of_a_token(anna: AbstractBaseUser, lookup: str) -> None:
     raw, other = str(RefreshToken.for_user(anna)), str(RefreshToken.for_user(anna))

@@ -50,6 +50,7 @@ def test_another_setting_changes_nothing() -> None:
         assert get_settings() is first
 
 
+@pytest.mark.slow
 def test_nothing_is_read_while_importing() -> None:
     """The import must work without any settings."""
     code = "import drf_tessera.conf, drf_tessera.signals, drf_tessera.exceptions"

@@ -26,9 +26,11 @@ class Case:
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
+CLIENTS: Final = {"orders-api": "the-secret-of-the-orders-api-in-tests"}
+
 CASES: Final = {
-    "api": Case(),
-    "both": Case(tessera={"PROFILE": ["api", "browser"]}),
+    "api": Case(tessera={"INTROSPECTION_CLIENTS": CLIENTS}),
+    "both": Case(tessera={"PROFILE": ["api", "browser"], "INTROSPECTION_CLIENTS": CLIENTS}),
     "access_cookie": Case(tessera={"PROFILE": "browser", "ACCESS_COOKIE": True}),
     "simplejwt": Case(urls="tests.contrib.simplejwt_urls"),
     "jwt": Case(urls="tests.contrib.jwt_urls", more={"JWT_AUTH": {"JWT_AUTH_COOKIE": "token"}}),

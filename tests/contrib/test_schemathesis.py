@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -27,7 +28,7 @@ from drf_tessera import sessions
 from drf_tessera.conf import get_settings
 from drf_tessera.limits import counters
 from tests.conftest import PASSWORD, bearer
-from tests.contrib.schemas import CASES, Case, configured, generate
+from tests.contrib.schemas import CASES, CLIENTS, Case, configured, generate
 from tests.hostile.surface import HEADER_NAMES, HEADERS, VALUES
 from tests.rest.test_bad_input import BODIES, LOGINS, TOKENS
 from tests.servers import PATIENCE, call, serve_demo
@@ -110,8 +111,12 @@ SESSION = "9b2d3c55-0f8a-4f0f-9d5a-1d2f3a4b5c6d"
 # -- The tables of bad input ------------------------------------------------------------------------
 
 SETTINGS = {name: CASES[name] for name in ("api", "both")} | {
-    "all": Case(tessera={"PROFILE": ["api", "browser"], "ACCESS_COOKIE": True})
+    "all": Case(
+        tessera={"PROFILE": ["api", "browser"], "ACCESS_COOKIE": True, "INTROSPECTION_CLIENTS": CLIENTS}
+    )
 }
+((NAME, SECRET),) = CLIENTS.items()
+CLIENT = {"HTTP_AUTHORIZATION": f"Basic {base64.b64encode(f'{NAME}:{SECRET}'.encode()).decode()}"}
 BEFORE_VIEWS = {"HTTP_HOST", "REQUEST_METHOD"}
 """Django itself answers a wrong host, and a method that an endpoint does not have is not in its schema."""
 
@@ -133,6 +138,8 @@ class Judge:
         method, _, path = label.partition(" ")
         path = path.replace("{session_id}", session)
         kind = headers.pop("CONTENT_TYPE", "application/json")
+        if label == POSTS[4]:
+            headers = {**CLIENT, **headers}
         counters.forget_counts()
         answer = self._api.generic(method, path, body or b"", content_type=kind, **headers)
         self.statuses.add(answer.status_code)
@@ -159,12 +166,13 @@ def judge(request: pytest.FixtureRequest, api: APIClient, anna: AbstractBaseUser
         yield Judge(api)
 
 
-POSTS = [f"POST /api/token/{name}" for name in ("", "refresh/", "verify/", "revoke/")]
+POSTS = [f"POST /api/token/{name}" for name in ("", "refresh/", "verify/", "revoke/", "introspect/")]
 FIELDS: Mapping[str, list[str]] = {
     POSTS[0]: ["username", "email", "password", "device", "transport"],
     POSTS[1]: ["refresh", "with_user"],
     POSTS[2]: ["token"],
-    POSTS[3]: ["refresh", "session"],
+    POSTS[3]: ["refresh", "session", "token", "token_type_hint"],
+    POSTS[4]: ["token", "token_type_hint"],
 }
 
 
@@ -198,6 +206,7 @@ def test_the_answers_to_bad_headers_and_tokens_are_in_the_schema(judge: Judge) -
     assert judge.statuses >= {400, 401, 406, 413, 415}
 
 
+@pytest.mark.slow
 def test_good_answers_are_in_the_schema(judge: Judge, anna: AbstractBaseUser) -> None:
     name = {"username": anna.get_username(), "password": PASSWORD}
     for more in ({}, {"transport": "cookie"}):
@@ -207,7 +216,8 @@ def test_good_answers_are_in_the_schema(judge: Judge, anna: AbstractBaseUser) ->
     for label in judge.operations:
         grant = sessions.start(anna)
         mine, other = str(grant.session_id), str(sessions.start(anna).session_id)
-        body = {"token": grant.access} if "verify" in label else {"refresh": grant.refresh, "with_user": True}
+        by_token = {"token": grant.access} if label in {POSTS[2], POSTS[4]} else {}
+        body = by_token or {"refresh": grant.refresh, "with_user": True}
         if "refresh" in label:
             assert judge.send(label, json.dumps(body).encode()) == 200  # rotated
         if label != POSTS[0]:

@@ -36,7 +36,8 @@ from drf_tessera.exceptions import TesseraError
 from drf_tessera.http import find_view_class
 from drf_tessera.rest import serializers, urls, views
 from drf_tessera.rest.answers import describe_kind, list_children
-from drf_tessera.rest.schemes import SCHEME
+from drf_tessera.rest.permissions import HasClaim, HasScope
+from drf_tessera.rest.schemes import CLIENT, SCHEME
 from tests.compat import jwt_urls, simplejwt_urls
 from tests.contrib.schemas import CASES, GOLDEN, Case, configured, generate, write
 from tests.contrib.urls import Shape
@@ -91,6 +92,7 @@ def test_the_schema_is_the_golden_file(name: str) -> None:
     assert write(name) == golden, told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_the_command_of_drf_spectacular_finds_nothing(name: str, tmp_path: Any) -> None:
     with configured(CASES[name]):
@@ -100,6 +102,7 @@ def test_the_command_of_drf_spectacular_finds_nothing(name: str, tmp_path: Any) 
         assert file.read_text().startswith("openapi:")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in CASES if name not in {"simplejwt", "jwt"}])
 def test_every_endpoint_and_each_of_its_methods_is_described(name: str) -> None:
     with configured(CASES[name]):
@@ -122,6 +125,7 @@ def test_every_endpoint_and_each_of_its_methods_is_described(name: str) -> None:
 ISSUERS: list[dict[str, str]] = [{"issuer": "https://issuer.example", "audience": "api"}]
 
 
+@pytest.mark.slow
 def test_tokens_of_other_issuers_add_their_codes() -> None:
     theirs = {"session_missing", "user_conflict", "issuer_unavailable"}
     for issuers, expected in (([], set()), (ISSUERS, theirs)):
@@ -132,6 +136,7 @@ def test_tokens_of_other_issuers_add_their_codes() -> None:
         assert not set().union(*list_codes(paths["/api/token/refresh/"]["post"]).values()) & theirs
 
 
+@pytest.mark.slow
 def test_every_code_that_can_be_answered_is_in_the_schema() -> None:
     found: dict[str, set[str]] = {}
     challenged = Case(tessera={"CHALLENGE": f"{__name__}.ask"})
@@ -263,6 +268,7 @@ PROFILES: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tessera", "expected"), PROFILES, ids=lambda value: str(value.get("PROFILE", "")))
 def test_the_shapes_follow_from_the_profile(tessera: dict[str, Any], expected: dict[str, Any]) -> None:
     with configured(Case(tessera=tessera)):
@@ -284,6 +290,7 @@ def test_the_shapes_follow_from_the_profile(tessera: dict[str, Any], expected: d
     assert ("tesseraAccessCookie" in str(listed["get"]["security"])) == bool(tessera.get("ACCESS_COOKIE"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chosen", "expected"),
     [
@@ -295,10 +302,11 @@ def test_the_shapes_follow_from_the_profile(tessera: dict[str, Any], expected: d
 def test_the_scheme_is_that_of_the_settings(chosen: dict[str, str], expected: dict[str, str]) -> None:
     with configured(Case(tessera=chosen)):
         schemes = generate()["components"]["securitySchemes"]
-    assert schemes.keys() == {SCHEME}
+    assert schemes.keys() == {SCHEME, CLIENT}
     assert schemes[SCHEME] | expected == schemes[SCHEME]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chosen", "name"),
     [
@@ -323,6 +331,7 @@ class Child(JWTAuthentication):
     """A project's own, which finds the user in another way."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
@@ -356,6 +365,7 @@ MOUNTS: dict[str, list[Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", [None, "/api/v[0-9]", "/(api|v2)"])
 @pytest.mark.parametrize("position", ["PRE", "POST"])
 @pytest.mark.parametrize("patterns", MOUNTS.values(), ids=MOUNTS)
@@ -384,6 +394,7 @@ def test_the_ids_are_readable() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "pattern"),
     [
@@ -431,6 +442,7 @@ class EmailOnly(serializers.LoginSerializer):
         return {name: field for name, field in super().get_fields().items() if name != "username"}
 
 
+@pytest.mark.slow
 def test_a_serializer_of_the_project() -> None:
     class Login(views.LoginView):
         serializer_class = Captcha
@@ -480,6 +492,7 @@ def get_user_schema(view: type[Any]) -> Any:
     return answer["content"]["application/json"]["schema"]["allOf"][1]["properties"]["user"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
@@ -500,6 +513,7 @@ def test_a_user_that_the_view_shows_by_itself() -> None:
     assert get_user_schema(login) == {}
 
 
+@pytest.mark.slow
 def test_the_id_of_a_user_has_the_type_of_the_primary_key(monkeypatch: pytest.MonkeyPatch) -> None:
     class Model:
         class _meta:  # noqa: N801 - Django's name
@@ -619,6 +633,7 @@ def handle(exc: Exception, context: Any) -> Response | None:
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("handler", "ours"),
     [
@@ -669,6 +684,7 @@ def test_serializers_of_simplejwt_have_no_description() -> None:
     assert told == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("handler", "shape"),
     [
@@ -720,6 +736,7 @@ OWN_HANDLERS: list[tuple[str, list[str] | None]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_hooked")
 @pytest.mark.parametrize(("handler", "needed"), OWN_HANDLERS)
 def test_the_hook_adds_the_refusals_of_a_token(handler: str, needed: list[str] | None) -> None:
@@ -759,6 +776,65 @@ def test_the_hook_knows_the_access_cookie_and_public_views() -> None:
     assert found["/y/"]["get"]["responses"].keys() == {"200"}
 
 
+class Scoped(Plain):
+    authentication_classes = (JWTAuthentication,)
+    permission_classes = (HasScope("notes:read") & HasScope("notes:all") | HasScope("admin"),)
+
+    def get(self, request: Any) -> None: ...
+
+
+class Claimed(Scoped):
+    permission_classes = (~HasClaim("guest", True) & HasScope("notes:read") | IsAdminUser,)
+
+
+SCOPED = (path("x/", Scoped.as_view()), path("y/", Claimed.as_view()))
+
+
+@pytest.mark.usefixtures("_hooked")
+def test_the_hook_tells_the_scopes_of_a_view() -> None:
+    with configured(Case(), EXCEPTION_HANDLER="drf_tessera.exception_handler"):
+        found = describe(*SCOPED)["paths"]
+    refusal = found["/x/"]["get"]["responses"]["403"]
+    wanted = "`admin`, or `notes:all` and `notes:read`"
+    assert refusal["description"].endswith(f"does not have the scopes that this request needs: {wanted}.")
+    assert refusal["content"]["application/json"]["schema"]["properties"]["code"]["enum"] == [
+        "insufficient_scope"
+    ]
+    assert refusal["headers"]["WWW-Authenticate"]["required"] is True
+    refusal = found["/y/"]["get"]["responses"]["403"]
+    assert refusal["description"].endswith("the scopes or claims that this request needs.")
+    # OpenAPI 3.0 allows scopes only for OAuth and OpenID Connect.
+    assert found["/x/"]["get"]["security"] == [{SCHEME: []}]
+
+
+@pytest.mark.usefixtures("_hooked")
+def test_the_challenge_of_a_csrf_failure_is_not_promised() -> None:
+    class Written(Scoped):
+        def post(self, request: Any) -> None: ...
+
+    with configured(CASES["access_cookie"]):
+        refusal = describe(path("x/", Written.as_view()))["paths"]["/x/"]["post"]["responses"]["403"]
+    assert {"csrf_origin", "insufficient_scope"} <= set(re.findall(r"`(\w+)`:", refusal["description"]))
+    assert refusal["headers"]["WWW-Authenticate"]["required"] is False
+
+
+def test_the_requirement_has_the_scopes_since_openapi_3_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spectacular_settings, "OAS_VERSION", "3.1.0")
+    found = describe(*SCOPED)["paths"]
+    assert found["/x/"]["get"]["security"] == [{SCHEME: ["admin"]}, {SCHEME: ["notes:all", "notes:read"]}]
+    assert found["/y/"]["get"]["security"] == [{SCHEME: []}, {SCHEME: ["notes:read"]}]
+
+
+def test_an_endpoint_of_ours_may_need_a_scope() -> None:
+    class Sessions(views.SessionListView):
+        permission_classes = (HasScope("sessions"),)
+
+    answers = mount(Sessions)["get"]["responses"]
+    assert "needs: `sessions`." in answers["403"]["description"]
+    assert "insufficient_scope" in str(answers["403"]["content"])
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("_hooked")
 def test_the_hook_leaves_our_endpoints_alone() -> None:
     found = generate()["paths"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.urls import include, path
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import IsAdminUser, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.serializers import CharField, Serializer
 from rest_framework.views import APIView
 
 from drf_tessera import JWTAuthentication, OptionalJWTAuthentication, StrictJWTAuthentication
+from drf_tessera.rest.permissions import HasClaim, HasScope
+from drf_tessera.rest.views import IntrospectView
 
 
 class Shape(Serializer[Any]):
@@ -40,9 +42,20 @@ class Public(Own):
     permission_classes = ()
 
 
+class Scoped(Own):
+    permission_classes = (IsAuthenticated, HasScope("notes:read") & HasScope("notes:all") | HasScope("admin"))
+
+
+class Claimed(Own):
+    permission_classes = (~HasClaim("guest", True) & HasScope("notes:read") | IsAdminUser,)
+
+
 urlpatterns = [
+    path("api/token/introspect/", IntrospectView.as_view()),
     path("api/token/", include("drf_tessera.rest.urls")),
     path("api/own/", Own.as_view()),
     path("api/strict/", Strict.as_view()),
+    path("api/scoped/", Scoped.as_view()),
+    path("api/claimed/", Claimed.as_view()),
     path("api/public/", Public.as_view()),
 ]

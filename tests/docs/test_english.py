@@ -9,11 +9,13 @@ pytestmark = pytest.mark.once  # it reads prose
 EVER, INVERTED, FRONTED, FRAGMENT, RARE, IS_NO, ELSE, ANY_MORE, LONG, OPENING, PART = RULES
 
 FILES = {path.relative_to(ROOT).as_posix(): path for path in find_files()}
+FOLDERS = sorted({name.rpartition("/")[0] for name in FILES})
 
 
-@pytest.mark.parametrize("name", sorted(FILES))
-def test_a_file_is_in_plain_english(name: str) -> None:
-    found = check_file(FILES[name])
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_is_in_plain_english(folder: str) -> None:
+    paths = [path for name, path in FILES.items() if name.rpartition("/")[0] == folder]
+    found = [violation for path in paths for violation in check_file(path)]
     assert not found, "\n".join(map(str, found))
 
 

@@ -37,6 +37,35 @@ def test_logins_of_a_project_do_what_the_page_says(project: Project) -> None:
 
 
 @pytest.mark.slow  # it starts Python several times
+def test_the_admin_does_what_the_page_says(project: Project) -> None:
+    project.follow("howto/admin.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "admin.py", "accounts")
+
+
+@pytest.mark.slow  # it starts Python several times
+def test_the_browsable_api_does_what_the_page_says(project: Project) -> None:
+    project.follow("howto/browsable-api.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "browsable_api.py", "notes")
+
+
+@pytest.mark.slow  # it starts Python several times
+def test_the_tests_of_a_project_run_as_the_page_says(project: Project) -> None:
+    """With Django's runner, and with pytest, whose entry point the installation may not have yet."""
+    project.follow("howto/testing.md")
+    project.manage("test", "notes")
+    names = ("pytest_django.plugin", "drf_tessera.contrib.pytest")
+    plugins = [part for name in names for part in ("-p", name)]
+    found = project.run(
+        *("-m", "pytest", "-q", "--ds=shop.settings", *plugins),
+        PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
+        PYTEST_ADDOPTS="",
+    )
+    assert "4 passed" in found
+
+
+@pytest.mark.slow  # it starts Python several times
 def test_the_user_model_does_what_the_page_says(project: Project) -> None:
     project.follow("howto/user-models.md")
     project.manage("makemigrations", "accounts", "--verbosity", "0")

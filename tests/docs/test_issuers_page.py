@@ -59,6 +59,7 @@ def test_the_shown_token_is_accepted(settings: Any, name: str) -> None:
     assert ("notes:read" in found.scopes) == reads
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_its_neighbours_are_refused(settings: Any, name: str) -> None:
     """The shown difference, such as that of an ID token, another ``typ``, and no signature."""

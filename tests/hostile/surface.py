@@ -12,7 +12,9 @@ from rest_framework.serializers import Serializer
 
 from drf_tessera.http import find_view_class, walk_views
 from drf_tessera.rest.endpoints import TokenView
-from drf_tessera.rest.serializers import AnswerSerializer
+from drf_tessera.rest.shapes import (
+    AnswerSerializer,
+)
 
 URLS: Final = "tests.hostile.urls"
 MARK: Final = "ECHO-7f3a91"

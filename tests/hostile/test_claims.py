@@ -145,6 +145,7 @@ def test_no_absurd_claim_is_a_server_error(anna: AbstractBaseUser, settings: Any
                 assert answer.status_code < 500, (what, kind, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ABSURD.values(), ids=ABSURD)
 @pytest.mark.parametrize("name", CLAIMS)
 def test_pyjwt_raises_nothing_but_its_own_error(name: str, value: str) -> None:

@@ -20,7 +20,13 @@ from rest_framework.test import APIClient
 
 from drf_tessera import sessions
 from drf_tessera.rest.endpoints import MAX_BODY_BYTES
-from drf_tessera.rest.serializers import MAX_PASSWORD_LENGTH, AnswerSerializer, ShortCharField
+from drf_tessera.rest.serializers import (
+    MAX_PASSWORD_LENGTH,
+    ShortCharField,
+)
+from drf_tessera.rest.shapes import (
+    AnswerSerializer,
+)
 from drf_tessera.rest.throttling import LoginAddressThrottle
 from tests.conftest import bearer
 from tests.hostile.surface import (
@@ -177,6 +183,7 @@ def test_a_long_text_is_refused_before_a_letter_is_looked_at() -> None:
     assert long.number == short.number
 
 
+@pytest.mark.slow
 @each_field
 def test_no_value_costs_more_than_a_few_calls_for_each_byte(
     stranger: APIClient, anna: AbstractBaseUser, *, path: str, name: str, serializer: Any
@@ -213,6 +220,7 @@ def test_any_value_of_any_field(
         assert max(hashed, default=0) <= MAX_PASSWORD_LENGTH, what
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted({path for path, _, _ in FIELDS}))
 def test_any_whole_body_and_any_name_of_a_field(stranger: APIClient, path: str) -> None:
     for what, value in VALUES.items():
@@ -220,6 +228,7 @@ def test_any_whole_body_and_any_name_of_a_field(stranger: APIClient, path: str) 
             judge(stranger.generic("POST", path, body.encode(), content_type="application/json"), what)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/x-www-form-urlencoded"])
 @each_field
 def test_forms(

@@ -58,6 +58,7 @@ def sign(header: Any, payload: Any) -> str:
     return (message + b"." + encode_base64url(KEY.sign(message))).decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alg", ALL)
 def test_pyjwt_reads_what_we_write_and_we_read_what_it_writes(alg: str) -> None:
     codec = Codec(KeyRing([make_key(alg)]), typ="at+jwt")

@@ -29,6 +29,7 @@ from tests.jose.material import (
 pytestmark = pytest.mark.once  # no Django
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alg", ALL)
 def test_signs_and_verifies_only_its_own_messages(alg: str) -> None:
     key = make_key(alg)
@@ -39,6 +40,7 @@ def test_signs_and_verifies_only_its_own_messages(alg: str) -> None:
     assert not key.verify(b"message", b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alg", ASYMMETRIC)
 def test_a_public_key_only_verifies(alg: str) -> None:
     public = Key.from_pem(write_public(ASYMMETRIC[alg]), alg)
@@ -216,6 +218,7 @@ class TestRing:
         with pytest.raises(KeyMaterialError, match="share the kid 'k'"):
             KeyRing([make_key("HS256"), make_key("ES256")])
 
+    @pytest.mark.slow
     def test_no_secret_is_shown(self) -> None:
         ring = KeyRing([make_key(alg, alg) for alg in ALL])
         shown = repr(ring)

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 
 import { createClient, TesseraError } from "../../src/drf_tessera/static/drf_tessera/client.js";
-import { ANNA, answer, BASE, Clock, closeAll, hang, Locks, open, refuse, Server, settle } from "./world.mjs";
+import { ANNA, answer, BASE, Clock, closeAll, hang, Locks, open, openTabs, refuse, Server, settle, tabs } from "./world.mjs";
 
 const API = "https://api.example.com/notes/";
 
@@ -107,7 +107,7 @@ describe("a request", () => {
 
   test("is not kept back by an unreadable cookie, and knows origins by whatever way they are written", async () => {
     const server = new Server();
-    const environment = { cookies: () => "csrftoken=%" };
+    const environment = { cookies: () => "csrftoken=%; tessera_signed_in=1" };
     const client = open(server, { environment, origins: ["https://Files.example.com:443/x/"] });
     await client.login(ANNA);
     await client.fetch("https://files.example.com/notes/");
@@ -157,7 +157,7 @@ describe("a request", () => {
     const client = open(server);
     assert.equal((await client.fetch(API)).status, 401);
     assert.equal((await client.fetch(API)).status, 401);
-    assert.equal(server.refreshes, 1); // one refresh with the cookie
+    assert.equal(server.refreshes, 0); // the page has no marker
     assert.deepEqual(client.events, []);
   });
 
@@ -433,12 +433,12 @@ describe("refreshing", () => {
 
   test("sends Django's CSRF token to its own origin, for browsers that say nothing of origins", async () => {
     const server = new Server();
-    const cookies = () => "a=1; csrftoken=abc%3D; b=2";
+    const cookies = () => "a=1; csrftoken=abc; b=2; tessera_signed_in=1";
     await open(server, { environment: { cookies } }).login(ANNA);
-    assert.equal(server.log.at(-1).headers.get("X-CSRFToken"), "abc=");
+    assert.equal(server.log[0].headers.get("X-CSRFToken"), "abc");
     const location = new URL("https://app.example.com/");
     await open(server, { environment: { cookies, location } }).login(ANNA);
-    assert.equal(server.log.at(-1).headers.has("X-CSRFToken"), false);
+    assert.equal(server.log[1].headers.has("X-CSRFToken"), false);
     await open(server, { transport: "header", environment: { cookies } }).login(ANNA);
     assert.equal(server.log.at(-1).headers.has("X-CSRFToken"), false);
   });
@@ -588,10 +588,10 @@ describe("logging out", () => {
     const client = open(server);
     await client.login(ANNA);
     server.faults.push(() => refuse(503, "temporarily_unavailable", { "Retry-After": "60" }));
-    const pending = client.logout();
+    const pending = assert.rejects(client.logout(), { code: "temporarily_unavailable" });
     await settle();
     await client.login({ username: "bob", password: "right" });
-    await assert.rejects(pending, { code: "temporarily_unavailable" });
+    await pending;
     await settle();
     assert.equal(server.live.has(client.session), true);
     assert.equal(client.user.username, "bob");
@@ -698,18 +698,8 @@ describe("logging out", () => {
 });
 
 describe("tabs", () => {
-  /** Tabs of one browser: one cookie jar, one lock manager, one channel. */
-  function tabs(count, { locks = new Locks(), channel = globalThis.BroadcastChannel, ...options } = {}) {
-    const server = new Server(options);
-    const environment = { locks, BroadcastChannel: channel };
-    const clock = new Clock();
-    return [server, Array.from({ length: count }, () => open(server, { environment, clock }))];
-  }
-
   test("that refresh at once send one request, and all get its token", async () => {
-    const [server, clients] = tabs(5);
-    await clients[0].login(ANNA);
-    await settle();
+    const [server, clients] = await openTabs(5);
     server.delay = 20;
     await Promise.all(clients.map((client) => client.refresh()));
     assert.equal(server.refreshes, 1);
@@ -717,17 +707,14 @@ describe("tabs", () => {
   });
 
   test("without Web Locks refresh each for itself, and stay logged in", async () => {
-    const [server, clients] = tabs(3, { locks: null });
-    await clients[0].login(ANNA);
-    await settle();
+    const [server, clients] = await openTabs(3, { locks: null });
     await Promise.all(clients.map((client) => client.refresh()));
     assert.ok(server.refreshes <= 3);
     assert.ok(clients.every((client) => client.signedIn));
   });
 
   test("without BroadcastChannel refresh one after the other", async () => {
-    const [server, clients] = tabs(3, { channel: null });
-    await clients[0].login(ANNA);
+    const [server, clients] = await openTabs(3, { channel: null });
     await Promise.all(clients.map((client) => client.refresh()));
     assert.equal(server.refreshes, 3);
     assert.ok(clients.every((client) => client.signedIn));
@@ -801,14 +788,20 @@ describe("tabs", () => {
     const [, [first, second]] = tabs(2);
     await first.login(ANNA);
     await settle();
-    const old = first.session;
+    const channel = new BroadcastChannel(`tessera:${BASE}`);
+    const heard = [];
+    channel.onmessage = ({ data }) => heard.push(data);
+    await second.refresh();
+    await settle();
     await first.login(ANNA);
     await settle();
-    const channel = new BroadcastChannel(`tessera:${BASE}`);
-    channel.postMessage({ type: "ended", session: old, reason: "logout" });
-    channel.postMessage({ type: "grant", grant: { session: old, access: "x", expires_in: 9 }, age: 0 });
+    for (const message of heard.filter(({ tag }) => tag !== heard.at(-1).tag)) {
+      channel.postMessage(message);
+      channel.postMessage({ ...message, type: "ended", reason: "logout" });
+    }
     await settle();
     channel.close();
+    await second.refresh();
     assert.deepEqual([first.session, second.session], ["session-2", "session-2"]);
   });
 

@@ -1,5 +1,7 @@
 /** A server that answers like the real server, and an environment like a browser's, for the client's tests. */
 
+import assert from "node:assert/strict";
+
 import { createClient } from "../../src/drf_tessera/static/drf_tessera/client.js";
 
 export const BASE = "https://api.example.com/api/token/";
@@ -21,6 +23,7 @@ export class Server {
     Object.assign(this, { lifetime, accessCookie });
     this.log = [];
     this.cookie = null;
+    this.marker = false; // the cookie that a page can read
     this.generation = 0;
     this.logins = 0;
     this.live = new Set();
@@ -56,8 +59,8 @@ export class Server {
     const body = text && path.startsWith("/api/token/") ? JSON.parse(text) : {};
     if (path === "/api/token/") return this.#logIn(body);
     if (path === "/api/token/refresh/") return this.#refresh(body);
-    if (path === "/api/token/revoke/") return this.#revoke(body);
     const token = (headers.get("Authorization") ?? "").replace("Bearer ", "");
+    if (path === "/api/token/revoke/") return this.#revoke(body, token);
     if (!this.accessCookie && !this.valid.has(token)) return refuse(401, "token_expired");
     if (path.startsWith("/api/token/sessions/")) {
       return method === "GET" ? answer(200, [...this.live].map((id) => ({ id }))) : answer(200, { revoked: 1 });
@@ -76,7 +79,7 @@ export class Server {
 
   #refresh(body) {
     const token = body.refresh ?? this.cookie;
-    if (!token) return refuse(401, "refresh_missing");
+    if (!token) return body.optional ? answer(204, "") : refuse(401, "refresh_missing");
     const session = token.split(":")[0];
     if (!this.live.has(session)) return refuse(401, "session_revoked");
     if (this.inWindow) return this.#grant(session, "header", { rotated: false, refresh: `${session}:spare` });
@@ -85,11 +88,13 @@ export class Server {
     return this.#grant(session, body.refresh ? "header" : "cookie", more);
   }
 
-  #revoke(body) {
+  #revoke(body, access) {
+    const session = /^access-(.*)-\d+$/.exec(access)?.[1];
+    if (session) return answer(200, { revoked: this.live.delete(session) });
     const token = body.refresh ?? this.cookie;
     if (token && body.session && body.session !== token.split(":")[0]) return answer(200, { revoked: false });
     const revoked = token ? this.live.delete(token.split(":")[0]) : false;
-    if (!body.refresh) this.cookie = null;
+    if (!body.refresh) [this.cookie, this.marker] = [null, false];
     return answer(200, { revoked });
   }
 
@@ -97,7 +102,7 @@ export class Server {
     const access = `access-${session}-${this.generation}`;
     this.valid.add(access);
     const refresh = `${session}:${this.generation}`;
-    if (transport === "cookie") this.cookie = refresh;
+    if (transport === "cookie") [this.cookie, this.marker] = [refresh, true];
     return answer(200, {
       ...(this.accessCookie ? {} : { access }),
       ...(transport === "cookie" ? {} : { refresh }),
@@ -111,23 +116,40 @@ export class Server {
 
 /** Web Locks for tabs in one process, because Node 20 does not have them. */
 export class Locks {
-  #held = new Map();
+  #queues = new Map();
 
-  async request(name, options, action) {
-    const before = this.#held.get(name);
-    if (before && options.ifAvailable) return action(null);
-    let release;
-    const mine = (before ?? Promise.resolve()).then(() => new Promise((resolve) => (release = resolve)));
-    this.#held.set(name, mine);
-    await before;
-    await Promise.resolve();
-    try {
-      options.signal?.throwIfAborted();
-      return await action({ name });
-    } finally {
-      release();
-      if (this.#held.get(name) === mine) this.#held.delete(name);
-    }
+  request(name, options, action) {
+    if (!this.#queues.has(name)) this.#queues.set(name, []);
+    const queue = this.#queues.get(name);
+    return new Promise((resolve, reject) => {
+      const entry = { name, action, resolve, reject, granted: false };
+      if (options.steal) {
+        const holder = queue[0]?.granted ? queue.shift() : null;
+        holder?.reject(new DOMException("The lock was stolen.", "AbortError"));
+        queue.unshift(entry);
+      } else {
+        queue.push(entry);
+        options.signal?.addEventListener("abort", () => {
+          if (entry.granted) return;
+          queue.splice(queue.indexOf(entry), 1);
+          reject(options.signal.reason);
+        });
+      }
+      this.#grant(queue);
+    });
+  }
+
+  #grant(queue) {
+    const [first] = queue;
+    if (!first || first.granted) return;
+    first.granted = true;
+    Promise.resolve()
+      .then(() => first.action({ name: first.name }))
+      .then(first.resolve, first.reject)
+      .finally(() => {
+        if (queue[0] === first) queue.shift();
+        this.#grant(queue);
+      });
   }
 }
 
@@ -153,7 +175,8 @@ export function open(server, { clock = new Clock(), environment = {}, ...options
     environment: {
       fetch: server.fetch,
       location: new URL("https://api.example.com/page/"),
-      cookies: () => "",
+      cookies: () => (server.marker ? "a=1; __Host-tessera_signed_in=1" : ""),
+      dropMarker: () => (server.marker = false),
       monotonic: () => clock.now,
       wall: () => clock.now + clock.shift,
       random: () => 0.01,
@@ -167,6 +190,25 @@ export function open(server, { clock = new Clock(), environment = {}, ...options
   }
   opened.push(client);
   return Object.assign(client, { events, clock });
+}
+
+/** Tabs of one browser: one cookie jar, one lock manager, one channel. */
+export function tabs(count, { locks = new Locks(), channel = globalThis.BroadcastChannel, lifetime, ...more } = {}) {
+  const server = new Server({ lifetime });
+  const environment = { locks, BroadcastChannel: channel, ...more };
+  const clock = new Clock();
+  return [server, Array.from({ length: count }, () => open(server, { environment, clock }))];
+}
+
+/** Tabs in which somebody is logged in, and each of which has asked the server for a token once. */
+export async function openTabs(count, options) {
+  const [server, clients] = tabs(count, options);
+  await clients[0].login(ANNA);
+  await settle();
+  for (const client of clients.slice(1)) assert.equal((await client.fetch(`${BASE}../notes/`)).status, 200);
+  await settle(60); // a tab that told the others of its token keeps the lock for a moment
+  server.log.length = 0;
+  return [server, clients];
 }
 
 export function closeAll() {

@@ -194,6 +194,7 @@ def test_other_keys_and_other_names_have_budgets_of_their_own(any_cache: str) ->
     assert fits(make(1, name="y"))
 
 
+@pytest.mark.slow
 def test_several_budgets_are_reserved_all_or_none(any_cache: str) -> None:
     free, spent = make(5, key="free"), make(1, key="spent")
     reserve(spent)

@@ -65,6 +65,7 @@ def start(action: Callable[[], Any]) -> tuple[Thread, list[Any]]:
     return thread, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 2, 3])
 def test_the_login_beyond_the_bound_is_refused_and_a_refresh_is_not(
     anna: AbstractBaseUser, slow: type[SlowHasher], settings: Any, limit: int

@@ -55,6 +55,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return answers
 
 
+@pytest.mark.slow
 def test_all_ends_the_sessions_of_everybody(anna: User, bob: User, answer: list[Any]) -> None:
     for user in (anna, bob, bob):
         sessions.start(user)
@@ -82,6 +83,7 @@ def test_no_input_asks_nobody(anna: User, answer: list[Any]) -> None:
     assert reasons() == ["logout_all"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", [StringIO, Terminal])
 def test_shows_its_progress(anna: User, stream: Any) -> None:
     for _ in range(3):

@@ -247,6 +247,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @ANY_EXAMPLES
 @given(
     body=st.dictionaries(

@@ -65,6 +65,7 @@ def _cache(settings: Any) -> None:
     outage.__init__()  # type: ignore[misc]  # as new
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", [ALL, {"get"}, {"add"}, {"incr"}], ids=["all", "get", "add", "incr"])
 @pytest.mark.parametrize(
     "error", [ConnectionError("away"), TimeoutError(), OSError(111, "refused"), RuntimeError()]

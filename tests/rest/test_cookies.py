@@ -29,6 +29,7 @@ pytestmark = pytest.mark.django_db
 
 REFRESH = "__Secure-tessera_refresh_token"
 ACCESS = "__Host-tessera_access_token"
+MARKER = "__Host-tessera_signed_in"
 HOST_REFRESH = "__Host-tessera_refresh_token"
 BOTH = {"PROFILE": ["api", "browser"]}
 
@@ -190,8 +191,8 @@ class TestASessionStaysOnItsTransport:
 class TestAttributes:
     def test_the_refresh_cookie_has_its_attributes(self, browser: Browser, anna: AbstractBaseUser) -> None:
         for answer in (browser.log_in(anna), browser.post("/api/token/refresh/")):
-            (cookie,) = answer.cookies.values()
-            assert cookie.key == REFRESH
+            cookie = answer.cookies[REFRESH]
+            assert set(answer.cookies) == {REFRESH, MARKER}
             assert {name: value for name, value in cookie.items() if value and name != "expires"} == {
                 "path": "/api/token/",
                 "max-age": 14 * 86400,
@@ -210,6 +211,7 @@ class TestAttributes:
         }
         assert browser.log_in(anna).cookies[REFRESH]["max-age"] == 7200
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("samesite", ["Lax", "Strict", "None"])
     @pytest.mark.parametrize("path", [None, "/", "/api/"])
     @pytest.mark.parametrize("secure", [None, True, False])
@@ -285,9 +287,9 @@ class TestAttributes:
     ) -> None:
         settings.DEBUG = debug
         local = Browser(secure=secure, host=host)
-        (cookie,) = local.log_in(anna).cookies.values()
-        assert bool(cookie["secure"]) == expected
-        assert cookie.key.startswith("__Secure-") == expected
+        for cookie in local.log_in(anna).cookies.values():
+            assert bool(cookie["secure"]) == expected
+            assert cookie.key.startswith("__") == expected
         assert local.post("/api/token/refresh/").status_code == 200
 
     @pytest.mark.parametrize("path", ["/api/token/", "/api/token/refresh/"])
@@ -519,7 +521,7 @@ class TestAccessCookie:
 
     def test_no_script_gets_a_token(self, browser: Browser, anna: AbstractBaseUser) -> None:
         for answer in (browser.log_in(anna), browser.post("/api/token/refresh/")):
-            assert set(answer.cookies) == {REFRESH, ACCESS}
+            assert set(answer.cookies) == {REFRESH, ACCESS, MARKER}
             assert {"access", "refresh", "token_type"}.isdisjoint(answer.json())
             cookie = answer.cookies[ACCESS]
             assert (cookie["path"], cookie["max-age"], cookie["httponly"]) == ("/", 300, True)
@@ -749,3 +751,49 @@ def test_a_name_that_only_looks_like_ours_is_not_ours(settings: Any, space: str,
 
 def _read_refresh(request: Any) -> str | None:
     return cookies.read_refresh_cookie(request, "/")
+
+
+class TestMarker:
+    """A cookie that scripts can read says whether a refresh cookie exists, and nothing else."""
+
+    def test_a_login_sets_it_and_a_logout_deletes_it(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        answer = browser.log_in(anna)
+        marker, cookie = answer.cookies[MARKER], answer.cookies[REFRESH]
+        assert (marker.value, marker["path"], marker["httponly"]) == ("1", "/", "")
+        for attribute in ("max-age", "samesite", "secure", "domain"):
+            assert marker[attribute] == cookie[attribute]
+        assert cookie["httponly"] is True
+        answer = browser.post("/api/token/revoke/")
+        assert (answer.cookies[MARKER].value, answer.cookies[MARKER]["max-age"]) == ("", 0)
+
+    def test_it_lives_as_long_as_the_refresh_cookie(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        browser.log_in(anna)
+        age()
+        answer = browser.post("/api/token/refresh/")
+        assert answer.cookies[MARKER]["max-age"] == answer.cookies[REFRESH]["max-age"]
+        assert MARKER not in browser.post("/api/token/refresh/").cookies  # within the window
+
+    def test_no_server_trusts_it(self, browser: Browser) -> None:
+        browser.api.cookies[MARKER] = "1"
+        assert browser.post("/api/token/refresh/").json()["code"] == "refresh_missing"
+
+
+class TestAQuestionOfNobody:
+    def test_is_no_error_if_the_page_only_asks(self, browser: Browser, anna: AbstractBaseUser) -> None:
+        answer = browser.post("/api/token/refresh/", {"optional": True})
+        assert (answer.status_code, answer.content, answer.cookies) == (204, b"", {})
+        assert browser.post("/api/token/refresh/", {"optional": False}).status_code == 401
+        browser.log_in(anna)
+        assert "access" in browser.post("/api/token/refresh/", {"optional": True}).json()
+
+    def test_a_refused_session_is_an_error_in_any_case(
+        self, browser: Browser, anna: AbstractBaseUser
+    ) -> None:
+        browser.log_in(anna)
+        Session.objects.update(revoked_at=Session.objects.get().auth_time)
+        answer = browser.post("/api/token/refresh/", {"optional": True})
+        assert (answer.status_code, answer.json()["code"]) == (401, "session_revoked")
+
+    def test_without_cookies_the_token_is_required(self, browser: Browser, settings: Any) -> None:
+        settings.TESSERA = {"PROFILE": "api"}
+        assert browser.post("/api/token/refresh/", {"optional": True}).status_code == 400

@@ -59,6 +59,7 @@ def judge(answer: Any, expected: str | None) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 class TestEachCaseOfTheTable:
+    @pytest.mark.slow
     def test_a_refresh_has_the_outcome_of_the_table(self, browser: Browser, settings: Any, case: str) -> None:
         headers, changed, expected = CASES[case]
         for name, value in changed.items():
@@ -67,6 +68,7 @@ class TestEachCaseOfTheTable:
         judge(browser.post("/api/token/refresh/", **headers), expected)
         assert (Session.objects.get().generation == before) == (expected is not None)
 
+    @pytest.mark.slow
     def test_a_logout_has_the_outcome_of_the_table(self, browser: Browser, settings: Any, case: str) -> None:
         headers, changed, expected = CASES[case]
         for name, value in changed.items():
@@ -77,6 +79,7 @@ class TestEachCaseOfTheTable:
         assert ("__Secure-tessera_refresh_token" in answer.cookies) == (expected is None)
         assert (Session.objects.get().revoked_at is None) == (expected is not None)
 
+    @pytest.mark.slow
     def test_a_login_has_the_outcome_of_the_table(
         self, browser: Browser, anna: AbstractBaseUser, settings: Any, case: str
     ) -> None:
@@ -92,6 +95,7 @@ class TestEachCaseOfTheTable:
         judge(answer, expected)
         assert Session.objects.count() == (2 if expected is None else 1)
 
+    @pytest.mark.slow
     def test_a_view_by_the_access_cookie_has_the_outcome_of_the_table(
         self, browser: Browser, settings: Any, case: str
     ) -> None:
@@ -104,6 +108,7 @@ class TestEachCaseOfTheTable:
         judge(answer, expected)
         assert (Session.objects.get().revoked_at is None) == (expected is not None)
 
+    @pytest.mark.slow
     def test_a_request_that_a_header_authenticates_is_not_checked(
         self, browser: Browser, settings: Any, case: str
     ) -> None:

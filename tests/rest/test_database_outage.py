@@ -195,6 +195,7 @@ def list_outages(
 # Each test goes through all requests, because a test with transactions costs a second on some databases.
 
 
+@pytest.mark.slow
 @pytest.mark.once  # it makes the errors itself, and tests/outages has each kind of database
 @pytest.mark.parametrize("error", ERRORS, ids=str)
 def test_each_statement_that_fails_is_a_503_and_nothing_is_spent(
@@ -210,6 +211,7 @@ def test_each_statement_that_fails_is_a_503_and_nothing_is_spent(
             assert again.status_code in request.expected, (name, again.content)
 
 
+@pytest.mark.slow
 def test_a_connection_that_died_costs_a_repetition_at_most(anna: AbstractBaseUser, settings: Any) -> None:
     """One statement fails, as the first one does on a connection that outlived its server."""
     for name, request in REQUESTS.items():
@@ -260,6 +262,7 @@ def test_other_errors_of_our_own_queries_are_not_changed() -> None:
     assert translate_own_error(error) is error
 
 
+@pytest.mark.slow
 def test_a_login_is_not_counted_while_the_database_is_away(anna: AbstractBaseUser) -> None:
     send = REQUESTS["login"].prepare(anna)
     for first in range(1, 4):

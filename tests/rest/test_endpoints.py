@@ -402,6 +402,7 @@ class TestRevoke:
         answer = api.post("/api/token/revoke/")
         assert (answer.status_code, answer.json()["code"]) == (400, "token_missing")
 
+    @pytest.mark.slow
     def test_an_expired_access_token_alone_is_not_enough(
         self, api: APIClient, anna: AbstractBaseUser, settings: Any
     ) -> None:

@@ -237,6 +237,7 @@ def test_the_detail_has_the_form_that_rest_framework_promises(
         assert exc.get_full_details() == {"message": str(exc), "code": code}
 
 
+@pytest.mark.slow
 @TABLE
 @pytest.mark.parametrize(
     "handler",

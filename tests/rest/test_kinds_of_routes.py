@@ -83,6 +83,7 @@ def mount(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return mount
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "prefix"), KINDS.values(), ids=KINDS)
 def test_the_answers_are_those_of_a_plain_route(
     api: APIClient, anna: AbstractBaseUser, mount: Any, kind: Any, prefix: str

@@ -183,6 +183,7 @@ def test_a_provider_that_does_not_answer_is_a_503(
     assert answer["Retry-After"] == "10"
 
 
+@pytest.mark.slow
 def test_no_variable_of_ours_shows_the_token(api: APIClient, settings: Any, anna: AbstractBaseUser) -> None:
     """As in tests/test_error_frames.py: an error may be raised at each line."""
     with_users(settings)

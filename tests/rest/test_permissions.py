@@ -91,6 +91,7 @@ def test_our_own_tokens_have_scopes_and_claims_too(api: APIClient, anna: Abstrac
     assert api.get("/scope/", **bearer(sessions.start(anna).access)).status_code == 403
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "challenge"),
     [

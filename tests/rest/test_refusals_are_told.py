@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from rest_framework.test import APIClient
 
@@ -41,6 +42,20 @@ def test_an_access_token(api: APIClient, heard: list[dict[str, Any]]) -> None:
 def test_an_access_token_of_a_public_view(api: APIClient, heard: list[dict[str, Any]]) -> None:
     assert api.get("/public/", **SENT, **bearer("rubbish")).status_code == 200
     assert heard == [{"code": "token_malformed", **ORIGIN}]
+
+
+def test_a_token_that_is_not_verified(api: APIClient, heard: list[dict[str, Any]]) -> None:
+    assert api.post("/api/token/verify/", {"token": "rubbish"}, **SENT).status_code == 401
+    assert heard == [{"code": "token_malformed", **ORIGIN}]
+
+
+def test_a_user_who_turns_out_to_be_inactive(
+    api: APIClient, heard: list[dict[str, Any]], anna: AbstractBaseUser
+) -> None:
+    grant = sessions.start(anna)
+    get_user_model().objects.filter(pk=anna.pk).update(is_active=False)
+    assert api.get("/name/", **SENT, **bearer(grant.access)).status_code == 401
+    assert heard == [{"code": "user_inactive", **ORIGIN}]
 
 
 def test_a_request_without_a_token_is_not_told(api: APIClient, heard: list[dict[str, Any]]) -> None:

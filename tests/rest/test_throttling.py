@@ -75,6 +75,7 @@ def test_ten_failures_a_minute_for_one_account_from_one_network(
     assert attempt(api, "anna", REMOTE_ADDR=HOME) == 401
 
 
+@pytest.mark.slow
 def test_right_passwords_do_not_count(api: APIClient, anna: AbstractBaseUser) -> None:
     assert [attempt(api, "anna", password=PASSWORD) for _ in range(100)] == [200] * 100
     assert [attempt(api, "anna") for _ in range(11)] == [401] * 10 + [429]
@@ -120,6 +121,7 @@ def test_the_address_and_the_name_are_one_field_to_it(api: APIClient) -> None:
     assert attempt(api, "ANNA@example.com", field="email") == 429
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["locmem", "database", pytest.param("redis", marks=pytest.mark.server)])
 @pytest.mark.django_db(transaction=True)
 def test_ten_of_a_hundred_simultaneous_guesses_are_evaluated(
@@ -170,6 +172,7 @@ def running(backend: str, settings: Any, folder: Any) -> Iterator[None]:
 # -- One account from everywhere: distributed guessing, and lock-out -------------------------------
 
 
+@pytest.mark.slow
 def test_a_hundred_failures_an_hour_for_one_account_from_everywhere(
     api: APIClient, anna: AbstractBaseUser, evaluated: list[str]
 ) -> None:
@@ -181,6 +184,7 @@ def test_a_hundred_failures_an_hour_for_one_account_from_everywhere(
     assert attempt_from(api, 1, "bob") == 401
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ended", [False, True])
 @pytest.mark.parametrize("field", ["username", "email"])
 def test_a_person_is_not_locked_out_where_they_have_logged_in_before(
@@ -369,6 +373,7 @@ def test_both_names_pass_where_the_person_has_logged_in_before(
 # -- One address: spraying and stuffing ------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_sixty_failures_a_minute_from_one_address(api: APIClient) -> None:
     statuses = [attempt(api, f"user{index}") for index in range(61)]
     assert statuses == [401] * 60 + [429]
@@ -437,6 +442,7 @@ def test_clients_without_an_address_have_a_loose_budget_together(
     assert tries == [401] * 20 + [429]
 
 
+@pytest.mark.slow
 def test_a_stranger_without_an_address_cannot_spend_the_tight_budget_of_an_account(
     api: APIClient, anna: AbstractBaseUser
 ) -> None:
@@ -575,6 +581,7 @@ def test_a_receiver_that_fails_does_not_change_the_answer(api: APIClient, settin
 # -- The endpoints for tokens ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_refreshes_and_calls_of_25_tabs_are_not_limited(api: APIClient, anna: AbstractBaseUser) -> None:
     body = log_in(api, anna)
     for _ in range(150):
@@ -657,6 +664,7 @@ def test_no_limit_means_no_limit(api: APIClient, anna: AbstractBaseUser, setting
 # -- A cache that is down --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_cache_that_is_down_stops_neither_logins_nor_limits_nor_refreshes(
     api: APIClient, anna: AbstractBaseUser, settings: Any
 ) -> None:

@@ -65,6 +65,7 @@ def feed(db: None) -> Feed:
     return found
 
 
+@pytest.mark.slow
 @every_clock
 @every_moment
 def test_news_is_heard_when_the_clock_has_moved_by_a_poll(

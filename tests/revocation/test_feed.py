@@ -348,6 +348,7 @@ class TestThreads:
         assert self.check_in_threads(feed) == ["revocation_unavailable"] * 8
         assert store.pulls == 1
 
+    @pytest.mark.slow
     def test_while_one_asks_the_others_go_on_with_what_is_known(self, store: Store, clock: Clock) -> None:
         feed = Feed(store, poll=0.1, staleness=600)  # the others wait for as long as a poll, or for a second
         feed.check(uuid4())
@@ -888,6 +889,7 @@ class TestApi:
         assert (answer.status_code, answer["Retry-After"]) == (503, "1")
         assert answer.json()["code"] == "revocation_unavailable"
 
+    @pytest.mark.slow
     def test_a_thousand_requests_in_a_poll_are_one_query(
         self, api: APIClient, anna: AbstractBaseUser, settings: Any, django_assert_num_queries: Any
     ) -> None:

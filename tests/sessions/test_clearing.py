@@ -39,6 +39,7 @@ def cleared() -> Any:
     signals.sessions_cleared.disconnect(hear)
 
 
+@pytest.mark.slow
 def test_everybody_is_logged_out_and_can_log_in_again(
     api: APIClient, anna: AbstractBaseUser, bob: AbstractBaseUser
 ) -> None:
@@ -53,6 +54,7 @@ def test_everybody_is_logged_out_and_can_log_in_again(
     assert api.post("/api/token/refresh/", {"refresh": again.refresh}).status_code == 200
 
 
+@pytest.mark.slow
 def test_each_process_needs_one_notice_and_no_query_for_a_session(
     anna: AbstractBaseUser, bob: AbstractBaseUser, django_assert_num_queries: Any
 ) -> None:

@@ -81,6 +81,7 @@ def test_in_every_round_exactly_one_caller_moves_the_session() -> None:
         let_the_window_pass()
 
 
+@pytest.mark.slow
 def test_with_a_claims_hook_exactly_one_caller_moves_the_session(settings: Any) -> None:
     """With a hook, each caller reads first and swaps later, and the losers read again."""
     hook = {"CLAIMS": lambda user, session: {"name": user.get_username()}}
@@ -142,6 +143,7 @@ def test_a_theft_found_twenty_times_at_once_is_reported_once() -> None:
     assert heard == [first.session_id]
 
 
+@pytest.mark.slow
 def test_logins_at_once_keep_to_the_limit(settings: Any) -> None:
     for limit in (1, 3):
         settings.TESSERA = {"MAX_SESSIONS_PER_USER": limit}
@@ -151,6 +153,7 @@ def test_logins_at_once_keep_to_the_limit(settings: Any) -> None:
             assert sessions.live_sessions(user.pk).count() == limit
 
 
+@pytest.mark.slow
 def test_a_login_waits_for_a_password_that_is_being_changed() -> None:
     """Its transaction may take a whole request, and its sessions end before its commit."""
     user = make_user("anna")

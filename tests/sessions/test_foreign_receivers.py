@@ -65,6 +65,7 @@ def heard() -> Iterator[list[tuple[str, Any]]]:
     post_save.disconnect(after)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("around", [nullcontext, transaction.atomic], ids=["alone", "in a transaction"])
 @pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
 @pytest.mark.django_db(transaction=True)

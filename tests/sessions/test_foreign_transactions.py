@@ -181,6 +181,7 @@ def test_without_autocommit_nothing_is_refreshed(grant: sessions.Grant) -> None:
 # -- A theft ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @every_transaction
 @pytest.mark.parametrize("act", [sessions.refresh, sessions.inspect_refresh_token])
 def test_a_stolen_session_stays_ended_after_a_rollback(
@@ -357,6 +358,7 @@ def url(request: pytest.FixtureRequest, settings: Any, monkeypatch: pytest.Monke
     return str(request.param)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_every_foreign_transaction_over_the_api(api: APIClient, url: str) -> None:
     user = make_user("anna")

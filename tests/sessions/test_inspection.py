@@ -118,6 +118,7 @@ def test_the_hook_goes_before_them_and_is_asked_for_each_token(anna: AbstractBas
         sign_access_token(login, {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("claims", "error"),
     [

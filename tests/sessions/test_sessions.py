@@ -368,6 +368,7 @@ class TestSqlAgreesWithTheRule:
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
+    @pytest.mark.slow
     def test_the_compiled_statement_updates_any_row(
         self,
         anna: AbstractBaseUser,

@@ -15,30 +15,35 @@ from tools.pages import REPOSITORY, write_or_check
 pytestmark = pytest.mark.once  # it reads source code
 
 SOURCES = read_sources()
-PAGE = api.render(read_house(SOURCES))
 
 
-def test_the_committed_page_is_current() -> None:
-    assert api.PAGE.read_text() == PAGE, "run python -m tools.api"
+@pytest.fixture(scope="module")
+def page() -> str:
+    """Render the page once. At import, each run of any test would wait for it."""
+    return api.render(read_house(SOURCES))
 
 
-def test_every_name_of_every_door_is_on_the_page() -> None:
+def test_the_committed_page_is_current(page: str) -> None:
+    assert api.PAGE.read_text() == page, "run python -m tools.api"
+
+
+def test_every_name_of_every_door_is_on_the_page(page: str) -> None:
     house = read_house(SOURCES)
     for room in house.rooms:
         if house.has_door(room):
             for name in house.read_door(room):
-                assert f'<a id="{room}.{name}">' in PAGE, f"{room}.{name}"
+                assert f'<a id="{room}.{name}">' in page, f"{room}.{name}"
 
 
-def test_every_link_leads_to_an_anchor() -> None:
-    anchors = re.findall(r'<a id="([^"]+)">', PAGE)
+def test_every_link_leads_to_an_anchor(page: str) -> None:
+    anchors = re.findall(r'<a id="([^"]+)">', page)
     assert len(anchors) == len(set(anchors)) > 100
-    assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= set(anchors)
+    assert set(re.findall(r"\]\(#([^)]+)\)", page)) <= set(anchors)
 
 
-def test_no_markup_of_docstrings_is_left() -> None:
-    assert not re.findall(r":(?:func|class|mod|meth|data|attr):`", PAGE)
-    assert "``" not in re.sub(r"^```.*$", "", PAGE, flags=re.MULTILINE)
+def test_no_markup_of_docstrings_is_left(page: str) -> None:
+    assert not re.findall(r":(?:func|class|mod|meth|data|attr):`", page)
+    assert "``" not in re.sub(r"^```.*$", "", page, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -50,10 +55,10 @@ def test_no_markup_of_docstrings_is_left() -> None:
     ],
 )
 @pytest.mark.slow  # each change loads the whole package
-def test_a_change_of_the_source_changes_the_page(before: str, after: str) -> None:
+def test_a_change_of_the_source_changes_the_page(page: str, before: str, after: str) -> None:
     changed = {path: text.replace(before, after) for path, text in SOURCES.items()}
     assert changed != SOURCES
-    assert api.render(read_house(changed)) != PAGE
+    assert api.render(read_house(changed)) != page
 
 
 MODULE = '''

@@ -107,6 +107,7 @@ def test_a_request_that_meets_the_work_at_any_moment_belongs_to_the_work(
     assert sum(len(found) for kind in waits.values() for found in kind.values()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sessions", "users", "dict"])
 def test_the_memory_of_each_kind_of_notices_is_measured_with_all_of_them(kind: str) -> None:
     found = memory.measure(sessions=3000, lifetimes=1, kind=kind)

@@ -29,6 +29,7 @@ from drf_tessera.login import log_in
 from drf_tessera.models import Session
 from drf_tessera.rest.requests import AuthenticatedRequest, PublicRequest
 from drf_tessera.signals import session_revoked
+from drf_tessera.testing import TokenClient, client_for, client_with, expired_token
 from drf_tessera.tokens import verify_access_token
 
 # -- In a view (docs/howto/use.md) -----------------------------------------------------------------
@@ -142,3 +143,14 @@ def verify(text: str) -> str:
 
 def answer(exc: Exception, context: dict[str, Any]) -> Response | None:
     return exception_handler(exc, context)
+
+
+# -- Tests (docs/howto/testing.md) -----------------------------------------------------------------
+
+
+def test_notes(user: User) -> None:
+    client = client_for(user, scope="notes:read", plan="pro")
+    assert_type(client, TokenClient)
+    assert client.get("/notes/").status_code == 200
+    assert_type(client.grant, sessions.Grant | None)
+    assert client_with(expired_token(user)).get("/notes/").json()["code"] == "token_expired"

@@ -181,6 +181,7 @@ MOMENTS: list[Callable[[Callable[[], Any]], Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.__name__)
 def test_the_row_is_read_at_every_moment(moment: Any) -> None:

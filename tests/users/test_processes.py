@@ -45,6 +45,7 @@ print(user.email)
 """
 
 
+@pytest.mark.slow
 def test_a_worker_loads_the_user_from_its_own_database(anna: AbstractBaseUser) -> None:
     def find_user() -> AbstractBaseUser:
         request = RequestFactory().get("/", **bearer(sessions.start(anna).access))

@@ -11,6 +11,7 @@ from django.core import checks as django_checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections, router
 
+from drf_tessera.checks.endpoints import check_introspection, check_resource
 from drf_tessera.checks.issuers import check_issuers
 from drf_tessera.checks.stores import check_databases, check_revocation_cache, check_throttle_cache
 from drf_tessera.checks.tenants import check_tenant_function, check_tenants
@@ -37,6 +38,8 @@ def connect() -> None:
     register(check_settings, Tags.security)
     register(check_user_fields, Tags.models)
     register(check_issuers, Tags.security)
+    register(check_introspection, Tags.urls)
+    register(check_resource, Tags.urls)
     register(check_revocation_cache, Tags.caches)
     register(check_databases, Tags.models)
     register(check_tenants, Tags.security)
@@ -67,7 +70,7 @@ def check_distributions(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """Report the problems of the settings.
 
-    These are E001 to E007, E009, E010, E013 to E017, E019 to E021, E040 to E043, and E008 for
+    These are E001 to E007, E009, E010, E013 to E017, E019 to E021, E040 to E043, E060, E062, and E008 for
     ``CLAIMS``.
     """
     return [Error(found.message, hint=found.hint, id=found.id) for found in read_settings()[1]]

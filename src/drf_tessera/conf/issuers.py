@@ -244,5 +244,22 @@ def _read_types(value: object, where: str) -> tuple[str | None, ...]:
     return tuple(found)
 
 
-READERS: Final[Mapping[str, Reader]] = {**PLAIN_READERS, "ISSUERS": read_issuers}
+def read_resource(value: object) -> str | None:
+    """Return the value of ``RESOURCE`` (RFC 9728, section 1.2).
+
+    Raises:
+        WrongValueError: the value is not an address, or not one that a header can carry.
+    """
+    if value is None or value == "":
+        return None
+    if not is_safe_address(value) or not set('?"').isdisjoint(str(value)):
+        raise WrongValueError(
+            "tessera.E062",
+            "must be an address that begins with https:// (or http:// on loopback), without a query.",
+            'Write the address of the API as clients see it. For example: "https://api.example.com/".',
+        )
+    return str(value)
+
+
+READERS: Final[Mapping[str, Reader]] = {**PLAIN_READERS, "ISSUERS": read_issuers, "RESOURCE": read_resource}
 """The readers of all keys of ``TESSERA``."""

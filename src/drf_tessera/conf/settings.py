@@ -75,6 +75,8 @@ class Settings:
     header_prefix: str = "Bearer"
     keys: tuple[Key, ...] = ()
     issuers: tuple[Issuer, ...] = ()
+    introspection_clients: Mapping[str, str] = field(default_factory=dict, repr=False)
+    resource: str | None = None
     claims: Callable[..., Mapping[str, Any]] | None = None
     challenge: Callable[..., Any] | None = None
     user: str = "lazy"

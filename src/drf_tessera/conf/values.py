@@ -330,6 +330,29 @@ def _read_tenant(value: object) -> Callable[..., Any] | None:
     return found
 
 
+_CLIENT: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_CLIENT_SECRET: Final = re.compile(r"[A-Za-z0-9._~-]{32,256}")
+"""A secret is compared as it is, so it has to be random, and too long to be guessed."""
+
+
+def _read_clients(value: object) -> Mapping[str, str]:
+    """Return the names and the secrets. Neither has a character that clients write in different ways."""
+    hint = "Make a secret by python -c 'import secrets; print(secrets.token_urlsafe(32))'."
+    if not isinstance(value, Mapping):
+        raise WrongValueError("tessera.E060", "must be a dict from names of clients to their secrets.", hint)
+    for name, secret in value.items():
+        if not isinstance(name, str) or not _CLIENT.fullmatch(name):
+            raise WrongValueError(
+                "tessera.E060",
+                f"has the name {name!r}. A name has 1 to 128 letters, digits, dots, hyphens or underscores.",
+                'For example: "orders-api".',
+            )
+        if not isinstance(secret, str) or not _CLIENT_SECRET.fullmatch(secret):
+            text = f"has no good secret for {name!r}: it needs 32 to 256 URL-safe characters."
+            raise WrongValueError("tessera.E060", text, hint)
+    return dict(value)
+
+
 def _read_keys(value: object) -> tuple[Key, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str | bytes) or not value:
         raise WrongValueError(
@@ -425,6 +448,7 @@ PLAIN_READERS: Final[Mapping[str, Reader]] = {
     "HEADER_NAME": _read_header_name,
     "HEADER_PREFIX": _read_prefix,
     "KEYS": _read_keys,
+    "INTROSPECTION_CLIENTS": _read_clients,
     "CLAIMS": read_hook,
     "CHALLENGE": _read_challenge,
     "USER": _read_user,

@@ -25,24 +25,36 @@ from rest_framework.views import exception_handler as rest_framework_handler
 from drf_tessera.conf import get_settings
 from drf_tessera.http import name_cookies, offers_ambient, takes_body
 from drf_tessera.rest.answers import (
+    ANY,
     CLEARS,
     OURS,
     SETS,
     Answer,
+    correct_body,
     describe_codes,
+    describe_refusals,
     find_answers,
     find_text,
     list_access_problems,
     list_problems,
 )
 from drf_tessera.rest.authentication import JWTAuthentication
+from drf_tessera.rest.clients import ClientAuthentication
 from drf_tessera.rest.endpoints import BodyView, TokenView
 from drf_tessera.rest.errors import exception_handler
+from drf_tessera.rest.permissions import (
+    TokenPermission,
+    describe_scopes,
+    judges_token,
+    list_alternatives,
+)
 from drf_tessera.rest.schemes import (
     ACCESS_COOKIE,
+    CLIENT,
     CSRF,
     REFRESH_COOKIE,
     SCHEME,
+    describe_client,
     describe_csrf,
     describe_refresh_cookie,
     list_access_schemes,
@@ -51,23 +63,19 @@ from drf_tessera.rest.schemes import (
 from drf_tessera.rest.serializers import (
     AnswerField,
     BodySerializer,
-    ChallengeKindSerializer,
-    ClaimsSerializer,
-    ErrorSerializer,
-    InvalidSerializer,
-    LoginErrorSerializer,
-    LoginSerializer,
-    RefreshSerializer,
-    RevokeSerializer,
     SessionSerializer,
     UserSerializer,
 )
-from drf_tessera.rest.throttling import account_fields
+from drf_tessera.rest.shapes import (
+    ErrorSerializer,
+    InvalidSerializer,
+    LoginErrorSerializer,
+    TextsField,
+)
 from drf_tessera.rest.views import LoginView, RefreshView, SessionDetailView
 
 _Schema = dict[str, Any]
 _Item = TypeVar("_Item")
-_ANY: Final = {"description": "The exception handler of the project writes this body."}
 
 
 def connect() -> None:
@@ -122,8 +130,23 @@ def _describe_authentication() -> None:
 
         def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[Any]]]:
             header, *in_cookies = list_access_schemes(type(self.target))
-            found: list[dict[str, list[Any]]] = [{header: []}]
+            kinds = getattr(auto_schema.view, "permission_classes", ())
+            alternatives = list_alternatives(kinds)
+            if judges_token(kinds):
+                place = (auto_schema.path, auto_schema.method.lower())
+                _judged.setdefault(auto_schema.registry, {})[place] = describe_scopes(alternatives)
+            found: list[dict[str, list[Any]]] = [
+                {header: [*scopes]} for scopes in (alternatives if _takes_scopes() else [()])
+            ]
             return found + (require_cookie(ACCESS_COOKIE, auto_schema.method) if in_cookies else [])
+
+    class ClientScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+        target_class = ClientAuthentication
+        match_subclasses = True
+        name = CLIENT
+
+        def get_security_definition(self, auto_schema: Any) -> _Schema:
+            return describe_client()
 
 
 def _describe_other_names() -> None:
@@ -143,6 +166,17 @@ def _describe_other_names() -> None:
         target_class = "rest_framework_simplejwt.authentication.JWTStatelessUserAuthentication"
 
 
+_judged: WeakKeyDictionary[Any, dict[tuple[str, str], str]] = WeakKeyDictionary()
+"""The texts about the scopes of each schema that is being made, by path and method."""
+
+
+def _takes_scopes() -> bool:
+    """Return whether a requirement of a plain scheme may have scopes: since OpenAPI 3.1."""
+    from drf_spectacular.settings import spectacular_settings  # noqa: PLC0415 - may be absent
+
+    return not str(spectacular_settings.OAS_VERSION).startswith("3.0")
+
+
 def _unwrap(found: list[_Item]) -> _Item | list[_Item]:
     """Return the only item, because the page of Swagger UI expects one name for one scheme."""
     return found if len(found) > 1 else found[0]
@@ -153,31 +187,16 @@ def add_refusals(result: _Schema, generator: Any, **kwargs: Any) -> _Schema:
 
     The endpoints of this package have these answers without this hook.
     """
-    schemes = {SCHEME, ACCESS_COOKIE}
-    for operations in result["paths"].values():
+    schemes, judged = {SCHEME, ACCESS_COOKIE}, _judged.get(generator.registry, {})
+    for path, operations in result["paths"].items():
         for method, operation in operations.items():
             ways = operation.get("security", [])
             if any(schemes & way.keys() for way in ways):
-                _add_refusals(operation["responses"], anybody={} in ways, safe=method == "get")
+                problems = list_access_problems(anybody={} in ways, safe=method == "get")
+                if (path, method) in judged:
+                    problems.setdefault(403, {})[TokenPermission.code] = judged[path, method]
+                describe_refusals(operation["responses"], problems)
     return result
-
-
-def _add_refusals(answers: _Schema, *, anybody: bool, safe: bool) -> None:
-    handler: Any = api_settings.EXCEPTION_HANDLER
-    # The handler of REST framework writes no code for a request without a token.
-    needed = ["detail", "code"] if handler is exception_handler else ["detail"]
-    text = {"schema": {"type": "string"}, "required": True}
-    headers = {401: {"WWW-Authenticate": text}, 503: {"Retry-After": text}}
-    for status, codes in list_access_problems(anybody=anybody, safe=safe).items():
-        fields = {"detail": {"type": "string"}, "code": {"type": "string", "enum": [*codes]}}
-        body = {"type": "object", "properties": fields, "required": needed}
-        known = handler in {exception_handler, rest_framework_handler}
-        found = {
-            "headers": headers.get(status, {}) if known else {},
-            "content": {"application/json": {"schema": body if known else _ANY}},
-            "description": describe_codes(codes),
-        }
-        answers.setdefault(str(status), {name: part for name, part in found.items() if part})
 
 
 # -- Bodies -----------------------------------------------------------------------------------------
@@ -185,6 +204,13 @@ def _add_refusals(answers: _Schema, *, anybody: bool, safe: bool) -> None:
 
 def _describe_fields() -> None:
     from drf_spectacular.extensions import OpenApiSerializerFieldExtension  # noqa: PLC0415 - may be absent
+
+    class Texts(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+        target_class = TextsField
+
+        def map_serializer_field(self, auto_schema: Any, direction: Any) -> _Schema:
+            text = {"type": "string"}
+            return {"anyOf": [text, {"type": "array", "items": text}]}
 
     class Field(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
         target_class = AnswerField
@@ -210,29 +236,7 @@ def _describe_bodies(parent: type[Any]) -> None:
 
         def map_serializer(self, auto_schema: Any, direction: Any) -> _Schema:
             self.target_class = self.target  # the parent's method describes the target class
-            return _correct_body(self.target, dict(super().map_serializer(auto_schema, direction)))
-
-
-def _correct_body(serializer: Any, found: _Schema) -> _Schema:
-    """Return the schema of a serializer, with the rules that its fields do not tell."""
-    if type(serializer).__module__.partition(".")[0] == OURS:
-        found.pop("description", None)  # it is for developers of the project
-    fields: _Schema = found.get("properties", {})
-    offered = get_settings().transports
-    if isinstance(serializer, LoginSerializer):
-        chosen = fields.pop("transport", {})
-        if len(offered) > 1:
-            # Not a plain enum: drf-spectacular would give it a name that the project may use already.
-            kind = {"type": "string", "enum": list(offered)}
-            fields["transport"] = {"allOf": [kind], "description": chosen.get("description", "")}
-        names = [name for name in account_fields() if name in fields]
-        if len(names) > 1:
-            found["oneOf"] = [{"required": [name]} for name in names]
-    if isinstance(serializer, RefreshSerializer | RevokeSerializer) and not takes_body():
-        fields.pop("refresh", None)
-    if isinstance(serializer, ClaimsSerializer | ChallengeKindSerializer):
-        found["additionalProperties"] = {}
-    return found
+            return correct_body(self.target, dict(super().map_serializer(auto_schema, direction)))
 
 
 # -- Operations -------------------------------------------------------------------------------------
@@ -380,6 +384,8 @@ class _Described:
             return parent.get_response_serializers()
         success = OpenApiResponse(self._describe_success(answer), description=answer.about)
         found = {answer.status: success}
+        if answer.nobody and offers_ambient():
+            found[204] = OpenApiResponse(description=answer.nobody)
         for status, codes in list_problems(self.view, self.method, answer).items():
             about = " ".join(codes.values()) if answer.foreign else describe_codes(codes)
             found[status] = OpenApiResponse(self._describe_error(status, list(codes)), description=about)
@@ -451,7 +457,7 @@ class _Described:
         if foreign and handler is rest_framework_handler:
             texts = {"detail": text, "code": text}
             return {"type": "object", "properties": texts, "required": ["detail"]}
-        return _ANY
+        return ANY
 
     def _list_headers(self, answer: Answer) -> list[Any]:
         from drf_spectacular.utils import OpenApiParameter  # noqa: PLC0415 - may be absent

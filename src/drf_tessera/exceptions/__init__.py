@@ -42,6 +42,7 @@ from drf_tessera.exceptions.refusals import TransportMismatch as TransportMismat
 from drf_tessera.exceptions.refusals import UserConflict as UserConflict
 from drf_tessera.exceptions.refusals import UserGone as UserGone
 from drf_tessera.exceptions.refusals import UserInactive as UserInactive
+from drf_tessera.exceptions.requests import ClientInvalid as ClientInvalid
 from drf_tessera.exceptions.requests import CookieAmbiguous as CookieAmbiguous
 from drf_tessera.exceptions.requests import CsrfFailed as CsrfFailed
 from drf_tessera.exceptions.requests import CsrfTokenRefused as CsrfTokenRefused

@@ -45,6 +45,13 @@ class SessionNotFound(TesseraError):
     default_detail = "You have no such session."
 
 
+class ClientInvalid(TesseraError):
+    """The program that asks about a token has not proved who it is (HTTP 401)."""
+
+    code = "invalid_client"
+    default_detail = "The name or the secret of this client is wrong."
+
+
 class SessionMissing(TesseraError):
     """The token of another issuer has no session here, so there is nothing to list or to end (HTTP 403)."""
 

@@ -1,4 +1,4 @@
-"""The cookie transport: the names and attributes of its two cookies, and safe reading of them."""
+"""The cookie transport: the names and attributes of its cookies, and safe reading of them."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ from drf_tessera.tokens import SessionFacts, read_refresh_token
 REFRESH: Final = "tessera_refresh_token"
 ACCESS: Final = "tessera_access_token"
 """The names contain "token", because Django's error reports blank such cookies."""
+
+MARKER: Final = "tessera_signed_in"
+"""The cookie that scripts can read. It has no token, and the server never reads it.
+
+A page without this cookie has no session, so the browser client does not ask the server for one.
+"""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 """The names of tenants that a name of a cookie can contain unchanged."""
@@ -151,10 +157,11 @@ def _unquote(secret: str) -> str:
 def set_refresh_cookie(
     request: HttpRequest, response: HttpResponse, token: str, *, path: str, seconds: int | None
 ) -> None:
-    """Set the refresh cookie for so many seconds. ``None``: until the browser is closed."""
+    """Set the refresh cookie and its marker for so many seconds. ``None``: until the browser is closed."""
     secure = is_secure(request)
     name = name_refresh_cookie(secure=secure, path=path)
     _set(response, name, token, path=path, secure=secure, seconds=seconds)
+    _mark(response, "1", secure=secure, seconds=seconds)
 
 
 def set_access_cookie(
@@ -166,13 +173,14 @@ def set_access_cookie(
 
 
 def delete_cookies(request: HttpRequest, response: HttpResponse, path: str) -> None:
-    """Delete both cookies with the same attributes that they were set with.
+    """Delete the cookies with the same attributes that they were set with.
 
     A browser deletes a cookie only for the same name, path and partition, and accepts a prefixed name only
     with the attributes that the prefix requires.
     """
     secure = is_secure(request)
     _set(response, name_refresh_cookie(secure=secure, path=path), "", path=path, secure=secure, seconds=0)
+    _mark(response, "", secure=secure, seconds=0)
     if get_settings().access_cookie:
         _set(response, name_access_cookie(secure=secure), "", path="/", secure=secure, seconds=0)
 
@@ -192,6 +200,13 @@ def delete_stray_cookies(request: HttpRequest, response: HttpResponse, path: str
             # The deletion has its own key, because this dict has one cookie for each key and Django writes
             # every value.
             dict.__setitem__(response.cookies, f"{name} {stray}", response.cookies.pop(name))
+
+
+def _mark(response: HttpResponse, mark: str, *, secure: bool, seconds: int | None) -> None:
+    """Set or delete the marker, which scripts of all pages of this host can read."""
+    name = _prefix(secure=secure, path="/") + MARKER + _suffix()
+    _set(response, name, mark, path="/", secure=secure, seconds=seconds)
+    response.cookies[name]["httponly"] = ""
 
 
 def _set(

@@ -10,9 +10,11 @@
 
 from drf_tessera.issuers.accounts import check_accounts as check_accounts
 from drf_tessera.issuers.accounts import find_account as find_account
+from drf_tessera.issuers.accounts import preview_account as preview_account
 from drf_tessera.issuers.fetching import can_fetch as can_fetch
 from drf_tessera.issuers.principals import ForeignToken as ForeignToken
 from drf_tessera.issuers.principals import Principal as Principal
+from drf_tessera.issuers.verifying import find_entry as find_entry
 from drf_tessera.issuers.verifying import is_foreign as is_foreign
 from drf_tessera.issuers.verifying import matches_claim as matches_claim
 from drf_tessera.issuers.verifying import recall_foreign_token as recall_foreign_token

@@ -79,13 +79,45 @@ def find_account(
     return user
 
 
-def _find_or_create(issuer: Issuer, token: ForeignToken, value: str) -> AbstractBaseUser:
+def preview_account(token: ForeignToken) -> AbstractBaseUser | Principal | None:
+    """Return what :func:`find_account` would return, and create nothing. ``None``: a user would be created.
+
+    A function of the project (``find_user``) is called, and what it writes is rolled back.
+
+    Raises:
+        TokenClaimInvalid, UserGone, UserInactive, DatabaseUnavailable: see :func:`find_account`.
+    """
+    issuer = find_entry(token.issuer)
+    if not issuer.has_user:
+        return Principal(token)
+    if issuer.find_user is not None:
+        using = find_database()
+        with transaction.atomic(using=using):
+            try:
+                return _ask_project(issuer.find_user, token)
+            finally:
+                transaction.set_rollback(True, using=using)
+    value = _read_identity(issuer, token)
+    with translated_trouble():
+        return _find(issuer, value)
+
+
+def _find(issuer: Issuer, value: str) -> AbstractBaseUser | None:
+    """Return the user, or ``None`` if the entry says that a user is created now."""
     user: Any = read_calmly(lambda: find_user_by(str(issuer.user_field), value))
+    if user is not None:
+        _check_active(user)
+    elif not issuer.create:
+        raise UserGone
+    found: AbstractBaseUser | None = user
+    return found
+
+
+def _find_or_create(issuer: Issuer, token: ForeignToken, value: str) -> AbstractBaseUser:
+    user: Any = _find(issuer, value)
     if user is None:
-        if not issuer.create:
-            raise UserGone
         user = _create(issuer, token, value)
-    _check_active(user)
+        _check_active(user)
     found: AbstractBaseUser = user
     return found
 

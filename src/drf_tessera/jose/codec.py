@@ -231,6 +231,20 @@ def peek_issuer(token: str) -> str | None:
     return issuer if isinstance(issuer, str) else None
 
 
+def peek_parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the header and the claims of a token. Nothing is verified, so they are only for show.
+
+    A part that cannot be read is empty.
+    """
+    found: list[dict[str, Any]] = []
+    for part in token[:MAX_TOKEN_LENGTH].split(".", 2)[:2]:
+        try:
+            found.append(decode_json_object(decode_base64url(part.encode("ascii"))))
+        except (EncodingError, UnicodeEncodeError):
+            found.append({})
+    return found[0], found[1] if len(found) > 1 else {}
+
+
 def _split(token: str) -> tuple[bytes, bytes, bytes, bytes]:
     """Return the signed part of a token, and the header, the payload and the signature as they were sent."""
     if len(token) > MAX_TOKEN_LENGTH:

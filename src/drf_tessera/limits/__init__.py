@@ -6,6 +6,7 @@
 - tokens: the limits of refreshes, verifications and logouts
 """
 
+from drf_tessera.limits.counters import begin_anew as begin_anew
 from drf_tessera.limits.logins import admit_account as admit_account
 from drf_tessera.limits.logins import admit_address as admit_address
 from drf_tessera.limits.logins import login_attempt as login_attempt

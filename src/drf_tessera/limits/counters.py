@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Final
+from typing import ClassVar, Final
 
 from django.core.cache import DEFAULT_CACHE_ALIAS, cache, caches
 from django.core.cache.backends.base import BaseCache
@@ -118,7 +118,7 @@ def reserve(budget: Budget) -> Reservation:
     tenant = current_tenant()
     name = f"{tenant}\n{budget.key}" if tenant else budget.key
     digest = hashlib.sha256(name.encode("utf-8", "backslashreplace")).hexdigest()
-    key = f"tessera:{budget.name}:{digest}:{window}"
+    key = f"tessera:{_OwnCounts.series}{budget.name}:{digest}:{window}"
     spent = Spent(budget, key, max(1, math.ceil(ends - now)))
     found = (_reserve_in_lots if budget.lot > 1 else _reserve_exactly)(budget, key, ends)
     if found is None:
@@ -232,6 +232,9 @@ class _Count:
 class _OwnCounts:
     """Counts in the memory of this process."""
 
+    series: ClassVar[str] = ""
+    """Begins the keys, in a process whose tests do not count for each other (:func:`begin_anew`)."""
+
     def __init__(self) -> None:
         self.forget()
 
@@ -297,6 +300,16 @@ def forget_counts() -> None:
     """Drop the counts of this process. The counts in the cache stay."""
     _own.forget()
     _outage.end()
+
+
+def begin_anew() -> None:
+    """Drop all attempts, for the next test. Nothing in the cache is deleted, because it is the project's.
+
+    From now on this process counts under keys of its own. So neither earlier tests nor the tests of another
+    process, which may use the same cache, spend the limits of this test.
+    """
+    forget_counts()
+    _OwnCounts.series = f"{secrets.token_hex(8)}:"
 
 
 # -- A cache that fails ----------------------------------------------------------------------------

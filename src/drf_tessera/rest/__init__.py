@@ -2,14 +2,19 @@
 
 - requests: the types of requests, for annotations
 - errors: one shape for every error
+- reports: the signals of refused tokens
 - authentication: the authentication classes
+- explanation: why a token is accepted or refused, step by step
 - schemes: the ways to authenticate, for schemas
+- clients: the programs that may ask about tokens
 - permissions: permissions by scope and claim
 - throttling: limits, before the body is read
-- serializers: the shapes of requests and answers
+- serializers: the bodies of requests, and the user and the session of answers
+- shapes: the other answers
 - answers: the answers of each endpoint, for schemas
 - responses: the answers that hand out tokens
 - endpoints: the parents of the views
 - views: the endpoints
+- metadata: the documents for OAuth clients under ``/.well-known/``
 - urls: their addresses
 """

@@ -18,11 +18,14 @@ from django.conf import settings as django_settings
 from rest_framework import exceptions as drf
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.serializers import BaseSerializer
+from rest_framework.settings import api_settings
+from rest_framework.views import exception_handler as rest_framework_handler
 
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import (
     ChallengeFailed,
     ChallengeRequired,
+    ClientInvalid,
     CsrfFailed,
     HeaderMalformed,
     IssuerUnavailable,
@@ -48,16 +51,31 @@ from drf_tessera.exceptions import (
     UserGone,
     UserInactive,
 )
-from drf_tessera.http import offers_ambient
-from drf_tessera.rest.errors import PayloadTooLarge, find_status
+from drf_tessera.http import offers_ambient, takes_body
+from drf_tessera.rest.errors import PayloadTooLarge, exception_handler, find_status
+from drf_tessera.rest.permissions import (
+    TokenPermission,
+    describe_scopes,
+    judges_token,
+    list_alternatives,
+)
 from drf_tessera.rest.serializers import (
+    LoginSerializer,
+    RefreshSerializer,
+    RevokeSerializer,
+    SessionSerializer,
+)
+from drf_tessera.rest.shapes import (
+    ChallengeKindSerializer,
+    ClaimsSerializer,
     GrantSerializer,
+    IntrospectedSerializer,
     RefreshedSerializer,
     RevokedCountSerializer,
     RevokedSerializer,
-    SessionSerializer,
     VerifiedSerializer,
 )
+from drf_tessera.rest.throttling import account_fields
 
 OURS: Final = __name__.partition(".")[0]
 """The name of this package."""
@@ -72,7 +90,9 @@ _ROOM: Final = TesseraError.__module__.rpartition(".")[0]
 _NEVER_RAISED: Final[Errors] = (Refusal, CsrfFailed)
 """The parents of errors. Only their children are answered."""
 
+ANY: Final = {"description": "The exception handler of the project writes this body."}
 _ANONYMOUS: Final = "The request has no access token."
+_NAMELESS: Final = "The request has no name and no secret of a client."
 SETS: Final = "sets"
 CLEARS: Final = "clears"
 
@@ -89,6 +109,8 @@ class Answer:
     status: int = 200
     about: str = ""
     """A text about the success."""
+    nobody: str = ""
+    """A text about the answer 204 to a page that asks whether anybody is logged in."""
     serializer: type[BaseSerializer[Any]] | None = None
     foreign: bool = False
     """Whether the bodies are those of another package, whose errors have no fixed codes."""
@@ -146,6 +168,7 @@ REFRESH: Final = Answer(
     "refresh token, because the old one is spent. After an error with status 401, log in again.",
     verb="create",
     about="The new tokens.",
+    nobody="Nobody is logged in. Only a request with `optional` is answered like this.",
     serializer=RefreshedSerializer,
     user=False,
     cookies=SETS,
@@ -161,10 +184,20 @@ VERIFY: Final = Answer(
     serializer=VerifiedSerializer,
     errors=(TokenError, SessionEnded, UserGone, UserInactive, TooManyAttempts, *_ALWAYS),
 )
+INTROSPECT: Final = Answer(
+    summary="Ask about an access token",
+    description="Return whether the server would accept an access token now, and its claims (RFC 7662). Only "
+    "the programs that the server knows may ask. The answer never says why a token is not active.",
+    verb="create",
+    about="The token is active, or it is not.",
+    serializer=IntrospectedSerializer,
+    errors=(ClientInvalid, *_ALWAYS),
+)
 REVOKE: Final = Answer(
     summary="Log out",
     description="End the session of the refresh token in the body or in the cookie, or of the access token "
-    "in the header. A second logout is not an error.",
+    "in the header. A second logout is not an error. With `token` the endpoint follows RFC 7009: the token "
+    "is of either kind, and the answer to an unknown token is the same as to one that has ended.",
     verb="create",
     about="The session has ended.",
     serializer=RevokedSerializer,
@@ -300,7 +333,10 @@ def _list_framework(view: Any, answer: Answer) -> Iterator[tuple[int, str, str]]
     yield 400, drf.ParseError.default_code, "The body or a header cannot be read."
     kinds = [type(found) for found in view.get_permissions()]
     if view.get_authenticators() and kinds:
-        yield 401, drf.NotAuthenticated.default_code, _ANONYMOUS
+        text = _NAMELESS if ClientInvalid in answer.errors else _ANONYMOUS
+        yield 401, drf.NotAuthenticated.default_code, text
+    if judges_token(view.permission_classes):
+        yield 403, TokenPermission.code, describe_scopes(list_alternatives(view.permission_classes))
     if any(kind not in {AllowAny, IsAuthenticated} for kind in kinds):
         yield 403, drf.PermissionDenied.default_code, "The user may not do this."
     yield 406, drf.NotAcceptable.default_code, "The server has no answer in a format of the `Accept` header."
@@ -358,6 +394,28 @@ def describe_codes(codes: Mapping[str, str]) -> str:
     return "\n".join(f"- `{code}`: {text}" for code, text in codes.items())
 
 
+def correct_body(serializer: Any, found: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a serializer, with the rules that its fields do not tell."""
+    if type(serializer).__module__.partition(".")[0] == OURS:
+        found.pop("description", None)  # it is for developers of the project
+    fields: dict[str, Any] = found.get("properties", {})
+    offered = get_settings().transports
+    if isinstance(serializer, LoginSerializer):
+        chosen = fields.pop("transport", {})
+        if len(offered) > 1:
+            # Not a plain enum: drf-spectacular would give it a name that the project may use already.
+            kind = {"type": "string", "enum": list(offered)}
+            fields["transport"] = {"allOf": [kind], "description": chosen.get("description", "")}
+        names = [name for name in account_fields() if name in fields]
+        if len(names) > 1:
+            found["oneOf"] = [{"required": [name]} for name in names]
+    if isinstance(serializer, RefreshSerializer | RevokeSerializer) and not takes_body():
+        fields.pop("refresh", None)
+    if isinstance(serializer, ClaimsSerializer | ChallengeKindSerializer):
+        found["additionalProperties"] = {}
+    return found
+
+
 def find_text(view: Any, method: str) -> str:
     """Return the docstring of the project's own method or subclass, or of a package with other names."""
     kinds = type(view).__mro__[1:]  # the first class is that of the schema
@@ -366,3 +424,24 @@ def find_text(view: Any, method: str) -> str:
         getattr(vars(kind).get(method.lower()), "__doc__", None) or vars(kind).get("__doc__") for kind in own
     )
     return inspect.cleandoc(next(filter(None, texts), ""))
+
+
+def describe_refusals(answers: dict[str, Any], problems: Problems) -> None:
+    """Add the answers with these codes to an operation of the project, unless it describes them itself."""
+    handler: Any = api_settings.EXCEPTION_HANDLER
+    # The handler of REST framework writes no code for a request without a token.
+    needed = ["detail", "code"] if handler is exception_handler else ["detail"]
+    text = {"schema": {"type": "string"}, "required": True}
+    headers = {401: {"WWW-Authenticate": text}, 503: {"Retry-After": text}}
+    if TokenPermission.code in problems.get(403, {}):
+        headers[403] = {"WWW-Authenticate": {**text, "required": len(problems[403]) == 1}}
+    for status, codes in sorted(problems.items()):
+        fields = {"detail": {"type": "string"}, "code": {"type": "string", "enum": [*codes]}}
+        body = {"type": "object", "properties": fields, "required": needed}
+        known = handler in {exception_handler, rest_framework_handler}
+        found = {
+            "headers": headers.get(status, {}) if known else {},
+            "content": {"application/json": {"schema": body if known else ANY}},
+            "description": describe_codes(codes),
+        }
+        answers.setdefault(str(status), {name: part for name, part in found.items() if part})

@@ -28,7 +28,6 @@ from drf_tessera.issuers import (
     recall_foreign_token,
     verify_foreign_token,
 )
-from drf_tessera.models import Session
 from drf_tessera.rest.errors import (
     LateRefusal,
     remember_failure,
@@ -36,9 +35,8 @@ from drf_tessera.rest.errors import (
     to_late_refusal,
     write_challenge,
 )
-from drf_tessera.rest.requests import find_client, get_django_request
-from drf_tessera.sessions import describe_origin
-from drf_tessera.signals import token_refused
+from drf_tessera.rest.reports import report_refused_token
+from drf_tessera.rest.requests import get_django_request
 from drf_tessera.tokens import AccessToken, recall_access_token, verify_access_token
 from drf_tessera.users import Refuse, lazy_user, load_user
 
@@ -77,7 +75,7 @@ class JWTAuthentication(BaseAuthentication):
             # Do not store the header in a local variable, because an error report shows local variables.
             token: AccessToken | ForeignToken | None = recall_access_token(_to_text(self.get_header(request)))
             if token is None:
-                token = _read_header(_to_text(self.get_header(request)))
+                token = verify_header(_to_text(self.get_header(request)))
             _vary(request, without_header=token is None)
             if token is None and get_settings().access_cookie:
                 token = _read_cookie(django_request)
@@ -88,7 +86,7 @@ class JWTAuthentication(BaseAuthentication):
             return None if token is None else (self.find_user(django_request, token), token)
         except Refusal as error:
             remember_failure(django_request, error)
-            _report(error, django_request)
+            report_refused_token(error.code, django_request)
             self.refuse(error, request)
             return None
         except (TemporarilyUnavailable, CsrfFailed) as error:
@@ -103,11 +101,11 @@ class JWTAuthentication(BaseAuthentication):
 
     def find_user(self, request: HttpRequest, token: AccessToken) -> AbstractBaseUser:
         """Return the user of a verified token."""
-        return lazy_user(token, refuse=_LateRefuser(request), fail=to_api_exception)
+        return lazy_user(token, refuse=LateRefuser(request), fail=to_api_exception)
 
     def find_foreign_user(self, request: HttpRequest, token: ForeignToken) -> AbstractBaseUser | Principal:
         """Return the user, or the principal, of a verified token of another issuer (``ISSUERS``)."""
-        return find_account(token, refuse=_LateRefuser(request), fail=to_api_exception)
+        return find_account(token, refuse=LateRefuser(request), fail=to_api_exception)
 
     def refuse(self, error: Refusal, request: Request | HttpRequest) -> None:
         """Refuse a bad token. A subclass may return instead, so that the request is anonymous."""
@@ -150,19 +148,18 @@ class OptionalJWTAuthentication(JWTAuthentication):
         """Return, so that the request continues without a user."""
 
 
-def _report(error: Refusal, request: HttpRequest) -> None:
-    if token_refused.has_listeners(Session):
-        origin = describe_origin(find_client(request))
-        token_refused.send_robust(Session, code=error.code, **origin)
-
-
 @sensitive_variables()
 def _to_text(authorization: str | bytes | None) -> str:
     return authorization if isinstance(authorization, str) else (authorization or b"").decode("latin-1")
 
 
 @sensitive_variables()
-def _read_header(authorization: str) -> AccessToken | ForeignToken | None:
+def verify_header(authorization: str) -> AccessToken | ForeignToken | None:
+    """Verify the token of a header, ours or another issuer's. ``None`` means that it has another scheme.
+
+    Raises:
+        TokenError, HeaderMalformed, IssuerUnavailable: the token is not valid, or nobody knows.
+    """
     prefix = get_settings().header_prefix
     token = read_bearer_token(authorization, prefix)
     if token is None:
@@ -215,7 +212,7 @@ def _vary(request: Request | HttpRequest, *, without_header: bool) -> None:
         headers["Vary"] = f"{others}, {names}" if others else names
 
 
-class _LateRefuser(weakref.ref[HttpRequest]):
+class LateRefuser(weakref.ref[HttpRequest]):
     """Refuses a lazy user that turns out to be gone, with a 401 and the reason in the challenge.
 
     The reference to the request is weak, because a user that outlives the request should not keep the
@@ -225,9 +222,11 @@ class _LateRefuser(weakref.ref[HttpRequest]):
     __slots__ = ()
 
     def __call__(self, error: Refusal) -> LateRefusal:  # type: ignore[override]
+        """Return the 401."""
         request = super().__call__()
         if request is not None:
             remember_failure(request, error)
+            report_refused_token(error.code, request)
         return to_late_refusal(error)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -18,6 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.settings import api_settings
+from rest_framework.utils.formatting import markup_description
 from rest_framework.utils.serializer_helpers import ReturnDict
 from rest_framework.views import APIView
 from rest_framework.views import exception_handler as rest_framework_handler
@@ -33,7 +34,7 @@ from drf_tessera.http import (
     find_cookie_path,
 )
 from drf_tessera.limits import TokenRequest
-from drf_tessera.rest.answers import Answer
+from drf_tessera.rest.answers import OURS, Answer
 from drf_tessera.rest.errors import (
     PayloadTooLarge,
     add_code,
@@ -173,6 +174,15 @@ class TokenView(APIView):
     def show_user(self, user: AbstractBaseUser) -> Any:
         """Return the ``user`` of a response, as the serializer of this view writes it."""
         return self.user_serializer_class(user, context={"request": self.request, "view": self}).data
+
+    def get_view_description(self, html: bool = False) -> str:
+        """Return the texts for API users. Our docstrings are for developers, a project's own is for its users."""
+        if type(self).__module__.partition(".")[0] != OURS or hasattr(self, "description"):
+            return super().get_view_description(html)
+        told = {method.upper(): answer.description for method, answer in self.answers.items()}
+        names = len(told) > 1
+        text = "\n\n".join(f"{method}: {about}" if names else about for method, about in told.items())
+        return str(markup_description(text)) if html else text
 
     def get_authenticate_header(self, request: Request) -> str:
         """Return the challenge. With a challenge, REST framework answers a refusal with 401 and not 403."""

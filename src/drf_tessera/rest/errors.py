@@ -25,6 +25,7 @@ from rest_framework.settings import api_settings
 from drf_tessera.conf import get_settings
 from drf_tessera.database import explain_trouble
 from drf_tessera.exceptions import (
+    ClientInvalid,
     CsrfFailed,
     HeaderMalformed,
     IssuerUnavailable,
@@ -39,6 +40,7 @@ from drf_tessera.exceptions import (
     TesseraError,
     TooManyAttempts,
 )
+from drf_tessera.http import find_resource_metadata
 from drf_tessera.outages import Trouble, diagnose
 from drf_tessera.rest.requests import get_django_request
 
@@ -122,6 +124,7 @@ class PayloadTooLarge(CodedError):
 
 _STATUSES: Final[tuple[tuple[type[TesseraError], type[CodedError]], ...]] = (
     (Refusal, Unauthorized),
+    (ClientInvalid, Unauthorized),
     (RequestError, BadRequest),
     (CsrfFailed, Forbidden),
     (SessionNotFound, NotFound),
@@ -205,7 +208,13 @@ def write_challenge(request: Request | HttpRequest) -> str:
     if isinstance(error, TesseraError) and not isinstance(error, LoginFailed):
         kind = "invalid_request" if isinstance(error, HeaderMalformed) else "invalid_token"
         parts += [f'error="{kind}"', f'error_description="{_quote(error.detail)}"']
-    return f"{scheme} {', '.join(parts)}"
+    return f"{scheme} {', '.join([*parts, *point_to_metadata(request)])}"
+
+
+def point_to_metadata(request: Request | HttpRequest) -> list[str]:
+    """Return the part of a challenge that tells a client where to get a token (RFC 9728, section 5.1)."""
+    address = find_resource_metadata(request.path)
+    return [] if address is None else [f'resource_metadata="{address}"']
 
 
 def _quote(text: str) -> str:

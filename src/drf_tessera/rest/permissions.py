@@ -7,14 +7,16 @@ can be joined with ``&``, ``|`` and ``~``. A refusal is a 403 ``insufficient_sco
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import AND, BasePermission, OperandHolder, SingleOperandHolder
 from rest_framework.request import Request
 
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import ProjectError
 from drf_tessera.issuers import ForeignToken, matches_claim
+from drf_tessera.rest.errors import point_to_metadata
 from drf_tessera.tokens import AccessToken, is_scope
 
 
@@ -50,8 +52,55 @@ class TokenPermission(BasePermission):
             parts = ['realm="api"', f'error="{self.code}"']
             if self.scopes:
                 parts.append(f'scope="{" ".join(self.scopes)}"')
+            parts += point_to_metadata(self._view.request)
             headers["WWW-Authenticate"] = f"{get_settings().header_prefix} {', '.join(parts)}"
         return "The access token does not have the permissions that this request needs."
+
+
+def list_alternatives(kinds: Iterable[Any]) -> list[tuple[str, ...]]:
+    """Return the sets of scopes of which a token needs one, for ``permission_classes``.
+
+    An empty set means that no scope is needed, for example because another permission is enough. A claim, and
+    a permission behind ``~``, names no scope.
+    """
+    found: list[tuple[str, ...]] = [()]
+    for kind in kinds:
+        found = [_join(one, other) for one in found for other in _list_alternatives(kind)]
+    return sorted(set(found))
+
+
+def _list_alternatives(kind: Any) -> list[tuple[str, ...]]:
+    if isinstance(kind, OperandHolder):
+        pair = (kind.op1_class, kind.op2_class)
+        both: Any = AND  # for the stubs it is not a permission class
+        if kind.operator_class is both:
+            return list_alternatives(pair)
+        return [found for part in pair for found in _list_alternatives(part)]
+    if isinstance(kind, type) and issubclass(kind, TokenPermission):
+        return [tuple(sorted(kind.scopes))]
+    return [()]
+
+
+def _join(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted({*one, *other}))
+
+
+def describe_scopes(alternatives: Iterable[tuple[str, ...]]) -> str:
+    """Return a text for API users about the scopes that :func:`list_alternatives` has found."""
+    texts = [" and ".join(f"`{scope}`" for scope in scopes) for scopes in alternatives]
+    if not all(texts):
+        return "The access token does not have the scopes or claims that this request needs."
+    return f"The access token does not have the scopes that this request needs: {', or '.join(texts)}."
+
+
+def judges_token(kinds: Iterable[Any]) -> bool:
+    """Return whether one of ``permission_classes`` may refuse a token for its scopes or claims."""
+    return any(
+        judges_token((kind.op1_class, getattr(kind, "op2_class", None)))
+        if isinstance(kind, OperandHolder | SingleOperandHolder)
+        else isinstance(kind, type) and issubclass(kind, TokenPermission)
+        for kind in kinds
+    )
 
 
 def HasScope(*scopes: str) -> type[TokenPermission]:  # noqa: N802 - it stands where classes stand

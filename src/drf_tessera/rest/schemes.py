@@ -17,6 +17,8 @@ SCHEME: Final = "tesseraAuth"
 ACCESS_COOKIE: Final = "tesseraAccessCookie"
 REFRESH_COOKIE: Final = "tesseraRefreshCookie"
 CSRF: Final = "tesseraCsrf"
+CLIENT: Final = "tesseraClient"
+"""The name of the security scheme of a program that asks about tokens."""
 
 _CHECKED: Final = (
     "A browser sends the cookie by itself. A request that changes something must come from a page of the "
@@ -63,6 +65,12 @@ def describe_csrf() -> Schema:
     about = f"Django's CSRF token, which is also in the cookie `{django_settings.CSRF_COOKIE_NAME}`. Only a "
     about += "client that sends neither `Origin` nor `Sec-Fetch-Site` needs it."
     return {"type": "apiKey", "in": "header", "name": name, "description": about}
+
+
+def describe_client() -> Schema:
+    """Return the scheme of the programs that may ask about tokens."""
+    about = "The name and the secret of a program that may ask about tokens (`INTROSPECTION_CLIENTS`)."
+    return {"type": "http", "scheme": "basic", "description": about}
 
 
 def require_cookie(name: str, method: str) -> list[dict[str, list[Any]]]:

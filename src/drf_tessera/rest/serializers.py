@@ -1,7 +1,6 @@
 """Serializers for the bodies of the endpoints. This module contains no flow.
 
-The serializers of requests check the body. Those of answers describe the body for schemas, and no endpoint
-runs them, because a dict is faster. A test compares each answer with its serializer.
+The serializers of requests check the body. Those of the other answers are in :mod:`drf_tessera.rest.shapes`.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from drf_tessera.challenges import MAX_TICKET_LENGTH
-from drf_tessera.conf import COOKIE, MAX_REFRESH_LENGTH, get_settings
-from drf_tessera.http import TRANSPORTS, needs_body, takes_body
+from drf_tessera.conf import MAX_REFRESH_LENGTH, get_settings
+from drf_tessera.http import TRANSPORTS, needs_body
 from drf_tessera.models import Session
 from drf_tessera.rest.throttling import account_fields
 from drf_tessera.users import MAX_NAME_LENGTH, read_email, read_name
@@ -48,6 +47,15 @@ def make_password_field() -> serializers.CharField:
         write_only=True,
         style={"input_type": "password"},
         help_text="The password, exactly as the person typed it.",
+    )
+
+
+def _make_hint() -> serializers.CharField:
+    """Return the field of a hint, which nobody needs, because each token shows its kind."""
+    return serializers.CharField(
+        required=False,
+        allow_blank=True,
+        help_text="`access_token` or `refresh_token`. The hint has no effect: a token shows its kind.",
     )
 
 
@@ -98,6 +106,7 @@ class LoginSerializer(BodySerializer):
             for name in account_fields()
         }
         fields = {**names, **super().get_fields()}
+        fields["transport"].initial = get_settings().transports[0]  # the browsable API sends each field
         if get_settings().remember_me is not None:
             about = "Whether the person stays logged in after the browser is closed."
             fields["remember"] = serializers.BooleanField(required=False, help_text=about)
@@ -146,7 +155,9 @@ class ChallengeSerializer(BodySerializer):
 class RefreshSerializer(BodySerializer):
     """``{refresh}``. If ``PROFILE`` has cookies, the refresh token may come in a cookie instead.
 
-    With ``with_user`` the answer has a ``user``, as the answer to a login has. A reloaded page needs it.
+    With ``with_user`` the answer has a ``user``, as the answer to a login has. A reloaded page needs it. With
+    ``optional`` a request without a refresh token is answered with 204, because it is not an error for a page
+    to ask whether anybody is logged in.
     """
 
     class Meta:  # noqa: D106 - the name for drf-yasg, beside the project's own serializers
@@ -160,19 +171,25 @@ class RefreshSerializer(BodySerializer):
     with_user: serializers.BooleanField = serializers.BooleanField(
         required=False, help_text="Whether the answer shall have the user, too."
     )
+    optional: serializers.BooleanField = serializers.BooleanField(
+        required=False,
+        help_text="Whether a request without a refresh token is answered with 204 and not with 401.",
+    )
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Make ``refresh`` optional if the refresh token may come by other means than a body."""
         fields = super().get_fields()
-        if not needs_body():
+        if needs_body():
+            del fields["optional"]
+        else:
             fields["refresh"].required, fields["refresh"].allow_null = False, True
         return fields
 
 
 class RevokeSerializer(BodySerializer):
-    """``{refresh}``. Without ``refresh`` the header or the cookie chooses the session.
+    """``{refresh}``, or ``{token, token_type_hint}`` (RFC 7009).
 
-    With ``session`` only that session is ended.
+    Without both, the header or the cookie chooses the session. With ``session`` only that session is ended.
     """
 
     class Meta:  # noqa: D106 - the name for drf-yasg, beside the project's own serializers
@@ -191,6 +208,26 @@ class RevokeSerializer(BodySerializer):
         error_messages={"invalid": "This is not the id of a session."},
         help_text="End the session only if it is this one.",
     )
+
+    token: serializers.CharField = serializers.CharField(
+        write_only=True,
+        required=False,
+        trim_whitespace=False,
+        help_text="The refresh token or the access token of the session to end (RFC 7009).",
+    )
+    token_type_hint: serializers.CharField = _make_hint()
+
+
+class IntrospectSerializer(BodySerializer):
+    """``{token}``, and optionally ``token_type_hint`` (RFC 7662, section 2.1)."""
+
+    class Meta:  # noqa: D106 - the name for drf-yasg, beside the project's own serializers
+        ref_name = "TesseraIntrospect"
+
+    token: serializers.CharField = serializers.CharField(
+        write_only=True, trim_whitespace=False, help_text="The token in question."
+    )
+    token_type_hint: serializers.CharField = _make_hint()
 
 
 class VerifySerializer(BodySerializer):
@@ -279,172 +316,3 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
     def get_current(self, session: Session) -> bool:
         """Return whether the request came with a token of this session."""
         return bool(session.pk == self.context.get("current"))
-
-
-# -- The answers ------------------------------------------------------------------------------------
-
-
-class AnswerSerializer(BodySerializer):
-    """The parent of the serializers that describe an answer. They read no request."""
-
-
-class GrantSerializer(AnswerSerializer):
-    """The tokens of a login. ``PROFILE`` and ``ACCESS_COOKIE`` define which of them a body has."""
-
-    class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
-        ref_name = "TesseraGrant"
-
-    access: serializers.CharField = serializers.CharField(
-        help_text="The access token, a JWT. It opens the API until it expires. Treat it as an opaque text."
-    )
-    refresh: serializers.CharField = serializers.CharField(
-        help_text="The refresh token. Keep it secret, and exchange it for new tokens before it expires."
-    )
-    token_type: serializers.CharField = serializers.CharField(
-        help_text="The scheme of the header that carries the access token."
-    )
-    expires_in: serializers.IntegerField = serializers.IntegerField(
-        help_text="The number of seconds until the access token expires."
-    )
-    refresh_expires_in: serializers.IntegerField = serializers.IntegerField(
-        help_text="The number of seconds until the session ends, if no refresh takes place."
-    )
-    session: serializers.UUIDField = serializers.UUIDField(help_text="The id of the session.")
-
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """Leave out the tokens that travel in cookies only. Make those optional that some bodies have."""
-        fields, offered = super().get_fields(), set(get_settings().transports)
-        if not takes_body():
-            del fields["refresh"]
-        elif not needs_body():
-            fields["refresh"].required = False
-        if get_settings().access_cookie:
-            for name in ("access", "token_type"):
-                fields[name].required = False
-                if offered == {COOKIE}:
-                    del fields[name]
-        return fields
-
-
-class RefreshedSerializer(GrantSerializer):
-    """The tokens of a refresh."""
-
-    class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
-        ref_name = "TesseraRefreshed"
-
-    rotated: serializers.BooleanField = serializers.BooleanField(
-        required=False,
-        help_text="False, if another request has just refreshed this session. Then keep the refresh token "
-        "that you have. Otherwise the field is missing.",
-    )
-
-
-class ClaimsSerializer(AnswerSerializer):
-    """The claims of an access token. The project may add more claims."""
-
-    class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
-        ref_name = "TesseraClaims"
-
-    iss: serializers.CharField = serializers.CharField(help_text="The issuer.")
-    sub: serializers.CharField = serializers.CharField(help_text="The id of the user, as a text.")
-    iat: serializers.IntegerField = serializers.IntegerField(
-        help_text="The time of issue, in seconds since 1970."
-    )
-    exp: serializers.IntegerField = serializers.IntegerField(
-        help_text="The time when the token expires, in seconds since 1970."
-    )
-    jti: serializers.CharField = serializers.CharField(help_text="The id of the token.")
-    sid: serializers.UUIDField = serializers.UUIDField(help_text="The id of the session.")
-    auth_time: serializers.IntegerField = serializers.IntegerField(
-        help_text="The time of the login, in seconds since 1970."
-    )
-
-
-class VerifiedSerializer(AnswerSerializer):
-    """The answer to a token that is accepted."""
-
-    class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
-        ref_name = "TesseraVerified"
-
-    claims: ClaimsSerializer = ClaimsSerializer(help_text="The claims of the token.")
-
-
-class RevokedSerializer(AnswerSerializer):
-    """The answer to a logout."""
-
-    class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
-        ref_name = "TesseraRevoked"
-
-    revoked: serializers.BooleanField = serializers.BooleanField(
-        help_text="Whether this request ended the session. False, if the session had ended before."
-    )
-
-
-class RevokedCountSerializer(AnswerSerializer):
-    """The answer to a logout of several sessions."""
-
-    class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
-        ref_name = "TesseraRevokedCount"
-
-    revoked: serializers.IntegerField = serializers.IntegerField(help_text="The number of ended sessions.")
-
-
-class ErrorSerializer(AnswerSerializer):
-    """The body of every error."""
-
-    class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
-        ref_name = "TesseraError"
-
-    detail: serializers.CharField = serializers.CharField(
-        help_text="A text for a person. It may change. Programs should use the code."
-    )
-    code: serializers.CharField = serializers.CharField(help_text="The code of the error. It never changes.")
-
-
-class ChallengeKindSerializer(AnswerSerializer):
-    """A challenge. The project may add more fields."""
-
-    class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
-        ref_name = "TesseraChallengeKind"
-
-    kind: serializers.CharField = serializers.CharField(help_text="A name for the client, such as `totp`.")
-
-
-class LoginErrorSerializer(ErrorSerializer):
-    """The body of a refused login, if the project has a ``CHALLENGE``."""
-
-    class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
-        ref_name = "TesseraLoginError"
-
-    challenge: ChallengeKindSerializer = ChallengeKindSerializer(
-        required=False, help_text="With the code `challenge_required`: the step that is missing."
-    )
-    ticket: serializers.CharField = serializers.CharField(
-        required=False, help_text="With the code `challenge_required`: send it back with the answer."
-    )
-
-
-class FieldErrorSerializer(AnswerSerializer):
-    """One mistake in one field."""
-
-    class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
-        ref_name = "TesseraFieldError"
-
-    message: serializers.CharField = serializers.CharField(help_text="A text for a person.")
-    code: serializers.CharField = serializers.CharField(help_text="The kind of the mistake.")
-
-
-class InvalidSerializer(ErrorSerializer):
-    """The body of a 400. ``fields`` is there if the code is ``invalid_request``."""
-
-    class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
-        ref_name = "TesseraInvalid"
-
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """Add ``fields``, which cannot be declared, because serializers have an attribute of this name."""
-        mistakes = serializers.ListField(child=FieldErrorSerializer())
-        about = "The mistakes of each wrong field."
-        return {
-            **super().get_fields(),
-            "fields": serializers.DictField(child=mistakes, required=False, help_text=about),
-        }

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -17,9 +16,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from drf_tessera import sessions, signals
+from drf_tessera import sessions
 from drf_tessera.challenges import read_ticket, write_ticket
-from drf_tessera.conf import get_settings
+from drf_tessera.conf import HEADER, get_settings
 from drf_tessera.exceptions import (
     ChallengeRequired,
     RefreshMissing,
@@ -40,16 +39,18 @@ from drf_tessera.http import (
 )
 from drf_tessera.issuers import ForeignToken, is_foreign
 from drf_tessera.login import answer_challenge, log_in
-from drf_tessera.models import Session
 from drf_tessera.rest import answers as told
 from drf_tessera.rest.answers import Answer
 from drf_tessera.rest.authentication import StrictJWTAuthentication
+from drf_tessera.rest.clients import CHALLENGE, ClientAuthentication
 from drf_tessera.rest.endpoints import BodyView, EndpointView
 from drf_tessera.rest.errors import write_challenge
+from drf_tessera.rest.reports import report_failed_refresh, report_refused_token
 from drf_tessera.rest.requests import find_client, get_django_request
 from drf_tessera.rest.responses import respond, write_grant
 from drf_tessera.rest.serializers import (
     ChallengeSerializer,
+    IntrospectSerializer,
     LoginSerializer,
     RefreshSerializer,
     RevokeSerializer,
@@ -58,6 +59,7 @@ from drf_tessera.rest.serializers import (
 )
 from drf_tessera.rest.throttling import LoginAddressThrottle, TokenAddressThrottle
 from drf_tessera.tokens import (
+    REFRESH_PREFIX,
     read_refresh_token,
     verify_access_token,
 )
@@ -157,6 +159,8 @@ class RefreshView(BodyView):
         credentials = self.read_body()
         auth = find_refresh_token(get_django_request(request), credentials)
         if auth is None:
+            if credentials.get("optional"):
+                return Response(status=status.HTTP_204_NO_CONTENT)  # nobody is logged in
             raise RefreshMissing
         transport, token = auth
         if transport not in get_settings().transports:
@@ -166,7 +170,7 @@ class RefreshView(BodyView):
         try:
             grant = sessions.refresh(token, transport=transport)
         except Refusal as error:
-            _report_refusal(error, token, request)
+            report_failed_refresh(error.code, token, request)
             raise
         return write_grant(request, grant, **more)
 
@@ -180,22 +184,6 @@ class RefreshView(BodyView):
         return {"user": self.show_user(user)}
 
 
-@sensitive_variables()
-def _report_refusal(error: Refusal, token: str, request: Request) -> None:
-    if not signals.refresh_failed.has_listeners(Session):
-        return
-    facts = None
-    with suppress(Refusal):
-        facts = read_refresh_token(token).facts
-    signals.refresh_failed.send_robust(
-        Session,
-        code=error.code,
-        session_id=facts and facts.session_id,
-        sub=facts and facts.sub,
-        **sessions.describe_origin(find_client(request)),
-    )
-
-
 class VerifyView(BodyView):
     """Check whether an access token would be accepted now, and return its claims."""
 
@@ -207,12 +195,51 @@ class VerifyView(BodyView):
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Verify."""
         auth = self.read_body()["token"]
-        if is_foreign(auth):
-            raise TokenWrongIssuer
-        token = verify_access_token(auth)
-        self.count_for(token.session_id)
-        load_user(token)
+        try:
+            if is_foreign(auth):
+                raise TokenWrongIssuer
+            token = verify_access_token(auth)
+            self.count_for(token.session_id)
+            load_user(token)
+        except Refusal as error:
+            report_refused_token(error.code, request)
+            raise
         return Response({"claims": {name: token[name] for name in token.claims}})
+
+
+_SHOWN: Final = ("iss", "sub", "aud", "iat", "nbf", "exp", "jti", "scope")
+"""The claims of an access token that RFC 7662, section 2.2, has names for."""
+
+
+class IntrospectView(BodyView):
+    """Tell a program whether an access token would be accepted now (RFC 7662).
+
+    The view is not among the urls of this package. Only the programs of ``INTROSPECTION_CLIENTS`` may ask,
+    and they prove who they are by HTTP Basic. The user and the session are read from the database, so a
+    logout counts at once. An answer never says why a token is not active. A refresh token is never active
+    here, because no API accepts it.
+    """
+
+    authentication_classes: _Classes = (ClientAuthentication,)
+    permission_classes: _Classes = (IsAuthenticated,)
+    serializer_class: type[Serializer[Any]] = IntrospectSerializer
+    answers: Mapping[str, Answer] = {"post": told.INTROSPECT}
+
+    @sensitive_variables()
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Introspect."""
+        auth = self.read_body()["token"]
+        try:
+            token = verify_access_token(auth)
+            load_user(token)
+        except Refusal:
+            return Response({"active": False})
+        shown = {name: token[name] for name in _SHOWN if name in token.claims}
+        return Response({"active": True, "token_type": get_settings().header_prefix, **shown})
+
+    def get_authenticate_header(self, request: Request) -> str:
+        """Return the challenge for programs."""
+        return CHALLENGE
 
 
 class RevokeView(BodyView):
@@ -222,6 +249,9 @@ class RevokeView(BodyView):
     the header, and the header over the cookie. Ending a session twice is not an error: ``revoked`` says
     whether this request ended the session (RFC 7009, section 2.2). With ``session`` only that session is
     ended, because the cookie may belong to a later login when the request arrives.
+
+    With ``token`` nothing else of the request counts. The token may be of either kind, and a token that is
+    not valid is not an error (RFC 7009).
     """
 
     serializer_class: type[Serializer[Any]] = RevokeSerializer
@@ -235,6 +265,8 @@ class RevokeView(BodyView):
         credentials = self.read_body()
         only: UUID | None = credentials.get("session")
         plain = get_django_request(request)
+        if "token" in credentials:
+            return Response({"revoked": self._end_named(credentials["token"], only)})
         auth = find_refresh_token(plain, credentials, ambient=not has_bearer_token(plain))
         if auth is None:
             return self._end_by_access_token(request, only)
@@ -244,6 +276,18 @@ class RevokeView(BodyView):
             return self._end_by_ambient(plain, transport, token, only)
         revoked = sessions.revoke_by_refresh_token(token, transport=transport, only=only)
         return Response({"revoked": revoked})
+
+    @sensitive_variables()
+    def _end_named(self, token: str, only: UUID | None) -> bool:
+        """End the session of a token of either kind. A refresh token of a cookie never comes in a body."""
+        self.count_token(token)
+        try:
+            if token.startswith(REFRESH_PREFIX):
+                return sessions.revoke_by_refresh_token(token, transport=HEADER, only=only)
+            session_id = verify_access_token(token).session_id
+        except Refusal:
+            return False
+        return only in (None, session_id) and sessions.revoke(session_id)
 
     @sensitive_variables()
     def _end_by_ambient(

@@ -33,6 +33,7 @@ from drf_tessera.sessions.handles import HANDLE_PREFIX as HANDLE_PREFIX
 from drf_tessera.sessions.handles import read_handle as read_handle
 from drf_tessera.sessions.handles import write_handle as write_handle
 from drf_tessera.sessions.inspection import inspect_refresh_token as inspect_refresh_token
+from drf_tessera.sessions.inspection import preview_refresh as preview_refresh
 from drf_tessera.sessions.inspection import rewrite_refresh_token as rewrite_refresh_token
 from drf_tessera.sessions.inspection import shorten_refresh_token as shorten_refresh_token
 from drf_tessera.sessions.inspection import sign_access_token as sign_access_token

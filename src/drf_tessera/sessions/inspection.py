@@ -65,6 +65,24 @@ def inspect_refresh_token(
 
 
 @sensitive_variables()
+def preview_refresh(token: str, *, now: datetime | None = None) -> rotation.Outcome:
+    """Return what a refresh would do now, and do nothing. One query.
+
+    Raises:
+        RefreshInvalid, RefreshReused, RefreshLost, SessionUnknown, SessionRevoked, SessionExpired,
+            UserInactive: as :func:`refresh`, but the session of a replaced token goes on.
+    """
+    found = read_refresh_token(token)
+    _, state, moment = rows.read(found, with_user=False, now=choose_moment(now))
+    policy = get_settings().choose_policy(idle=measure_idle(found.facts))
+    outcome = rotation.decide(state, found.generation, moment, policy, found.branch).outcome
+    error = REFUSALS.get(outcome) or SUSPECT.get(outcome)
+    if error is not None:
+        raise error
+    return outcome
+
+
+@sensitive_variables()
 def sign_access_token(
     facts: SessionFacts, extra: Mapping[str, Any], *, now: datetime | None = None, jti: str | None = None
 ) -> str:

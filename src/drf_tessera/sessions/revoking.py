@@ -42,8 +42,8 @@ _SUSPECT: Final[Mapping[Outcome, _End]] = {
     Outcome.REUSED: _End(Reason.REUSED, RefreshReused, signals.refresh_reused),
     Outcome.EXHAUSTED: _End(Reason.LOST, RefreshLost, signals.refresh_lost),
 }
-SUSPECT: Final = frozenset(_SUSPECT)
-"""The outcomes that end the session (:func:`end_suspect`)."""
+SUSPECT: Final[Mapping[Outcome, type[Refusal]]] = {outcome: end.error for outcome, end in _SUSPECT.items()}
+"""The outcomes that end the session (:func:`end_suspect`), and their errors."""
 
 _spared: ContextVar[frozenset[UUID]] = ContextVar("drf_tessera_spared_sessions", default=frozenset())
 

@@ -24,9 +24,10 @@ const provider = new Provider(issuer, {
     resourceIndicators: {
       enabled: true,
       defaultResource: () => "urn:api",
-      getResourceServerInfo: () => ({
+      // A client may ask for a token for another resource (RFC 8707), as clients of MCP do.
+      getResourceServerInfo: (context, resource) => ({
         scope: "read write",
-        audience: "api",
+        audience: resource === "urn:api" ? "api" : resource,
         accessTokenFormat: "jwt",
         accessTokenTTL: 600,
         jwt: { sign: { alg: process.env.ALG ?? "RS256" } },

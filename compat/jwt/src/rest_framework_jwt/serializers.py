@@ -21,6 +21,7 @@ from drf_tessera.exceptions import LoginFailed, Refusal, SessionEnded, TokenErro
 from drf_tessera.legacy import renamed, to_seconds
 from drf_tessera.login import prove
 from drf_tessera.moments import LATEST, to_timestamp
+from drf_tessera.rest.reports import report_failed_refresh, report_refused_token
 from drf_tessera.rest.requests import find_client
 from drf_tessera.rest.serializers import ShortCharField
 from drf_tessera.sessions import LegacyToken, adopt, is_foreign, name_token
@@ -83,7 +84,12 @@ class VerificationBaseSerializer(Serializer):
         """Refuse, because each subclass defines this method."""
         raise NotImplementedError("Please define a validate method.")
 
+    def _report(self, code: str, request: Any) -> None:
+        report_refused_token(code, request)
+
     def _refuse(self, detail: str, code: str) -> NoReturn:
+        if (request := self.context.get("request")) is not None:
+            self._report(code, request)
         raise serializers.ValidationError(detail, code)
 
     @sensitive_variables()
@@ -126,6 +132,9 @@ class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
 
     The limit is ``JWT_REFRESH_EXPIRATION_DELTA`` after the login.
     """
+
+    def _report(self, code: str, request: Any) -> None:
+        report_failed_refresh(code, None, request)
 
     @renamed(credentials="attrs")
     @sensitive_variables()

@@ -19,10 +19,13 @@ from drf_tessera.conf import enter_tenant
 from drf_tessera.database import translated_trouble
 from drf_tessera.exceptions import Refusal, TemporarilyUnavailable
 from drf_tessera.legacy import renamed
+from drf_tessera.rest.authentication import LateRefuser
 from drf_tessera.rest.errors import to_api_exception, to_late_refusal
+from drf_tessera.rest.reports import report_refused_token
+from drf_tessera.rest.requests import get_django_request
 from drf_tessera.users import is_active, lazy_user
 from rest_framework_simplejwt import legacy
-from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken, TokenError
+from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken, TokenError, read_reason
 from rest_framework_simplejwt.models import Claims, TokenUser
 from rest_framework_simplejwt.settings import api_settings, list_header_types
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, UntypedToken
@@ -37,6 +40,7 @@ class JWTAuthentication(authentication.BaseAuthentication):
 
     www_authenticate_realm = "api"
     media_type = "application/json"
+    _refuse: Any = staticmethod(to_late_refusal)  # until a request is known
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -46,12 +50,17 @@ class JWTAuthentication(authentication.BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Any, AccessToken] | None:
         """Return the user and the token, or ``None`` if the request has no token for this class."""
         enter_tenant(request)
+        self._refuse = LateRefuser(get_django_request(request))
         authorization = self.get_header(request)
-        credentials = None if authorization is None else self.get_raw_token(authorization)
-        if credentials is None:
-            return None
-        token = self.get_validated_token(credentials)
-        return self.get_user(token), token
+        try:
+            credentials = None if authorization is None else self.get_raw_token(authorization)
+            if credentials is None:
+                return None
+            token = self.get_validated_token(credentials)
+            return self.get_user(token), token
+        except AuthenticationFailed as error:
+            report_refused_token(read_reason(error), request)
+            raise
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
@@ -120,7 +129,7 @@ class JWTAuthentication(authentication.BaseAuthentication):
         verified = getattr(validated_token, "verified", None)
         try:
             if verified is not None:
-                return lazy_user(verified, refuse=to_late_refusal, fail=to_api_exception)
+                return lazy_user(verified, refuse=self._refuse, fail=to_api_exception)
             with translated_trouble():
                 return self._load_user(validated_token)
         except Refusal as error:

@@ -12,7 +12,7 @@ from typing import Optional as Optional
 
 from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
-from rest_framework import generics, status
+from rest_framework import exceptions, generics, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer as BaseSerializer
@@ -20,9 +20,14 @@ from rest_framework.views import APIView
 
 from drf_tessera.rest.endpoints import TokenView
 from drf_tessera.rest.errors import translate_own_error
-from drf_tessera.rest.throttling import LoginAddressThrottle, TokenThrottle, counted_login
+from drf_tessera.rest.reports import report_failed_refresh, report_refused_token
+from drf_tessera.rest.throttling import LoginAddressThrottle, TokenThrottle, counted_login, read_field
 from rest_framework_simplejwt.exceptions import InvalidToken as InvalidToken
-from rest_framework_simplejwt.exceptions import TokenError, to_invalid_token
+from rest_framework_simplejwt.exceptions import (
+    TokenError,
+    read_reason,
+    to_invalid_token,
+)
 from rest_framework_simplejwt.settings import api_settings, list_header_types
 
 
@@ -68,7 +73,12 @@ class TokenViewBase(TokenView, generics.GenericAPIView[Any]):
     def handle_exception(self, exc: Exception) -> Response:
         """Return an error in the format of simplejwt."""
         found = to_invalid_token(exc) if isinstance(exc, TokenError) else translate_own_error(exc)
+        if isinstance(found, exceptions.AuthenticationFailed):
+            self._report(read_reason(found))
         return APIView.handle_exception(self, found)
+
+    def _report(self, code: str) -> None:
+        """Send the signal of a refused token."""
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # noqa: D102 - see the module
@@ -101,6 +111,9 @@ class TokenRefreshView(TokenViewBase):
     _serializer_class = SerializerSetting("TOKEN_REFRESH_SERIALIZER")
     throttle_classes = (TokenThrottle,)
 
+    def _report(self, code: str) -> None:
+        report_failed_refresh(code, read_field(self.request, "refresh"), self.request)
+
 
 class TokenObtainSlidingView(TokenViewBase):
     """
@@ -131,6 +144,9 @@ class TokenVerifyView(TokenViewBase):
 
     _serializer_class = SerializerSetting("TOKEN_VERIFY_SERIALIZER")
     throttle_classes = (TokenThrottle,)
+
+    def _report(self, code: str) -> None:
+        report_refused_token(code, self.request)
 
 
 class TokenBlacklistView(TokenViewBase):

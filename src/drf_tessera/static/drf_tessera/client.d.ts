@@ -16,17 +16,43 @@ export interface ClientOptions {
   csrfCookie?: string;
   /** Other origins that get the access token, in addition to the origin of `baseUrl`. */
   origins?: string[];
+  /** Whether a request is repeated after a 401 that blames the access token. `true` by default. */
+  repeat?: boolean;
+  /** For the transport `"header"`: where an app keeps the refresh token, such as `AsyncStorage` of React Native. */
+  storage?: TokenStorage | null;
+  /** A function that gets each step of the client, such as `console.debug`. It never gets a token. */
+  debug?: (step: string, detail: unknown) => void;
   /** Replacements for functions of the browser, for tests. */
   environment?: Partial<Environment>;
+}
+
+/** A storage whose methods may return promises. `localStorage` has the same form, but any script can read it. */
+export interface TokenStorage {
+  getItem(key: string): string | null | Promise<string | null>;
+  setItem(key: string, value: string): unknown;
+  removeItem(key: string): unknown;
+}
+
+/** What `fetch` takes, and how the client handles the request. */
+export interface RequestOptions extends RequestInit {
+  /** `false` sends the request without the access token. */
+  token?: boolean;
+  /** Whether this request is repeated after a 401 that blames the access token. */
+  repeat?: boolean;
 }
 
 export interface Environment {
   fetch: typeof fetch;
   locks: LockManager | undefined;
   BroadcastChannel: typeof BroadcastChannel | undefined;
-  location: { href: string; origin: string };
-  /** The text of `document.cookie`. */
-  cookies(): string;
+  crypto: SubtleCrypto | undefined;
+  location: URL | Location | undefined;
+  /** The text of `document.cookie`, or `null` if there is none. */
+  cookies(): string | null;
+  /** Delete the cookie that says that somebody is logged in. */
+  dropMarker(): void;
+  /** Milliseconds after which a silent tab loses the lock. */
+  lease: number;
   /** Milliseconds of a clock that nobody can set. */
   monotonic(): number;
   /** Milliseconds of the clock that people can set. */
@@ -73,23 +99,43 @@ export interface Session {
   expires_at: string;
 }
 
+/** What the server's answer to a login has. See `accept`. */
+export interface Grant<U = User> {
+  session: string;
+  expires_in: number;
+  access?: string;
+  refresh?: string;
+  user?: U;
+}
+
+/** The state of a client. The object is another one only after a change. */
+export interface Snapshot<U = User> {
+  /** `"unknown"` until the client knows whether somebody is logged in. */
+  readonly status: "unknown" | "signedin" | "signedout";
+  readonly user: U | null;
+  readonly session: string | null;
+}
+
 export interface SignedIn<U = User> {
   user: U | null;
-  session: string;
+  /** `null` in a tab that has heard of a login in another tab, until this tab asks for a token. */
+  session: string | null;
   /** The remaining lifetime of the access token, in seconds. */
   expiresIn: number;
 }
 
 export interface SignedOut<U = User> {
   /** `"logout"`, `"logout_all"`, or a code of the server, such as `"refresh_reused"` or `"refresh_lost"`. */
-  reason: string;
+  reason: "logout" | "logout_all" | ErrorCode;
   user: U | null;
-  session: string;
+  session: string | null;
 }
 
 export interface Client<U = User> {
   /** Log in. Rejects with a `TesseraError`; the code of a wrong name or password is `login_failed`. */
   login(credentials: Credentials): Promise<U>;
+  /** Take a grant that the page got elsewhere, such as from your own registration or a social login. */
+  accept(grant: Grant<U>): Promise<U | null>;
   /**
    * Log out at once, here and in all tabs, and send the logout to the server. Rejects if the server cannot be
    * reached. The session then continues, and with the transport "cookie" a reload is logged in again.
@@ -108,14 +154,19 @@ export interface Client<U = User> {
    * Rejects with `passing: true` if the server could not be reached in time. Nobody is logged out by this.
    */
   refresh(): Promise<void>;
-  /** After a reload, use the cookie to find out whether somebody is logged in. */
+  /**
+   * Find out whether somebody is logged in: after a reload, or after a login in a popup or in a page of the server.
+   * A page that can see that the cookie does not exist sends no request.
+   */
   restore(): Promise<boolean>;
+  /** Load the user again, for example after a change of the profile. */
+  reloadUser(): Promise<U | null>;
   /**
    * Like `window.fetch`, with the access token. The token is refreshed before it expires, and a request is
-   * repeated once after a 401. A request to another origin, or with an `Authorization` header, is sent
+   * repeated once after a 401 that blames the access token. A request to another origin, or with an `Authorization` header, is sent
    * unchanged. Rejects with a `TesseraError` if a necessary refresh was refused, or took too long.
    */
-  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+  fetch(input: RequestInfo | URL, init?: RequestOptions): Promise<Response>;
   /**
    * Return an access token that is valid long enough for a request, for example of a WebSocket. `null` means
    * that nobody is logged in, or that the token is in a cookie.
@@ -124,8 +175,12 @@ export interface Client<U = User> {
   /** Listen to an event. Returns a function that removes the listener. */
   on(event: "signedin" | "refreshed", listener: (detail: SignedIn<U>) => void): () => void;
   on(event: "signedout", listener: (detail: SignedOut<U>) => void): () => void;
+  /** Call a listener with the snapshot, now and after each change. For stores of React, Vue, Svelte and others. */
+  subscribe(listener: (snapshot: Snapshot<U>) => void): () => void;
+  getSnapshot(): Snapshot<U>;
   /** Stop this client and all its events. The session continues. */
   close(): void;
+  readonly status: Snapshot["status"];
   readonly user: U | null;
   readonly session: string | null;
   readonly signedIn: boolean;
@@ -133,14 +188,85 @@ export interface Client<U = User> {
   readonly expiresIn: number;
 }
 
+/**
+ * Stable codes: those of the client, those of the server (docs/reference/errors.md), and those of your own server.
+ * `unavailable`: there was no answer. `signed_out`: nobody is logged in. `superseded`: somebody logged in or out
+ * meanwhile. `misconfigured`: the client and the server do not fit together, and the detail says what to look at.
+ */
+export type ErrorCode =
+  | "unavailable"
+  | "signed_out"
+  | "superseded"
+  | "misconfigured"
+  | "invalid_request"
+  | "email_login_unavailable"
+  | "token_missing"
+  | "transport_unavailable"
+  | "session_not_found"
+  | "session_missing"
+  | "csrf_failed"
+  | "csrf_origin"
+  | "csrf_fetch_site"
+  | "csrf_token"
+  | "cookie_ambiguous"
+  | "refused"
+  | "login_failed"
+  | "login_refused"
+  | "challenge_required"
+  | "challenge_failed"
+  | "ticket_invalid"
+  | "header_malformed"
+  | "token_invalid"
+  | "token_malformed"
+  | "token_too_large"
+  | "token_unsupported"
+  | "token_wrong_type"
+  | "token_key_unknown"
+  | "token_bad_signature"
+  | "token_claim_invalid"
+  | "token_wrong_issuer"
+  | "token_wrong_audience"
+  | "token_expired"
+  | "token_not_yet_valid"
+  | "refresh_invalid"
+  | "refresh_missing"
+  | "transport_mismatch"
+  | "refresh_reused"
+  | "refresh_lost"
+  | "session_ended"
+  | "session_unknown"
+  | "session_revoked"
+  | "session_expired"
+  | "user_gone"
+  | "user_conflict"
+  | "user_inactive"
+  | "password_changed"
+  | "throttled"
+  | "temporarily_unavailable"
+  | "database_unavailable"
+  | "login_busy"
+  | "refresh_contended"
+  | "revocation_unavailable"
+  | "issuer_unavailable"
+  | "invalid"
+  | "null"
+  | "account_required"
+  | "account_ambiguous"
+  | "parse_error"
+  | "not_authenticated"
+  | "method_not_allowed"
+  | "not_acceptable"
+  | "body_too_large"
+  | "unsupported_media_type"
+  | (string & {});
+
 export class TesseraError extends Error {
   constructor(
-    code: string,
+    code: ErrorCode,
     detail: string,
     options?: { status?: number; retryAfter?: number; passing?: boolean; body?: unknown; cause?: unknown },
   );
-  /** A stable code: the server's code, or `unavailable`, `signed_out` or `superseded`. */
-  code: string;
+  code: ErrorCode;
   detail: string;
   /** The HTTP status. 0 means that there was no answer. */
   status: number;
@@ -150,6 +276,8 @@ export class TesseraError extends Error {
   passing: boolean;
   /** The body of the answer, such as the fields of a refused form, or `null`. */
   body: any;
+  /** The wrong fields of a refused form, or `null`. */
+  readonly fields: Record<string, { message: string; code: string }[]> | null;
 }
 
 export function createClient<U = User>(options: ClientOptions): Client<U>;

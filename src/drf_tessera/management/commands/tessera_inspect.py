@@ -1,0 +1,67 @@
+"""``manage.py tessera_inspect``: say what a token is, and why this server accepts or refuses it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, Final
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.views.decorators.debug import sensitive_variables
+
+from drf_tessera.conf import get_settings
+from drf_tessera.exceptions import TemporarilyUnavailable
+from drf_tessera.rest.explanation import FAILED, PASSED, Explanation, explain_token
+
+UNDECIDED: Final = 3
+"""The exit code if the database, or the issuer of the token, did not answer."""
+
+_MARKS: Final = {PASSED: "ok", FAILED: "NO"}
+_MOST: Final = 65_536
+
+
+class Command(BaseCommand):
+    """Explain a token. Nothing is changed, and the token is not shown."""
+
+    help = (
+        "Say what a token is, and why this server accepts or refuses it now. Give - to read it from the "
+        "standard input, because a token on the command line stays in the history of the shell. Nothing is "
+        "changed. Exit codes: 0 accepted, 1 refused, 2 wrong arguments, 3 the database or the issuer of the "
+        "token did not answer."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the token and the form of the output."""
+        parser.add_argument("token", metavar="TOKEN", help="the token, or - to read it from the input")
+        parser.add_argument("--json", action="store_true", help="write JSON")
+
+    @sensitive_variables()
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Explain the token."""
+        credentials = options["token"]
+        if credentials == "-":
+            credentials = sys.stdin.read(_MOST)
+        token = credentials.strip()
+        prefix = f"{get_settings().header_prefix} "
+        if token.lower().startswith(prefix.lower()):
+            token = token[len(prefix) :].strip()
+        if not token:
+            raise CommandError("There is no token.", returncode=2)
+        try:
+            found = explain_token(token)
+        except TemporarilyUnavailable as error:
+            raise CommandError(error.detail, returncode=UNDECIDED) from error
+        if options["json"]:
+            self.stdout.write(json.dumps(found.as_dict(), indent=2, default=str))
+        else:
+            self._show(found)
+        if not found.accepted:
+            raise CommandError(f"This server refuses the token: {found.code}.")
+
+    def _show(self, found: Explanation) -> None:
+        self.stdout.write(found.about)
+        for step in found.steps:
+            mark = _MARKS.get(step.result, "--")
+            self.stdout.write(f"  {mark}  {step.name:<14} {step.text or step.result}")
+        if found.accepted:
+            self.stdout.write(self.style.SUCCESS("This server accepts the token."))

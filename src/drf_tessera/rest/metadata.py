@@ -1,0 +1,111 @@
+"""Documents under ``/.well-known/`` that tell OAuth clients about this server.
+
+Include the urls at the root of the host: ``path("", include("drf_tessera.rest.metadata"))``. The views are
+plain views of Django, because clients expect neither a renderer nor a login.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+
+from django.http import Http404, HttpRequest, JsonResponse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.views.decorators.http import require_safe
+
+from drf_tessera.conf import AUTHORIZATION, enter_tenant, get_settings, is_safe_address
+from drf_tessera.http import RESOURCE_PATH, RESOURCE_ROUTE, find_view_class, is_inside, walk_views
+from drf_tessera.rest.permissions import list_alternatives
+from drf_tessera.tokens import get_issuer
+
+MAX_AGE: Final = 3600
+"""Seconds for which a cache may keep a document."""
+
+SERVER_ROUTE: Final = "oauth_authorization_server"
+_SERVER_PATH: Final = ".well-known/oauth-authorization-server"
+
+_ENDPOINTS: Final = (
+    ("jwks_uri", "token_key_set", None),
+    ("revocation_endpoint", "token_revoke", "none"),
+    ("introspection_endpoint", "token_introspect", "client_secret_basic"),
+)
+"""The members, the names of the routes, and how a client authenticates there."""
+
+
+@require_safe
+def show_authorization_server(request: HttpRequest, path: str = "") -> JsonResponse:
+    """Return the metadata of this server as an issuer of tokens (RFC 8414), as far as it applies.
+
+    The login is not an OAuth grant, so there is neither an authorization endpoint nor a token endpoint.
+    Without an ``ISSUER`` that is an address, there is no document.
+    """
+    issuer = find_own_issuer(request)
+    if issuer is None or not _is_path(path, issuer):
+        raise Http404
+    found: dict[str, Any] = {"issuer": issuer, "response_types_supported": [], "grant_types_supported": []}
+    for member, route, method in _ENDPOINTS:
+        try:
+            found[member] = urljoin(issuer, reverse(route))
+        except NoReverseMatch:
+            continue
+        if method is not None:
+            found[f"{member}_auth_methods_supported"] = [method]
+    return _answer(found)
+
+
+@require_safe
+def show_protected_resource(request: HttpRequest, path: str = "") -> JsonResponse:
+    """Return the metadata of this API as a protected resource (RFC 9728).
+
+    The authorization servers are the entries of ``ISSUERS`` that are addresses, and then this server itself,
+    if its ``ISSUER`` is an address. The scopes are those that ``HasScope`` asks for in the views.
+    """
+    settings = get_settings()
+    if settings.resource is None or not _is_path(path, settings.resource):
+        raise Http404
+    own = find_own_issuer(request)
+    issuers = [entry.issuer for entry in settings.issuers if is_safe_address(entry.issuer)]
+    found: dict[str, Any] = {
+        "resource": settings.resource,
+        "authorization_servers": issuers + ([own] if own else []),
+        "scopes_supported": _list_scopes(settings.resource),
+    }
+    if settings.header_name == AUTHORIZATION and settings.header_prefix.lower() == "bearer":
+        found["bearer_methods_supported"] = ["header"]
+    return _answer({name: value for name, value in found.items() if value})
+
+
+def find_own_issuer(request: HttpRequest) -> str | None:
+    """Return the ``iss`` of tokens of ours if it is an address, as RFC 8414 needs it, or ``None``."""
+    enter_tenant(request)
+    if get_settings().issuer is None:
+        return None  # a random id, which is not an address
+    issuer = get_issuer()
+    return issuer if is_safe_address(issuer) and not urlsplit(issuer).query else None
+
+
+def _is_path(path: str, address: str) -> bool:
+    """Return whether the end of a well-known path is the path of an issuer or a resource."""
+    return path.strip("/") == urlsplit(address).path.strip("/")
+
+
+def _list_scopes(resource: str) -> list[str]:
+    kinds = [
+        getattr(find_view_class(callback), "permission_classes", ())
+        for route, callback in walk_views()
+        if is_inside(f"/{route}", resource)
+    ]
+    found = {scope for classes in kinds for scopes in list_alternatives(classes) for scope in scopes}
+    return sorted(found)
+
+
+def _answer(found: dict[str, Any]) -> JsonResponse:
+    return JsonResponse(found, headers={"Cache-Control": f"public, max-age={MAX_AGE}"})
+
+
+urlpatterns: list[URLPattern] = [
+    path(_SERVER_PATH, show_authorization_server, name=SERVER_ROUTE),
+    path(f"{_SERVER_PATH}/<path:path>", show_authorization_server),
+    path(RESOURCE_PATH, show_protected_resource, name=RESOURCE_ROUTE),
+    path(f"{RESOURCE_PATH}/<path:path>", show_protected_resource),
+]

@@ -1,0 +1,47 @@
+"""The signals of refused tokens, with the origin of the request."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+from rest_framework.request import Request
+
+from drf_tessera import sessions, signals
+from drf_tessera.exceptions import Refusal
+from drf_tessera.models import Session
+from drf_tessera.rest.requests import find_client
+from drf_tessera.tokens import read_refresh_token
+
+
+def report_refused_token(code: str, request: Request | HttpRequest) -> None:
+    """Send :data:`~drf_tessera.signals.token_refused`, if somebody listens."""
+    if signals.token_refused.has_listeners(Session):
+        origin = sessions.describe_origin(find_client(request))
+        signals.token_refused.send_robust(Session, code=code, **origin)
+
+
+@sensitive_variables()
+def report_failed_refresh(code: str, token: object, request: Request | HttpRequest) -> None:
+    """Send :data:`~drf_tessera.signals.refresh_failed`, if somebody listens.
+
+    Args:
+        code: the code of the refusal.
+        token: the text that came as a refresh token. It may be anything.
+        request: the request.
+    """
+    if not signals.refresh_failed.has_listeners(Session):
+        return
+    facts: Any = None
+    if isinstance(token, str):
+        with suppress(Refusal):
+            facts = read_refresh_token(token).facts
+    signals.refresh_failed.send_robust(
+        Session,
+        code=code,
+        session_id=facts and facts.session_id,
+        sub=facts and facts.sub,
+        **sessions.describe_origin(find_client(request)),
+    )

@@ -1,0 +1,4 @@
+import type { Part } from "./core.js";
+
+/** One refresh for all tabs. */
+export const tabs: Part;

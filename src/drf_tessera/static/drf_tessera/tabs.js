@@ -1,0 +1,93 @@
+/** One refresh for all tabs of a browser, with Web Locks and BroadcastChannel. client.js uses this part. */
+
+const VERSION = 1; // of the messages between tabs; a message of another version is ignored
+// Milliseconds. A message may arrive after its sender has released the lock. So a tab that told the others of a
+// token keeps the lock for this time. Nobody waits for it: the message wakes all tabs.
+const LINGER = 50;
+
+/** Return the part of a client that talks to the other tabs, or `undefined` if the browser cannot do it. */
+export function tabs({ name, world, getState, getCount, hearEnd, hearLogin, hearGrant, pause }) {
+  if (!world.BroadcastChannel) return undefined;
+  let isBusy = false; // whether another tab has said that it refreshes
+  let inbox = Promise.resolve();
+  const channel = new world.BroadcastChannel(name);
+  channel.unref?.(); // in Node an open channel would keep the process alive
+  channel.onmessage = ({ data }) => (inbox = inbox.then(() => hear(data)).catch(() => {}));
+
+  function tell(type, more) {
+    channel.postMessage({ version: VERSION, type, ...more });
+  }
+
+  async function hear({ version, type, tag, reason, user, age, iv, box }) {
+    if (version !== VERSION) return;
+    if (type === "busy") isBusy = true;
+    else if (type === "ended") hearEnd(tag, reason);
+    else if (type === "grant") {
+      const { tag: own, key } = getState() ?? {};
+      if (own !== tag) user && hearLogin(tag, user);
+      else if (box && key) {
+        const text = await world.crypto.decrypt({ name: "AES-GCM", iv }, key, box);
+        hearGrant(tag, JSON.parse(new TextDecoder().decode(text)), age);
+      }
+    }
+  }
+
+  /**
+   * Give a grant its tag and its key. Other scripts of the origin can read the messages between tabs. So messages
+   * have the tag in place of the session, and the token is encrypted. Only tabs that got an answer of the server
+   * know the session, and so the key.
+   */
+  async function label(grant) {
+    if (!world.crypto) return; // a page without TLS: each tab asks for its own token
+    const bits = await world.crypto.digest("SHA-256", new TextEncoder().encode(name + grant.session));
+    grant.tag = String(new Uint8Array(bits, 0, 16));
+    grant.key = await world.crypto.importKey("raw", bits.slice(16), "AES-GCM", false, ["encrypt", "decrypt"]);
+  }
+
+  async function share({ access, expires_in, session, tag, key, user }, age) {
+    const more = {};
+    if (key) {
+      more.iv = crypto.getRandomValues(new Uint8Array(12));
+      const text = new TextEncoder().encode(JSON.stringify({ access, expires_in, session, user }));
+      more.box = await world.crypto.encrypt({ name: "AES-GCM", iv: more.iv }, key, text);
+    }
+    tell("grant", { tag, user, age, ...more });
+  }
+
+  /**
+   * Run a refresh under the lock of all tabs, or return because another tab has sent its grant. The lock is a
+   * lease: a suspended tab would hold it for ever. So it is taken from a tab that has said nothing for the time of
+   * a lease. Two refreshes at once are harmless within the server's grace window.
+   */
+  async function run(signal, seen, refresh) {
+    const work = async () => {
+      await inbox; // read the messages that have arrived
+      if (getCount() !== seen) return false;
+      tell("busy");
+      return refresh();
+    };
+    if (!getState()?.key || !world.locks) return work(); // a grant of another tab would not help
+    const queue = new AbortController();
+    let release;
+    const until = new Promise((resolve) => (release = resolve));
+    const request = (options) =>
+      new Promise((resolve, reject) => world.locks.request(name, options, () => (resolve(), until)).catch(reject));
+    let mine = false;
+    let told = false;
+    try {
+      const turn = request({ signal: queue.signal }).then(() => (mine = true));
+      do {
+        isBusy = false;
+        await pause(world.lease ?? 5000, signal, turn);
+      } while (!mine && isBusy && getCount() === seen && !signal.aborted);
+      queue.abort();
+      if (!mine && getCount() === seen && !signal.aborted) await request({ steal: true });
+      return (told = await work());
+    } finally {
+      if (told) setTimeout(release, LINGER);
+      else release();
+    }
+  }
+
+  return { label, share, run, tell, close: () => channel.close() };
+}

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import include, path
+from rest_framework.permissions import IsAdminUser, IsAuthenticated
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from drf_tessera.rest.permissions import HasScope
+from drf_tessera.rest.views import IntrospectView
+
+
+class Notes(APIView):
+    permission_classes = (IsAuthenticated, HasScope("notes:read") | IsAdminUser)
+
+    def get(self, request: Any) -> Response:
+        return Response({"sub": str(request.auth.sub)})
+
+
+class Secret(Notes):
+    permission_classes = (HasScope("notes:read", "notes:secret"), ~HasScope("guest"))
+
+
+class Elsewhere(Notes):
+    permission_classes = (HasScope("elsewhere"),)
+
+
+urlpatterns = [
+    path("", include("drf_tessera.rest.metadata")),
+    path("api/token/introspect/", IntrospectView.as_view(), name="token_introspect"),
+    path("api/token/", include("drf_tessera.rest.urls")),
+    path("api/notes/", Notes.as_view()),
+    path("api/secret/", Secret.as_view()),
+    path("apis/", Elsewhere.as_view()),
+]

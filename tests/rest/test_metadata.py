@@ -1,0 +1,186 @@
+"""The documents that tell OAuth clients about this server (RFC 8414, RFC 9728), and the challenge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.checks import run_checks
+from rest_framework.test import APIClient
+
+from drf_tessera import sessions
+from drf_tessera.conf import use_tenant
+from tests.conftest import bearer
+from tests.issuers.material import NAME, issuer, make_jwk, write_claims, write_token
+
+pytestmark = pytest.mark.urls("tests.rest.metadata_urls")
+
+SERVER = "/.well-known/oauth-authorization-server"
+RESOURCE = "/.well-known/oauth-protected-resource"
+API = "https://api.example.com/api"
+KEY = make_jwk("one")
+
+
+def test_the_server_tells_only_what_applies(api: APIClient, settings: Any) -> None:
+    settings.TESSERA = {"ISSUER": "https://api.example.com"}
+    answer = api.get(SERVER)
+    assert answer.json() == {
+        "issuer": "https://api.example.com",
+        "response_types_supported": [],
+        "grant_types_supported": [],
+        "revocation_endpoint": "https://api.example.com/api/token/revoke/",
+        "revocation_endpoint_auth_methods_supported": ["none"],
+        "introspection_endpoint": "https://api.example.com/api/token/introspect/",
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
+    }
+    assert answer["Cache-Control"] == "public, max-age=3600"
+    assert answer["Content-Type"] == "application/json"
+    assert api.post(SERVER).status_code == 405
+
+
+@pytest.mark.urls("tests.rest.metadata_alone_urls")
+def test_an_endpoint_that_the_urls_do_not_have_is_not_told(api: APIClient, settings: Any) -> None:
+    settings.TESSERA = {"ISSUER": "https://api.example.com"}
+    assert set(api.get(SERVER).json()) == {"issuer", "response_types_supported", "grant_types_supported"}
+
+
+@pytest.mark.parametrize("path", ["", "/x", "/tenants/x/y"])
+def test_the_path_of_an_issuer_is_a_part_of_the_address(api: APIClient, settings: Any, path: str) -> None:
+    settings.TESSERA = {"ISSUER": "https://api.example.com/tenants/x"}
+    assert api.get(f"{SERVER}{path}").status_code == 404
+    for end in ("", "/"):
+        assert api.get(f"{SERVER}/tenants/x{end}").json()["issuer"] == "https://api.example.com/tenants/x"
+
+
+@pytest.mark.parametrize("name", [None, "notes", "http://api.example.com", "https://api.example.com/?a=b"])
+def test_an_issuer_that_is_no_address_has_no_document(api: APIClient, settings: Any, name: Any) -> None:
+    settings.TESSERA = {"ISSUER": name}
+    assert api.get(SERVER).status_code == 404
+
+
+def test_the_issuer_of_a_tenant_has_no_document(api: APIClient, settings: Any) -> None:
+    """Its name is the address and the name of the tenant, which is not an address."""
+    settings.TESSERA = {"ISSUER": "https://api.example.com", "TENANT": lambda request: "acme"}
+    with use_tenant("acme"):
+        assert api.get(SERVER).status_code == 404
+
+
+def test_the_resource_names_its_servers_and_its_scopes(api: APIClient, settings: Any) -> None:
+    settings.TESSERA = {"RESOURCE": API, "ISSUER": "https://api.example.com", "ISSUERS": [issuer(KEY)]}
+    answer = api.get(f"{RESOURCE}/api")
+    assert answer.json() == {
+        "resource": API,
+        "authorization_servers": [NAME, "https://api.example.com"],
+        "scopes_supported": ["notes:read", "notes:secret"],
+        "bearer_methods_supported": ["header"],
+    }
+    assert answer["Cache-Control"] == "public, max-age=3600"
+    for path in ("", "/x", "/api/notes"):
+        assert api.get(f"{RESOURCE}{path}").status_code == 404
+
+
+def test_a_resource_without_a_path_is_the_whole_host(api: APIClient, settings: Any) -> None:
+    settings.TESSERA = {"RESOURCE": "https://api.example.com/"}
+    body = api.get(RESOURCE).json()
+    assert body["resource"] == "https://api.example.com/"
+    assert body["scopes_supported"] == ["elsewhere", "notes:read", "notes:secret"]
+    assert "authorization_servers" not in body
+
+
+def test_without_a_resource_there_is_no_document(api: APIClient) -> None:
+    assert api.get(RESOURCE).status_code == 404
+
+
+@pytest.mark.parametrize("changes", [{"HEADER_NAME": "X-Token"}, {"HEADER_PREFIX": "JWT"}])
+def test_another_header_is_no_bearer_method(api: APIClient, settings: Any, changes: Any) -> None:
+    settings.TESSERA = {"RESOURCE": API, **changes}
+    assert "bearer_methods_supported" not in api.get(f"{RESOURCE}/api").json()
+
+
+# -- The challenge ---------------------------------------------------------------------------------
+
+POINTER = 'resource_metadata="https://api.example.com/.well-known/oauth-protected-resource/api"'
+
+
+@pytest.mark.django_db
+def test_a_challenge_points_to_the_metadata(api: APIClient, settings: Any, anna: AbstractBaseUser) -> None:
+    settings.TESSERA = {"RESOURCE": API, "ISSUERS": [issuer(KEY)]}
+    assert api.get("/api/notes/")["WWW-Authenticate"] == f'Bearer realm="api", {POINTER}'
+    challenge = api.get("/api/notes/", **bearer("rubbish"))["WWW-Authenticate"]
+    assert challenge.startswith('Bearer realm="api", error="invalid_token", ')
+    assert challenge.endswith(f", {POINTER}")
+    answer = api.get("/api/secret/", **bearer(write_token(KEY, write_claims(scope="x"))))
+    assert answer.status_code == 403
+    scope = 'scope="notes:read notes:secret"'
+    assert answer["WWW-Authenticate"] == f'Bearer realm="api", error="insufficient_scope", {scope}, {POINTER}'
+    assert POINTER in api.post("/api/token/verify/", {"token": "x"})["WWW-Authenticate"]
+    good = write_token(KEY, write_claims(scope="notes:read"))
+    assert api.get("/api/notes/", **bearer(good)).json() == {"sub": "u1"}
+
+
+def test_a_challenge_elsewhere_does_not(api: APIClient, settings: Any) -> None:
+    settings.TESSERA = {"RESOURCE": API}
+    assert "resource_metadata" not in api.get("/apis/")["WWW-Authenticate"]
+
+
+@pytest.mark.urls("tests.urls")
+def test_a_challenge_points_to_nothing_that_is_missing(api: APIClient, settings: Any) -> None:
+    settings.TESSERA = {"RESOURCE": "https://api.example.com"}
+    assert api.get("/me/")["WWW-Authenticate"] == 'Bearer realm="api"'
+
+
+@pytest.mark.django_db
+def test_a_login_without_a_scope_has_none(api: APIClient, anna: AbstractBaseUser) -> None:
+    assert api.get("/api/notes/", **bearer(sessions.start(anna).access)).status_code == 403
+    token = sessions.start(anna, scope="notes:read").access
+    assert api.get("/api/notes/", **bearer(token)).status_code == 200
+
+
+# -- The checks ------------------------------------------------------------------------------------
+
+
+def find_ids() -> set[str]:
+    return {str(found.id) for found in run_checks() if str(found.id).startswith("tessera.")}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        5,
+        "api",
+        "http://api.example.com",
+        "https://api.example.com/?a=b",
+        "https://api.example.com/#x",
+        'https://api.example.com/"',
+        "https://user@api.example.com",
+    ],
+)
+def test_a_resource_that_is_no_address_is_an_error(settings: Any, address: object) -> None:
+    settings.TESSERA = {"RESOURCE": address}
+    assert "tessera.E062" in find_ids()
+
+
+@pytest.mark.parametrize("none", [None, ""])
+def test_a_resource_may_be_left_out(settings: Any, none: object) -> None:
+    settings.TESSERA = {"RESOURCE": none}
+    assert not {"tessera.E062", "tessera.W062", "tessera.W063"} & find_ids()
+
+
+@pytest.mark.parametrize(
+    "more", [{"AUDIENCE": ["notes", API]}, {"ISSUERS": [issuer(KEY, audience=["x", API])]}]
+)
+def test_a_resource_that_tokens_name_is_right(settings: Any, more: Any) -> None:
+    settings.TESSERA = {"RESOURCE": API, **more}
+    assert not {"tessera.E062", "tessera.W062", "tessera.W063"} & find_ids()
+
+
+def test_a_resource_that_no_token_names_is_a_warning(settings: Any) -> None:
+    settings.TESSERA = {"RESOURCE": API}
+    assert "tessera.W063" in find_ids()
+
+
+@pytest.mark.urls("tests.urls")
+def test_a_resource_without_its_document_is_a_warning(settings: Any) -> None:
+    settings.TESSERA = {"RESOURCE": API, "AUDIENCE": API}
+    assert {"tessera.W062"} == {"tessera.W062", "tessera.W063"} & find_ids()
