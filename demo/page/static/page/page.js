@@ -69,7 +69,7 @@ async function stopThief() {
 }
 
 function conclude(words) {
-  reach("thief", `${words} The copy was two generations old, so the server knew that two clients hold tokens of this session. It cannot tell which one is you, so it ended the session for both.`);
+  reach("thief", "The copy was two generations old, so the server knew that two clients hold tokens of this session. It cannot tell which of them is you, so it ended the session for both. You can log in again, and the thief cannot.");
   say(words);
 }
 

@@ -10,7 +10,7 @@ import { graceLeft, laneOf } from "./timeline.js";
 import { ENDS, STATES } from "./words.js";
 
 const FLIGHT_MS = 600;
-const CHAIN = 4; // the number of tokens that the side of the server shows
+const CHAIN = 3; // the number of tokens that the side of the server shows
 const GRACE_MS = Number(document.body.dataset.grace) * 1000;
 const LIFETIME = Number(document.body.dataset.lifetime);
 
@@ -48,6 +48,7 @@ function drawHolder(key) {
   const out = key !== "thief" && state.session && state.over;
   box.classList.toggle("absent", !isPresent(key));
   box.classList.toggle("out", Boolean(out && isPresent(key)));
+  box.classList.toggle("refused", holder.refused);
   setText(box.querySelector(".status"), describeHolder(key, number, out));
   const tokens = [];
   if (number && !out) tokens.push(make("li", {}, tablet(number, stateOf(number))));

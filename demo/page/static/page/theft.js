@@ -56,7 +56,7 @@ export async function playTheft({ refresh, steal, settled }) {
 /** Return the last word about a theft: the outcome for each holder. */
 export function concludeTheft() {
   const lane = laneOf(state.session);
-  return lane?.reused ? `THEFT. ${describeEnd(lane).join(". ")}. You log in again, and the thief cannot.` : "";
+  return lane?.reused ? `THEFT. ${describeEnd(lane).join(". ")}. You can log in again, and the thief cannot.` : "";
 }
 
 export function tryToCopy() {
