@@ -49,7 +49,7 @@ def main() -> int:
         page = play(browser, address)
         FOLDER.mkdir(parents=True, exist_ok=True)
         for scheme in SCHEMES:
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             find_picture(scheme).write_bytes(page.locator("#stage").screenshot())
         browser.close()
     DIGEST.write_text(f"{digest}\n")

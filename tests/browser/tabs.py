@@ -124,9 +124,7 @@ class Firefox:
 
     def evaluate(self, tab: str, expression: str) -> Any:
         self._send("WebDriver:SwitchToWindow", handle=tab, focus=False)
-        script = (
-            f"const done = arguments[0]; Promise.resolve(window.eval({json.dumps(expression)})).then(done);"
-        )
+        script = f"const done = arguments[0]; Promise.resolve(window.eval({json.dumps(expression)})).then(done);"
         return self._send("WebDriver:ExecuteAsyncScript", script=script, args=[], sandbox=None)["value"]
 
     def close(self) -> None:

@@ -61,9 +61,7 @@ def open_tabs(browser: Browser, address: str) -> list[str]:
         browser.evaluate(tab, "void start({})")
         tabs.append(tab)
         if len(tabs) == 1:
-            browser.evaluate(
-                tab, f"client.login({{ username: 'anna', password: '{PASSWORD}' }}).then(() => 1)"
-            )
+            browser.evaluate(tab, f"client.login({{ username: 'anna', password: '{PASSWORD}' }}).then(() => 1)")
         assert browser.evaluate(tab, "client.fetch('/me/').then(({ status }) => status)") == 200
     return tabs
 
@@ -87,9 +85,7 @@ def test_all_tabs_are_answered_soon_with_one_refresh(start_server: Start, browse
         tabs = open_tabs(browser, address)
         states = [browser.evaluate(tab, "document.visibilityState") for tab in tabs]
         assert states == ["hidden"] * (TABS - 1) + ["visible"]
-        wait_until(
-            lambda: browser.evaluate(tabs[0], TICK) > 1500, "the timers of hidden tabs are not slowed down"
-        )
+        wait_until(lambda: browser.evaluate(tabs[0], TICK) > 1500, "the timers of hidden tabs are not slowed down")
         before, generation = count_refreshes(browser, tabs), Session.objects.get().generation
         answers = wake_up(browser, tabs)
         print("milliseconds:", *(round(wait) for _, wait in answers))  # noqa: T201 - for people
