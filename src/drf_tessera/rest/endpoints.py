@@ -176,7 +176,7 @@ class TokenView(APIView):
         return self.user_serializer_class(user, context={"request": self.request, "view": self}).data
 
     def get_view_description(self, html: bool = False) -> str:
-        """Return the texts for API users. Our docstrings are for developers, a project's own is for its users."""
+        """Return the texts for API users. Docstrings of ours are for developers, a project's for users."""
         if type(self).__module__.partition(".")[0] != OURS or hasattr(self, "description"):
             return super().get_view_description(html)
         told = {method.upper(): answer.description for method, answer in self.answers.items()}

@@ -56,7 +56,9 @@ from drf_tessera.sessions import HANDLE_PREFIX
 from drf_tessera.tokens import REFRESH_PREFIX, get_issuer, read_refresh_token
 from drf_tessera.users import load_user
 
-PASSED, FAILED, UNCHECKED = "passed", "failed", "not checked"
+PASSED: Final = "passed"
+FAILED: Final = "failed"
+UNCHECKED: Final = "not checked"
 
 _OWN: Final = (
     *("form", "extensions", "type", "key", "algorithm", "signature", "times", "identity"),
