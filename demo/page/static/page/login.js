@@ -64,7 +64,7 @@ export async function logIn(account, password) {
   try {
     await client.login(credentials);
   } catch (error) {
-    tell(CODES[error.code] ?? error.detail);
+    tell((CODES[error.code] ?? error.detail).split(". ")[0]); // the log has the whole text
     byId("password").focus();
     return;
   }

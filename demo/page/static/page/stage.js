@@ -3,7 +3,7 @@
 // `depart` and `land` move a parcel with copies of the tokens. The holders are drawn when the parcel has arrived,
 // because before that moment they do not have the tokens. The server's side is drawn as soon as it is known.
 
-import { byId, make, pause, quiet, setText } from "./dom.js";
+import { byId, count, make, pause, quiet, setText } from "./dom.js";
 import { held, state } from "./state.js";
 import { now } from "./time.js";
 import { graceLeft, laneOf } from "./timeline.js";
@@ -80,7 +80,8 @@ function describeHolder(key, number, out) {
   }
   if (!isPresent(key)) return key === "tab" ? "not open" : "nobody is logged in";
   if (out) return "logged out";
-  return key === "tab" ? "shares the refresh token" : `${state.user?.username ?? "somebody"} is logged in`;
+  if (key === "tab") return state.transport === "cookie" ? "shares the cookie" : "shares the refresh token";
+  return `${state.user?.username ?? "somebody"} is logged in${state.transport === "cookie" ? ", by a cookie" : ""}`;
 }
 
 // -- The server ------------------------------------------------------------------------------------
@@ -97,6 +98,9 @@ export function drawServer() {
   byId("chain").replaceChildren(...items);
   const who = lane?.about?.user ?? state.user?.username ?? "";
   setText(byId("row-title"), state.session ? `Session of ${who}` : "No session");
+  const known = count(lane?.tokens.length ?? 1, "token");
+  setText(byId("row-fact"), `One row for ${known}, with a digest of the secret. A copy of the row lets nobody in.`);
+  byId("row-fact").hidden = !state.session;
   byId("row").classList.toggle("absent", !state.session);
   byId("row").classList.toggle("out", Boolean(lane?.end));
   drawVerdict(lane);
