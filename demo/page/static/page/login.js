@@ -16,7 +16,6 @@ import { drawTour, reach } from "./tour.js";
 import { CODES, ENDS } from "./words.js";
 
 const GRACE = Number(document.body.dataset.grace);
-const MARK = "drf-tessera-demo"; // whether this browser has logged in by cookie: no secret
 
 export let client = null;
 let leaving = false; // whether this page is logging out
@@ -30,27 +29,8 @@ export function open(transport) {
   client.on("signedout", ({ reason }) => run(() => finish(reason)));
 }
 
-/** Find the session of the cookie after a reload. A browser that never had one sends no request. */
-export async function restore() {
-  if (recall()) await client.restore();
-}
-
-function recall() {
-  try {
-    return localStorage.getItem(MARK) !== null;
-  } catch {
-    return true; // the browser allows no storage
-  }
-}
-
-function remember(kept) {
-  try {
-    if (kept) localStorage.setItem(MARK, "1");
-    else localStorage.removeItem(MARK);
-  } catch {
-    // Without storage, the next page load sends one request more.
-  }
-}
+/** Find the session of the cookie after a reload. The client sends no request if there is no such cookie. */
+export const restore = () => client.restore();
 
 // -- The form --------------------------------------------------------------------------------------
 
@@ -68,7 +48,6 @@ export async function logIn(account, password) {
     byId("password").focus();
     return;
   }
-  remember(chosen === "cookie");
   byId("session-title").focus();
 }
 
@@ -118,7 +97,6 @@ async function finish(reason) {
   const elsewhere = reason === "logout" && !leaving ? "logout_elsewhere" : reason;
   const known = reason.startsWith("logout") ? elsewhere : (laneOf(state.session)?.end?.reason ?? reason);
   state.over = ENDS[known] ?? CODES[known] ?? known;
-  if (state.transport === "cookie") remember(false);
   setText(byId("ended"), `The session of this page has ended: ${state.over}.`);
   byId("ended").hidden = false;
   show();

@@ -61,7 +61,7 @@ export function concludeTheft() {
 
 export function tryToCopy() {
   const found = document.cookie;
-  const words = /tsr_/.test(found) ? "" : "It does not contain the refresh token, because the browser hides that cookie from every script. But a thief can still use this page while it is open.";
+  const words = /tsr_/.test(found) ? "" : "It does not contain the refresh token (tessera_signed_in says only that there may be a session), because the browser hides that cookie from every script. But a thief can still use this page while it is open.";
   byId("cookie-found").hidden = false;
   setText(byId("cookie-found"), `document.cookie is ${found ? `“${found}”` : "empty"}. ${words}`);
 }
