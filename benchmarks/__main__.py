@@ -30,10 +30,13 @@ MEASUREMENTS: Final = {
     "clearing": 11,
     "updates": 12,
     "logins": 13,
+    "rotation": 14,
 }
 """The names of the measurements, and the number of each target."""
 
-ALONE: Final = frozenset({"tokens", "revocation", "feed", "memory", "clearing", "updates", "logins"})
+ALONE: Final = frozenset(
+    {"tokens", "revocation", "feed", "memory", "clearing", "updates", "logins", "rotation"}
+)
 """The measurements without a peer. They need one environment."""
 
 PLOT: Final = "plot"

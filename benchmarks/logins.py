@@ -41,7 +41,7 @@ OTHERS: Final = 20
 """Refreshes and calls a second, in turn."""
 
 _HASHER: Final = "django.contrib.auth.hashers.PBKDF2PasswordHasher"
-_UNLIMITED: Final[dict[str, Any]] = {
+UNLIMITED: Final[dict[str, Any]] = {
     "ACCESS_LIFETIME": 7200,
     "REFRESH_GRACE": 0,  # each refresh writes, and no window is so short that a refresh comes too late for it
     "LOGIN_RATE_PER_ACCOUNT": None,
@@ -91,25 +91,26 @@ def measure_way(way: str, rate: float, seconds: float, *, python: str = sys.exec
         **TESSERA.describe("postgres", name="logins", connections=600),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
         "BENCH_HASHER": _HASHER,
-        "BENCH_SETTINGS": json.dumps({"TESSERA": {**_UNLIMITED, **settings}}),
+        "BENCH_SETTINGS": json.dumps({"TESSERA": {**UNLIMITED, **settings}}),
     }
-    _call_inside(python, variables, f"create(users={USERS})")
+    call_inside(python, variables, f"create(users={USERS})")
     try:
         with ExitStack() as stack:
-            port = stack.enter_context(_serving(python, variables))
-            logins = stack.enter_context(_serving(python, variables)) if apart else port
+            port = stack.enter_context(serving(python, variables))
+            logins = stack.enter_context(serving(python, variables)) if apart else port
             return _load(port, logins, rate, seconds)
     finally:
-        _call_inside(python, variables, "drop()")
+        call_inside(python, variables, "drop()")
 
 
-def _call_inside(python: str, variables: dict[str, str], call: str) -> None:
-    code = f"import django; django.setup(); from benchmarks.inside import database; database.{call}"
+def call_inside(python: str, variables: dict[str, str], call: str, module: str = "database") -> None:
+    """Call a function of ``benchmarks.inside`` in a process with the settings of the server."""
+    code = f"import django; django.setup(); from benchmarks.inside import {module}; {module}.{call}"
     subprocess.run([python, "-c", code], cwd=ROOT, env=variables, check=True)
 
 
 @contextmanager
-def _serving(python: str, variables: dict[str, str]) -> Iterator[int]:
+def serving(python: str, variables: dict[str, str]) -> Iterator[int]:
     """Serve the project with two processes of four threads."""
     port = find_port()
     command = ["-m", "gunicorn", "benchmarks.project.wsgi:application", "--bind", f"{HOST}:{port}"]
@@ -122,7 +123,7 @@ def _serving(python: str, variables: dict[str, str]) -> Iterator[int]:
         )
     try:
         end = time.monotonic() + PATIENCE
-        while _ask(port, "GET", "/open/")[0] != 200:
+        while ask(port, "GET", "/open/")[0] != 200:
             if time.monotonic() > end or process.poll() is not None:
                 raise WorkerError(f"The server does not answer; see {log.relative_to(ROOT)}.")
             time.sleep(0.1)
@@ -132,7 +133,8 @@ def _serving(python: str, variables: dict[str, str]) -> Iterator[int]:
         process.wait()
 
 
-def _ask(port: int, method: str, path: str, body: Any = None, token: str = "") -> tuple[int, Any]:
+def ask(port: int, method: str, path: str, body: Any = None, token: str = "") -> tuple[int, Any]:
+    """Send a request. Return its status (0: no answer) and its body."""
     connection = HTTPConnection(HOST, port, timeout=PATIENCE)
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     try:
@@ -146,27 +148,28 @@ def _ask(port: int, method: str, path: str, body: Any = None, token: str = "") -
         connection.close()
 
 
-def _log_in(port: int, number: int) -> tuple[int, Any]:
-    return _ask(port, "POST", "/api/token/", {"username": f"user{number % USERS}", "password": PASSWORD})
+def log_in(port: int, number: int) -> tuple[int, Any]:
+    """Log one of the users in. Return the status and the tokens."""
+    return ask(port, "POST", "/api/token/", {"username": f"user{number % USERS}", "password": PASSWORD})
 
 
 def _load(port: int, logins: int, rate: float, seconds: float) -> list[Answer]:
     """Send logins, refreshes and calls at their moments, and return all answers."""
-    clients = [_log_in(port, number)[1] for number in range(8)]
+    clients = [log_in(port, number)[1] for number in range(8)]
     locks = [threading.Lock() for _ in clients]
     answers: list[Answer] = []
 
     def refresh(number: int) -> int:
         place = number % len(clients)
         with locks[place]:
-            status, body = _ask(port, "POST", "/api/token/refresh/", {"refresh": clients[place]["refresh"]})
+            status, body = ask(port, "POST", "/api/token/refresh/", {"refresh": clients[place]["refresh"]})
             clients[place] = {**clients[place], **(body or {})} if status == 200 else clients[place]
         return status
 
     actions: dict[str, Callable[[int], int]] = {
         "refresh": refresh,
-        "call": lambda number: _ask(port, "GET", "/ping/", token=clients[number % len(clients)]["access"])[0],
-        "login": lambda number: _log_in(logins, number)[0],
+        "call": lambda number: ask(port, "GET", "/ping/", token=clients[number % len(clients)]["access"])[0],
+        "login": lambda number: log_in(logins, number)[0],
     }
 
     def send(kind: str, number: int, due: float) -> None:

@@ -22,7 +22,7 @@ from drf_tessera.exceptions import ProjectError, TemporarilyUnavailable, TokenWr
 from drf_tessera.installation import read_installation_id, renew_installation
 from drf_tessera.models import Installation
 from drf_tessera.tokens import get_issuer, verify_access_token
-from drf_tessera.tokens.keystore import get_keystore
+from drf_tessera.tokens.keystore import _get_holder
 from tests.conftest import bearer, log_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -263,7 +263,7 @@ def test_an_unknown_id_is_a_503_for_those_who_need_it(
     tokens = log_in(api, anna)
     down.append(1)
     forget()
-    get_keystore.forget()  # like a new process: no token is remembered
+    _get_holder.forget()  # like a new process: no token is remembered
     answer = api.get("/me/", **bearer(tokens["access"]))
     assert (answer.status_code, answer.json()["code"]) == (503, "temporarily_unavailable")
     assert api.get("/public/").status_code == 200, "an anonymous request does not need the id"

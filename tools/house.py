@@ -24,7 +24,7 @@ SIDE_DOORS: Final = frozenset({"legacy.pyjwt"})
 """Modules that may be imported by their path, past a door: the door must load without PyJWT."""
 
 PUBLIC: Final = (
-    *("conf", "tokens", "revocation", "users", "issuers", "sessions", "limits", "legacy", "http"),
+    *("conf", "keys", "tokens", "revocation", "users", "issuers", "sessions", "limits", "legacy", "http"),
     *(
         "exceptions",
         "rotation",
@@ -45,7 +45,7 @@ HOMES: Final = {
     "rest_framework": ("rest", "testing", "contrib"),
     "ua_parser": ("sessions.devices",),
     "joserfc": ("jose.algorithms",),
-    "cryptography": ("tokens.keystore",),
+    "cryptography": ("keys.sealing",),
     "jwt": ("legacy.pyjwt",),
     "urllib3": ("issuers.fetching",),
 }

@@ -141,6 +141,20 @@ TESSERA = {
     "COOKIE_SECURE": False,
 }
 
+# Tokens of another issuer, beside our own: DEMO_ISSUER=https://login.example.com make demo
+if os.environ.get("DEMO_ISSUER"):
+    TESSERA["ISSUERS"] = [
+        {
+            "issuer": os.environ["DEMO_ISSUER"],
+            "audience": os.environ.get("DEMO_AUDIENCE", "api"),
+            # Many providers write JWT into the header of their tokens, and not at+jwt.
+            "types": ["at+jwt", "JWT"],
+            # Each user of the issuer is a user here, from the first token on.
+            "user_field": "username",
+            "create": True,
+        }
+    ]
+
 # Failures are printed in the terminal. serve.py prints the lines for requests.
 LOGGING = {
     "version": 1,

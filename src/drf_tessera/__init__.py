@@ -18,6 +18,7 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - outages: a database that cannot be used at the moment, and mistakes of the project
 - database: the database of the sessions, its transactions and its contention
 - installation: the id of this installation, which binds access tokens to it
+- keys: the keys that sign access tokens: where they come from, and their life
 - tokens: access tokens and refresh tokens, in and out
 - revocation: the notices of sessions that ended early
 - users: from a token to its user

@@ -29,7 +29,7 @@ class TesseraConfig(AppConfig):
             ImproperlyConfigured: pip has damaged a package of ours, and the project cannot be imported.
         """
         try:
-            from drf_tessera import installation, receivers, revocation  # noqa: PLC0415 - they need the models
+            from drf_tessera import installation, keys, receivers, revocation  # noqa: PLC0415 - they need the models
             from drf_tessera.checks import projects as checks  # noqa: PLC0415 - the same
         except ImportError as error:
             damage = _describe_damage()
@@ -38,6 +38,7 @@ class TesseraConfig(AppConfig):
             raise
         receivers.connect()
         installation.connect(self)
+        keys.connect(self)
         revocation.connect(self)
         checks.connect()
         for extension in entry_points(group=EXTENSIONS):

@@ -248,3 +248,35 @@ class Revocation(models.Model):
 
     def __str__(self) -> str:
         return self.scope or str(self.session_id)
+
+
+class SigningKey(models.Model):
+    """A key pair that signs access tokens. The private part is encrypted under a key from ``SECRET_KEY``.
+
+    Only :mod:`drf_tessera.keys` writes the rows. They hold the times that cannot be derived; all others
+    follow from them.
+    """
+
+    id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    tenant: _Text = models.CharField(max_length=100, blank=True, help_text="Empty without tenants.")
+    number: models.PositiveIntegerField[int, int] = models.PositiveIntegerField(
+        help_text="Counts the keys of a tenant. Two servers cannot make the same one."
+    )
+    kid: _Text = models.CharField(max_length=64, help_text="The thumbprint of the key (RFC 7638).")
+    alg: _Text = models.CharField(max_length=16)
+    public: models.TextField[str, str] = models.TextField(help_text="The public part, as a JWK.")
+    private: models.TextField[str, str] = models.TextField(
+        editable=False, help_text="The private JWK, encrypted. Empty when it is not needed any longer."
+    )
+    published_at: _Moment = models.DateTimeField()
+    signs_at: _Moment = models.DateTimeField()
+    revoked_at: _MaybeMoment = models.DateTimeField(null=True)
+
+    class Meta:  # noqa: D106 - Django's own convention
+        app_label = "tessera"
+        constraints: ClassVar[Any] = [
+            models.UniqueConstraint(fields=["tenant", "number"], name="tessera_key_number")
+        ]
+
+    def __str__(self) -> str:
+        return self.kid

@@ -26,7 +26,7 @@ from tools.house import (
 
 COMPUTED: Final = {
     ("", "__getattr__"): "the public names of the package: the texts are in the same file",
-    ("conf.values", "_import"): "the CLAIMS hook of the project",
+    ("conf.values", "import_path"): "the CLAIMS hook of the project",
     ("login", "_reads_email"): "a backend of the project",
     ("legacy.settings", "_load"): "classes in the settings of another package",
     ("checks.users", "_is_email_backend"): "a backend of the project",

@@ -35,7 +35,12 @@ NAMES_THAT_SAY_NOTHING: Final = frozenset({"utils", "helpers", "base", "mixins"}
 AT_THE_END: Final = frozenset({"contrib", "management"})
 """Rooms that no other room imports: a project names their modules, or Django finds them."""
 
-WRITERS: Final = {"Session": "sessions.rows", "Revocation": "revocation", "Installation": "installation"}
+WRITERS: Final = {
+    "Session": "sessions.rows",
+    "Revocation": "revocation",
+    "Installation": "installation",
+    "SigningKey": "keys.rows",
+}
 """Each model of ours, and the only room or module that writes its rows."""
 
 BY_HAND: Final = "sessions.compiled"

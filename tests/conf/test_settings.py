@@ -14,7 +14,7 @@ import pytest
 from django.test import override_settings
 
 from drf_tessera import conf
-from drf_tessera.conf import READERS, get_settings, read_settings, values
+from drf_tessera.conf import READERS, KeySource, get_settings, read_settings, values
 from drf_tessera.conf import settings as settings_module
 from drf_tessera.conf.settings import KEYS
 from drf_tessera.exceptions import SettingsError
@@ -197,6 +197,10 @@ GOOD: dict[str, Any] = {
     "TOKEN_RATE_PER_ADDRESS": None,
     "LEGACY_TOKENS_UNTIL": datetime(2027, 1, 31, tzinfo=UTC),
     "KEYS": [{"alg": "HS256", "secret": TEXT}],
+    "KEY_ROTATION": timedelta(days=30),
+    "JWKS_MAX_AGE": 600,
+    "INTROSPECTION_CLIENTS": {"orders-api": "a-secret-of-at-least-32-characters"},
+    "RESOURCE": "https://api.example.com/",
     "CHALLENGE": "tests.conf.test_settings.problems",
     "USER": "database",
     "USER_FIELDS": ["username"],
@@ -211,7 +215,7 @@ def test_values_that_work_are_read() -> None:
     assert set(GOOD) == set(KEYS)
     assert problems(**GOOD) == []
     assert problems(**{**GOOD, "MAX_SESSIONS_PER_USER": None, "AUDIENCE": "a", "CLAIMS": None}) == []
-    assert problems(REVOCATION_CACHE=None, REMEMBER_ME=None) == []
+    assert problems(REVOCATION_CACHE=None, REMEMBER_ME=None, KEY_ROTATION=None) == []
 
 
 @pytest.mark.parametrize(
@@ -221,6 +225,7 @@ def test_values_that_work_are_read() -> None:
         {"SESSION_IDLE_LIFETIME": timedelta(days=91)},
         {"REFRESH_GRACE": timedelta(days=15)},
         {"REVOCATION_POLL": 31},
+        {"JWKS_MAX_AGE": timedelta(days=91)},
     ],
     ids=str,
 )
@@ -248,6 +253,16 @@ class TestKeys:
             ([{"jwk": {"kty": "oct", "k": "AAAA"}}], "no 'alg'"),
             ([{"alg": "RS256", "pem": write_public(RSA)}], "No key can sign"),
             ([{"alg": "HS256", "secret": TEXT}] * 2, "share the kid"),
+            ([{"derived": True}] * 2, "two entries with 'derived'"),
+            ([{"database": True}, {"database": True, "alg": "ES256"}], "two entries with 'database'"),
+            ([{"database": True, "alg": "HS256"}], "alg must be one of ES256"),
+            ([{"database": "yes"}], "database must be True"),
+            ([{"derived": False}], "derived must be True"),
+            ([{"derived": True, "alg": "HS256"}], "'alg' does not go together with 'derived'"),
+            ([{"database": True, "jwks": "x"}], "does not go together"),
+            ([{"jwks": 5}], "jwks must be the path"),
+            ([{"signer": 5}], "signer must be a function"),
+            ([{"signer": "tests.nowhere.make"}], "cannot be imported"),
         ],
     )
     def test_keys_that_cannot_work_are_reported(self, value: Any, expected: str) -> None:
@@ -255,6 +270,24 @@ class TestKeys:
         assert found.id == "tessera.E007"
         assert expected in found.message
         assert TEXT not in found.message
+
+    def test_sources_of_keys_are_read(self, tmp_path: Path) -> None:
+        entries = [
+            {"derived": True},
+            {"database": True},
+            {"jwks": str(tmp_path)},
+            {"jwks": tmp_path / "x"},
+            {"signer": "tests.conf.test_settings.problems"},
+            {"alg": "RS256", "pem": write_public(RSA)},  # a source can sign, so this one need not
+        ]
+        assert problems(KEYS=entries) == []
+        with override_settings(TESSERA={"KEYS": entries}):
+            found = get_settings().keys
+        assert [source.kind for source in found if isinstance(source, KeySource)] == [
+            *("derived", "database", "jwks", "jwks", "signer")
+        ]
+        assert isinstance(found[1], KeySource)
+        assert found[1].alg == "Ed25519"
 
     def test_keys_are_read_in_each_form(self, tmp_path: Path) -> None:
         file = tmp_path / "key.pem"

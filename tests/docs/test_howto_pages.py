@@ -37,6 +37,14 @@ def test_logins_of_a_project_do_what_the_page_says(project: Project) -> None:
 
 
 @pytest.mark.slow  # it starts Python several times
+def test_keys_do_what_the_page_says(project: Project) -> None:
+    project.follow("howto/keys.md")
+    project.add("shop/settings.py", "INSTALLED_APPS += ['rest_framework', 'drf_tessera']")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "keys.py", "shop")
+
+
+@pytest.mark.slow  # it starts Python several times
 def test_the_admin_does_what_the_page_says(project: Project) -> None:
     project.follow("howto/admin.md")
     project.manage("check", "--fail-level", "WARNING")
@@ -100,6 +108,18 @@ def test_the_settings_of_a_server_pass_every_check(project: Project) -> None:
         assert f"$ python manage.py {command}\n" in (DOCS / "howto" / "deploy.md").read_text()
         project.manage(*command.split(), SECRET_KEY=key)
     assert (project.folder / "static" / "drf_tessera" / "client.js").exists()
+
+
+USUAL = 'INSTALLED_APPS += ["rest_framework", "drf_tessera"]'
+
+
+@pytest.mark.slow  # it starts Python several times
+@pytest.mark.parametrize("page", ["introspection", "mcp"])
+def test_a_project_for_other_programs_passes_every_check(project: Project, page: str) -> None:
+    project.add("shop/settings.py", USUAL)
+    project.follow(f"howto/{page}.md")
+    project.add("shop/settings.py", 'SILENCED_SYSTEM_CHECKS = ["tessera.W007"]')
+    project.manage("check", "--fail-level", "WARNING", ORDERS_API_SECRET="x" * 43)
 
 
 def test_a_secret_key_is_rotated_as_the_page_says(settings: Any, anna: AbstractBaseUser) -> None:

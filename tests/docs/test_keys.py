@@ -14,6 +14,7 @@ from django.conf import global_settings
 from rest_framework.settings import DEFAULTS
 
 from drf_tessera.conf.settings import KEYS
+from drf_tessera.jose.algorithms import ALGORITHMS
 from drf_tessera.legacy import JWT_AUTH, SIMPLE_JWT
 from tests.english import read_script
 from tests.wheels import ROOT
@@ -85,6 +86,7 @@ EVERYWHERE = {
         "REMOTE_ADDR",
     ),
     *("GET", "POST", "DELETE"),
+    *ALGORITHMS,
     *("SELECT", "UPDATE", "INSERT", "EXISTS", "RETURNING", "REPEATABLE", "READ"),
     *("TYPE_CHECKING", "UTC", "README", "BENCH", "REGISTERED_CLAIMS"),
     *(f"PG{name}" for name in ("HOST", "PORT", "USER", "PASSWORD")),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from argparse import ArgumentParser
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,5 +55,12 @@ def test_the_page_lists_exactly_the_commands_and_their_options() -> None:
 
 
 def _list_options(command: BaseCommand) -> set[str]:
-    parser = command.create_parser("manage.py", "a command")
-    return {option for action in parser._actions for option in action.option_strings if len(option) > 2}
+    return set(_walk_options(command.create_parser("manage.py", "a command")))
+
+
+def _walk_options(parser: ArgumentParser) -> Iterator[str]:
+    for action in parser._actions:
+        yield from (option for option in action.option_strings if len(option) > 2)
+        if isinstance(action.choices, dict):  # the tasks of a command
+            for task in action.choices.values():
+                yield from _walk_options(task)

@@ -62,6 +62,7 @@ HONEST: dict[str, Any] = {
     "refresh": "tsr_rubbish",
     "with_user": True,
     "token": "rubbish",
+    "token_type_hint": "access_token",
     "session": "00000000-0000-4000-8000-000000000000",
 }
 

@@ -3,9 +3,11 @@
 from django.urls import include, path
 from rest_framework_simplejwt.views import token_obtain_sliding, token_refresh_sliding
 
+from drf_tessera.rest.views import IntrospectView
 from tests import views
 
 urlpatterns = [
+    path("api/token/introspect/", IntrospectView.as_view()),  # a stranger is refused before the body
     path("api/token/", include("drf_tessera.rest.urls")),
     path("simplejwt/", include("tests.compat.simplejwt_urls")),
     path("simplejwt/sliding/", token_obtain_sliding),

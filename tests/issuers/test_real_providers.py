@@ -19,7 +19,7 @@ from rest_framework.test import APIClient
 from tests.conftest import bearer
 from tests.environments import install_packages
 from tests.issuers.material import make_jwk
-from tests.servers import PATIENCE, ROOT, find_port, is_open, require, wait_until
+from tests.servers import PATIENCE, ROOT, call, find_port, is_open, require, serve_demo, wait_until
 
 pytestmark = [
     pytest.mark.once,
@@ -148,6 +148,23 @@ def test_a_provider_that_is_down_or_frozen_is_a_503_only_without_keys(
     answer = api.get("/whoami/", **bearer(token))
     assert (answer.status_code, answer.json()["code"]) == (503, "issuer_unavailable")
     assert 0 < int(answer["Retry-After"]) <= 10
+
+
+def test_the_demo_accepts_the_tokens_of_a_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One variable names the provider, and its users are created."""
+    (node,) = require("node")
+    install_packages(NODE)
+    provider = Real([node, str(NODE / "provider.mjs")], tmp_path)
+    provider.start(ONE)
+    monkeypatch.setenv("DEMO_ISSUER", provider.issuer)
+    try:
+        with serve_demo(tmp_path) as address:
+            token = provider.get_token()
+            status, body = call(f"{address}api/notes/", {"text": "from a robot"}, token=token)
+            assert (status, body["text"]) == (201, "from a robot")
+            assert call(f"{address}api/token/sessions/", token=token)[0] == 403
+    finally:
+        provider.stop()
 
 
 def test_the_node_of_the_lock_has_no_address() -> None:

@@ -34,6 +34,7 @@ ASYMMETRIC = {
     "ES384": P384,
     "ES512": P521,
     "EdDSA": ED25519,
+    "Ed25519": ED25519,
 }
 ALL = ["HS256", "HS384", "HS512", *ASYMMETRIC]
 

@@ -48,7 +48,7 @@ HEADER = {"alg": "HS256", "kid": "k", "typ": "at+jwt"}
 
 
 def decode(token: str, codec: Codec = CODEC, now: float = NOW) -> dict[str, Any]:
-    return codec.decode(token, now=now, issuer="us", audience=("api", "other"), skew=5)
+    return codec.decode(token, now=now, issuer="us", audience=("api", "other"), skew=5)[0]
 
 
 def sign(header: Any, payload: Any) -> str:
@@ -59,7 +59,7 @@ def sign(header: Any, payload: Any) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("alg", ALL)
+@pytest.mark.parametrize("alg", [alg for alg in ALL if alg != "Ed25519"])  # PyJWT does not know RFC 9864 yet
 def test_pyjwt_reads_what_we_write_and_we_read_what_it_writes(alg: str) -> None:
     codec = Codec(KeyRing([make_key(alg)]), typ="at+jwt")
     token = codec.encode(CLAIMS)
@@ -70,6 +70,17 @@ def test_pyjwt_reads_what_we_write_and_we_read_what_it_writes(alg: str) -> None:
     assert decode(token, codec) == CLAIMS
     foreign = jwt.encode(CLAIMS, private, alg, headers={"kid": "k", "typ": "at+jwt"})
     assert decode(foreign, codec) == CLAIMS
+
+
+def test_ed25519_is_the_name_of_rfc_9864_for_the_signature_of_eddsa() -> None:
+    codec = Codec(KeyRing([make_key("Ed25519")]), typ="at+jwt")
+    token = codec.encode(CLAIMS)
+    message, _, signature = token.encode().rpartition(b".")
+    ASYMMETRIC["Ed25519"].public_key().verify(decode_base64url(signature), message)
+    assert decode(token, codec) == CLAIMS
+    other = Codec(KeyRing([make_key("EdDSA")]), typ="at+jwt")
+    with pytest.raises(TokenUnsupported):  # a key fixes its algorithm, so each key has one of the two names
+        decode(token, other)
 
 
 HEADERS: dict[str, tuple[Any, type[TokenError]]] = {

@@ -32,5 +32,6 @@ urlpatterns = [
     path("api/token/", include("drf_tessera.rest.urls")),
     path("api/notes/", Notes.as_view()),
     path("api/secret/", Secret.as_view()),
+    path(".well-known/jwks.json", Notes.as_view(), name="token_key_set"),  # only its address counts here
     path("apis/", Elsewhere.as_view()),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -30,7 +31,7 @@ NOW = int(time.time())
 
 
 def check_order(found: Explanation) -> None:
-    """The steps before the problem are passed, and those after it were not checked."""
+    """Check that the steps before the problem are passed, and that those after it were not checked."""
     results = [step.result for step in found.steps]
     if found.accepted:
         assert set(results) == {PASSED}
@@ -131,7 +132,7 @@ def test_a_header_that_another_service_wrote(api: APIClient, anna: AbstractBaseU
         ({"aud": {}}, "audience"),
         ({"jti": ""}, "identity"),
         ({"amr": 1}, "claims"),
-        ({"iat": NOW - 9000, "exp": NOW + 9000}, "lifetime"),
+        ({"iat": NOW - 9000, "exp": NOW + 900_000}, "lifetime"),
     ],
 )
 def test_a_bad_claim(api: APIClient, anna: AbstractBaseUser, changes: dict[str, Any], step: str) -> None:
@@ -150,13 +151,14 @@ def test_a_good_token(api: APIClient, anna: AbstractBaseUser) -> None:
     found = compare(api, sessions.start(anna).access)
     texts = {step.name: step.text for step in found.steps}
     assert (found.kind, found.accepted, found.code) == ("access", True, "")
-    assert texts["times"].startswith("Issued 0 s ago")
+    assert re.match(r"Issued \d+ (s|min) ago \(", texts["times"])
     assert str(anna.pk) in texts["user"]
     assert texts["session"].endswith("It is live.")
 
 
 def test_a_token_that_expired_says_how_long_ago(anna: AbstractBaseUser) -> None:
-    found = explain_token(mint({"iat": NOW - 400, "exp": NOW - 200}))
+    now = int(time.time())
+    found = explain_token(mint({"iat": now - 400, "exp": now - 185}))
     (text,) = [step.text for step in found.steps if step.name == "times"]
     assert "Expired 3 min ago (" in text
 
@@ -376,7 +378,8 @@ def test_the_classes_of_a_package_in_compat_are_asked(
 
     classes = [SessionAuthentication, BasicAuthentication, JWTAuthentication]
     monkeypatch.setattr(api_settings, "DEFAULT_AUTHENTICATION_CLASSES", classes)
-    claims = {"token_type": "access", "user_id": str(anna.pk), "exp": NOW + 300, "jti": "x", "iat": NOW}
+    now = int(time.time())
+    claims = {"token_type": "access", "user_id": str(anna.pk), "exp": now + 300, "jti": "x", "iat": now}
     good = explain_token(jwt.encode(claims, django_settings.SECRET_KEY, "HS256"))
     assert (good.accepted, [step.result for step in good.steps]) == (True, [FAILED, FAILED, PASSED])
     assert explain_token(jwt.encode(claims, "k" * 32, "HS256")).code == "token_wrong_type"

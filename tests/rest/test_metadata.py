@@ -29,6 +29,7 @@ def test_the_server_tells_only_what_applies(api: APIClient, settings: Any) -> No
         "issuer": "https://api.example.com",
         "response_types_supported": [],
         "grant_types_supported": [],
+        "jwks_uri": "https://api.example.com/.well-known/jwks.json",
         "revocation_endpoint": "https://api.example.com/api/token/revoke/",
         "revocation_endpoint_auth_methods_supported": ["none"],
         "introspection_endpoint": "https://api.example.com/api/token/introspect/",
@@ -54,7 +55,7 @@ def test_the_path_of_an_issuer_is_a_part_of_the_address(api: APIClient, settings
 
 
 @pytest.mark.parametrize("name", [None, "notes", "http://api.example.com", "https://api.example.com/?a=b"])
-def test_an_issuer_that_is_no_address_has_no_document(api: APIClient, settings: Any, name: Any) -> None:
+def test_an_issuer_that_is_not_an_address_has_no_document(api: APIClient, settings: Any, name: Any) -> None:
     settings.TESSERA = {"ISSUER": name}
     assert api.get(SERVER).status_code == 404
 
@@ -93,7 +94,7 @@ def test_without_a_resource_there_is_no_document(api: APIClient) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"HEADER_NAME": "X-Token"}, {"HEADER_PREFIX": "JWT"}])
-def test_another_header_is_no_bearer_method(api: APIClient, settings: Any, changes: Any) -> None:
+def test_another_header_is_not_a_bearer_method(api: APIClient, settings: Any, changes: Any) -> None:
     settings.TESSERA = {"RESOURCE": API, **changes}
     assert "bearer_methods_supported" not in api.get(f"{RESOURCE}/api").json()
 
@@ -156,7 +157,7 @@ def find_ids() -> set[str]:
         "https://user@api.example.com",
     ],
 )
-def test_a_resource_that_is_no_address_is_an_error(settings: Any, address: object) -> None:
+def test_a_resource_that_is_not_an_address_is_an_error(settings: Any, address: object) -> None:
     settings.TESSERA = {"RESOURCE": address}
     assert "tessera.E062" in find_ids()
 

@@ -9,12 +9,14 @@ from uuid import UUID, uuid4
 import pytest
 from django.core.cache import caches
 from django.db import transaction
+from django.utils import timezone
 
 from drf_tessera.exceptions import RevocationUnavailable
 from drf_tessera.revocation import caches as caches_module
-from drf_tessera.revocation import stores
+from drf_tessera.revocation import publish_keys, stores
 from drf_tessera.revocation.caches import CacheStore
-from drf_tessera.revocation.notices import Notice
+from drf_tessera.revocation.feed import get_feed
+from drf_tessera.revocation.notices import Notice, is_about_keys
 from drf_tessera.revocation.stores import OVERLAP, DatabaseStore
 from tests.accounts.models import NoTable
 from tests.revocation.test_stores import LATER, Clock, ids, notices, rows_read
@@ -308,3 +310,17 @@ def refuse(self: DatabaseStore) -> list[Notice]:
 def publish_in_cache(writer: CacheStore, news: list[Notice]) -> list[Notice]:
     writer.publish(news)
     return news
+
+
+@pytest.mark.server
+@pytest.mark.django_db
+@pytest.mark.usefixtures("cache")
+def test_news_of_keys_reach_the_readers_of_a_cache(settings: Any) -> None:
+    settings.TESSERA = {"REVOCATION_CACHE": "news"}
+    reader = get_feed().store.copy()
+    reader.pull()
+    for _ in range(2):  # two changes in one second are two notices
+        publish_keys(timezone.now())
+    found = reader.pull()
+    assert len(found) == len(set(found)) == 2
+    assert all(map(is_about_keys, found))

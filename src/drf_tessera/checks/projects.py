@@ -13,6 +13,7 @@ from django.db import connections, router
 
 from drf_tessera.checks.endpoints import check_introspection, check_resource
 from drf_tessera.checks.issuers import check_issuers
+from drf_tessera.checks.keys import check_keys, find_pair
 from drf_tessera.checks.stores import check_databases, check_revocation_cache, check_throttle_cache
 from drf_tessera.checks.tenants import check_tenant_function, check_tenants
 from drf_tessera.checks.users import (
@@ -38,6 +39,7 @@ def connect() -> None:
     register(check_settings, Tags.security)
     register(check_user_fields, Tags.models)
     register(check_issuers, Tags.security)
+    register(check_keys, Tags.security)
     register(check_introspection, Tags.urls)
     register(check_resource, Tags.urls)
     register(check_revocation_cache, Tags.caches)
@@ -217,12 +219,12 @@ def check_trusted_origins(app_configs: Apps, **kwargs: Any) -> list[CheckMessage
 def check_issuer(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """Report I020: a key pair, for services that verify tokens, and an ``iss`` that they cannot know."""
     settings, problems = read_settings()
-    pairs = [key.alg for key in settings.keys if not key.alg.startswith("HS")]
-    if problems or settings.issuer is not None or not pairs:
+    pair = find_pair(settings)
+    if problems or settings.issuer is not None or pair is None:
         return []
     return [
         django_checks.Info(
-            f"TESSERA['KEYS'] has a key pair ({pairs[0]}), but ISSUER is not set, so the claim 'iss' contains"
+            f"TESSERA['KEYS'] has a key pair ({pair}), but ISSUER is not set, so the claim 'iss' contains"
             " a random id.",
             hint="If other services verify the tokens with the public key, set ISSUER to the address of the"
             " API. Otherwise nothing has to be done.",

@@ -2,6 +2,7 @@
 
 - transports: the ways in which tokens can travel
 - values: read one value of a setting, or say why it is wrong
+- keys: the keys of this server, and where they are
 - issuers: other issuers whose tokens are accepted
 - tenants: the tenant of the present request
 - foreign: the settings of other packages
@@ -14,6 +15,11 @@ from drf_tessera.conf.issuers import READERS as READERS
 from drf_tessera.conf.issuers import Issuer as Issuer
 from drf_tessera.conf.issuers import is_loopback as is_loopback
 from drf_tessera.conf.issuers import is_safe_address as is_safe_address
+from drf_tessera.conf.keys import DATABASE as DATABASE
+from drf_tessera.conf.keys import DEFAULT_ALGORITHM as DEFAULT_ALGORITHM
+from drf_tessera.conf.keys import DERIVED as DERIVED
+from drf_tessera.conf.keys import JWKS as JWKS
+from drf_tessera.conf.keys import KeySource as KeySource
 from drf_tessera.conf.settings import AUTHORIZATION as AUTHORIZATION
 from drf_tessera.conf.settings import Settings as Settings
 from drf_tessera.conf.settings import current_tenant as current_tenant

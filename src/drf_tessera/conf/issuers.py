@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from drf_tessera.conf.keys import PUBLIC_ALGORITHMS, read_key, read_keys
 from drf_tessera.conf.values import (
     PLAIN_READERS,
     Reader,
@@ -17,16 +18,11 @@ from drf_tessera.conf.values import (
     is_claim,
     read_audience,
     read_hook,
-    read_key,
 )
 from drf_tessera.exceptions import KeyMaterialError
-from drf_tessera.jose.algorithms import ALGORITHMS, MIN_SECRET_BYTES
 from drf_tessera.jose.keys import Key
 
 _HINT: Final = "docs/howto/accept-other-issuers.md has an entry for each well-known provider."
-
-PUBLIC_ALGORITHMS: Final = ALGORITHMS - MIN_SECRET_BYTES.keys()
-"""The algorithms of published keys. With HMAC, everybody who can read the key could sign with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,5 +257,10 @@ def read_resource(value: object) -> str | None:
     return str(value)
 
 
-READERS: Final[Mapping[str, Reader]] = {**PLAIN_READERS, "ISSUERS": read_issuers, "RESOURCE": read_resource}
+READERS: Final[Mapping[str, Reader]] = {
+    **PLAIN_READERS,
+    "KEYS": read_keys,
+    "ISSUERS": read_issuers,
+    "RESOURCE": read_resource,
+}
 """The readers of all keys of ``TESSERA``."""

@@ -21,6 +21,7 @@ from django.utils.encoding import force_bytes
 
 from drf_tessera.conf.foreign import TRANSLATORS, Translator, read_foreign
 from drf_tessera.conf.issuers import READERS, Issuer
+from drf_tessera.conf.keys import KeySource
 from drf_tessera.conf.tenants import (
     ByTenant,
     TenantOf,
@@ -73,7 +74,9 @@ class Settings:
     tenant: TenantOf | None = None
     header_name: str = AUTHORIZATION
     header_prefix: str = "Bearer"
-    keys: tuple[Key, ...] = ()
+    keys: tuple[Key | KeySource, ...] = ()
+    key_rotation: timedelta | None = timedelta(days=90)
+    jwks_max_age: timedelta = timedelta(hours=1)
     issuers: tuple[Issuer, ...] = ()
     introspection_clients: Mapping[str, str] = field(default_factory=dict, repr=False)
     resource: str | None = None
@@ -429,6 +432,7 @@ _ORDERED: Final = (
     ("ACCESS_LIFETIME", "SESSION_IDLE_LIFETIME"),
     ("SESSION_IDLE_LIFETIME", "SESSION_LIFETIME"),
     ("REVOCATION_POLL", "REVOCATION_MAX_STALENESS"),
+    ("JWKS_MAX_AGE", "KEY_ROTATION"),
 )
 
 
@@ -444,7 +448,7 @@ def _compare_lifetimes(settings: Settings) -> list[Problem]:
             hint=f"Shorten {short} or lengthen {long}.",
         )
         for short, low, long, high in pairs
-        if low > high
+        if high is not None and low > high
     ]
 
 

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final, TypeGuard
 
 from django.conf import settings as django_settings
-from django.utils.encoding import force_bytes
 from django.utils.module_loading import import_string
 
 from drf_tessera.conf.transports import PROFILES
-from drf_tessera.exceptions import KeyMaterialError
-from drf_tessera.jose.keys import Key, KeyRing
 
 _SAMESITE: Final = ("Lax", "Strict", "None")
 _RATE: Final = re.compile(r"[1-9][0-9]*/(s|sec|second|m|min|minute|h|hour|d|day)")
@@ -88,6 +84,10 @@ def _read_duration(value: object, *, zero: bool = False) -> timedelta:
 
 def _read_duration_or_zero(value: object) -> timedelta:
     return _read_duration(value, zero=True)
+
+
+def _read_duration_or_none(value: object) -> timedelta | None:
+    return None if value is None else _read_duration(value)
 
 
 def _read_lifetimes(value: object) -> Lifetimes | None:
@@ -298,7 +298,7 @@ def read_hook(value: object, signature: str = "(user, session) -> dict") -> Call
     """
     if value is None:
         return None
-    found = _import(value) if isinstance(value, str) else value
+    found = import_path(value) if isinstance(value, str) else value
     if not callable(found):
         raise WrongValueError(
             "tessera.E008",
@@ -308,7 +308,12 @@ def read_hook(value: object, signature: str = "(user, session) -> dict") -> Call
     return found
 
 
-def _import(path: str, number: str = "tessera.E008") -> object:
+def import_path(path: str, number: str = "tessera.E008") -> object:
+    """Return the object that a dotted path names.
+
+    Raises:
+        WrongValueError: there is no such object.
+    """
     try:
         return import_string(path)
     except ImportError as error:
@@ -320,7 +325,7 @@ def _import(path: str, number: str = "tessera.E008") -> object:
 def _read_tenant(value: object) -> Callable[..., Any] | None:
     if value is None or value == "":
         return None
-    found = _import(value, "tessera.E030") if isinstance(value, str) else value
+    found = import_path(value, "tessera.E030") if isinstance(value, str) else value
     if not callable(found):
         raise WrongValueError(
             "tessera.E030",
@@ -336,7 +341,7 @@ _CLIENT_SECRET: Final = re.compile(r"[A-Za-z0-9._~-]{32,256}")
 
 
 def _read_clients(value: object) -> Mapping[str, str]:
-    """Return the names and the secrets. Neither has a character that clients write in different ways."""
+    """Return the names and the secrets. Clients write all their characters in one way."""
     hint = "Make a secret by python -c 'import secrets; print(secrets.token_urlsafe(32))'."
     if not isinstance(value, Mapping):
         raise WrongValueError("tessera.E060", "must be a dict from names of clients to their secrets.", hint)
@@ -351,74 +356,6 @@ def _read_clients(value: object) -> Mapping[str, str]:
             text = f"has no good secret for {name!r}: it needs 32 to 256 URL-safe characters."
             raise WrongValueError("tessera.E060", text, hint)
     return dict(value)
-
-
-def _read_keys(value: object) -> tuple[Key, ...]:
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes) or not value:
-        raise WrongValueError(
-            "tessera.E007",
-            "must be a list of dicts, with the oldest key first.",
-            'For example: [{"alg": "EdDSA", "file": "/run/secrets/tessera.pem"}].',
-        )
-    hint = "docs/reference/settings.md describes each form of a key."
-    keys = []
-    for index, entry in enumerate(value):
-        try:
-            keys.append(read_key(entry))
-        except KeyMaterialError as error:
-            raise WrongValueError("tessera.E007", f"entry {index}: {error.detail}", hint) from None
-    try:
-        return KeyRing(keys).keys
-    except KeyMaterialError as error:
-        raise WrongValueError("tessera.E007", f"is not a valid list of keys: {error.detail}", hint) from None
-
-
-_KEY_FORMS: Final = ("secret", "pem", "file", "jwk")
-
-
-def read_key(entry: object) -> Key:
-    """Return the key of one entry of ``KEYS``.
-
-    Raises:
-        KeyMaterialError: the entry cannot work. The message says why.
-    """
-    if not isinstance(entry, Mapping):
-        raise KeyMaterialError("the entry must be a dict.")
-    unknown = [name for name in entry if name not in {"alg", "kid", "password", *_KEY_FORMS}]
-    if unknown:
-        raise KeyMaterialError(
-            f"{unknown[0]!r} is unknown. The known names are: alg, kid, password, secret, pem, file, jwk."
-        )
-    forms = [form for form in _KEY_FORMS if form in entry]
-    if len(forms) != 1:
-        raise KeyMaterialError("the entry must have exactly one of secret, pem, file or jwk.")
-    alg, kid = entry.get("alg"), entry.get("kid")
-    if forms == ["jwk"]:
-        if not isinstance(entry["jwk"], Mapping):
-            raise KeyMaterialError("jwk must be a dict.")
-        return Key.from_jwk(entry["jwk"], alg, kid)
-    if not isinstance(alg, str):
-        raise KeyMaterialError("the entry needs an alg, such as 'EdDSA' or 'HS256'.")
-    material = _read_material(forms[0], entry[forms[0]])
-    if forms == ["secret"]:
-        return Key.from_secret(material, alg, kid)
-    password = entry.get("password")
-    return Key.from_pem(material, alg, kid, None if password is None else _read_bytes(password))
-
-
-def _read_material(form: str, value: object) -> bytes:
-    if form != "file":
-        return _read_bytes(value)
-    try:
-        return Path(value).read_bytes()  # type: ignore[arg-type]  # the except branch reports a wrong type
-    except (OSError, TypeError, ValueError) as error:
-        raise KeyMaterialError(f"the file cannot be read ({type(error).__name__}).") from None
-
-
-def _read_bytes(value: object) -> bytes:
-    if not isinstance(value, str | bytes):
-        raise KeyMaterialError("the key must be a string or bytes.")
-    return force_bytes(value)
 
 
 def _read_moment(value: object) -> datetime | None:
@@ -447,7 +384,8 @@ PLAIN_READERS: Final[Mapping[str, Reader]] = {
     "TENANT": _read_tenant,
     "HEADER_NAME": _read_header_name,
     "HEADER_PREFIX": _read_prefix,
-    "KEYS": _read_keys,
+    "KEY_ROTATION": _read_duration_or_none,
+    "JWKS_MAX_AGE": _read_duration,
     "INTROSPECTION_CLIENTS": _read_clients,
     "CLAIMS": read_hook,
     "CHALLENGE": _read_challenge,

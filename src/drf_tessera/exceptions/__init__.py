@@ -62,6 +62,7 @@ from drf_tessera.exceptions.root import SettingsError as SettingsError
 from drf_tessera.exceptions.root import TesseraError as TesseraError
 from drf_tessera.exceptions.troubles import DatabaseUnavailable as DatabaseUnavailable
 from drf_tessera.exceptions.troubles import IssuerUnavailable as IssuerUnavailable
+from drf_tessera.exceptions.troubles import KeysUnavailable as KeysUnavailable
 from drf_tessera.exceptions.troubles import LoginBusy as LoginBusy
 from drf_tessera.exceptions.troubles import RefreshContended as RefreshContended
 from drf_tessera.exceptions.troubles import RevocationUnavailable as RevocationUnavailable

@@ -64,6 +64,13 @@ class RevocationUnavailable(TemporarilyUnavailable):
     default_detail = "The server cannot read or write the list of ended sessions at the moment; try again."
 
 
+class KeysUnavailable(TemporarilyUnavailable):
+    """The signing keys of this server cannot be read or used. No token can be issued at the moment."""
+
+    code = "keys_unavailable"
+    default_detail = "The server cannot use its signing keys at the moment; try again."
+
+
 class IssuerUnavailable(TemporarilyUnavailable):
     """The keys of another issuer are not known, and the issuer does not answer."""
 

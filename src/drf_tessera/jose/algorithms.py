@@ -49,6 +49,9 @@ _SMALL_ORDER_POINTS: Final = frozenset(
 With such a public key, one signature can be valid for many messages (RFC 8032, section 8.4).
 """
 
+_RSA_BITS: Final = 3072
+"""The size of new RSA keys: 128 bits of security (NIST SP 800-57)."""
+
 _KEY_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "HS256": "oct",
@@ -64,6 +67,7 @@ _KEY_TYPES: Final[Mapping[str, str]] = MappingProxyType(
         "ES384": "EC",
         "ES512": "EC",
         "EdDSA": "OKP",
+        "Ed25519": "OKP",  # the name of RFC 9864 for the same signature
     }
 )
 
@@ -80,6 +84,8 @@ class Material:
     sign: Callable[[bytes], bytes] | None
     verify: Callable[[bytes, bytes], bool]
     thumbprint: str
+    public: Mapping[str, Any] | None
+    """The public part as a JWK. ``None`` for a shared secret, which has no public part."""
 
 
 def load_secret(alg: str, secret: bytes) -> Material:
@@ -128,6 +134,19 @@ def load_jwk(alg: str, value: Mapping[str, Any]) -> Material:
     return _import(alg, found)
 
 
+def generate_jwk(alg: str) -> dict[str, Any]:
+    """Return a new private JWK for ``alg``, named by its thumbprint (RFC 7638).
+
+    Raises:
+        KeyMaterialError: ``alg`` is not an algorithm.
+    """
+    kind = _key_type(alg)
+    size = {"oct": 8 * MIN_SECRET_BYTES.get(alg, 0), "RSA": _RSA_BITS, "OKP": "Ed25519"}.get(kind)
+    # The registry types the size for all kinds of keys together.
+    key = jwk.JWKRegistry.generate_key(kind, size or _CURVES[alg])  # type: ignore[arg-type]
+    return {**key.as_dict(private=True), "kid": key.thumbprint(), "alg": alg, "use": "sig"}
+
+
 def _key_type(alg: str) -> str:
     try:
         return _KEY_TYPES[alg]
@@ -154,7 +173,14 @@ def _import(alg: str, value: Any, password: bytes | None = None) -> Material:
         sign=(lambda message: model.sign(message, key)) if can_sign else None,
         verify=lambda message, signature: model.verify(message, signature, key),
         thumbprint=key.thumbprint(),
+        public=None if isinstance(key, jwk.OctKey) else _write_public(key),
     )
+
+
+def _write_public(key: Any) -> dict[str, Any]:
+    """Return the members of RFC 7518 and RFC 8037 that describe the public key, and nothing else."""
+    members = key.as_dict(private=False)
+    return {name: members[name] for name in ("kty", "crv", "x", "y", "n", "e") if name in members}
 
 
 def _check_strength(alg: str, key: Any) -> None:

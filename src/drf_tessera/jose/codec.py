@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from drf_tessera.exceptions import (
+    KeysUnavailable,
     TokenBadSignature,
     TokenClaimInvalid,
     TokenExpired,
@@ -52,7 +53,7 @@ class Codec:
         self._ring = ring
         self._typ = typ.lower()
         self._known_headers = {_write_header(key, typ): key for key in ring.keys}
-        self._header = _write_header(ring.signing, typ)
+        self._header = None if ring.signing is None else _write_header(ring.signing, typ)
 
     def encode(self, claims: Mapping[str, Any]) -> str:
         """Return a token with ``claims``, signed with the ring's signing key.
@@ -60,9 +61,13 @@ class Codec:
         Raises:
             TypeError, ValueError: a claim has no JSON form.
             TokenTooLarge: the token would be longer than the limit of :meth:`decode`.
+            KeysUnavailable: no key may sign at the moment, or the signer outside of this process failed.
         """
+        signing = self._ring.signing
+        if signing is None or self._header is None:
+            raise KeysUnavailable
         message = self._header + b"." + encode_base64url(encode_json(claims))
-        token = message + b"." + encode_base64url(self._ring.signing.sign(message))
+        token = message + b"." + encode_base64url(signing.sign(message))
         if len(token) > MAX_TOKEN_LENGTH:
             raise TokenTooLarge(
                 f"The token would have {len(token)} characters, but the limit is {MAX_TOKEN_LENGTH}."
@@ -71,8 +76,8 @@ class Codec:
 
     def decode(
         self, token: str, *, now: float, issuer: str, audience: Collection[str], skew: float
-    ) -> dict[str, Any]:
-        """Verify ``token`` and return its claims.
+    ) -> tuple[dict[str, Any], Key]:
+        """Verify ``token`` and return its claims, and the key that has signed it.
 
         Args:
             token: any text that a client sent.
@@ -85,7 +90,7 @@ class Codec:
         Raises:
             TokenError: the token is not accepted. The subclass states the reason. No other error is raised.
         """
-        claims = self._open(token)
+        claims, key = self._open(token)
         _check_dates(claims, now, skew)
         for name in ("sub", "jti"):
             if not isinstance(claims.get(name), str) or not claims[name]:
@@ -93,9 +98,9 @@ class Codec:
         if _text(claims, "iss") != issuer:
             raise TokenWrongIssuer
         _check_audience(claims, audience)
-        return claims
+        return claims, key
 
-    def _open(self, token: str) -> dict[str, Any]:
+    def _open(self, token: str) -> tuple[dict[str, Any], Key]:
         message, header, payload, signature = _split(token)
         try:
             key = self._known_headers.get(header) or self._read_header(header)
@@ -104,7 +109,7 @@ class Codec:
             raw_signature, raw_payload = decode_base64url(signature), decode_base64url(payload)
             if not key.verify(message, raw_signature):
                 raise TokenBadSignature
-            return decode_json_object(raw_payload)
+            return decode_json_object(raw_payload), key
         except EncodingError:
             raise TokenMalformed from None
 

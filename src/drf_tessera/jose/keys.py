@@ -8,14 +8,33 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass, field, replace
+from functools import partial
+from types import EllipsisType, MappingProxyType
+from typing import Any, Protocol, Self
 
-from drf_tessera.exceptions import KeyMaterialError
+from drf_tessera.exceptions import KeyMaterialError, KeysUnavailable
 from drf_tessera.jose.algorithms import Material, load_jwk, load_pem, load_secret
 from drf_tessera.jose.encoding import encode_base64url
 
 MAX_KID_LENGTH = 128
+
+
+class Signer(Protocol):
+    """A private key that never leaves its device: a KMS, an HSM or another process.
+
+    Several threads may call :meth:`sign` at once. Each process makes its own signer.
+    """
+
+    @property
+    def public_jwk(self) -> Mapping[str, Any]:
+        """The public key as a JWK with its ``alg``. ``kid`` is optional."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature of ``message`` as JWS has it (RFC 7518, section 3). ECDSA: R and S in a row.
+
+        An error becomes a 503, and a client tries again.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +50,8 @@ class Key:
     _sign: Callable[[bytes], bytes] | None = field(repr=False, compare=False)
     _verify: Callable[[bytes, bytes], bool] = field(repr=False, compare=False)
     thumbprint: str = field(repr=False)
+    public: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    """The public part as a JWK. ``None`` for a shared secret, which has no public part."""
 
     @classmethod
     def from_secret(cls, secret: bytes, alg: str = "HS256", kid: str | None = None) -> Self:
@@ -72,6 +93,18 @@ class Key:
         return cls._make(chosen, kid or value.get("kid") or material.thumbprint, material)
 
     @classmethod
+    def from_signer(cls, signer: Signer) -> Self:
+        """Return a key whose private part stays with ``signer``.
+
+        Raises:
+            KeyMaterialError: the public JWK of the signer cannot be used.
+        """
+        key = cls.from_jwk(signer.public_jwk)
+        if key.can_sign or key.public is None:
+            raise KeyMaterialError("The public JWK of a signer must not have a private part.")
+        return replace(key, can_sign=True, _sign=partial(_sign_outside, signer))
+
+    @classmethod
     def _make(cls, alg: str, kid: object, material: Material) -> Self:
         if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID_LENGTH:
             raise KeyMaterialError(f"A kid must be a string of 1 to {MAX_KID_LENGTH} characters.")
@@ -80,6 +113,7 @@ class Key:
             alg=alg,
             can_sign=material.sign is not None,
             thumbprint=material.thumbprint,
+            public=material.public,
             _sign=material.sign,
             _verify=material.verify,
         )
@@ -101,33 +135,61 @@ class Key:
 
 @dataclass(frozen=True, slots=True, init=False)
 class KeyRing:
-    """The keys in force, from oldest to newest. The newest key that can sign is the signing key.
+    """The keys in force, from oldest to newest.
 
     The older keys still verify the tokens that they signed. Therefore a new key at the end of the list
     logs nobody out.
+
+    Args:
+        keys: the keys.
+        signing: the key that signs, or ``None`` if no key may sign at the moment. By default the newest key
+            that can sign.
 
     Raises:
         KeyMaterialError: no key can sign, or two keys have the same ``kid``.
     """
 
     keys: tuple[Key, ...]
-    signing: Key
+    signing: Key | None
+    by_kid: Mapping[str, Key] = field(repr=False, compare=False)
 
-    def __init__(self, keys: Iterable[Key]) -> None:
+    def __init__(self, keys: Iterable[Key], signing: Key | EllipsisType | None = ...) -> None:
         ordered = tuple(keys)
-        signers = [key for key in ordered if key.can_sign]
-        if not signers:
-            raise KeyMaterialError("No key can sign. Add at least one secret or private key.")
+        if isinstance(signing, EllipsisType):
+            signing = _find_newest_signer(ordered)
         kids = [key.kid for key in ordered]
         twice = sorted({kid for kid in kids if kids.count(kid) > 1})
         if twice:
             raise KeyMaterialError(f"Two keys share the kid {twice[0]!r}.")
         object.__setattr__(self, "keys", ordered)
-        object.__setattr__(self, "signing", signers[-1])
+        object.__setattr__(self, "signing", signing)
+        object.__setattr__(self, "by_kid", MappingProxyType({key.kid: key for key in ordered}))
 
     def find(self, kid: str) -> Key | None:
         """Return the key with this ``kid``, or ``None``."""
-        return next((key for key in self.keys if key.kid == kid), None)
+        return self.by_kid.get(kid)
+
+    def list_public(self) -> list[dict[str, Any]]:
+        """Return the public JWK of each key that has one, newest first. No private member is among them."""
+        return [
+            {**key.public, "kid": key.kid, "alg": key.alg, "use": "sig"}
+            for key in reversed(self.keys)
+            if key.public is not None
+        ]
+
+
+def _sign_outside(signer: Signer, message: bytes) -> bytes:
+    try:
+        return signer.sign(message)
+    except Exception as error:
+        raise KeysUnavailable from error
+
+
+def _find_newest_signer(keys: tuple[Key, ...]) -> Key:
+    signers = [key for key in keys if key.can_sign]
+    if not signers:
+        raise KeyMaterialError("No key can sign. Add at least one secret or private key.")
+    return signers[-1]
 
 
 def _name_secret(secret: bytes) -> str:

@@ -15,6 +15,7 @@
 - responses: the answers that hand out tokens
 - endpoints: the parents of the views
 - views: the endpoints
+- keysets: the public keys, for services that verify tokens
 - metadata: the documents for OAuth clients under ``/.well-known/``
 - urls: their addresses
 """

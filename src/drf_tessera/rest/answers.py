@@ -197,7 +197,8 @@ REVOKE: Final = Answer(
     summary="Log out",
     description="End the session of the refresh token in the body or in the cookie, or of the access token "
     "in the header. A second logout is not an error. With `token` the endpoint is OAuth's token "
-    "revocation: the token is of either kind, and the answer to an unknown token is the same as to one that has ended.",
+    "revocation: the token is of either kind, and the answer to an unknown token is the same as to one that "
+    "has ended.",
     verb="create",
     about="The session has ended.",
     serializer=RevokedSerializer,

@@ -125,7 +125,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What a token is, and why it is accepted or refused now."""
+    """The kind of a token, and the reasons to accept or to refuse it now."""
 
     kind: str
     """``access``, ``foreign``, ``refresh``, ``handle``, ``legacy`` or ``unknown``."""
@@ -237,7 +237,7 @@ def _list_steps(
 
 
 class _Facts:
-    """What is known about one token, for the texts of its steps."""
+    """The facts about one token, for the texts of its steps."""
 
     def __init__(
         self,
@@ -398,7 +398,7 @@ def _recognize(token: str, header: Mapping[str, Any], claims: Mapping[str, Any])
 
 @sensitive_variables()
 def _explain_legacy(token: str, package: str) -> Explanation:
-    """Ask each authentication class of the project, because ours accept no such token."""
+    """Return the verdict of each authentication class of the project, because ours accept no such token."""
     header, claims = peek_parts(token)
     steps, code, detail = [], "token_wrong_type", "No authentication class of this project accepts the token."
     accepted = False

@@ -50,15 +50,6 @@ def make_password_field() -> serializers.CharField:
     )
 
 
-def _make_hint() -> serializers.CharField:
-    """Return the field of a hint, which nobody needs, because each token shows its kind."""
-    return serializers.CharField(
-        required=False,
-        allow_blank=True,
-        help_text="`access_token` or `refresh_token`. The hint has no effect: a token shows its kind.",
-    )
-
-
 class BodySerializer(serializers.Serializer[Any]):
     """The parent of the serializers of bodies.
 
@@ -184,6 +175,16 @@ class RefreshSerializer(BodySerializer):
         else:
             fields["refresh"].required, fields["refresh"].allow_null = False, True
         return fields
+
+
+def _make_hint() -> serializers.CharField:
+    """Return the field of a hint, which nobody needs, because each token shows its kind."""
+    return ShortCharField(
+        max_length=255,
+        required=False,
+        allow_blank=True,
+        help_text="`access_token` or `refresh_token`. The hint has no effect: a token shows its kind.",
+    )
 
 
 class RevokeSerializer(BodySerializer):

@@ -227,7 +227,7 @@ class IntrospectView(BodyView):
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Introspect."""
+        """Return whether the token is active."""
         auth = self.read_body()["token"]
         try:
             token = verify_access_token(auth)

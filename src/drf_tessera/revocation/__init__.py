@@ -17,5 +17,6 @@ from drf_tessera.revocation.feed import describe_feed as describe_feed
 from drf_tessera.revocation.notices import Notice as Notice
 from drf_tessera.revocation.publish import prune_notices as prune_notices
 from drf_tessera.revocation.publish import publish_for_everybody as publish_for_everybody
+from drf_tessera.revocation.publish import publish_keys as publish_keys
 from drf_tessera.revocation.publish import publishing as publishing
 from drf_tessera.revocation.stores import Store as Store

@@ -34,14 +34,15 @@ from django.db.models.signals import post_migrate
 
 from drf_tessera.conf import Settings, current_tenant, per_tenant, use_tenant
 from drf_tessera.database import is_alone
-from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
+from drf_tessera.exceptions import RevocationUnavailable, SessionEnded, TemporarilyUnavailable
 from drf_tessera.installation import read_installation_id
+from drf_tessera.keys import Book, find_book
 from drf_tessera.revocation.caches import MOST_SILENCE, CacheStore
-from drf_tessera.revocation.notices import EVERYBODY, Ended, Notice
+from drf_tessera.revocation.notices import EVERYBODY, Ended, Notice, is_about_keys
 from drf_tessera.revocation.rulings import has_ended
 from drf_tessera.revocation.stores import DatabaseStore, Store
 from drf_tessera.revocation.workers import Turn, Worker
-from drf_tessera.tokens import AccessToken
+from drf_tessera.tokens import AccessToken, check_key
 
 logger: Final = logging.getLogger(__name__)
 
@@ -91,10 +92,14 @@ class Feed:
         poll: the least number of seconds between two pulls.
         staleness: the number of seconds for which old knowledge is used while the store does not answer.
         keep: the number of seconds for which a notice is kept.
+        book: the signing keys, which are read again after a notice about them.
     """
 
-    def __init__(self, store: Store, *, poll: float, staleness: float, keep: float = 3600.0) -> None:
+    def __init__(
+        self, store: Store, *, poll: float, staleness: float, keep: float = 3600.0, book: Book | None = None
+    ) -> None:
         self.store: Store = store
+        self._book = book
         self._poll, self._staleness, self._keep = poll, staleness, keep
         self._patience = max(poll, _LEAST_PATIENCE)
         self.ended: Ended = Ended()
@@ -258,10 +263,22 @@ class Feed:
         once, so it must not be forgotten afterwards.
         """
         while True:
-            self.learn(store.pull(), certain=certain)
+            notices = store.pull()
+            self.learn(notices, certain=certain)
+            if self._book is not None and any(is_about_keys(notice) for notice in notices):
+                self._book.mark_changed()
             turn.show_life()
             if not store.is_behind or turn.is_lost:
-                return
+                break
+        self._read_keys(turn)
+
+    def _read_keys(self, turn: Turn) -> None:
+        if self._book is None or turn.is_lost:
+            return
+        try:
+            self._book.catch_up()
+        except TemporarilyUnavailable as error:
+            raise RevocationUnavailable from error
 
     def _send_rest(self, store: Store) -> None:
         rest = list(self._unsent)
@@ -346,6 +363,7 @@ def get_feed(settings: Settings) -> Feed:
         poll=settings.revocation_poll.total_seconds(),
         staleness=staleness,
         keep=get_longest(settings),
+        book=find_book(),
     )
 
 
@@ -370,9 +388,11 @@ def check_session(token: AccessToken) -> None:
 
     Raises:
         SessionEnded: the session was ended.
+        TokenKeyUnknown: the key of the token was withdrawn after the token was verified.
         RevocationUnavailable: the store has not answered for longer than ``REVOCATION_MAX_STALENESS``.
     """
     get_feed().check(token.session_id, token.sub, token.auth_time)
+    check_key(token.kid)  # the pull may have brought news of the keys
 
 
 def describe_feed() -> FeedState:

@@ -49,6 +49,20 @@ class Notice(NamedTuple):
     scope: Scope | None = None
 
 
+_KEYS: Final = 64
+"""An id whose upper 64 bits are zero is not the id of a session. It stands for a change of the keys."""
+
+
+def make_notice_of_keys(until: int) -> Notice:
+    """Return the news that the signing keys have changed. Each such notice is another one."""
+    return Notice(UUID(int=secrets.randbelow(2**_KEYS - 1) + 1), until)
+
+
+def is_about_keys(notice: Notice) -> bool:
+    """Return whether a notice is of :func:`make_notice_of_keys`."""
+    return notice.scope is None and notice.session_id.int < 2**_KEYS
+
+
 def write_scope(scope: Scope | None) -> str:
     """Return a scope as a text, for a column or an entry. The notice of one session has an empty text."""
     return f"{scope.certain} {scope.doubtful} {scope.mark} {scope.sub}" if scope else ""

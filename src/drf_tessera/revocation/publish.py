@@ -19,7 +19,15 @@ from drf_tessera.database import after_transaction, at_commit, find_database, is
 from drf_tessera.models import Revocation
 from drf_tessera.moments import to_timestamp
 from drf_tessera.revocation.feed import MARGIN, Feed, get_feed, get_longest
-from drf_tessera.revocation.notices import EVERYBODY, NOBODY, SUB_LENGTH, Notice, Scope, make_mark
+from drf_tessera.revocation.notices import (
+    EVERYBODY,
+    NOBODY,
+    SUB_LENGTH,
+    Notice,
+    Scope,
+    make_mark,
+    make_notice_of_keys,
+)
 from drf_tessera.revocation.stores import OVERLAP, TOLERANCE
 
 
@@ -141,6 +149,21 @@ def publish_for_everybody(before: int, now: datetime) -> None:
         feed.doubt([notice])  # a test case, which ends with a rollback
     else:
         feed.learn([notice], certain=True)
+    if not feed.store.joins_transaction:
+        feed.store.publish([notice])
+
+
+def publish_keys(now: datetime) -> None:
+    """Publish that the signing keys in the database have changed, so that each process reads them again.
+
+    Call this after the commit of the change. A notice too many does no harm.
+
+    Raises:
+        RevocationUnavailable: the store did not take the notice.
+    """
+    feed = get_feed()
+    notice = make_notice_of_keys(_find_until(now))
+    feed.store.record([notice])
     if not feed.store.joins_transaction:
         feed.store.publish([notice])
 

@@ -20,7 +20,9 @@ from drf_tessera.tokens.frozen import FrozenToken as FrozenToken
 from drf_tessera.tokens.frozen import freeze as freeze
 from drf_tessera.tokens.keystore import ACCESS_TYPE as ACCESS_TYPE
 from drf_tessera.tokens.keystore import VERIFIED_TOKENS as VERIFIED_TOKENS
+from drf_tessera.tokens.keystore import check_key as check_key
 from drf_tessera.tokens.keystore import get_issuer as get_issuer
+from drf_tessera.tokens.keystore import list_public_keys as list_public_keys
 from drf_tessera.tokens.refresh import REFRESH_PREFIX as REFRESH_PREFIX
 from drf_tessera.tokens.refresh import RefreshToken as RefreshToken
 from drf_tessera.tokens.refresh import derive_secrets as derive_secrets

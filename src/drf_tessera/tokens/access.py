@@ -22,13 +22,20 @@ from drf_tessera.exceptions import (
     ProjectError,
     TokenClaimInvalid,
     TokenExpired,
+    TokenKeyUnknown,
     TokenMalformed,
     TokenTooLarge,
 )
 from drf_tessera.moments import to_timestamp
 from drf_tessera.tokens.facts import REGISTERED_CLAIMS, SessionFacts
 from drf_tessera.tokens.frozen import FrozenToken, freeze
-from drf_tessera.tokens.keystore import Keystore, get_issuer, get_keystore
+from drf_tessera.tokens.keystore import (
+    AGE_FOR_UNKNOWN,
+    Keystore,
+    get_fresh_keystore,
+    get_issuer,
+    get_keystore,
+)
 from drf_tessera.tokens.refresh import REFRESH_PREFIX
 
 _CANONICAL_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -52,6 +59,8 @@ class AccessToken(FrozenToken):
     auth_time: int
     amr: tuple[str, ...]
     scope: str
+    kid: str
+    """The key that has signed the token."""
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -85,7 +94,7 @@ def mint_access_token(
             form, or are too long.
         ProjectError: ``ACCESS_COOKIE`` is on, and browsers would not keep a cookie of that size.
     """
-    keystore = get_keystore()
+    keystore = get_fresh_keystore()  # another key may sign by now
     settings = keystore.settings
     taken = sorted(REGISTERED_CLAIMS.intersection([*facts.claims, *extra]))
     if taken:
@@ -180,7 +189,14 @@ def verify_access_token(
     """
     keystore = get_keystore()
     present = time.time() if now is None else to_timestamp(now)
-    found = _verify(token, keystore, present)
+    try:
+        found = _verify(token, keystore, present)
+    except TokenKeyUnknown:
+        fresh = get_fresh_keystore(AGE_FOR_UNKNOWN)
+        if fresh is keystore:
+            raise
+        keystore = fresh
+        found = _verify(token, keystore, present)
     if present >= found.until:
         raise TokenExpired
     if credentials is not None:
@@ -193,7 +209,7 @@ def _verify(token: str, keystore: Keystore, now: float) -> _Verified:
     settings, skew = keystore.settings, keystore.settings.clock_skew.total_seconds()
     if token.startswith(REFRESH_PREFIX):
         raise TokenMalformed("This is a refresh token. Send the access token here.")
-    claims = keystore.codec.decode(
+    claims, key = keystore.codec.decode(
         token,
         now=now,
         issuer=get_issuer(),
@@ -210,6 +226,7 @@ def _verify(token: str, keystore: Keystore, now: float) -> _Verified:
         auth_time=_read_auth_time(claims.get("auth_time")),
         amr=_read_amr(claims.get("amr", [])),
         scope=_read_scope(claims.get("scope", "")),
+        kid=key.kid,
     )
     longest = claims["iat"] + settings.access_lifetime.total_seconds()
     since = max(claims["iat"], claims.get("nbf", 0)) - skew

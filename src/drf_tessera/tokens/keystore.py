@@ -1,7 +1,9 @@
 """The keys in force.
 
 Access tokens are signed by the keys of ``TESSERA["KEYS"]``, or without them by an HS256 key derived from
-``SECRET_KEY``. Refresh tokens are authenticated under another derived key. Each derivation has its own label
+``SECRET_KEY``. The room ``keys`` knows which of them are in force at the moment.
+
+Refresh tokens are authenticated under another derived key. Each derivation has its own label
 (HKDF, RFC 5869), so a token of one kind is never valid as a token of another kind, nor as anything else that
 Django signs. Keys derived from ``SECRET_KEY_FALLBACKS`` still verify, so rotating Django's secret logs nobody
 out.
@@ -10,15 +12,16 @@ out.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
-
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from typing import TYPE_CHECKING, Any, Final
 
 from drf_tessera.conf import Settings, current_tenant, per_settings, per_tenant
+from drf_tessera.exceptions import TokenKeyUnknown
 from drf_tessera.jose.codec import Codec
-from drf_tessera.jose.keys import Key, KeyRing
+from drf_tessera.jose.keys import KeyRing
 from drf_tessera.tokens.cache import LRU
+
+if TYPE_CHECKING:
+    from drf_tessera.keys import Book
 
 ACCESS_TYPE: Final = "at+jwt"
 """The ``typ`` of an access token (RFC 9068, section 2.1)."""
@@ -29,13 +32,15 @@ DEFAULT_ISSUER: Final = "drf-tessera"
 VERIFIED_TOKENS: Final = 4096
 """The number of verified access tokens that one process remembers. An entry takes about 2 kB."""
 
-_ACCESS_LABEL: Final = b"drf_tessera access token HS256"
+AGE_FOR_UNKNOWN: Final = 0.2
+"""Seconds between two readings of the keys because of unknown ones. A stranger can name any key."""
+
 _REFRESH_LABEL: Final = b"drf_tessera refresh token"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keystore:
-    """All keys, made from one :class:`~drf_tessera.conf.Settings`."""
+    """All keys of one moment, made from one :class:`~drf_tessera.conf.Settings`."""
 
     settings: Settings = field(repr=False)
     ring: KeyRing
@@ -52,23 +57,91 @@ class Keystore:
     """The tenant that the keys belong to. It is empty without ``TENANT``."""
 
 
+class _Holder:
+    """The keystore of one tenant. Another one replaces it when the keys change."""
+
+    def __init__(self, settings: Settings) -> None:
+        # Imported here, because the module of a user model may import this room before the tables are loaded.
+        from drf_tessera.keys import derive, find_book  # noqa: PLC0415
+
+        self._settings, self._tenant = settings, current_tenant()
+        self.book: Book = find_book()
+        self._refresh_keys = tuple(
+            derive(secret, _REFRESH_LABEL, self._tenant) for secret in settings.secrets
+        )
+        self._found: Keystore | None = None
+
+    def find(self) -> Keystore:
+        """Return the keystore of this moment."""
+        ring, found = self.book.find(), self._found
+        if found is None or found.ring is not ring:
+            found = self._found = self._make(ring)
+        return found
+
+    def _make(self, ring: KeyRing) -> Keystore:
+        return Keystore(
+            settings=self._settings,
+            ring=ring,
+            codec=Codec(ring, typ=ACCESS_TYPE),
+            refresh_keys=self._refresh_keys,
+            verified=LRU(VERIFIED_TOKENS) if self._settings.tenant is None else _get_verified(),
+            tenant=self._tenant,
+        )
+
+
 @per_tenant
-def get_keystore(settings: Settings) -> Keystore:
-    """Return the keys that the settings in force call for, for the present tenant.
+def _get_holder(settings: Settings) -> _Holder:
+    return _Holder(settings)
+
+
+def get_keystore() -> Keystore:
+    """Return the keys that are in force at this moment, for the present tenant.
 
     The name of the tenant is part of each derivation, so a token of one tenant is not even authentic at
-    another one.
+    another one. A change of keys makes another keystore, so the tokens verified before are forgotten.
+
+    Raises:
+        KeysUnavailable: the keys cannot be read.
     """
-    tenant = current_tenant()
-    ring = KeyRing(settings.keys or _derive_access_keys(settings.secrets, tenant))
-    return Keystore(
-        settings=settings,
-        ring=ring,
-        codec=Codec(ring, typ=ACCESS_TYPE),
-        refresh_keys=tuple(_derive(secret, _REFRESH_LABEL, tenant) for secret in settings.secrets),
-        verified=LRU(VERIFIED_TOKENS) if settings.tenant is None else _get_verified(),
-        tenant=tenant,
-    )
+    return _get_holder().find()
+
+
+def get_fresh_keystore(age: float | None = None) -> Keystore:
+    """Return the keys like :func:`get_keystore`, read again if the knowledge is older than ``age`` seconds.
+
+    By default this is one poll. It is for tasks that need the news: a signature, and an unknown key.
+
+    Raises:
+        TemporarilyUnavailable: the keys cannot be read, and the knowledge is too old.
+    """
+    holder = _get_holder()
+    holder.book.refresh(age)
+    return holder.find()
+
+
+def check_key(kid: str, *, fresh: bool = False) -> None:
+    """Return if a key is in force.
+
+    Args:
+        kid: the key of a verified token.
+        fresh: whether to read the keys again, if they were not read for one poll.
+
+    Raises:
+        TokenKeyUnknown: the key was withdrawn since the token was verified.
+        TemporarilyUnavailable: the keys cannot be read.
+    """
+    keystore = get_fresh_keystore() if fresh else get_keystore()
+    if kid not in keystore.ring.by_kid:
+        raise TokenKeyUnknown
+
+
+def list_public_keys() -> list[dict[str, Any]]:
+    """Return the public JWK of each key that others may need, for the JWK Set.
+
+    Raises:
+        TemporarilyUnavailable: the keys cannot be read.
+    """
+    return get_fresh_keystore().ring.list_public()
 
 
 @per_settings
@@ -94,14 +167,3 @@ def get_issuer() -> str:
     keystore = get_keystore()
     issuer = keystore.settings.issuer or f"{DEFAULT_ISSUER}:{read_installation_id()}"
     return f"{issuer}:{keystore.tenant}" if keystore.tenant else issuer
-
-
-def _derive_access_keys(secrets: tuple[bytes, ...], tenant: str) -> list[Key]:
-    """Derive one key from each secret, the present one last, because a ring's newest key signs."""
-    unique = list(dict.fromkeys(secrets))
-    return [Key.from_secret(_derive(secret, _ACCESS_LABEL, tenant)) for secret in reversed(unique)]
-
-
-def _derive(secret: bytes, label: bytes, tenant: str) -> bytes:
-    info = label + b"\0" + tenant.encode() if tenant else label
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(secret)

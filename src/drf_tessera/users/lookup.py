@@ -23,7 +23,7 @@ from drf_tessera.database import (
 )
 from drf_tessera.exceptions import SessionEnded, UserGone, UserInactive
 from drf_tessera.models import Session
-from drf_tessera.tokens import AccessToken, SessionFacts
+from drf_tessera.tokens import AccessToken, SessionFacts, check_key
 from drf_tessera.users.names import find_email_field, read_name
 
 _LIMITS: Final = (
@@ -150,8 +150,11 @@ def load_user(token: AccessToken | SessionFacts) -> AbstractBaseUser:
         UserGone: the user does not exist.
         UserInactive: the user may no longer log in.
         SessionEnded: the session was ended or has expired.
+        TokenKeyUnknown: the key of the token was withdrawn.
         DatabaseUnavailable: the database cannot be used.
     """
+    if isinstance(token, AccessToken):
+        check_key(token.kid, fresh=True)  # this may be a process without a feed that brings the news
     with translated_trouble():
         return outlive_restart(partial(_load_user, token))
 

@@ -37,7 +37,7 @@ class Command(BaseCommand):
 
     @sensitive_variables()
     def handle(self, *args: Any, **options: Any) -> None:
-        """Explain the token."""
+        """Show the explanation of the token."""
         credentials = options["token"]
         if credentials == "-":
             credentials = sys.stdin.read(_MOST)

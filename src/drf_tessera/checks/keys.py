@@ -1,0 +1,81 @@
+"""The checks of ``KEYS`` that need more than the setting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings as django_settings
+from django.core import checks as django_checks
+from django.core.checks import CheckMessage, Error
+
+from drf_tessera.conf import DATABASE, DERIVED, JWKS, KeySource, Settings, read_settings
+from drf_tessera.exceptions import KeyMaterialError
+from drf_tessera.http import walk_views
+from drf_tessera.jose.keys import Key
+from drf_tessera.keys import read_key_file
+from drf_tessera.rest.keysets import show_key_set
+
+Apps = Sequence[AppConfig] | None
+
+
+def check_keys(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Report E050 and W050: a file of keys that cannot be read, and a JWK Set that is always empty."""
+    settings, problems = read_settings()
+    if problems:
+        return []
+    return [*_check_files(settings), *_check_key_set(settings)]
+
+
+def _check_files(settings: Settings) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for entry in settings.keys:
+        if not isinstance(entry, KeySource) or entry.path is None:
+            continue
+        try:
+            keys = read_key_file(entry.path)
+            trouble = (
+                "" if any(key.can_sign for key in keys) or len(settings.keys) > 1 else "No key can sign."
+            )
+        except KeyMaterialError as error:
+            trouble = error.detail
+        except OSError as error:
+            trouble = f"{type(error).__name__}."
+        if trouble:
+            found.append(
+                Error(
+                    f"TESSERA['KEYS']: the keys in {str(entry.path)!r} cannot be used. {trouble}",
+                    hint="Write a JWK Set with a private key. 'manage.py tessera_keys generate' prints one.",
+                    id="tessera.E050",
+                )
+            )
+    return found
+
+
+def _check_key_set(settings: Settings) -> list[CheckMessage]:
+    if not getattr(django_settings, "ROOT_URLCONF", None) or find_pair(settings) is not None:
+        return []
+    return [
+        django_checks.Warning(
+            f"The JWK Set at {route!r} is empty, because all keys are shared secrets.",
+            hint='Set TESSERA["KEYS"], for example to [{"derived": True}, {"database": True}], or remove the'
+            " path (docs/howto/keys.md).",
+            id="tessera.W050",
+        )
+        for route, callback in walk_views()
+        if callback is show_key_set
+    ]
+
+
+def find_pair(settings: Settings) -> str | None:
+    """Return the name of a key that other services can verify with, or ``None`` if all keys are secrets."""
+    for entry in settings.keys:
+        if isinstance(entry, Key):
+            if entry.public is not None:
+                return entry.alg
+        elif entry.kind == DATABASE:
+            return entry.alg
+        elif entry.kind != DERIVED:
+            return "a JWK Set" if entry.kind == JWKS else "a signer"
+    return None
