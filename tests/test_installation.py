@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.management import CommandError, call_command
-from django.db import Error, OperationalError, connection, transaction
+from django.db import Error, OperationalError, ProgrammingError, connection, transaction
 from django.test.utils import CaptureQueriesContext, override_settings
 from rest_framework.test import APIClient
 
@@ -230,6 +230,15 @@ def test_without_the_table_the_error_says_what_to_do() -> None:
     for read in (read_installation_id, installation.read_installation, renew_installation):
         with pytest.raises(ProjectError, match=r"manage\.py migrate"):
             read()
+
+
+def test_a_table_that_must_not_be_read_is_a_mistake_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(using: str) -> Any:
+        raise ProgrammingError("permission denied for table tessera_installation")
+
+    monkeypatch.setattr(installation, "_rows", refuse)
+    with pytest.raises(ProjectError, match="permission denied"):
+        installation.read_installation()
 
 
 @pytest.fixture

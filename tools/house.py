@@ -34,6 +34,7 @@ PUBLIC: Final = (
         "database",
         "receivers",
         "backends",
+        "audit",
         "challenges",
         "login",
     ),

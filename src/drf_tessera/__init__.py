@@ -24,6 +24,7 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - users: from a token to its user
 - issuers: tokens of other issuers
 - sessions: the life of a session, from its start to its last row
+- audit: a structured log record of each event
 - limits: how often a login or a token may be tried
 - receivers: the signals of Django that end sessions
 - backends: login with an e-mail address

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import (
@@ -22,7 +22,12 @@ from django.db import (
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from drf_tessera.exceptions import DatabaseUnavailable, RefreshContended, TemporarilyUnavailable
+from drf_tessera.exceptions import (
+    DatabaseUnavailable,
+    MigrationMissing,
+    RefreshContended,
+    TemporarilyUnavailable,
+)
 from drf_tessera.models import Session
 from drf_tessera.outages import Trouble, diagnose
 
@@ -265,6 +270,28 @@ def enter_schema(connection: Any, schema: Schema) -> None:
         connection.set_tenant(*schema)
 
 
+class Place(NamedTuple):
+    """Where the tables are: a database, and a schema in it."""
+
+    alias: str
+    schema: Schema
+    name: str
+    """Tells this place from all others."""
+
+
+def find_place() -> Place:
+    """Return the place of the tables that this thread uses at the moment."""
+    alias = find_database()
+    connection: Any = connections[alias]
+    schema = read_schema(connection)
+    return Place(alias, schema, alias if schema is None else f"{alias}\n{connection.schema_name}")
+
+
+def name_place() -> str:
+    """Return the name of :func:`find_place`. Tenants that share their tables have one name."""
+    return find_place().name
+
+
 # -- Contention and outages ------------------------------------------------------------------------
 
 
@@ -371,6 +398,14 @@ def explain_trouble(error: Error) -> TemporarilyUnavailable | None:
         logger.error("The database cannot be used: %s", str(error).partition("\n")[0])
         return DatabaseUnavailable()
     return None
+
+
+def explain_mistake(error: Error) -> MigrationMissing | None:
+    """Return the error to raise for a table or a column that does not exist. No repetition helps there."""
+    if diagnose(error) is not Trouble.TABLES:
+        return None
+    text = str(error).partition("\n")[0]
+    return MigrationMissing(f"{MigrationMissing.default_detail} ({text})")
 
 
 # -- Limits ----------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from django.utils import timezone
 from drf_tessera.conf import MAX_TENANTS, current_tenant, forget_settings
 from drf_tessera.database import (
     after_transaction,
+    explain_mistake,
     find_database,
     is_in_transaction,
     persist,
@@ -49,7 +50,7 @@ def read_installation_id() -> str:
 
     Raises:
         TemporarilyUnavailable: the database does not answer. The next call tries again.
-        ProjectError: the table is missing.
+        ProjectError: the table is missing (``MigrationMissing``), or cannot be read.
     """
     tenant = current_tenant()
     found = _known.get(tenant)
@@ -67,7 +68,7 @@ def read_installation() -> tuple[str, datetime] | None:
 
     Raises:
         TemporarilyUnavailable: the database does not answer.
-        ProjectError: the table is missing.
+        ProjectError: the table is missing (``MigrationMissing``), or cannot be read.
     """
     try:
         row = _rows(find_database()).first()
@@ -84,7 +85,7 @@ def renew_installation() -> str:
 
     Raises:
         TemporarilyUnavailable: the database does not answer.
-        ProjectError: the table is missing.
+        ProjectError: the table is missing (``MigrationMissing``), or cannot be read.
     """
     name = _make()
     try:
@@ -153,9 +154,9 @@ def _create_ours() -> str:
 
 def _translate(error: Error) -> ProjectError | TemporarilyUnavailable:
     """Return our error for an error of the database."""
-    broken = isinstance(error, TransactionManagementError)
-    if (isinstance(error, ProgrammingError) and not broken) or "no such table" in str(error):
-        return ProjectError(
-            f"The table {Installation._meta.db_table} cannot be read. Run 'manage.py migrate'. ({error})"
-        )
+    missing = explain_mistake(error)
+    if missing is not None:
+        return missing
+    if isinstance(error, ProgrammingError) and not isinstance(error, TransactionManagementError):
+        return ProjectError(f"The table {Installation._meta.db_table} cannot be read. ({error})")
     return TemporarilyUnavailable("The database does not answer at the moment; try again.")

@@ -53,7 +53,7 @@ class HandleUser(AbstractBaseUser):
 
 
 class NoTable(models.Model):
-    """A model whose table does not exist, like a table of revocations that cannot be read."""
+    """A model whose table does not exist, as that of revocations before ``manage.py migrate``."""
 
     id = models.BigAutoField(primary_key=True)
     session_id = models.UUIDField()

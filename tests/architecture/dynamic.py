@@ -32,6 +32,7 @@ COMPUTED: Final = {
     ("checks.users", "_is_email_backend"): "a backend of the project",
     ("management.commands.tessera_migrate_check", "_find_parent"): "a class of the project",
     ("management.commands.tessera_migrate_check", "_load_default_classes"): "classes of the project",
+    ("management.places", "has_schema"): "the model of tenants, in a setting of django-tenants",
     ("users.lazy", "_revive"): "the user model of a pickled user",
     (
         "compat/simplejwt/src/rest_framework_simplejwt/views.py",

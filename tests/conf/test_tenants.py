@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.signals import request_finished
+from django.db import connections
 from django.http import Http404, HttpRequest
 from django.test import RequestFactory, override_settings
 from rest_framework.test import APIClient
 
-from drf_tessera import JWTAuthentication, conf, http, installation, sessions
+from drf_tessera import JWTAuthentication, conf, database, http, installation, sessions
 from drf_tessera.conf import (
     MAX_TENANTS,
     Settings,
@@ -28,6 +29,7 @@ from drf_tessera.conf import (
 )
 from drf_tessera.conf import settings as settings_module
 from drf_tessera.conf.tenants import ByTenant, find_schema
+from drf_tessera.database import using_database
 from drf_tessera.exceptions import ProjectError, RefreshInvalid, SettingsError, TokenError
 from drf_tessera.installation import read_installation_id
 from drf_tessera.limits import counters
@@ -241,13 +243,27 @@ def in_each(read: Callable[[], Any]) -> list[Any]:
     return found
 
 
-def test_each_tenant_has_keys_and_a_feed_of_its_own() -> None:
-    for get in (get_keystore, get_feed):
-        first, second = in_each(get), in_each(get)
-        assert len(set(map(id, first))) == 3
-        assert [one is other for one, other in zip(first, second, strict=True)] == [True] * 3
+def test_each_tenant_has_keys_of_its_own() -> None:
+    first, second = in_each(get_keystore), in_each(get_keystore)
+    assert len(set(map(id, first))) == 3
+    assert [one is other for one, other in zip(first, second, strict=True)] == [True] * 3
     assert len({store.ring.signing.kid for store in in_each(get_keystore)}) == 3
     assert len({store.refresh_keys for store in in_each(get_keystore)}) == 3
+
+
+def test_tenants_share_a_feed_if_they_share_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = in_each(get_feed)
+    assert len(set(map(id, shared))) == 1
+    monkeypatch.setattr(database, "read_schema", lambda own: (current_tenant(), True))
+    monkeypatch.setattr(connections["default"], "schema_name", "acme", raising=False)
+    in_schema = get_feed()
+    assert in_schema is not shared[0]
+    assert in_schema._worker.place == ("default", (current_tenant(), True), "default\nacme")
+    with using_database("other"):
+        monkeypatch.setitem(connections.settings, "other", connections.settings["default"])
+        monkeypatch.setattr(database, "read_schema", lambda own: None)
+        assert get_feed() not in (in_schema, shared[0])
+        assert get_feed()._worker.place.alias == "other"
 
 
 def test_a_tenant_without_a_name_has_the_keys_of_a_project_without_tenants() -> None:

@@ -123,3 +123,13 @@ def repeat(server: str, grants: Mapping[str, Mapping[str, Any]]) -> None:
         status, body = endpoint.send(server, grants[endpoint.name])
         assert status == endpoint.succeeds, (endpoint.name, body)
         assert "revoked" not in body or body["revoked"] is not False, (endpoint.name, body)
+
+
+def ask_reads(server: str, grants: Mapping[str, Mapping[str, Any]]) -> None:
+    """Send the requests that only read, which need no room, and a refresh, whose page may have some."""
+    for endpoint in ENDPOINTS:
+        if TABLE["disk full"][endpoint.column] == "200":
+            assert endpoint.send(server, grants[endpoint.name])[0] == 200, endpoint.name
+        elif endpoint.name == "refresh":
+            status, body = endpoint.send(server, grants[endpoint.name])
+            assert status == 200 or body["code"] == "database_unavailable", body

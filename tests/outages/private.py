@@ -176,6 +176,10 @@ class MariaDB:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def data(self) -> Path:
+        return self._data
+
+    @property
     def socket(self) -> str:
         return str(self._folder / "socket")
 

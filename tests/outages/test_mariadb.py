@@ -1,17 +1,21 @@
-"""MariaDB is down, restarted, read-only, or has no connection to spare."""
+"""MariaDB is down, restarted, read-only or full, or has no connection to spare."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import pymysql
 import pytest
 
-from tests.outages.endpoints import ask, log_everybody_in, repeat
-from tests.outages.private import MariaDB, prepare, serve_on
-from tests.servers import wait_until
+from tests.conftest import PASSWORD
+from tests.outages.endpoints import ask, ask_reads, log_everybody_in, repeat
+from tests.outages.private import MariaDB, prepare, serve_on, tiny_disk
+from tests.servers import call, wait_until
 
 pytestmark = [pytest.mark.server, pytest.mark.once]  # they have their own databases
 
@@ -96,3 +100,40 @@ def test_out_of_connections(mariadb: MariaDB, server: str) -> None:
 
     wait_until(is_free, "the connections are not freed")
     repeat(server, grants)
+
+
+def test_disk_full(mariadb: MariaDB, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The tables are on a small disk, and the log is not: a full disk of the log is a server that is down."""
+    with tiny_disk(40) as disk, ExitStack() as stack:
+        (disk / "tiny").mkdir()
+        (mariadb.data / "tiny").symlink_to(disk / "tiny")
+        if os.geteuid() == 0:
+            shutil.chown(disk / "tiny", "mysql")
+        stack.callback(mariadb.execute, "DROP DATABASE tiny")
+        mariadb.execute(
+            "ALTER DATABASE tiny CHARACTER SET utf8mb4",
+            "GRANT ALL ON tiny.* TO shop@localhost",
+            "GRANT ALL ON tiny.* TO shop@'127.0.0.1'",
+        )
+        database = {**mariadb.describe(), "NAME": "tiny"}
+        prepare(database)
+        with serve_on(database, tmp_path_factory.mktemp("server")) as server:
+            grants = log_everybody_in(server)
+            _fill(disk)
+            statuses: list[int] = []
+            # The pages of the tables still have some room, so the first logins may succeed.
+            while statuses[-20:] != [503] * 20:
+                status, body = call(f"{server}/api/token/", {"username": "login", "password": PASSWORD})
+                assert status in (200, 503), body
+                assert status == 200 or body["code"] == "database_unavailable"
+                statuses.append(status)
+            ask_reads(server, grants)
+            (disk / "filler").unlink()
+            repeat(server, grants)
+
+
+def _fill(disk: Path) -> None:
+    """Fill the disk with a file. MariaDB 10.11 stops itself if a row of 1 MB does not fit."""
+    with (disk / "filler").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))

@@ -169,7 +169,7 @@ def test_disk_full(postgres: Private, tmp_path_factory: pytest.TempPathFactory) 
                     assert status == 200 or body["code"] == "database_unavailable"
                     statuses.append(status)
                     _fill(connection)
-                ask_reads(server, grants)
+                endpoints.ask_reads(server, grants)
                 connection.execute("DROP TABLE filler")
             repeat(server, grants)
 
@@ -182,13 +182,3 @@ def _fill(connection: psycopg.Connection[Any]) -> None:
                 connection.execute(FILL, [size])
         except psycopg.errors.DiskFull:
             continue
-
-
-def ask_reads(server: str, grants: Any) -> None:
-    """Send the requests that only read, which need no room, and a refresh, whose page may have some."""
-    for endpoint in endpoints.ENDPOINTS:
-        if endpoints.TABLE["disk full"][endpoint.column] == "200":
-            assert endpoint.send(server, grants[endpoint.name])[0] == 200, endpoint.name
-        elif endpoint.name == "refresh":
-            status, body = endpoint.send(server, grants[endpoint.name])
-            assert status == 200 or body["code"] == "database_unavailable", body

@@ -779,7 +779,7 @@ class TestMarker:
 
 
 class TestAQuestionOfNobody:
-    def test_is_no_error_if_the_page_only_asks(self, browser: Browser, anna: AbstractBaseUser) -> None:
+    def test_is_not_an_error_if_the_page_only_asks(self, browser: Browser, anna: AbstractBaseUser) -> None:
         answer = browser.post("/api/token/refresh/", {"optional": True})
         assert (answer.status_code, answer.content, answer.cookies) == (204, b"", {})
         assert browser.post("/api/token/refresh/", {"optional": False}).status_code == 401

@@ -11,7 +11,7 @@ from django.core.cache import caches
 from django.db import transaction
 from django.utils import timezone
 
-from drf_tessera.exceptions import RevocationUnavailable
+from drf_tessera.exceptions import MigrationMissing, RevocationUnavailable
 from drf_tessera.revocation import caches as caches_module
 from drf_tessera.revocation import publish_keys, stores
 from drf_tessera.revocation.caches import CacheStore
@@ -19,6 +19,7 @@ from drf_tessera.revocation.feed import get_feed
 from drf_tessera.revocation.notices import Notice, is_about_keys
 from drf_tessera.revocation.stores import OVERLAP, DatabaseStore
 from tests.accounts.models import NoTable
+from tests.revocation.conftest import table_away
 from tests.revocation.test_stores import LATER, Clock, ids, notices, rows_read
 from tests.servers import Redis
 
@@ -83,12 +84,10 @@ class TestCache:
         DatabaseStore().record(news)
         assert sorted(CacheStore("news").pull()) == sorted(news)
 
-    def test_a_new_reader_without_the_table_knows_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_new_reader_without_the_table_knows_nothing(self) -> None:
         reader = CacheStore("news")
-        with monkeypatch.context() as patch:
-            patch.setattr(stores, "Revocation", NoTable)
-            with pytest.raises(RevocationUnavailable), transaction.atomic():
-                reader.pull()
+        with table_away(), pytest.raises(RevocationUnavailable):
+            reader.pull()
         news = publish(reader, notices())
         assert ids(reader.pull()) == ids(news)
 
@@ -162,13 +161,35 @@ class TestCache:
     ) -> None:
         settled._checked_at = clock.now
         clock.now += 31
-        with monkeypatch.context() as patch, transaction.atomic():
-            patch.setattr(stores, "Revocation", NoTable)
-            patch.setattr(DatabaseStore, "pull", refuse)
+        with table_away():
             news = publish_in_cache(settled, notices())
             assert settled.pull() == news
             assert settled.pull() == []
         assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+    def test_a_table_that_is_missing_is_never_taken_for_an_outage(
+        self, settled: CacheStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nothing in the cache is lost meanwhile."""
+        settled._checked_at = clock.now
+        clock.now += 31
+        news = publish(settled, notices())
+        with monkeypatch.context() as patch:
+            patch.setattr(stores, "Revocation", NoTable)
+            for _ in range(2):
+                with pytest.raises(MigrationMissing), transaction.atomic():
+                    settled.pull()
+        assert ids(settled.pull()) >= ids(news)
+
+    def test_a_missing_table_of_installations_is_never_taken_for_an_outage_of_the_cache(self) -> None:
+        def fail() -> str:
+            raise MigrationMissing
+
+        reader = CacheStore("news", table=fail)
+        for use in (reader.pull, lambda: reader.publish(notices())):
+            with pytest.raises(MigrationMissing):
+                use()
+        assert reader._in_doubt
 
     @pytest.mark.parametrize("loss", ["clear", "delete"])
     def test_a_reader_of_a_cache_that_was_emptied_reads_the_table(

@@ -23,7 +23,12 @@ from rest_framework.test import APIClient
 
 from drf_tessera import installation, sessions
 from drf_tessera.conf import get_settings, use_tenant
-from drf_tessera.exceptions import RevocationUnavailable, SessionEnded, TemporarilyUnavailable
+from drf_tessera.exceptions import (
+    MigrationMissing,
+    RevocationUnavailable,
+    SessionEnded,
+    TemporarilyUnavailable,
+)
 from drf_tessera.models import Revocation
 from drf_tessera.revocation import caches as caches_module
 from drf_tessera.revocation import feed as feed_module
@@ -33,8 +38,8 @@ from drf_tessera.revocation.feed import Feed, FeedState, describe_feed, get_feed
 from drf_tessera.revocation.notices import NOBODY, Doubt, Notice, Scope
 from drf_tessera.revocation.stores import OVERLAP, TOLERANCE, DatabaseStore
 from drf_tessera.revocation.workers import Turn
-from tests.accounts.models import NoTable
 from tests.conftest import bearer, log_in, make_user
+from tests.revocation.conftest import table_away
 from tests.servers import PATIENCE
 
 POLL, STALENESS = 1.0, 30.0
@@ -398,6 +403,37 @@ def rows_only_when_in_doubt(feed: Feed) -> None:
     store._silence = PATIENCE
 
 
+class TestMistake:
+    """A missing table is a mistake and not an outage, because it does not pass."""
+
+    def test_a_new_process_says_what_to_do(self, feed: Feed, store: Store) -> None:
+        store.meanwhile = refuse_for_ever
+        for _ in range(2):
+            with pytest.raises(MigrationMissing, match=r"manage\.py migrate"):
+                feed.check(uuid4())
+        store.meanwhile = lambda: None
+        feed.check(uuid4())
+
+    def test_old_knowledge_counts_for_as_long_as_in_an_outage(
+        self, feed: Feed, store: Store, clock: Clock
+    ) -> None:
+        """The tables may be missing for a moment while a backup is restored."""
+        feed.check(uuid4())
+        store.meanwhile = refuse_for_ever
+        clock.now += STALENESS
+        feed.check(uuid4())
+        clock.now += POLL
+        with pytest.raises(MigrationMissing):
+            feed.check(uuid4())
+        store.meanwhile, store.broken = (lambda: None), True
+        with pytest.raises(RevocationUnavailable):
+            feed.check(uuid4())
+
+
+def refuse_for_ever() -> None:
+    raise MigrationMissing
+
+
 class TestProcess:
     @pytest.mark.django_db
     def test_a_feed_lives_as_long_as_its_settings(self, settings: Any) -> None:
@@ -556,12 +592,9 @@ class TestTransactions:
             with pytest.raises(SessionEnded):
                 get_feed().check(grant.session_id)
 
-    def test_if_it_cannot_be_told_it_has_not_ended(
-        self, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_if_it_cannot_be_told_it_has_not_ended(self, anna: AbstractBaseUser) -> None:
         grant = sessions.start(anna)
-        monkeypatch.setattr(stores, "Revocation", NoTable)
-        with pytest.raises(RevocationUnavailable):
+        with table_away(), pytest.raises(RevocationUnavailable):
             sessions.revoke(grant.session_id)
         assert sessions.live_sessions(anna.pk).count() == 1
 

@@ -9,12 +9,12 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, OperationalError, transaction
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from drf_tessera import sessions
-from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
+from drf_tessera.exceptions import MigrationMissing, RevocationUnavailable, SessionEnded
 from drf_tessera.models import Revocation, Session, SessionQuerySet
 from drf_tessera.revocation import check_session
 from drf_tessera.revocation.feed import get_feed
@@ -190,13 +190,18 @@ def test_a_row_that_cannot_be_read_is_a_temporary_failure(
     sessions.start(anna)
     sessions.revoke_all(anna)
 
-    def fail(self: object) -> bool:
-        raise DatabaseError
-
     get_feed().check(uuid4())
-    monkeypatch.setattr(SessionQuerySet, "exists", fail)
-    with pytest.raises(RevocationUnavailable):
-        check_session(token)
+    for error, expected in (
+        (DatabaseError(), RevocationUnavailable),
+        (OperationalError("no such table: tessera_session"), MigrationMissing),
+    ):
+
+        def fail(self: object, error: Exception = error) -> bool:
+            raise error
+
+        monkeypatch.setattr(SessionQuerySet, "exists", fail)
+        with pytest.raises(expected):
+            check_session(token)
 
 
 def test_a_cache_of_queries_is_not_asked(anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import DatabaseError, Error, connection, transaction
+from django.db import Error, OperationalError, connection, transaction
 
 from drf_tessera.database import is_in_transaction
-from drf_tessera.exceptions import RevocationUnavailable
+from drf_tessera.exceptions import MigrationMissing, RevocationUnavailable
 from drf_tessera.models import Revocation
 from drf_tessera.revocation import stores
 from drf_tessera.revocation.notices import Notice
 from drf_tessera.revocation.stores import OVERLAP, TOLERANCE, DatabaseStore
 from tests.accounts.models import NoTable
+from tests.revocation.conftest import table_away
 
 LATER = int(time.time()) + 86_400  # later than the end of a slow run
 
@@ -271,16 +273,22 @@ class TestDatabase:
             Revocation.objects.create(pk=number, session_id=uuid4(), until=LATER)
         assert len(store.pull()) == 10
 
-    def test_a_failure_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    USES = (lambda: DatabaseStore().publish(notices()), lambda: DatabaseStore().pull())
+
+    @pytest.mark.parametrize("use", USES)
+    def test_an_outage_is_told_as_one(self, use: Callable[[], Any]) -> None:
+        with table_away(), pytest.raises(RevocationUnavailable) as found:
+            use()
+        assert isinstance(found.value.__cause__, OperationalError)
+
+    @pytest.mark.parametrize("use", USES)
+    def test_a_missing_table_is_told_as_one(
+        self, use: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It would otherwise be answered with 503 for ever."""
         monkeypatch.setattr(stores, "Revocation", NoTable)
-        uses = (
-            lambda: DatabaseStore().publish(notices()),
-            lambda: DatabaseStore().pull(),
-        )
-        for use in uses:
-            with pytest.raises(RevocationUnavailable) as found, transaction.atomic():
-                use()
-            assert isinstance(found.value.__cause__, DatabaseError)
+        with pytest.raises(MigrationMissing, match=r"manage\.py migrate.*notable"), transaction.atomic():
+            use()
 
 
 @pytest.mark.django_db(transaction=True)

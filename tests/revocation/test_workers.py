@@ -16,13 +16,14 @@ import pytest
 from django.core import mail
 from django.db import connection, connections
 
+from drf_tessera.database import Place
 from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
 from drf_tessera.revocation import feed as feed_module
 from drf_tessera.revocation import workers
 from drf_tessera.revocation.feed import Feed
 from drf_tessera.revocation.notices import Notice
 from drf_tessera.revocation.stores import DatabaseStore
-from drf_tessera.revocation.workers import MOST_LOST, Turn, Worker, describe_own, limit_waits
+from drf_tessera.revocation.workers import MOST_LOST, MOST_THREADS, Turn, describe_own, limit_waits
 from tests.revocation.test_feed import Store, make_due
 from tests.servers import PATIENCE, wait_until
 
@@ -36,13 +37,30 @@ class HangingStore(Store):
         super().__init__()
         self.may_answer = threading.Event()
         self.may_answer.set()
-        self.hanging = 0
+        self.began: list[str] = []
+        self.ended: list[str] = []
+
+    @property
+    def hanging(self) -> int:
+        return len(self.began) - len(self.ended)
 
     def pull(self) -> list[Notice]:
-        self.hanging += 1
-        assert self.may_answer.wait(timeout=PATIENCE)
-        self.hanging -= 1
+        self.began.append(threading.current_thread().name)
+        try:
+            assert self.may_answer.wait(timeout=PATIENCE)
+        finally:
+            self.ended.append(threading.current_thread().name)
         return super().pull()
+
+
+@pytest.fixture(autouse=True)
+def _own_crews(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use new crews in each test, so that the threads of another test do not count.
+
+    A request waits for as long as a busy machine needs.
+    """
+    monkeypatch.setattr(workers, "_crews", {})
+    monkeypatch.setattr(feed_module, "_LEAST_PATIENCE", PATIENCE)
 
 
 @pytest.fixture
@@ -52,16 +70,56 @@ def store() -> Iterator[HangingStore]:
     found.may_answer.set()
 
 
+def make_feed(store: Store, *, poll: float = 0, staleness: float = 600, alias: str = "default") -> Feed:
+    """Return a feed whose pulls are given up only if a test says so."""
+    feed = Feed(store, poll=poll, staleness=staleness)
+    feed._worker.limit = PATIENCE
+    feed._worker.place = Place(alias, None, alias)
+    return feed
+
+
+def list_hands(alias: str = "default") -> list[workers._Hand]:
+    return list(workers.find_crew(alias).hands)
+
+
 def hang(feed: Feed, store: HangingStore) -> None:
     """Make the first pull succeed, and all later ones hang."""
-    feed.check(uuid4())
+    pull(feed)
     store.may_answer.clear()
     make_due(feed)
 
 
+def pull(feed: Feed) -> None:
+    """Pull once, for as long as a busy machine needs."""
+    turn = feed._worker.ask(time.monotonic())
+    assert turn.over.wait(PATIENCE)
+
+
+def wait_for_hanging(store: HangingStore, number: int = 1) -> None:
+    wait_until(lambda: store.hanging == number, "the pull does not begin")
+
+
 def wait_for_all(feed: Feed) -> None:
     worker = feed._worker
-    wait_until(lambda: all(turn.over.is_set() for turn in worker._turns), "a pull does not end")
+    wait_until(lambda: all(turn.over.is_set() for turn in worker.turns), "a pull does not end")
+
+
+def let_time_pass(feed: Feed) -> None:
+    """Make the turns of a feed look as if they made no progress for longer than the limit."""
+    for turn in feed._worker.turns:
+        turn._moved = float("-inf")
+
+
+def give_up(feed: Feed, store: HangingStore) -> Turn:
+    """Begin a pull that hangs, and have it given up by the next request. Return its turn."""
+    make_due(feed)
+    feed.check(uuid4())
+    wait_for_hanging(store)
+    (turn,) = feed._worker.turns
+    let_time_pass(feed)
+    feed.check(uuid4())
+    assert turn.is_lost
+    return turn
 
 
 @pytest.fixture
@@ -74,23 +132,23 @@ class TestHang:
     POLL = 0.05
 
     def test_requests_do_not_each_wait_for_a_pull_that_hangs(self, store: HangingStore) -> None:
-        feed = Feed(store, poll=self.POLL, staleness=600)
+        feed = make_feed(store, poll=self.POLL)
         hang(feed, store)
         checks, started = 1000, time.monotonic()
         for _ in range(checks):
             feed.check(uuid4())
         assert time.monotonic() - started < checks * self.POLL / 2
-        assert store.hanging == 1
+        wait_for_hanging(store)
 
     def test_a_request_waits_for_one_poll_at_most(self, store: HangingStore) -> None:
         """If it waited for the pull, this test would not end."""
-        feed = Feed(store, poll=self.POLL, staleness=600)
+        feed = make_feed(store, poll=self.POLL)
         hang(feed, store)
         feed.check(uuid4())
-        assert store.hanging == 1
+        wait_for_hanging(store)
 
     def test_known_sessions_stay_ended_and_are_refused_without_waiting(self, store: HangingStore) -> None:
-        feed = Feed(store, poll=PATIENCE, staleness=600)
+        feed = make_feed(store, poll=PATIENCE)
         store.news = [ended := Notice(uuid4(), SOON)]
         hang(feed, store)
         with pytest.raises(SessionEnded):
@@ -98,9 +156,9 @@ class TestHang:
         assert store.hanging == 0
 
     def test_past_the_limit_all_are_refused_at_once(self, store: HangingStore) -> None:
-        feed = Feed(store, poll=self.POLL, staleness=0.2)
+        feed = make_feed(store, poll=self.POLL)
         hang(feed, store)
-        time.sleep(0.3)
+        feed._fresh_at -= 601
         checks, started = 1000, time.monotonic()
         for _ in range(checks):
             with pytest.raises(RevocationUnavailable):
@@ -109,7 +167,7 @@ class TestHang:
 
     def test_a_new_process_lets_nobody_in_before_it_knows_all(self, store: HangingStore) -> None:
         store.may_answer.clear()
-        feed = Feed(store, poll=self.POLL, staleness=600)
+        feed = make_feed(store, poll=self.POLL)
         for _ in range(3):
             with pytest.raises(RevocationUnavailable):
                 feed.check(uuid4())
@@ -120,12 +178,9 @@ class TestHang:
     def test_when_the_store_goes_on_everything_heals(
         self, store: HangingStore, caplog: pytest.LogCaptureFixture
     ) -> None:
-        feed = Feed(store, poll=self.POLL, staleness=600)
+        feed = make_feed(store, poll=self.POLL)
         hang(feed, store)
-        feed._worker._limit = 0.1
-        for _ in range(3):
-            feed.check(uuid4())
-            time.sleep(0.15)
+        give_up(feed, store)
         assert feed.describe().is_failing
         store.news = [ended := Notice(uuid4(), SOON)]
         store.may_answer.set()
@@ -136,69 +191,65 @@ class TestHang:
     def test_a_pull_that_hangs_is_given_up_and_the_number_of_these_is_bounded(
         self, store: HangingStore
     ) -> None:
-        feed = Feed(store, poll=self.POLL, staleness=600)
+        feed = make_feed(store, poll=self.POLL)
         hang(feed, store)
-        feed._worker._limit = 0.0
-        for _ in range(20):
+        for number in range(1, MOST_LOST + 5):
+            make_due(feed)
             feed.check(uuid4())
-            time.sleep(0.01)
-        assert store.hanging == MOST_LOST + 1
+            wait_for_hanging(store, min(number, MOST_LOST + 1))
+            let_time_pass(feed)
+        assert len(list_hands()) == 1
+        assert len(workers.find_crew("default").lost) == MOST_LOST
         store.may_answer.set()
         wait_until(lambda: store.hanging == 0, "the threads do not end")
-        feed._worker._limit = PATIENCE
         wait_until(lambda: not is_failing(feed), "it does not heal")
-        assert sum(hand.is_alive() for hand in feed._worker._lost) <= MOST_LOST
 
     def test_the_result_of_a_pull_that_was_given_up_does_not_count(self, store: HangingStore) -> None:
-        feed = Feed(store, poll=self.POLL, staleness=600)
+        feed = make_feed(store, poll=self.POLL)
         hang(feed, store)
-        feed.check(uuid4())
-        (turn,) = feed._worker._turns
         fresh_at, lock = feed._fresh_at, feed._lock
-        feed._worker._limit = 0.0
-        time.sleep(0.01)
-        store.meanwhile = lambda: setattr(store, "broken", turn.began == turn.began)
-        feed._worker._drop_turns()
-        assert turn.is_lost
+        turn = give_up(feed, store)
         assert turn.over.is_set()
+        store.broken = True  # only the pull that was given up could still change the knowledge
+        (lost,) = workers.find_crew("default").lost
         store.may_answer.set()
-        wait_until(lambda: not lock.locked(), "the thread does not end")
+        lost.join(PATIENCE)
+        assert not lost.is_alive()
         assert feed._fresh_at == fresh_at
         assert feed._lock is not lock
 
     def test_a_long_pull_that_makes_progress_is_not_given_up(self, store: HangingStore) -> None:
         """The first read of many notices: requests go on with what is known in between."""
-        feed = Feed(store, poll=self.POLL, staleness=600)
-        feed.check(uuid4())
+        feed = make_feed(store, poll=self.POLL)
+        pull(feed)
         parts = iter([True] * 5 + [False])
 
         def show_next() -> None:
-            time.sleep(0.1)
             store.is_behind = next(parts)
+            (turn,) = feed._worker.turns
+            assert turn._moved > 0  # each part shows life
+            turn._moved = float("-inf")
 
         store.meanwhile = show_next
-        feed._worker._limit = 5.0
         make_due(feed)
         feed.check(uuid4())
-        (turn,) = feed._worker._turns
-        turn._moved -= 4.9  # as if it had begun long ago
+        wait_until(lambda: store.pulls == 7, "the pull does not end")
         wait_for_all(feed)
-        assert not turn.is_lost
-        assert store.pulls == 7
+        assert not feed._worker.is_suspect
 
     def test_a_turn_that_is_given_up_while_another_thread_pulls_does_not_pull(
         self, store: HangingStore
     ) -> None:
-        feed = Feed(store, poll=self.POLL, staleness=600)
-        feed.check(uuid4())
+        feed = make_feed(store, poll=self.POLL)
+        pull(feed)
         make_due(feed)
         with feed._lock:
             feed.check(uuid4())
-            (turn,), hand = feed._worker._turns, feed._worker._hand
-            assert hand is not None
-            feed._worker._limit = 0.0
-            time.sleep(0.01)
-            feed._worker._drop_turns()
+            (turn,), (hand,) = feed._worker.turns, list_hands()
+            wait_until(lambda: hand.job is not None, "the thread does not take the turn")
+            wait_until(lambda: turn._moved > turn._asked, "the turn does not begin")
+            let_time_pass(feed)
+            workers.find_crew("default")._replace_hanging()
         # The feed has another lock now.
         hand.join(PATIENCE)
         assert turn.is_lost
@@ -207,12 +258,12 @@ class TestHang:
     @pytest.mark.django_db
     def test_a_test_case_does_not_wait_for_ever_either(self, store: HangingStore) -> None:
         """Its transaction is seen by its own connection alone, so its own thread pulls."""
-        feed = Feed(store, poll=self.POLL, staleness=600)
+        feed = make_feed(store, poll=self.POLL)
         with feed._lock, pytest.raises(RevocationUnavailable):
             feed.check(uuid4())
         assert store.pulls == 0
         feed.check(uuid4())
-        assert feed._worker._hand is None
+        assert list_hands() == []
 
 
 def has_ended(feed: Feed, session_id: UUID) -> bool:
@@ -233,37 +284,42 @@ class TestLife:
         self, store: HangingStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(workers, "_REST", 0.01)
-        feed = Feed(store, poll=0, staleness=600)
+        feed = make_feed(store)
         for _ in range(3):
             feed.check(uuid4())
-            wait_until(lambda: feed._worker._hand is None, "the thread does not end")
+            wait_until(lambda: list_hands() == [], "the thread does not end")
         assert store.pulls == 3
 
     def test_a_request_that_asks_while_the_thread_goes_to_rest_is_served(
         self, store: HangingStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(workers, "_REST", 0.0)
-        feed = Feed(store, poll=0, staleness=600)
+        feed = make_feed(store)
         for _ in range(300):
             feed.check(uuid4())
         assert store.pulls == 300
 
-    def test_a_turn_that_was_asked_for_at_the_last_moment_is_taken(self) -> None:
-        worker = Worker(lambda turn: None, lose=list, limit=PATIENCE)
-        hand = worker._hand = workers._Hand(worker._serve, workers._Place.find())
-        hand.turns = Late()  # type: ignore[assignment]
-        hand.turns.put(turn := Turn())
-        assert worker._next_turn(hand) is turn
-        assert worker._next_turn(hand) is None
-        assert worker._hand is None
-        assert worker._next_turn(hand) is None
+    def test_a_turn_that_is_asked_for_during_a_pull_follows_it_in_the_same_thread(
+        self, store: HangingStore
+    ) -> None:
+        feed = make_feed(store)
+        hang(feed, store)
+        first = feed._worker.ask(time.monotonic())
+        wait_for_hanging(store)
+        wait_until(lambda: first.began < float("inf"), "the pull does not begin")
+        second = feed._worker.ask(time.monotonic() + PATIENCE)
+        assert second is not first
+        assert feed._worker.ask(time.monotonic() + PATIENCE) is second
+        store.may_answer.set()
+        assert second.over.wait(PATIENCE)
+        assert len(list_hands()) == 1
+        assert store.pulls == 3
 
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
     def test_a_thread_that_has_died_is_replaced(self, store: HangingStore) -> None:
-        feed = Feed(store, poll=0, staleness=600)
+        feed = make_feed(store)
         feed.check(uuid4())
-        hand = feed._worker._hand
-        assert hand is not None
+        (hand,) = list_hands()
 
         def die() -> None:
             store.meanwhile = lambda: None
@@ -274,18 +330,26 @@ class TestLife:
         hand.join(PATIENCE)
         store.news = [ended := Notice(uuid4(), SOON)]
         assert has_ended(feed, ended.session_id)
+        assert hand not in list_hands()
 
     def test_a_forked_child_pulls_with_a_thread_of_its_own(self, store: HangingStore) -> None:
-        feed = Feed(store, poll=0, staleness=600)
-        feed.check(uuid4())
-        workers._keepers.add(workers._Hand(lambda hand: None, workers._Place.find()))
+        """A pull was under way in its parent, so the child has a turn that nobody takes."""
+        feed = make_feed(store)
+        hang(feed, store)
+        feed._worker.ask(time.monotonic())
+        wait_for_hanging(store)
+        workers._keepers.add(workers._Hand(workers.find_crew("default")))
         child = os.fork()
         if not child:  # pragma: no cover - in another process
-            if workers._keepers:
+            if workers._keepers or list_hands():
                 os._exit(2)
+            feed._lock = threading.Lock()
+            store.may_answer = threading.Event()
+            store.may_answer.set()
             store.news = [ended := Notice(uuid4(), SOON)]
             os._exit(0 if has_ended(feed, ended.session_id) else 1)
         workers._keepers.clear()
+        store.may_answer.set()
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
     def test_without_a_thread_the_request_pulls(
@@ -297,16 +361,18 @@ class TestLife:
             raise RuntimeError("can't start new thread")
 
         monkeypatch.setattr(threading.Thread, "start", refuse)
-        feed = Feed(store, poll=0, staleness=600)
-        feed.check(uuid4())
-        assert store.pulls == 1
+        feed = make_feed(store)
+        for _ in range(2):
+            feed.check(uuid4())
+        assert store.pulls == 2
+        assert feed._worker.turns == []
 
     def test_an_error_that_is_not_an_outage_reaches_the_request(self, store: HangingStore) -> None:
         def fail() -> None:
             raise ZeroDivisionError
 
         store.meanwhile = fail
-        feed = Feed(store, poll=0, staleness=600)
+        feed = make_feed(store)
         for _ in range(2):
             with pytest.raises(ZeroDivisionError):
                 feed.check(uuid4())
@@ -330,7 +396,7 @@ class TestLife:
         assert second.over.is_set()
 
     def test_after_a_pull_that_hung_the_next_one_is_not_waited_for(self, store: HangingStore) -> None:
-        feed = Feed(store, poll=PATIENCE, staleness=10 * PATIENCE)
+        feed = make_feed(store, poll=PATIENCE)
         hang(feed, store)
         feed._worker.is_suspect = True
         started = time.monotonic()
@@ -341,22 +407,101 @@ class TestLife:
         assert not feed._worker.is_suspect
 
 
-class Late:
-    """A queue whose ``get`` with a timeout comes too early: the item arrives directly after."""
+class TestCrew:
+    """The threads are those of a database, and not those of a tenant."""
 
-    def __init__(self) -> None:
-        self._items: list[Turn] = []
+    def test_a_forked_child_begins_without_threads(self) -> None:
+        workers.find_crew("default")
+        workers._forget_threads()
+        assert workers._crews == {}
 
-    def put(self, item: Turn) -> None:
-        self._items.append(item)
+    def test_tenants_with_schemas_in_one_database_share_a_few_threads(self) -> None:
+        stores = [HangingStore() for _ in range(200)]
+        feeds = [make_feed(store) for store in stores]
+        turns = [feed._worker.ask(0.0) for feed in feeds]
+        most = len(list_hands())
+        assert all(turn.over.wait(PATIENCE) for turn in turns)
+        assert most <= MOST_THREADS
+        assert len(list_hands()) <= MOST_THREADS
+        assert [store.pulls for store in stores] == [1] * 200
 
-    def empty(self) -> bool:
-        return not self._items
+    def test_a_tenant_without_requests_costs_no_pull(self) -> None:
+        busy, idle = HangingStore(), HangingStore()
+        feed, other = make_feed(busy), make_feed(idle)
+        other.check(uuid4())
+        for _ in range(10):
+            feed.check(uuid4())
+        assert (busy.pulls, idle.pulls) == (10, 1)
+        idle.news = [ended := Notice(uuid4(), SOON)]
+        assert has_ended(other, ended.session_id)
 
-    def get(self, timeout: float | None = None) -> Turn:
-        if timeout is not None:
-            raise workers.Empty
-        return self._items.pop()
+    def test_a_schema_that_hangs_holds_up_no_other_schema(self, store: HangingStore) -> None:
+        hanging, healthy = make_feed(store), make_feed(other := HangingStore())
+        hang(hanging, store)
+        hanging._worker.ask(time.monotonic())
+        wait_for_hanging(store)
+        for number in range(1, 4):
+            assert healthy._worker.ask(time.monotonic()).over.wait(PATIENCE)
+            assert other.pulls == number
+
+    def test_a_thread_that_hangs_is_given_up_by_the_request_of_another_tenant(
+        self, store: HangingStore
+    ) -> None:
+        """Its own tenant may get no more requests."""
+        hanging, healthy = make_feed(store), make_feed(HangingStore())
+        hang(hanging, store)
+        turn = hanging._worker.ask(time.monotonic())
+        wait_for_hanging(store)
+        let_time_pass(hanging)
+        healthy.check(uuid4())
+        assert turn.is_lost
+
+    def test_a_database_that_hangs_holds_up_no_other_database(self, store: HangingStore) -> None:
+        """It may even use up all threads of its own crew."""
+        store.may_answer.clear()
+        hanging = [make_feed(store) for _ in range(MOST_THREADS + 1)]
+        for feed in hanging:
+            feed._worker.ask(time.monotonic())
+        wait_for_hanging(store, MOST_THREADS)
+        workers._crews["other"] = workers.Crew("default")
+        healthy = make_feed(other := HangingStore(), alias="other")
+        assert healthy._worker.ask(time.monotonic()).over.wait(PATIENCE)
+        assert (other.pulls, len(list_hands()), len(list_hands("other"))) == (1, MOST_THREADS, 1)
+
+    def test_a_worker_waits_for_a_thread_if_the_system_refuses_another_one(
+        self, store: HangingStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store.may_answer.clear()
+        first, second = make_feed(store), make_feed(other := HangingStore())
+        first._worker.ask(time.monotonic())
+        wait_for_hanging(store)
+
+        def refuse(self: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        turn = second._worker.ask(time.monotonic())
+        assert not turn.over.is_set()
+        store.may_answer.set()
+        assert turn.over.wait(PATIENCE)
+        assert other.pulls == 1
+
+    def test_a_thread_enters_the_schema_of_each_tenant(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It enters a schema once for several turns, because each change costs a statement."""
+        entered: list[Any] = []
+        monkeypatch.setattr(workers, "enter_schema", lambda own, schema: entered.append(schema))
+        monkeypatch.setattr(workers, "_is_test_run", lambda: False)
+        feeds = [make_feed(HangingStore()) for _ in range(2)]
+        for number, feed in enumerate(feeds):
+            feed._worker.place = Place("default", (number, True), f"default\n{number}")
+        for number in (0, 0, 1, 1, 0):
+            worker = feeds[number]._worker
+            assert worker.ask(time.monotonic()).over.wait(PATIENCE)
+            wait_until(lambda worker=worker: not worker.is_called, "the thread is not free")  # type: ignore[misc]
+        assert len(list_hands()) == 1
+        assert entered == [(0, True), (1, True), (0, True)]
+        monkeypatch.setattr(workers, "_is_test_run", lambda: True)
+        assert feeds[0]._worker.ask(time.monotonic()).over.wait(PATIENCE)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -368,20 +513,21 @@ class TestConnection:
         make_due(feed)
         feed.check(uuid4())
         wait_for_all(feed)
-        return feed._worker._hand._connection
+        (hand,) = list_hands(feed._worker.place.alias)
+        return hand.connection
 
     def test_it_is_another_one_than_that_of_the_request(self, django_assert_num_queries: Any) -> None:
         with django_assert_num_queries(0):
-            self.check(Feed(DatabaseStore(), poll=PATIENCE, staleness=600))
+            self.check(make_feed(DatabaseStore(), poll=PATIENCE))
 
     def test_in_a_test_run_it_is_closed_after_each_pull(self) -> None:
         """PostgreSQL refuses to drop the database of the tests while somebody is connected."""
         assert hasattr(mail, "outbox")
-        assert self.check(Feed(DatabaseStore(), poll=PATIENCE, staleness=600)) is None
+        assert self.check(make_feed(DatabaseStore(), poll=PATIENCE)) is None
 
     def test_otherwise_it_is_kept_until_the_thread_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(workers, "_is_test_run", lambda: False)
-        feed = Feed(DatabaseStore(), poll=PATIENCE, staleness=600)
+        feed = make_feed(DatabaseStore(), poll=PATIENCE)
         own = self.check(feed)
         assert own.connection is not None
         assert own.settings_dict["CONN_MAX_AGE"] == 60
@@ -391,35 +537,36 @@ class TestConnection:
         own.close_at = 0  # its time is over
         assert self.check(feed) is own
         assert own.connection is not raw
-        hand = feed._worker._hand
-        assert hand is not None
-        monkeypatch.setattr(workers, "_REST", 0.0)
-        make_due(feed)
-        feed.check(uuid4())
+        (hand,) = list_hands()
+        self.end(monkeypatch, feed)
         wait_until(lambda: not hand.is_alive(), "the thread does not end")
         assert own.connection is None
 
-    def test_a_process_with_many_tenants_keeps_only_a_few(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Each tenant has a feed. 25 tenants in four processes would use up the connections of PostgreSQL."""
+    def end(self, monkeypatch: pytest.MonkeyPatch, feed: Feed) -> None:
+        """Make the thread of a feed take another turn, and end after it."""
+        monkeypatch.setattr(workers, "_REST", 0.0)
+        make_due(feed)
+        feed.check(uuid4())
+
+    def test_a_process_with_many_databases_keeps_only_a_few(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """25 databases in four processes would use up the connections of PostgreSQL."""
         monkeypatch.setattr(workers, "_is_test_run", lambda: False)
         monkeypatch.setattr(workers, "_MOST_KEPT", len(workers._keepers) + 2)
-        feeds = [Feed(DatabaseStore(), poll=PATIENCE, staleness=600) for _ in range(4)]
-        for _ in range(2):
-            assert [self.check(feed) is not None for feed in feeds] == [True, True, False, False]
-        hands = [feed._worker._hand for feed in feeds]
-        monkeypatch.setattr(workers, "_REST", 0.0)
-        for feed in feeds[:2]:
-            make_due(feed)
-            feed.check(uuid4())
-        wait_until(lambda: not any(hand and hand.is_alive() for hand in hands[:2]), "the threads do not end")
-        monkeypatch.undo()
+        names = [f"db{number}" for number in range(4)]
+        workers._crews.update((name, workers.Crew("default")) for name in names)
+        feeds = [make_feed(DatabaseStore(), poll=PATIENCE, alias=name) for name in names]
+        kept = [self.check(feed) is not None for _ in range(2) for feed in feeds]
+        assert kept == [True, True, False, False] * 2
+        hands = [hand for name in names for hand in list_hands(name)]
+        for feed in feeds:
+            self.end(monkeypatch, feed)
+        wait_until(lambda: not any(hand.is_alive() for hand in hands), "the threads do not end")
         assert workers._keepers.isdisjoint(hands)  # others may keep theirs now
 
     @pytest.mark.skipif(connection.vendor != "postgresql", reason="this driver has a timeout instead")
     def test_one_that_hangs_is_cut(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        store = DatabaseStore()
-        feed = Feed(store, poll=0.05, staleness=600)
-        feed.check(uuid4())
+        feed = make_feed(DatabaseStore())
+        pull(feed)
         asking, numbers = threading.Event(), []
 
         def hang(self: DatabaseStore, wanted: Any) -> Any:
@@ -431,14 +578,11 @@ class TestConnection:
 
         with monkeypatch.context() as patch:
             patch.setattr(DatabaseStore, "_fetch", hang)
-            make_due(feed)
-            feed.check(uuid4())
+            feed._worker.ask(time.monotonic())
             assert asking.wait(PATIENCE)
-            hand = feed._worker._hand
-        assert hand is not None
-        feed._worker._limit = 0.0
-        time.sleep(0.01)
-        feed.check(uuid4())
+            (hand,) = list_hands()
+        let_time_pass(feed)
+        pull(feed)
         hand.join(PATIENCE)
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(%s, 10000)", numbers)  # it has not noticed the end
@@ -446,13 +590,13 @@ class TestConnection:
 
 
 def test_a_socket_is_shut_down_and_a_connection_without_one_is_left_alone() -> None:
-    hand = workers._Hand(lambda hand: None, workers._Place.find())
+    hand = workers._Hand(workers.find_crew("default"))
     hand.cut()
-    hand._connection = SimpleNamespace(connection=None)  # type: ignore[assignment]
+    hand.connection = SimpleNamespace(connection=None)  # type: ignore[assignment]
     hand.cut()
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        hand._connection = SimpleNamespace(connection=ours)  # type: ignore[assignment]
+        hand.connection = SimpleNamespace(connection=ours)  # type: ignore[assignment]
         hand.cut()
         theirs.settimeout(PATIENCE)
         assert theirs.recv(1) == b""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -52,6 +52,32 @@ def test_everybody_is_logged_out_and_can_log_in_again(
         assert api.post("/api/token/refresh/", {"refresh": grant.refresh}).status_code == 401
     assert api.get("/me/", **bearer(again.access)).status_code == 200
     assert api.post("/api/token/refresh/", {"refresh": again.refresh}).status_code == 200
+
+
+@pytest.mark.slow
+def test_a_clock_that_stands_at_a_full_second_hides_no_session(
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test that freezes the clock does this."""
+    second = datetime.now(UTC).replace(microsecond=0)
+    monkeypatch.setattr(timezone, "now", lambda: second)
+    sessions.start(anna)
+    assert sessions.revoke_everybody() == 1
+    assert sessions.live_sessions(anna.pk).count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_autocommit_the_end_of_a_session_says_what_is_needed(anna: AbstractBaseUser) -> None:
+    grant = sessions.start(anna)
+    transaction.set_autocommit(False)
+    try:
+        with pytest.raises(ProjectError, match="AUTOCOMMIT"):
+            sessions.revoke(grant.session_id)
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+    assert sessions.live_sessions(anna.pk).count() == 1
+    assert sessions.revoke(grant.session_id)
 
 
 @pytest.mark.slow

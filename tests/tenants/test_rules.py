@@ -15,7 +15,7 @@ from tests.servers import ROOT, Postgres
 
 pytestmark = pytest.mark.once  # each project has databases of its own
 
-RULES = 10
+RULES = 12
 
 
 @pytest.fixture

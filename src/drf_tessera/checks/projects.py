@@ -89,7 +89,7 @@ def check_refresh_views(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     if chosen.get("AUTOCOMMIT") is False:
         return [
             Error(
-                f"The database {alias!r} has AUTOCOMMIT off, so no session can be refreshed.",
+                f"The database {alias!r} has AUTOCOMMIT off, so no session can be refreshed or ended.",
                 hint="Remove AUTOCOMMIT from DATABASES, or route the app 'tessera' to another database.",
                 id="tessera.E012",
             )

@@ -26,6 +26,7 @@ from drf_tessera.conf.settings import current_tenant as current_tenant
 from drf_tessera.conf.settings import enter_tenant as enter_tenant
 from drf_tessera.conf.settings import forget_settings as forget_settings
 from drf_tessera.conf.settings import get_settings as get_settings
+from drf_tessera.conf.settings import per_group as per_group
 from drf_tessera.conf.settings import per_settings as per_settings
 from drf_tessera.conf.settings import per_tenant as per_tenant
 from drf_tessera.conf.settings import read_settings as read_settings

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from threading import Lock
 from typing import Any, Final, Generic, Literal, TypeVar
 
@@ -224,8 +224,9 @@ def per_settings(make: Callable[[Settings], T]) -> PerSettings[T]:
 class PerTenant(PerSettings[T]):
     """Build a value once for each settings and tenant. Without ``TENANT`` this is :class:`PerSettings`."""
 
-    def __init__(self, make: Callable[[Settings], T]) -> None:
+    def __init__(self, make: Callable[[Settings], T], name: Callable[[], str] | None = None) -> None:
         super().__init__(make)
+        self._name = name
         self._by_tenant: tuple[Settings, ByTenant[T]] | None = None
 
     def __call__(self) -> T:
@@ -237,7 +238,7 @@ class PerTenant(PerSettings[T]):
         """
         settings = _cached or get_settings()
         if settings.tenant is not None:
-            return self._find(settings, find_name(settings.tenant))
+            return self._find(settings, self._name() if self._name else find_name(settings.tenant))
         held = self._held
         if held is None or held[0] is not settings:
             return self._choose(settings, self._make(settings))
@@ -268,6 +269,16 @@ def per_tenant(make: Callable[[Settings], T]) -> PerTenant[T]:
         make: builds the value. It may ask :func:`current_tenant`.
     """
     return PerTenant(make)
+
+
+def per_group(name: Callable[[], str]) -> Callable[[Callable[[Settings], T]], PerTenant[T]]:
+    """Wrap a function as :func:`per_tenant` does, for a value that several tenants share.
+
+    Args:
+        name: returns the name of the group to which the present tenant belongs. It is called for each use of
+            the value if the project has tenants.
+    """
+    return partial(PerTenant, name=name)
 
 
 # -- Tenants ---------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 - requests: the types of requests, for annotations
 - errors: one shape for every error
 - reports: the signals of refused tokens
+- foreign: the common part of authentication classes under the names of other packages
 - authentication: the authentication classes
 - explanation: why a token is accepted or refused, step by step
 - schemes: the ways to authenticate, for schemas

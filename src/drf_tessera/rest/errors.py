@@ -23,14 +23,13 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from drf_tessera.conf import get_settings
-from drf_tessera.database import explain_trouble
+from drf_tessera.database import explain_mistake, explain_trouble
 from drf_tessera.exceptions import (
     ClientInvalid,
     CsrfFailed,
     HeaderMalformed,
     IssuerUnavailable,
     LoginFailed,
-    MigrationMissing,
     ProjectError,
     Refusal,
     RequestError,
@@ -41,7 +40,6 @@ from drf_tessera.exceptions import (
     TooManyAttempts,
 )
 from drf_tessera.http import find_resource_metadata
-from drf_tessera.outages import Trouble, diagnose
 from drf_tessera.rest.requests import get_django_request
 
 RETRY_AFTER_SECONDS: Final = 1
@@ -252,8 +250,7 @@ def translate_own_error(exc: Exception) -> Exception:
     """
     found = exc
     if isinstance(exc, Error):
-        missing = diagnose(exc) is Trouble.TABLES
-        found = MigrationMissing() if missing else explain_trouble(exc) or exc
+        found = explain_mistake(exc) or explain_trouble(exc) or exc
         if found is not exc:
             found.__cause__ = exc
     return translate_error(found)

@@ -24,13 +24,13 @@ def report_refused_token(code: str, request: Request | HttpRequest) -> None:
 
 
 @sensitive_variables()
-def report_failed_refresh(code: str, token: object, request: Request | HttpRequest) -> None:
+def report_failed_refresh(code: str, request: Request | HttpRequest, token: object = None) -> None:
     """Send :data:`~drf_tessera.signals.refresh_failed`, if somebody listens.
 
     Args:
         code: the code of the refusal.
-        token: the text that came as a refresh token. It may be anything.
         request: the request.
+        token: the text that came as a refresh token. It may be anything.
     """
     if not signals.refresh_failed.has_listeners(Session):
         return

@@ -170,7 +170,7 @@ class RefreshView(BodyView):
         try:
             grant = sessions.refresh(token, transport=transport)
         except Refusal as error:
-            report_failed_refresh(error.code, token, request)
+            report_failed_refresh(error.code, request, token)
             raise
         return write_grant(request, grant, **more)
 

@@ -5,7 +5,7 @@
 - rulings: whether a session has ended, from what is known or from its row
 - stores: the table of notices, and the protocol of every store
 - caches: a cache that carries notices, beside the table
-- workers: the thread that pulls, and what becomes of it when the store hangs
+- workers: the threads that pull, and what becomes of them when a store hangs
 - feed: the notices that this process knows
 - publish: a notice for every process, when a session ends
 """

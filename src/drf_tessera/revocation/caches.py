@@ -16,7 +16,7 @@ from typing import Final
 
 from django.core.cache import BaseCache, caches
 
-from drf_tessera.exceptions import RevocationUnavailable
+from drf_tessera.exceptions import ProjectError, RevocationUnavailable
 from drf_tessera.revocation.notices import Notice, read_entry, write_entry
 from drf_tessera.revocation.stores import BATCH, MOST_ROWS, OVERLAP, DatabaseStore
 
@@ -102,6 +102,8 @@ class CacheStore:
             cache = caches[self._alias]
             batches = [notices[start : start + BATCH] for start in range(0, len(notices), BATCH)]
             missing = [name for batch in batches for name in self._write(cache, batch)]
+        except ProjectError:  # the table that names the counter is missing
+            raise
         except Exception as error:  # each cache backend has exceptions of its own
             raise RevocationUnavailable from error
         if missing:
@@ -118,6 +120,9 @@ class CacheStore:
         now = time.monotonic()
         try:
             news = self._pull(caches[self._alias], now)
+        except ProjectError:  # the table that names the counter is missing
+            self._in_doubt = True
+            raise
         except Exception as error:  # each cache backend has exceptions of its own
             self._in_doubt = True
             raise RevocationUnavailable from error
@@ -136,6 +141,9 @@ class CacheStore:
             except RevocationUnavailable:
                 logger.warning("The table of revocations could not be checked.", exc_info=True)
                 return []
+            except ProjectError:
+                self._in_doubt = True  # the news of the cache is dropped with this error
+                raise
         if self._table.is_behind:
             self._in_doubt = self.is_behind = True
         else:

@@ -32,9 +32,15 @@ from uuid import UUID
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
-from drf_tessera.conf import Settings, current_tenant, per_tenant, use_tenant
-from drf_tessera.database import is_alone
-from drf_tessera.exceptions import RevocationUnavailable, SessionEnded, TemporarilyUnavailable
+from drf_tessera.conf import MAX_TENANTS, Settings, current_tenant, per_group, use_tenant
+from drf_tessera.database import is_alone, name_place
+from drf_tessera.exceptions import (
+    ProjectError,
+    RevocationUnavailable,
+    SessionEnded,
+    TemporarilyUnavailable,
+    TesseraError,
+)
 from drf_tessera.installation import read_installation_id
 from drf_tessera.keys import Book, find_book
 from drf_tessera.revocation.caches import MOST_SILENCE, CacheStore
@@ -99,7 +105,8 @@ class Feed:
         self, store: Store, *, poll: float, staleness: float, keep: float = 3600.0, book: Book | None = None
     ) -> None:
         self.store: Store = store
-        self._book = book
+        self._books = {} if book is None else {book: None}
+        """The keys of each tenant that shares this feed."""
         self._poll, self._staleness, self._keep = poll, staleness, keep
         self._patience = max(poll, _LEAST_PATIENCE)
         self.ended: Ended = Ended()
@@ -114,6 +121,8 @@ class Feed:
         self._fresh_at = _NEVER
         self._swept_at = _NEVER
         self._failing = self._refused = self._warned_of_skew = False
+        self._mistake: ProjectError | None = None
+        """The error of the last pull, if a person must correct its cause."""
 
     def check(self, session_id: UUID, sub: str = EVERYBODY, began: int = 0) -> None:
         """Return if the session was not ended early. If a pull is due, wait for it, but not for ever.
@@ -126,15 +135,20 @@ class Feed:
         Raises:
             SessionEnded: the session was ended.
             RevocationUnavailable: the store has not answered for longer than ``staleness``.
+            ProjectError: the same, because a table is missing (``MigrationMissing``).
         """
         if self.ended and has_ended(self.ended, session_id, sub, began):
             raise SessionEnded
         if not self._asked_at <= time.monotonic() < self._due or self._clock_was_moved():
             self._refresh()
             if not self._is_fresh():
-                raise RevocationUnavailable
+                raise self._explain()
             if self.ended and has_ended(self.ended, session_id, sub, began):
                 raise SessionEnded
+
+    def _explain(self) -> TesseraError:
+        mistake = self._mistake
+        return RevocationUnavailable() if mistake is None else type(mistake)(mistake.detail)
 
     def describe(self) -> FeedState:
         """Return the state of the knowledge, after a pull if one is due. No outage raises an error."""
@@ -248,7 +262,7 @@ class Feed:
         try:
             self._send_rest(store)
             self._read(store, turn, certain=certain)
-        except RevocationUnavailable as error:
+        except (RevocationUnavailable, ProjectError) as error:
             if not turn.is_lost:
                 self._fail(error, started)
         else:
@@ -265,20 +279,27 @@ class Feed:
         while True:
             notices = store.pull()
             self.learn(notices, certain=certain)
-            if self._book is not None and any(is_about_keys(notice) for notice in notices):
-                self._book.mark_changed()
+            if any(is_about_keys(notice) for notice in notices):
+                for book in list(self._books):
+                    book.mark_changed()
             turn.show_life()
             if not store.is_behind or turn.is_lost:
                 break
         self._read_keys(turn)
 
     def _read_keys(self, turn: Turn) -> None:
-        if self._book is None or turn.is_lost:
-            return
         try:
-            self._book.catch_up()
+            for book in [] if turn.is_lost else list(self._books):
+                book.catch_up()
         except TemporarilyUnavailable as error:
             raise RevocationUnavailable from error
+
+    def add_book(self, book: Book) -> None:
+        """Read the keys of another tenant too, because tenants that share a table have keys of their own."""
+        if book not in self._books:
+            if len(self._books) >= MAX_TENANTS:
+                self._books.clear()
+            self._books[book] = None
 
     def _send_rest(self, store: Store) -> None:
         rest = list(self._unsent)
@@ -300,6 +321,7 @@ class Feed:
     def _succeed(self, store: Store, started: float) -> None:
         self._fresh_at = started
         self._due = started + self._poll
+        self._mistake = None
         self._sweep()
         if self._failing:
             self._failing = False
@@ -309,11 +331,12 @@ class Feed:
             self._warned_of_skew = True
             logger.warning("The clock of this server differs from the database's by %.0f s.", skew)
 
-    def _fail(self, error: RevocationUnavailable, started: float) -> None:
+    def _fail(self, error: RevocationUnavailable | ProjectError, started: float) -> None:
+        self._mistake = error if isinstance(error, ProjectError) else None
         if not self._failing:
             self._failing = True
             logger.error(
-                "The store of revocations does not answer. In %.0f s all tokens will be refused.",
+                "The store of revocations cannot be read. In %.0f s all tokens will be refused.",
                 max(0.0, self._fresh_at + self._staleness - started),
                 exc_info=error,
             )
@@ -351,10 +374,12 @@ def _name_table(tenant: str) -> str:
         return read_installation_id()
 
 
-@per_tenant
+@per_group(name_place)
 def get_feed(settings: Settings) -> Feed:
-    """Return this process's feed of the present tenant.
+    """Return this process's feed of the table in use. Tenants that share a table share its feed.
 
+    So the number of pulls depends on the number of tables. The feeds of at most a thousand tables are kept.
+    If a tenant comes back whose feed was dropped, its new feed reads the table before it lets anybody in.
     Another feed replaces it after a change of settings and after a fork.
     """
     staleness = settings.revocation_max_staleness.total_seconds()
@@ -390,8 +415,11 @@ def check_session(token: AccessToken) -> None:
         SessionEnded: the session was ended.
         TokenKeyUnknown: the key of the token was withdrawn after the token was verified.
         RevocationUnavailable: the store has not answered for longer than ``REVOCATION_MAX_STALENESS``.
+        ProjectError: the same, because a table is missing (``MigrationMissing``).
     """
-    get_feed().check(token.session_id, token.sub, token.auth_time)
+    feed = get_feed()
+    feed.add_book(find_book())
+    feed.check(token.session_id, token.sub, token.auth_time)
     check_key(token.kid)  # the pull may have brought news of the keys
 
 

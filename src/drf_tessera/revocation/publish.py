@@ -15,7 +15,14 @@ from uuid import UUID
 from django.db import transaction
 
 from drf_tessera.conf import get_settings
-from drf_tessera.database import after_transaction, at_commit, find_database, is_in_transaction
+from drf_tessera.database import (
+    after_transaction,
+    at_commit,
+    find_database,
+    is_in_transaction,
+    is_managed_by_hand,
+)
+from drf_tessera.exceptions import ProjectError
 from drf_tessera.models import Revocation
 from drf_tessera.moments import to_timestamp
 from drf_tessera.revocation.feed import MARGIN, Feed, get_feed, get_longest
@@ -92,7 +99,13 @@ def publishing(now: datetime) -> Iterator[Endings]:
 
     Raises:
         RevocationUnavailable: the database did not take the notices, and so no session was ended.
+        ProjectError: autocommit is off, outside of ``atomic``. Nobody would tell this process of the commit.
     """
+    if is_managed_by_hand() and not transaction.get_connection(find_database()).in_atomic_block:
+        raise ProjectError(
+            "The end of a session needs autocommit, or a block of transaction.atomic(). Set AUTOCOMMIT to"
+            " True for the database of the sessions, or call set_autocommit(True) before."
+        )
     feed, started, endings = get_feed(), time.monotonic(), Endings(now)
     with transaction.atomic(using=find_database()):
         yield endings

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import Error
 
-from drf_tessera.database import find_database, is_in_transaction, read_calmly
+from drf_tessera.database import explain_mistake, find_database, is_in_transaction, read_calmly
 from drf_tessera.exceptions import RevocationUnavailable
 from drf_tessera.models import Session, SessionQuerySet
 from drf_tessera.revocation.notices import Ended
@@ -17,6 +17,7 @@ def has_ended(ended: Ended, session_id: UUID, sub: str, began: int) -> bool:
 
     Raises:
         RevocationUnavailable: the notices leave it in doubt, and the database does not answer.
+        MigrationMissing: the notices leave it in doubt, and there is no table of sessions.
     """
     ruling = ended.judge(session_id, sub, began)
     if isinstance(ruling, bool):
@@ -34,4 +35,4 @@ def _has_row_ended(session_id: UUID) -> bool:
     try:
         return not read_calmly(rows.filter(pk=session_id, revoked_at__isnull=True).exists)
     except Error as error:
-        raise RevocationUnavailable from error
+        raise (explain_mistake(error) or RevocationUnavailable()) from error

@@ -20,7 +20,7 @@ from django.db import Error, models
 from django.db.models import Func, Q, Value
 from django.db.models.functions import Cast, Least
 
-from drf_tessera.database import find_database, read_calmly
+from drf_tessera.database import explain_mistake, find_database, read_calmly
 from drf_tessera.exceptions import RevocationUnavailable
 from drf_tessera.models import Revocation
 from drf_tessera.revocation.notices import Notice, read_scope, write_scope
@@ -67,6 +67,7 @@ class Store(Protocol):
 
         Raises:
             RevocationUnavailable: the table did not take them.
+            MigrationMissing: there is no table.
         """
 
     def publish(self, notices: Sequence[Notice]) -> None:
@@ -81,6 +82,7 @@ class Store(Protocol):
 
         Raises:
             RevocationUnavailable: the store could not be read.
+            MigrationMissing: there is no table.
         """
 
     def rewind(self) -> None:
@@ -91,7 +93,10 @@ class Store(Protocol):
 
 
 class Epoch(Func):
-    """The clock of the database, in seconds since 1970. For a database that is not listed, this server's."""
+    """The clock of the database, in seconds since 1970. For a database that is not listed, this server's.
+
+    It stands still during a statement, so that PostgreSQL can compare a column with it by an index.
+    """
 
     output_field: ClassVar[Any] = models.FloatField()
     _EXPRESSIONS: ClassVar[dict[str, str]] = {
@@ -140,7 +145,7 @@ class DatabaseStore:
         try:
             self._rows().bulk_create(rows, batch_size=BATCH)
         except Error as error:
-            raise RevocationUnavailable from error
+            raise (explain_mistake(error) or RevocationUnavailable()) from error
 
     def publish(self, notices: Sequence[Notice]) -> None:
         """Insert the rows again, because their transaction took longer than readers look back."""
@@ -218,7 +223,7 @@ class DatabaseStore:
         try:
             found = read_calmly(lambda: list(query.all()))
         except Error as error:
-            raise RevocationUnavailable from error
+            raise (explain_mistake(error) or RevocationUnavailable()) from error
         if found:
             self._measure(before, found[-1][-1], time.time())
         return found

@@ -1,4 +1,7 @@
-"""The thread that pulls for all requests of a process, so that a store that hangs does not hang the requests.
+"""The threads that pull for all requests of a process, so that a store that hangs hangs no request.
+
+Each database has threads of its own, so a database that hangs does not hang the tenants of another one. The
+number of threads depends on the databases, and not on the tenants.
 
 A store that refuses answers at once. A store that hangs holds the thread that asks it for minutes. Examples
 are a database that was stopped with SIGSTOP, and a host that is cut off. Python cannot interrupt that thread,
@@ -10,7 +13,8 @@ Two dangers of such a thread have an answer here:
   by the next request. A process without requests has neither the thread nor its connection.
 - It hangs. After ``limit`` seconds without progress the thread is given up and another takes its place.
   The socket of the old thread is shut down, which wakes most drivers. At most :data:`MOST_LOST` such threads
-  exist at a time, so a store that hangs for hours costs a bounded number of threads and connections.
+  exist at a time for each database, so a store that hangs for hours costs a bounded number of threads and
+  connections.
 """
 
 from __future__ import annotations
@@ -18,23 +22,26 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from queue import Empty, SimpleQueue
-from threading import Event, Lock, Thread
+from threading import Condition, Event, Lock, Thread
 from typing import Any, Final, NamedTuple
 
 from django.core import mail
 from django.db import Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from drf_tessera.database import Schema, enter_schema, find_database, read_schema, using_database
+from drf_tessera.database import Place, enter_schema, find_place, using_database
+
+MOST_THREADS: Final = 4
+"""The greatest number of threads for one database, besides those that were given up."""
 
 MOST_LOST: Final = 3
-"""The greatest number of threads that hang at the same time, besides the present one."""
+"""The greatest number of threads for one database that were given up and still hang."""
 
 _REST: Final = 10.0
-"""Seconds. A thread that is not asked for so long ends, and closes its connection."""
+"""Seconds. A thread without a turn for so long ends, and closes its connection."""
 
 _KEPT: Final = 60
 """Seconds for which the connection of the thread is kept if ``CONN_MAX_AGE`` is 0.
@@ -46,14 +53,12 @@ connections as there are seconds, and PostgreSQL starts a process for each.
 _MOST_KEPT: Final = 8
 """The greatest number of threads that keep their connection between two pulls.
 
-Each tenant has a thread of its own. If each thread kept a connection, 25 tenants in four processes would use
-up the 100 connections that PostgreSQL allows by default. The other threads open one for each pull.
+Each database has a thread. If each thread kept a connection, 25 databases of one server in four processes
+would use up the 100 connections that PostgreSQL allows by default. The other threads open one for each pull.
 """
 
 _keepers: Final[set[_Hand]] = set()
 """The threads that keep their connection."""
-
-os.register_at_fork(after_in_child=_keepers.clear)
 
 
 class Turn:
@@ -95,21 +100,32 @@ class Turn:
 
 
 class Worker:
-    """Calls ``work`` in a thread of its own, once for all threads that ask at the same time.
+    """Has ``work`` called by a thread of the crew, once for all threads that ask at the same time.
 
     Args:
-        work: is called with each turn.
+        work: is called with each turn, by one thread at a time.
         lose: is called when a turn was given up, before another one may begin.
         limit: the number of seconds without progress after which a turn is given up.
+        place: the database, which chooses the crew. By default, this is the place of the calling thread. The
+            threads of the crew know no request.
     """
 
-    def __init__(self, work: Callable[[Turn], None], *, lose: Callable[[], None], limit: float) -> None:
-        self._work, self._lose, self._limit = work, lose, limit
-        self._lock = Lock()
-        self._hand: _Hand | None = None
-        self._turns: list[Turn] = []
+    def __init__(
+        self,
+        work: Callable[[Turn], None],
+        *,
+        lose: Callable[[], None],
+        limit: float,
+        place: Place | None = None,
+    ) -> None:
+        self.work, self._lose, self.limit = work, lose, limit
+        self.place: Place = find_place() if place is None else place
+        self.crew: Crew | None = None
+        """The crew of the turns. A forked child has another one."""
+        self.turns: list[Turn] = []
         """The turn that is under way, and perhaps the next one."""
-        self._lost: list[_Hand] = []
+        self.is_called = False
+        """Whether a thread of the crew has the worker, or is going to have it."""
         self.is_suspect: bool = False
         """Whether a turn was given up, and none has ended since."""
 
@@ -119,116 +135,215 @@ class Worker:
         Raises:
             RuntimeError: the system starts no more threads, or the interpreter is being shut down.
         """
-        with self._lock:
-            self._drop_turns()
-            if not self._turns or self._turns[-1].began < since:
-                hand = self._hand
-                if hand is None or not hand.is_alive():
-                    hand = _Hand(self._serve, _Place.find())
-                    hand.start()
-                    self._hand = hand
-                turn = Turn(self._turns[-1] if self._turns else None)
-                self._turns.append(turn)
-                hand.turns.put(turn)
-            return self._turns[-1]
+        return find_crew(self.place.alias).ask(self, since)
 
-    def _drop_turns(self) -> None:
-        """Drop the turns that are over, and all turns of a thread that has died or hangs."""
-        self._turns = [turn for turn in self._turns if not turn.over.is_set()]
-        hand = self._hand
-        if hand is None or not hand.is_alive():
-            self._turns = []
-        elif self._turns and self._turns[0].is_stuck(self._limit):
-            self._lost = [item for item in self._lost if item.is_alive()]
-            if len(self._lost) < MOST_LOST:
-                self._lost.append(hand)
-                self._give_up(hand)
+    def add_turn(self, since: float) -> bool:
+        """Add a turn, unless the newest one began after ``since``. Return whether a turn was added."""
+        self.drop_finished()
+        newest = self.turns[-1] if self.turns else None
+        if newest is not None and newest.began >= since:
+            return False
+        self.turns.append(Turn(newest))
+        return True
 
-    def _give_up(self, hand: _Hand) -> None:
-        for turn in self._turns:
+    def drop_finished(self) -> None:
+        """Drop the turns that are over."""
+        self.turns = [turn for turn in self.turns if not turn.over.is_set()]
+
+    def drop_all(self) -> None:
+        """Drop all turns. Their results do not count, and nobody waits for them any longer."""
+        for turn in self.turns:
             turn.is_lost = True
             turn.over.set()
-        self._hand, self._turns, self.is_suspect = None, [], True
-        self._lose()
-        hand.cut()
+        self.turns, self.is_called = [], False
 
-    def _serve(self, hand: _Hand) -> None:
+    def give_up(self) -> None:
+        """Leave the turns to the thread that hangs with one of them."""
+        self.drop_all()
+        self.is_suspect = True
+        self._lose()
+
+
+class Crew:
+    """The threads of this process that pull from one database, for the workers of all tenants there.
+
+    If the tenants share their tables, or each has a database, then a crew has one worker, and one thread. If
+    the tenants have schemas in one database (django-tenants), then a crew has a worker for each tenant, and
+    at most :data:`MOST_THREADS` threads. So a schema whose table is locked does not hold up the others.
+    """
+
+    def __init__(self, alias: str) -> None:
+        self.alias: Final = alias
+        self._bell = Condition(Lock())
+        """Rings if a worker waits. Its lock guards the crew and the workers."""
+        self._waiting: deque[Worker] = deque()
+        self.hands: list[_Hand] = []
+        """The threads, without those that were given up."""
+        self._idle = 0
+        self.lost: list[_Hand] = []
+        """The threads that were given up, and perhaps still hang."""
+
+    def ask(self, worker: Worker, since: float) -> Turn:
+        """Return the turn of a worker, as :meth:`Worker.ask` says."""
+        with self._bell:
+            self._replace_hanging()
+            if worker.crew is not self:
+                worker.crew, worker.turns, worker.is_called = self, [], False
+            if worker.add_turn(since):
+                self._call(worker)
+            turn = worker.turns[-1]
+            self._start_hand()
+            return turn
+
+    def _call(self, worker: Worker) -> None:
+        if not worker.is_called:
+            worker.is_called = True
+            self._waiting.append(worker)
+            self._bell.notify()
+
+    def _start_hand(self) -> None:
+        """Start a thread if more workers wait than threads are idle."""
+        if len(self._waiting) <= self._idle or len(self.hands) >= MOST_THREADS:
+            return
+        hand = _Hand(self)
+        try:
+            hand.start()
+        except RuntimeError:
+            if self.hands:
+                return  # one of them takes the worker when it is free
+            while self._waiting:
+                self._waiting.pop().drop_all()
+            raise
+        self.hands.append(hand)
+
+    def _replace_hanging(self) -> None:
+        for hand in list(self.hands):
+            job = hand.job
+            if job is None or not job.turn.is_stuck(job.worker.limit):
+                continue
+            self.lost = [item for item in self.lost if item.is_alive()]
+            if len(self.lost) < MOST_LOST:
+                self.lost.append(hand)
+                self.hands.remove(hand)
+                hand.is_lost = True
+                job.worker.give_up()
+                hand.cut()
+
+    def serve(self, hand: _Hand) -> None:
         """Run turns until there are none for a while, or until the thread was given up."""
         try:
-            while (turn := self._next_turn(hand)) is not None:
-                self._take(hand, turn)
-                if turn.is_lost:
-                    return
+            while (job := self._take_job(hand)) is not None:
+                try:
+                    hand.work(job)
+                finally:
+                    self._end_job(hand, job)
         finally:
-            hand.close()
+            with self._bell:
+                self._dismiss(hand)
 
-    def _next_turn(self, hand: _Hand) -> Turn | None:
-        try:
-            return hand.turns.get(timeout=_REST)
-        except Empty:
-            pass
-        with self._lock:  # a request may have asked just now
-            if self._hand is hand and not hand.turns.empty():
-                return hand.turns.get()
-            if self._hand is hand:
-                self._hand = None
-            return None
+    def _take_job(self, hand: _Hand) -> _Job | None:
+        """Return the turn of the worker that has waited for the longest time."""
+        with self._bell:
+            if hand.is_lost:
+                return None
+            self._idle += 1
+            try:
+                found = self._bell.wait_for(lambda: bool(self._waiting), _REST)
+            finally:
+                self._idle -= 1
+            if not found:
+                self._dismiss(hand)
+                return None
+            worker = self._waiting.popleft()
+            hand.job = _Job(worker, worker.turns[0])
+            return hand.job
 
-    def _take(self, hand: _Hand, turn: Turn) -> None:
-        try:
-            turn.show_life()
-            hand.connect(self._limit)
-            self._work(turn)
-        except Exception as error:  # noqa: BLE001 - the threads that wait raise it
-            turn.error = error
-        except BaseException:  # the thread ends, so nothing more may be handed to it
-            with self._lock:
-                self._hand = None
-            raise
-        finally:
-            if _is_test_run() or not hand.may_keep():
-                hand.close()
-            if not turn.is_lost:
-                self.is_suspect = False
-            turn.over.set()
+    def _end_job(self, hand: _Hand, job: _Job) -> None:
+        with self._bell:
+            hand.job = None
+            if not hand.is_lost:
+                job.worker.drop_finished()
+                job.worker.is_called = False
+                if job.worker.turns:
+                    self._call(job.worker)
+
+    def _dismiss(self, hand: _Hand) -> None:
+        if hand in self.hands:
+            self.hands.remove(hand)
 
 
-class _Place(NamedTuple):
-    """The database of the tenant whose request has started the thread. The thread knows no request."""
+_crews: Final[dict[str, Crew]] = {}
+"""The crews, by the alias of their database."""
 
-    alias: str
-    schema: Schema
 
-    @classmethod
-    def find(cls) -> _Place:
-        """Return the place of this thread."""
-        alias = find_database()
-        return cls(alias, read_schema(connections[alias]))
+def find_crew(alias: str) -> Crew:
+    """Return the crew of a database."""
+    return _crews.get(alias) or _crews.setdefault(alias, Crew(alias))
+
+
+def _forget_threads() -> None:
+    """Begin with nothing after a fork, because the child has none of its parent's threads."""
+    _crews.clear()
+    _keepers.clear()
+
+
+os.register_at_fork(after_in_child=_forget_threads)
+
+
+class _Job(NamedTuple):
+    worker: Worker
+    turn: Turn
 
 
 class _Hand(Thread):
-    """The thread, with the turns that it has to take and its own connection to the database."""
+    """A thread of a crew, with its own connection to the database."""
 
-    def __init__(self, serve: Callable[[_Hand], None], place: _Place) -> None:
+    def __init__(self, crew: Crew) -> None:
         super().__init__(name="drf-tessera-feed", daemon=True)
-        self._place = place
-        self.turns: SimpleQueue[Turn] = SimpleQueue()
-        self._serve = serve
-        self._connection: BaseDatabaseWrapper | None = None
+        self._crew = crew
+        self.job: _Job | None = None
+        """The turn under way."""
+        self.is_lost = False
+        """Whether this thread was given up."""
+        self.connection: BaseDatabaseWrapper | None = None
+        self._place: Place | None = None
+        """The place that the connection uses."""
 
     def run(self) -> None:
-        with using_database(self._place.alias):
-            self._serve(self)
+        try:
+            with using_database(self._crew.alias):
+                self._crew.serve(self)
+        finally:
+            self.close()
 
-    def connect(self, limit: float) -> None:
+    def work(self, job: _Job) -> None:
+        """Run a turn. Each thread that waits for it raises its error."""
+        worker, turn = job
+        try:
+            turn.show_life()
+            self._connect(worker)
+            worker.work(turn)
+        except Exception as error:  # noqa: BLE001 - the threads that wait raise it
+            turn.error = error
+        finally:
+            if _is_test_run() or not self._may_keep():
+                self.close()
+            if not turn.is_lost:
+                worker.is_suspect = False
+            turn.over.set()
+
+    def _connect(self, worker: Worker) -> None:
         """Put a connection of this thread's own in the place that Django's queries use."""
-        if self._connection is None:
-            alias = self._place.alias
-            self._connection = connections[alias] = describe_own(connections[alias], limit)
-            enter_schema(self._connection, self._place.schema)
-        self._connection.close_if_unusable_or_obsolete()
+        place, alias = worker.place, self._crew.alias
+        if self.connection is None:
+            self.connection = describe_own(connections[alias], worker.limit)
+            connections[alias], self._place = self.connection, None
+        if self._place is None or self._place.name != place.name:
+            enter_schema(self.connection, place.schema)
+            self._place = place
+        self.connection.close_if_unusable_or_obsolete()
 
-    def may_keep(self) -> bool:
+    def _may_keep(self) -> bool:
         """Return whether this thread is one of the few that keep their connection between two pulls."""
         # Two threads may be counted at once. Then there is one more, and that does no harm.
         if len(_keepers) < _MOST_KEPT:
@@ -238,10 +353,10 @@ class _Hand(Thread):
     def close(self) -> None:
         """Close the connection, in the thread itself."""
         _keepers.discard(self)
-        if self._connection is not None:
+        if self.connection is not None:
             with suppress(Error):  # some drivers refuse to close what is closed
-                self._connection.close()
-            self._connection = None
+                self.connection.close()
+            self.connection = None
 
     def cut(self) -> None:
         """Stop the driver by shutting down the socket of its connection. Any thread may do this.
@@ -250,7 +365,7 @@ class _Hand(Thread):
         the thread is opening a connection, both have a timeout for this.
         """
         with suppress(Exception):  # the thread is given up in any case
-            number: Any = self._connection and self._connection.connection.fileno()
+            number: Any = self.connection and self.connection.connection.fileno()
             with socket.socket(fileno=os.dup(number)) as line:
                 line.shutdown(socket.SHUT_RDWR)
 

@@ -39,12 +39,14 @@ def revoke_everybody(
 ) -> int:
     """End all live sessions that began before this call, and return their number.
 
-    This is :func:`revoke_before` with the present as the moment.
+    This is :func:`revoke_before` with the end of the present second as the moment. A session may have begun
+    in the same second, also if the clock stands at a full second (a test with freezegun).
 
     Raises:
         ProjectError, TemporarilyUnavailable, RevocationUnavailable: see :func:`revoke_before`.
     """
-    return revoke_before(timezone.now(), reason=reason, batch_size=batch_size, progress=progress)
+    present = math.floor(to_timestamp(timezone.now()))
+    return _end_before(present + 1, reason=reason, batch_size=batch_size, progress=progress)
 
 
 def revoke_before(
@@ -84,11 +86,15 @@ def revoke_before(
     """
     if to_timestamp(moment) > time.time():
         raise ProjectError(f"{moment} lies in the future. Sessions that begin until then would be refused.")
+    return _end_before(_round_up(moment), reason=reason, batch_size=batch_size, progress=progress)
+
+
+def _end_before(second: int, *, reason: Reason, batch_size: int, progress: Progress | None) -> int:
+    """End the sessions that began before a second. If it is the end of the present one, wait for it."""
     if is_in_transaction():
         raise ProjectError(
             "Call this outside of a transaction. Inside, no process would hear of it until the commit."
         )
-    second = _round_up(moment)
     time.sleep(max(0.0, second - time.time()))
     run = _Run(second=second, reason=reason, batch_size=batch_size, progress=progress)
     run.publish()

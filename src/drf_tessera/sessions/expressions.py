@@ -8,7 +8,8 @@ from typing import Any, Final
 from django.db.models import DateTimeField, DurationField, Expression, Subquery
 
 CLOCKS: Final = {
-    # The time of the statement and not of its transaction, which may have begun long ago.
+    # The present, and not the time of the transaction or of the statement, which may have waited for a lock.
+    # `revocation.stores.Epoch` is the time of the statement instead, because an index can serve that.
     "postgresql": "(clock_timestamp() + %s)",
     "mysql": "(UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND)",
 }

@@ -172,20 +172,24 @@ def describe_origin(client: Client) -> dict[str, str | None]:
 
 
 def _report(session: Session) -> None:
-    """Send ``session_started``, and ``new_device`` if the session comes from a new place."""
-    rows.report(signals.session_started, session_id=session.pk, sub=write_sub(session.user_id))
-    if not signals.new_device.has_listeners(Session):
+    """Send ``session_started``, and the signals about the place of the login if there is news."""
+    who = {"session_id": session.pk, "sub": write_sub(session.user_id)}
+    where = {"address": session.ip, "device": session.device}
+    rows.report(signals.session_started, **who, **where, amr=session.amr)
+    if not any(found.has_listeners(Session) for found in (signals.new_device, signals.network_changed)):
         return
-    new_network, new_device = places.find_news(session)
-    if new_network or new_device:
+    news = places.find_news(session)
+    if news.network or news.device:
+        flags = {"new_network": news.network, "new_device": news.device}
+        rows.report(signals.new_device, **who, **where, **flags)
+    if news.previous is not None:
         rows.report(
-            signals.new_device,
-            session_id=session.pk,
-            sub=write_sub(session.user_id),
-            address=session.ip,
-            device=session.device,
-            new_network=new_network,
-            new_device=new_device,
+            signals.network_changed,
+            **who,
+            **where,
+            previous_address=news.previous.ip,
+            previous_device=news.previous.device,
+            elapsed=(session.created_at - news.previous.last_used_at).total_seconds(),
         )
 
 

@@ -12,16 +12,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.encoding import smart_str as _smart_str
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions as exceptions
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.authentication import get_authorization_header
 from rest_framework.request import Request
 
-from drf_tessera.conf import enter_tenant
 from drf_tessera.database import translated_trouble
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable
 from drf_tessera.http import check_site
-from drf_tessera.rest.authentication import LateRefuser
-from drf_tessera.rest.errors import Unauthorized, fit_handler, to_api_exception, to_late_refusal
-from drf_tessera.rest.reports import report_refused_token
+from drf_tessera.rest.errors import Unauthorized, fit_handler, to_api_exception
+from drf_tessera.rest.foreign import ForeignAuthentication, reporting_refusals
 from drf_tessera.rest.requests import get_django_request
 from drf_tessera.users import find_user_by_name, is_active, lazy_user
 from rest_framework_jwt.settings import api_settings, find_live
@@ -36,28 +34,17 @@ if apps.ready and not apps.is_installed("drf_tessera"):
     )
 
 
-class BaseJSONWebTokenAuthentication(BaseAuthentication):
+class BaseJSONWebTokenAuthentication(ForeignAuthentication):
     """Authenticate by a token. Subclasses define the place of the token in the request."""
-
-    _late: Any = staticmethod(to_late_refusal)  # until a request is known
 
     def get_jwt_value(self, request: Request) -> bytes | str | None:
         """Return the token of the request, or ``None``."""
         raise NotImplementedError
 
+    @reporting_refusals
     @sensitive_variables()
     def authenticate(self, request: Request) -> tuple[Any, bytes | str] | None:
         """Return the user and the unchanged token, or ``None`` if the request has no token for this class."""
-        enter_tenant(request)
-        self._late = LateRefuser(get_django_request(request))
-        try:
-            return self._authenticate(request)
-        except Unauthorized as error:
-            report_refused_token(str(error.get_codes()), request)
-            raise
-
-    @sensitive_variables()
-    def _authenticate(self, request: Request) -> tuple[Any, bytes | str] | None:
         if (credentials := self.get_jwt_value(request)) is None:
             return None
         token = credentials.decode("ascii", "replace") if isinstance(credentials, bytes) else credentials
@@ -78,7 +65,7 @@ class BaseJSONWebTokenAuthentication(BaseAuthentication):
         """
         if isinstance(payload, OwnClaims):
             try:
-                return lazy_user(payload.token, refuse=self._late, fail=to_api_exception)
+                return lazy_user(payload.token, refuse=self.refuse_late, fail=to_api_exception)
             except (Refusal, TemporarilyUnavailable) as error:
                 raise to_api_exception(error) from None
         try:

@@ -78,14 +78,12 @@ class VerificationBaseSerializer(Serializer):
     """Reads a token."""
 
     token = serializers.CharField()
+    _report: Any = staticmethod(report_refused_token)
 
     @renamed(credentials="attrs")
     def validate(self, credentials: dict[str, Any]) -> dict[str, Any]:
         """Refuse, because each subclass defines this method."""
         raise NotImplementedError("Please define a validate method.")
-
-    def _report(self, code: str, request: Any) -> None:
-        report_refused_token(code, request)
 
     def _refuse(self, detail: str, code: str) -> NoReturn:
         if (request := self.context.get("request")) is not None:
@@ -133,8 +131,7 @@ class RefreshJSONWebTokenSerializer(VerificationBaseSerializer):
     The limit is ``JWT_REFRESH_EXPIRATION_DELTA`` after the login.
     """
 
-    def _report(self, code: str, request: Any) -> None:
-        report_failed_refresh(code, None, request)
+    _report = staticmethod(report_failed_refresh)
 
     @renamed(credentials="attrs")
     @sensitive_variables()

@@ -12,20 +12,17 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
-from rest_framework import HTTP_HEADER_ENCODING, authentication
+from rest_framework import HTTP_HEADER_ENCODING
 from rest_framework.request import Request
 
-from drf_tessera.conf import enter_tenant
 from drf_tessera.database import translated_trouble
 from drf_tessera.exceptions import Refusal, TemporarilyUnavailable
 from drf_tessera.legacy import renamed
-from drf_tessera.rest.authentication import LateRefuser
-from drf_tessera.rest.errors import to_api_exception, to_late_refusal
-from drf_tessera.rest.reports import report_refused_token
-from drf_tessera.rest.requests import get_django_request
+from drf_tessera.rest.errors import to_api_exception
+from drf_tessera.rest.foreign import ForeignAuthentication, reporting_refusals
 from drf_tessera.users import is_active, lazy_user
 from rest_framework_simplejwt import legacy
-from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken, TokenError, read_reason
+from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken, TokenError
 from rest_framework_simplejwt.models import Claims, TokenUser
 from rest_framework_simplejwt.settings import api_settings, list_header_types
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, UntypedToken
@@ -35,32 +32,26 @@ from rest_framework_simplejwt.utils import get_md5_hash_password as get_md5_hash
 AuthUser = TypeVar("AuthUser", AbstractBaseUser, TokenUser)
 
 
-class JWTAuthentication(authentication.BaseAuthentication):
+class JWTAuthentication(ForeignAuthentication):
     """Authenticate by a token in the header. Only a token that simplejwt issued needs a query."""
 
     www_authenticate_realm = "api"
     media_type = "application/json"
-    _refuse: Any = staticmethod(to_late_refusal)  # until a request is known
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user_model = get_user_model()
 
+    @reporting_refusals
     @sensitive_variables()
     def authenticate(self, request: Request) -> tuple[Any, AccessToken] | None:
         """Return the user and the token, or ``None`` if the request has no token for this class."""
-        enter_tenant(request)
-        self._refuse = LateRefuser(get_django_request(request))
         authorization = self.get_header(request)
-        try:
-            credentials = None if authorization is None else self.get_raw_token(authorization)
-            if credentials is None:
-                return None
-            token = self.get_validated_token(credentials)
-            return self.get_user(token), token
-        except AuthenticationFailed as error:
-            report_refused_token(read_reason(error), request)
-            raise
+        credentials = None if authorization is None else self.get_raw_token(authorization)
+        if credentials is None:
+            return None
+        token = self.get_validated_token(credentials)
+        return self.get_user(token), token
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
@@ -129,7 +120,7 @@ class JWTAuthentication(authentication.BaseAuthentication):
         verified = getattr(validated_token, "verified", None)
         try:
             if verified is not None:
-                return lazy_user(verified, refuse=self._refuse, fail=to_api_exception)
+                return lazy_user(verified, refuse=self.refuse_late, fail=to_api_exception)
             with translated_trouble():
                 return self._load_user(validated_token)
         except Refusal as error:

@@ -127,12 +127,3 @@ def to_invalid_token(error: TokenError) -> InvalidToken:
     """Return the 401 of an error, with the exact code as ``reason`` beside simplejwt's own code."""
     detail = error.args[0] if error.args else None
     return InvalidToken({"detail": str(detail or InvalidToken.default_detail), "reason": error.code})
-
-
-def read_reason(error: exceptions.AuthenticationFailed) -> str:
-    """Return the exact code of a refusal: the reason of its first message, or simplejwt's own code."""
-    detail: Any = error.detail
-    if not isinstance(detail, dict):
-        return str(error.get_codes())
-    reasons = [detail.get("reason"), *(message["reason"] for message in detail.get("messages", ()))]
-    return str(next(filter(None, reasons), detail["code"]))

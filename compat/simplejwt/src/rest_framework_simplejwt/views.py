@@ -20,14 +20,11 @@ from rest_framework.views import APIView
 
 from drf_tessera.rest.endpoints import TokenView
 from drf_tessera.rest.errors import translate_own_error
+from drf_tessera.rest.foreign import read_code
 from drf_tessera.rest.reports import report_failed_refresh, report_refused_token
 from drf_tessera.rest.throttling import LoginAddressThrottle, TokenThrottle, counted_login, read_field
 from rest_framework_simplejwt.exceptions import InvalidToken as InvalidToken
-from rest_framework_simplejwt.exceptions import (
-    TokenError,
-    read_reason,
-    to_invalid_token,
-)
+from rest_framework_simplejwt.exceptions import TokenError, to_invalid_token
 from rest_framework_simplejwt.settings import api_settings, list_header_types
 
 
@@ -48,6 +45,7 @@ class TokenViewBase(TokenView, generics.GenericAPIView[Any]):
     authentication_classes = ()
     serializer_class: Any = None
     _serializer_class: Any = ""
+    _report: Any = None
     www_authenticate_realm = "api"
 
     def get_serializer_class(self) -> Any:
@@ -73,12 +71,9 @@ class TokenViewBase(TokenView, generics.GenericAPIView[Any]):
     def handle_exception(self, exc: Exception) -> Response:
         """Return an error in the format of simplejwt."""
         found = to_invalid_token(exc) if isinstance(exc, TokenError) else translate_own_error(exc)
-        if isinstance(found, exceptions.AuthenticationFailed):
-            self._report(read_reason(found))
+        if self._report and isinstance(found, exceptions.AuthenticationFailed):
+            self._report(read_code(found), self.request)
         return APIView.handle_exception(self, found)
-
-    def _report(self, code: str) -> None:
-        """Send the signal of a refused token."""
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # noqa: D102 - see the module
@@ -111,8 +106,9 @@ class TokenRefreshView(TokenViewBase):
     _serializer_class = SerializerSetting("TOKEN_REFRESH_SERIALIZER")
     throttle_classes = (TokenThrottle,)
 
-    def _report(self, code: str) -> None:
-        report_failed_refresh(code, read_field(self.request, "refresh"), self.request)
+    @staticmethod
+    def _report(code: str, request: Request) -> None:
+        report_failed_refresh(code, request, read_field(request, "refresh"))
 
 
 class TokenObtainSlidingView(TokenViewBase):
@@ -144,9 +140,7 @@ class TokenVerifyView(TokenViewBase):
 
     _serializer_class = SerializerSetting("TOKEN_VERIFY_SERIALIZER")
     throttle_classes = (TokenThrottle,)
-
-    def _report(self, code: str) -> None:
-        report_refused_token(code, self.request)
+    _report = staticmethod(report_refused_token)
 
 
 class TokenBlacklistView(TokenViewBase):

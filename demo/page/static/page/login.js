@@ -24,7 +24,8 @@ export function open(transport) {
   client?.close();
   state.transport = transport;
   client = createClient({ baseUrl: LOGIN, transport, grace: GRACE, environment: { fetch: listen, monotonic: now, wall } });
-  client.on("signedin", begin);
+  // A tab that hears of a login in another tab knows the session after its own first refresh.
+  client.on("signedin", (login) => (login.session ? begin(login) : run(() => client.refresh().then(() => begin(client)))));
   client.on("refreshed", () => showAccess(client));
   client.on("signedout", ({ reason }) => run(() => finish(reason)));
 }

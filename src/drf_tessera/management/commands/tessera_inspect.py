@@ -11,6 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import TemporarilyUnavailable
+from drf_tessera.management.places import add_place_options, choosing_place
 from drf_tessera.rest.explanation import FAILED, PASSED, Explanation, explain_token
 
 UNDECIDED: Final = 3
@@ -34,6 +35,7 @@ class Command(BaseCommand):
         """Add the token and the form of the output."""
         parser.add_argument("token", metavar="TOKEN", help="the token, or - to read it from the input")
         parser.add_argument("--json", action="store_true", help="write JSON")
+        add_place_options(parser)
 
     @sensitive_variables()
     def handle(self, *args: Any, **options: Any) -> None:
@@ -47,10 +49,11 @@ class Command(BaseCommand):
             token = token[len(prefix) :].strip()
         if not token:
             raise CommandError("There is no token.", returncode=2)
-        try:
-            found = explain_token(token)
-        except TemporarilyUnavailable as error:
-            raise CommandError(error.detail, returncode=UNDECIDED) from error
+        with choosing_place(self, options, by_table=False):
+            try:
+                found = explain_token(token)
+            except TemporarilyUnavailable as error:
+                raise CommandError(error.detail, returncode=UNDECIDED) from error
         if options["json"]:
             self.stdout.write(json.dumps(found.as_dict(), indent=2, default=str))
         else:

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from drf_tessera.exceptions import TesseraError
 from drf_tessera.installation import read_installation, read_installation_id, renew_installation
+from drf_tessera.management.places import add_place_options, choosing_place
 
 
 class Command(BaseCommand):
@@ -16,21 +17,23 @@ class Command(BaseCommand):
     help = "Show the id of this installation, which is part of the default 'iss' of access tokens."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add --renew."""
+        """Add --renew, and the options for tenants."""
         parser.add_argument(
             "--renew",
             action="store_true",
             help="make another id, because this database is a copy. Restart all processes after this. "
             "Each client refreshes its access token once, and nobody is logged out.",
         )
+        add_place_options(parser)
 
     def handle(self, *args: Any, renew: bool, **options: Any) -> None:
         """Write the id on one line to stdout, so that a script can read it. Remarks go to stderr."""
-        try:
-            found = renew_installation() if renew else read_installation_id()
-            row = read_installation()
-        except TesseraError as error:
-            raise CommandError(error.detail) from error
+        with choosing_place(self, options):
+            try:
+                found = renew_installation() if renew else read_installation_id()
+                row = read_installation()
+            except TesseraError as error:
+                raise CommandError(error.detail) from error
         self.stdout.write(found)
         if renew:
             self.stderr.write("Restart all processes now, because they still use the old id.")

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from drf_tessera import sessions
+from drf_tessera.management.places import add_place_options, choosing_place
 
 
 class Command(BaseCommand):
@@ -16,7 +17,7 @@ class Command(BaseCommand):
     help = "Delete the sessions that ended long enough ago. You may interrupt and repeat this command."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add --keep-days and --batch-size."""
+        """Add --keep-days, --batch-size, and the options for tenants."""
         parser.add_argument(
             "--keep-days",
             type=float,
@@ -26,6 +27,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--batch-size", type=int, default=1000, help="rows per transaction (default: 1000)"
         )
+        add_place_options(parser)
 
     def handle(self, *args: Any, keep_days: float, batch_size: int, **options: Any) -> None:
         """Delete the sessions, and show the number of deleted sessions on one line."""
@@ -36,7 +38,8 @@ class Command(BaseCommand):
         def show(deleted: int) -> None:
             self.stderr.write(f"\r{deleted} deleted", ending="" if terminal else "\n")
 
-        deleted = sessions.prune(keep=timedelta(days=keep_days), batch_size=batch_size, progress=show)
+        with choosing_place(self, options):
+            deleted = sessions.prune(keep=timedelta(days=keep_days), batch_size=batch_size, progress=show)
         if terminal and deleted:
             self.stderr.write("")
         self.stdout.write(self.style.SUCCESS(f"{deleted} sessions deleted."))

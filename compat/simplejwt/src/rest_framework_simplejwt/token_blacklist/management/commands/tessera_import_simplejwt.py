@@ -8,7 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 
+from drf_tessera.database import find_database
 from drf_tessera.exceptions import TemporarilyUnavailable
+from drf_tessera.management.places import add_place_options, choosing_place
 from drf_tessera.sessions import HANDLE_PREFIX, LegacyToken, adopt_many
 from drf_tessera.tokens import REFRESH_PREFIX
 from rest_framework_simplejwt.listing import PACKAGE
@@ -28,19 +30,24 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add --batch-size and --after."""
+        """Add --batch-size, --after, and the options for tenants."""
         parser.add_argument("--batch-size", type=int, default=1000, help="rows per batch (default 1000)")
         parser.add_argument(
             "--after", type=int, default=0, help="start after this id of OutstandingToken (0 by default)"
         )
+        add_place_options(parser)
 
     def handle(self, *args: Any, batch_size: int, after: int, **options: Any) -> None:
         """Import the tokens, and show a progress bar."""
         if batch_size < 1:
             raise CommandError("--batch-size must be 1 or more.")
+        with choosing_place(self, options):
+            self._import(batch_size, after)
+
+    def _import(self, batch_size: int, after: int) -> None:
         # These rows already stand for sessions.
         own = Q(token="") | Q(token__startswith=HANDLE_PREFIX) | Q(token__startswith=REFRESH_PREFIX)
-        given = OutstandingToken.objects.exclude(own)
+        given = OutstandingToken.objects.using(find_database()).exclude(own)
         rows = given.filter(expires_at__gt=aware_utcnow(), user__isnull=False).order_by("pk")
         total, done, written = rows.filter(pk__gt=after).count(), 0, 0
         for batch in _read_batches(rows, after, batch_size):
@@ -54,7 +61,7 @@ class Command(BaseCommand):
         )
 
     def _write(self, batch: list[Any]) -> int:
-        found = BlacklistedToken.objects.filter(token__in=[row[0] for row in batch])
+        found = BlacklistedToken.objects.using(find_database()).filter(token__in=[row[0] for row in batch])
         ended = set(found.values_list("token", flat=True))
         wanted = [(_describe(row), row[2], row[0] in ended) for row in batch]
         try:

@@ -1,0 +1,143 @@
+"""The tenant, and so the database or the schema, on which a command acts. No command takes one quietly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
+
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error, connections
+
+from drf_tessera.conf import current_tenant, get_settings, use_tenant
+from drf_tessera.database import (
+    enter_schema,
+    explain_mistake,
+    find_database,
+    read_schema,
+    using_database,
+)
+from drf_tessera.exceptions import ProjectError
+
+_SCHEMA: Final = "schema_name"
+"""The column of the model of tenants."""
+
+_SHARED: Final = (
+    "The tenants share the tables of the database {!r}, and a session does not record its tenant. Leave "
+    "--tenant out. The command acts on all tenants then, unless other options name a user or a session."
+)
+_UNDECIDED: Final = (
+    "This project has tenants. Name one with --tenant, or run this command once for each tenant. "
+    "With a router, --database names a database."
+)
+_UNROUTED: Final = (
+    "Outside of a request, TENANT does not return {0!r}, so the router may choose the database of another "
+    "tenant. Name the database of {0!r} with --database too."
+)
+
+
+def add_place_options(parser: CommandParser) -> None:
+    """Add --tenant and --database."""
+    parser.add_argument(
+        "--tenant",
+        metavar="NAME",
+        help="the tenant, for projects with TESSERA['TENANT'] or django-tenants (there: the schema)",
+    )
+    parser.add_argument(
+        "--database", metavar="ALIAS", help="the database. By default, your router chooses it for sessions"
+    )
+
+
+@contextmanager
+def choosing_place(command: BaseCommand, options: dict[str, Any], *, by_table: bool = True) -> Iterator[None]:
+    """Use the place that the options name. If the project has tenants, write the place to stderr.
+
+    Args:
+        command: writes to its stderr.
+        options: those of :func:`add_place_options`.
+        by_table: whether the command acts on the rows of a table, so that tenants who share the table cannot
+            be told apart.
+
+    Raises:
+        CommandError: the options name no place, or more than one is possible. Or the block raised an error
+            that says what a person must do.
+    """
+    name, alias = options["tenant"], options["database"]
+    if alias is not None and alias not in connections:
+        raise CommandError(f"There is no database {alias!r} in DATABASES.")
+    with ExitStack() as stack:
+        if alias is not None:
+            stack.enter_context(using_database(alias))
+        try:
+            if get_settings().tenant is not None:
+                text = _enter_tenant(stack, name, alias, by_table=by_table)
+            elif name is None:
+                text = "" if alias is None else f"the database {alias!r}"
+            else:
+                raise CommandError("--tenant needs TESSERA['TENANT'] or django-tenants.")
+            if text:
+                command.stderr.write(f"In {text}.")
+            yield
+        except ProjectError as error:
+            raise CommandError(error.detail) from error
+        except Error as error:
+            mistake = explain_mistake(error)
+            if mistake is None:
+                raise
+            raise CommandError(mistake.detail) from error
+
+
+def _enter_tenant(stack: ExitStack, name: str | None, alias: str | None, *, by_table: bool) -> str:
+    connection: Any = connections[find_database()]
+    if read_schema(connection) is not None:
+        if name is not None:
+            stack.enter_context(_using_schema(connection, name))
+        elif connection.schema_name in ("", find_public_schema()):
+            raise CommandError(_UNDECIDED)
+        return f"the schema {connection.schema_name!r}"
+    has_router = bool(django_settings.DATABASE_ROUTERS)
+    if by_table and not has_router:
+        if name is not None:
+            raise CommandError(_SHARED.format(find_database()))
+        return f"all tenants in the database {find_database()!r}"
+    if name is not None:
+        stack.enter_context(use_tenant(name))
+        if has_router and alias is None and not _is_routed(name):
+            raise CommandError(_UNROUTED.format(name))
+    elif not current_tenant() and not (by_table and alias):
+        raise CommandError(_UNDECIDED)
+    return f"the database {find_database()!r}" if by_table else f"the tenant {current_tenant()!r}"
+
+
+def _is_routed(name: str) -> bool:
+    """Return whether the function of the project, and so probably its router, knows the chosen tenant."""
+    find = get_settings().tenant
+    return find is not None and find(None) == name
+
+
+@contextmanager
+def _using_schema(connection: Any, name: str) -> Iterator[None]:
+    if name != find_public_schema() and not has_schema(connection.alias, name):
+        raise CommandError(f"No tenant has the schema {name!r}.")
+    before = read_schema(connection)
+    connection.set_schema(name)
+    try:
+        yield
+    finally:
+        enter_schema(connection, before)
+
+
+def find_public_schema() -> str:
+    """Return the schema of django-tenants that belongs to nobody."""
+    return getattr(django_settings, "PUBLIC_SCHEMA_NAME", "public")
+
+
+def has_schema(alias: str, name: str) -> bool:
+    """Return whether a tenant of django-tenants has this schema.
+
+    PostgreSQL would not complain about an unknown schema, and would use the tables of the public one.
+    """
+    model: str = getattr(django_settings, "TENANT_MODEL")  # noqa: B009 - a setting of django-tenants
+    return bool(apps.get_model(model)._default_manager.using(alias).filter(**{_SCHEMA: name}).exists())

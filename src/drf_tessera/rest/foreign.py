@@ -1,0 +1,51 @@
+"""The common part of the authentication classes under the names of other packages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from drf_tessera.conf import enter_tenant
+from drf_tessera.rest.authentication import LateRefuser
+from drf_tessera.rest.errors import to_late_refusal
+from drf_tessera.rest.reports import report_refused_token
+from drf_tessera.rest.requests import get_django_request
+
+_Authenticate = TypeVar("_Authenticate", bound=Callable[..., Any])
+
+
+class ForeignAuthentication(BaseAuthentication):
+    """The parent of such a class. Its ``authenticate`` is decorated with :func:`reporting_refusals`."""
+
+    refuse_late: Any = staticmethod(to_late_refusal)
+    """Refuses a lazy user that turns out to be gone. The decorator replaces it for each request."""
+
+
+def reporting_refusals(authenticate: _Authenticate) -> _Authenticate:
+    """Return ``authenticate`` as a method that acts on the tenant of the request and reports each refusal."""
+
+    @wraps(authenticate)
+    def report(self: ForeignAuthentication, request: Request) -> Any:
+        enter_tenant(request)
+        self.refuse_late = LateRefuser(get_django_request(request))
+        try:
+            return authenticate(self, request)
+        except AuthenticationFailed as error:
+            report_refused_token(read_code(error), request)
+            raise
+
+    return cast("_Authenticate", report)
+
+
+def read_code(error: AuthenticationFailed) -> str:
+    """Return the exact code of a refusal: its ``reason``, that of its first message, or its code."""
+    detail: Any = error.detail
+    if not isinstance(detail, dict):
+        return str(error.get_codes())
+    reasons = [detail.get("reason"), *(message["reason"] for message in detail.get("messages", ()))]
+    return str(next(filter(None, reasons), detail["code"]))
