@@ -127,8 +127,10 @@ class ReasonFilter(admin.SimpleListFilter):
 class SessionAdmin(_Admin):
     """The list of logins, the newest first."""
 
-    list_display: tuple[str, ...] = ("login", "person", "client", "address", "last_used", "state")
-    list_filter: ClassVar[tuple[Any, ...]] = (StateFilter, ReasonFilter)
+    list_display: tuple[str, ...] = (
+        *("login", "person", "personal", "label", "client", "address", "last_used", "state"),
+    )
+    list_filter: ClassVar[tuple[Any, ...]] = (StateFilter, ReasonFilter, "personal")
     ordering: ClassVar[tuple[str, ...]] = ("-created_at",)
     list_select_related: ClassVar[tuple[str, ...]] = ("user",)
     search_fields: ClassVar[tuple[str, ...]] = (

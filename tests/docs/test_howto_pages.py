@@ -32,6 +32,28 @@ def test_plain_views_do_what_the_page_says(project: Project) -> None:
 
 
 @pytest.mark.slow  # it starts Python several times
+def test_plain_django_does_what_the_page_says(project: Project) -> None:
+    project.follow("howto/plain-django.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "plain_django.py", "plain")
+
+
+@pytest.mark.slow  # it starts Python several times
+def test_personal_tokens_do_what_the_page_says(project: Project) -> None:
+    project.follow("howto/personal-tokens.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "personal_tokens.py", "notes")
+
+
+@pytest.mark.slow  # it starts Python several times
+@pytest.mark.parametrize(("page", "app"), [("ninja", "notes"), ("graphql", "graph"), ("sockets", "chat")])
+def test_another_framework_does_what_the_page_says(project: Project, page: str, app: str) -> None:
+    project.follow(f"howto/{page}.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / f"{page}.py", app)
+
+
+@pytest.mark.slow  # it starts Python several times
 def test_logins_of_a_project_do_what_the_page_says(project: Project) -> None:
     project.follow("howto/logins.md")
     project.manage("check", "--fail-level", "WARNING")

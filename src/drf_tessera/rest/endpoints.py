@@ -33,6 +33,7 @@ from drf_tessera.exceptions import (
 from drf_tessera.http import (
     delete_stray_cookies,
     find_cookie_path,
+    remember_failure,
 )
 from drf_tessera.limits import TokenRequest
 from drf_tessera.rest.answers import OURS, Answer
@@ -40,7 +41,6 @@ from drf_tessera.rest.errors import (
     PayloadTooLarge,
     add_code,
     exception_handler,
-    remember_failure,
     translate_own_error,
     write_challenge,
 )

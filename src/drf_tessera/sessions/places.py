@@ -22,7 +22,8 @@ def has_logged_in_from(users: QuerySet[Any], network: str) -> bool:
     """
     if network == UNKNOWN:
         return False
-    found = rows.select_sessions().filter(user_id__in=users.order_by().values("pk"), ip__isnull=False)
+    logins = rows.select_sessions().filter(personal=False, ip__isnull=False)
+    found = logins.filter(user_id__in=users.order_by().values("pk"))
     addresses = found.order_by("-created_at").values_list("ip", flat=True)[:MOST]
     return any(name_network(str(address)) == network for address in set(addresses))
 
@@ -40,7 +41,8 @@ class News(NamedTuple):
 
 def find_news(session: Session) -> News:
     """Compare a login with the earlier sessions of its user. One query."""
-    earlier = rows.select_sessions().filter(user_id=session.user_id).exclude(pk=session.pk)
+    logins = rows.select_sessions().filter(personal=False, user_id=session.user_id)
+    earlier = logins.exclude(pk=session.pk)
     found = list(earlier.only("ip", "device", "created_at", "rotated_at").order_by("-created_at")[:MOST])
     network = name_network(session.ip)
     known = {name_network(address) for address in {row.ip for row in found} if address is not None}

@@ -88,7 +88,7 @@ def start(
     """
     if not is_active(user):
         raise UserInactive
-    _check_saved(user)
+    check_saved(user)
     moment, secret, way = now or timezone.now(), make_secret(), choose_transport(transport)
     session = _describe_login(client or Client(), lifetimes or get_settings().lifetimes, moment)
     session.id, session.user = key or uuid4(), cast("Any", user)
@@ -146,7 +146,7 @@ def choose_transport(asked: str | None) -> str:
     return asked or offered[0]
 
 
-def _check_saved(user: Any) -> None:
+def check_saved(user: Any) -> None:
     """Raise ``ProjectError`` with the reason if a session cannot belong to this object."""
     model: Any = get_user_model()
     if not isinstance(user, model._meta.concrete_model):
@@ -200,6 +200,8 @@ def _write(session: Session, limit: int | None, now: datetime) -> None:
         return
     # The new session is ranked with the others. If each login excluded its own session, two simultaneous
     # logins would evict each other.
-    extra = list(rows.live_sessions(session.user_id, now=now).values_list("pk", flat=True)[limit:])
+    # Personal tokens do not count, because a login must not end a token that a script needs.
+    logins = rows.live_sessions(session.user_id, now=now).filter(personal=False)
+    extra = list(logins.values_list("pk", flat=True)[limit:])
     if extra:
         rows.end(rows.select_sessions().filter(pk__in=extra), now, Reason.EVICTED)
