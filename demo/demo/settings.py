@@ -133,6 +133,9 @@ TESSERA = {
     "ACCESS_LIFETIME": timedelta(seconds=60),
     # The default is 30 seconds. On one machine 10 seconds are enough, and shorter to wait for.
     "REFRESH_GRACE": timedelta(seconds=10),
+    # Other services can verify the tokens with the public key at /.well-known/jwks.json. The private key is
+    # encrypted in the database, and "migrate" has made it. Try "manage.py tessera_keys list".
+    "KEYS": [{"alg": "Ed25519", "database": True}],
     # A login with "remember" lasts a year, or 60 days without a visit. The others end with the browser.
     "REMEMBER_ME": (timedelta(days=60), timedelta(days=365)),
     # "api" is for curl and other clients that do not choose. The page asks for the chosen transport.

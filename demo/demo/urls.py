@@ -10,6 +10,7 @@ from demo import views
 
 urlpatterns = [
     path("", views.show_page, name="page"),
+    path("", include("drf_tessera.rest.keysets")),
     path("admin/", admin.site.urls),
     path("api/token/", include("drf_tessera.rest.urls")),
     path("api/notes/", include("notes.urls")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -119,3 +120,30 @@ def test_a_hook_calls_a_tool_that_is_installed(hook: dict[str, Any]) -> None:
 def test_editors_wrap_where_ruff_does() -> None:
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
     assert f"max_line_length = {tools['ruff']['line-length']}\n" in (ROOT / ".editorconfig").read_text()
+
+
+PYTHONS = {
+    "does not work as a Python": "exit 3",
+    "drf-tessera needs 3.11 or newer": "echo drf-tessera:3.9",
+    "cannot make a virtual environment": 'case "$2" in *ensurepip*) exit 1;; esac\necho drf-tessera:3.12',
+}
+
+
+@pytest.mark.parametrize("told", PYTHONS)
+def test_make_says_what_is_wrong_with_a_python(tmp_path: Path, told: str) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "tools").mkdir()
+    shutil.copy(ROOT / "tools" / "venv.sh", tmp_path / "tools")
+    (tmp_path / "requirements").mkdir()
+    for name in ("pyproject.toml", "requirements/demo.txt"):
+        (tmp_path / name).touch()
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{PYTHONS[told]}\n")
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["make", "demo", f"PYTHON={python}"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert done.stderr.startswith(str(python))
+    assert told in done.stderr
+    assert not (tmp_path / ".venv").exists()

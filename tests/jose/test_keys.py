@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc import jwk
 
 from drf_tessera.exceptions import KeyMaterialError
+from drf_tessera.jose.algorithms import generate_jwk
 from drf_tessera.jose.encoding import encode_base64url
 from drf_tessera.jose.keys import Key, KeyRing
 from tests.jose.material import (
@@ -232,3 +233,19 @@ def test_a_secret_is_named_without_telling_it() -> None:
     first, again, other = Key.from_secret(SECRET), Key.from_secret(SECRET), Key.from_secret(SECRET[::-1])
     assert first.kid == again.kid != other.kid
     assert len(first.kid) == 11
+
+
+def test_the_name_of_a_new_key_can_be_an_argument_of_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = jwk.JWKRegistry
+    real = registry.generate_key
+
+    def find(*, hyphen: bool) -> Any:
+        while True:
+            key = real("OKP", "Ed25519")
+            if key.thumbprint().startswith("-") is hyphen:
+                return key
+
+    keys = [find(hyphen=True), find(hyphen=False)]
+    monkeypatch.setattr(registry, "generate_key", lambda *args: keys.pop(0))
+    assert not generate_jwk("Ed25519")["kid"].startswith("-")
+    assert keys == []

@@ -356,6 +356,17 @@ def test_a_first_key_that_is_rolled_back_is_made_again(in_database: None, anna: 
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_flush_between_two_tests_drops_the_keys_that_the_process_knows(
+    in_database: None, anna: AbstractBaseUser
+) -> None:
+    before = verify_access_token(sessions.start(anna).access).kid
+    SigningKey.objects.all().delete()
+    call_command("migrate", "tessera", verbosity=0)  # a flush sends the same signal
+    after = verify_access_token(sessions.start(anna).access).kid
+    assert [key.kid for key in list_keys()] == [after] != [before]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_migrate_makes_the_first_key(in_database: None) -> None:
     SigningKey.objects.all().delete()
     call_command("migrate", "tessera", verbosity=0)

@@ -78,7 +78,7 @@ def test_no_command_of_ours_is_missing_here() -> None:
         for name, app in get_commands().items()
         if str(app).startswith(("drf_tessera", "rest_framework_simplejwt", "rest_framework_jwt"))
     }
-    elsewhere = {"tessera_migrate_check", "tessera_inspect", "tessera_keys"}
+    elsewhere = {"tessera_migrate_check", "tessera_setup", "tessera_inspect", "tessera_keys"}
     assert found == {command[0] for command in COMMANDS} | elsewhere
 
 
@@ -135,7 +135,7 @@ class TestKeys:
         (key,) = SigningKey.objects.all()
         assert key.tenant == "acme"
         other = ["--tenant", "other", *place[2:]]
-        with pytest.raises(CommandError, match=r"no key|No key"):
+        with pytest.raises(CommandError, match="0 keys"):
             run("tessera_keys", "retire", key.kid, "--now", *other)
         key.refresh_from_db()
         assert key.revoked_at is None

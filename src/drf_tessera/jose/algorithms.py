@@ -137,13 +137,18 @@ def load_jwk(alg: str, value: Mapping[str, Any]) -> Material:
 def generate_jwk(alg: str) -> dict[str, Any]:
     """Return a new private JWK for ``alg``, named by its thumbprint (RFC 7638).
 
+    The name never begins with a hyphen, because a command would take such a name for an option.
+
     Raises:
         KeyMaterialError: ``alg`` is not an algorithm.
     """
     kind = _key_type(alg)
     size = {"oct": 8 * MIN_SECRET_BYTES.get(alg, 0), "RSA": _RSA_BITS, "OKP": "Ed25519"}.get(kind)
-    # The registry types the size for all kinds of keys together.
-    key = jwk.JWKRegistry.generate_key(kind, size or _CURVES[alg])  # type: ignore[arg-type]
+    while True:
+        # The registry types the size for all kinds of keys together.
+        key = jwk.JWKRegistry.generate_key(kind, size or _CURVES[alg])  # type: ignore[arg-type]
+        if not key.thumbprint().startswith("-"):
+            break
     return {**key.as_dict(private=True), "kid": key.thumbprint(), "alg": alg, "use": "sig"}
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from threading import Lock
 from typing import Any, Final, NamedTuple
+from weakref import WeakSet
 
 from django.apps import AppConfig
 from django.db import connections, router
@@ -49,6 +50,10 @@ _PATIENCE: Final = 2.0
 _ACCESS_LABEL: Final = b"drf_tessera access token HS256"
 
 
+_books: Final[WeakSet[Book]] = WeakSet()
+"""The books of all tenants."""
+
+
 class State(NamedTuple):
     """The ring for a span of time, in seconds since the epoch."""
 
@@ -77,6 +82,7 @@ class Book:
         self._lock = Lock()
         self._read_at = self._looked_at = float("-inf")
         self._changed = False
+        _books.add(self)
 
     def _load_fixed(self) -> dict[int, list[Key]]:
         """Return the keys that stay the same, by the place of their entry."""
@@ -131,6 +137,13 @@ class Book:
     def mark_changed(self) -> None:
         """Record that the table has changed."""
         self._changed = True
+
+    def forget(self) -> None:
+        """Drop the keys of the table. The next call reads them."""
+        with self._lock:
+            self._listed = self._state = None
+            self._opened.clear()
+            self._read_at = self._looked_at = float("-inf")
 
     def catch_up(self) -> None:
         """Read the table if it has changed, or was not read for a minute. The worker of the feed calls this.
@@ -276,7 +289,9 @@ def connect(config: AppConfig) -> None:
 
 
 def _follow_migrate(*, using: str, **kwargs: Any) -> None:
-    find_book.forget()
+    """Create the first key, and forget the keys of a table that was flushed between two tests."""
+    for book in list(_books):
+        book.forget()
     settings = get_settings()
     if (
         len(settings.keys) != 1

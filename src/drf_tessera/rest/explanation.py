@@ -47,10 +47,11 @@ from drf_tessera.exceptions import (
     UserGone,
     UserInactive,
 )
+from drf_tessera.http import read_header_token
 from drf_tessera.issuers import ForeignToken, Principal, find_entry, is_foreign, preview_account
 from drf_tessera.jose.codec import peek_parts
 from drf_tessera.models import Session, SessionQuerySet
-from drf_tessera.rest.authentication import JWTAuthentication, verify_header
+from drf_tessera.rest.authentication import JWTAuthentication
 from drf_tessera.rotation import Outcome
 from drf_tessera.sessions import HANDLE_PREFIX
 from drf_tessera.tokens import REFRESH_PREFIX, get_issuer, read_refresh_token
@@ -184,7 +185,7 @@ def _explain_jwt(token: str, kind: str, about: str, order: Sequence[str]) -> Exp
     refusal: Refusal | None = None
     found: object = None
     try:
-        verified = verify_header(f"{get_settings().header_prefix} {token}")
+        verified = read_header_token(f"{get_settings().header_prefix} {token}")
         found = preview_account(verified) if isinstance(verified, ForeignToken) else load_user(verified)
     except Refusal as error:
         refusal = error

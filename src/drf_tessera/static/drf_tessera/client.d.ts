@@ -33,7 +33,7 @@ export interface TokenStorage {
   removeItem(key: string): unknown;
 }
 
-/** What `fetch` takes, and how the client handles the request. */
+/** The options of `fetch`, and of the way in which the client handles the request. */
 export interface RequestOptions extends RequestInit {
   /** `false` sends the request without the access token. */
   token?: boolean;
@@ -91,7 +91,10 @@ export interface Session {
   id: string;
   /** Whether the session is this client's own session. */
   current: boolean;
+  /** Whether this is a personal access token. Its name is `device`. */
+  personal: boolean;
   device: string;
+  scope: string;
   ip: string | null;
   started_at: string;
   last_used_at: string;
@@ -99,7 +102,7 @@ export interface Session {
   expires_at: string;
 }
 
-/** What the server's answer to a login has. See `accept`. */
+/** The server's answer to a login. See `accept`. */
 export interface Grant<U = User> {
   session: string;
   expires_in: number;
@@ -204,6 +207,7 @@ export type ErrorCode =
   | "transport_unavailable"
   | "session_not_found"
   | "session_missing"
+  | "invalid_client"
   | "csrf_failed"
   | "csrf_origin"
   | "csrf_fetch_site"
@@ -248,6 +252,7 @@ export type ErrorCode =
   | "refresh_contended"
   | "revocation_unavailable"
   | "issuer_unavailable"
+  | "keys_unavailable"
   | "invalid"
   | "null"
   | "account_required"
