@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
@@ -44,6 +44,9 @@ class PlaceCommand(BaseCommand):
     by_table = True
     """Whether the command acts on the rows of a table, so that tenants who share it cannot be told apart."""
 
+    act: Callable[..., None]
+    """Runs the command in that place. Each subclass has one."""
+
     def add_arguments(self, parser: CommandParser) -> None:
         """Add --tenant and --database."""
         add_place_options(parser)
@@ -52,10 +55,6 @@ class PlaceCommand(BaseCommand):
         """Call :meth:`act` in the place that the options name."""
         with _choosing_place(self, options, by_table=self.by_table):
             self.act(*args, **options)
-
-    def act(self, *args: Any, **options: Any) -> None:
-        """Run the command, in that place."""
-        raise NotImplementedError
 
 
 def add_place_options(parser: CommandParser) -> None:
