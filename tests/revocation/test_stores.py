@@ -134,9 +134,8 @@ class TestDatabase:
         store.publish(notices())
         store.pull()
         newest = Revocation.objects.latest("pk").pk
-        later = [
-            Revocation.objects.create(pk=newest + step, session_id=uuid4(), until=LATER) for step in (3, 6)
-        ]
+        for step in (3, 6):
+            Revocation.objects.create(pk=newest + step, session_id=uuid4(), until=LATER)
         store.pull()
         clock.now += OVERLAP - 0.1
         late = Revocation.objects.create(pk=newest + 2, session_id=uuid4(), until=LATER)
@@ -216,7 +215,7 @@ class TestDatabase:
         copy = store.copy()
         store.publish(news := notices(2))
         assert ids(news) == ids(copy.pull())
-        assert ids(news) < ids(store.pull())
+        assert ids(news) == ids(store.pull())
 
     @pytest.mark.parametrize("ahead", [-1000, 0, 1000])
     def test_the_clock_of_the_database_comes_with_the_news(
