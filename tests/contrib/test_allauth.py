@@ -324,7 +324,7 @@ class Person:
         return self._send("post", f"{self.issuer}/token", data=exchanged).json()["id_token"]
 
     def _follow(self, where: str) -> str:
-        """Follow the redirects to a form, or to the app."""
+        """Return the address of the form, or of the app, to which redirects lead."""
         while not where.startswith(BACK):
             answer = self._send("get", where)
             if answer.status_code == 200:

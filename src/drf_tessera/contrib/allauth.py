@@ -109,9 +109,9 @@ def end_session(*, request: HttpRequest, **kwargs: Any) -> None:
 
 
 def ask_for_code(request: HttpRequest | None, user: Any) -> Challenge | None:
-    """Ask for the second factor that allauth knows: a code of an app, or a recovery code (``CHALLENGE``).
+    """Return the challenge for the second factor of allauth: a code of an app, or a recovery code.
 
-    A person whose only second factor is a passkey cannot answer, and logs in through allauth.
+    This is a value of ``CHALLENGE``. A person whose only second factor is a passkey cannot answer, and logs in through allauth.
 
     Raises:
         LoginRefused: ``ACCOUNT_EMAIL_VERIFICATION`` is mandatory, and no address was confirmed.
@@ -147,7 +147,7 @@ def _name_ways(request: HttpRequest, user: Any) -> tuple[str, ...]:
 
 @contextmanager
 def _answering_trouble(request: HttpRequest) -> Iterator[None]:
-    """Answer 503 where our tables cannot be used. allauth would make it a 500."""
+    """Raise a 503 in place of trouble that passes. allauth would make it a 500."""
     try:
         yield
     except TemporarilyUnavailable as error:
