@@ -15,7 +15,7 @@ from uuid import UUID
 
 from allauth.core import context  # type: ignore[import-untyped]
 from allauth.core.exceptions import ImmediateHttpResponse  # type: ignore[import-untyped]
-from allauth.headless.tokens.strategies.sessions import SessionTokenStrategy  # type: ignore[import-untyped]
+from allauth.headless.tokens.strategies.base import AbstractTokenStrategy  # type: ignore[import-untyped]
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.signals import user_logged_out
 from django.contrib.sessions.backends.base import SessionBase
@@ -43,7 +43,7 @@ _WAYS: Final = {
 """The method of a record of allauth, or the type of its second factor, as ``amr`` (RFC 8176) names it."""
 
 
-class TokenStrategy(SessionTokenStrategy):  # type: ignore[misc]  # allauth has no types
+class TokenStrategy(AbstractTokenStrategy):  # type: ignore[misc]  # allauth has no types
     """Answer each login of allauth with the tokens of a session of ours."""
 
     def get_session_token(self, request: HttpRequest) -> str | None:
@@ -51,6 +51,12 @@ class TokenStrategy(SessionTokenStrategy):  # type: ignore[misc]  # allauth has 
         enter_tenant(request)
         found: str | None = super().get_session_token(request)
         return found
+
+    def create_session_token(self, request: HttpRequest) -> str:
+        """Return the key of allauth's session, which is needed from the first step of a login on."""
+        if not request.session.session_key:
+            request.session.save()
+        return str(request.session.session_key)
 
     @sensitive_variables()
     def create_access_token_payload(self, request: HttpRequest) -> dict[str, Any]:
@@ -64,13 +70,8 @@ class TokenStrategy(SessionTokenStrategy):  # type: ignore[misc]  # allauth has 
             user: Any = request.user
             ways = _name_ways(request, user)
             with _answering_trouble(request):
-                grant = sessions.start(
-                    user,
-                    client=find_client(request),
-                    amr=ways,
-                    claims={"acr": ways[-1]},
-                    transport=HEADER,
-                )
+                client, acr = find_client(request), {"acr": ways[-1]}
+                grant = sessions.start(user, client=client, amr=ways, claims=acr, transport=HEADER)
             request.session[KEY] = str(grant.session_id)
             made = {"access_token": grant.access, "refresh_token": grant.refresh}
             made["expires_in"] = grant.expires_in
@@ -79,7 +80,9 @@ class TokenStrategy(SessionTokenStrategy):  # type: ignore[misc]  # allauth has 
 
     def lookup_session(self, session_token: str) -> SessionBase | None:
         """Return the session of allauth, unless ours has ended. Then allauth's ends too."""
-        session: SessionBase | None = super().lookup_session(session_token)
+        from allauth.headless.internal import sessionkit  # type: ignore[import-untyped]  # noqa: PLC0415 - models
+
+        session: SessionBase | None = sessionkit.lookup_session(session_token)
         if session is None or KEY not in session:
             return session
         with _answering_trouble(context.request):
@@ -111,7 +114,8 @@ def end_session(*, request: HttpRequest, **kwargs: Any) -> None:
 def ask_for_code(request: HttpRequest | None, user: Any) -> Challenge | None:
     """Return the challenge for the second factor of allauth: a code of an app, or a recovery code.
 
-    This is a value of ``CHALLENGE``. A person whose only second factor is a passkey cannot answer, and logs in through allauth.
+    This is a value of ``CHALLENGE``. A person whose only second factor is a passkey cannot answer, and logs
+    in through allauth.
 
     Raises:
         LoginRefused: ``ACCOUNT_EMAIL_VERIFICATION`` is mandatory, and no address was confirmed.
