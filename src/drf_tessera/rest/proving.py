@@ -100,7 +100,7 @@ class ProveView(BodyView):
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Prove again."""
+        """Check the proof, and return new tokens."""
         credentials, plain = self.read_body(), get_django_request(request)
         auth = find_refresh_token(plain, credentials)
         if auth is None:
