@@ -540,7 +540,7 @@ def let_in(access: str, tenant: str) -> bool:
 
 
 def steal(access: str, tenant: str) -> None:
-    """Withdraw the key of a token, as a command in another process does."""
+    """Revoke the key of a token, as a command in another process does."""
     with use_tenant(tenant):
         revoke_key(verify_access_token(access).kid)
         publish_keys(timezone.now())

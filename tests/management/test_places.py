@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.management import CommandError, call_command, get_commands
-from django.db import OperationalError, connections
+from django.db import InterfaceError, OperationalError, connections
 
 from drf_tessera import sessions
 from drf_tessera.conf import current_tenant, use_tenant
 from drf_tessera.database import find_database
+from drf_tessera.keys import find_book
 from drf_tessera.management import places
 from drf_tessera.models import SessionQuerySet, SigningKey
 
@@ -70,6 +71,22 @@ class TestEachCommand:
         assert "In all tenants in the database 'default'.\n" in run(*command)
         with pytest.raises(CommandError, match="share the tables"):
             run(*command, "--tenant", "acme")
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, ("tessera_keys", "rotate")])
+def test_an_outage_is_an_exit_code_and_not_a_traceback(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, settings: Any, anna: AbstractBaseUser
+) -> None:
+    settings.TESSERA = KEYS
+    find_book.forget()
+
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        raise InterfaceError("connection already closed")
+
+    monkeypatch.setattr(connections["default"], "cursor", fail)
+    with pytest.raises(CommandError) as caught:
+        run(*command)
+    assert caught.value.returncode == 3
 
 
 def test_no_command_of_ours_is_missing_here() -> None:

@@ -153,7 +153,7 @@ class Book:
 
     @property
     def is_known(self) -> bool:
-        """Whether the table has keys of this tenant, and was read."""
+        """Return whether the keys of this tenant come from the table, and were read."""
         return self._in_database and self._listed is not None
 
     def mark_changed(self) -> None:

@@ -15,11 +15,15 @@ from drf_tessera.conf import current_tenant, get_settings, use_tenant
 from drf_tessera.database import (
     enter_schema,
     explain_mistake,
+    explain_trouble,
     find_database,
     read_schema,
     using_database,
 )
-from drf_tessera.exceptions import ProjectError
+from drf_tessera.exceptions import TemporarilyUnavailable, TesseraError
+
+UNFINISHED: Final = 3
+"""The exit code if the database or the cache did not answer. Run the command again."""
 
 _SCHEMA: Final = "schema_name"
 """The column of the model of tenants."""
@@ -75,7 +79,7 @@ def _choosing_place(command: BaseCommand, options: dict[str, Any], *, by_table: 
 
     Raises:
         CommandError: the options name no place, or more than one is possible. Or the block raised an error
-            that says what a person must do.
+            that says what a person must do. If the database did not answer, the exit code is UNFINISHED.
     """
     name, alias = options["tenant"], options["database"]
     if alias is not None and alias not in connections:
@@ -93,13 +97,19 @@ def _choosing_place(command: BaseCommand, options: dict[str, Any], *, by_table: 
             if text:
                 command.stderr.write(f"In {text}.")
             yield
-        except ProjectError as error:
-            raise CommandError(error.detail) from error
+        except TesseraError as error:
+            raise _describe(error) from error
         except Error as error:
-            mistake = explain_mistake(error)
-            if mistake is None:
+            known = explain_mistake(error) or explain_trouble(error)
+            if known is None:
                 raise
-            raise CommandError(mistake.detail) from error
+            raise _describe(known) from error
+
+
+def _describe(error: TesseraError) -> CommandError:
+    if isinstance(error, TemporarilyUnavailable):
+        return CommandError(f"{error.detail} Run this command again.", returncode=UNFINISHED)
+    return CommandError(error.detail)
 
 
 def _enter_tenant(stack: ExitStack, name: str | None, alias: str | None, *, by_table: bool) -> str:

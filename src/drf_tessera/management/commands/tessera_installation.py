@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from drf_tessera.exceptions import TesseraError
 from drf_tessera.installation import read_installation, read_installation_id, renew_installation
 from drf_tessera.management.places import PlaceCommand
 
@@ -28,11 +27,8 @@ class Command(PlaceCommand):
 
     def act(self, *args: Any, renew: bool, **options: Any) -> None:
         """Write the id on one line to stdout, so that a script can read it. Remarks go to stderr."""
-        try:
-            found = renew_installation() if renew else read_installation_id()
-            row = read_installation()
-        except TesseraError as error:
-            raise CommandError(error.detail) from error
+        found = renew_installation() if renew else read_installation_id()
+        row = read_installation()
         self.stdout.write(found)
         if renew:
             self.stderr.write("Restart all processes now, because they still use the old id.")

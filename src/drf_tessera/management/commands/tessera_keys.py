@@ -13,15 +13,12 @@ from django.utils import timezone
 
 from drf_tessera import audit, keys
 from drf_tessera.conf import DEFAULT_ALGORITHM, current_tenant, get_settings
-from drf_tessera.exceptions import TemporarilyUnavailable, TesseraError
+from drf_tessera.exceptions import KeyMaterialError
 from drf_tessera.jose.algorithms import generate_jwk
 from drf_tessera.jose.life import NEVER
 from drf_tessera.management.places import PlaceCommand, add_place_options
 from drf_tessera.revocation import publish_keys
 from drf_tessera.tokens import list_public_keys
-
-UNFINISHED: Final = 3
-"""The exit code if the database or the cache did not answer. Run the command again."""
 
 _TIMES: Final = ("published_at", "signs_at", "retires_at", "gone_at")
 
@@ -73,19 +70,14 @@ class Command(PlaceCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Do one task. A new key that is not stored belongs to no tenant."""
         if options["task"] == "generate":
-            self.act(**options)
+            self._generate(options)
         else:
             super().handle(*args, **options)
 
     def act(self, *args: Any, **options: Any) -> None:
         """Do one task."""
         task: Callable[[dict[str, Any]], None] = getattr(self, f"_{options['task']}")
-        try:
-            task(options)
-        except TemporarilyUnavailable as error:
-            raise CommandError(f"{error.detail} Run this command again.", returncode=UNFINISHED) from error
-        except TesseraError as error:
-            raise CommandError(error.detail) from error
+        task(options)
 
     def _list(self, options: dict[str, Any]) -> None:
         stored = keys.list_keys() if keys.uses_database(get_settings()) else []
@@ -110,7 +102,10 @@ class Command(PlaceCommand):
             self.stdout.write(f"{row['stage']:<10} {row['alg']:<8} {row['kid']}  {times}".rstrip())
 
     def _generate(self, options: dict[str, Any]) -> None:
-        jwk = generate_jwk(options["alg"] or DEFAULT_ALGORITHM)
+        try:
+            jwk = generate_jwk(options["alg"] or DEFAULT_ALGORITHM)
+        except KeyMaterialError as error:
+            raise CommandError(error.detail) from error
         self.stdout.write(json.dumps({"keys": [jwk]}, indent=2))
 
     def _rotate(self, options: dict[str, Any]) -> None:

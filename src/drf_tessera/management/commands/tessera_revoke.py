@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import MINYEAR, datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -14,13 +14,10 @@ from django.utils import timezone
 from drf_tessera import sessions
 from drf_tessera.database import find_database
 from drf_tessera.exceptions import TemporarilyUnavailable
-from drf_tessera.management.places import PlaceCommand
+from drf_tessera.management.places import UNFINISHED, PlaceCommand
 from drf_tessera.models import Session, SessionQuerySet
 from drf_tessera.sessions import Reason
 from drf_tessera.users import find_users_by_text
-
-UNFINISHED: Final = 3
-"""The exit code if the database or the cache did not answer. Run the command again."""
 
 
 class Command(PlaceCommand):
