@@ -5,6 +5,7 @@
 - bearer: tokens in the header and in the body
 - cookies: tokens in cookies
 - client: the origin of a request
+- documents: public documents, which pages of every origin may read
 - resource: the address of the metadata of a protected resource
 - transport: one class for each way in which tokens travel
 """
@@ -20,6 +21,7 @@ from drf_tessera.http.cookies import is_secure as is_secure
 from drf_tessera.http.cookies import name_cookies as name_cookies
 from drf_tessera.http.cookies import read_access_cookie as read_access_cookie
 from drf_tessera.http.csrf import check_site as check_site
+from drf_tessera.http.documents import public_document as public_document
 from drf_tessera.http.resource import RESOURCE_PATH as RESOURCE_PATH
 from drf_tessera.http.resource import RESOURCE_ROUTE as RESOURCE_ROUTE
 from drf_tessera.http.resource import find_resource_metadata as find_resource_metadata

@@ -274,7 +274,11 @@ class RevokeView(BodyView):
         self.count_token(token)
         if TRANSPORTS[transport].ambient:
             return self._end_by_ambient(plain, transport, token, only)
-        revoked = sessions.revoke_by_refresh_token(token, transport=transport, only=only)
+        try:
+            revoked = sessions.revoke_by_refresh_token(token, transport=transport, only=only)
+        except Refusal as error:
+            report_refused_token(error.code, request)
+            raise
         return Response({"revoked": revoked})
 
     @sensitive_variables()
