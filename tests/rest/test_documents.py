@@ -1,4 +1,4 @@
-"""The documents under ``/.well-known/`` are public: scripts of every origin may read each of their answers."""
+"""The documents under ``/.well-known/`` are public: scripts of every origin may read all their answers."""
 
 from __future__ import annotations
 

@@ -17,7 +17,6 @@ from drf_tessera.models import Session
 from drf_tessera.rest.requests import find_client
 from drf_tessera.tokens import read_refresh_token
 
-
 _unreported: Final[ContextVar[bool]] = ContextVar("_unreported", default=False)
 
 
