@@ -68,8 +68,12 @@ $(VENV)/.demo $(VENV)/.test: $(VENV)/.%: requirements/%.txt pyproject.toml $(wil
 	@$(VENV_PYTHON) -m pip --version >/dev/null 2>&1 || { \
 		command -v "$(PYTHON)" >/dev/null 2>&1 \
 			|| { echo "There is no $(PYTHON). Install Python 3.11 or newer, or name one: make demo PYTHON=..."; exit 1; }; \
+		"$(PYTHON)" -c '' >/dev/null 2>&1 \
+			|| { echo "$(PYTHON) cannot run Python code. Name another one: make demo PYTHON=python3.12"; exit 1; }; \
 		"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 			|| { echo "$(PYTHON) is older than Python 3.11. Name a newer one: make demo PYTHON=python3.12"; exit 1; }; \
+		"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null \
+			|| { echo "$(PYTHON) cannot make virtual environments: it has no ensurepip or no venv. On Debian and Ubuntu, install the package python3-venv."; exit 1; }; \
 		echo "Making a virtual environment in $(VENV) ..."; \
 		"$(PYTHON)" -m venv "$(VENV)"; \
 	}

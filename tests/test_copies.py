@@ -107,6 +107,7 @@ def walk(kind: type[TesseraError]) -> list[type[TesseraError]]:
 
 ARGUMENTS: dict[type[TesseraError], tuple[Any, ...]] = {
     exceptions.TransportUnavailable: (("header",),),
+    exceptions.ScopeUnavailable: (("notes:read",),),
     exceptions.TooManyAttempts: (3,),
     exceptions.FetchSiteRefused: ("cross-site",),
     exceptions.CsrfTokenRefused: ("missing",),

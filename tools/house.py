@@ -25,6 +25,7 @@ SIDE_DOORS: Final = frozenset({"legacy.pyjwt"})
 
 PUBLIC: Final = (
     *("conf", "keys", "tokens", "revocation", "users", "issuers", "sessions", "limits", "legacy", "http"),
+    "plain",
     *(
         "exceptions",
         "rotation",
@@ -34,7 +35,9 @@ PUBLIC: Final = (
         "database",
         "receivers",
         "backends",
+        "audit",
         "challenges",
+        "tickets",
         "login",
     ),
     *("rest", "testing", "contrib", "checks", "admin", "apps", "management"),

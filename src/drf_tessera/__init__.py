@@ -24,6 +24,8 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - users: from a token to its user
 - issuers: tokens of other issuers
 - sessions: the life of a session, from its start to its last row
+- audit: a structured log record of each event
+- tickets: one-time tickets, for a connection that cannot send a header
 - limits: how often a login or a token may be tried
 - receivers: the signals of Django that end sessions
 - backends: login with an e-mail address
@@ -31,6 +33,7 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - login: from credentials to a session
 - legacy: settings, names and tokens of other packages
 - http: requests and answers, without REST framework
+- plain: authentication for plain views of Django, sync and async
 - rest: authentication, endpoints and errors for REST framework
 - testing: clients and bad tokens for the tests of projects
 - contrib: integrations, one file for each foreign package

@@ -6,7 +6,9 @@ Give the admin of your user model ``inlines = [SessionInline]``, and the page of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import UUID
 
@@ -29,7 +31,8 @@ from drf_tessera import sessions
 from drf_tessera.database import is_in_transaction, suppress_unreadable
 from drf_tessera.exceptions import UserGone
 from drf_tessera.models import Session
-from drf_tessera.users import MAX_NAME_LENGTH, find_email_field, parse_sub
+from drf_tessera.rest.requests import find_client
+from drf_tessera.users import MAX_NAME_LENGTH, find_email_field, parse_sub, write_sub
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Session]
@@ -124,8 +127,10 @@ class ReasonFilter(admin.SimpleListFilter):
 class SessionAdmin(_Admin):
     """The list of logins, the newest first."""
 
-    list_display: tuple[str, ...] = ("login", "person", "client", "address", "last_used", "state")
-    list_filter: ClassVar[tuple[Any, ...]] = (StateFilter, ReasonFilter)
+    list_display: tuple[str, ...] = (
+        *("login", "person", "personal", "label", "client", "address", "last_used", "state"),
+    )
+    list_filter: ClassVar[tuple[Any, ...]] = (StateFilter, ReasonFilter, "personal")
     ordering: ClassVar[tuple[str, ...]] = ("-created_at",)
     list_select_related: ClassVar[tuple[str, ...]] = ("user",)
     search_fields: ClassVar[tuple[str, ...]] = (
@@ -254,7 +259,8 @@ class SessionAdmin(_Admin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Show the list, with a button for those who may end all sessions."""
         allowed = {"may_end_all": self.has_end_all_permission(request)}
-        return super().changelist_view(request, {**(extra_context or {}), **allowed})
+        with _acting(request):
+            return super().changelist_view(request, {**(extra_context or {}), **allowed})
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -297,7 +303,8 @@ class SessionAdmin(_Admin):
         if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
             back = reverse("admin:tessera_session_changelist", current_app=self.admin_site.name)
         if request.method == "POST":
-            self.message_user(request, end(), messages.SUCCESS)
+            with _acting(request):
+                self.message_user(request, end(), messages.SUCCESS)
             return redirect(back)
         texts = {"title": title, "question": question, "back": back, "opts": self.opts}
         request.current_app = self.admin_site.name
@@ -315,7 +322,8 @@ class SessionAdmin(_Admin):
         count = sessions.count_before(timezone.now())
         possible = count <= MOST and not is_in_transaction()
         if request.method == "POST" and possible:
-            ended = sessions.revoke_everybody()
+            with _acting(request):
+                ended = sessions.revoke_everybody()
             self.message_user(request, f"{ended} sessions were ended.", messages.SUCCESS)
             return redirect(reverse("admin:tessera_session_changelist", current_app=self.admin_site.name))
         context = {
@@ -390,6 +398,11 @@ class SessionInline(_Inline):
         formset = super().get_formset(request, obj, **kwargs)
         formset.may_end = request.user.has_perm("tessera.delete_session")  # type: ignore[attr-defined]
         return formset
+
+
+def _acting(request: HttpRequest) -> AbstractContextManager[None]:
+    """Remember for the audit trail who ends the sessions of others, and from where."""
+    return sessions.acting_for(partial(find_client, request), actor=write_sub(request.user.pk))
 
 
 def _write_moment(moment: datetime) -> str:

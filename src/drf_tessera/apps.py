@@ -29,13 +29,14 @@ class TesseraConfig(AppConfig):
             ImproperlyConfigured: pip has damaged a package of ours, and the project cannot be imported.
         """
         try:
-            from drf_tessera import installation, keys, receivers, revocation  # noqa: PLC0415 - they need the models
+            from drf_tessera import audit, installation, keys, receivers, revocation  # noqa: PLC0415 - models
             from drf_tessera.checks import projects as checks  # noqa: PLC0415 - the same
         except ImportError as error:
             damage = _describe_damage()
             if damage:
                 raise ImproperlyConfigured(damage) from error
             raise
+        audit.connect()
         receivers.connect()
         installation.connect(self)
         keys.connect(self)

@@ -147,6 +147,10 @@ class Session(models.Model):
     recoveries: models.PositiveSmallIntegerField[int, int] = models.PositiveSmallIntegerField(
         default=0, help_text="The number of lost answers in a row since the last rotation."
     )
+    personal: models.BooleanField[bool, bool] = models.BooleanField(
+        default=False,
+        help_text="Whether this is a personal access token, and not a login. Its label is its name.",
+    )
     secret_hash: models.BinaryField[bytes, bytes] = models.BinaryField(max_length=32, editable=False)
     amr: _Text = models.CharField(
         max_length=64, blank=True, help_text="The methods of this proof (RFC 8176), separated by spaces."
@@ -186,7 +190,10 @@ class Session(models.Model):
 
     @property
     def last_used_at(self) -> datetime:
-        """The time of the latest rotation. Without a rotation, the time of the login."""
+        """The time of the latest rotation. Without a rotation, the time of the login.
+
+        A personal access token has no rotation. Its use is recorded in the same column, about once an hour.
+        """
         return self.rotated_at or self.created_at
 
 
@@ -248,6 +255,21 @@ class Revocation(models.Model):
 
     def __str__(self) -> str:
         return self.scope or str(self.session_id)
+
+
+class SpentTicket(models.Model):
+    """A one-time ticket that was used (:mod:`drf_tessera.tickets`), needed until the ticket expires."""
+
+    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(primary_key=True, editable=False)
+    until: models.BigIntegerField[int, int] = models.BigIntegerField(
+        help_text="The end of the ticket, in seconds since the epoch."
+    )
+
+    class Meta:  # noqa: D106 - Django's own convention
+        app_label = "tessera"
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class SigningKey(models.Model):

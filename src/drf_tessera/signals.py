@@ -15,7 +15,7 @@ from typing import Final
 from django.dispatch import Signal
 
 session_started: Final = Signal()
-"""A login started a session. Arguments: ``session_id``, ``sub``."""
+"""A login started a session. Arguments: ``session_id``, ``sub``, ``address``, ``device``, ``amr``."""
 
 session_refreshed: Final = Signal()
 """A refresh was answered. Arguments: ``session_id``, ``sub``, ``outcome`` (see ``rotation.Outcome``)."""
@@ -78,4 +78,12 @@ new_device: Final = Signal()
 Arguments: ``session_id``, ``sub``, ``address``, ``device`` (such as "Firefox on Windows"), ``new_network``,
 ``new_device``. The last two are true for the first login of a user. Sessions that have been pruned are
 forgotten.
+"""
+
+network_changed: Final = Signal()
+"""A login came from another network than the latest earlier session of the user.
+
+Arguments: ``session_id``, ``sub``, ``address``, ``device``, ``previous_address``, ``previous_device``,
+``elapsed`` (seconds from the latest use of the earlier session to this login). A receiver that knows where
+addresses are can decide whether anybody can travel as fast. Sent only if both addresses are known.
 """

@@ -29,6 +29,8 @@ COMPUTED: Final = {
     ("conf.values", "import_path"): "the CLAIMS hook of the project",
     ("login", "_reads_email"): "a backend of the project",
     ("legacy.settings", "_load"): "classes in the settings of another package",
+    ("plain.middleware", "_redirects_to_login"): "the middleware of the project",
+    ("checks.middleware", "check_middleware"): "the middleware of the project",
     ("checks.users", "_is_email_backend"): "a backend of the project",
     ("management.commands.tessera_migrate_check", "_find_parent"): "a class of the project",
     ("management.commands.tessera_migrate_check", "_load_default_classes"): "classes of the project",

@@ -39,6 +39,7 @@ WRITERS: Final = {
     "Session": "sessions.rows",
     "Revocation": "revocation",
     "Installation": "installation",
+    "SpentTicket": "tickets",
     "SigningKey": "keys.rows",
 }
 """Each model of ours, and the only room or module that writes its rows."""

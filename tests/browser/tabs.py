@@ -1,7 +1,7 @@
 """Browsers as people have them: tabs that are really hidden, with timers that the browser slows down.
 
-Playwright switches the slowing of timers off and tells each page that it has the focus. So these classes start
-the browsers themselves. Each class speaks the protocol of its browser that needs no package.
+Playwright switches the slowing of timers off and tells each page that it has the focus. So these classes
+start the browsers themselves. Each class speaks the protocol of its browser that needs no package.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, Response
 
 from drf_tessera.models import Session
@@ -237,6 +238,64 @@ def test_two_hundred_broken_refreshes_lose_nothing(start_server: Start, open_bro
     assert session.generation > 50
 
 
-TRY = """new Promise((resolve) => setTimeout(resolve, 60))
-    .then(() => client.refresh()).then(() => 'done', (error) => error.code)"""
-"""The client keeps its lock for 50 ms. During this time no other refresh begins."""
+SLOW_SECONDS = 25
+ASK_ALL_THE_TIME = """void (async () => {
+    window.asking = true;
+    while (asking) {
+        await client.refresh().catch(() => {});
+        await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+})()"""
+
+
+@pytest.mark.slow
+def test_a_slow_server_is_left_alone_and_ends_no_session(start_server: Start, open_browser: Open) -> None:
+    """Each refresh takes longer than half of the grace window, which is two seconds here."""
+    with bad_network(REFRESH) as network, start_server(REFRESH_GRACE=2) as address:
+        network.upstream = find_port(address)
+        page = open_tab(open_browser(), network.address, grace=2, patience=PATIENCE)
+        log_in(page)
+        network.faults = ["late"] * 1000
+        page.evaluate(ASK_ALL_THE_TIME)
+        time.sleep(SLOW_SECONDS)  # the time of the slowness itself
+        network.faults.clear()
+        page.evaluate("window.asking = false")
+        assert page.evaluate(TRY) == "done"
+        # Without breaks there would be one each second.
+        assert 3 <= len(network.met) <= SLOW_SECONDS / 3
+        assert call(page) == 200
+        assert set(read_events(page)) == {"signedin", "refreshed"}
+        session = Session.objects.get()
+        assert session.revoked_at is None
+        assert session.recoveries < 5
+
+
+@pytest.mark.slow
+def test_a_suspended_tab_does_not_keep_the_lock_for_ever(start_server: Start, open_browser: Open) -> None:
+    """The suspended tab has the lock and says nothing. After five seconds the lock is taken from it."""
+    with start_server() as address:
+        context = open_browser()
+        suspended, page = (open_tab(context, address) for _ in range(2))
+        log_in(page)
+        lock = "navigator.locks.request(`tessera:${location.origin}/api/token/`, () => new Promise(() => {}))"
+        suspended.evaluate(f"void {lock}.catch(() => (window.lost = true))")
+        page.wait_for_function("navigator.locks.query().then(({ held }) => held.length === 1)")
+        page.evaluate("skipped += 300_000")
+        assert call(page) == 200
+        suspended.wait_for_function("window.lost")
+
+
+TRY = """(async () => {
+    for (;;) {
+        await new Promise((resolve) => setTimeout(resolve, 60));
+        try {
+            return await client.refresh(), 'done';
+        } catch (error) {
+            if (!error.retryAfter) return error.code;
+        }
+    }
+})()"""
+"""The client keeps its lock for 50 ms. During this time no other refresh begins.
+
+After two answers that came too late, the client leaves the server alone for a while and says for how long.
+"""

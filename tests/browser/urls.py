@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from drf_tessera.admin import SessionInline
+from tests.recipes.page import RECIPES
 from tests.urls import urlpatterns as _tests_urls
 
 site.get_model_admin(User).inlines = [SessionInline]  # as docs/howto/admin.md writes it into a class
@@ -49,6 +50,13 @@ def show_empty(request: HttpRequest) -> HttpResponse:
     return HttpResponse("<!doctype html><title>Another page</title>")
 
 
+def show_recipe(request: HttpRequest, name: str) -> HttpResponse:
+    """Return the code of a recipe of docs/howto/front-ends.md."""
+    code = "export const { client } = window;" if name == "client.js" else RECIPES[name]
+    headers = {"Service-Worker-Allowed": "/"}
+    return HttpResponse(code, content_type="text/javascript", headers=headers)
+
+
 class Change(APIView):
     """A view that changes data."""
 
@@ -60,6 +68,7 @@ urlpatterns = [
     *_tests_urls,
     path("page/", show_page),
     path("empty/", show_empty),
+    path("recipes/<name>", show_recipe),
     path("change/", Change.as_view()),
     re_path(r"^static/(?P<path>.*)$", serve, {"insecure": True}),
 ]

@@ -53,6 +53,7 @@ class Claimed(Own):
 urlpatterns = [
     path("api/token/introspect/", IntrospectView.as_view()),
     path("api/token/", include("drf_tessera.rest.urls")),
+    path("api/personal-tokens/", include("drf_tessera.rest.personal_urls")),
     path("api/own/", Own.as_view()),
     path("api/strict/", Strict.as_view()),
     path("api/scoped/", Scoped.as_view()),

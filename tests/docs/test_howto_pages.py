@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
 
-from drf_tessera import sessions
+from drf_tessera import audit, sessions
 from drf_tessera.tokens import verify_access_token
 from tests.docs.pages import DOCS, Project
 
@@ -27,6 +29,28 @@ def test_plain_views_do_what_the_page_says(project: Project) -> None:
     project.follow("howto/without-rest-framework.md")
     project.manage("check", "--fail-level", "WARNING")
     project.test(DRIVERS / "without_rest_framework.py", "plain")
+
+
+@pytest.mark.slow  # it starts Python several times
+def test_plain_django_does_what_the_page_says(project: Project) -> None:
+    project.follow("howto/plain-django.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "plain_django.py", "plain")
+
+
+@pytest.mark.slow  # it starts Python several times
+def test_personal_tokens_do_what_the_page_says(project: Project) -> None:
+    project.follow("howto/personal-tokens.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "personal_tokens.py", "notes")
+
+
+@pytest.mark.slow  # it starts Python several times
+@pytest.mark.parametrize(("page", "app"), [("ninja", "notes"), ("graphql", "graph"), ("sockets", "chat")])
+def test_another_framework_does_what_the_page_says(project: Project, page: str, app: str) -> None:
+    project.follow(f"howto/{page}.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / f"{page}.py", app)
 
 
 @pytest.mark.slow  # it starts Python several times
@@ -56,6 +80,48 @@ def test_the_browsable_api_does_what_the_page_says(project: Project) -> None:
     project.follow("howto/browsable-api.md")
     project.manage("check", "--fail-level", "WARNING")
     project.test(DRIVERS / "browsable_api.py", "notes")
+
+
+@pytest.mark.slow  # it starts Python several times
+def test_the_setup_prints_what_the_page_shows_and_can_be_pasted(project: Project) -> None:
+    project.follow("howto/setup.md")
+    before = {path: path.read_text() for path in project.folder.rglob("*.py")}
+    printed = project.manage("tessera_setup")
+    assert {path: path.read_text() for path in project.folder.rglob("*.py")} == before
+    assert f"$ python manage.py tessera_setup\n{printed}```" in (DOCS / "howto" / "setup.md").read_text()
+    lines, urls = printed.split("# shop/urls.py (at the end)\n")
+    project.add("shop/settings.py", lines)
+    project.add("shop/urls.py", urls)
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "setup.py", "shop")
+    assert project.manage("tessera_setup").count("# Nothing is missing.") == 1  # the cache is still a choice
+
+
+@pytest.mark.slow  # it starts Python several times
+def test_django_axes_locks_as_the_page_says(project: Project) -> None:
+    project.follow("howto/axes.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "axes.py", "shop")
+
+
+@pytest.mark.slow  # it starts Python several times
+def test_the_metrics_are_those_of_the_page(project: Project) -> None:
+    project.follow("howto/health.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "health.py", "ops")
+
+
+@pytest.mark.slow  # it starts Python several times
+def test_the_audit_trail_does_what_the_page_says(project: Project) -> None:
+    project.follow("howto/audit.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "audit.py", "security")
+
+
+def test_the_page_names_each_event_with_its_level() -> None:
+    text = (DOCS / "howto" / "audit.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| ([A-Z]+) \|", text, re.MULTILINE)
+    assert rows == [(event, logging.getLevelName(level)) for event, (_, level) in audit.EVENTS.items()]
 
 
 @pytest.mark.slow  # it starts Python several times

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -119,3 +120,27 @@ def test_a_hook_calls_a_tool_that_is_installed(hook: dict[str, Any]) -> None:
 def test_editors_wrap_where_ruff_does() -> None:
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
     assert f"max_line_length = {tools['ruff']['line-length']}\n" in (ROOT / ".editorconfig").read_text()
+
+
+PYTHONS = {
+    "cannot run Python code": "exit 3",
+    "is older than Python 3.11": 'case "$2" in "") exit 0;; *) exit 1;; esac',
+    "cannot make virtual environments": 'case "$2" in *ensurepip*) exit 1;; *) exit 0;; esac',
+}
+
+
+@pytest.mark.parametrize("told", PYTHONS)
+def test_make_says_what_is_wrong_with_a_python(tmp_path: Path, told: str) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "requirements").mkdir()
+    for name in ("pyproject.toml", "requirements/demo.txt"):
+        (tmp_path / name).touch()
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{PYTHONS[told]}\n")
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["make", "demo", f"PYTHON={python}"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert done.stdout.startswith(f"{python} {told}")
+    assert not (tmp_path / ".venv").exists()

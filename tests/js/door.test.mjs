@@ -1,4 +1,4 @@
-/** What the client offers to pages and frameworks: grants from elsewhere, one store, storages of apps, a log. */
+/** The client for pages and frameworks: grants from elsewhere, one store, storages of apps, a log. */
 
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
@@ -33,6 +33,9 @@ describe("a grant from elsewhere", () => {
       await assert.rejects(client.accept(bad), { code: "misconfigured" });
     }
     assert.equal(client.signedIn, false);
+    await client.login(ANNA);
+    await assert.rejects(client.accept({}), { code: "misconfigured", passing: false });
+    assert.equal(client.user.username, "anna");
   });
 });
 
@@ -106,6 +109,13 @@ test("the user can be loaded again", async () => {
   assert.equal(client.getSnapshot().user.username, "restored");
   await client.refresh();
   assert.equal(JSON.parse(server.log.at(-1).text).with_user, undefined);
+});
+
+test("the user is loaded again, also if another tab refreshes meanwhile", async () => {
+  const [server, [first, second]] = await openTabs(2);
+  server.delay = 30;
+  await Promise.all([second.refresh(), first.reloadUser()]);
+  assert.equal(first.user.username, "restored");
 });
 
 describe("a storage of the app", () => {

@@ -1,4 +1,4 @@
-/** Many tabs: who waits for what, for how long, and what other scripts of the origin hear. */
+/** Many tabs: they wait for a token and not for each other, and other scripts of the origin hear no token. */
 
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
@@ -95,6 +95,13 @@ describe("a tab that waits for a token", () => {
     await pending;
     await Promise.all([first.refresh(), second.refresh()]);
     assert.deepEqual([first.signedIn, second.signedIn], [true, true]);
+  });
+
+  test("goes on without the lock if the browser does not allow it", async () => {
+    const locks = { request: () => Promise.reject(new DOMException("No.", "SecurityError")) };
+    const [server, clients] = await openTabs(2, { locks, lease: 600_000 });
+    await Promise.all(clients.map((client) => client.refresh()));
+    assert.equal(server.refreshes, 2);
   });
 
   test("stops to wait if the user logs out", async () => {

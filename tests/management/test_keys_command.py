@@ -147,3 +147,17 @@ def test_without_the_database_the_command_says_to_repeat_it(monkeypatch: pytest.
     with pytest.raises(CommandError, match="again") as caught:
         run("rotate")
     assert caught.value.returncode == 3
+
+
+def test_each_change_of_a_key_is_in_the_audit_trail(caplog: pytest.LogCaptureFixture) -> None:
+    first, second = read("rotate")["kid"], read("rotate")["kid"]
+    read("rotate")  # nothing has changed
+    run("retire", first)
+    run("retire", first, "--now")
+    told = [(record.event, record.kid) for record in caplog.records if record.name == "drf_tessera.audit"]
+    assert told == [
+        ("key_rotated", first),
+        ("key_rotated", second),
+        ("key_retired", first),
+        ("key_revoked", first),
+    ]

@@ -49,19 +49,26 @@ class Client:
     """A way to try again. ``wait`` returns the seconds before the next attempt."""
 
     wait: Wait
+    rest: Callable[[int], float] = lambda lates: 0.0
+    """The seconds before the next attempt, at least, after so many answers in a row that came too late."""
     tabs: int = 1
     stores_each: bool = False
     """Whether the client stores the refresh token of each answer, without a look at ``rotated``."""
 
 
 def _wait_like_ours(attempt: int, rng: random.Random) -> float:
-    """Return the time that ``backOff`` in ``client.js`` returns."""
+    """Return the time that ``backOff`` in ``core.js`` returns."""
     return max(0.05, min(30.0, 0.5 * 2.0**attempt) * rng.random())
 
 
+def _rest_like_ours(lates: int) -> float:
+    """Return the time for which ``core.js`` leaves a slow server alone."""
+    return 0.0 if lates < 2 else min(2 * PATIENCE * 2.0 ** (lates - 2), 300.0)
+
+
 CLIENTS: Final[Mapping[str, Client]] = {
-    "ours": Client(wait=_wait_like_ours),
-    "ours, three tabs without a common lock": Client(wait=_wait_like_ours, tabs=3),
+    "ours": Client(wait=_wait_like_ours, rest=_rest_like_ours),
+    "ours, three tabs without a common lock": Client(wait=_wait_like_ours, rest=_rest_like_ours, tabs=3),
     "tries again after a second": Client(wait=lambda attempt, rng: 1.0),
     "tries again after a second, stores each answer": Client(wait=lambda attempt, rng: 1.0, stores_each=True),
     "every 5 s, three tabs": Client(wait=lambda attempt, rng: 5.0, tabs=3),
@@ -123,9 +130,9 @@ def lose(
             reach = TRIP / 2 + (rng.uniform(0, _REACH[fault]) if lost else 0)
             plan(now + reach, "lose" if lost else "handle", tab, store)
             if lost:
-                gone = TRIP if fault == "cut" else PATIENCE
-                plan(now + gone + client.wait(attempts[tab], rng), "send", tab)
                 attempts[tab] += 1
+                gone, rest = (TRIP, 0.0) if fault == "cut" else (PATIENCE, client.rest(attempts[tab]))
+                plan(now + gone + max(rest, client.wait(attempts[tab] - 1, rng)), "send", tab)
         elif kind == "store":
             store, attempts[tab] = token, 0
             plan(now + LIFETIME * rng.uniform(0.9, 1), "send", tab)

@@ -52,7 +52,7 @@ def main() -> None:
         assert find_home(name).is_relative_to(sys.prefix), find_home(name)
         assert (find_home(name) / "py.typed").exists()
     connected = {point.name for point in importlib.metadata.entry_points(group="drf_tessera")}
-    assert connected == {"simplejwt", "jwt", "spectacular"}
+    assert connected == {"simplejwt", "jwt", "spectacular", "opentelemetry"}
     assert finders.find("drf_tessera/client.js"), "the browser client is not among the static files"
     templates = find_home("drf_tessera") / "templates" / "admin" / "tessera" / "session"
     assert (templates / "end_all.html").exists(), "the pages of the admin are not in the wheel"

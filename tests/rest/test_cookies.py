@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 from rest_framework.test import APIClient
 
-from drf_tessera import JWTAuthentication, http
+from drf_tessera import JWTAuthentication
 from drf_tessera.conf import COOKIE, LIMITS
 from drf_tessera.exceptions import ProjectError
 from drf_tessera.http import cookies
@@ -743,7 +743,7 @@ def test_a_name_that_only_looks_like_ours_is_not_ours(settings: Any, space: str,
         scope = {"type": "http", "method": "POST", "path": "/x", "headers": raw, "query_string": b""}
         return ASGIRequest(scope, io.BytesIO())
 
-    for name, read in ((ACCESS, http.read_access_cookie), (HOST_REFRESH, _read_refresh)):
+    for name, read in ((ACCESS, cookies.read_access_cookie), (HOST_REFRESH, _read_refresh)):
         assert read(make(f"{space}{name}=evil")) is None
         assert read(make(f"{name}=good; {space}{name}=evil")) == "good"
         assert read(make(f"{space}{name}=evil; \t{name}=good")) == "good"
@@ -779,7 +779,7 @@ class TestMarker:
 
 
 class TestAQuestionOfNobody:
-    def test_is_no_error_if_the_page_only_asks(self, browser: Browser, anna: AbstractBaseUser) -> None:
+    def test_is_not_an_error_if_the_page_only_asks(self, browser: Browser, anna: AbstractBaseUser) -> None:
         answer = browser.post("/api/token/refresh/", {"optional": True})
         assert (answer.status_code, answer.content, answer.cookies) == (204, b"", {})
         assert browser.post("/api/token/refresh/", {"optional": False}).status_code == 401

@@ -432,7 +432,9 @@ class TestSessions:
         assert set(found[0]) == {
             "id",
             "current",
+            "personal",
             "device",
+            "scope",
             "ip",
             "started_at",
             "last_used_at",

@@ -572,7 +572,7 @@ class TestSignals:
             assert heard == []
         common = {"session_id": first.session_id, "sub": str(anna.pk)}
         assert heard == [
-            ("started", common),
+            ("started", {**common, "address": None, "device": "", "amr": "pwd"}),
             ("refreshed", {**common, "outcome": "rotated"}),
             ("refreshed", {**common, "outcome": "grace"}),
             ("revoked", {**common, "reason": "logout"}),

@@ -14,6 +14,7 @@ from django.db import connections, router
 from drf_tessera.checks.endpoints import check_introspection, check_resource
 from drf_tessera.checks.issuers import check_issuers
 from drf_tessera.checks.keys import check_keys, find_pair
+from drf_tessera.checks.middleware import check_middleware
 from drf_tessera.checks.stores import check_databases, check_revocation_cache, check_throttle_cache
 from drf_tessera.checks.tenants import check_tenant_function, check_tenants
 from drf_tessera.checks.users import (
@@ -49,6 +50,7 @@ def connect() -> None:
     register(check_refresh_views, Tags.urls)
     register(check_cookie_path, Tags.urls)
     register(check_challenge, Tags.security)
+    register(check_middleware, Tags.security)
     register(check_upgrades, Tags.security)
     register(check_loaded_user, Tags.models, deploy=True)
     register(check_email_is_unique, Tags.security, deploy=True)
@@ -72,8 +74,8 @@ def check_distributions(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """Report the problems of the settings.
 
-    These are E001 to E007, E009, E010, E013 to E017, E019 to E021, E040 to E043, E060, E062, and E008 for
-    ``CLAIMS``.
+    These are E001 to E007, E009, E010, E013 to E017, E019 to E021, E040 to E043, E060, E062, E071, and E008
+    for ``CLAIMS``.
     """
     return [Error(found.message, hint=found.hint, id=found.id) for found in read_settings()[1]]
 

@@ -98,6 +98,8 @@ class Settings:
     logins_at_once: int | None = 2
     token_rate_per_session: str | None = "600/min"  # noqa: S105 - a rate
     token_rate_per_address: str | None = "6000/min"  # noqa: S105 - a rate
+    personal_token_scopes: tuple[str, ...] = ()
+    personal_token_lifetime: timedelta = timedelta(days=365)
     legacy_tokens_until: datetime | None = None
     secrets: tuple[bytes, ...] = field(default=(), repr=False)
     """``SECRET_KEY`` and then ``SECRET_KEY_FALLBACKS``; not a key of ``TESSERA``."""

@@ -358,6 +358,18 @@ def _read_clients(value: object) -> Mapping[str, str]:
     return dict(value)
 
 
+def _read_scopes(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(map(_is_scope, value)):
+        raise WrongValueError(
+            "tessera.E071", "must be a list of scopes, each of them one word.", 'For example: ["notes:read"].'
+        )
+    return tuple(value)
+
+
+def _is_scope(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[!#-\[\]-~]+", value) is not None
+
+
 def _read_moment(value: object) -> datetime | None:
     if value is None:
         return None
@@ -405,6 +417,8 @@ PLAIN_READERS: Final[Mapping[str, Reader]] = {
     "LOGINS_AT_ONCE": _read_limit,
     "TOKEN_RATE_PER_SESSION": _read_rate,
     "TOKEN_RATE_PER_ADDRESS": _read_rate,
+    "PERSONAL_TOKEN_SCOPES": _read_scopes,
+    "PERSONAL_TOKEN_LIFETIME": _read_access_lifetime,
     "LEGACY_TOKENS_UNTIL": _read_moment,
 }
 """The readers of all keys but those with a module of their own."""

@@ -16,6 +16,8 @@ from drf_tessera.exceptions.refusals import HeaderMalformed as HeaderMalformed
 from drf_tessera.exceptions.refusals import LoginFailed as LoginFailed
 from drf_tessera.exceptions.refusals import LoginRefused as LoginRefused
 from drf_tessera.exceptions.refusals import PasswordChanged as PasswordChanged
+from drf_tessera.exceptions.refusals import PersonalTokenInvalid as PersonalTokenInvalid
+from drf_tessera.exceptions.refusals import PersonalTokenRefused as PersonalTokenRefused
 from drf_tessera.exceptions.refusals import RefreshInvalid as RefreshInvalid
 from drf_tessera.exceptions.refusals import RefreshLost as RefreshLost
 from drf_tessera.exceptions.refusals import RefreshMissing as RefreshMissing
@@ -39,6 +41,7 @@ from drf_tessera.exceptions.refusals import TokenWrongAudience as TokenWrongAudi
 from drf_tessera.exceptions.refusals import TokenWrongIssuer as TokenWrongIssuer
 from drf_tessera.exceptions.refusals import TokenWrongType as TokenWrongType
 from drf_tessera.exceptions.refusals import TransportMismatch as TransportMismatch
+from drf_tessera.exceptions.refusals import Unauthenticated as Unauthenticated
 from drf_tessera.exceptions.refusals import UserConflict as UserConflict
 from drf_tessera.exceptions.refusals import UserGone as UserGone
 from drf_tessera.exceptions.refusals import UserInactive as UserInactive
@@ -49,7 +52,10 @@ from drf_tessera.exceptions.requests import CsrfTokenRefused as CsrfTokenRefused
 from drf_tessera.exceptions.requests import EmailLoginUnavailable as EmailLoginUnavailable
 from drf_tessera.exceptions.requests import FetchSiteRefused as FetchSiteRefused
 from drf_tessera.exceptions.requests import OriginRefused as OriginRefused
+from drf_tessera.exceptions.requests import PersonalTokensFull as PersonalTokensFull
 from drf_tessera.exceptions.requests import RequestError as RequestError
+from drf_tessera.exceptions.requests import ScopeMissing as ScopeMissing
+from drf_tessera.exceptions.requests import ScopeUnavailable as ScopeUnavailable
 from drf_tessera.exceptions.requests import SessionMissing as SessionMissing
 from drf_tessera.exceptions.requests import SessionNotFound as SessionNotFound
 from drf_tessera.exceptions.requests import TokenMissing as TokenMissing

@@ -71,6 +71,16 @@ class TicketInvalid(Refusal):
     default_detail = "This step took too long, or was done before. Log in again."
 
 
+class Unauthenticated(Refusal):
+    """A plain view of Django needs a token, and the request has none.
+
+    REST framework has the same code and text for its own views.
+    """
+
+    code = "not_authenticated"
+    default_detail = "Authentication credentials were not provided."
+
+
 class HeaderMalformed(Refusal):
     """The ``Authorization`` header has the expected scheme, but the rest is wrong (RFC 6750, section 2.1)."""
 
@@ -90,6 +100,20 @@ class TokenMalformed(TokenError):
 
     code = "token_malformed"
     default_detail = "The access token is not a well-formed JWT."
+
+
+class PersonalTokenInvalid(TokenError):
+    """The text is not a personal access token of this server, or the token was deleted."""
+
+    code = "personal_token_invalid"
+    default_detail = "This personal access token is not valid."
+
+
+class PersonalTokenRefused(TokenError):
+    """The view does not accept personal access tokens."""
+
+    code = "personal_token_refused"
+    default_detail = "Personal access tokens are not accepted here. Log in."
 
 
 class TokenTooLarge(TokenError):

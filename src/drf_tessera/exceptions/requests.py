@@ -29,6 +29,22 @@ class TokenMissing(RequestError):
     default_detail = "Send the refresh token in the body, or the access token in the Authorization header."
 
 
+class PersonalTokensFull(RequestError):
+    """The user has as many personal access tokens as a user may have."""
+
+    code = "personal_tokens_full"
+    default_detail = "There are too many personal access tokens. End one that is not needed."
+
+
+class ScopeUnavailable(RequestError):
+    """A personal access token cannot have this scope: the server or the caller's own token lacks it."""
+
+    code = "scope_unavailable"
+
+    def __init__(self, offered: tuple[str, ...]) -> None:
+        super().__init__(f"A token can have these scopes: {' '.join(offered) or 'none'}.")
+
+
 class TransportUnavailable(RequestError):
     """The client asked for a transport of refresh tokens that ``PROFILE`` does not allow."""
 
@@ -36,6 +52,18 @@ class TransportUnavailable(RequestError):
 
     def __init__(self, offered: tuple[str, ...]) -> None:
         super().__init__(f"This server sends refresh tokens only by {' or '.join(map(repr, offered))}.")
+
+
+class ScopeMissing(TesseraError):
+    """The token does not have the scopes that the request needs (HTTP 403, RFC 6750, section 3.1)."""
+
+    code = "insufficient_scope"
+    default_detail = "The access token does not have the permissions that this request needs."
+
+    def __init__(self, scopes: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.scopes = scopes
+        """The scopes that the challenge names."""
 
 
 class SessionNotFound(TesseraError):

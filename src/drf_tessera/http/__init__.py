@@ -4,13 +4,19 @@
 - csrf: the check that the site itself made a request
 - bearer: tokens in the header and in the body
 - cookies: tokens in cookies
+- access: the access token of a request
 - client: the origin of a request
 - documents: public documents, which pages of every origin may read
 - resource: the address of the metadata of a protected resource
+- refusals: the answers to errors
 - transport: one class for each way in which tokens travel
 """
 
-from drf_tessera.http.bearer import check_bearer_token as check_bearer_token
+from drf_tessera.http.access import has_credentials as has_credentials
+from drf_tessera.http.access import name_vary as name_vary
+from drf_tessera.http.access import read_cookie_token as read_cookie_token
+from drf_tessera.http.access import read_header_token as read_header_token
+from drf_tessera.http.access import recall_access as recall_access
 from drf_tessera.http.bearer import has_bearer_token as has_bearer_token
 from drf_tessera.http.bearer import read_authorization as read_authorization
 from drf_tessera.http.bearer import read_bearer_token as read_bearer_token
@@ -19,9 +25,13 @@ from drf_tessera.http.client import read_address as read_address
 from drf_tessera.http.cookies import delete_stray_cookies as delete_stray_cookies
 from drf_tessera.http.cookies import is_secure as is_secure
 from drf_tessera.http.cookies import name_cookies as name_cookies
-from drf_tessera.http.cookies import read_access_cookie as read_access_cookie
 from drf_tessera.http.csrf import check_site as check_site
 from drf_tessera.http.documents import public_document as public_document
+from drf_tessera.http.refusals import RETRY_AFTER_SECONDS as RETRY_AFTER_SECONDS
+from drf_tessera.http.refusals import recall_failure as recall_failure
+from drf_tessera.http.refusals import remember_failure as remember_failure
+from drf_tessera.http.refusals import write_challenge as write_challenge
+from drf_tessera.http.refusals import write_refusal as write_refusal
 from drf_tessera.http.resource import RESOURCE_PATH as RESOURCE_PATH
 from drf_tessera.http.resource import RESOURCE_ROUTE as RESOURCE_ROUTE
 from drf_tessera.http.resource import find_resource_metadata as find_resource_metadata

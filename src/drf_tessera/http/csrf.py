@@ -16,7 +16,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 
 from drf_tessera.exceptions import CsrfTokenRefused, FetchSiteRefused, OriginRefused
 
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that change nothing (RFC 9110, section 9.2.1)."""
 
 _OWN: Final = frozenset({"same-origin", "none"})
@@ -36,7 +36,7 @@ def check_site(request: HttpRequest) -> None:
         OriginRefused, FetchSiteRefused, CsrfTokenRefused: the check of that name failed.
     """
     # Django's test client sets this attribute, unless the test enforces the CSRF checks.
-    if request.method in _SAFE or getattr(request, "_dont_enforce_csrf_checks", False):
+    if request.method in SAFE or getattr(request, "_dont_enforce_csrf_checks", False):
         return
     origin, site = request.META.get("HTTP_ORIGIN"), request.META.get("HTTP_SEC_FETCH_SITE")
     if origin is not None:

@@ -34,6 +34,13 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='SpentTicket',
+            fields=[
+                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ('until', models.BigIntegerField(help_text='The end of the ticket, in seconds since the epoch.')),
+            ],
+        ),
+        migrations.CreateModel(
             name='Session',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
@@ -48,6 +55,7 @@ class Migration(migrations.Migration):
                 ('parent', models.PositiveBigIntegerField(help_text='The generation and (upper bits) branch of the token that became the current token.', null=True)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('recoveries', models.PositiveSmallIntegerField(default=0, help_text='The number of lost answers in a row since the last rotation.')),
+                ('personal', models.BooleanField(default=False, help_text='Whether this is a personal access token, and not a login. Its label is its name.')),
                 ('secret_hash', models.BinaryField(max_length=32)),
                 ('amr', models.CharField(blank=True, help_text='The methods of this proof (RFC 8176), separated by spaces.', max_length=64)),
                 ('scope', models.CharField(blank=True, help_text='RFC 6749, section 3.3.', max_length=255)),

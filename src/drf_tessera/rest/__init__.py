@@ -19,4 +19,7 @@
 - keysets: the public keys, for services that verify tokens
 - metadata: the documents for OAuth clients under ``/.well-known/``
 - urls: their addresses
+- personal: the endpoints for personal access tokens
+- tickets: the endpoint for one-time tickets
+- personal_urls: their addresses
 """

@@ -27,16 +27,19 @@ from drf_tessera.exceptions import (
     ChallengeRequired,
     ClientInvalid,
     CsrfFailed,
+    EmailLoginUnavailable,
     HeaderMalformed,
     IssuerUnavailable,
     LoginBusy,
     LoginFailed,
     LoginRefused,
     PasswordChanged,
+    PersonalTokensFull,
     RefreshContended,
     RefreshMissing,
     Refusal,
     RequestError,
+    ScopeUnavailable,
     SessionEnded,
     SessionMissing,
     SessionNotFound,
@@ -70,9 +73,11 @@ from drf_tessera.rest.shapes import (
     ClaimsSerializer,
     GrantSerializer,
     IntrospectedSerializer,
+    IssuedTokenSerializer,
     RefreshedSerializer,
     RevokedCountSerializer,
     RevokedSerializer,
+    TicketSerializer,
     VerifiedSerializer,
 )
 from drf_tessera.rest.throttling import account_fields
@@ -160,7 +165,7 @@ LOGIN: Final = Answer(
         "account_ambiguous": "The body has several names of the account.",
     },
     errors=(RequestError, LoginFailed, *_CHALLENGES, CsrfFailed, TooManyAttempts, *_ALWAYS),
-    except_=(TokenMissing,),
+    except_=(TokenMissing, PersonalTokensFull, ScopeUnavailable),
 )
 REFRESH: Final = Answer(
     summary="Get new tokens",
@@ -240,6 +245,48 @@ REVOKE_ONE: Final = Answer(
     status=204,
     about="The session has ended.",
     cookies=CLEARS,
+    errors=(SessionNotFound, SessionMissing, *_ACCESS, CsrfFailed, *_ALWAYS),
+)
+
+
+TICKET: Final = Answer(
+    summary="Get a one-time ticket",
+    description="Return a ticket that opens one connection which cannot send a header, such as a WebSocket.",
+    verb="create",
+    about="The ticket.",
+    serializer=TicketSerializer,
+    errors=(SessionMissing, *_ACCESS, CsrfFailed, *_ALWAYS),
+)
+LIST_PERSONAL: Final = Answer(
+    summary="List your personal access tokens",
+    description="List the personal access tokens of the user that have not ended, the latest first. The list "
+    "of sessions has them, too.",
+    verb="list",
+    about="The tokens.",
+    serializer=SessionSerializer,
+    many=True,
+    errors=(SessionMissing, *_ACCESS, *_ALWAYS),
+)
+CREATE_PERSONAL: Final = Answer(
+    summary="Make a personal access token",
+    description="Make a token for a script. The answer shows the token once. A login is needed: a personal "
+    "token cannot make another one.",
+    verb="create",
+    status=201,
+    about="The token.",
+    serializer=IssuedTokenSerializer,
+    errors=(
+        *(RequestError, PasswordChanged, SessionMissing, CsrfFailed),
+        *(*_ACCESS, *_ALWAYS),
+    ),
+    except_=(TokenMissing, TransportUnavailable, EmailLoginUnavailable),
+)
+REVOKE_PERSONAL: Final = Answer(
+    summary="End a personal access token",
+    description="End one personal access token of the user.",
+    verb="destroy",
+    status=204,
+    about="The token has ended.",
     errors=(SessionNotFound, SessionMissing, *_ACCESS, CsrfFailed, *_ALWAYS),
 )
 

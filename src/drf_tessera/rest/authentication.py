@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
@@ -11,40 +11,26 @@ from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from drf_tessera.conf import Settings, enter_tenant, get_settings, per_settings
-from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable, TokenMalformed
+from drf_tessera.conf import enter_tenant, get_settings
+from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable
 from drf_tessera.http import (
-    check_bearer_token,
-    check_site,
-    read_access_cookie,
+    name_vary,
     read_authorization,
-    read_bearer_token,
+    read_cookie_token,
+    read_header_token,
+    remember_failure,
 )
-from drf_tessera.issuers import (
-    ForeignToken,
-    Principal,
-    find_account,
-    is_foreign,
-    recall_foreign_token,
-    verify_foreign_token,
-)
+from drf_tessera.issuers import ForeignToken, Principal, find_account
 from drf_tessera.rest.errors import (
     LateRefusal,
-    remember_failure,
     to_api_exception,
     to_late_refusal,
     write_challenge,
 )
 from drf_tessera.rest.reports import report_refused_token
 from drf_tessera.rest.requests import get_django_request
-from drf_tessera.tokens import AccessToken, recall_access_token, verify_access_token
+from drf_tessera.tokens import AccessToken, recall_access_token
 from drf_tessera.users import Refuse, lazy_user, load_user
-
-_COOKIE_MARK: Final = "\n"
-"""Prefix of cookie tokens in the cache key.
-
-A header cannot contain a newline, so a header can never hit a cookie's entry.
-"""
 
 
 class JWTAuthentication(BaseAuthentication):
@@ -67,6 +53,9 @@ class JWTAuthentication(BaseAuthentication):
     token becomes Django's 400, unless the middleware catches the error (``docs/howto/use.md``).
     """
 
+    accepts_personal_tokens = False
+    """Whether the class accepts personal access tokens (``tsk_...``) too."""
+
     def authenticate(self, request: Request | HttpRequest) -> tuple[AbstractBaseUser, AccessToken] | None:
         """Return the user and the token, or ``None`` if the request has no token for this class."""
         django_request = get_django_request(request)
@@ -75,10 +64,12 @@ class JWTAuthentication(BaseAuthentication):
             # Do not store the header in a local variable, because an error report shows local variables.
             token: AccessToken | ForeignToken | None = recall_access_token(_to_text(self.get_header(request)))
             if token is None:
-                token = verify_header(_to_text(self.get_header(request)))
-            _vary(request, without_header=token is None)
+                token = read_header_token(
+                    _to_text(self.get_header(request)), personal=self.accepts_personal_tokens
+                )
+            vary(request, without_header=token is None)
             if token is None and get_settings().access_cookie:
-                token = _read_cookie(django_request)
+                token = read_cookie_token(django_request)
             if isinstance(token, ForeignToken):
                 # A project with ISSUERS names both kinds of tokens in its annotations, and no other project.
                 pair: Any = (self.find_foreign_user(django_request, token), token)
@@ -114,6 +105,17 @@ class JWTAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request | HttpRequest) -> str:
         """Return the challenge of a 401. Without a challenge REST framework would answer 403."""
         return write_challenge(request)
+
+
+class PersonalTokenAuthentication(JWTAuthentication):
+    """Authenticate like :class:`JWTAuthentication`, and by personal access tokens too.
+
+    ``request.auth`` is a :class:`~drf_tessera.tokens.PersonalToken` then. Use this class for views that
+    scripts may call, together with ``HasScope``. Views without this class refuse personal tokens, so a token
+    that may read notes does not open everything else.
+    """
+
+    accepts_personal_tokens = True
 
 
 class StrictJWTAuthentication(JWTAuthentication):
@@ -153,54 +155,7 @@ def _to_text(authorization: str | bytes | None) -> str:
     return authorization if isinstance(authorization, str) else (authorization or b"").decode("latin-1")
 
 
-@sensitive_variables()
-def verify_header(authorization: str) -> AccessToken | ForeignToken | None:
-    """Verify the token of a header, ours or another issuer's. ``None`` means that it has another scheme.
-
-    Raises:
-        TokenError, HeaderMalformed, IssuerUnavailable: the token is not valid, or nobody knows.
-    """
-    prefix = get_settings().header_prefix
-    token = read_bearer_token(authorization, prefix)
-    if token is None:
-        return None
-    # Cache only the usual spelling. Otherwise one token could fill the cache, with many spellings of the
-    # scheme or many spaces.
-    credentials = authorization if authorization == f"{prefix} {token}" else None
-    if get_settings().issuers:
-        found = recall_foreign_token(authorization)
-        if found is not None or is_foreign(token):
-            return found or verify_foreign_token(token, credentials=credentials)
-    try:
-        return verify_access_token(token, credentials=credentials)
-    except TokenMalformed:
-        check_bearer_token(token)
-        raise
-
-
-@sensitive_variables()
-def _read_cookie(request: HttpRequest) -> AccessToken | None:
-    cookie = read_access_cookie(request)
-    if cookie is None:
-        return None
-    credentials = _COOKIE_MARK + cookie
-    token = recall_access_token(credentials) or verify_access_token(cookie, credentials=credentials)
-    check_site(request)  # browsers also send cookies with requests that other sites start
-    return token
-
-
-@per_settings
-def _find_vary(settings: Settings) -> tuple[str, str]:
-    """Return the request headers that ``Vary`` names: for each request, and for one without our header.
-
-    HTTP keeps answers to requests with ``Authorization`` out of shared caches. But Django's own cache does
-    not, and no cache does for another header.
-    """
-    name = settings.header_name
-    return name, f"{name}, Cookie" if settings.access_cookie else name
-
-
-def _vary(request: Request | HttpRequest, *, without_header: bool) -> None:
+def vary(request: Request | HttpRequest, *, without_header: bool) -> None:
     """Set ``Vary``, so that a cache never sends the answer of one user to another user.
 
     A request of Django has no view to set the header in.
@@ -208,7 +163,7 @@ def _vary(request: Request | HttpRequest, *, without_header: bool) -> None:
     view: Any = (getattr(request, "parser_context", None) or {}).get("view")
     headers = getattr(view, "headers", None)
     if isinstance(headers, dict):
-        names, others = _find_vary()[without_header], headers.get("Vary")
+        names, others = name_vary(without_header=without_header), headers.get("Vary")
         headers["Vary"] = f"{others}, {names}" if others else names
 
 
@@ -222,7 +177,7 @@ class LateRefuser(weakref.ref[HttpRequest]):
     __slots__ = ()
 
     def __call__(self, error: Refusal) -> LateRefusal:  # type: ignore[override]
-        """Return the 401."""
+        """Return the 401, and keep its reason for the challenge."""
         request = super().__call__()
         if request is not None:
             remember_failure(request, error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -32,6 +33,7 @@ from drf_tessera.exceptions import (
 from drf_tessera.http import (
     delete_stray_cookies,
     find_cookie_path,
+    remember_failure,
 )
 from drf_tessera.limits import TokenRequest
 from drf_tessera.rest.answers import OURS, Answer
@@ -39,14 +41,14 @@ from drf_tessera.rest.errors import (
     PayloadTooLarge,
     add_code,
     exception_handler,
-    remember_failure,
     translate_own_error,
     write_challenge,
 )
-from drf_tessera.rest.requests import get_django_request
+from drf_tessera.rest.requests import find_client, get_django_request
 from drf_tessera.rest.serializers import (
     UserSerializer,
 )
+from drf_tessera.sessions import acting_for
 from drf_tessera.tokens import (
     REFRESH_PREFIX,
     read_refresh_token,
@@ -111,6 +113,11 @@ class TokenView(APIView):
             raise drf.ParseError("The body cannot be read.") from None
         except drf.UnsupportedMediaType:
             raise _refuse_media_type() from None
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return the answer. Records of the audit trail say where the request comes from."""
+        with acting_for(partial(find_client, request)):
+            return super().dispatch(request, *args, **kwargs)
 
     def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Refuse a method. REST framework's own text has the method, which may be any word."""

@@ -22,30 +22,24 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from drf_tessera.conf import get_settings
+from drf_tessera import http
 from drf_tessera.database import explain_mistake, explain_trouble
 from drf_tessera.exceptions import (
     ClientInvalid,
     CsrfFailed,
-    HeaderMalformed,
     IssuerUnavailable,
-    LoginFailed,
     ProjectError,
     Refusal,
     RequestError,
+    ScopeMissing,
     SessionMissing,
     SessionNotFound,
     TemporarilyUnavailable,
     TesseraError,
     TooManyAttempts,
 )
-from drf_tessera.http import find_resource_metadata
+from drf_tessera.http import RETRY_AFTER_SECONDS, find_resource_metadata, recall_failure
 from drf_tessera.rest.requests import get_django_request
-
-RETRY_AFTER_SECONDS: Final = 1
-
-_FAILURE: Final = "token_error"
-"""The attribute of Django's request that keeps the reason why a token was refused."""
 
 
 class CodedError(drf.APIException):
@@ -126,6 +120,7 @@ _STATUSES: Final[tuple[tuple[type[TesseraError], type[CodedError]], ...]] = (
     (RequestError, BadRequest),
     (CsrfFailed, Forbidden),
     (SessionNotFound, NotFound),
+    (ScopeMissing, Forbidden),
     (SessionMissing, Forbidden),
     (TemporarilyUnavailable, Unavailable),
 )
@@ -193,20 +188,10 @@ def _is_answered_by_rest_framework(request: Request | HttpRequest | None) -> boo
     return bool(handler is exception_handler)
 
 
-def remember_failure(request: HttpRequest, error: TesseraError | None) -> None:
-    """Keep the reason why a token was refused, for the challenge and for views with optional tokens."""
-    setattr(request, _FAILURE, error)
-
-
 def write_challenge(request: Request | HttpRequest) -> str:
     """Return the ``WWW-Authenticate`` header of a 401 (RFC 6750, section 3)."""
-    scheme = get_settings().header_prefix
-    parts = ['realm="api"']
-    error = getattr(get_django_request(request), _FAILURE, None)
-    if isinstance(error, TesseraError) and not isinstance(error, LoginFailed):
-        kind = "invalid_request" if isinstance(error, HeaderMalformed) else "invalid_token"
-        parts += [f'error="{kind}"', f'error_description="{_quote(error.detail)}"']
-    return f"{scheme} {', '.join([*parts, *point_to_metadata(request)])}"
+    django_request = get_django_request(request)
+    return http.write_challenge(recall_failure(django_request), path=request.path)
 
 
 def point_to_metadata(request: Request | HttpRequest) -> list[str]:
@@ -214,14 +199,6 @@ def point_to_metadata(request: Request | HttpRequest) -> list[str]:
     path: str = getattr(request, "path", "")  # a project may ask for the challenge of no request
     address = find_resource_metadata(path)
     return [] if address is None else [f'resource_metadata="{address}"']
-
-
-def _quote(text: str) -> str:
-    """Replace each character that RFC 6750, section 3, does not allow.
-
-    Printable ASCII without quote and backslash is allowed.
-    """
-    return "".join(char if " " <= char <= "~" and char not in '"\\' else "'" for char in text)
 
 
 # -- Handlers --------------------------------------------------------------------------------------

@@ -10,13 +10,11 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -25,7 +23,7 @@ from rest_framework.settings import api_settings
 
 from drf_tessera import sessions
 from drf_tessera.conf import get_settings
-from drf_tessera.database import find_database
+from drf_tessera.database import find_database, undone
 from drf_tessera.exceptions import (
     HeaderMalformed,
     RefreshInvalid,
@@ -49,10 +47,11 @@ from drf_tessera.exceptions import (
     UserGone,
     UserInactive,
 )
+from drf_tessera.http import read_header_token
 from drf_tessera.issuers import ForeignToken, Principal, find_entry, is_foreign, preview_account
 from drf_tessera.jose.codec import peek_parts
 from drf_tessera.models import Session, SessionQuerySet
-from drf_tessera.rest.authentication import JWTAuthentication, verify_header
+from drf_tessera.rest.authentication import JWTAuthentication
 from drf_tessera.rest.reports import unreported
 from drf_tessera.rotation import Outcome
 from drf_tessera.sessions import HANDLE_PREFIX
@@ -187,7 +186,7 @@ def _explain_jwt(token: str, kind: str, about: str, order: Sequence[str]) -> Exp
     refusal: Refusal | None = None
     found: object = None
     try:
-        verified = verify_header(f"{get_settings().header_prefix} {token}")
+        verified = read_header_token(f"{get_settings().header_prefix} {token}")
         found = preview_account(verified) if isinstance(verified, ForeignToken) else load_user(verified)
     except Refusal as error:
         refusal = error
@@ -432,22 +431,11 @@ def _ask_class(kind: Any, token: str) -> tuple[str, str]:
         return FAILED, "This class reads no such token."
     request.META["HTTP_AUTHORIZATION"] = f"{challenge.split(' ')[0]} {token}"
     try:
-        with unreported(), _undone():
+        with unreported(), undone():  # Knox moves the end of a token that is used
             pair = authenticator.authenticate(request)
     except (APIException, TesseraError) as error:
         return FAILED, str(getattr(error, "detail", error))
     return (FAILED, "This class reads no such token.") if pair is None else (PASSED, "The token is accepted.")
-
-
-@contextmanager
-def _undone() -> Iterator[None]:
-    """Roll back each write inside the block. Knox, for example, moves the end of a token that is used."""
-    using = find_database()
-    with transaction.atomic(using=using):
-        try:
-            yield
-        finally:
-            transaction.set_rollback(True, using=using)
 
 
 # -- Words -----------------------------------------------------------------------------------------

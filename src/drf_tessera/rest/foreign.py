@@ -1,4 +1,4 @@
-"""Authentication classes under the names of other packages: what they have in common with ours."""
+"""The common part of the authentication classes under the names of other packages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ForeignAuthentication(BaseAuthentication):
 
 
 def reporting_refusals(authenticate: _Authenticate) -> _Authenticate:
-    """Decorate ``authenticate``: it acts on the tenant of the request, and each refusal sends the signal."""
+    """Return ``authenticate`` as a method that acts on the tenant of the request and reports each refusal."""
 
     @wraps(authenticate)
     def report(self: ForeignAuthentication, request: Request) -> Any:

@@ -16,7 +16,7 @@ from rest_framework.fields import empty
 from drf_tessera.challenges import MAX_TICKET_LENGTH
 from drf_tessera.conf import MAX_REFRESH_LENGTH, get_settings
 from drf_tessera.http import TRANSPORTS, needs_body
-from drf_tessera.models import Session
+from drf_tessera.models import LABEL_LENGTH, SCOPE_LENGTH, Session
 from drf_tessera.rest.throttling import account_fields
 from drf_tessera.users import MAX_NAME_LENGTH, read_email, read_name
 
@@ -301,7 +301,9 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
         fields: tuple[str, ...] = (
             "id",
             "current",
+            "personal",
             "device",
+            "scope",
             "ip",
             "started_at",
             "last_used_at",
@@ -317,3 +319,24 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
     def get_current(self, session: Session) -> bool:
         """Return whether the request came with a token of this session."""
         return bool(session.pk == self.context.get("current"))
+
+
+class PersonalTokenSerializer(BodySerializer):
+    """The body that asks for a new personal access token."""
+
+    class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
+        ref_name = "TesseraPersonalTokenRequest"
+
+    name: serializers.CharField = serializers.CharField(
+        max_length=LABEL_LENGTH, help_text="A name, by which the user knows the token again."
+    )
+    scope: serializers.CharField = serializers.CharField(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=SCOPE_LENGTH,
+        help_text="The scopes of the token, separated by spaces.",
+    )
+    days: serializers.IntegerField = serializers.IntegerField(
+        required=False, default=90, min_value=1, max_value=3650, help_text="How long the token lasts."
+    )

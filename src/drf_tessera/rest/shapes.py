@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from drf_tessera.conf import COOKIE, get_settings
 from drf_tessera.http import needs_body, takes_body
-from drf_tessera.rest.serializers import BodySerializer
+from drf_tessera.rest.serializers import BodySerializer, SessionSerializer
 
 
 class TextsField(serializers.Field[Any, Any, Any, Any]):
@@ -155,6 +155,30 @@ class RevokedCountSerializer(AnswerSerializer):
         ref_name = "TesseraRevokedCount"
 
     revoked: serializers.IntegerField = serializers.IntegerField(help_text="The number of ended sessions.")
+
+
+class TicketSerializer(AnswerSerializer):
+    """A one-time ticket."""
+
+    class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
+        ref_name = "TesseraTicket"
+
+    ticket: serializers.CharField = serializers.CharField(help_text="The ticket. It can be used once.")
+    expires_in: serializers.IntegerField = serializers.IntegerField(
+        help_text="The number of seconds until the ticket expires."
+    )
+
+
+class IssuedTokenSerializer(AnswerSerializer):
+    """A new personal access token."""
+
+    class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
+        ref_name = "TesseraIssuedToken"
+
+    token: serializers.CharField = serializers.CharField(
+        help_text="The token. It is shown once. Send it as an access token."
+    )
+    session: SessionSerializer = SessionSerializer(help_text="The token in the list of sessions.")
 
 
 class ErrorSerializer(AnswerSerializer):

@@ -395,7 +395,7 @@ class SessionDetailView(SessionView):
 
     def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log out one device."""
-        named = _find_session_id(args, kwargs)
+        named = find_session_id(args, kwargs)
         if not sessions.revoke(named, owner=self.owner):
             raise SessionNotFound
         response = Response(status=status.HTTP_204_NO_CONTENT)
@@ -404,7 +404,7 @@ class SessionDetailView(SessionView):
         return response
 
 
-def _find_session_id(args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
+def find_session_id(args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
     """Return the part of the route that names a session: ``session_id``, or the last group without a name."""
     if "session_id" not in kwargs and not args:
         raise ImproperlyConfigured("The route of SessionDetailView needs a part with the name session_id.")

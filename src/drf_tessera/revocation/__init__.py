@@ -14,6 +14,7 @@ from drf_tessera.revocation.feed import FeedState as FeedState
 from drf_tessera.revocation.feed import check_session as check_session
 from drf_tessera.revocation.feed import connect as connect
 from drf_tessera.revocation.feed import describe_feed as describe_feed
+from drf_tessera.revocation.feed import knows_session as knows_session
 from drf_tessera.revocation.notices import Notice as Notice
 from drf_tessera.revocation.publish import prune_notices as prune_notices
 from drf_tessera.revocation.publish import publish_for_everybody as publish_for_everybody

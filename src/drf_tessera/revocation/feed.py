@@ -150,6 +150,15 @@ class Feed:
         mistake = self._mistake
         return RevocationUnavailable() if mistake is None else type(mistake)(mistake.detail)
 
+    def knows(self, session_id: UUID, sub: str, began: int) -> bool:
+        """Return whether memory alone proves that the session was not ended early.
+
+        It does not if a pull is due, or if the notices leave the session in doubt. Nothing is waited for.
+        """
+        if not self._asked_at <= time.monotonic() < self._due or self._clock_was_moved():
+            return False
+        return not self.ended or self.ended.judge(session_id, sub, began) is False
+
     def describe(self) -> FeedState:
         """Return the state of the knowledge, after a pull if one is due. No outage raises an error."""
         if not self._asked_at <= time.monotonic() < self._due:
@@ -421,6 +430,15 @@ def check_session(token: AccessToken) -> None:
     feed.add_book(find_book())
     feed.check(token.session_id, token.sub, token.auth_time)
     check_key(token.kid)  # the pull may have brought news of the keys
+
+
+def knows_session(token: AccessToken) -> bool:
+    """Return whether this process knows without waiting that the session of a verified token has not ended.
+
+    This is for coroutines: ``False`` means that :func:`check_session` may wait or make a query, so it has to
+    be called in a thread.
+    """
+    return get_feed().knows(token.session_id, token.sub, token.auth_time)
 
 
 def describe_feed() -> FeedState:

@@ -12,6 +12,8 @@
 - revoking: end sessions early
 - clearing: end the sessions of everybody
 - starting: start a session
+- origins: where the present work comes from
+- personal: personal access tokens
 - refreshing: exchange a refresh token
 - handles: texts that find a session and let nobody in
 - inspection: look at a refresh token without spending it
@@ -37,6 +39,11 @@ from drf_tessera.sessions.inspection import preview_refresh as preview_refresh
 from drf_tessera.sessions.inspection import rewrite_refresh_token as rewrite_refresh_token
 from drf_tessera.sessions.inspection import shorten_refresh_token as shorten_refresh_token
 from drf_tessera.sessions.inspection import sign_access_token as sign_access_token
+from drf_tessera.sessions.origins import acting_for as acting_for
+from drf_tessera.sessions.origins import find_origin as find_origin
+from drf_tessera.sessions.personal import IssuedToken as IssuedToken
+from drf_tessera.sessions.personal import issue_personal_token as issue_personal_token
+from drf_tessera.sessions.personal import verify_personal_token as verify_personal_token
 from drf_tessera.sessions.places import has_logged_in_from as has_logged_in_from
 from drf_tessera.sessions.pruning import prune as prune
 from drf_tessera.sessions.reasons import Reason as Reason

@@ -422,6 +422,13 @@ def _name_closing(user_id: object) -> UUID:
     return uuid5(_CLOSINGS, write_sub(user_id))
 
 
+def note_use(session_id: UUID, moment: datetime, before: datetime) -> None:
+    """Record a use of a personal token at ``moment``, if the last recorded use is older than ``before``."""
+    stale = Q(rotated_at__isnull=True) | Q(rotated_at__lt=before)
+    which = select_sessions().filter(stale, pk=session_id, personal=True, revoked_at__isnull=True)
+    persist(partial(which.update, rotated_at=moment))
+
+
 # -- End -------------------------------------------------------------------------------------------
 
 

@@ -88,7 +88,7 @@ def start(
     """
     if not is_active(user):
         raise UserInactive
-    _check_saved(user)
+    check_saved(user)
     moment, secret, way = now or timezone.now(), make_secret(), choose_transport(transport)
     session = _describe_login(client or Client(), lifetimes or get_settings().lifetimes, moment)
     session.id, session.user = key or uuid4(), cast("Any", user)
@@ -146,7 +146,7 @@ def choose_transport(asked: str | None) -> str:
     return asked or offered[0]
 
 
-def _check_saved(user: Any) -> None:
+def check_saved(user: Any) -> None:
     """Raise ``ProjectError`` with the reason if a session cannot belong to this object."""
     model: Any = get_user_model()
     if not isinstance(user, model._meta.concrete_model):
@@ -172,20 +172,24 @@ def describe_origin(client: Client) -> dict[str, str | None]:
 
 
 def _report(session: Session) -> None:
-    """Send ``session_started``, and ``new_device`` if the session comes from a new place."""
-    rows.report(signals.session_started, session_id=session.pk, sub=write_sub(session.user_id))
-    if not signals.new_device.has_listeners(Session):
+    """Send ``session_started``, and the signals about the place of the login if there is news."""
+    who = {"session_id": session.pk, "sub": write_sub(session.user_id)}
+    where = {"address": session.ip, "device": session.device}
+    rows.report(signals.session_started, **who, **where, amr=session.amr)
+    if not any(found.has_listeners(Session) for found in (signals.new_device, signals.network_changed)):
         return
-    new_network, new_device = places.find_news(session)
-    if new_network or new_device:
+    news = places.find_news(session)
+    if news.network or news.device:
+        flags = {"new_network": news.network, "new_device": news.device}
+        rows.report(signals.new_device, **who, **where, **flags)
+    if news.previous is not None:
         rows.report(
-            signals.new_device,
-            session_id=session.pk,
-            sub=write_sub(session.user_id),
-            address=session.ip,
-            device=session.device,
-            new_network=new_network,
-            new_device=new_device,
+            signals.network_changed,
+            **who,
+            **where,
+            previous_address=news.previous.ip,
+            previous_device=news.previous.device,
+            elapsed=(session.created_at - news.previous.last_used_at).total_seconds(),
         )
 
 
@@ -196,6 +200,8 @@ def _write(session: Session, limit: int | None, now: datetime) -> None:
         return
     # The new session is ranked with the others. If each login excluded its own session, two simultaneous
     # logins would evict each other.
-    extra = list(rows.live_sessions(session.user_id, now=now).values_list("pk", flat=True)[limit:])
+    # Personal tokens do not count, because a login must not end a token that a script needs.
+    logins = rows.live_sessions(session.user_id, now=now).filter(personal=False)
+    extra = list(logins.values_list("pk", flat=True)[limit:])
     if extra:
         rows.end(rows.select_sessions().filter(pk__in=extra), now, Reason.EVICTED)

@@ -19,6 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 from drf_tessera.conf import LIMITS
 from drf_tessera.exceptions import (
     ClaimsHookError,
+    PersonalTokenRefused,
     ProjectError,
     TokenClaimInvalid,
     TokenExpired,
@@ -37,6 +38,9 @@ from drf_tessera.tokens.keystore import (
     get_keystore,
 )
 from drf_tessera.tokens.refresh import REFRESH_PREFIX
+
+PERSONAL_PREFIX: Final = "tsk_"
+"""The beginning of a personal access token, so that secret scanners can find one."""
 
 _CANONICAL_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -138,7 +142,7 @@ def _check_cookie_length(token: str, limit: int | None) -> None:
         )
 
 
-class _Verified(NamedTuple):
+class Verified(NamedTuple):
     """A verified token, and the times that are checked again each time that the token comes back."""
 
     token: AccessToken
@@ -205,10 +209,12 @@ def verify_access_token(
 
 
 @sensitive_variables()
-def _verify(token: str, keystore: Keystore, now: float) -> _Verified:
+def _verify(token: str, keystore: Keystore, now: float) -> Verified:
     settings, skew = keystore.settings, keystore.settings.clock_skew.total_seconds()
     if token.startswith(REFRESH_PREFIX):
         raise TokenMalformed("This is a refresh token. Send the access token here.")
+    if token.startswith(PERSONAL_PREFIX):
+        raise PersonalTokenRefused
     claims, key = keystore.codec.decode(
         token,
         now=now,
@@ -216,7 +222,19 @@ def _verify(token: str, keystore: Keystore, now: float) -> _Verified:
         audience=settings.audience,
         skew=skew,
     )
-    found = AccessToken(
+    found = build_access_token(claims, kid=key.kid)
+    longest = claims["iat"] + settings.access_lifetime.total_seconds()
+    since = max(claims["iat"], claims.get("nbf", 0)) - skew
+    return Verified(found, since, min(claims["exp"], longest), keystore)
+
+
+def build_access_token(claims: dict[str, Any], *, kid: str) -> AccessToken:
+    """Return the access token with these claims, which the caller has verified.
+
+    Raises:
+        TokenClaimInvalid: the type of a claim is wrong.
+    """
+    return AccessToken(
         claims=freeze(claims),
         sub=claims["sub"],
         session_id=_read_session_id(claims.get("sid")),
@@ -226,11 +244,8 @@ def _verify(token: str, keystore: Keystore, now: float) -> _Verified:
         auth_time=_read_auth_time(claims.get("auth_time")),
         amr=_read_amr(claims.get("amr", [])),
         scope=_read_scope(claims.get("scope", "")),
-        kid=key.kid,
+        kid=kid,
     )
-    longest = claims["iat"] + settings.access_lifetime.total_seconds()
-    since = max(claims["iat"], claims.get("nbf", 0)) - skew
-    return _Verified(found, since, min(claims["exp"], longest), keystore)
 
 
 def _read_session_id(value: object) -> UUID:

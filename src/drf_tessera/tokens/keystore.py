@@ -123,7 +123,7 @@ def check_key(kid: str, *, fresh: bool = False) -> None:
     """Return if a key is in force.
 
     Args:
-        kid: the key of a verified token.
+        kid: the key of a verified token. It is empty for a token that no key has signed.
         fresh: whether to read the keys again, if they were not read for one poll.
 
     Raises:
@@ -131,7 +131,7 @@ def check_key(kid: str, *, fresh: bool = False) -> None:
         TemporarilyUnavailable: the keys cannot be read.
     """
     keystore = get_fresh_keystore() if fresh else get_keystore()
-    if kid not in keystore.ring.by_kid:
+    if kid and kid not in keystore.ring.by_kid:
         raise TokenKeyUnknown
 
 

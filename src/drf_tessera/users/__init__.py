@@ -12,8 +12,11 @@ from drf_tessera.users.claims import find_user_fields as find_user_fields
 from drf_tessera.users.deferral import find_obstacles as find_obstacles
 from drf_tessera.users.lazy import Fail as Fail
 from drf_tessera.users.lazy import Refuse as Refuse
+from drf_tessera.users.lazy import is_loaded as is_loaded
 from drf_tessera.users.lazy import lazy_row as lazy_row
 from drf_tessera.users.lazy import lazy_user as lazy_user
+from drf_tessera.users.lazy import load_now as load_now
+from drf_tessera.users.lazy import recall_user as recall_user
 from drf_tessera.users.lookup import can_read as can_read
 from drf_tessera.users.lookup import find_user_by as find_user_by
 from drf_tessera.users.lookup import find_user_by_name as find_user_by_name

@@ -29,7 +29,7 @@ from django.db.models.base import ModelBase, ModelState
 from drf_tessera.conf import Settings, current_tenant, per_settings
 from drf_tessera.database import find_database, read_calmly, translated_trouble
 from drf_tessera.exceptions import ProjectError, Refusal, TemporarilyUnavailable
-from drf_tessera.revocation import check_session
+from drf_tessera.revocation import check_session, knows_session
 from drf_tessera.tokens import AccessToken
 from drf_tessera.users.claims import read_columns
 from drf_tessera.users.deferral import find_obstacles, find_own_descriptors
@@ -89,6 +89,36 @@ def lazy_user(token: AccessToken, *, refuse: Refuse, fail: Fail | None = None) -
         return load_user(token)
     check_session(token)
     return _make_lazy_user(plan, token, refuse, fail)
+
+
+def recall_user(token: AccessToken, *, refuse: Refuse, fail: Fail | None = None) -> AbstractBaseUser | None:
+    """Return the user that :func:`lazy_user` returns, or ``None`` if that would wait or make a query.
+
+    This is for coroutines. For ``None`` they call :func:`lazy_user` in a thread.
+
+    Args:
+        token: verified.
+        refuse: as for :func:`lazy_user`.
+        fail: as for :func:`lazy_user`.
+
+    Raises:
+        UserGone: the user model has no primary key with the text of ``sub``.
+    """
+    plan = _find_plan()
+    if plan.strict or not knows_session(token):
+        return None
+    return _make_lazy_user(plan, token, refuse, fail)
+
+
+def is_loaded(user: object) -> bool:
+    """Return whether a user is not lazy, so that every field can be read without a query."""
+    return not isinstance(type(user), _LazyClass)
+
+
+def load_now(user: Any) -> None:
+    """Load the row of a user if the user is lazy. The refusals of a lazy user are raised as elsewhere."""
+    if not is_loaded(user):
+        _load(user)
 
 
 def lazy_row(sub: str, *, refuse: Refuse, fail: Fail | None = None) -> AbstractBaseUser:

@@ -45,7 +45,8 @@ function open(chosen) {
   transport = chosen;
   const fetch = (input, init) => listen(new Request(new URL(input.url ?? input, location), input.url ? input : init));
   client = createClient({ baseUrl: LOGIN, transport, grace: GRACE_MS / 1000, environment: { fetch } });
-  client.on("signedin", begin);
+  // A tab that hears of a login in another tab knows the session after its own first refresh.
+  client.on("signedin", (login) => (login.session ? begin(login) : run(() => client.refresh().then(() => begin(client)))));
   client.on("refreshed", showAccess);
   client.on("signedout", ({ reason }) => run(() => finish(reason)));
 }

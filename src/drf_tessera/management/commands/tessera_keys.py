@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from drf_tessera import keys
+from drf_tessera import audit, keys
 from drf_tessera.conf import DEFAULT_ALGORITHM, current_tenant, get_settings, use_tenant
 from drf_tessera.exceptions import TemporarilyUnavailable, TesseraError
 from drf_tessera.jose.algorithms import generate_jwk
@@ -110,6 +111,7 @@ class Command(BaseCommand):
         key, is_new = keys.rotate_keys(options["alg"], if_due=options["if_due"])
         if is_new:
             publish_keys(timezone.now())
+            audit.record("key_rotated", level=logging.WARNING, kid=key.kid, alg=key.alg)
         begin = _write_time(key.life.signs_at)
         self._report(key, options, f"{key.kid} {'was' if is_new else 'is'} published. It signs from {begin}.")
 
@@ -117,10 +119,12 @@ class Command(BaseCommand):
         if not options["now"]:
             key = keys.retire_key(options["kid"])
             publish_keys(timezone.now())
+            audit.record("key_retired", level=logging.WARNING, kid=options["kid"])
             self._report(key, options, f"{key.kid} takes over at {_write_time(key.life.signs_at)}.")
             return
         following = keys.revoke_key(options["kid"])
         publish_keys(timezone.now())
+        audit.record("key_revoked", level=logging.WARNING, kid=options["kid"])
         text = "No server accepts its tokens within REVOCATION_POLL."
         self._report(following, options, text + (f" {following.kid} signs now." if following else ""))
 

@@ -33,7 +33,7 @@ export interface TokenStorage {
   removeItem(key: string): unknown;
 }
 
-/** What `fetch` takes, and how the client handles the request. */
+/** The options of `fetch`, and of the way in which the client handles the request. */
 export interface RequestOptions extends RequestInit {
   /** `false` sends the request without the access token. */
   token?: boolean;
@@ -99,7 +99,7 @@ export interface Session {
   expires_at: string;
 }
 
-/** What the server's answer to a login has. See `accept`. */
+/** The server's answer to a login. See `accept`. */
 export interface Grant<U = User> {
   session: string;
   expires_in: number;

@@ -151,7 +151,7 @@ export function createClient({
   }
 
   function hearGrant(tag, grant, age) {
-    if (state?.tag === tag) take({ ...state, ...grant, tag }, age);
+    if (state?.tag === tag) take({ key: state.key, ...grant, tag }, age);
   }
 
   // -- The state ---------------------------------------------------------------------------------
@@ -269,15 +269,13 @@ export function createClient({
     if (grant === null && body.optional) {
       throw nobody("refresh_missing");
     }
-    return check(grant, path);
+    if (!isGrant(grant)) throw await strange("POST", new URL(path, base).href, 200);
+    proven = true;
+    return label(grant);
   }
 
-  /** Return a grant that can be taken, or throw. */
-  async function check(grant, path = "") {
-    if (typeof grant?.session !== "string" || !(grant.expires_in > 0)) {
-      throw await strange("POST", new URL(path, base).href, 200);
-    }
-    proven = true;
+  /** Give a grant the tag that the tabs call its session by. */
+  async function label(grant) {
     grant.tag = grant.session;
     await tabs?.label(grant);
     return grant;
@@ -504,7 +502,8 @@ export function createClient({
 
   /** Take a grant that the page got elsewhere, such as from a registration or a social login. */
   async function accept(grant, age = 0) {
-    grant = await check(grant);
+    if (!isGrant(grant)) throw await blame("answer", "accept() needs the answer to a login.");
+    grant = await label({ ...grant });
     leaving?.abort(); // a logout that is still being tried would end the new session
     replace();
     if (grant.refresh) await keep("setItem", grant.refresh);
@@ -649,6 +648,8 @@ export function createClient({
     },
   };
 }
+
+const isGrant = (grant) => typeof grant?.session === "string" && grant.expires_in > 0;
 
 const nobody = (code) => new TesseraError(code, "Nobody is logged in.", { status: 401 });
 

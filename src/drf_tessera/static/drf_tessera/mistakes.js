@@ -1,4 +1,4 @@
-/** What is wrong if the client and the server do not fit together. client.js loads this module only then. */
+/** The texts for mistakes in the configuration. client.js loads this module only after a mistake. */
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|.*\.localhost)$/;
 const HINTS = {

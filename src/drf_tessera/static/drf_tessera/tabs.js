@@ -81,7 +81,9 @@ export function tabs({ name, world, getState, getCount, hearEnd, hearLogin, hear
         await pause(world.lease ?? 5000, signal, turn);
       } while (!mine && isBusy && getCount() === seen && !signal.aborted);
       queue.abort();
-      if (!mine && getCount() === seen && !signal.aborted) await request({ steal: true });
+      if (!mine && getCount() === seen && !signal.aborted) {
+        await request({ steal: true }).catch(() => {}); // without the lock, if the browser does not allow it
+      }
       return (told = await work());
     } finally {
       if (told) setTimeout(release, LINGER);

@@ -1,0 +1,103 @@
+"""The answers to errors, for views without REST framework: a status, a challenge, and a body with a code."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.http import HttpRequest, JsonResponse
+from django.utils.cache import add_never_cache_headers
+
+from drf_tessera.conf import get_settings
+from drf_tessera.exceptions import (
+    CsrfFailed,
+    HeaderMalformed,
+    IssuerUnavailable,
+    LoginFailed,
+    ProjectError,
+    Refusal,
+    RequestError,
+    ScopeMissing,
+    SessionMissing,
+    SessionNotFound,
+    TemporarilyUnavailable,
+    TesseraError,
+    TooManyAttempts,
+    Unauthenticated,
+)
+from drf_tessera.http.resource import find_resource_metadata
+
+RETRY_AFTER_SECONDS: Final = 1
+"""Seconds until a client repeats a request that a trouble has stopped."""
+
+FAILURE: Final = "token_error"
+"""The attribute of Django's request that keeps the reason why a token was refused."""
+
+_STATUSES: Final[tuple[tuple[type[TesseraError], int], ...]] = (
+    (Refusal, 401),
+    (RequestError, 400),
+    (CsrfFailed, 403),
+    (ScopeMissing, 403),
+    (SessionNotFound, 404),
+    (SessionMissing, 403),
+    (TooManyAttempts, 429),
+    (TemporarilyUnavailable, 503),
+)
+
+
+def remember_failure(request: HttpRequest, error: TesseraError | None) -> None:
+    """Keep the reason why a token was refused, for the challenge and for views with optional tokens."""
+    setattr(request, FAILURE, error)
+
+
+def recall_failure(request: HttpRequest) -> TesseraError | None:
+    """Return the reason that :func:`remember_failure` has kept, or ``None``."""
+    found = getattr(request, FAILURE, None)
+    return found if isinstance(found, TesseraError) else None
+
+
+def write_challenge(error: TesseraError | None, *, path: str) -> str:
+    """Return the ``WWW-Authenticate`` header of a refusal (RFC 6750, section 3).
+
+    Args:
+        error: the reason. Without a token there is no reason to name.
+        path: the path of the request. With ``RESOURCE`` the challenge tells where to get a token.
+    """
+    scheme = get_settings().header_prefix
+    parts = ['realm="api"']
+    if isinstance(error, ScopeMissing):
+        parts.append('error="insufficient_scope"')
+        parts += [f'scope="{_quote(" ".join(error.scopes))}"'] if error.scopes else []
+    elif error is not None and not isinstance(error, LoginFailed | Unauthenticated):
+        kind = "invalid_request" if isinstance(error, HeaderMalformed) else "invalid_token"
+        parts += [f'error="{kind}"', f'error_description="{_quote(error.detail)}"']
+    address = find_resource_metadata(path)
+    parts += [] if address is None else [f'resource_metadata="{address}"']
+    return f"{scheme} {', '.join(parts)}"
+
+
+def write_refusal(error: TesseraError, request: HttpRequest) -> JsonResponse:
+    """Return the answer to an error of this package: ``{"detail", "code"}``, and no cache may store it.
+
+    Raises:
+        ProjectError: the error is a mistake of the project. It belongs into the log of the developers.
+    """
+    if isinstance(error, ProjectError):
+        raise error
+    status = next((number for kind, number in _STATUSES if isinstance(error, kind)), 400)
+    response = JsonResponse({"detail": error.detail, "code": error.code}, status=status)
+    if status == 401 or isinstance(error, ScopeMissing):
+        response.headers["WWW-Authenticate"] = write_challenge(error, path=request.path)
+    if isinstance(error, TooManyAttempts | IssuerUnavailable):
+        response.headers["Retry-After"] = str(error.retry_after)
+    elif status == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    add_never_cache_headers(response)
+    return response
+
+
+def _quote(text: str) -> str:
+    """Replace each character that RFC 6750, section 3, does not allow.
+
+    Printable ASCII without quote and backslash is allowed.
+    """
+    return "".join(char if " " <= char <= "~" and char not in '"\\' else "'" for char in text)

@@ -1,0 +1,164 @@
+"""The middleware that puts the user of a token into every request."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings as django_settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+from django.utils.module_loading import import_string
+
+from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable, TesseraError
+from drf_tessera.http import has_credentials, name_vary, recall_failure, remember_failure, write_refusal
+from drf_tessera.plain.authenticating import (
+    Authenticated,
+    LateRefusal,
+    aauthenticate,
+    authenticate,
+    load_lazily,
+)
+
+
+class TokenMiddleware:
+    """Set ``request.user`` and ``request.auth`` from the access token, for views without REST framework.
+
+    It stands below ``django.contrib.auth.middleware.AuthenticationMiddleware``, or in its place. Then
+    ``login_required``, ``permission_required``, ``LoginRequiredMiddleware`` and templates work with tokens.
+
+    A request without a token stays as it is. A request with a bad token is anonymous, also if it has a
+    session of Django, and ``request.token_error`` is the reason. ``token_required`` answers it with the code
+    of the reason. If the token cannot be judged at the moment, the answer is a 503.
+
+    A request whose header has a token needs no CSRF token, because no browser adds the header by itself. A
+    request with the cookie that changes something must come from the site itself, and Django's own check of
+    the CSRF token remains.
+
+    In a coroutine ``request.user`` is not loaded. ``await request.auser()`` returns the user with all fields.
+    """
+
+    sync_capable = True
+    async_capable = True
+    personal = False
+    """Whether a subclass accepts personal access tokens too."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        self._redirects = _redirects_to_login()
+        self._is_async: bool = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+            self.process_view: Any = self._aprocess_view
+        else:
+            self.process_view = self._process_view
+
+    def is_for(self, request: HttpRequest) -> bool:
+        """Return whether to look for a token. A subclass may leave out some paths, such as the admin."""
+        return True
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        """Authenticate the request, and return the answer of the view."""
+        if self._is_async:
+            return self._acall(request)
+        try:
+            if self.is_for(request):
+                _enter(request, authenticate(request, personal=self.personal))
+        except (Refusal, CsrfFailed) as error:
+            _refuse(request, error)
+        except TemporarilyUnavailable as error:
+            return write_refusal(error, request)
+        response: HttpResponseBase = self.get_response(request)
+        return _vary(request, response)
+
+    async def _acall(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            if self.is_for(request):
+                _enter(request, await aauthenticate(request, personal=self.personal))
+        except (Refusal, CsrfFailed) as error:
+            _refuse(request, error)
+        except TemporarilyUnavailable as error:
+            return write_refusal(error, request)
+        response: HttpResponseBase = await self.get_response(request)
+        return _vary(request, response)
+
+    def _process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        """Return the answer to a bad token in the header, in place of ``LoginRequiredMiddleware``.
+
+        That middleware sends everybody to a page for logging in, and a client of an API cannot use a page.
+        """
+        error = recall_failure(request)
+        if error is None or not self._redirects or not getattr(view, "login_required", True):
+            return None
+        return write_refusal(error, request) if has_credentials(request, cookie=False) else None
+
+    async def _aprocess_view(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        # A method that is not a coroutine would cost a thread for each request.
+        return self._process_view(request, view, args, kwargs)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Return the answer to an error of this package that a view or a template raises."""
+        found = error.error if isinstance(error, LateRefusal) else error
+        if isinstance(found, TesseraError):
+            if isinstance(found, Refusal):
+                remember_failure(request, found)
+            return write_refusal(found, request)
+        return None
+
+
+def _enter(request: Any, found: Authenticated | None) -> None:
+    remember_failure(request, None)
+    request.auth = None
+    if found is None:
+        if not hasattr(request, "user"):
+            _set_user(request, _make_stranger())
+        return
+    request.auth = found.token
+    _set_user(request, found.user)
+    if found.by_header:
+        _need_no_csrf_token(request)
+
+
+def _refuse(request: Any, error: TesseraError) -> None:
+    """Make a request with a bad token anonymous. Its session of Django does not count."""
+    remember_failure(request, error)
+    request.auth = None
+    if isinstance(error, Refusal) and has_credentials(request, cookie=False):
+        # The view answers, because Django's 403 would hide the code that makes a client refresh.
+        _need_no_csrf_token(request)
+    _set_user(request, _make_stranger())
+
+
+def _make_stranger() -> Any:
+    from django.contrib.auth.models import AnonymousUser  # noqa: PLC0415 - a user model may import this early
+
+    return AnonymousUser()
+
+
+def _set_user(request: Any, user: Any) -> None:
+    request.user = user
+    request.auser = partial(load_lazily, user)
+
+
+def _need_no_csrf_token(request: Any) -> None:
+    # The attribute of Django's own test client. Django has no other way to exempt a request, and not a view.
+    request._dont_enforce_csrf_checks = True  # noqa: SLF001 - the comment above
+
+
+def _vary(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    by_header = has_credentials(request, cookie=False)
+    patch_vary_headers(response, name_vary(without_header=not by_header).split(", "))
+    return response
+
+
+def _redirects_to_login() -> bool:
+    """Return whether the project has ``LoginRequiredMiddleware``, or a class derived from it."""
+    from django.contrib.auth.middleware import LoginRequiredMiddleware  # noqa: PLC0415 - the same
+
+    found = (import_string(path) for path in django_settings.MIDDLEWARE)
+    return any(isinstance(kind, type) and issubclass(kind, LoginRequiredMiddleware) for kind in found)
