@@ -19,7 +19,8 @@ from rest_framework.test import APIClient
 from drf_tessera import sessions, signals
 from drf_tessera.models import Session
 from drf_tessera.rest.explanation import FAILED, PASSED, UNCHECKED, Explanation, explain_token
-from drf_tessera.sessions import Reason
+from drf_tessera.sessions import Reason, issue_personal_token
+from drf_tessera.tokens import PERSONAL_PREFIX
 from tests.conftest import bearer
 from tests.issuers.material import NAME, issuer, make_jwk, write_claims, write_token
 from tests.rest.test_bad_input import TOKENS, mint
@@ -431,3 +432,35 @@ def test_a_class_that_reads_another_header(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(api_settings, "DEFAULT_AUTHENTICATION_CLASSES", [Nobody])
     assert not explain_token(LEGACY["django-rest-knox"]).accepted
+
+
+# -- Personal access tokens ------------------------------------------------------------------------
+
+
+def test_a_personal_token_is_explained_and_its_use_is_not_recorded(anna: AbstractBaseUser) -> None:
+    issued = issue_personal_token(anna, name="backup")
+    found = explain_token(issued.text)
+    assert (found.kind, found.accepted) == ("personal", True)
+    assert [step.result for step in found.steps] == [PASSED] * 3
+    assert issued.text not in str(found.as_dict())
+    assert Session.objects.get(pk=issued.session.pk).rotated_at is None
+
+
+@pytest.mark.parametrize(
+    ("spoil", "step"), [("secret", "authenticity"), ("ended", "session"), ("inactive", "user")]
+)
+def test_a_personal_token_that_is_refused(anna: AbstractBaseUser, spoil: str, step: str) -> None:
+    issued = issue_personal_token(anna, name="backup")
+    token = issued.text
+    if spoil == "secret":
+        token = token[:-6] + ("AAAAAA" if token[-6:] != "AAAAAA" else "BBBBBB")
+    elif spoil == "ended":
+        sessions.revoke(issued.session.pk)
+    else:
+        get_user_model().objects.filter(pk=anna.pk).update(is_active=False)
+    found = explain_token(token)
+    assert (found.accepted, find_failed(found)) == (False, step)
+
+
+def test_a_text_that_only_begins_like_a_personal_token() -> None:
+    assert find_failed(explain_token(f"{PERSONAL_PREFIX}x")) == "authenticity"

@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 
 _METHODS: Final = "GET, HEAD, OPTIONS"
 _SHARED: Final = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "ETag, Retry-After"}
-"""Without credentials. A document says the same to everybody, so no page learns more than any program does."""
+"""Without credentials. A document says the same to everybody, so a page learns no more than any program."""
 
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": _METHODS,

@@ -5,6 +5,7 @@
 - reports: the signals of refused tokens
 - foreign: the common part of authentication classes under the names of other packages
 - authentication: the authentication classes
+- wording: the words of explanations
 - explanation: why a token is accepted or refused, step by step
 - schemes: the ways to authenticate, for schemas
 - clients: the programs that may ask about tokens

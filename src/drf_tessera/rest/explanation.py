@@ -7,25 +7,24 @@ and those after it were not checked. Nothing is trusted that the signature does 
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.http import HttpRequest
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.exceptions import APIException
 from rest_framework.settings import api_settings
 
 from drf_tessera import sessions
 from drf_tessera.conf import get_settings
-from drf_tessera.database import find_database, undone
+from drf_tessera.database import undone
 from drf_tessera.exceptions import (
     HeaderMalformed,
+    PersonalTokenInvalid,
+    PersonalTokenRefused,
     RefreshInvalid,
     RefreshLost,
     RefreshReused,
@@ -50,12 +49,18 @@ from drf_tessera.exceptions import (
 from drf_tessera.http import read_header_token
 from drf_tessera.issuers import ForeignToken, Principal, find_entry, is_foreign, preview_account
 from drf_tessera.jose.codec import peek_parts
-from drf_tessera.models import Session, SessionQuerySet
 from drf_tessera.rest.authentication import JWTAuthentication
 from drf_tessera.rest.reports import unreported
+from drf_tessera.rest.wording import describe_row, quote, tell_time, write_time
 from drf_tessera.rotation import Outcome
-from drf_tessera.sessions import HANDLE_PREFIX
-from drf_tessera.tokens import REFRESH_PREFIX, get_issuer, read_refresh_token
+from drf_tessera.sessions import HANDLE_PREFIX, verify_personal_token
+from drf_tessera.tokens import (
+    PERSONAL_PREFIX,
+    REFRESH_PREFIX,
+    get_issuer,
+    read_personal_token,
+    read_refresh_token,
+)
 from drf_tessera.users import load_user
 
 PASSED: Final = "passed"
@@ -74,6 +79,9 @@ _FOREIGN: Final = (
 )
 """The checks of a token of another issuer, in the order in which they are made."""
 
+_PERSONAL: Final = ("authenticity", "session", "user")
+"""The checks of a personal access token, in the order in which they are made."""
+
 _REFRESH: Final = ("authenticity", "transport", "session", "user", "rotation")
 """The checks of a refresh token. The last three are one decision."""
 
@@ -87,7 +95,7 @@ _STEPS: Final[tuple[tuple[tuple[type[TesseraError], ...], str], ...]] = (
     ((TokenWrongAudience,), "audience"),
     ((UserGone, UserInactive), "user"),
     ((SessionEnded,), "session"),
-    ((RefreshInvalid,), "authenticity"),
+    ((RefreshInvalid, PersonalTokenInvalid, PersonalTokenRefused), "authenticity"),
     ((TransportMismatch,), "transport"),
     ((RefreshReused, RefreshLost), "rotation"),
 )
@@ -95,18 +103,6 @@ _CLAIMS: Final = {
     **dict.fromkeys(("exp", "iat", "nbf"), "times"),
     **dict.fromkeys(("sub", "jti"), "identity"),
     "iss": "issuer",
-}
-
-_REASONS: Final = {
-    "logout": "its user logged out",
-    "logout_all": "its user logged out everywhere",
-    "password_changed": "the password of its user was changed",
-    "user_inactive": "its user was made inactive",
-    "user_deleted": "its user was deleted",
-    "evicted": "its user had too many sessions",
-    "refresh_reused": "a replaced refresh token came back, very likely after a theft",
-    "refresh_lost": "too many answers in a row were lost",
-    "admin": "an administrator ended it",
 }
 
 _OUTCOMES: Final = {
@@ -130,7 +126,7 @@ class Explanation:
     """The kind of a token, and the reasons to accept or to refuse it now."""
 
     kind: str
-    """``access``, ``foreign``, ``refresh``, ``handle``, ``legacy`` or ``unknown``."""
+    """``access``, ``personal``, ``foreign``, ``refresh``, ``handle``, ``legacy`` or ``unknown``."""
     about: str
     accepted: bool
     code: str
@@ -160,14 +156,15 @@ def explain_token(token: str) -> Explanation:
     Raises:
         TemporarilyUnavailable: the database, or the issuer of the token, does not answer.
     """
-    if token.startswith(REFRESH_PREFIX):
-        return _explain_refresh(token)
+    for prefix, explain in ((REFRESH_PREFIX, _explain_refresh), (PERSONAL_PREFIX, _explain_personal)):
+        if token.startswith(prefix):
+            return explain(token)
     header, claims = peek_parts(token)
     if token.startswith(HANDLE_PREFIX):
         about = "This is the handle of a session. A program ends the session with it. No endpoint accepts it."
         return _explain_jwt(token, "handle", about, _OWN)
     if header and claims and is_foreign(token):
-        about = f"This claims to be a token of {_quote(claims.get('iss'))}, an entry of ISSUERS."
+        about = f"This claims to be a token of {quote(claims.get('iss'))}, an entry of ISSUERS."
         return _explain_jwt(token, "foreign", about, _FOREIGN)
     legacy = _recognize(token, header, claims)
     if legacy:
@@ -275,15 +272,15 @@ class _Facts:
 
     def _describe_type(self, failed: bool) -> str:
         accepted = ["at+jwt"] if self.entry is None else sorted(map(str, self.entry.types))
-        return f"'typ' is {_quote(self.header.get('typ'))}. Accepted: {', '.join(accepted)}."
+        return f"'typ' is {quote(self.header.get('typ'))}. Accepted: {', '.join(accepted)}."
 
     def _describe_key(self, failed: bool) -> str:
         owner = "this server" if self.entry is None else "that issuer"
         known = "knows no such key" if failed else "has this key"
-        return f"'kid' is {_quote(self.header.get('kid'))}, and {owner} {known}."
+        return f"'kid' is {quote(self.header.get('kid'))}, and {owner} {known}."
 
     def _describe_algorithm(self, failed: bool) -> str:
-        text = f"'alg' is {_quote(self.header.get('alg'))}."
+        text = f"'alg' is {quote(self.header.get('alg'))}."
         if self.entry is not None:
             return f"{text} Accepted: {', '.join(sorted(self.entry.algorithms))}."
         return f"{text} The key is for another algorithm." if failed else f"{text} The key is for it."
@@ -301,26 +298,26 @@ class _Facts:
         for claim, verb in texts:
             value = self.claims.get(claim)
             if claim in self.claims:
-                parts.append(f"{_tell(verb, value, self.now)}.")
+                parts.append(f"{tell_time(verb, value, self.now)}.")
         return " ".join(parts)
 
     def _describe_identity(self, failed: bool) -> str:
-        return f"'sub' is {_quote(self.claims.get('sub'))}."
+        return f"'sub' is {quote(self.claims.get('sub'))}."
 
     def _describe_issuer(self, failed: bool) -> str:
-        text = f"'iss' is {_quote(self.claims.get('iss'))}."
-        return f"{text} This server is {_quote(get_issuer())}." if failed else text
+        text = f"'iss' is {quote(self.claims.get('iss'))}."
+        return f"{text} This server is {quote(get_issuer())}." if failed else text
 
     def _describe_audience(self, failed: bool) -> str:
         name = "aud" if self.entry is None else self.entry.audience_claim
         accepted = get_settings().audience if self.entry is None else self.entry.audience
-        return f"'{name}' is {_quote(self.claims.get(name))}. Accepted: {', '.join(sorted(accepted))}."
+        return f"'{name}' is {quote(self.claims.get(name))}. Accepted: {', '.join(sorted(accepted))}."
 
     def _describe_claims(self, failed: bool) -> str:
         return "" if failed else "All claims have the right type and value."
 
     def _describe_lifetime(self, failed: bool) -> str:
-        longest = _write_time(get_settings().access_lifetime.total_seconds())
+        longest = write_time(get_settings().access_lifetime.total_seconds())
         return f"No token is accepted for longer than ACCESS_LIFETIME ({longest})."
 
     def _describe_user(self, failed: bool) -> str:
@@ -331,10 +328,10 @@ class _Facts:
         if self.user is None:
             # The row of a session that has ended is read after the user's, so the user is active.
             return "The user is active." if self.entry is None else "A request would create the user."
-        return f"The user with the primary key {_quote(str(getattr(self.user, 'pk', '')))} is active."
+        return f"The user with the primary key {quote(str(getattr(self.user, 'pk', '')))} is active."
 
     def _describe_session(self, failed: bool) -> str:
-        return _describe_row(self.verified.session_id)
+        return describe_row(self.verified.session_id)
 
 
 # -- Refresh tokens --------------------------------------------------------------------------------
@@ -359,7 +356,7 @@ def _explain_refresh(token: str) -> Explanation:
         if name == "transport" and facts is not None:
             return f"The token travels by the transport {facts.transport!r}."
         if name == "session" and facts is not None:
-            return _describe_row(facts.session_id)
+            return describe_row(facts.session_id)
         if name == "user" and not failed:
             return "The user is active."
         if outcome is None:
@@ -374,6 +371,39 @@ def _explain_refresh(token: str) -> Explanation:
         code=refusal.code if refusal else "",
         detail=refusal.detail if refusal else "",
         steps=_list_steps(_REFRESH, failed, describe, refusal),
+        header={},
+        claims={},
+    )
+
+
+# -- Personal access tokens ------------------------------------------------------------------------
+
+
+@sensitive_variables()
+def _explain_personal(token: str) -> Explanation:
+    refusal: Refusal | None = None
+    session_id = None
+    try:
+        session_id, _ = read_personal_token(token)
+        with undone():  # the use of the token is not recorded
+            verify_personal_token(token)
+    except Refusal as error:
+        refusal = error
+    texts = {"authenticity": "This server has issued the token.", "user": "The user is active."}
+
+    def describe(name: str, failed: bool) -> str:
+        if name == "session":
+            return describe_row(session_id)
+        return "" if failed else texts[name]
+
+    failed = None if refusal is None else _find_kind(refusal)
+    return Explanation(
+        kind="personal",
+        about="This is a personal access token. Only views that accept such tokens read it.",
+        accepted=refusal is None,
+        code=refusal.code if refusal else "",
+        detail=refusal.detail if refusal else "",
+        steps=_list_steps(_PERSONAL, failed, describe, refusal),
         header={},
         claims={},
     )
@@ -436,53 +466,3 @@ def _ask_class(kind: Any, token: str) -> tuple[str, str]:
     except (APIException, TesseraError) as error:
         return FAILED, str(getattr(error, "detail", error))
     return (FAILED, "This class reads no such token.") if pair is None else (PASSED, "The token is accepted.")
-
-
-# -- Words -----------------------------------------------------------------------------------------
-
-
-def _describe_row(session_id: Any) -> str:
-    session = SessionQuerySet(Session, using=find_database()).filter(pk=session_id).first()
-    if session is None:
-        return f"There is no session {session_id}. It was deleted, or it ended long ago and was pruned."
-    now = timezone.now()
-    begun = f"The session {session_id} began {_write_span(now, session.created_at)}"
-    if session.revoked_at is not None:
-        reason = _REASONS.get(session.revoked_for, session.revoked_for)
-        return f"{begun}. It was ended {_write_span(now, session.revoked_at)}, because {reason}."
-    limits = (
-        (session.idle_expires_at, "nobody refreshed it"),
-        (session.expires_at, "it reached its lifetime"),
-    )
-    for limit, reason in limits:
-        if now >= limit:
-            return f"{begun}. It expired {_write_span(now, limit)}, because {reason}."
-    return f"{begun}, and was used {_write_span(now, session.last_used_at)}. It is live."
-
-
-def _write_span(now: datetime, moment: datetime) -> str:
-    return _write_distance((moment - now).total_seconds())
-
-
-def _write_distance(seconds: float) -> str:
-    return f"{_write_time(-seconds)} ago" if seconds <= 0 else f"in {_write_time(seconds)}"
-
-
-def _write_time(seconds: float) -> str:
-    for size, unit in ((86_400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds)} s"
-
-
-def _tell(verb: str, value: object, now: float) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 253_402_300_799:
-        return f"{verb}: {_quote(value)}, which is not a time"
-    moment = datetime.fromtimestamp(int(value), UTC).isoformat()
-    verb = "Expired" if verb == "Expires" and value <= now else verb
-    return f"{verb} {_write_distance(value - now)} ({moment})"
-
-
-def _quote(value: object) -> str:
-    """Return a value of a stranger as JSON in ASCII, so that a terminal obeys nothing in it."""
-    return json.dumps(value, default=str)[:200]
