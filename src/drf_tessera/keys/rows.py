@@ -223,13 +223,19 @@ def list_overdue() -> list[tuple[str, Listed]]:
         TemporarilyUnavailable, ProjectError: see :func:`list_keys`.
     """
     now, settings = time.time(), get_settings()
+    late = {tenant: find_overdue(found, settings, now) for tenant, found in list_all_keys(now).items()}
+    return [(tenant, key) for tenant, key in late.items() if key is not None]
+
+
+def list_all_keys(now: float | None = None) -> dict[str, list[Listed]]:
+    """Return the keys of each tenant whose keys are in the table, oldest first, by the name of the tenant.
+
+    Raises:
+        TemporarilyUnavailable, ProjectError: see :func:`list_keys`.
+    """
+    moment = time.time() if now is None else now
     rows = _try(partial(read_calmly, lambda: list(_rows().order_by("tenant", "number"))))
-    found = []
-    for tenant in dict.fromkeys(row.tenant for row in rows):
-        key = find_overdue(_describe(rows, now, tenant), settings, now)
-        if key is not None:
-            found.append((tenant, key))
-    return found
+    return {tenant: _describe(rows, moment, tenant) for tenant in dict.fromkeys(row.tenant for row in rows)}
 
 
 # -- Reading ---------------------------------------------------------------------------------------
