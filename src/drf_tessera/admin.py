@@ -68,6 +68,7 @@ REASONS: Final[Mapping[str, str]] = {
 }
 """The reasons why a session ended, in words."""
 
+_KEY_COLUMNS: Final = ("kid", "alg", "stage", "published_at", "signs_at", "retires", "gone", "tenant")
 _LISTED: Final = "listed"
 """The attribute of a row of a key that has its stage and its times."""
 
@@ -414,23 +415,11 @@ def _acting(request: HttpRequest) -> AbstractContextManager[None]:
 
 @admin.register(SigningKey)
 class SigningKeyAdmin(_KeyAdmin):
-    """The keys of the database, with their stages and times. The private parts are on no page.
+    """The keys of the database. ``manage.py tessera_keys`` changes them. The private parts are on no page."""
 
-    ``manage.py tessera_keys`` changes keys. Nothing is changed here.
-    """
-
-    list_display: tuple[str, ...] = (
-        "kid",
-        "alg",
-        "stage",
-        "published_at",
-        "signs_at",
-        "retires",
-        "gone",
-        "tenant",
-    )
-    fields: tuple[str, ...] = (*list_display, "public")
-    readonly_fields: tuple[str, ...] = fields
+    list_display: tuple[str, ...] = _KEY_COLUMNS
+    fields: ClassVar[tuple[str, ...]] = (*_KEY_COLUMNS, "public")
+    readonly_fields: ClassVar[tuple[str, ...]] = fields
     ordering: ClassVar[tuple[str, ...]] = ("tenant", "-number")
     search_fields: ClassVar[tuple[str, ...]] = ("kid", "tenant")
 

@@ -1,4 +1,4 @@
-"""E050, W050 and W051: files that cannot be used, a JWK Set that stays empty, and keys that nobody rotates."""
+"""E050, W050 and W051: unusable files, a JWK Set that stays empty, and keys that nobody rotates."""
 
 from __future__ import annotations
 
