@@ -132,11 +132,10 @@ def _describe_authentication() -> None:
             header, *in_cookies = list_access_schemes(type(self.target))
             kinds = getattr(auto_schema.view, "permission_classes", ())
             alternatives = list_alternatives(kinds)
-            if judges_token(kinds):
-                place = (auto_schema.path, auto_schema.method.lower())
-                _judged.setdefault(auto_schema.registry, {})[place] = describe_scopes(alternatives)
+            about = describe_scopes(alternatives) if judges_token(kinds) else ""
             found: list[dict[str, list[Any]]] = [
-                {header: [*scopes]} for scopes in (alternatives if _takes_scopes() else [()])
+                _Requirement({header: [*scopes]}, about)
+                for scopes in (alternatives if _takes_scopes() else [()])
             ]
             return found + (require_cookie(ACCESS_COOKIE, auto_schema.method) if in_cookies else [])
 
@@ -166,8 +165,16 @@ def _describe_other_names() -> None:
         target_class = "rest_framework_simplejwt.authentication.JWTStatelessUserAuthentication"
 
 
-_judged: WeakKeyDictionary[Any, dict[tuple[str, str], str]] = WeakKeyDictionary()
-"""The texts about the scopes of each schema that is being made, by path and method."""
+class _Requirement(dict[str, list[Any]]):
+    """A requirement that carries the text about its scopes to :func:`add_refusals`.
+
+    The path of an operation does not identify it there, because ``SCHEMA_PATH_PREFIX_TRIM`` and other
+    settings change the path. drf-spectacular copies the schema into plain dicts in the end.
+    """
+
+    def __init__(self, schemes: Mapping[str, list[Any]], about: str) -> None:
+        super().__init__(schemes)
+        self.about = about
 
 
 def _takes_scopes() -> bool:
@@ -187,14 +194,15 @@ def add_refusals(result: _Schema, generator: Any, **kwargs: Any) -> _Schema:
 
     The endpoints of this package have these answers without this hook.
     """
-    schemes, judged = {SCHEME, ACCESS_COOKIE}, _judged.get(generator.registry, {})
-    for path, operations in result["paths"].items():
+    schemes = {SCHEME, ACCESS_COOKIE}
+    for operations in result["paths"].values():
         for method, operation in operations.items():
             ways = operation.get("security", [])
             if any(schemes & way.keys() for way in ways):
                 problems = list_access_problems(anybody={} in ways, safe=method == "get")
-                if (path, method) in judged:
-                    problems.setdefault(403, {})[TokenPermission.code] = judged[path, method]
+                about = next((way.about for way in ways if isinstance(way, _Requirement)), "")
+                if about:
+                    problems.setdefault(403, {})[TokenPermission.code] = about
                 describe_refusals(operation["responses"], problems)
     return result
 
