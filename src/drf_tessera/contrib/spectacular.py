@@ -133,10 +133,8 @@ def _describe_authentication() -> None:
             kinds = getattr(auto_schema.view, "permission_classes", ())
             alternatives = list_alternatives(kinds)
             about = describe_scopes(alternatives) if judges_token(kinds) else ""
-            found: list[dict[str, list[Any]]] = [
-                _Requirement({header: [*scopes]}, about)
-                for scopes in (alternatives if _takes_scopes() else [()])
-            ]
+            told = alternatives if _takes_scopes() else [()]
+            found: list[dict[str, list[Any]]] = [_Requirement({header: [*it]}, about) for it in told]
             return found + (require_cookie(ACCESS_COOKIE, auto_schema.method) if in_cookies else [])
 
     class ClientScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -168,8 +166,7 @@ def _describe_other_names() -> None:
 class _Requirement(dict[str, list[Any]]):
     """A requirement that carries the text about its scopes to :func:`add_refusals`.
 
-    The path of an operation does not identify it there, because ``SCHEMA_PATH_PREFIX_TRIM`` and other
-    settings change the path. drf-spectacular copies the schema into plain dicts in the end.
+    The path does not identify an operation there, because settings such as SCHEMA_PATH_PREFIX_TRIM change it.
     """
 
     def __init__(self, schemes: Mapping[str, list[Any]], about: str) -> None:
