@@ -79,6 +79,14 @@ def test_a_rotation_may_change_the_algorithm(in_database: None) -> None:
         rotate_keys("none")
 
 
+@pytest.mark.parametrize("alg", ["HS256", "ML-DSA-65", "none"])
+def test_a_key_of_the_table_is_always_a_pair_that_others_can_verify(in_database: None, alg: str) -> None:
+    """``KEYS`` refuses these algorithms, and so does the argument that takes their place."""
+    with pytest.raises(KeyMaterialError, match="alg must be one of ES256, "):
+        rotate_keys(alg)
+    assert list_keys() == []
+
+
 def test_a_rotation_is_due_so_early_that_the_next_key_signs_in_time(in_database: None, clock: Clock) -> None:
     settings = get_settings()
     assert settings.key_rotation is not None

@@ -20,7 +20,7 @@ from django.db.models import QuerySet
 from django.db.transaction import TransactionManagementError
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera.conf import DATABASE, KeySource, Settings, current_tenant, get_settings
+from drf_tessera.conf import DATABASE, PUBLIC_ALGORITHMS, KeySource, Settings, current_tenant, get_settings
 from drf_tessera.database import MAX_ATTEMPTS, explain_trouble, find_database, persist, read_calmly, savepoint
 from drf_tessera.exceptions import (
     DatabaseUnavailable,
@@ -346,6 +346,8 @@ def _insert(found: Sequence[SigningKey], alg: str | None, now: float, signs_at: 
     if source is None:
         raise ProjectError('TESSERA["KEYS"] has no entry {"database": True}, so no key is kept there.')
     alg = alg or source.alg
+    if alg not in PUBLIC_ALGORITHMS:
+        raise KeyMaterialError(f"alg must be one of {', '.join(sorted(PUBLIC_ALGORITHMS))}.")
     private = generate_jwk(alg)
     # The number is that of the caller's reading, so it is taken if another server has been faster. Tenants
     # that a collation takes for this one count, too.
