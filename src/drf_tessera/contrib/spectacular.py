@@ -450,7 +450,7 @@ class _Described:
             own = getattr(self.view, "serializer_class", BodySerializer)
             if foreign or challenged or (status == 400 and own.__module__.partition(".")[0] != OURS):
                 return found
-            chosen = {"code": {"type": "string", "enum": codes}}
+            chosen = {"code": {"type": "string", "enum": codes}, **self.view.describe_oauth_error(status)}
             return {"allOf": [found, {"type": "object", "properties": chosen, "required": ["code"]}]}
         text = {"type": "string"}
         if foreign and handler is rest_framework_handler and status == 400:

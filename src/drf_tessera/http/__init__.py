@@ -30,6 +30,7 @@ from drf_tessera.http.documents import public_document as public_document
 from drf_tessera.http.refusals import RETRY_AFTER_SECONDS as RETRY_AFTER_SECONDS
 from drf_tessera.http.refusals import recall_failure as recall_failure
 from drf_tessera.http.refusals import remember_failure as remember_failure
+from drf_tessera.http.refusals import to_ascii as to_ascii
 from drf_tessera.http.refusals import write_challenge as write_challenge
 from drf_tessera.http.refusals import write_refusal as write_refusal
 from drf_tessera.http.resource import RESOURCE_PATH as RESOURCE_PATH

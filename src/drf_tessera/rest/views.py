@@ -224,6 +224,7 @@ class IntrospectView(BodyView):
     permission_classes: _Classes = (IsAuthenticated,)
     serializer_class: type[Serializer[Any]] = IntrospectSerializer
     answers: Mapping[str, Answer] = {"post": told.INTROSPECT}
+    oauth_errors: Mapping[int, str] = {400: "invalid_request", 401: "invalid_client"}
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -258,6 +259,7 @@ class RevokeView(BodyView):
     throttle_classes: _Classes = (TokenAddressThrottle,)
     reads_refresh_cookie = True
     answers: Mapping[str, Answer] = {"post": told.REVOKE}
+    oauth_errors: Mapping[int, str] = {400: "invalid_request"}
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
