@@ -110,7 +110,7 @@ def is_managed_by_hand() -> bool:
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """Roll back each write inside the block, for code that explains and changes nothing."""
+    """Keep no write of the block, for code that explains and changes nothing."""
     using = find_database()
     with transaction.atomic(using=using):
         try:

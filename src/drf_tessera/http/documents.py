@@ -21,7 +21,7 @@ _PREFLIGHT: Final = {
 
 
 def public_document(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Decorate a view of Django: it is read only, and scripts of every origin may read all its answers.
+    """Return a view of Django as one that is read only, and whose answers scripts of every origin may read.
 
     If ``django-cors-headers`` knows the origin of a request, its own headers replace these.
     """
