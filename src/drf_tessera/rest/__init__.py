@@ -3,9 +3,9 @@
 - requests: the types of requests, for annotations
 - errors: one shape for every error
 - reports: the signals of refused tokens
-- foreign: the common part of authentication classes under the names of other packages
 - authentication: the authentication classes
-- wording: the words of explanations
+- foreign: the common part of authentication classes under the names of other packages
+- steps: the checks of a token, in words
 - explanation: why a token is accepted or refused, step by step
 - schemes: the ways to authenticate, for schemas
 - clients: the programs that may ask about tokens
@@ -23,4 +23,5 @@
 - personal: the endpoints for personal access tokens
 - tickets: the endpoint for one-time tickets
 - personal_urls: their addresses
+- proving: the endpoint that proves again who a person is
 """
