@@ -42,7 +42,7 @@ def reporting_refusals(authenticate: _Authenticate) -> _Authenticate:
     return cast("_Authenticate", report)
 
 
-def write_foreign_challenge(scheme: str, realm: str, request: Request) -> str:
+def challenge_by(scheme: str, realm: str, request: Request) -> str:
     """Return the challenge of a package with another name. With ``RESOURCE``, it names the metadata, too."""
     parts = [f'realm="{realm}"', *point_to_metadata(request)]
     return f"{scheme} {', '.join(parts)}"

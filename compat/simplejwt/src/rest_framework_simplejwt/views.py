@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 
 from drf_tessera.rest.endpoints import TokenView
 from drf_tessera.rest.errors import translate_own_error
-from drf_tessera.rest.foreign import read_code, write_foreign_challenge
+from drf_tessera.rest.foreign import read_code, challenge_by
 from drf_tessera.rest.reports import report_failed_refresh, report_refused_token
 from drf_tessera.rest.throttling import LoginAddressThrottle, TokenThrottle, counted_login, read_field
 from rest_framework_simplejwt.exceptions import InvalidToken as InvalidToken
@@ -66,7 +66,7 @@ class TokenViewBase(TokenView, generics.GenericAPIView[Any]):
 
     def get_authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
-        return write_foreign_challenge(list_header_types()[0], self.www_authenticate_realm, request)
+        return challenge_by(list_header_types()[0], self.www_authenticate_realm, request)
 
     def handle_exception(self, exc: Exception) -> Response:
         """Return an error in the format of simplejwt."""
