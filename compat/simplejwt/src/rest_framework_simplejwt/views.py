@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 
 from drf_tessera.rest.endpoints import TokenView
 from drf_tessera.rest.errors import translate_own_error
-from drf_tessera.rest.foreign import read_code, challenge_by
+from drf_tessera.rest.foreign import challenge_by, read_code
 from drf_tessera.rest.reports import report_failed_refresh, report_refused_token
 from drf_tessera.rest.throttling import LoginAddressThrottle, TokenThrottle, counted_login, read_field
 from rest_framework_simplejwt.exceptions import InvalidToken as InvalidToken
