@@ -109,6 +109,17 @@ def is_managed_by_hand() -> bool:
 
 
 @contextmanager
+def undone() -> Iterator[None]:
+    """Keep no write of the block, for code that explains and changes nothing."""
+    using = find_database()
+    with transaction.atomic(using=using):
+        try:
+            yield
+        finally:
+            transaction.set_rollback(True, using=using)
+
+
+@contextmanager
 def foreign_savepoint() -> Iterator[None]:
     """Keep the caller's transaction usable after an error in the block, but not that of a test case.
 

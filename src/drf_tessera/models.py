@@ -293,6 +293,12 @@ class SigningKey(models.Model):
     published_at: _Moment = models.DateTimeField()
     signs_at: _Moment = models.DateTimeField()
     revoked_at: _MaybeMoment = models.DateTimeField(null=True)
+    cached: models.PositiveIntegerField[int, int] = models.PositiveIntegerField(
+        default=0, help_text="The longest JWKS_MAX_AGE while this was the newest key, in seconds."
+    )
+    lifetime: models.PositiveIntegerField[int, int] = models.PositiveIntegerField(
+        default=0, help_text="The longest ACCESS_LIFETIME while this was the newest key, in seconds."
+    )
 
     class Meta:  # noqa: D106 - Django's own convention
         app_label = "tessera"

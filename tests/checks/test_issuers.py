@@ -44,6 +44,6 @@ def test_the_library_is_needed_only_where_keys_are_fetched(
 def test_two_issuers_that_name_the_same_users_are_reported(settings: Any) -> None:
     first = issuer(ONE, user_field="username")
     second = {**first, "issuer": "https://second.example"}
-    assert check(settings, first, second) == ["tessera.W040"]
+    assert check(settings, first, second) == ["tessera.W041"]
     assert check(settings, first, {**second, "user_claim": "name"}) == []
     assert check(settings, issuer(ONE), {**issuer(ONE), "issuer": "https://second.example"}) == []

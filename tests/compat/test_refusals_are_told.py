@@ -75,8 +75,15 @@ class TestSimplejwt:
         assert api.post("/api/token/verify/", {"token": "rubbish"}, **SENT).status_code == 401
         assert [kind for kind, _ in list_codes(heard)] == ["token"]
 
+    def test_a_token_that_is_not_put_on_the_blacklist(
+        self, api: APIClient, heard: Heard, anna: AbstractBaseUser
+    ) -> None:
+        for token in ("rubbish", sessions.start(anna).access):
+            assert api.post("/api/token/blacklist/", {"refresh": token}, **SENT).status_code == 401
+        assert [kind for kind, _ in list_codes(heard)] == ["token"] * 2
+
     def test_a_request_that_is_not_valid_is_not_told(self, api: APIClient, heard: Heard) -> None:
-        for name in ("refresh", "verify"):
+        for name in ("refresh", "verify", "blacklist"):
             assert api.post(f"/api/token/{name}/", {}, **SENT).status_code == 400
         assert api.get("/me/", **SENT).status_code == 401
         assert heard == []

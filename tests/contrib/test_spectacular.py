@@ -808,6 +808,25 @@ def test_the_hook_tells_the_scopes_of_a_view() -> None:
 
 
 @pytest.mark.usefixtures("_hooked")
+@pytest.mark.parametrize(
+    ("changes", "address"),
+    [
+        ({"SCHEMA_PATH_PREFIX": "/api/v1", "SCHEMA_PATH_PREFIX_TRIM": True}, "/x/"),
+        ({"SCHEMA_PATH_PREFIX": "/api/v1", "SCHEMA_PATH_PREFIX_INSERT": "/gate"}, "/gate/api/v1/x/"),
+        ({"CAMELIZE_NAMES": True}, "/api/v1/x/"),
+    ],
+)
+def test_the_scopes_follow_a_path_that_the_schema_changes(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], address: str
+) -> None:
+    for name, value in changes.items():
+        monkeypatch.setattr(spectacular_settings, name, value)
+    found = describe(path("api/v1/x/", Scoped.as_view()), path("api/v1/y/", Claimed.as_view()))["paths"]
+    assert "`notes:all` and `notes:read`" in found[address]["get"]["responses"]["403"]["description"]
+    assert type(found[address]["get"]["security"][0]) is dict
+
+
+@pytest.mark.usefixtures("_hooked")
 def test_the_challenge_of_a_csrf_failure_is_not_promised() -> None:
     class Written(Scoped):
         def post(self, request: Any) -> None: ...

@@ -200,6 +200,8 @@ def test_a_project_for_other_programs_passes_every_check(project: Project, page:
     project.follow(f"howto/{page}.md")
     project.add("shop/settings.py", 'SILENCED_SYSTEM_CHECKS = ["tessera.W007"]')
     project.manage("check", "--fail-level", "WARNING", ORDERS_API_SECRET="x" * 43)
+    if page == "mcp":
+        project.test(DRIVERS / "mcp.py", "shop")
 
 
 def test_a_secret_key_is_rotated_as_the_page_says(settings: Any, anna: AbstractBaseUser) -> None:

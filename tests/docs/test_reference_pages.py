@@ -33,6 +33,13 @@ def test_the_page_lists_exactly_the_checks() -> None:
     assert set(pattern.findall((REFERENCE / "checks.md").read_text())) == set(pattern.findall(SOURCE))
 
 
+def test_each_id_of_a_check_has_one_row() -> None:
+    """Silencing an id silences one kind of finding. Two checks had once chosen the same id."""
+    page = (REFERENCE / "checks.md").read_text()
+    heads = re.findall(r"^\| `(tessera\.[EIW]\d{3})`", page, re.MULTILINE)
+    assert [name for name in heads if heads.count(name) > 1] == []
+
+
 def test_the_page_lists_exactly_the_settings() -> None:
     page = (REFERENCE / "settings.md").read_text()
     assert set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)) == set(KEYS)

@@ -519,6 +519,20 @@ def test_a_clock_that_goes_back_does_no_harm(tmp_path: Path, clock: Clock) -> No
     assert time.time() > 0
 
 
+def test_a_process_logs_once_that_nobody_rotates(
+    in_database: None, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    find_book().find()
+    clock.move(200 * 86_400)
+    for _ in range(3):
+        clock.move(120)
+        find_book().refresh()
+    assert [record.message for record in caplog.records if "KEY_ROTATION" in record.message] == [
+        f"The key {list_keys()[0].kid} has signed for longer than KEY_ROTATION. Run 'manage.py tessera_keys "
+        "rotate --if-due' by cron."
+    ]
+
+
 # -- Tenants that share a table, and so a feed -------------------------------------------------------------
 
 TENANTS = {**DATABASE, "TENANT": lambda request: ""}

@@ -6,6 +6,7 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ from drf_tessera.conf import get_settings, use_tenant
 from drf_tessera.exceptions import DatabaseUnavailable, KeyMaterialError, ProjectError, TemporarilyUnavailable
 from drf_tessera.jose.life import NEVER, Stage
 from drf_tessera.keys import (
+    find_book,
     list_keys,
+    list_overdue,
     open_private,
     retire_key,
     revoke_key,
@@ -74,6 +77,14 @@ def test_a_rotation_may_change_the_algorithm(in_database: None) -> None:
     SigningKey.objects.all().delete()
     with pytest.raises(KeyMaterialError):
         rotate_keys("none")
+
+
+@pytest.mark.parametrize("alg", ["HS256", "ML-DSA-65", "none"])
+def test_a_key_of_the_table_is_always_a_pair_that_others_can_verify(in_database: None, alg: str) -> None:
+    """``KEYS`` refuses these algorithms, and so does the argument that takes their place."""
+    with pytest.raises(KeyMaterialError, match="alg must be one of ES256, "):
+        rotate_keys(alg)
+    assert list_keys() == []
 
 
 def test_a_rotation_is_due_so_early_that_the_next_key_signs_in_time(in_database: None, clock: Clock) -> None:
@@ -268,3 +279,88 @@ def test_a_list_of_keys_is_one_query(in_database: None) -> None:
     with CaptureQueriesContext(connection) as queries, nullcontext():
         assert list_keys()[0].gone_at == NEVER
     assert len(queries) == 1
+
+
+# -- Settings that change --------------------------------------------------------------------------
+
+
+def start_with(**times: timedelta) -> None:
+    with override_settings(TESSERA={**DATABASE, **times}):
+        rotate_keys()
+
+
+def test_a_verifier_may_still_use_a_set_from_before_jwks_max_age_was_lowered(clock: Clock) -> None:
+    """The next key waits for the longest age that a set had while the present key was the newest."""
+    start_with(JWKS_MAX_AGE=timedelta(days=1))
+    with override_settings(TESSERA=DATABASE):
+        clock.move(90 * 86_400)  # the interval of KEY_ROTATION
+        (signing,) = list_keys(clock.time())
+        assert is_due([signing], get_settings(), signing.life.signs_at + 89 * 86_400 + 1), "one day before"
+        following, _ = rotate_keys()
+        waits = following.life.signs_at - following.published_at
+        assert waits == pytest.approx(find_pace(get_settings()).delay + 86_400 - 3600)
+        clock.move(waits + 2 * 3600)
+        last, _ = rotate_keys()
+        assert last.life.signs_at - last.published_at == pytest.approx(find_pace(get_settings()).delay)
+
+
+def test_a_token_from_before_access_lifetime_was_lowered_keeps_its_key(clock: Clock) -> None:
+    start_with(ACCESS_LIFETIME=timedelta(hours=8))
+    with override_settings(TESSERA=DATABASE):
+        following, _ = rotate_keys()
+        old = list_keys()[0]
+        assert old.gone_at - following.life.signs_at == pytest.approx(8 * 3600 + 60)
+        find_book.forget()
+        clock.move(old.retires_at - clock.time() + 8 * 3600)
+        assert old.kid in {key.kid for key in find_book().find().keys}
+
+
+def test_a_setting_that_is_raised_is_noticed_by_the_job_of_cron(clock: Clock) -> None:
+    start_with()
+    with override_settings(TESSERA={**DATABASE, "JWKS_MAX_AGE": timedelta(days=2)}):
+        rotate_keys(if_due=True)
+    assert [key.cached for key in list_keys()] == [2 * 86_400]
+
+
+def test_a_setting_that_stays_is_not_written_again(in_database: None) -> None:
+    rotate_keys()
+    with CaptureQueriesContext(connection) as queries:
+        tidy_keys()
+    assert not [query for query in queries if query["sql"].startswith("UPDATE")]
+
+
+# -- Nobody rotates --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("interval", "patience"), [(timedelta(days=90), 9), (timedelta(days=2), 1)], ids=["90 days", "2 days"]
+)
+def test_a_key_is_overdue_only_after_a_while(clock: Clock, interval: timedelta, patience: int) -> None:
+    with override_settings(TESSERA={**DATABASE, "KEY_ROTATION": interval}):
+        key, _ = rotate_keys()
+        delay = find_pace(get_settings()).delay
+        clock.move(interval.total_seconds() - delay + patience * 86_400 - 60)
+        assert list_overdue() == []
+        clock.move(120)
+        assert [(tenant, late.kid) for tenant, late in list_overdue()] == [("", key.kid)]
+        rotate_keys(if_due=True)
+        assert list_overdue() == []
+
+
+def test_without_an_interval_and_without_a_key_nothing_is_overdue(clock: Clock) -> None:
+    with override_settings(TESSERA={**MOVING, "KEY_ROTATION": None}):
+        assert list_overdue() == []
+        rotate_keys()
+        clock.move(1000 * 86_400)
+        assert list_overdue() == []
+
+
+def test_the_overdue_keys_of_all_tenants_are_found(clock: Clock) -> None:
+    with override_settings(TESSERA={**DATABASE, "TENANT": lambda request: "b"}):
+        for tenant in ("a", "b"):
+            with use_tenant(tenant):
+                rotate_keys()
+        clock.move(200 * 86_400)
+        with use_tenant("a"):
+            rotate_keys()
+        assert [tenant for tenant, _ in list_overdue()] == ["b"]

@@ -20,7 +20,7 @@ from rest_framework.response import Response
 from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
-from drf_tessera import sessions
+from drf_tessera import sessions, signals
 from drf_tessera.models import Session
 from drf_tessera.rest.authentication import PersonalTokenAuthentication
 from drf_tessera.rest.explanation import Explanation, explain_token
@@ -497,6 +497,39 @@ def test_the_classes_of_a_package_in_compat_are_asked(
     good = explain_token(jwt.encode(claims, django_settings.SECRET_KEY, "HS256"))
     assert (good.accepted, [step.result for step in good.steps]) == (True, [FAILED, FAILED, PASSED])
     assert explain_token(jwt.encode(claims, "k" * 32, "HS256")).code == "token_wrong_type"
+
+
+def test_a_class_of_another_package_tells_nobody_and_writes_nothing(
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rest_framework.settings import api_settings
+    from rest_framework_simplejwt.authentication import JWTAuthentication
+
+    class Writing(JWTAuthentication):
+        def authenticate(self, request: Any) -> Any:
+            get_user_model().objects.filter(pk=anna.pk).update(email="written@example.com")
+            return super().authenticate(request)
+
+    heard: list[object] = []
+
+    def hear(sender: object, **told: Any) -> None:
+        heard.append(told)
+
+    monkeypatch.setattr(api_settings, "DEFAULT_AUTHENTICATION_CLASSES", [Writing])
+    signals.token_refused.connect(hear)
+    try:
+        assert not explain_token(LEGACY["djangorestframework-simplejwt"]).accepted
+        assert heard == []
+        assert api_client_is_refused()
+        assert len(heard) == 1, "outside of the explanation a refusal is told"
+    finally:
+        signals.token_refused.disconnect(hear)
+    anna.refresh_from_db()
+    assert anna.email != "written@example.com"
+
+
+def api_client_is_refused() -> bool:
+    return APIClient().get("/me/", **bearer("rubbish")).status_code == 401
 
 
 def test_a_class_that_reads_another_header(monkeypatch: pytest.MonkeyPatch) -> None:

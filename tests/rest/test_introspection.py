@@ -195,3 +195,36 @@ def test_a_client_without_a_name_or_a_good_secret_is_an_error(settings: Any, cli
     assert len(found) == 1
     assert "secrets with spaces" not in found[0].msg
     assert "short" not in found[0].msg
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "error"),
+    [
+        ("token=x", {}, "invalid_client"),
+        ("token=x", basic(secret="wrong"), "invalid_client"),
+        ("", basic(), "invalid_request"),
+        ("token=", basic(), "invalid_request"),
+    ],
+)
+def test_an_error_has_the_members_that_oauth_clients_read(
+    api: APIClient, body: str, headers: dict[str, str], error: str
+) -> None:
+    """RFC 7662, section 2.3, and RFC 6749, section 5.2: ``error``, and a description in plain ASCII."""
+    answer = api.post(PATH, body, content_type=FORM, **headers)
+    found = answer.json()
+    assert answer.status_code == {"invalid_client": 401, "invalid_request": 400}[error]
+    assert (found["error"], found["error_description"]) == (error, found["detail"])
+    assert found["code"]
+
+
+def test_a_handler_of_the_project_that_drops_the_code_writes_its_own_body(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rest_framework.response import Response
+
+    from drf_tessera.rest.views import IntrospectView
+
+    monkeypatch.setattr(
+        IntrospectView, "get_exception_handler", lambda self: lambda exc, context: Response({"own": 1}, 400)
+    )
+    assert api.post(PATH, "", content_type=FORM, **basic()).json() == {"own": 1}

@@ -49,6 +49,15 @@ def test_a_token_that_is_not_verified(api: APIClient, heard: list[dict[str, Any]
     assert heard == [{"code": "token_malformed", **ORIGIN}]
 
 
+def test_a_refresh_token_that_ends_no_session(
+    api: APIClient, heard: list[dict[str, Any]], anna: AbstractBaseUser
+) -> None:
+    grant = sessions.start(anna, transport="header")
+    assert api.post("/api/token/revoke/", {"refresh": "rubbish"}).status_code == 401
+    assert api.post("/api/token/revoke/", {"refresh": grant.refresh}).status_code == 200
+    assert [told["code"] for told in heard] == ["refresh_invalid"]
+
+
 def test_a_user_who_turns_out_to_be_inactive(
     api: APIClient, heard: list[dict[str, Any]], anna: AbstractBaseUser
 ) -> None:

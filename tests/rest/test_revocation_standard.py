@@ -85,3 +85,11 @@ def test_the_requests_of_a_session_are_counted(api: APIClient, anna: AbstractBas
     settings.TESSERA = {"TOKEN_RATE_PER_SESSION": "2/min"}
     grant = sessions.start(anna)
     assert [revoke(api, grant.access).status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_malformed_request_has_the_members_that_oauth_clients_read(api: APIClient) -> None:
+    """RFC 7009, section 2.2.1, refers to the errors of RFC 6749."""
+    found = api.post("/api/token/revoke/", {"token": ["a", "b"]}, format="json").json()
+    assert (found["error"], found["error_description"]) == ("invalid_request", found["detail"])
+    refused = api.post("/api/token/revoke/", {"refresh": "rubbish"}).json()
+    assert "error" not in refused, "a logout of our own client is not one of OAuth"

@@ -16,7 +16,7 @@ Apps = Sequence[AppConfig] | None
 
 
 def check_issuers(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """Report E043, E044 and W040: entries of ``ISSUERS`` that do not fit this project."""
+    """Report E043, E044 and W041: entries of ``ISSUERS`` that do not fit this project."""
     settings, problems = read_settings()
     if problems:
         return []
@@ -42,7 +42,7 @@ def check_issuers(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
             f"TESSERA['ISSUERS']: two issuers find users by {claim!r} in the field {name!r}. Each of them can"
             " name a user of the other.",
             hint="Give each issuer a field of its own, unless both mean the same persons.",
-            id="tessera.W040",
+            id="tessera.W041",
         )
         for name, claim in sorted({pair for pair in shared if shared.count(pair) > 1})
     ]

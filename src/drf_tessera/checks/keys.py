@@ -9,12 +9,15 @@ from django.apps import AppConfig
 from django.conf import settings as django_settings
 from django.core import checks as django_checks
 from django.core.checks import CheckMessage, Error
+from django.db import DatabaseError, connections
 
 from drf_tessera.conf import DATABASE, DERIVED, JWKS, KeySource, Settings, read_settings
-from drf_tessera.exceptions import KeyMaterialError
+from drf_tessera.database import find_database
+from drf_tessera.exceptions import KeyMaterialError, TesseraError
 from drf_tessera.http import walk_views
 from drf_tessera.jose.keys import Key
-from drf_tessera.keys import read_key_file
+from drf_tessera.keys import list_overdue, read_key_file, uses_database
+from drf_tessera.models import SigningKey
 from drf_tessera.rest.keysets import show_key_set
 
 Apps = Sequence[AppConfig] | None
@@ -26,6 +29,33 @@ def check_keys(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     if problems:
         return []
     return [*_check_files(settings), *_check_key_set(settings)]
+
+
+def check_rotation(
+    app_configs: Apps, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Report W051: nobody rotates the keys. ``migrate`` and ``check --database`` run this check."""
+    settings, problems = read_settings()
+    using = find_database()
+    if problems or using not in (databases or ()) or not uses_database(settings):
+        return []
+    try:
+        tables = connections[using].introspection.table_names()
+        late = list_overdue() if SigningKey._meta.db_table in tables else []
+    except (TesseraError, DatabaseError):
+        return []  # the database does not answer, or 'migrate' is about to create the columns
+    if not late:
+        return []
+    names = ", ".join(f"{key.kid} of {tenant!r}" if tenant else key.kid for tenant, key in late[:3])
+    more = f" and {len(late) - 3} more" if len(late) > 3 else ""
+    return [
+        django_checks.Warning(
+            f"Nobody rotates the keys: KEY_ROTATION is over for {names}{more}.",
+            hint="Run 'manage.py tessera_keys rotate --if-due' by cron, or set KEY_ROTATION to None"
+            " (docs/howto/keys.md).",
+            id="tessera.W051",
+        )
+    ]
 
 
 def _check_files(settings: Settings) -> list[CheckMessage]:

@@ -13,7 +13,7 @@ from django.db import connections, router
 
 from drf_tessera.checks.endpoints import check_introspection, check_resource
 from drf_tessera.checks.issuers import check_issuers
-from drf_tessera.checks.keys import check_keys, find_pair
+from drf_tessera.checks.keys import check_keys, check_rotation, find_pair
 from drf_tessera.checks.middleware import check_middleware
 from drf_tessera.checks.stores import check_databases, check_revocation_cache, check_throttle_cache
 from drf_tessera.checks.tenants import check_tenant_function, check_tenants
@@ -41,6 +41,7 @@ def connect() -> None:
     register(check_user_fields, Tags.models)
     register(check_issuers, Tags.security)
     register(check_keys, Tags.security)
+    register(check_rotation, Tags.database)
     register(check_introspection, Tags.urls)
     register(check_resource, Tags.urls)
     register(check_revocation_cache, Tags.caches)

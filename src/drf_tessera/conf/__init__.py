@@ -19,6 +19,7 @@ from drf_tessera.conf.keys import DATABASE as DATABASE
 from drf_tessera.conf.keys import DEFAULT_ALGORITHM as DEFAULT_ALGORITHM
 from drf_tessera.conf.keys import DERIVED as DERIVED
 from drf_tessera.conf.keys import JWKS as JWKS
+from drf_tessera.conf.keys import PUBLIC_ALGORITHMS as PUBLIC_ALGORITHMS
 from drf_tessera.conf.keys import KeySource as KeySource
 from drf_tessera.conf.settings import AUTHORIZATION as AUTHORIZATION
 from drf_tessera.conf.settings import Settings as Settings

@@ -132,12 +132,9 @@ def _describe_authentication() -> None:
             header, *in_cookies = list_access_schemes(type(self.target))
             kinds = getattr(auto_schema.view, "permission_classes", ())
             alternatives = list_alternatives(kinds)
-            if judges_token(kinds):
-                place = (auto_schema.path, auto_schema.method.lower())
-                _judged.setdefault(auto_schema.registry, {})[place] = describe_scopes(alternatives)
-            found: list[dict[str, list[Any]]] = [
-                {header: [*scopes]} for scopes in (alternatives if _takes_scopes() else [()])
-            ]
+            about = describe_scopes(alternatives) if judges_token(kinds) else ""
+            told = alternatives if _takes_scopes() else [()]
+            found: list[dict[str, list[Any]]] = [_Requirement({header: [*it]}, about) for it in told]
             return found + (require_cookie(ACCESS_COOKIE, auto_schema.method) if in_cookies else [])
 
     class ClientScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -166,8 +163,15 @@ def _describe_other_names() -> None:
         target_class = "rest_framework_simplejwt.authentication.JWTStatelessUserAuthentication"
 
 
-_judged: WeakKeyDictionary[Any, dict[tuple[str, str], str]] = WeakKeyDictionary()
-"""The texts about the scopes of each schema that is being made, by path and method."""
+class _Requirement(dict[str, list[Any]]):
+    """A requirement that carries the text about its scopes to :func:`add_refusals`.
+
+    The path does not identify an operation there, because settings such as SCHEMA_PATH_PREFIX_TRIM change it.
+    """
+
+    def __init__(self, schemes: Mapping[str, list[Any]], about: str) -> None:
+        super().__init__(schemes)
+        self.about = about
 
 
 def _takes_scopes() -> bool:
@@ -187,14 +191,15 @@ def add_refusals(result: _Schema, generator: Any, **kwargs: Any) -> _Schema:
 
     The endpoints of this package have these answers without this hook.
     """
-    schemes, judged = {SCHEME, ACCESS_COOKIE}, _judged.get(generator.registry, {})
-    for path, operations in result["paths"].items():
+    schemes = {SCHEME, ACCESS_COOKIE}
+    for operations in result["paths"].values():
         for method, operation in operations.items():
             ways = operation.get("security", [])
             if any(schemes & way.keys() for way in ways):
                 problems = list_access_problems(anybody={} in ways, safe=method == "get")
-                if (path, method) in judged:
-                    problems.setdefault(403, {})[TokenPermission.code] = judged[path, method]
+                about = next((way.about for way in ways if isinstance(way, _Requirement)), "")
+                if about:
+                    problems.setdefault(403, {})[TokenPermission.code] = about
                 describe_refusals(operation["responses"], problems)
     return result
 
@@ -445,7 +450,7 @@ class _Described:
             own = getattr(self.view, "serializer_class", BodySerializer)
             if foreign or challenged or (status == 400 and own.__module__.partition(".")[0] != OURS):
                 return found
-            chosen = {"code": {"type": "string", "enum": codes}}
+            chosen = {"code": {"type": "string", "enum": codes}, **self.view.describe_oauth_error(status)}
             return {"allOf": [found, {"type": "object", "properties": chosen, "required": ["code"]}]}
         text = {"type": "string"}
         if foreign and handler is rest_framework_handler and status == 400:

@@ -6,6 +6,7 @@
 - cookies: tokens in cookies
 - access: the access token of a request
 - client: the origin of a request
+- documents: public documents, which pages of every origin may read
 - resource: the address of the metadata of a protected resource
 - refusals: the answers to errors
 - transport: one class for each way in which tokens travel
@@ -25,9 +26,11 @@ from drf_tessera.http.cookies import delete_stray_cookies as delete_stray_cookie
 from drf_tessera.http.cookies import is_secure as is_secure
 from drf_tessera.http.cookies import name_cookies as name_cookies
 from drf_tessera.http.csrf import check_site as check_site
+from drf_tessera.http.documents import public_document as public_document
 from drf_tessera.http.refusals import RETRY_AFTER_SECONDS as RETRY_AFTER_SECONDS
 from drf_tessera.http.refusals import recall_failure as recall_failure
 from drf_tessera.http.refusals import remember_failure as remember_failure
+from drf_tessera.http.refusals import to_ascii as to_ascii
 from drf_tessera.http.refusals import write_challenge as write_challenge
 from drf_tessera.http.refusals import write_refusal as write_refusal
 from drf_tessera.http.resource import RESOURCE_PATH as RESOURCE_PATH

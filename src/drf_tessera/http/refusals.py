@@ -67,14 +67,14 @@ def write_challenge(error: TesseraError | None, *, path: str) -> str:
     parts = ['realm="api"']
     if isinstance(error, ScopeMissing):
         parts.append('error="insufficient_scope"')
-        parts += [f'scope="{_quote(" ".join(error.scopes))}"'] if error.scopes else []
+        parts += [f'scope="{to_ascii(" ".join(error.scopes))}"'] if error.scopes else []
     elif isinstance(error, ProofNeeded):
-        parts += [f'error="{error.code}"', f'error_description="{_quote(error.detail)}"']
+        parts += [f'error="{error.code}"', f'error_description="{to_ascii(error.detail)}"']
         parts += [] if error.max_age is None else [f"max_age={error.max_age}"]
         parts += [f'acr_values="{" ".join(error.ways)}"'] if error.ways else []
     elif error is not None and not isinstance(error, LoginFailed | Unauthenticated):
         kind = "invalid_request" if isinstance(error, HeaderMalformed) else "invalid_token"
-        parts += [f'error="{kind}"', f'error_description="{_quote(error.detail)}"']
+        parts += [f'error="{kind}"', f'error_description="{to_ascii(error.detail)}"']
     address = find_resource_metadata(path)
     parts += [] if address is None else [f'resource_metadata="{address}"']
     return f"{scheme} {', '.join(parts)}"
@@ -100,8 +100,8 @@ def write_refusal(error: TesseraError, request: HttpRequest) -> JsonResponse:
     return response
 
 
-def _quote(text: str) -> str:
-    """Replace each character that RFC 6750, section 3, does not allow.
+def to_ascii(text: str) -> str:
+    """Replace each character that RFC 6750, section 3, and RFC 6749, section 5.2, do not allow.
 
     Printable ASCII without quote and backslash is allowed.
     """

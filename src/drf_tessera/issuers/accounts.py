@@ -16,7 +16,7 @@ from django.db import DataError, IntegrityError, transaction
 from django.db.models import Field, UniqueConstraint
 
 from drf_tessera.conf import Issuer, Settings, per_tenant
-from drf_tessera.database import find_database, read_calmly, translated_trouble
+from drf_tessera.database import find_database, read_calmly, translated_trouble, undone
 from drf_tessera.exceptions import TokenClaimInvalid, UserConflict, UserGone, UserInactive
 from drf_tessera.issuers.principals import ForeignToken, Principal
 from drf_tessera.issuers.verifying import find_entry
@@ -91,12 +91,8 @@ def preview_account(token: ForeignToken) -> AbstractBaseUser | Principal | None:
     if not issuer.has_user:
         return Principal(token)
     if issuer.find_user is not None:
-        using = find_database()
-        with transaction.atomic(using=using):
-            try:
-                return _ask_project(issuer.find_user, token)
-            finally:
-                transaction.set_rollback(True, using=using)
+        with undone():
+            return _ask_project(issuer.find_user, token)
     value = _read_identity(issuer, token)
     with translated_trouble():
         return _find(issuer, value)

@@ -11,7 +11,9 @@ from drf_tessera.keys.book import connect as connect
 from drf_tessera.keys.book import find_book as find_book
 from drf_tessera.keys.files import read_key_file as read_key_file
 from drf_tessera.keys.rows import Listed as Listed
+from drf_tessera.keys.rows import list_all_keys as list_all_keys
 from drf_tessera.keys.rows import list_keys as list_keys
+from drf_tessera.keys.rows import list_overdue as list_overdue
 from drf_tessera.keys.rows import open_private as open_private
 from drf_tessera.keys.rows import retire_key as retire_key
 from drf_tessera.keys.rows import revoke_key as revoke_key

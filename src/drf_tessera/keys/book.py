@@ -35,7 +35,7 @@ from drf_tessera.exceptions import KeyMaterialError, KeysUnavailable, Temporaril
 from drf_tessera.jose.keys import Key, KeyRing
 from drf_tessera.jose.life import NEVER, Stage, find_next_change, find_stage
 from drf_tessera.keys.files import KeyFile
-from drf_tessera.keys.rows import LEAST_AGE, Listed, find_pace, list_keys, rotate_keys
+from drf_tessera.keys.rows import LEAST_AGE, Listed, find_overdue, find_pace, list_keys, rotate_keys
 from drf_tessera.keys.sealing import derive
 from drf_tessera.models import SigningKey
 
@@ -84,7 +84,7 @@ class Book:
         self._reading = Lock()
         """Held by the request that reads the table. The worker of the feed does not wait for a request."""
         self._read_at = self._looked_at = float("-inf")
-        self._changed = False
+        self._changed, self._warned_of = False, ""
         _books.add(self)
 
     def _load_fixed(self) -> dict[int, list[Key]]:
@@ -196,6 +196,19 @@ class Book:
         with self._lock:
             if began >= self._read_at:  # a reading that hung for a while knows less than a later one
                 self._listed, self._read_at = listed, began
+                self._pace = find_pace(self._settings, listed)
+        self._warn()
+
+    def _warn(self) -> None:
+        """Log once that nobody rotates the keys."""
+        late = find_overdue(self._listed or (), self._settings, time.time())
+        if late is not None and late.kid != self._warned_of:
+            self._warned_of = late.kid
+            logger.warning(
+                "The key %s has signed for longer than KEY_ROTATION. Run 'manage.py tessera_keys rotate "
+                "--if-due' by cron.",
+                late.kid,
+            )
 
     def _make_first(self) -> list[Listed]:
         """Create the first key, unless another key signs until an operator makes one."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from math import ceil
 from typing import Any, Final, TypeVar
 
 from django.db import Error, IntegrityError, ProgrammingError
@@ -19,7 +20,7 @@ from django.db.models import QuerySet
 from django.db.transaction import TransactionManagementError
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera.conf import DATABASE, KeySource, Settings, current_tenant, get_settings
+from drf_tessera.conf import DATABASE, PUBLIC_ALGORITHMS, KeySource, Settings, current_tenant, get_settings
 from drf_tessera.database import MAX_ATTEMPTS, explain_trouble, find_database, persist, read_calmly, savepoint
 from drf_tessera.exceptions import (
     DatabaseUnavailable,
@@ -38,6 +39,8 @@ T = TypeVar("T")
 
 CLOCKS: Final = 60.0
 """Seconds by which the clocks of servers and of verifiers may differ."""
+
+_DAY: Final = 86_400.0
 
 LEAST_AGE: Final = 1.0
 """Seconds. No process reads the table more often than that, unless a token names an unknown key."""
@@ -60,6 +63,10 @@ class Listed:
     """``NEVER`` without a successor."""
     gone_at: float
     """``NEVER`` without a successor."""
+    cached: float = 0
+    """The longest ``JWKS_MAX_AGE`` that is known of its time, in seconds."""
+    lifetime: float = 0
+    """The longest ``ACCESS_LIFETIME`` that is known of its time, in seconds."""
 
     @sensitive_variables()
     def open(self, settings: Settings, tenant: str) -> Key:
@@ -92,13 +99,20 @@ def open_private(key: Listed, settings: Settings, tenant: str) -> dict[str, Any]
     return unseal(key.private, settings.secrets, tenant)
 
 
-def find_pace(settings: Settings) -> Pace:
-    """Return how fast news of keys travels and how long tokens live, under these settings."""
+def find_pace(settings: Settings, keys: Iterable[Listed | SigningKey] = ()) -> Pace:
+    """Return how fast news of keys travels and how long tokens live, under these settings.
+
+    Args:
+        settings: the settings.
+        keys: the keys of the table. They remember longer times: sets that were published before a setting
+            was lowered are still used, and so are tokens.
+    """
+    kept = [key for key in keys if not isinstance(key, Listed) or key.stage is not Stage.GONE]
     poll = max(settings.revocation_poll.total_seconds(), LEAST_AGE)
     return Pace(
         read=poll + settings.revocation_max_staleness.total_seconds(),
-        cached=settings.jwks_max_age.total_seconds(),
-        lifetime=settings.access_lifetime.total_seconds(),
+        cached=max([settings.jwks_max_age.total_seconds(), *(key.cached for key in kept)]),
+        lifetime=max([settings.access_lifetime.total_seconds(), *(key.lifetime for key in kept)]),
         skew=CLOCKS,
     )
 
@@ -186,7 +200,42 @@ def is_due(keys: Sequence[Listed], settings: Settings, now: float) -> bool:
         return not any(key.stage is Stage.PUBLISHED for key in keys)
     if settings.key_rotation is None or signing.retires_at != NEVER:
         return False
-    return now >= signing.life.signs_at + settings.key_rotation.total_seconds() - find_pace(settings).delay
+    pace = find_pace(settings, keys)
+    return now >= signing.life.signs_at + settings.key_rotation.total_seconds() - pace.delay
+
+
+def find_overdue(keys: Sequence[Listed], settings: Settings, now: float) -> Listed | None:
+    """Return the key that signs although its successor should have been published long ago, or ``None``.
+
+    A job that runs once a week is not late yet if ``KEY_ROTATION`` is 90 days.
+    """
+    signing = next((key for key in keys if key.stage is Stage.SIGNING), None)
+    if signing is None or settings.key_rotation is None:
+        return None
+    patience = max(_DAY, settings.key_rotation.total_seconds() / 10)
+    return signing if is_due(keys, settings, now - patience) else None
+
+
+def list_overdue() -> list[tuple[str, Listed]]:
+    """Return the overdue key of each tenant whose keys are in the table, with the name of the tenant.
+
+    Raises:
+        TemporarilyUnavailable, ProjectError: see :func:`list_keys`.
+    """
+    now, settings = time.time(), get_settings()
+    late = {tenant: find_overdue(found, settings, now) for tenant, found in list_all_keys(now).items()}
+    return [(tenant, key) for tenant, key in late.items() if key is not None]
+
+
+def list_all_keys(now: float | None = None) -> dict[str, list[Listed]]:
+    """Return the keys of each tenant whose keys are in the table, oldest first, by the name of the tenant.
+
+    Raises:
+        TemporarilyUnavailable, ProjectError: see :func:`list_keys`.
+    """
+    moment = time.time() if now is None else now
+    rows = _try(partial(read_calmly, lambda: list(_rows().order_by("tenant", "number"))))
+    return {tenant: _describe(rows, moment, tenant) for tenant in dict.fromkeys(row.tenant for row in rows)}
 
 
 # -- Reading ---------------------------------------------------------------------------------------
@@ -200,9 +249,9 @@ def _list(now: float) -> list[Listed]:
     return _describe(list(_rows().filter(tenant=current_tenant()).order_by("number")), now)
 
 
-def _describe(found: Sequence[SigningKey], now: float) -> list[Listed]:
+def _describe(found: Sequence[SigningKey], now: float, tenant: str | None = None) -> list[Listed]:
     # A collation may take "a" for "A", and these are two tenants.
-    tenant = current_tenant()
+    tenant = current_tenant() if tenant is None else tenant
     rows = [row for row in found if row.tenant == tenant]
     lives = [
         Life(
@@ -211,7 +260,7 @@ def _describe(found: Sequence[SigningKey], now: float) -> list[Listed]:
         )
         for row in rows
     ]
-    pace = find_pace(get_settings())
+    pace = find_pace(get_settings(), rows)
     return [
         Listed(
             number=row.number,
@@ -224,6 +273,8 @@ def _describe(found: Sequence[SigningKey], now: float) -> list[Listed]:
             published_at=to_timestamp(row.published_at),
             retires_at=find_retirement(lives, index),
             gone_at=find_end(lives, index, pace),
+            cached=row.cached,
+            lifetime=row.lifetime,
         )
         for index, row in enumerate(rows)
     ]
@@ -256,7 +307,7 @@ def _rotate(alg: str | None, *, if_due: bool) -> tuple[Listed, bool]:
     pending = [key for key in keys if key.stage is Stage.PUBLISHED]
     if not pending and (not if_due or is_due(keys, settings, now)):
         waits = len(settings.keys) > 1 or any(key.stage is Stage.SIGNING for key in keys)
-        number = _insert(found, alg, now, now + find_pace(settings).delay if waits else now)
+        number = _insert(found, alg, now, now + find_pace(settings, keys).delay if waits else now)
         _tidy(keys, now)
         return next(key for key in _list(now) if key.number == number), True
     _tidy(keys, now)
@@ -295,6 +346,8 @@ def _insert(found: Sequence[SigningKey], alg: str | None, now: float, signs_at: 
     if source is None:
         raise ProjectError('TESSERA["KEYS"] has no entry {"database": True}, so no key is kept there.')
     alg = alg or source.alg
+    if alg not in PUBLIC_ALGORITHMS:
+        raise KeyMaterialError(f"alg must be one of {', '.join(sorted(PUBLIC_ALGORITHMS))}.")
     private = generate_jwk(alg)
     # The number is that of the caller's reading, so it is taken if another server has been faster. Tenants
     # that a collation takes for this one count, too.
@@ -309,6 +362,7 @@ def _insert(found: Sequence[SigningKey], alg: str | None, now: float, signs_at: 
             private=seal(private, settings.secrets, tenant),
             published_at=from_timestamp(now),
             signs_at=from_timestamp(signs_at),
+            **_read_ages(settings),
         )
     return number
 
@@ -316,7 +370,7 @@ def _insert(found: Sequence[SigningKey], alg: str | None, now: float, signs_at: 
 def _tidy(keys: Sequence[Listed], now: float) -> None:
     """Delete the keys whose time is over, and encrypt the others under the present secret."""
     settings, tenant = get_settings(), current_tenant()
-    pace = find_pace(settings)
+    pace, ages = find_pace(settings, keys), _read_ages(settings)
     for key in keys:
         over = key.gone_at if key.stage is not Stage.REVOKED else key.life.revoked_at + pace.rest
         row = _rows().filter(tenant=tenant, kid=key.kid)
@@ -326,6 +380,16 @@ def _tidy(keys: Sequence[Listed], now: float) -> None:
             fresh = reseal(key.private, settings.secrets, tenant)
             if fresh is not None:
                 row.filter(private=key.private).update(private=fresh)
+        if key is keys[-1]:
+            for name, seconds in ages.items():
+                if getattr(key, name) < seconds:
+                    row.filter(**{f"{name}__lt": seconds}).update(**{name: seconds})
+
+
+def _read_ages(settings: Settings) -> dict[str, int]:
+    """Return the times of the settings that a key remembers, in whole seconds."""
+    pace = find_pace(settings)
+    return {"cached": ceil(pace.cached), "lifetime": ceil(pace.lifetime)}
 
 
 def _repeat(action: Callable[[], T]) -> T:

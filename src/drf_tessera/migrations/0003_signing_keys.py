@@ -24,6 +24,8 @@ class Migration(migrations.Migration):
                 ('published_at', models.DateTimeField()),
                 ('signs_at', models.DateTimeField()),
                 ('revoked_at', models.DateTimeField(null=True)),
+                ('cached', models.PositiveIntegerField(default=0, help_text='The longest JWKS_MAX_AGE while this was the newest key, in seconds.')),
+                ('lifetime', models.PositiveIntegerField(default=0, help_text='The longest ACCESS_LIFETIME while this was the newest key, in seconds.')),
             ],
             options={
                 'constraints': [models.UniqueConstraint(fields=('tenant', 'number'), name='tessera_key_number')],

@@ -34,6 +34,7 @@ from drf_tessera.http import (
     delete_stray_cookies,
     find_cookie_path,
     remember_failure,
+    to_ascii,
 )
 from drf_tessera.limits import TokenRequest
 from drf_tessera.rest.answers import OURS, Answer
@@ -80,6 +81,8 @@ class TokenView(APIView):
     """The serializer for the ``user`` of a response. To choose another serializer, subclass the view."""
     answers: Mapping[str, Answer] = {}
     """The answers of each method, by its name in small letters, for generators of schemas."""
+    oauth_errors: Mapping[int, str] = {}
+    """The ``error`` of RFC 6749, section 5.2, by status. Only endpoints for OAuth clients have one."""
     token_request: TokenRequest | None = None
 
     @classmethod
@@ -143,9 +146,22 @@ class TokenView(APIView):
         found = translate_own_error(exc)
         answer = super().handle_exception(found)
         add_code(answer, found)
+        self._add_oauth_error(answer)
         if isinstance(exc, CookieAmbiguous):
             delete_stray_cookies(get_django_request(self.request), answer, find_cookie_path())
         return answer
+
+    def _add_oauth_error(self, answer: Response) -> None:
+        """Add the members that OAuth clients read, to a body of the usual form."""
+        error, body = self.oauth_errors.get(answer.status_code), answer.data
+        if error is not None and isinstance(body, dict) and {"detail", "code"} <= body.keys():
+            body.update({"error": error, "error_description": to_ascii(str(body["detail"]))})
+
+    def describe_oauth_error(self, status: int) -> dict[str, Any]:
+        """Return the schema of the members that OAuth clients read. Empty if an answer has none."""
+        error = self.oauth_errors.get(status)
+        text = {"type": "string"}
+        return {"error": {**text, "enum": [error]}, "error_description": text} if error else {}
 
     def count_for(self, session_id: UUID) -> None:
         """Count the request for the session of its authentic token, and not for its address.

@@ -196,7 +196,8 @@ def write_challenge(request: Request | HttpRequest) -> str:
 
 def point_to_metadata(request: Request | HttpRequest) -> list[str]:
     """Return the part of a challenge that tells a client where to get a token (RFC 9728, section 5.1)."""
-    address = find_resource_metadata(request.path)
+    path: str = getattr(request, "path", "")  # a project may ask for the challenge of no request
+    address = find_resource_metadata(path)
     return [] if address is None else [f'resource_metadata="{address}"']
 
 

@@ -13,17 +13,17 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.cache import get_conditional_response
-from django.views.decorators.http import require_safe
 
 from drf_tessera.conf import enter_tenant, get_settings
 from drf_tessera.exceptions import TemporarilyUnavailable
+from drf_tessera.http import public_document
 from drf_tessera.tokens import list_public_keys
 
 CONTENT_TYPE: Final = "application/jwk-set+json"
 """RFC 7517, section 8.5.2."""
 
 
-@require_safe
+@public_document
 def show_key_set(request: HttpRequest) -> HttpResponseBase:
     """Return the public keys, newest first. A secret and a private part are never among them.
 

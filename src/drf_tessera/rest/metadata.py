@@ -11,10 +11,16 @@ from urllib.parse import urljoin, urlsplit
 
 from django.http import Http404, HttpRequest, JsonResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
-from django.views.decorators.http import require_safe
 
 from drf_tessera.conf import AUTHORIZATION, enter_tenant, get_settings, is_safe_address
-from drf_tessera.http import RESOURCE_PATH, RESOURCE_ROUTE, find_view_class, is_inside, walk_views
+from drf_tessera.http import (
+    RESOURCE_PATH,
+    RESOURCE_ROUTE,
+    find_view_class,
+    is_inside,
+    public_document,
+    walk_views,
+)
 from drf_tessera.rest.permissions import list_alternatives
 from drf_tessera.tokens import get_issuer
 
@@ -32,7 +38,7 @@ _ENDPOINTS: Final = (
 """The members, the names of the routes, and how a client authenticates there."""
 
 
-@require_safe
+@public_document
 def show_authorization_server(request: HttpRequest, path: str = "") -> JsonResponse:
     """Return the metadata of this server as an issuer of tokens (RFC 8414), as far as it applies.
 
@@ -53,7 +59,7 @@ def show_authorization_server(request: HttpRequest, path: str = "") -> JsonRespo
     return _answer(found)
 
 
-@require_safe
+@public_document
 def show_protected_resource(request: HttpRequest, path: str = "") -> JsonResponse:
     """Return the metadata of this API as a protected resource (RFC 9728).
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import Any, Final
 
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
@@ -15,10 +17,22 @@ from drf_tessera.models import Session
 from drf_tessera.rest.requests import find_client
 from drf_tessera.tokens import read_refresh_token
 
+_unreported: Final[ContextVar[bool]] = ContextVar("_unreported", default=False)
+
+
+@contextmanager
+def unreported() -> Iterator[None]:
+    """Send no signal of a refusal inside the block, because no request of a stranger is there."""
+    before = _unreported.set(True)
+    try:
+        yield
+    finally:
+        _unreported.reset(before)
+
 
 def report_refused_token(code: str, request: Request | HttpRequest) -> None:
     """Send :data:`~drf_tessera.signals.token_refused`, if somebody listens."""
-    if signals.token_refused.has_listeners(Session):
+    if signals.token_refused.has_listeners(Session) and not _unreported.get():
         origin = sessions.describe_origin(find_client(request))
         signals.token_refused.send_robust(Session, code=code, **origin)
 

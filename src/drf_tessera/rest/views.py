@@ -224,6 +224,7 @@ class IntrospectView(BodyView):
     permission_classes: _Classes = (IsAuthenticated,)
     serializer_class: type[Serializer[Any]] = IntrospectSerializer
     answers: Mapping[str, Answer] = {"post": told.INTROSPECT}
+    oauth_errors: Mapping[int, str] = {400: "invalid_request", 401: "invalid_client"}
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -258,6 +259,7 @@ class RevokeView(BodyView):
     throttle_classes: _Classes = (TokenAddressThrottle,)
     reads_refresh_cookie = True
     answers: Mapping[str, Answer] = {"post": told.REVOKE}
+    oauth_errors: Mapping[int, str] = {400: "invalid_request"}
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -274,7 +276,11 @@ class RevokeView(BodyView):
         self.count_token(token)
         if TRANSPORTS[transport].ambient:
             return self._end_by_ambient(plain, transport, token, only)
-        revoked = sessions.revoke_by_refresh_token(token, transport=transport, only=only)
+        try:
+            revoked = sessions.revoke_by_refresh_token(token, transport=transport, only=only)
+        except Refusal as error:
+            report_refused_token(error.code, request)
+            raise
         return Response({"revoked": revoked})
 
     @sensitive_variables()

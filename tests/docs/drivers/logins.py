@@ -1,5 +1,6 @@
 """The tests of the page about logins of one's own. They run as the tests of its project."""
 
+import json
 import re
 
 from accounts import links, social, views
@@ -48,6 +49,16 @@ class Logins(TestCase):
         self.refresh(self.post("/enter/", {"user": user, "token": token}, 200))
         self.post("/enter/", {"user": user, "token": token}, 403)
         self.post("/enter/", {"user": user, "token": "x"}, 403)
+
+    def test_no_body_is_a_500(self):
+        self.make()
+        bodies = [[], [1], "x", 5, None, {}, {"user": "x", "token": "y"}, {"user": 1, "token": ["y"]}]
+        bodies += [{"user": {"a": 1}, "token": "y"}, {"user": 10**30, "token": "y"}, {"user": 1, "token": 5}]
+        bodies += [{"email": ["a"]}, {"email": "a\0b@example.com"}, {"username": ["x"], "password": {}}]
+        for where in ("/register/", "/link/", "/enter/"):
+            for body in bodies:
+                answer = self.client.post(where, json.dumps(body), content_type="application/json")
+                assert answer.status_code in {400, 403}, (where, body, answer.content)
 
     def test_a_login_of_django_is_exchanged_once(self):
         self.post("/exchange/", {}, 403)

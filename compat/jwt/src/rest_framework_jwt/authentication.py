@@ -20,7 +20,7 @@ from drf_tessera.database import translated_trouble
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable
 from drf_tessera.http import check_site
 from drf_tessera.rest.errors import Unauthorized, fit_handler, to_api_exception
-from drf_tessera.rest.foreign import ForeignAuthentication, reporting_refusals
+from drf_tessera.rest.foreign import ForeignAuthentication, challenge_by, reporting_refusals
 from drf_tessera.rest.requests import get_django_request
 from drf_tessera.users import find_user_by_name, is_active, lazy_user
 from rest_framework_jwt.settings import api_settings, find_live
@@ -124,7 +124,7 @@ class JSONWebTokenAuthentication(BaseJSONWebTokenAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
-        return f'{api_settings.JWT_AUTH_HEADER_PREFIX} realm="{self.www_authenticate_realm}"'
+        return challenge_by(api_settings.JWT_AUTH_HEADER_PREFIX, self.www_authenticate_realm, request)
 
 
 def _refuse(detail: str, code: str) -> Unauthorized:

@@ -21,7 +21,7 @@ from drf_tessera.database import translated_trouble
 from drf_tessera.exceptions import Refusal, TemporarilyUnavailable
 from drf_tessera.legacy import renamed
 from drf_tessera.rest.errors import to_api_exception
-from drf_tessera.rest.foreign import ForeignAuthentication, reporting_refusals
+from drf_tessera.rest.foreign import ForeignAuthentication, challenge_by, reporting_refusals
 from drf_tessera.users import is_active, lazy_user
 from rest_framework_simplejwt import legacy
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken, TokenError
@@ -56,7 +56,7 @@ class JWTAuthentication(ForeignAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
-        return f'{list_header_types()[0]} realm="{self.www_authenticate_realm}"'
+        return challenge_by(list_header_types()[0], self.www_authenticate_realm, request)
 
     def get_header(self, request: Request) -> bytes | None:
         """Return the header ``AUTH_HEADER_NAME``, or ``None``."""

@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 
 from drf_tessera.rest.endpoints import TokenView
 from drf_tessera.rest.errors import translate_own_error
-from drf_tessera.rest.foreign import read_code
+from drf_tessera.rest.foreign import challenge_by, read_code
 from drf_tessera.rest.reports import report_failed_refresh, report_refused_token
 from drf_tessera.rest.throttling import LoginAddressThrottle, TokenThrottle, counted_login, read_field
 from rest_framework_simplejwt.exceptions import InvalidToken as InvalidToken
@@ -66,7 +66,7 @@ class TokenViewBase(TokenView, generics.GenericAPIView[Any]):
 
     def get_authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
-        return f'{list_header_types()[0]} realm="{self.www_authenticate_realm}"'
+        return challenge_by(list_header_types()[0], self.www_authenticate_realm, request)
 
     def handle_exception(self, exc: Exception) -> Response:
         """Return an error in the format of simplejwt."""
@@ -151,6 +151,7 @@ class TokenBlacklistView(TokenViewBase):
 
     _serializer_class = SerializerSetting("TOKEN_BLACKLIST_SERIALIZER")
     throttle_classes = (TokenThrottle,)
+    _report = staticmethod(report_refused_token)
 
 
 token_obtain_pair = TokenObtainPairView.as_view()
