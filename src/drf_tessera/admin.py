@@ -142,7 +142,7 @@ class SessionAdmin(_Admin):
     # No date_hierarchy, because it causes a 500 on MariaDB without time zone tables, and a new MariaDB has
     # no such tables.
     fieldsets: ClassVar[Any] = (
-        (None, {"fields": ("id", "person", "state", "device", "label", "ip", "amr", "scope")}),
+        (None, {"fields": ("id", "person", "state", "device", "label", "ip", "actor", "amr", "scope")}),
         ("Times", {"fields": ("created_at", "rotated_at", "idle_expires_at", "expires_at", "revoked_at")}),
         ("Refreshes", {"classes": ("collapse",), "fields": ("generation", "recoveries", "kept_until")}),
     )

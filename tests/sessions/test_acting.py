@@ -76,7 +76,7 @@ def test_no_hook_can_hide_the_actor(taken: sessions.Grant, settings: Any) -> Non
         sessions.refresh(taken.refresh or "")
 
 
-def test_who_may_act_as_whom(anna: Any, bob: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_some_people_may_act(anna: Any, bob: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PermissionDenied):
         sessions.impersonate(anna, anna, 10)
     for minutes in (0, 61):
