@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
@@ -23,13 +24,17 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
+from django.utils.decorators import method_decorator
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
 from drf_tessera.database import is_in_transaction, suppress_unreadable
-from drf_tessera.exceptions import UserGone
+from drf_tessera.exceptions import UserGone, UserInactive
+from drf_tessera.http import deliver_grant
 from drf_tessera.models import Session
 from drf_tessera.rest.requests import find_client
 from drf_tessera.users import MAX_NAME_LENGTH, find_email_field, parse_sub, write_sub
@@ -41,6 +46,9 @@ else:
     _Admin = admin.ModelAdmin  # Django's own classes take no type argument at run time
     _Inline = admin.TabularInline
 
+
+ACTING_MINUTES: Final = 15
+"""How long somebody acts as another person, from here."""
 
 END_ALL: Final = "tessera_session_end_all"
 """The name of the address."""
@@ -241,6 +249,10 @@ class SessionAdmin(_Admin):
         """Return whether the user may end the sessions of everybody. That is a permission of its own."""
         return request.user.has_perm("tessera.end_all_sessions")
 
+    def has_impersonate_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may act as another person. That is a permission of its own."""
+        return request.user.has_perm("tessera.impersonate")
+
     def get_urls(self) -> list[Any]:
         """Return the addresses of the model, and those that end sessions.
 
@@ -252,6 +264,7 @@ class SessionAdmin(_Admin):
         return [
             path("end-all/", page, name=END_ALL),
             path("end-of/<str:user>/", wrap(self.end_sessions_of_user), name="tessera_session_end_of"),
+            path("act-as/<str:user>/", wrap(self.act_as), name="tessera_session_act_as"),
             path("<uuid:session_id>/end/", wrap(self.end_session), name="tessera_session_end"),
             *super().get_urls(),
         ]
@@ -282,10 +295,7 @@ class SessionAdmin(_Admin):
 
     def end_sessions_of_user(self, request: HttpRequest, user: str) -> HttpResponse:
         """Show a question, and then end all sessions of one user."""
-        try:
-            found = get_object_or_404(get_user_model()._base_manager, pk=parse_sub(user))
-        except UserGone:
-            raise Http404 from None
+        found = _find_user(user)
 
         def end() -> str:
             ended = sessions.revoke_all(found, reason=sessions.Reason.ADMIN)
@@ -294,6 +304,38 @@ class SessionAdmin(_Admin):
         count = sessions.live_sessions(found.pk).count()
         question = f"This logs {found} out on all devices: {count} sessions."
         return self._ask(request, "End all sessions of this person", question, end)
+
+    @method_decorator(sensitive_variables())
+    def act_as(self, request: HttpRequest, user: str) -> HttpResponse:
+        """Show a question, and then start a session in which the person acts as the user.
+
+        The page shows the tokens once. If ``PROFILE`` has cookies, the site in this browser is the user's.
+        """
+        if not self.has_impersonate_permission(request):
+            raise PermissionDenied
+        found: Any = _find_user(user)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Act as {found}",
+            "opts": self.opts,
+            "minutes": ACTING_MINUTES,
+        }
+        request.current_app = self.admin_site.name
+        response = TemplateResponse(request, "admin/tessera/session/act_as.html", context)
+        if request.method == "POST":
+            try:
+                with _acting(request):
+                    grant = sessions.impersonate(
+                        cast("AbstractBaseUser", request.user),
+                        found,
+                        ACTING_MINUTES,
+                        client=find_client(request),
+                    )
+            except UserInactive:
+                raise PermissionDenied from None
+            context["tokens"] = deliver_grant(request, response, grant)
+        add_never_cache_headers(response)
+        return response
 
     def _ask(self, request: HttpRequest, title: str, question: str, end: Callable[[], str]) -> HttpResponse:
         """Show a question. If it is answered, end the sessions and go back to the page that led here."""
@@ -394,8 +436,9 @@ class SessionInline(_Inline):
         return False
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        """Return the formset, which knows whether the person may end sessions."""
+        """Return the formset, which knows whether the person may end sessions and act as the user."""
         formset = super().get_formset(request, obj, **kwargs)
+        formset.may_act = request.user.has_perm("tessera.impersonate")  # type: ignore[attr-defined]
         formset.may_end = request.user.has_perm("tessera.delete_session")  # type: ignore[attr-defined]
         return formset
 
@@ -403,6 +446,14 @@ class SessionInline(_Inline):
 def _acting(request: HttpRequest) -> AbstractContextManager[None]:
     """Remember for the audit trail who ends the sessions of others, and from where."""
     return sessions.acting_for(partial(find_client, request), actor=write_sub(request.user.pk))
+
+
+def _find_user(text: str) -> Any:
+    """Return the user that an address names."""
+    try:
+        return get_object_or_404(get_user_model()._base_manager, pk=parse_sub(text))
+    except UserGone:
+        raise Http404 from None
 
 
 def _write_moment(moment: datetime) -> str:
