@@ -383,3 +383,28 @@ def test_a_middleware_that_makes_it_one_transaction_leaves_it_to_the_command(
     sessions.start(anna)
     assert "tessera_revoke --all" in admin.post(END_ALL).content.decode()
     assert Session.objects.get().revoked_at is None
+
+
+def test_a_person_with_the_permission_acts_as_another_one(admin: Client, anna: User) -> None:
+    """The page shows the tokens once, and no cache may keep it."""
+    where = f"/admin/tessera/session/act-as/{anna.pk}/"
+    assert b"Act as" in admin.get(where).content
+    assert Session.objects.count() == 0
+    answer = admin.post(where)
+    row = Session.objects.get()
+    root = type(anna).objects.get(is_superuser=True)
+    assert (row.user_id, row.actor) == (anna.pk, str(root.pk))
+    assert answer.headers["Cache-Control"].startswith("max-age=0, no-cache, no-store")
+    assert answer.context["tokens"]["access"] in answer.content.decode()
+    assert "tsr_" in answer.content.decode()
+
+
+def test_acting_needs_its_permission_and_an_active_user(admin: Client, anna: User, bob: User) -> None:
+    where = f"/admin/tessera/session/act-as/{anna.pk}/"
+    type(anna).objects.filter(pk=anna.pk).update(is_active=False)
+    assert admin.post(where).status_code == 403
+    assert admin.post("/admin/tessera/session/act-as/x/").status_code == 404
+    type(bob).objects.filter(pk=bob.pk).update(is_staff=True)
+    admin.force_login(bob, "drf_tessera.backends.EmailBackend")
+    assert admin.get(where).status_code == admin.post(where).status_code == 403
+    assert Session.objects.count() == 0

@@ -77,6 +77,8 @@ def cause_each_event(api: APIClient, user: AbstractBaseUser, settings: Any) -> l
     typed = "a password in the field of the name"
     for _ in range(4):
         api.post("/api/token/", {"username": typed, "password": "not the password"})
+    acting = sessions.impersonate(user, make_user("bob"), 10)
+    found += [acting.access, acting.refresh or ""]
     sessions.revoke_everybody()
     return [*found, lost, typed, PASSWORD, "not the password"]
 
@@ -134,7 +136,8 @@ def test_an_event_whose_level_is_off_costs_nothing(caplog: pytest.LogCaptureFixt
 
     with caplog.at_level(logging.WARNING, logger="drf_tessera.audit"):
         audit.connect()
-        assert list_connected() == {"refresh_reused", "refresh_lost", "login_throttled", "sessions_cleared"}
+        warnings = {"refresh_reused", "refresh_lost", "login_throttled", "sessions_cleared"}
+        assert list_connected() == warnings | {"session_impersonated"}
         audit.record("an_event")
     audit.connect()
     assert caplog.records == []

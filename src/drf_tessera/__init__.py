@@ -38,6 +38,7 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - testing: clients and bad tokens for the tests of projects
 - contrib: integrations, one file for each foreign package
 - checks: the system checks of ``manage.py check``
+- admin_keys: keys in Django's admin
 - admin: sessions in Django's admin
 - apps: the Django app
 - management: the commands of ``manage.py``

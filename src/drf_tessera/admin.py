@@ -1,4 +1,4 @@
-"""Sessions and keys in Django's admin. It can show and end sessions, and show keys. It hides secrets.
+"""Sessions in Django's admin. It can show and end sessions, and hides secrets.
 
 Give the admin of your user model ``inlines = [SessionInline]``, and the page of a user has their sessions.
 """
@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
@@ -23,28 +24,32 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.cache import add_never_cache_headers
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera import keys, sessions
-from drf_tessera.conf import get_settings
+from drf_tessera import sessions
+from drf_tessera.admin_keys import SigningKeyAdmin as SigningKeyAdmin
+from drf_tessera.admin_keys import write_moment
 from drf_tessera.database import is_in_transaction, suppress_unreadable
-from drf_tessera.exceptions import UserGone
-from drf_tessera.jose.life import NEVER
-from drf_tessera.models import Session, SigningKey
-from drf_tessera.moments import from_timestamp
+from drf_tessera.exceptions import UserGone, UserInactive
+from drf_tessera.http import deliver_grant
+from drf_tessera.models import Session
 from drf_tessera.rest.requests import find_client
 from drf_tessera.users import MAX_NAME_LENGTH, find_email_field, parse_sub, write_sub
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Session]
     _Inline = admin.TabularInline[Session, Any]
-    _KeyAdmin = admin.ModelAdmin[SigningKey]
 else:
-    _Admin = _KeyAdmin = admin.ModelAdmin  # Django's own classes take no type argument at run time
+    _Admin = admin.ModelAdmin  # Django's own classes take no type argument at run time
     _Inline = admin.TabularInline
 
+
+ACTING_MINUTES: Final = 15
+"""How long somebody acts as another person, from here."""
 
 END_ALL: Final = "tessera_session_end_all"
 """The name of the address."""
@@ -68,8 +73,6 @@ REASONS: Final[Mapping[str, str]] = {
 }
 """The reasons why a session ended, in words."""
 
-_KEY_COLUMNS: Final = ("kid", "alg", "stage", "published_at", "signs_at", "retires", "gone", "tenant")
-_LISTED: Final = "listed"
 """The attribute of a row of a key that has its stage and its times."""
 
 STATES: Final[Mapping[str, str]] = {
@@ -150,7 +153,7 @@ class SessionAdmin(_Admin):
     # No date_hierarchy, because it causes a 500 on MariaDB without time zone tables, and a new MariaDB has
     # no such tables.
     fieldsets: ClassVar[Any] = (
-        (None, {"fields": ("id", "person", "state", "device", "label", "ip", "amr", "scope")}),
+        (None, {"fields": ("id", "person", "state", "device", "label", "ip", "actor", "amr", "scope")}),
         ("Times", {"fields": ("created_at", "rotated_at", "idle_expires_at", "expires_at", "revoked_at")}),
         ("Refreshes", {"classes": ("collapse",), "fields": ("generation", "recoveries", "kept_until")}),
     )
@@ -165,7 +168,7 @@ class SessionAdmin(_Admin):
     @admin.display(description="Login", ordering="created_at")
     def login(self, session: Session) -> str:
         """Return the time of the login."""
-        return _write_moment(session.created_at)
+        return write_moment(session.created_at)
 
     @admin.display(description="Person", ordering="user_id")
     def person(self, session: Session) -> str:
@@ -185,7 +188,7 @@ class SessionAdmin(_Admin):
     @admin.display(description="Last used", ordering="rotated_at")
     def last_used(self, session: Session) -> str:
         """Return the time of the latest refresh, or of the login."""
-        return _write_moment(session.last_used_at)
+        return write_moment(session.last_used_at)
 
     @admin.display(description="State")
     def state(self, session: Session) -> str:
@@ -249,6 +252,10 @@ class SessionAdmin(_Admin):
         """Return whether the user may end the sessions of everybody. That is a permission of its own."""
         return request.user.has_perm("tessera.end_all_sessions")
 
+    def has_impersonate_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may act as another person. That is a permission of its own."""
+        return request.user.has_perm("tessera.impersonate")
+
     def get_urls(self) -> list[Any]:
         """Return the addresses of the model, and those that end sessions.
 
@@ -260,6 +267,7 @@ class SessionAdmin(_Admin):
         return [
             path("end-all/", page, name=END_ALL),
             path("end-of/<str:user>/", wrap(self.end_sessions_of_user), name="tessera_session_end_of"),
+            path("act-as/<str:user>/", wrap(self.act_as), name="tessera_session_act_as"),
             path("<uuid:session_id>/end/", wrap(self.end_session), name="tessera_session_end"),
             *super().get_urls(),
         ]
@@ -290,10 +298,7 @@ class SessionAdmin(_Admin):
 
     def end_sessions_of_user(self, request: HttpRequest, user: str) -> HttpResponse:
         """Show a question, and then end all sessions of one user."""
-        try:
-            found = get_object_or_404(get_user_model()._base_manager, pk=parse_sub(user))
-        except UserGone:
-            raise Http404 from None
+        found = _find_user(user)
 
         def end() -> str:
             ended = sessions.revoke_all(found, reason=sessions.Reason.ADMIN)
@@ -302,6 +307,38 @@ class SessionAdmin(_Admin):
         count = sessions.live_sessions(found.pk).count()
         question = f"This logs {found} out on all devices: {count} sessions."
         return self._ask(request, "End all sessions of this person", question, end)
+
+    @method_decorator(sensitive_variables())
+    def act_as(self, request: HttpRequest, user: str) -> HttpResponse:
+        """Show a question, and then start a session in which the person acts as the user.
+
+        The page shows the tokens once. If ``PROFILE`` has cookies, the site in this browser is the user's.
+        """
+        if not self.has_impersonate_permission(request):
+            raise PermissionDenied
+        found: Any = _find_user(user)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Act as {found}",
+            "opts": self.opts,
+            "minutes": ACTING_MINUTES,
+        }
+        request.current_app = self.admin_site.name
+        response = TemplateResponse(request, "admin/tessera/session/act_as.html", context)
+        if request.method == "POST":
+            try:
+                with _acting(request):
+                    grant = sessions.impersonate(
+                        cast("AbstractBaseUser", request.user),
+                        found,
+                        ACTING_MINUTES,
+                        client=find_client(request),
+                    )
+            except UserInactive:
+                raise PermissionDenied from None
+            context["tokens"] = deliver_grant(request, response, grant)
+        add_never_cache_headers(response)
+        return response
 
     def _ask(self, request: HttpRequest, title: str, question: str, end: Callable[[], str]) -> HttpResponse:
         """Show a question. If it is answered, end the sessions and go back to the page that led here."""
@@ -402,8 +439,9 @@ class SessionInline(_Inline):
         return False
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        """Return the formset, which knows whether the person may end sessions."""
+        """Return the formset, which knows whether the person may end sessions and act as the user."""
         formset = super().get_formset(request, obj, **kwargs)
+        formset.may_act = request.user.has_perm("tessera.impersonate")  # type: ignore[attr-defined]
         formset.may_end = request.user.has_perm("tessera.delete_session")  # type: ignore[attr-defined]
         return formset
 
@@ -413,75 +451,12 @@ def _acting(request: HttpRequest) -> AbstractContextManager[None]:
     return sessions.acting_for(partial(find_client, request), actor=write_sub(request.user.pk))
 
 
-@admin.register(SigningKey)
-class SigningKeyAdmin(_KeyAdmin):
-    """The keys of the database. ``manage.py tessera_keys`` changes them. The private parts are on no page."""
-
-    list_display: tuple[str, ...] = _KEY_COLUMNS
-    fields: ClassVar[tuple[str, ...]] = (*_KEY_COLUMNS, "public")
-    readonly_fields: ClassVar[tuple[str, ...]] = fields
-    ordering: ClassVar[tuple[str, ...]] = ("tenant", "-number")
-    search_fields: ClassVar[tuple[str, ...]] = ("kid", "tenant")
-
-    @admin.display(description="Stage")
-    def stage(self, key: SigningKey) -> str:
-        """Return the stage of the key."""
-        return str(vars(key)[_LISTED].stage.value)
-
-    @admin.display(description="Retires")
-    def retires(self, key: SigningKey) -> str:
-        """Return the time at which the next key takes over."""
-        return _write_seconds(vars(key)[_LISTED].retires_at)
-
-    @admin.display(description="Gone")
-    def gone(self, key: SigningKey) -> str:
-        """Return the time from which nobody needs the key."""
-        return _write_seconds(vars(key)[_LISTED].gone_at)
-
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Return the list. One query computes the stages of all its rows."""
-        found = super().get_changelist_instance(request)
-        found.result_list = _describe_keys(found.result_list)
-        return found
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """Return a key, with its stage."""
-        found = super().get_object(request, object_id, from_field)
-        return found and next(iter(_describe_keys([found])), None)
-
-    def has_view_permission(self, request: HttpRequest, obj: SigningKey | None = None) -> bool:
-        """Return whether the user may see keys, and ``KEYS`` has an entry for the database."""
-        return super().has_view_permission(request, obj) and keys.uses_database(get_settings())
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return ``False``, because ``tessera_keys rotate`` makes keys."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: SigningKey | None = None) -> bool:
-        """Return ``False``, because nobody may edit a key."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: SigningKey | None = None) -> bool:
-        """Return ``False``, because without its key a token is refused."""
-        return False
-
-
-def _describe_keys(rows: Iterable[SigningKey]) -> list[SigningKey]:
-    """Return the rows with their stages. A row is left out if it was deleted in the meantime."""
-    known = keys.list_all_keys()
-    listed = {(tenant, key.number): key for tenant, found in known.items() for key in found}
-    chosen = [row for row in rows if (row.tenant, row.number) in listed]
-    for row in chosen:
-        setattr(row, _LISTED, listed[row.tenant, row.number])
-    return chosen
-
-
-def _write_seconds(seconds: float) -> str:
-    return "-" if seconds == NEVER else _write_moment(from_timestamp(seconds))
-
-
-def _write_moment(moment: datetime) -> str:
-    return date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT")
+def _find_user(text: str) -> Any:
+    """Return the user that an address names."""
+    try:
+        return get_object_or_404(get_user_model()._base_manager, pk=parse_sub(text))
+    except UserGone:
+        raise Http404 from None
 
 
 def _write_state(session: Session) -> str:

@@ -109,6 +109,9 @@ def has_plain_manager(model: Any) -> bool:
     )
 
 
+ACTOR_LENGTH: Final = 64
+
+
 class Session(models.Model):
     """One login, for its whole life.
 
@@ -155,6 +158,11 @@ class Session(models.Model):
     amr: _Text = models.CharField(
         max_length=64, blank=True, help_text="The methods of this proof (RFC 8176), separated by spaces."
     )
+    actor: _Text = models.CharField(
+        max_length=ACTOR_LENGTH,
+        blank=True,
+        help_text="The person who acts as the user (RFC 8693), as in `sub`.",
+    )
     scope: _Text = models.CharField(max_length=SCOPE_LENGTH, blank=True, help_text="RFC 6749, section 3.3.")
     ip: models.GenericIPAddressField[str | None, str | None] = models.GenericIPAddressField(
         null=True, help_text="The address of the login."
@@ -171,7 +179,11 @@ class Session(models.Model):
 
     class Meta:  # noqa: D106 - Django's own convention
         app_label = "tessera"
-        permissions: ClassVar[Any] = [("end_all_sessions", "Can end the sessions of everybody")]
+        permissions: ClassVar[Any] = [
+            ("end_all_sessions", "Can end the sessions of everybody"),
+            ("impersonate", "Can act as another person for some minutes"),
+        ]
+        indexes: ClassVar[Any] = [models.Index(fields=["actor"], name="tessera_session_actor")]
 
     def __str__(self) -> str:
         return str(self.pk)

@@ -17,6 +17,12 @@ from django.dispatch import Signal
 session_started: Final = Signal()
 """A login started a session. Arguments: ``session_id``, ``sub``, ``address``, ``device``, ``amr``."""
 
+session_impersonated: Final = Signal()
+"""A person acts as another one. Sent after :data:`session_started`.
+
+Arguments: ``session_id``, ``sub``, ``actor`` (as in ``sub``).
+"""
+
 session_refreshed: Final = Signal()
 """A refresh was answered. Arguments: ``session_id``, ``sub``, ``outcome`` (see ``rotation.Outcome``)."""
 

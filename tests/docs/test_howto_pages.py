@@ -75,6 +75,13 @@ def test_step_up_does_what_the_page_says(project: Project) -> None:
 
 
 @pytest.mark.slow  # it starts Python several times
+def test_impersonation_does_what_the_page_says(project: Project) -> None:
+    project.follow("howto/impersonation.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "impersonation.py", "support")
+
+
+@pytest.mark.slow  # it starts Python several times
 def test_keys_do_what_the_page_says(project: Project) -> None:
     project.follow("howto/keys.md")
     project.add("shop/settings.py", "INSTALLED_APPS += ['rest_framework', 'drf_tessera']")

@@ -433,6 +433,7 @@ class TestSessions:
             "id",
             "current",
             "personal",
+            "actor",
             "device",
             "scope",
             "ip",

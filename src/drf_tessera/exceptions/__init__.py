@@ -52,6 +52,7 @@ from drf_tessera.exceptions.requests import CsrfFailed as CsrfFailed
 from drf_tessera.exceptions.requests import CsrfTokenRefused as CsrfTokenRefused
 from drf_tessera.exceptions.requests import EmailLoginUnavailable as EmailLoginUnavailable
 from drf_tessera.exceptions.requests import FetchSiteRefused as FetchSiteRefused
+from drf_tessera.exceptions.requests import Impersonated as Impersonated
 from drf_tessera.exceptions.requests import OriginRefused as OriginRefused
 from drf_tessera.exceptions.requests import PersonalTokensFull as PersonalTokensFull
 from drf_tessera.exceptions.requests import RequestError as RequestError

@@ -66,6 +66,13 @@ class ScopeMissing(TesseraError):
         """The scopes that the challenge names."""
 
 
+class Impersonated(TesseraError):
+    """Somebody acts as the user of the token, and only the user may do this (HTTP 403)."""
+
+    code = "impersonated"
+    default_detail = "Only the person themselves can do this."
+
+
 class SessionNotFound(TesseraError):
     """The caller has no such session (HTTP 404). The answer is the same if another user has the session."""
 

@@ -11,6 +11,7 @@ from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import (
     CsrfFailed,
     HeaderMalformed,
+    Impersonated,
     IssuerUnavailable,
     LoginFailed,
     ProjectError,
@@ -38,6 +39,7 @@ _STATUSES: Final[tuple[tuple[type[TesseraError], int], ...]] = (
     (RequestError, 400),
     (CsrfFailed, 403),
     (ScopeMissing, 403),
+    (Impersonated, 403),
     (SessionNotFound, 404),
     (SessionMissing, 403),
     (TooManyAttempts, 429),

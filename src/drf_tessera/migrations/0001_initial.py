@@ -58,6 +58,7 @@ class Migration(migrations.Migration):
                 ('personal', models.BooleanField(default=False, help_text='Whether this is a personal access token, and not a login. Its label is its name.')),
                 ('secret_hash', models.BinaryField(max_length=32)),
                 ('amr', models.CharField(blank=True, help_text='The methods of this proof (RFC 8176), separated by spaces.', max_length=64)),
+                ('actor', models.CharField(blank=True, help_text='The person who acts as the user (RFC 8693), as in `sub`.', max_length=64)),
                 ('scope', models.CharField(blank=True, help_text='RFC 6749, section 3.3.', max_length=255)),
                 ('ip', models.GenericIPAddressField(help_text='The address of the login.', null=True)),
                 ('device', models.CharField(blank=True, help_text='A name from the user agent: "Firefox on Windows".', max_length=64)),
@@ -65,7 +66,8 @@ class Migration(migrations.Migration):
                 ('revoked_for', models.CharField(blank=True, max_length=32)),
             ],
             options={
-                'permissions': [('end_all_sessions', 'Can end the sessions of everybody')],
+                'permissions': [('end_all_sessions', 'Can end the sessions of everybody'), ('impersonate', 'Can act as another person for some minutes')],
+                'indexes': [models.Index(fields=['actor'], name='tessera_session_actor')],
             },
         ),
     ]

@@ -29,6 +29,7 @@ from drf_tessera.exceptions import (
     CsrfFailed,
     EmailLoginUnavailable,
     HeaderMalformed,
+    Impersonated,
     IssuerUnavailable,
     LoginBusy,
     LoginFailed,
@@ -229,7 +230,7 @@ REVOKE_ALL: Final = Answer(
     about="The sessions have ended.",
     serializer=RevokedCountSerializer,
     cookies=CLEARS,
-    errors=(SessionMissing, *_ACCESS, CsrfFailed, *_ALWAYS),
+    errors=(SessionMissing, Impersonated, *_ACCESS, CsrfFailed, *_ALWAYS),
 )
 REVOKE_OTHERS: Final = Answer(
     summary="Log out everywhere else",
@@ -237,7 +238,7 @@ REVOKE_OTHERS: Final = Answer(
     verb="destroy",
     about="The other sessions have ended.",
     serializer=RevokedCountSerializer,
-    errors=(SessionMissing, *_ACCESS, CsrfFailed, *_ALWAYS),
+    errors=(SessionMissing, Impersonated, *_ACCESS, CsrfFailed, *_ALWAYS),
 )
 REVOKE_ONE: Final = Answer(
     summary="Log out one device",
@@ -246,7 +247,7 @@ REVOKE_ONE: Final = Answer(
     status=204,
     about="The session has ended.",
     cookies=CLEARS,
-    errors=(SessionNotFound, SessionMissing, *_ACCESS, CsrfFailed, *_ALWAYS),
+    errors=(SessionNotFound, SessionMissing, Impersonated, *_ACCESS, CsrfFailed, *_ALWAYS),
 )
 
 
@@ -277,7 +278,7 @@ CREATE_PERSONAL: Final = Answer(
     about="The token.",
     serializer=IssuedTokenSerializer,
     errors=(
-        *(RequestError, PasswordChanged, SessionMissing, CsrfFailed),
+        *(RequestError, PasswordChanged, SessionMissing, Impersonated, CsrfFailed),
         *(*_ACCESS, *_ALWAYS),
     ),
     except_=(TokenMissing, TransportUnavailable, EmailLoginUnavailable),
@@ -288,7 +289,7 @@ REVOKE_PERSONAL: Final = Answer(
     verb="destroy",
     status=204,
     about="The token has ended.",
-    errors=(SessionNotFound, SessionMissing, *_ACCESS, CsrfFailed, *_ALWAYS),
+    errors=(SessionNotFound, SessionMissing, Impersonated, *_ACCESS, CsrfFailed, *_ALWAYS),
 )
 
 

@@ -27,6 +27,7 @@ from drf_tessera.database import explain_mistake, explain_trouble
 from drf_tessera.exceptions import (
     ClientInvalid,
     CsrfFailed,
+    Impersonated,
     IssuerUnavailable,
     ProjectError,
     Refusal,
@@ -121,6 +122,7 @@ _STATUSES: Final[tuple[tuple[type[TesseraError], type[CodedError]], ...]] = (
     (CsrfFailed, Forbidden),
     (SessionNotFound, NotFound),
     (ScopeMissing, Forbidden),
+    (Impersonated, Forbidden),
     (SessionMissing, Forbidden),
     (TemporarilyUnavailable, Unavailable),
 )

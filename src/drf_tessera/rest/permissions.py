@@ -19,7 +19,7 @@ from rest_framework.permissions import AND, BasePermission, OperandHolder, Singl
 from rest_framework.request import Request
 
 from drf_tessera.conf import get_settings
-from drf_tessera.exceptions import ProjectError, ProofNeeded
+from drf_tessera.exceptions import Impersonated, ProjectError, ProofNeeded
 from drf_tessera.http import remember_failure
 from drf_tessera.issuers import ForeignToken, matches_claim
 from drf_tessera.rest.errors import point_to_metadata, to_api_exception
@@ -163,6 +163,8 @@ class ProofPermission(BasePermission):
         token: Any = request.auth
         if not isinstance(token, AccessToken | ForeignToken) or isinstance(token, PersonalToken):
             return False
+        if is_impersonated(token):  # the user has proved nothing
+            return False
         self._view = view
         return self.allows(token)
 
@@ -232,3 +234,22 @@ def AuthenticatedBy(*ways: str) -> type[ProofPermission]:  # noqa: N802 - see Ha
             return ProofNeeded(ways=ways)
 
     return HasWay
+
+
+def is_impersonated(token: object) -> bool:
+    """Return whether somebody acts as the user of a token (``act``, RFC 8693)."""
+    return isinstance(token, AccessToken | ForeignToken) and "act" in token.claims
+
+
+class NotImpersonated(BasePermission):
+    """Refuses tokens with which somebody acts as the user: a 403 ``impersonated``.
+
+    For views that change a password, a factor or a session, or that only the person may use.
+    """
+
+    code = Impersonated.code
+    message = Impersonated.default_detail
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Return whether the user acts in person."""
+        return not is_impersonated(request.auth)

@@ -16,6 +16,7 @@ from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import (
     ChallengeFailed,
     CsrfFailed,
+    Impersonated,
     LoginFailed,
     RefreshInvalid,
     RefreshLost,
@@ -91,7 +92,7 @@ class ProveView(BodyView):
             cookies=SETS,
             codes={"proof_required": "The body has neither a password nor an answer."},
             errors=(
-                *(RequestError, LoginFailed, ChallengeFailed, CsrfFailed, TooManyAttempts),
+                *(RequestError, LoginFailed, ChallengeFailed, CsrfFailed, Impersonated, TooManyAttempts),
                 *(RefreshInvalid, RefreshMissing, RefreshReused, RefreshLost, TransportMismatch),
                 *(SessionEnded, UserGone, UserInactive, TemporarilyUnavailable),
             ),
@@ -108,7 +109,10 @@ class ProveView(BodyView):
         transport, token = auth
         if transport not in get_settings().transports:
             raise TransportMismatch
-        user = load_user(read_refresh_token(token, transport=transport).facts)
+        facts = read_refresh_token(token, transport=transport).facts
+        if "act" in facts.claims:
+            raise Impersonated
+        user = load_user(facts)
         proof = {name: credentials[name] for name in ("password", "answer") if name in credentials}
         ways = prove_again(plain, user, client=find_client(request), **proof)
         try:

@@ -302,6 +302,7 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
             "id",
             "current",
             "personal",
+            "actor",
             "device",
             "scope",
             "ip",

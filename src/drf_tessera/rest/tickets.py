@@ -18,6 +18,7 @@ from drf_tessera.tickets import TICKET_LIFETIME, issue_ticket
 class TicketView(SessionView):
     """Exchange an access token for a ticket that opens one WebSocket. A project adds it to its urls."""
 
+    changes_sessions = False
     answers: Mapping[str, Answer] = {"post": told.TICKET}
 
     @sensitive_variables()

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import status
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
@@ -21,6 +21,7 @@ from drf_tessera.challenges import read_ticket, write_ticket
 from drf_tessera.conf import HEADER, get_settings
 from drf_tessera.exceptions import (
     ChallengeRequired,
+    Impersonated,
     RefreshMissing,
     Refusal,
     SessionMissing,
@@ -45,6 +46,7 @@ from drf_tessera.rest.authentication import StrictJWTAuthentication
 from drf_tessera.rest.clients import CHALLENGE, ClientAuthentication
 from drf_tessera.rest.endpoints import BodyView, EndpointView
 from drf_tessera.rest.errors import write_challenge
+from drf_tessera.rest.permissions import is_impersonated
 from drf_tessera.rest.reports import report_failed_refresh, report_refused_token
 from drf_tessera.rest.requests import find_client, get_django_request
 from drf_tessera.rest.responses import respond, write_grant
@@ -341,10 +343,15 @@ class SessionView(EndpointView):
     authentication_classes: _Classes = (StrictJWTAuthentication,)
     permission_classes: _Classes = (IsAuthenticated,)
 
+    changes_sessions = True
+    """Whether its methods, other than the safe ones, are for the person alone (``act``)."""
+
     def check_permissions(self, request: Request) -> None:
-        """Refuse the tokens of other issuers, which have no session here."""
+        """Refuse the tokens of other issuers, which have no session here, and those of an actor."""
         super().check_permissions(request)
         _need_session(request.auth)
+        if self.changes_sessions and request.method not in SAFE_METHODS and is_impersonated(request.auth):
+            raise Impersonated
 
     @property
     def owner(self) -> AbstractBaseUser:
@@ -368,7 +375,7 @@ class SessionListView(SessionView):
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the live sessions, the latest login first."""
-        found = sessions.live_sessions(self.owner.pk)
+        found = [*sessions.live_sessions(self.owner.pk), *sessions.acting_sessions(self.owner)]
         context = {"current": self.current, "request": request, "view": self}
         return Response(SessionSerializer(found, many=True, context=context).data)
 
@@ -398,7 +405,7 @@ class SessionDetailView(SessionView):
     def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Log out one device."""
         named = find_session_id(args, kwargs)
-        if not sessions.revoke(named, owner=self.owner):
+        if not sessions.revoke(named, owner=self.owner) and not sessions.stop_acting(self.owner, named):
             raise SessionNotFound
         response = Response(status=status.HTTP_204_NO_CONTENT)
         if named == self.current:

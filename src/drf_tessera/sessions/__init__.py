@@ -14,6 +14,7 @@
 - starting: start a session
 - origins: where the present work comes from
 - personal: personal access tokens
+- acting: act as another person for some minutes
 - refreshing: exchange a refresh token
 - handles: texts that find a session and let nobody in
 - inspection: look at a refresh token without spending it
@@ -21,6 +22,9 @@
 - pruning: delete the sessions that ended long ago
 """
 
+from drf_tessera.sessions.acting import acting_sessions as acting_sessions
+from drf_tessera.sessions.acting import impersonate as impersonate
+from drf_tessera.sessions.acting import stop_acting as stop_acting
 from drf_tessera.sessions.adoption import LegacyToken as LegacyToken
 from drf_tessera.sessions.adoption import adopt as adopt
 from drf_tessera.sessions.adoption import adopt_many as adopt_many

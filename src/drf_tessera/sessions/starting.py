@@ -93,6 +93,7 @@ def start(
     session = _describe_login(client or Client(), lifetimes or get_settings().lifetimes, moment)
     session.id, session.user = key or uuid4(), cast("Any", user)
     session.secret_hash, session.amr, session.scope = hash_secret(secret), " ".join(amr), scope
+    session.actor = (claims or {}).get("act", {}).get("sub", "")
     facts = replace(
         describe_row(session, way, claims),
         idle=None if lifetimes is None else int(lifetimes.idle.total_seconds()),
@@ -196,7 +197,7 @@ def _report(session: Session) -> None:
 def _write(session: Session, limit: int | None, now: datetime) -> None:
     """Write the row, and end the oldest sessions of its user above ``limit``."""
     rows.insert(session)
-    if limit is None:
+    if limit is None or session.actor:  # a person is not logged out because somebody acts as them
         return
     # The new session is ranked with the others. If each login excluded its own session, two simultaneous
     # logins would evict each other.

@@ -100,7 +100,7 @@ def mint_access_token(
     """
     keystore = get_fresh_keystore()  # another key may sign by now
     settings = keystore.settings
-    taken = sorted(REGISTERED_CLAIMS.intersection([*facts.claims, *extra]))
+    taken = sorted(REGISTERED_CLAIMS.intersection([*facts.claims, *extra]) | {"act"}.intersection(extra))
     if taken:
         raise ClaimsHookError(f"Neither CLAIMS nor a login may set the registered claim {taken[0]!r}.")
     issued = int(to_timestamp(now))

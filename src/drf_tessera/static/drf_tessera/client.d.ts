@@ -93,6 +93,8 @@ export interface Session {
   current: boolean;
   /** Whether this is a personal access token. Its name is `device`. */
   personal: boolean;
+  /** The person who acts as the user, as in `sub`. Usually empty. */
+  actor: string;
   device: string;
   scope: string;
   ip: string | null;
