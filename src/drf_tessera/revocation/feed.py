@@ -148,7 +148,7 @@ class Feed:
 
     def _explain(self) -> TesseraError:
         mistake = self._mistake
-        return RevocationUnavailable() if mistake is None else type(mistake)(mistake.detail)
+        return RevocationUnavailable() if mistake is None else type(mistake)(str(mistake))
 
     def knows(self, session_id: UUID, sub: str, began: int) -> bool:
         """Return whether memory alone proves that the session was not ended early.
