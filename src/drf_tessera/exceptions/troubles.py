@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from gettext import NullTranslations
+from typing import Any
 
 from drf_tessera.exceptions.root import TesseraError
 from drf_tessera.exceptions.root import gettext_noop as _
@@ -17,18 +18,24 @@ class TooManyAttempts(TesseraError):
     """
 
     code = "throttled"
-    _one: ClassVar[str] = _("There were too many attempts; try again in %(seconds)d second.")
-    _many: ClassVar[str] = _("There were too many attempts; try again in %(seconds)d seconds.")
 
     def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after
-        super().__init__(self._one if retry_after == 1 else self._many, {"seconds": retry_after})
+        super().__init__(_say_when(retry_after, NullTranslations()))
 
     @property
     def detail(self) -> str:
         """The text for a person, with the plural of the language that is active now."""
-        found = self.translations.ngettext(self._one, self._many, self.retry_after)
-        return str(found) % self.values
+        return _say_when(self.retry_after, self.translations)
+
+
+def _say_when(seconds: int, translations: Any) -> str:
+    text = translations.ngettext(
+        "There were too many attempts; try again in %(seconds)d second.",
+        "There were too many attempts; try again in %(seconds)d seconds.",
+        seconds,
+    )
+    return str(text) % {"seconds": seconds}
 
 
 # -- Temporary problems of the server (HTTP 503) ---------------------------------------------------
