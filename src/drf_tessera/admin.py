@@ -37,8 +37,9 @@ from drf_tessera.rest.requests import find_client
 from drf_tessera.users import MAX_NAME_LENGTH, find_email_field, parse_sub, write_sub
 
 if TYPE_CHECKING:
-    from django_stubs_ext import StrOrPromise as _Text
+    from django.utils.functional import _StrPromise
 
+    _Text = str | _StrPromise
     _Admin = admin.ModelAdmin[Session]
     _Inline = admin.TabularInline[Session, Any]
 else:
