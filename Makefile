@@ -68,21 +68,14 @@ chaos: $(VENV)/.test
 bench: $(VENV)/.test
 	@$(VENV_PYTHON) -m benchmarks $(BENCH)
 
-# Only adds to the environment, so both targets may share it. `pip --version` and not the existence of
-# a file tells whether there is an environment: one that was interrupted has a python and no pip.
-$(VENV)/.demo $(VENV)/.test: $(VENV)/.%: requirements/%.txt pyproject.toml $(wildcard compat/*/pyproject.toml)
-	@$(VENV_PYTHON) -m pip --version >/dev/null 2>&1 || { \
-		command -v "$(PYTHON)" >/dev/null 2>&1 \
-			|| { echo "There is no $(PYTHON). Install Python 3.11 or newer, or name one: make demo PYTHON=..."; exit 1; }; \
-		"$(PYTHON)" -c '' >/dev/null 2>&1 \
-			|| { echo "$(PYTHON) cannot run Python code. Name another one: make demo PYTHON=python3.12"; exit 1; }; \
-		"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-			|| { echo "$(PYTHON) is older than Python 3.11. Name a newer one: make demo PYTHON=python3.12"; exit 1; }; \
-		"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null \
-			|| { echo "$(PYTHON) cannot make virtual environments: it has no ensurepip or no venv. On Debian and Ubuntu, install the package python3-venv."; exit 1; }; \
-		echo "Making a virtual environment in $(VENV) ..."; \
-		"$(PYTHON)" -m venv "$(VENV)"; \
-	}
+# tools/venv.sh makes the environment, and says what is wrong with a Python that cannot make it. It runs each
+# time, because somebody may name another Python than the one in the environment.
+.PHONY: $(VENV)
+$(VENV):
+	@PYTHON="$(PYTHON)" VENV="$@" NAMED=$(if $(filter file,$(origin PYTHON)),,yes) sh tools/venv.sh
+
+# Only adds to the environment, so both targets may share it.
+$(VENV)/.demo $(VENV)/.test: $(VENV)/.%: requirements/%.txt pyproject.toml $(wildcard compat/*/pyproject.toml) | $(VENV)
 	@echo "Installing the pinned requirements into $(VENV) ..."
 	@$(PIP_INSTALL) --require-hashes -r $<
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e . $(if $(filter test,$*),$(COMPAT))

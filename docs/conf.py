@@ -39,6 +39,7 @@ include_patterns = [
 ]
 exclude_patterns = ["**/node_modules"]
 myst_heading_anchors = 4
+myst_enable_extensions = ["attrs_inline"]
 highlight_language = "text"
 nitpicky = True
 
@@ -60,6 +61,9 @@ html_theme_options = {
 }
 html_sidebars = {START: []}  # the start page has nothing beside it
 
+_PICTURE: Final = re.compile(
+    r'<picture><source [^>]*srcset="([^"]+)"><img alt="([^"]+)" src="([^"]+)"></picture>'
+)
 _ANCHOR: Final = re.compile(r'<a id="([^"]+)">')
 _LINK: Final = re.compile(r"\]\(([\w./-]+)\.md(?:#[\w-]*)?\)")
 
@@ -85,7 +89,11 @@ class FindAnchors(SphinxTransform):
 
 
 def add_contents(app: Sphinx, name: str, source: list[str]) -> None:
-    """Add a hidden table of contents to the start page and to each section page."""
+    """Add a hidden table of contents to the start page and to each section page.
+
+    A picture in two colour schemes, which a code host chooses between, becomes two pictures of the theme.
+    """
+    source[0] = _PICTURE.sub(r"![\2](\3){.only-light}![\2](\1){.only-dark}", source[0])
     if name == START:
         children = ["Tutorial </docs/tutorial>", *(f"/docs/{section}/README" for section in SECTIONS)]
     elif name in {f"docs/{section}/README" for section in SECTIONS}:

@@ -19,6 +19,8 @@ DOCS_POLICY: Final = (
 )
 """Swagger UI has inline styles and pictures in its styles. Inline scripts never run here, either."""
 
+_TYPES: Final = ["application/json", "text/html"]
+
 
 @require_safe
 def show_page(request: HttpRequest) -> HttpResponse:
@@ -37,8 +39,8 @@ def show_page(request: HttpRequest) -> HttpResponse:
 
 
 def show_missing(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Return the 404 of an address without a view. Clients of the API read JSON."""
-    if request.path.startswith("/api/"):
+    """Return the 404 of an address without a view: JSON for a client of the API, a page for a browser."""
+    if request.path.startswith("/api/") and request.get_preferred_type(_TYPES) != "text/html":
         return JsonResponse({"detail": "Not found.", "code": "not_found"}, status=404)
     return page_not_found(request, exception)
 

@@ -26,7 +26,7 @@ class Event:
     number: int
     session: str
     kind: str
-    """``started``, ``revoked``, ``reused``, or the outcome of a refresh."""
+    """``started``, ``revoked``, ``reused``, ``lapsed``, or the outcome of a refresh."""
     reason: str
     at: int
     """Milliseconds since the epoch."""
@@ -49,6 +49,11 @@ def list_since(number: int) -> list[dict[str, Any]]:
     """Return the events after ``number``."""
     with _lock:
         return [asdict(event) for event in _events if event.number > number]
+
+
+def note_lapse(session_id: UUID, seconds: int) -> None:
+    """Add the time that a session has skipped."""
+    _add(session_id, "lapsed", str(seconds))
 
 
 def _add(session_id: UUID, kind: str, reason: str = "") -> None:

@@ -10,8 +10,12 @@ class EventSerializer(serializers.Serializer):
 
     number = serializers.IntegerField()
     session = serializers.UUIDField()
-    kind = serializers.CharField(help_text="`started`, `revoked`, `reused`, or the outcome of a refresh.")
-    reason = serializers.CharField(help_text="The reason of an end, or an empty text.")
+    kind = serializers.CharField(
+        help_text="`started`, `revoked`, `reused`, `lapsed`, or the outcome of a refresh."
+    )
+    reason = serializers.CharField(
+        help_text="The reason of an end, the seconds of a lapse, or an empty text."
+    )
     at = serializers.IntegerField(help_text="Milliseconds since 1970.")
 
 
@@ -28,3 +32,9 @@ class TimelineSerializer(serializers.Serializer):
     now = serializers.IntegerField(help_text="The time of the server, in milliseconds since 1970.")
     events = EventSerializer(many=True)
     sessions = serializers.DictField(child=PlaceSerializer())
+
+
+class LapseSerializer(serializers.Serializer):
+    """How much time a session skips."""
+
+    seconds = serializers.IntegerField(min_value=1, max_value=600)

@@ -1,4 +1,4 @@
-"""The address of the timeline."""
+"""The addresses of the timeline."""
 
 from __future__ import annotations
 
@@ -6,4 +6,7 @@ from django.urls import path
 
 from timeline import views
 
-urlpatterns = [path("", views.TimelineView.as_view(), name="timeline")]
+urlpatterns = [
+    path("", views.TimelineView.as_view(), name="timeline"),
+    path("lapse/", views.LapseView.as_view(), name="lapse"),
+]

@@ -1,8 +1,9 @@
-"""The events for the page."""
+"""The events for the page, and its time lapse."""
 
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from uuid import UUID
 
 from django.db.models import F
@@ -14,11 +15,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from drf_tessera.models import Session
-from drf_tessera.rest.shapes import (
-    ErrorSerializer,
-)
+from drf_tessera.rest.shapes import ErrorSerializer, InvalidSerializer
 from timeline import events
-from timeline.serializers import TimelineSerializer
+from timeline.serializers import LapseSerializer, TimelineSerializer
 
 
 class TimelineView(APIView):
@@ -45,6 +44,28 @@ class TimelineView(APIView):
         return Response(
             {"now": time.time_ns() // 1_000_000, "events": found, "sessions": _describe(sessions)}
         )
+
+
+class LapseView(APIView):
+    """The time lapse of the page, so that nobody has to wait for the end of a grace window.
+
+    It moves the last rotation of the session of the request into the past. This view is only for the demo: in
+    a project, only drf-tessera writes its tables.
+    """
+
+    serializer_class = LapseSerializer
+
+    @extend_schema(request=LapseSerializer, responses={200: LapseSerializer, 400: InvalidSerializer})
+    def post(self, request: Request) -> Response:
+        """Move the last rotation of the session of the access token into the past."""
+        body = LapseSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        seconds = body.validated_data["seconds"]
+        session_id = request.auth.session_id
+        passed = F("rotated_at") - timedelta(seconds=seconds)
+        Session.objects.filter(pk=session_id).update(rotated_at=passed)
+        events.note_lapse(session_id, seconds)
+        return Response({"seconds": seconds})
 
 
 def _describe(sessions: set[str]) -> dict[str, dict[str, str]]:

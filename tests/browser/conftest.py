@@ -17,7 +17,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.conftest import PASSWORD
-from tests.servers import PATIENCE, serve
+from tests.servers import PATIENCE, serve, serve_demo
 
 ARGUMENTS = [
     "--no-sandbox",  # tests in containers run as root
@@ -89,6 +89,24 @@ def open_browser(chromium: Browser) -> Iterator[Callable[[], BrowserContext]]:
     yield open_one
     for context in opened:
         context.close()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serve_demo(tmp_path_factory.mktemp("demo")) as address:
+        yield address
+
+
+@pytest.fixture
+def page(demo: str, open_browser: Callable[[], BrowserContext]) -> Iterator[Page]:
+    page = open_browser().new_page()
+    page.set_viewport_size({"width": 360, "height": 800})
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.goto(demo)
+    expect(page.locator("#login")).to_be_visible()
+    yield page
+    assert troubles == []
 
 
 def open_tab(context: BrowserContext, address: str, **options: Any) -> Page:

@@ -65,7 +65,7 @@ def test_a_file_that_cannot_be_used_is_reported(tmp_path: Path, content: Any, ex
         ({"derived": True}, None),
         ({"alg": "HS256", "secret": "x" * 32}, None),
     ],
-    ids=str,
+    ids=["database", "jwks", "signer", "jwk", "derived", "secret"],
 )
 def test_each_source_of_key_pairs_is_known(entry: Any, expected: str | None) -> None:
     with override_settings(TESSERA={"KEYS": [entry]}):

@@ -104,7 +104,7 @@ def test_a_file_that_cannot_be_read_changes_nothing_and_is_told_once(
         ({"keys": [{**ONE, "alg": "none"}]}, "not an algorithm"),
         ({"keys": [{**ONE, "kty": "RSA"}]}, "kty"),
     ],
-    ids=str,
+    ids=["array", "keys is an object", "keys has a number", "no key", "alg", "kty"],
 )
 def test_a_bad_file_is_explained_without_its_secrets(tmp_path: Path, value: Any, expected: str) -> None:
     with pytest.raises(KeyMaterialError, match=expected) as caught:

@@ -8,6 +8,7 @@ table.
 ``world``    the possible events: tabs, messages, time, a thief, a restored database
 ``explore``  all reachable states, the fewest lost answers, the bound of the thief
 ``table``    the rules side by side
+``scenes``   three short scenes for the page of the demo: ``python -m tests.model.scenes``
 ``brownout`` clients that try again while every answer is lost, in seconds
 ``unnoticed`` the time for which the cleverest thief goes unnoticed
 ``minutes``  both in minutes, before and now: ``python -m tests.model.minutes``

@@ -3,8 +3,8 @@
 - requests: the types of requests, for annotations
 - errors: one shape for every error
 - reports: the signals of refused tokens
-- foreign: the common part of authentication classes under the names of other packages
 - authentication: the authentication classes
+- foreign: the common part of authentication classes under the names of other packages
 - explanation: why a token is accepted or refused, step by step
 - schemes: the ways to authenticate, for schemas
 - clients: the programs that may ask about tokens

@@ -13,6 +13,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import HTTP_HEADER_ENCODING
+from rest_framework import authentication as authentication
 from rest_framework.request import Request
 
 from drf_tessera.database import translated_trouble

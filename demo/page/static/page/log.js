@@ -81,9 +81,7 @@ export function log(entry, meaning) {
   say(`${entry.who ? `${entry.who}: ` : ""}${status} ${entry.method} ${entry.path}: ${meaning}`);
 }
 
-/** Show a message that is not a request. Screen readers read the message too. */
+/** Show a message on the stage. Screen readers read the message too. */
 export function say(text) {
   setText(byId("latest"), text);
-  setText(byId("latest-link"), text.length > 130 ? `${text.slice(0, 128)}…` : text);
-  byId("latest-link").hidden = false;
 }

@@ -1,10 +1,16 @@
-// The meaning of codes, claims and ends of sessions, in plain words.
+// The meaning of codes, claims, answers and ends of sessions, in plain words.
+
+import { count } from "./dom.js";
 
 /** The meaning of each code. `exceptions.py` of drf-tessera has all codes. */
 export const CODES = {
   login_failed: "The password is wrong, or the account is unknown or inactive. The answer is the same in all three cases, so that nobody can find out which accounts exist.",
   throttled: "There were too many attempts to log in. Retry-After is the number of seconds to wait.",
   not_authenticated: "No access token was sent.",
+  token_bad_signature: "The signature does not match: somebody has changed the token, and only the server can sign.",
+  token_unsupported: "The header names an algorithm that this server does not accept.",
+  token_key_unknown: "The header names a key that this server does not have.",
+  token_malformed: "This is not a token.",
   token_expired: "The access token has expired. The client refreshes and tries again.",
   session_ended: "The access token has a valid signature and has not expired, but its session has ended. Therefore the server refuses the token at once.",
   refresh_invalid: "This is not a refresh token of this server.",
@@ -41,6 +47,7 @@ export const CLAIMS = {
 /** The reasons why a session ended: reasons of the client, reasons of the server, and codes. */
 export const ENDS = {
   logout: "logged out",
+  logout_elsewhere: "you were logged out in another tab",
   logout_all: "logged out everywhere",
   password_changed: "the password was changed",
   user_inactive: "the account was deactivated",
@@ -52,6 +59,52 @@ export const ENDS = {
   admin: "an administrator ended it",
 };
 
+/** The states of a refresh token. */
+export const STATES = {
+  current: "current",
+  parent: "just replaced",
+  replaced: "replaced",
+  skipped: "skipped",
+  dead: "dead",
+};
+
 export function explain(status, data, fallback) {
   return CODES[data?.code] ?? data?.detail ?? (status ? `The server answered ${status}.` : fallback);
+}
+
+/** Return what an answer means. `made` is the refresh token that a refresh has made, or null. */
+export function describe(entry, refreshing, made) {
+  const { status, data } = entry;
+  if (!status) return entry.answer;
+  if (status >= 300) return explain(status, data);
+  return refreshing ? describeRefresh(made) : (ANSWERS[nameRequest(entry)]?.(data) ?? "Done.");
+}
+
+const nameRequest = ({ method, path }) => `${method} ${path.replace(/^\/api\//, "").replace(/(notes|sessions)\/(?!others).+/, "$1/…")}`;
+
+const ANSWERS = {
+  "POST token/": (data) =>
+    data.refresh
+      ? `A session for ${data.user.username} has started, with an access token and the first refresh token.`
+      : `A session for ${data.user.username} has started, with an access token for this page’s memory and a refresh token in a cookie that no script can read.`,
+  "POST token/revoke/": (data) =>
+    data.revoked
+      ? "Logged out. The session has ended, and its access token too, although the token has not expired."
+      : "There was no session to end. A second logout is not an error.",
+  "GET token/sessions/": (data) => `${count(data.length, "live session")} of this user.`,
+  "DELETE token/sessions/": (data) => `${count(data.revoked, "session")} ended, including this session.`,
+  "DELETE token/sessions/others/": (data) => `${count(data.revoked, "other session")} ended. This session continues.`,
+  "DELETE token/sessions/…": () => "That session has ended. The answer to its next request is 401.",
+  "GET notes/": (data) => `${count(data.length, "note")} of this user.`,
+  "POST notes/": (data) => `Note ${data.id} is saved.`,
+  "GET notes/…": (data) => `Note ${data.id} says: ${data.text}`,
+  "DELETE notes/…": () => "The note is deleted.",
+};
+
+function describeRefresh(made) {
+  if (!made) return "Within the grace window: nothing is rotated. The client keeps its refresh token, and nobody is logged out.";
+  if (made.how === "recovered") {
+    return `Recovered: the successor of this token was never used, so the answer with it must have been lost. The server issued no. ${made.number}. If somebody sends the skipped token, the session ends.`;
+  }
+  return `Rotated: the answer has a new access token and refresh token no. ${made.number}. The token that was sent is now its parent.`;
 }

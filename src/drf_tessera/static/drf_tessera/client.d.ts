@@ -91,7 +91,10 @@ export interface Session {
   id: string;
   /** Whether the session is this client's own session. */
   current: boolean;
+  /** Whether this is a personal access token. Its name is `device`. */
+  personal: boolean;
   device: string;
+  scope: string;
   ip: string | null;
   started_at: string;
   last_used_at: string;
@@ -204,6 +207,10 @@ export type ErrorCode =
   | "transport_unavailable"
   | "session_not_found"
   | "session_missing"
+  | "insufficient_scope"
+  | "personal_tokens_full"
+  | "scope_unavailable"
+  | "invalid_client"
   | "csrf_failed"
   | "csrf_origin"
   | "csrf_fetch_site"
@@ -228,6 +235,8 @@ export type ErrorCode =
   | "token_wrong_audience"
   | "token_expired"
   | "token_not_yet_valid"
+  | "personal_token_invalid"
+  | "personal_token_refused"
   | "refresh_invalid"
   | "refresh_missing"
   | "transport_mismatch"
@@ -248,6 +257,7 @@ export type ErrorCode =
   | "refresh_contended"
   | "revocation_unavailable"
   | "issuer_unavailable"
+  | "keys_unavailable"
   | "invalid"
   | "null"
   | "account_required"

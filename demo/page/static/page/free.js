@@ -1,0 +1,72 @@
+// Free play: the notes, and the sessions of the user.
+
+import { byId, make, moment, nameDevice } from "./dom.js";
+import { client } from "./login.js";
+import { NOTES } from "./net.js";
+import { run } from "./run.js";
+
+// -- Notes -----------------------------------------------------------------------------------------
+
+/** Call the API with the client, which refreshes first if necessary. Return the answer, or null after a failure. */
+async function ask(method, path, body) {
+  const init = { method, headers: { Accept: "application/json" } };
+  if (body) Object.assign(init, { body: JSON.stringify(body), headers: { ...init.headers, "Content-Type": "application/json" } });
+  const response = await client.fetch(path, init);
+  if (!response.ok) return null;
+  return response.status === 204 ? true : response.json();
+}
+
+export async function listNotes() {
+  const found = await ask("GET", NOTES);
+  if (found) byId("note-list").replaceChildren(...found.map(showNote));
+  return found;
+}
+
+export const readNote = () => ask("GET", `${NOTES}${Number(byId("note-number").value)}/`);
+
+function showNote(note) {
+  const words = make("div", {}, note.text, make("br"), make("span", { class: "quiet" }, `No. ${note.id} · ${moment(note.created_at)}`));
+  const button = make("button", { type: "button", class: "small" }, "Delete", make("span", { class: "sr" }, ` note ${note.id}`));
+  const item = make("li", {}, words, button);
+  button.addEventListener("click", () => run(async () => {
+    if (!(await ask("DELETE", `${NOTES}${note.id}/`))) return;
+    item.remove();
+    byId("notes-title").focus();
+  }, button));
+  return item;
+}
+
+export async function createNote() {
+  const field = byId("note-text");
+  const note = await ask("POST", NOTES, { text: field.value });
+  if (!note) return;
+  byId("note-list").prepend(showNote(note));
+  field.value = "";
+}
+
+// -- Sessions --------------------------------------------------------------------------------------
+
+export async function listSessions() {
+  byId("session-list").replaceChildren(...(await client.sessions()).map(showSession));
+}
+
+function showSession(row) {
+  const device = nameDevice(row.device);
+  const title = make("div", {}, device, " ");
+  if (row.current) title.append(make("span", { class: "badge good" }, "this page"));
+  title.append(make("br"), make("span", { class: "quiet" },
+    `${row.ip ?? "no address"} · started ${moment(row.started_at)} · last used ${moment(row.last_used_at)}`));
+  const button = make("button", { type: "button", class: "small" }, "End", make("span", { class: "sr" }, ` the session on ${device}`));
+  const item = make("li", {}, title, button);
+  button.addEventListener("click", () => run(async () => {
+    await client.endSession(row.id);
+    item.remove();
+    if (client.signedIn) byId("sessions-title").focus();
+  }, button));
+  return item;
+}
+
+export async function endOthers() {
+  await client.logoutOthers();
+  for (const item of [...byId("session-list").children]) if (!item.querySelector(".badge")) item.remove();
+}

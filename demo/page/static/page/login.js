@@ -1,0 +1,120 @@
+// Log in and out with drf-tessera's own client (client.js).
+
+import { createClient } from "../drf_tessera/client.js";
+import { byId, setText } from "./dom.js";
+import { showAccess } from "./jwt.js";
+import { drawLanes } from "./lanes.js";
+import { say } from "./log.js";
+import { LOGIN, listen } from "./net.js";
+import { run } from "./run.js";
+import { drawStage } from "./stage.js";
+import { reset, state } from "./state.js";
+import { concludeTheft, showTokens } from "./theft.js";
+import { now, wall } from "./time.js";
+import { laneOf, update } from "./timeline.js";
+import { drawTour, reach } from "./tour.js";
+import { CODES, ENDS } from "./words.js";
+
+const GRACE = Number(document.body.dataset.grace);
+
+export let client = null;
+let leaving = false; // whether this page is logging out
+
+export function open(transport) {
+  client?.close();
+  state.transport = transport;
+  client = createClient({ baseUrl: LOGIN, transport, grace: GRACE, environment: { fetch: listen, monotonic: now, wall } });
+  // A tab that hears of a login in another tab knows the session after its own first refresh.
+  client.on("signedin", (login) => (login.session ? begin(login) : run(() => client.refresh().then(() => begin(client)))));
+  client.on("refreshed", () => showAccess(client));
+  client.on("signedout", ({ reason }) => run(() => finish(reason)));
+}
+
+/** Find the session of the cookie after a reload. The client sends no request if there is no such cookie. */
+export const restore = () => client.restore();
+
+// -- The form --------------------------------------------------------------------------------------
+
+export async function logIn(account, password) {
+  const chosen = document.querySelector('input[name="transport"]:checked').value;
+  const device = byId("device").value.trim();
+  tell("");
+  if (chosen !== state.transport || client.signedIn) open(chosen);
+  const name = account.includes("@") ? { email: account } : { username: account };
+  const credentials = { ...name, password, remember: byId("remember").checked, ...(device ? { device } : {}) };
+  try {
+    await client.login(credentials);
+  } catch (error) {
+    tell((CODES[error.code] ?? error.detail).split(". ")[0]); // the log has the whole text
+    byId("password").focus();
+    return;
+  }
+  byId("session-title").focus();
+}
+
+/** Show at the form why a login has failed. */
+function tell(text) {
+  setText(byId("login-error"), text);
+  byId("login-error").hidden = !text;
+  for (const id of ["account", "password"]) byId(id).toggleAttribute("aria-invalid", Boolean(text));
+}
+
+export async function logOut() {
+  leaving = true;
+  try {
+    await client.logout();
+  } catch (error) {
+    say(`The logout did not reach the server: ${error.detail} This page is logged out nevertheless.`);
+  } finally {
+    leaving = false;
+  }
+}
+
+export async function logOutEverywhere() {
+  leaving = true;
+  await client.logoutAll().finally(() => (leaving = false));
+}
+
+// -- The session -----------------------------------------------------------------------------------
+
+/** Show a new login, which may come from this page, from a reload or from another tab. */
+async function begin({ user, session }) {
+  if (state.session !== session) reset();
+  Object.assign(state, { session, user, over: "" });
+  setText(byId("who"), user ? `${user.username} (${user.email})` : "somebody");
+  setText(byId("how"), state.transport === "cookie"
+    ? "The refresh token is in a cookie. You stay logged in after a reload, and all tabs share the cookie."
+    : "The tokens are in this page’s memory. A reload deletes them.");
+  for (const id of ["session-list", "note-list", "steps"]) byId(id).replaceChildren();
+  for (const id of ["ended", "cookie-found", "forgery"]) byId(id).hidden = true;
+  reach("login");
+  show();
+  await showAccess(client);
+}
+
+/** Show the end of the session. The reason from the server takes precedence. */
+async function finish(reason) {
+  await update().catch(() => {});
+  const elsewhere = reason === "logout" && !leaving ? "logout_elsewhere" : reason;
+  const known = reason.startsWith("logout") ? elsewhere : (laneOf(state.session)?.end?.reason ?? reason);
+  state.over = ENDS[known] ?? CODES[known] ?? known;
+  setText(byId("ended"), `The session of this page has ended: ${state.over}.`);
+  byId("ended").hidden = false;
+  show();
+  say(concludeTheft() || `The session of this page has ended: ${state.over}.`);
+  byId("login-title").focus();
+}
+
+/** Show the parts of the page that belong to the state of the login. */
+export function show() {
+  const signedIn = client.signedIn;
+  byId("login").hidden = signedIn;
+  for (const id of ["session", "play", "sessions", "notes"]) byId(id).hidden = !signedIn;
+  byId("access").hidden = !state.session;
+  byId("thief-cookie").hidden = state.transport !== "cookie";
+  byId("thief-header").hidden = state.transport !== "header";
+  drawTour(signedIn);
+  drawLanes();
+  showTokens();
+  drawStage();
+}

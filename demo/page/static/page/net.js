@@ -1,0 +1,137 @@
+// Each request of the page: it travels over the stage, and its answer is explained and logged.
+
+import { count } from "./dom.js";
+import { log, record } from "./log.js";
+import { accessTicket, depart, drawStage, land, tablet } from "./stage.js";
+import { held, keep, state } from "./state.js";
+import { now } from "./time.js";
+import { laneOf, update } from "./timeline.js";
+import { describe } from "./words.js";
+import { showTokens } from "./theft.js";
+
+export const LOGIN = "/api/token/";
+export const REFRESH = "/api/token/refresh/";
+export const NOTES = "/api/notes/";
+
+let copies = 1; // how many times the next refresh of the client is sent at once
+
+/** Send the next refresh of the client so many times at once. */
+export const multiplyNext = (number) => (copies = number);
+
+/** Send a request of the client of this tab, for the option `environment.fetch`. */
+export async function listen(input, init) {
+  let request = new Request(new URL(input.url ?? input, location), input.url ? input : init);
+  const refreshing = new URL(request.url).pathname === REFRESH;
+  if (refreshing && state.transport === "header") request = await share(request);
+  const times = refreshing ? copies : 1;
+  if (refreshing) copies = 1;
+  const { response, error } = await (times > 1 ? multiply(request, times) : transmit("you", request));
+  if (error) throw error;
+  return response;
+}
+
+/** Put the token into the body that the tabs share, because the second tab may have refreshed since. */
+async function share(request) {
+  const body = await request.clone().json();
+  return new Request(request, { body: JSON.stringify({ ...body, refresh: held()?.text ?? body.refresh }) });
+}
+
+/** Send a request of a holder. Return { entry, response, error }. The answer travels on after this. */
+export async function transmit(who, request) {
+  const before = await stand(request);
+  const arrived = depart(who, request, await pack(request));
+  const result = await record(request, who === "you" ? "" : state.holders[who].name);
+  receive(who, result.entry, before, arrived);
+  return result;
+}
+
+/** Send a refresh many times at once, like many tabs. The client gets one of the answers. */
+async function multiply(request, times) {
+  const before = await stand(request);
+  const arrived = depart("you", request, await pack(request), times);
+  const answers = await Promise.all(Array.from({ length: times }, () => record(request.clone(), "")));
+  const good = answers.filter(({ entry }) => entry.status === 200);
+  const winner = answers.find(({ entry }) => entry.data?.refresh && entry.data.rotated !== false) ?? good[0] ?? answers[0];
+  await update();
+  const rotations = (laneOf(state.session)?.tokens.length ?? 0) - before.tokens;
+  const tokens = new Set(good.map(({ entry }) => entry.data.access)).size;
+  receive("you", winner.entry, before, arrived, `${times} refreshes at once, with one refresh token: ${count(good.length, "answer")} with status 200, ${count(tokens, "access token")}, ${count(rotations, "rotation")}. Simultaneous requests log nobody out. (This is one of the answers.)`);
+  return winner;
+}
+
+/** Return the state of the session before a refresh, to compare it with the state after it. */
+async function stand(request) {
+  if (new URL(request.url).pathname !== REFRESH) return null;
+  await update().catch(() => {});
+  return { tokens: laneOf(state.session)?.tokens.length ?? 0 };
+}
+
+let last = Promise.resolve();
+
+/** Wait until the last answer has arrived on the stage. */
+export const arrival = () => last;
+
+function receive(who, entry, before, arrived, words) {
+  if (entry.status === 200 && entry.path === LOGIN && who === "you") startOver(entry);
+  const holder = state.holders[who];
+  if (entry.data?.session || entry.data?.access) keep(who, entry.data, now());
+  if (entry.status === 401) holder.refused = true;
+  last = show(who, entry, before, arrived, words);
+}
+
+function startOver(entry) {
+  const kept = { session: entry.data.session, user: entry.data.user, over: "" };
+  Object.assign(state, { seen: [], stolen: null, ...kept });
+  for (const holder of Object.values(state.holders)) Object.assign(holder, { access: null, refused: false });
+  state.holders.tab.open = false;
+}
+
+async function show(who, entry, before, arrived, words) {
+  await update().catch(() => {}); // the timeline shows the result for the refresh token
+  const tokens = laneOf(state.session)?.tokens ?? [];
+  const made = before && tokens.length > before.tokens ? tokens.at(-1) : null;
+  log(entry, words ?? describe(entry, before !== null, made));
+  showTokens();
+  await arrived;
+  await land(who, entry.status, unpack(entry, made), summarize(entry));
+  drawStage();
+}
+
+// -- The objects in a parcel -----------------------------------------------------------------------
+
+async function pack(request) {
+  if (request.headers.has("Authorization")) return [accessTicket()];
+  if (new URL(request.url).pathname !== REFRESH) return [];
+  if (state.transport === "cookie") return [tablet(laneOf(state.session)?.tokens.length ?? 1)];
+  const { refresh } = await request.clone().json();
+  const found = state.seen.find((token) => token.text === refresh);
+  return found ? [tablet(found.number, laneOf(state.session)?.tokens[found.number - 1]?.state)] : [];
+}
+
+function unpack(entry, made) {
+  if (!entry.data?.access) return [];
+  if (entry.path === LOGIN) return [tablet(1), accessTicket()];
+  return made ? [tablet(made.number), accessTicket()] : [accessTicket()];
+}
+
+function summarize(entry) {
+  if (!entry.status) return "";
+  if (entry.status >= 400) return entry.data?.code ?? "";
+  return entry.queries === null ? "" : count(Number(entry.queries), "SQL query").replace("querys", "queries");
+}
+
+/** Make a request of a holder that is not the client. */
+export function ask(who, path, { method = "POST", body, token } = {}) {
+  const headers = { Accept: "application/json" };
+  if (body) headers["Content-Type"] = "application/json";
+  if (token) headers.Authorization = `Bearer ${token}`;
+  const byCookie = path === REFRESH && who === "tab" && state.transport === "cookie";
+  const credentials = byCookie ? "include" : "omit";
+  return transmit(who, new Request(new URL(path, location), { method, headers, credentials, body: body && JSON.stringify(body) }));
+}
+
+/** Refresh as the second tab or as the thief. */
+export const refreshAs = (who, text) => ask(who, REFRESH, { body: state.transport === "cookie" ? {} : { refresh: text } });
+
+/** Call the API with the access token of a holder, without a refresh. */
+export const callAs = (who, token) => ask(who, NOTES, { method: "GET", token });

@@ -1,0 +1,141 @@
+"""The demo by keyboard, on a narrow screen, in forced colours, and under axe-core in each of its states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.demo import log_in, stop_at, wait_until_idle
+from tests.environments import install_packages
+from tests.servers import ROOT, require
+
+FOLDER = ROOT / "tests" / "browser" / "axe"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+RUN = "(tags) => axe.run(document, { runOnly: { type: 'tag', values: tags } })"
+WIDE = """() => {
+    const page = document.documentElement;
+    if (page.scrollWidth <= page.clientWidth) return [];
+    const wide = (node) => node.getBoundingClientRect().right > page.clientWidth + 1;
+    return [...document.querySelectorAll("body *")].filter(wide).map((node) => node.outerHTML.slice(0, 200));
+}"""
+
+Check = Callable[[str], None]
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    require("npm")
+    install_packages(FOLDER)
+    return (FOLDER / "node_modules" / "axe-core" / "axe.min.js").read_text()
+
+
+@pytest.fixture(params=["light", "dark"])
+def check(request: pytest.FixtureRequest, page: Page, axe: str) -> Iterator[Check]:
+    """Compare the page with axe-core's rules. ``check(state)`` does this in a state of the page."""
+    page.emulate_media(color_scheme=request.param, reduced_motion="reduce")
+    found: dict[str, Any] = {}
+
+    def run(state: str) -> None:
+        wait_until_idle(page)
+        assert page.evaluate(WIDE) == [], state
+        page.evaluate(axe)
+        for violation in page.evaluate(RUN, RULES)["violations"]:
+            found[f"{state}: {violation['id']}"] = [node["html"][:200] for node in violation["nodes"]]
+
+    yield run
+    assert found == {}
+
+
+def test_axe_finds_nothing_in_any_state_with_the_token_in_memory(page: Page, check: Check) -> None:
+    page.set_viewport_size({"width": 320, "height": 700})
+    check("at the first sight")
+    page.locator("#password").fill("wrong")
+    page.get_by_role("button", name="Log in", exact=True).click()
+    expect(page.locator("#login-error")).to_be_visible()
+    check("after a failed login")
+    page.locator("#login-form summary").click()
+    check("with the form unfolded")
+    log_in(page, "header")
+    for name in ("List my notes", "List my sessions", "Send the changed token", "Twenty refreshes at once"):
+        page.get_by_role("button", name=name).click()
+    expect(page.locator("#session-list li")).not_to_have_count(0)
+    check("logged in")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    for stop in ("call", "wait", "tab"):
+        stop_at(page, stop)
+    page.locator("#thief-header summary").click()
+    page.locator("#access-text .claims").hover()
+    check("with a second tab")
+    stop_at(page, "thief")
+    check("after a theft")
+    page.set_viewport_size({"width": 320, "height": 700})
+    check("after a theft, on a narrow screen")
+    log_in(page, "header")
+    page.locator("#ended-count").click()
+    page.locator("#scenes summary").first.click()
+    check("with everything unfolded")
+
+
+def test_axe_finds_nothing_in_any_state_with_the_token_in_a_cookie(page: Page, check: Check) -> None:
+    log_in(page, "cookie")
+    stop_at(page, "call")
+    page.get_by_role("button", name="Try to copy it").click()
+    check("logged in")
+    page.get_by_role("button", name="Log out").click()
+    expect(page.locator("#ended")).to_be_visible()
+    check("logged out")
+
+
+def test_axe_finds_nothing_on_the_page_of_a_404(page: Page, check: Check, demo: str) -> None:
+    page.goto(f"{demo}nothing-here")
+    expect(page.get_by_role("link", name="Back to the demo")).to_be_visible()
+    check("a 404")
+
+
+def test_the_keyboard_comes_to_the_form_first(page: Page) -> None:
+    """After the skip link, nothing is in front of the login."""
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator("#account")).to_be_focused()
+    for place in ("#password", "input[value=header]", "#login-form summary"):
+        page.keyboard.press("Tab")
+        expect(page.locator(place)).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Logged in as anna")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Log out")).to_be_focused()
+
+
+def test_in_forced_colours_a_token_shows_its_state_by_its_border(page: Page) -> None:
+    page.emulate_media(forced_colors="active", reduced_motion="reduce")
+    log_in(page, "header")
+    for stop in ("call", "wait", "tab"):
+        stop_at(page, stop)
+    borders = page.locator("#chain .tablet").evaluate_all(
+        """(nodes) => nodes.map((node) => {
+            const style = getComputedStyle(node);
+            return `${style.borderTopWidth} ${style.borderTopStyle} ${style.textDecorationLine}`;
+        })"""
+    )
+    assert len(set(borders)) == 3  # replaced, just replaced, current
+
+
+def test_nothing_moves_for_people_who_want_no_motion(page: Page) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    page.evaluate(
+        """() => {
+            window.moved = 0;
+            new MutationObserver((changes) => {
+                for (const { addedNodes } of changes)
+                    for (const node of addedNodes) moved += Number(node.className?.includes?.("parcel") ?? 0);
+            }).observe(document.getElementById("scene"), { childList: true });
+        }"""
+    )
+    log_in(page, "header")
+    stop_at(page, "call")
+    assert page.evaluate("moved") == 0
