@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -40,6 +41,7 @@ class Message(NamedTuple):
     context: str | None = None
 
 
+@cache
 def find_messages() -> dict[Message, list[str]]:
     """Return each message, and the files that have it."""
     found: dict[Message, list[str]] = {}
