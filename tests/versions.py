@@ -11,10 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.environments import find_pythons, install_versions
-from tests.matrix import PARALLEL, Run, report_times, run_each
-
-QUICK = "not once and not slow and not server and not browser"
-"""The tests whose result a version can change, and that are quick."""
+from tests.matrix import PARALLEL, QUICK, Run, report_times, run_each
 
 DJANGO = (
     ("5.2.0", "django-5.2.txt", 11),

@@ -87,7 +87,8 @@ def _bare(value: ast.expr) -> Iterator[ast.expr]:
 
 
 _TAGS: Final = re.compile(
-    r"{%\s*block bodyclass.*?{%\s*endblock\s*%}|{%\s*blocktranslate.*?{%\s*endblocktranslate\s*%}|{%.*?%}|{{.*?}}|{#.*?#}|<pre>.*?</pre>|&\w+;",
+    r"{%\s*block bodyclass.*?{%\s*endblock\s*%}|"
+    r"{%\s*blocktranslate.*?{%\s*endblocktranslate\s*%}|{%.*?%}|{{.*?}}|{#.*?#}|<pre>.*?</pre>|&\w+;",
     re.DOTALL,
 )
 
