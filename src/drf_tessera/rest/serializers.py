@@ -5,7 +5,7 @@ The serializers of requests check the body. Those of the other answers are in :m
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -316,6 +316,8 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
             "expires_at",
         )
         read_only_fields = fields
+        # The labels are for the admin. As titles in a schema, generators would name types after them.
+        extra_kwargs: ClassVar[Any] = {name: {"label": None} for name in fields}
 
     def get_device(self, session: Session) -> str:
         """Return the client's own name for its device. Without such a name return its kind."""
