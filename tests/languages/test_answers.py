@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Iterator
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import AbstractBaseUser
-from django.test import Client
+from django.http import Http404
+from django.test import Client, RequestFactory
 from django.utils import translation
 from rest_framework.test import APIClient
 
-from drf_tessera import exceptions
+from drf_tessera import exception_handler, exceptions
 from drf_tessera.exceptions import LoginFailed, TesseraError, TokenClaimInvalid, TooManyAttempts
+from drf_tessera.http import write_refusal
+from tests.conftest import PASSWORD
 
 LOCALE = "django.middleware.locale.LocaleMiddleware"
 GERMAN = "Das Zugriffstoken ist kein wohlgeformtes JWT."
@@ -154,3 +158,31 @@ def test_the_admin_is_translated(admin_client: Client, admin_user: AbstractBaseU
     page = admin_client.get("/admin/tessera/session/", HTTP_ACCEPT_LANGUAGE="de").content.decode()
     for text in ("Zuletzt benutzt", "Grund des Endes", "Alle Sitzungen beenden", "Person"):
         assert text in page
+
+
+@pytest.mark.usefixtures("multilingual")
+def test_the_second_step_of_a_login_is_asked_for_in_the_language(
+    settings: Any, anna: AbstractBaseUser
+) -> None:
+    settings.TESSERA = {"CHALLENGE": "tests.test_challenges.ask"}
+    answer = APIClient().post(
+        "/api/token/", {"username": "anna", "password": PASSWORD}, HTTP_ACCEPT_LANGUAGE="it"
+    )
+    assert answer.json()["detail"] == "Serve un altro passaggio per accedere."
+    assert (answer.json()["code"], answer["Content-Language"]) == ("challenge_required", "it")
+
+
+def test_plain_views_answer_in_the_language() -> None:
+    with translation.override("ja"):
+        answer = write_refusal(TooManyAttempts(7), RequestFactory().get("/"))
+    assert json.loads(answer.content)["detail"].endswith("7 秒後にもう一度お試しください。")
+    assert answer["Content-Language"] == "ja"
+
+
+def test_the_handler_of_the_project_names_the_language_of_its_own_errors_only() -> None:
+    with translation.override("de"):
+        ours, other = exception_handler(LoginFailed(), {}), exception_handler(Http404(), {})
+    assert ours is not None
+    assert other is not None
+    assert ours["Content-Language"] == "de"
+    assert "Content-Language" not in other
