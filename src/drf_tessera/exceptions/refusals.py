@@ -300,7 +300,7 @@ class ProofNeeded(Refusal):
     """
 
     code = "insufficient_user_authentication"
-    default_detail = "Prove again that it is you."
+    default_detail = _("Prove again that it is you.")
 
     def __init__(self, *, max_age: int | None = None, ways: tuple[str, ...] = ()) -> None:
         super().__init__()

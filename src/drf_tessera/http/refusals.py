@@ -72,7 +72,7 @@ def write_challenge(error: TesseraError | None, *, path: str) -> str:
         parts.append('error="insufficient_scope"')
         parts += [f'scope="{_quote(" ".join(error.scopes))}"'] if error.scopes else []
     elif isinstance(error, ProofNeeded):
-        parts += [f'error="{error.code}"', f'error_description="{_quote(error.detail)}"']
+        parts += [f'error="{error.code}"', f'error_description="{_quote(str(error))}"']
         parts += [] if error.max_age is None else [f"max_age={error.max_age}"]
         parts += [f'acr_values="{" ".join(error.ways)}"'] if error.ways else []
     elif error is not None and not isinstance(error, LoginFailed | Unauthenticated):
