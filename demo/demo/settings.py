@@ -139,6 +139,8 @@ TESSERA = {
     "KEYS": [{"alg": "Ed25519", "database": True}],
     # A login with "remember" lasts a year, or 60 days without a visit. The others end with the browser.
     "REMEMBER_ME": (timedelta(days=60), timedelta(days=365)),
+    # The permissions that a personal access token may have. notes/views.py accepts such tokens.
+    "PERSONAL_TOKEN_SCOPES": ["notes:read"],
     # "api" is for curl and other clients that do not choose. The page asks for the chosen transport.
     "PROFILE": ["api", "browser"],
     # The demo uses plain HTTP on a loopback address, with DEBUG off. Remove this key on a real server.

@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("drf_tessera.rest.keysets")),
     path("admin/", admin.site.urls),
     path("api/token/", include("drf_tessera.rest.urls")),
+    path("api/personal-tokens/", include("drf_tessera.rest.personal_urls")),
     path("api/notes/", include("notes.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", views.DocsView.as_view(), name="docs"),

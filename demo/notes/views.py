@@ -5,19 +5,28 @@ from __future__ import annotations
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.serializers import BaseSerializer
 
+from drf_tessera.rest.authentication import PersonalTokenAuthentication
+from drf_tessera.rest.permissions import HasScope
 from drf_tessera.rest.shapes import (
     ErrorSerializer,
     InvalidSerializer,
 )
 from notes.models import Note
+from notes.permissions import IsLogin, IsReading
 from notes.serializers import NoteSerializer
 
 
 class OwnNotes(generics.GenericAPIView):
-    """The notes of the user of the request. A note of another user is a 404, like a missing note."""
+    """The notes of the user of the request. A note of another user is a 404, like a missing note.
 
+    A script with a personal access token may read the notes. It may not change them.
+    """
+
+    authentication_classes = (PersonalTokenAuthentication,)
+    permission_classes = (IsAuthenticated, IsLogin | (IsReading & HasScope("notes:read")))
     queryset = Note.objects.none()  # the schema reads the model from here
     serializer_class = NoteSerializer
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db.models import F
@@ -39,7 +40,7 @@ class TimelineView(APIView):
         since = request.query_params.get("since", "0")
         if not since.isascii() or not since.isdigit() or len(since) > 15:
             raise exceptions.ParseError("since must be the number of an event.")
-        found = events.list_since(int(since))
+        found = _without_personal(events.list_since(int(since)))
         sessions = {event["session"] for event in found if event["kind"] == "started"}
         return Response(
             {"now": time.time_ns() // 1_000_000, "events": found, "sessions": _describe(sessions)}
@@ -66,6 +67,14 @@ class LapseView(APIView):
         Session.objects.filter(pk=session_id).update(rotated_at=passed)
         events.note_lapse(session_id, seconds)
         return Response({"seconds": seconds})
+
+
+def _without_personal(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the events without those of personal access tokens, which have no refresh tokens to draw."""
+    ids = {UUID(event["session"]) for event in found}
+    rows = Session.objects.filter(pk__in=ids, personal=True)
+    personal = {str(pk) for pk in rows.values_list("pk", flat=True)}
+    return [event for event in found if event["session"] not in personal]
 
 
 def _describe(sessions: set[str]) -> dict[str, dict[str, str]]:

@@ -63,6 +63,11 @@ def test_axe_finds_nothing_in_any_state_with_the_token_in_memory(page: Page, che
         page.get_by_role("button", name=name).click()
     expect(page.locator("#session-list li")).not_to_have_count(0)
     check("logged in")
+    page.locator("#personal summary").click()
+    page.get_by_role("button", name="Make a token").click()
+    page.get_by_role("button", name="Call as the script").click()
+    expect(page.locator("#personal-answer")).to_be_visible()
+    check("with a personal token")
     page.set_viewport_size({"width": 1280, "height": 800})
     for stop in ("call", "wait", "tab"):
         stop_at(page, stop)

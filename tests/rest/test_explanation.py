@@ -13,13 +13,20 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
+from django.urls import path
 from django.utils import timezone
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.response import Response
 from rest_framework.test import APIClient
+from rest_framework.views import APIView
 
 from drf_tessera import sessions
 from drf_tessera.models import Session
-from drf_tessera.rest.explanation import FAILED, PASSED, UNCHECKED, Explanation, explain_token
+from drf_tessera.rest.authentication import PersonalTokenAuthentication
+from drf_tessera.rest.explanation import Explanation, explain_token
+from drf_tessera.rest.steps import FAILED, PASSED, UNCHECKED
 from drf_tessera.sessions import Reason
+from drf_tessera.tokens import PERSONAL_MARK, recall_access_token, write_personal_token
 from tests.conftest import bearer
 from tests.issuers.material import NAME, issuer, make_jwk, write_claims, write_token
 from tests.rest.test_bad_input import TOKENS, mint
@@ -62,7 +69,7 @@ def test_each_refusal_of_a_token_has_a_step() -> None:
     """A refusal that is added later must not be a traceback of the command."""
     from drf_tessera.exceptions import TokenClaimInvalid, TokenError, TokenExpired, TokenUnsupported
     from drf_tessera.rest.answers import list_children
-    from drf_tessera.rest.explanation import _STEPS
+    from drf_tessera.rest.steps import _STEPS
 
     looked_into = {TokenError, TokenClaimInvalid, TokenExpired, TokenUnsupported}
     known = tuple(kind for kinds, _ in _STEPS for kind in kinds)
@@ -276,6 +283,113 @@ def test_a_refresh_token_of_a_transport_that_is_not_offered(
     settings.TESSERA = {"PROFILE": "api"}
     found = refuse_alike(api, str(grant.refresh))
     assert (found.code, find_failed(found)) == ("transport_mismatch", "transport")
+
+
+# -- Personal access tokens ------------------------------------------------------------------------
+
+
+class Scripts(APIView):
+    authentication_classes = (PersonalTokenAuthentication,)
+    permission_classes = (IsAuthenticated,)
+
+    def get(self, request: Any) -> Response:
+        return Response({"name": request.auth.name})
+
+
+urlpatterns = [path("strict/", Scripts.as_view())]
+personal = pytest.mark.urls(__name__)
+
+
+def corrupt(token: str) -> str:
+    """Return the token with another secret, in the form of a token."""
+    other = "B" if token[30] == "A" else "A"
+    return token[:30] + other + token[31:]
+
+
+@personal
+def test_a_good_personal_token_is_not_used_here(
+    api: APIClient, anna: AbstractBaseUser, settings: Any
+) -> None:
+    made = sessions.issue_personal_token(anna, name="CI", scope="notes:read")
+    before = Session.objects.filter(pk=made.session.pk).values().get()
+    found = explain_token(made.text)
+    assert Session.objects.filter(pk=made.session.pk).values().get() == before
+    assert recall_access_token(f"{PERSONAL_MARK}Bearer {made.text}") is None
+    assert found == compare(api, made.text)
+    texts = {step.name: step.text for step in found.steps}
+    assert (found.kind, found.accepted) == ("personal", True)
+    assert texts["session"].endswith("It is live.")
+    assert '"CI"' in texts["scopes"]
+    assert '"notes:read"' in texts["scopes"]
+    assert "only if the view says so" in found.about
+    plain = sessions.issue_personal_token(anna, name="CI").text
+    assert "no scopes" in compare(api, f" {plain}").steps[-1].text
+
+
+def test_a_view_that_does_not_say_so_refuses_a_personal_token(api: APIClient, anna: AbstractBaseUser) -> None:
+    """The explanation says so, because it cannot know the view."""
+    made = sessions.issue_personal_token(anna, name="CI")
+    assert api.get("/strict/", **bearer(made.text)).json()["code"] == "personal_token_refused"
+    assert explain_token(made.text).accepted
+
+
+PERSONAL_WAYS: dict[str, tuple[Callable[[Any, sessions.IssuedToken], object], str, str, str]] = {
+    "its user": (
+        lambda user, made: sessions.revoke(made.session.pk),
+        "session_revoked",
+        "session",
+        "logged out.",
+    ),
+    "a new password": (
+        lambda user, made: (user.set_password("another long password"), user.save()),
+        "session_revoked",
+        "session",
+        "was changed.",
+    ),
+    "age": (
+        lambda user, made: Session.objects.filter(pk=made.session.pk).update(
+            expires_at=timezone.now() - timedelta(days=3), idle_expires_at=timezone.now() - timedelta(days=3)
+        ),
+        "session_expired",
+        "session",
+        "because it reached its lifetime.",
+    ),
+    "no row": (
+        lambda user, made: Session.objects.filter(pk=made.session.pk).delete(),
+        "personal_token_invalid",
+        "secret",
+        "has this id and this secret.",
+    ),
+    "inactive": (
+        lambda user, made: get_user_model().objects.filter(pk=user.pk).update(is_active=False),
+        "user_inactive",
+        "user",
+        "",
+    ),
+}
+
+
+@personal
+@pytest.mark.parametrize("way", PERSONAL_WAYS)
+def test_a_personal_token_that_has_ended_says_why(
+    api: APIClient, anna: AbstractBaseUser, way: str, statements_of_tests: None
+) -> None:
+    made = sessions.issue_personal_token(anna, name="CI")
+    end, code, step, reason = PERSONAL_WAYS[way]
+    end(anna, made)
+    found = compare(api, made.text)
+    assert (found.code, find_failed(found)) == (code, step)
+    assert next(it.text for it in found.steps if it.result == FAILED).endswith(reason)
+
+
+@personal
+def test_a_personal_token_that_nobody_made(api: APIClient, anna: AbstractBaseUser) -> None:
+    made = sessions.issue_personal_token(anna, name="CI")
+    assert find_failed(compare(api, corrupt(made.text))) == "secret"
+    login = sessions.start(anna).session_id
+    assert find_failed(compare(api, write_personal_token(login, b"x" * 16))) == "secret"
+    for text in ("tsk_", "tsk_rubbish", made.text + "=", made.text[:-1] + "\u00e9"):
+        assert find_failed(compare(api, text)) == "form"
 
 
 # -- Tokens of other issuers -----------------------------------------------------------------------

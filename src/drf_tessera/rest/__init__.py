@@ -5,6 +5,7 @@
 - reports: the signals of refused tokens
 - authentication: the authentication classes
 - foreign: the common part of authentication classes under the names of other packages
+- steps: the checks of a token, in words
 - explanation: why a token is accepted or refused, step by step
 - schemes: the ways to authenticate, for schemas
 - clients: the programs that may ask about tokens

@@ -7,106 +7,42 @@ and those after it were not checked. Nothing is trusted that the signature does 
 
 from __future__ import annotations
 
-import json
 import re
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.http import HttpRequest
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.exceptions import APIException
 from rest_framework.settings import api_settings
 
 from drf_tessera import sessions
 from drf_tessera.conf import get_settings
-from drf_tessera.database import find_database
-from drf_tessera.exceptions import (
-    HeaderMalformed,
-    RefreshInvalid,
-    RefreshLost,
-    RefreshReused,
-    Refusal,
-    SessionEnded,
-    TesseraError,
-    TokenBadSignature,
-    TokenClaimInvalid,
-    TokenExpired,
-    TokenKeyUnknown,
-    TokenMalformed,
-    TokenNotYetValid,
-    TokenTooLarge,
-    TokenUnsupported,
-    TokenWrongAudience,
-    TokenWrongIssuer,
-    TokenWrongType,
-    TransportMismatch,
-    UserGone,
-    UserInactive,
-)
+from drf_tessera.exceptions import PersonalTokenInvalid, Refusal, TesseraError, TransportMismatch
 from drf_tessera.http import read_header_token
-from drf_tessera.issuers import ForeignToken, Principal, find_entry, is_foreign, preview_account
+from drf_tessera.issuers import ForeignToken, is_foreign, preview_account
 from drf_tessera.jose.codec import peek_parts
-from drf_tessera.models import Session, SessionQuerySet
 from drf_tessera.rest.authentication import JWTAuthentication
+from drf_tessera.rest.steps import (
+    FAILED,
+    FOREIGN,
+    OWN,
+    PASSED,
+    PERSONAL,
+    REFRESH,
+    Facts,
+    Step,
+    describe_row,
+    find_kind,
+    find_step,
+    list_steps,
+    quote,
+)
 from drf_tessera.rotation import Outcome
 from drf_tessera.sessions import HANDLE_PREFIX
-from drf_tessera.tokens import REFRESH_PREFIX, get_issuer, read_refresh_token
+from drf_tessera.tokens import PERSONAL_PREFIX, REFRESH_PREFIX, read_personal_token, read_refresh_token
 from drf_tessera.users import load_user
-
-PASSED: Final = "passed"
-FAILED: Final = "failed"
-UNCHECKED: Final = "not checked"
-
-_OWN: Final = (
-    *("form", "extensions", "type", "key", "algorithm", "signature", "times", "identity"),
-    *("issuer", "audience", "claims", "lifetime", "user", "session"),
-)
-"""The checks of an access token of ours, in the order in which they are made."""
-
-_FOREIGN: Final = (
-    *("form", "extensions", "type", "algorithm", "key", "signature", "times", "identity"),
-    *("issuer", "audience", "claims", "user"),
-)
-"""The checks of a token of another issuer, in the order in which they are made."""
-
-_REFRESH: Final = ("authenticity", "transport", "session", "user", "rotation")
-"""The checks of a refresh token. The last three are one decision."""
-
-_STEPS: Final[tuple[tuple[tuple[type[TesseraError], ...], str], ...]] = (
-    ((TokenMalformed, TokenTooLarge, HeaderMalformed), "form"),
-    ((TokenWrongType,), "type"),
-    ((TokenKeyUnknown,), "key"),
-    ((TokenBadSignature,), "signature"),
-    ((TokenNotYetValid,), "times"),
-    ((TokenWrongIssuer,), "issuer"),
-    ((TokenWrongAudience,), "audience"),
-    ((UserGone, UserInactive), "user"),
-    ((SessionEnded,), "session"),
-    ((RefreshInvalid,), "authenticity"),
-    ((TransportMismatch,), "transport"),
-    ((RefreshReused, RefreshLost), "rotation"),
-)
-_CLAIMS: Final = {
-    **dict.fromkeys(("exp", "iat", "nbf"), "times"),
-    **dict.fromkeys(("sub", "jti"), "identity"),
-    "iss": "issuer",
-}
-
-_REASONS: Final = {
-    "logout": "its user logged out",
-    "logout_all": "its user logged out everywhere",
-    "password_changed": "the password of its user was changed",
-    "user_inactive": "its user was made inactive",
-    "user_deleted": "its user was deleted",
-    "evicted": "its user had too many sessions",
-    "refresh_reused": "a replaced refresh token came back, very likely after a theft",
-    "refresh_lost": "too many answers in a row were lost",
-    "admin": "an administrator ended it",
-}
 
 _OUTCOMES: Final = {
     Outcome.ROTATED: "A refresh would replace this token.",
@@ -115,21 +51,11 @@ _OUTCOMES: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One check of a token."""
-
-    name: str
-    result: str
-    """``passed``, ``failed`` or ``not checked``."""
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """The kind of a token, and the reasons to accept or to refuse it now."""
 
     kind: str
-    """``access``, ``foreign``, ``refresh``, ``handle``, ``legacy`` or ``unknown``."""
+    """``access``, ``foreign``, ``refresh``, ``personal``, ``handle``, ``legacy`` or ``unknown``."""
     about: str
     accepted: bool
     code: str
@@ -159,21 +85,27 @@ def explain_token(token: str) -> Explanation:
     Raises:
         TemporarilyUnavailable: the database, or the issuer of the token, does not answer.
     """
+    token = token.strip(" ")  # as the header is read
     if token.startswith(REFRESH_PREFIX):
         return _explain_refresh(token)
+    if token.startswith(PERSONAL_PREFIX):
+        return _explain_personal(token)
     header, claims = peek_parts(token)
     if token.startswith(HANDLE_PREFIX):
         about = "This is the handle of a session. A program ends the session with it. No endpoint accepts it."
-        return _explain_jwt(token, "handle", about, _OWN)
+        return _explain_jwt(token, "handle", about, OWN)
     if header and claims and is_foreign(token):
-        about = f"This claims to be a token of {_quote(claims.get('iss'))}, an entry of ISSUERS."
-        return _explain_jwt(token, "foreign", about, _FOREIGN)
+        about = f"This claims to be a token of {quote(claims.get('iss'))}, an entry of ISSUERS."
+        return _explain_jwt(token, "foreign", about, FOREIGN)
     legacy = _recognize(token, header, claims)
     if legacy:
         return _explain_legacy(token, legacy)
-    if header:
-        return _explain_jwt(token, "access", "This claims to be an access token of this server.", _OWN)
-    return _explain_jwt(token, "unknown", "This is not a token that this server knows.", _OWN)
+    kind, about = (
+        ("access", "This claims to be an access token of this server.")
+        if header
+        else ("unknown", "This is not a token that this server knows.")
+    )
+    return _explain_jwt(token, kind, about, OWN)
 
 
 # -- Access tokens ---------------------------------------------------------------------------------
@@ -190,150 +122,18 @@ def _explain_jwt(token: str, kind: str, about: str, order: Sequence[str]) -> Exp
     except Refusal as error:
         refusal = error
     header, claims = peek_parts(token)
-    facts = _Facts(token, header, claims, verified, found)
-    failed = None if refusal is None else _find_step(refusal, facts)
+    facts = Facts(token, header, claims, verified, found)
+    failed = None if refusal is None else find_step(refusal, facts)
     return Explanation(
         kind=kind,
         about=about,
         accepted=refusal is None,
         code=refusal.code if refusal else "",
         detail=refusal.detail if refusal else "",
-        steps=_list_steps(order, failed, facts.describe, refusal),
+        steps=list_steps(order, failed, facts.describe, refusal),
         header=header,
         claims=claims,
     )
-
-
-def _find_step(error: Refusal, facts: _Facts) -> str:
-    """Return the name of the check that raised an error."""
-    if isinstance(error, TokenClaimInvalid):
-        if facts.verified is not None:
-            return "user"  # the claim that identifies the user of another issuer
-        audience = facts.entry.audience_claim if facts.entry else "aud"
-        return "audience" if error.claim == audience else _CLAIMS.get(error.claim, "claims")
-    if isinstance(error, TokenExpired):
-        expires = facts.claims.get("exp")
-        return "lifetime" if isinstance(expires, int | float) and expires > facts.now else "times"
-    if isinstance(error, TokenUnsupported):
-        return facts.find_unsupported()
-    return _find_kind(error)
-
-
-def _find_kind(error: Refusal) -> str:
-    return next(name for kinds, name in _STEPS if isinstance(error, kinds))
-
-
-def _list_steps(
-    order: Sequence[str], failed: str | None, describe: Callable[[str, bool], str], refusal: Refusal | None
-) -> tuple[Step, ...]:
-    end = len(order) if failed is None else order.index(failed)
-    found = []
-    for place, name in enumerate(order):
-        result = PASSED if place < end else FAILED if place == end else UNCHECKED
-        text = "" if result == UNCHECKED else describe(name, result == FAILED)
-        if result == FAILED and refusal is not None:
-            text = f"{refusal.detail} {text}".strip()
-        found.append(Step(name=name, result=result, text=text))
-    return tuple(found)
-
-
-class _Facts:
-    """The facts about one token, for the texts of its steps."""
-
-    def __init__(
-        self,
-        token: str,
-        header: Mapping[str, Any],
-        claims: Mapping[str, Any],
-        verified: Any,
-        user: object,
-    ) -> None:
-        self.length = len(token)
-        self.header, self.claims, self.verified, self.user = header, claims, verified, user
-        self.now = time.time()
-        self.entry = find_entry(str(claims.get("iss"))) if is_foreign(token) else None
-
-    def find_unsupported(self) -> str:
-        """Return the check that refuses an extension or an algorithm."""
-        if "crit" in self.header:
-            return "extensions"
-        if self.entry is not None and self.header.get("alg") in self.entry.algorithms:
-            return "key"  # a key of this name is for another algorithm
-        return "algorithm"
-
-    def describe(self, name: str, failed: bool) -> str:
-        """Return the facts of a check. They are the same, whether the check passed or failed."""
-        found: str = getattr(self, f"_describe_{name}")(failed)
-        return found
-
-    def _describe_form(self, failed: bool) -> str:
-        return f"The text has {self.length} characters."
-
-    def _describe_extensions(self, failed: bool) -> str:
-        return "The header has 'crit', and no extension is supported." if failed else "There are none."
-
-    def _describe_type(self, failed: bool) -> str:
-        accepted = ["at+jwt"] if self.entry is None else sorted(map(str, self.entry.types))
-        return f"'typ' is {_quote(self.header.get('typ'))}. Accepted: {', '.join(accepted)}."
-
-    def _describe_key(self, failed: bool) -> str:
-        owner = "this server" if self.entry is None else "that issuer"
-        known = "knows no such key" if failed else "has this key"
-        return f"'kid' is {_quote(self.header.get('kid'))}, and {owner} {known}."
-
-    def _describe_algorithm(self, failed: bool) -> str:
-        text = f"'alg' is {_quote(self.header.get('alg'))}."
-        if self.entry is not None:
-            return f"{text} Accepted: {', '.join(sorted(self.entry.algorithms))}."
-        return f"{text} The key is for another algorithm." if failed else f"{text} The key is for it."
-
-    def _describe_signature(self, failed: bool) -> str:
-        return (
-            "Another key signed it, or somebody has changed it."
-            if failed
-            else "The key has signed the token."
-        )
-
-    def _describe_times(self, failed: bool) -> str:
-        texts = (("iat", "Issued"), ("nbf", "Valid from"), ("exp", "Expires"))
-        parts = []
-        for claim, verb in texts:
-            value = self.claims.get(claim)
-            if claim in self.claims:
-                parts.append(f"{_tell(verb, value, self.now)}.")
-        return " ".join(parts)
-
-    def _describe_identity(self, failed: bool) -> str:
-        return f"'sub' is {_quote(self.claims.get('sub'))}."
-
-    def _describe_issuer(self, failed: bool) -> str:
-        text = f"'iss' is {_quote(self.claims.get('iss'))}."
-        return f"{text} This server is {_quote(get_issuer())}." if failed else text
-
-    def _describe_audience(self, failed: bool) -> str:
-        name = "aud" if self.entry is None else self.entry.audience_claim
-        accepted = get_settings().audience if self.entry is None else self.entry.audience
-        return f"'{name}' is {_quote(self.claims.get(name))}. Accepted: {', '.join(sorted(accepted))}."
-
-    def _describe_claims(self, failed: bool) -> str:
-        return "" if failed else "All claims have the right type and value."
-
-    def _describe_lifetime(self, failed: bool) -> str:
-        longest = _write_time(get_settings().access_lifetime.total_seconds())
-        return f"No token is accepted for longer than ACCESS_LIFETIME ({longest})."
-
-    def _describe_user(self, failed: bool) -> str:
-        if isinstance(self.user, Principal):
-            return "The entry maps its tokens to no user."
-        if failed:
-            return ""
-        if self.user is None:
-            # The row of a session that has ended is read after the user's, so the user is active.
-            return "The user is active." if self.entry is None else "A request would create the user."
-        return f"The user with the primary key {_quote(str(getattr(self.user, 'pk', '')))} is active."
-
-    def _describe_session(self, failed: bool) -> str:
-        return _describe_row(self.verified.session_id)
 
 
 # -- Refresh tokens --------------------------------------------------------------------------------
@@ -358,21 +158,62 @@ def _explain_refresh(token: str) -> Explanation:
         if name == "transport" and facts is not None:
             return f"The token travels by the transport {facts.transport!r}."
         if name == "session" and facts is not None:
-            return _describe_row(facts.session_id)
+            return describe_row(facts.session_id)
         if name == "user" and not failed:
             return "The user is active."
         if outcome is None:
             return ""
         return _OUTCOMES.get(outcome, "A refresh would answer an access token, and not replace this token.")
 
-    failed = None if refusal is None else _find_kind(refusal)
+    failed = None if refusal is None else find_kind(refusal)
     return Explanation(
         kind="refresh",
         about="This is a refresh token. It gets new tokens at the refresh endpoint, and opens no other door.",
         accepted=refusal is None,
         code=refusal.code if refusal else "",
         detail=refusal.detail if refusal else "",
-        steps=_list_steps(_REFRESH, failed, describe, refusal),
+        steps=list_steps(REFRESH, failed, describe, refusal),
+        header={},
+        claims={},
+    )
+
+
+# -- Personal access tokens ------------------------------------------------------------------------
+
+
+@sensitive_variables()
+def _explain_personal(token: str) -> Explanation:
+    refusal: Refusal | None = None
+    failed = session_id = found = None
+    try:
+        session_id, _ = read_personal_token(token)
+        found = sessions.preview_personal_token(token)
+    except Refusal as error:
+        refusal = error
+        has_no_form = session_id is None and isinstance(error, PersonalTokenInvalid)
+        failed = "form" if has_no_form else find_kind(error)
+
+    def describe(name: str, failed: bool) -> str:
+        if name == "form":
+            return f"The text has {len(token)} characters."
+        if name == "secret":
+            problem = "No row of a personal token has this id and this secret."
+            return problem if failed else f"The row {session_id} has the digest of this secret."
+        if name == "session":
+            return describe_row(session_id)
+        if name == "user" or found is None:
+            return "" if failed else "The user is active."
+        scopes = f"scopes {quote(found.scope)}" if found.scope else "no scopes"
+        return f"The token {quote(found.name)} has {scopes}. The view decides whether they are enough."
+
+    return Explanation(
+        kind="personal",
+        about="This is a personal access token. A view accepts it only if the view says so, for example with "
+        "PersonalTokenAuthentication.",
+        accepted=refusal is None,
+        code=refusal.code if refusal else "",
+        detail=refusal.detail if refusal else "",
+        steps=list_steps(PERSONAL, failed, describe, refusal),
         header={},
         claims={},
     )
@@ -434,53 +275,3 @@ def _ask_class(kind: Any, token: str) -> tuple[str, str]:
     except (APIException, TesseraError) as error:
         return FAILED, str(getattr(error, "detail", error))
     return (FAILED, "This class reads no such token.") if pair is None else (PASSED, "The token is accepted.")
-
-
-# -- Words -----------------------------------------------------------------------------------------
-
-
-def _describe_row(session_id: Any) -> str:
-    session = SessionQuerySet(Session, using=find_database()).filter(pk=session_id).first()
-    if session is None:
-        return f"There is no session {session_id}. It was deleted, or it ended long ago and was pruned."
-    now = timezone.now()
-    begun = f"The session {session_id} began {_write_span(now, session.created_at)}"
-    if session.revoked_at is not None:
-        reason = _REASONS.get(session.revoked_for, session.revoked_for)
-        return f"{begun}. It was ended {_write_span(now, session.revoked_at)}, because {reason}."
-    limits = (
-        (session.idle_expires_at, "nobody refreshed it"),
-        (session.expires_at, "it reached its lifetime"),
-    )
-    for limit, reason in limits:
-        if now >= limit:
-            return f"{begun}. It expired {_write_span(now, limit)}, because {reason}."
-    return f"{begun}, and was used {_write_span(now, session.last_used_at)}. It is live."
-
-
-def _write_span(now: datetime, moment: datetime) -> str:
-    return _write_distance((moment - now).total_seconds())
-
-
-def _write_distance(seconds: float) -> str:
-    return f"{_write_time(-seconds)} ago" if seconds <= 0 else f"in {_write_time(seconds)}"
-
-
-def _write_time(seconds: float) -> str:
-    for size, unit in ((86_400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds)} s"
-
-
-def _tell(verb: str, value: object, now: float) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 253_402_300_799:
-        return f"{verb}: {_quote(value)}, which is not a time"
-    moment = datetime.fromtimestamp(int(value), UTC).isoformat()
-    verb = "Expired" if verb == "Expires" and value <= now else verb
-    return f"{verb} {_write_distance(value - now)} ({moment})"
-
-
-def _quote(value: object) -> str:
-    """Return a value of a stranger as JSON in ASCII, so that a terminal obeys nothing in it."""
-    return json.dumps(value, default=str)[:200]

@@ -43,6 +43,7 @@ from drf_tessera.sessions.origins import acting_for as acting_for
 from drf_tessera.sessions.origins import find_origin as find_origin
 from drf_tessera.sessions.personal import IssuedToken as IssuedToken
 from drf_tessera.sessions.personal import issue_personal_token as issue_personal_token
+from drf_tessera.sessions.personal import preview_personal_token as preview_personal_token
 from drf_tessera.sessions.personal import verify_personal_token as verify_personal_token
 from drf_tessera.sessions.places import has_logged_in_from as has_logged_in_from
 from drf_tessera.sessions.pruning import prune as prune

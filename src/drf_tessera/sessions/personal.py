@@ -138,8 +138,30 @@ def verify_personal_token(
         UserGone, UserInactive: its user may no longer log in.
         TemporarilyUnavailable: the database cannot be used.
     """
-    session_id, digest = read_personal_token(text)
     asked_at, moment = time.time(), now or timezone.now()
+    session, token = _judge(text, moment)
+    if session.rotated_at is None or session.rotated_at < moment - _USE:
+        with suppress(TemporarilyUnavailable):  # a database that is read-only must not stop the request
+            rows.note_use(session.pk, moment, moment - _USE)
+    if credentials is not None:
+        remember_personal_token(credentials, token, asked_at)
+    return token
+
+
+@sensitive_variables()
+def preview_personal_token(text: str, *, now: datetime | None = None) -> PersonalToken:
+    """Verify a personal access token, and change nothing: no use is recorded. Two queries.
+
+    Raises:
+        PersonalTokenInvalid, SessionRevoked, SessionExpired, UserGone, UserInactive, TemporarilyUnavailable:
+            as :func:`verify_personal_token`.
+    """
+    return _judge(text, now or timezone.now())[1]
+
+
+@sensitive_variables()
+def _judge(text: str, moment: datetime) -> tuple[Session, PersonalToken]:
+    session_id, digest = read_personal_token(text)
     with translated_trouble():
         session = outlive_restart(rows.select_sessions().filter(pk=session_id, personal=True).first)
     if session is None or not hmac.compare_digest(bytes(session.secret_hash), digest):
@@ -149,14 +171,7 @@ def verify_personal_token(
     if moment >= session.expires_at:
         raise SessionExpired
     facts = describe_row(session)
-    user = load_row(facts.sub)
-    extra = describe_session(user, session)
-    token = make_personal_token(
+    extra = describe_session(load_row(facts.sub), session)
+    return session, make_personal_token(
         facts, extra, name=session.label, issued_at=int(to_timestamp(session.created_at))
     )
-    if session.rotated_at is None or session.rotated_at < moment - _USE:
-        with suppress(TemporarilyUnavailable):  # a database that is read-only must not stop the request
-            rows.note_use(session_id, moment, moment - _USE)
-    if credentials is not None:
-        remember_personal_token(credentials, token, asked_at)
-    return token

@@ -23,7 +23,7 @@ export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resol
 export const quiet = () => document.hidden || matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export const shorten = (token) => `${token.slice(0, 12)}…${token.slice(-8)}`;
-export const shortenAll = (text) => text.replace(/eyJ[\w-]+\.[\w-]+\.[\w-]*|tsr_[\w-]+/g, shorten);
+export const shortenAll = (text) => text.replace(/eyJ[\w-]+\.[\w-]+\.[\w-]*|ts[rk]_[\w-]+/g, shorten);
 export const clock = (date) => date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 export const moment = (text) => new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
 export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;

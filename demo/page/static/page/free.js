@@ -8,7 +8,7 @@ import { run } from "./run.js";
 // -- Notes -----------------------------------------------------------------------------------------
 
 /** Call the API with the client, which refreshes first if necessary. Return the answer, or null after a failure. */
-async function ask(method, path, body) {
+export async function ask(method, path, body) {
   const init = { method, headers: { Accept: "application/json" } };
   if (body) Object.assign(init, { body: JSON.stringify(body), headers: { ...init.headers, "Content-Type": "application/json" } });
   const response = await client.fetch(path, init);
@@ -54,6 +54,7 @@ function showSession(row) {
   const device = nameDevice(row.device);
   const title = make("div", {}, device, " ");
   if (row.current) title.append(make("span", { class: "badge good" }, "this page"));
+  if (row.personal) title.append(make("span", { class: "badge warn" }, "personal token"));
   title.append(make("br"), make("span", { class: "quiet" },
     `${row.ip ?? "no address"} · started ${moment(row.started_at)} · last used ${moment(row.last_used_at)}`));
   const button = make("button", { type: "button", class: "small" }, "End", make("span", { class: "sr" }, ` the session on ${device}`));
@@ -68,5 +69,5 @@ function showSession(row) {
 
 export async function endOthers() {
   await client.logoutOthers();
-  for (const item of [...byId("session-list").children]) if (!item.querySelector(".badge")) item.remove();
+  for (const item of [...byId("session-list").children]) if (!item.querySelector(".badge.good")) item.remove();
 }

@@ -6,6 +6,7 @@ import { showAccess } from "./jwt.js";
 import { drawLanes } from "./lanes.js";
 import { say } from "./log.js";
 import { LOGIN, listen } from "./net.js";
+import { forgetToken } from "./personal.js";
 import { run } from "./run.js";
 import { drawStage } from "./stage.js";
 import { reset, state } from "./state.js";
@@ -87,6 +88,7 @@ async function begin({ user, session }) {
     : "The tokens are in this page’s memory. A reload deletes them.");
   for (const id of ["session-list", "note-list", "steps"]) byId(id).replaceChildren();
   for (const id of ["ended", "cookie-found", "forgery"]) byId(id).hidden = true;
+  forgetToken();
   reach("login");
   show();
   await showAccess(client);
@@ -110,6 +112,8 @@ export function show() {
   const signedIn = client.signedIn;
   byId("login").hidden = signedIn;
   for (const id of ["session", "play", "sessions", "notes"]) byId(id).hidden = !signedIn;
+  byId("personal-parts").hidden = !signedIn;
+  byId("personal-nobody").hidden = signedIn;
   byId("access").hidden = !state.session;
   byId("thief-cookie").hidden = state.transport !== "cookie";
   byId("thief-header").hidden = state.transport !== "header";

@@ -8,6 +8,7 @@ import { forge, propose, sendAccess, tickAccess, watchParts } from "./jwt.js";
 import { drawLanes } from "./lanes.js";
 import { client, logIn, logOut, logOutEverywhere, open, restore, show } from "./login.js";
 import { arrival, callAs, multiplyNext, refreshAs } from "./net.js";
+import { callAsScript, copyLine, listTokens, makeToken } from "./personal.js";
 import { onClick, onSubmit, run } from "./run.js";
 import { drawStage, tickStage } from "./stage.js";
 import { state } from "./state.js";
@@ -140,6 +141,10 @@ onClick("notes-list", listNotes);
 onSubmit("note-form", createNote);
 onSubmit("read-form", readNote);
 onSubmit("forge-form", forge);
+onSubmit("personal-form", makeToken);
+onClick("personal-copy", copyLine);
+onClick("personal-call", callAsScript);
+onClick("personal-list", listTokens);
 byId("forge-claim").addEventListener("change", propose);
 onSend((token) => run(() => steal(token)));
 onChange(() => {

@@ -25,6 +25,9 @@ export const CODES = {
   user_gone: "The user of this token no longer exists.",
   user_inactive: "The user of this token may no longer log in.",
   refresh_contended: "Other requests changed this session at the same time. Nothing is lost. Try again.",
+  personal_token_invalid: "This is not a personal access token of this server.",
+  personal_token_refused: "This view does not accept personal access tokens.",
+  personal_tokens_full: "This user has 100 tokens. End one of them.",
   not_found: "The note does not exist, or it belongs to another user. The answer is the same in both cases.",
 };
 
@@ -80,7 +83,7 @@ export function describe(entry, refreshing, made) {
   return refreshing ? describeRefresh(made) : (ANSWERS[nameRequest(entry)]?.(data) ?? "Done.");
 }
 
-const nameRequest = ({ method, path }) => `${method} ${path.replace(/^\/api\//, "").replace(/(notes|sessions)\/(?!others).+/, "$1/…")}`;
+const nameRequest = ({ method, path }) => `${method} ${path.replace(/^\/api\//, "").replace(/(notes|sessions|personal-tokens)\/(?!others).+/, "$1/…")}`;
 
 const ANSWERS = {
   "POST token/": (data) =>
@@ -98,6 +101,9 @@ const ANSWERS = {
   "GET notes/": (data) => `${count(data.length, "note")} of this user.`,
   "POST notes/": (data) => `Note ${data.id} is saved.`,
   "GET notes/…": (data) => `Note ${data.id} says: ${data.text}`,
+  "POST personal-tokens/": () => "The token is made. Only this answer has its text, because the server keeps a digest.",
+  "GET personal-tokens/": (data) => `${count(data.length, "live token")} of this user.`,
+  "DELETE personal-tokens/…": () => "The token has ended. The answer to its next request is 401.",
   "DELETE notes/…": () => "The note is deleted.",
 };
 

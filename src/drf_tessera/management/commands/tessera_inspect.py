@@ -12,7 +12,8 @@ from django.views.decorators.debug import sensitive_variables
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import TemporarilyUnavailable
 from drf_tessera.management.places import PlaceCommand
-from drf_tessera.rest.explanation import FAILED, PASSED, Explanation, explain_token
+from drf_tessera.rest.explanation import Explanation, explain_token
+from drf_tessera.rest.steps import FAILED, PASSED
 
 UNDECIDED: Final = 3
 """The exit code if the database, or the issuer of the token, did not answer."""

@@ -1,0 +1,80 @@
+// Personal access tokens: make one, call with it as a script does, and end it.
+
+import { byId, count, make, moment, setText } from "./dom.js";
+import { ask } from "./free.js";
+import { log, record, say } from "./log.js";
+import { NOTES } from "./net.js";
+import { run } from "./run.js";
+import { explain } from "./words.js";
+
+const TOKENS = "/api/personal-tokens/";
+const SCOPE = "notes:read";
+const DAYS = 30;
+
+let made = ""; // the text of the newest token, which the server has shown once
+
+/** Forget the token, because somebody else has logged in. */
+export function forgetToken() {
+  made = "";
+  setText(byId("personal-line"), "");
+  byId("personal-tokens").replaceChildren();
+  byId("personal-made").hidden = true;
+}
+
+export async function makeToken() {
+  const found = await ask("POST", TOKENS, { name: byId("personal-name").value, scope: SCOPE, days: DAYS });
+  if (!found) return;
+  made = found.token;
+  setText(byId("personal-line"), `curl -H "Authorization: Bearer ${made}" ${new URL(NOTES, location)}`);
+  byId("personal-made").hidden = false;
+  tell("");
+  byId("personal-tokens").prepend(showToken(found.session));
+}
+
+export async function copyLine() {
+  try {
+    await navigator.clipboard.writeText(byId("personal-line").textContent);
+    tell("The line is copied.");
+  } catch {
+    getSelection().selectAllChildren(byId("personal-line")); // the browser does not allow it
+    tell("The line is selected. Copy it with the keyboard.");
+  }
+}
+
+/** Send the request of the line, without the tokens and the cookies of this page. */
+export async function callAsScript() {
+  const headers = { Accept: "application/json", Authorization: `Bearer ${made}` };
+  const { entry } = await record(new Request(new URL(NOTES, location), { headers, credentials: "omit" }), "The script");
+  const words = describeCall(entry);
+  log(entry, words);
+  tell(`${entry.status || "No answer"}: ${words}`);
+}
+
+function describeCall({ status, data, answer }) {
+  if (status === 200) return `The script reads ${count(data.length, "note")}. It has not logged in.`;
+  return status === 401 ? "The token was ended, and the server refuses it at once." : explain(status, data, answer);
+}
+
+function tell(text) {
+  setText(byId("personal-answer"), text);
+  byId("personal-answer").hidden = !text;
+}
+
+export async function listTokens() {
+  const found = await ask("GET", TOKENS);
+  if (found) byId("personal-tokens").replaceChildren(...found.map(showToken));
+}
+
+function showToken(row) {
+  const facts = `${row.scope} · until ${moment(row.expires_at)}`;
+  const title = make("div", {}, row.device, make("br"), make("span", { class: "quiet" }, facts));
+  const button = make("button", { type: "button", class: "small" }, "End", make("span", { class: "sr" }, ` the token ${row.device}`));
+  const item = make("li", {}, title, button);
+  button.addEventListener("click", () => run(async () => {
+    if (!(await ask("DELETE", `${TOKENS}${row.id}/`))) return;
+    item.remove();
+    byId("personal-list").focus();
+    say(`The token ${row.device} was ended. Call as the script again, and the server refuses it.`);
+  }, button));
+  return item;
+}

@@ -1,0 +1,302 @@
+"""The checks of a token, in their order, and the facts of each check in words."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django.utils import timezone
+
+from drf_tessera.conf import get_settings
+from drf_tessera.database import find_database
+from drf_tessera.exceptions import (
+    HeaderMalformed,
+    PersonalTokenInvalid,
+    PersonalTokenRefused,
+    RefreshInvalid,
+    RefreshLost,
+    RefreshReused,
+    Refusal,
+    SessionEnded,
+    TesseraError,
+    TokenBadSignature,
+    TokenClaimInvalid,
+    TokenExpired,
+    TokenKeyUnknown,
+    TokenMalformed,
+    TokenNotYetValid,
+    TokenTooLarge,
+    TokenUnsupported,
+    TokenWrongAudience,
+    TokenWrongIssuer,
+    TokenWrongType,
+    TransportMismatch,
+    UserGone,
+    UserInactive,
+)
+from drf_tessera.issuers import Principal, find_entry, is_foreign
+from drf_tessera.models import Session, SessionQuerySet
+from drf_tessera.tokens import get_issuer
+
+PASSED: Final = "passed"
+FAILED: Final = "failed"
+UNCHECKED: Final = "not checked"
+
+OWN: Final = (
+    *("form", "extensions", "type", "key", "algorithm", "signature", "times", "identity"),
+    *("issuer", "audience", "claims", "lifetime", "user", "session"),
+)
+"""The checks of an access token of ours, in the order in which they are made."""
+
+FOREIGN: Final = (
+    *("form", "extensions", "type", "algorithm", "key", "signature", "times", "identity"),
+    *("issuer", "audience", "claims", "user"),
+)
+"""The checks of a token of another issuer, in the order in which they are made."""
+
+REFRESH: Final = ("authenticity", "transport", "session", "user", "rotation")
+"""The checks of a refresh token. The last three are one decision."""
+
+PERSONAL: Final = ("form", "secret", "session", "user", "scopes")
+"""The checks of a personal access token. The last one is made by the view."""
+
+_STEPS: Final[tuple[tuple[tuple[type[TesseraError], ...], str], ...]] = (
+    ((TokenMalformed, TokenTooLarge, HeaderMalformed), "form"),
+    ((TokenWrongType, PersonalTokenRefused), "type"),
+    ((TokenKeyUnknown,), "key"),
+    ((TokenBadSignature,), "signature"),
+    ((TokenNotYetValid,), "times"),
+    ((TokenWrongIssuer,), "issuer"),
+    ((TokenWrongAudience,), "audience"),
+    ((UserGone, UserInactive), "user"),
+    ((SessionEnded,), "session"),
+    ((PersonalTokenInvalid,), "secret"),
+    ((RefreshInvalid,), "authenticity"),
+    ((TransportMismatch,), "transport"),
+    ((RefreshReused, RefreshLost), "rotation"),
+)
+_CLAIMS: Final = {
+    **dict.fromkeys(("exp", "iat", "nbf"), "times"),
+    **dict.fromkeys(("sub", "jti"), "identity"),
+    "iss": "issuer",
+}
+
+_REASONS: Final = {
+    "logout": "its user logged out",
+    "logout_all": "its user logged out everywhere",
+    "password_changed": "the password of its user was changed",
+    "user_inactive": "its user was made inactive",
+    "user_deleted": "its user was deleted",
+    "evicted": "its user had too many sessions",
+    "refresh_reused": "a replaced refresh token came back, very likely after a theft",
+    "refresh_lost": "too many answers in a row were lost",
+    "admin": "an administrator ended it",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One check of a token."""
+
+    name: str
+    result: str
+    """``passed``, ``failed`` or ``not checked``."""
+    text: str
+
+
+def find_step(error: Refusal, facts: Facts) -> str:
+    """Return the name of the check that raised an error."""
+    if isinstance(error, TokenClaimInvalid):
+        if facts.verified is not None:
+            return "user"  # the claim that identifies the user of another issuer
+        audience = facts.entry.audience_claim if facts.entry else "aud"
+        return "audience" if error.claim == audience else _CLAIMS.get(error.claim, "claims")
+    if isinstance(error, TokenExpired):
+        expires = facts.claims.get("exp")
+        return "lifetime" if isinstance(expires, int | float) and expires > facts.now else "times"
+    if isinstance(error, TokenUnsupported):
+        return facts.find_unsupported()
+    return find_kind(error)
+
+
+def find_kind(error: Refusal) -> str:
+    """Return the name of the check that raises errors of this class."""
+    return next(name for kinds, name in _STEPS if isinstance(error, kinds))
+
+
+def list_steps(
+    order: Sequence[str], failed: str | None, describe: Callable[[str, bool], str], refusal: Refusal | None
+) -> tuple[Step, ...]:
+    """Return the steps of a token: passed before the failed one, and not checked after it.
+
+    Args:
+        order: the names of the checks.
+        failed: the name of the check that refused the token, or ``None``.
+        describe: returns the facts of a check, from its name and whether it failed.
+        refusal: the error of the failed check.
+    """
+    end = len(order) if failed is None else order.index(failed)
+    found = []
+    for place, name in enumerate(order):
+        result = PASSED if place < end else FAILED if place == end else UNCHECKED
+        text = "" if result == UNCHECKED else describe(name, result == FAILED)
+        if result == FAILED and refusal is not None:
+            text = f"{refusal.detail} {text}".strip()
+        found.append(Step(name=name, result=result, text=text))
+    return tuple(found)
+
+
+class Facts:
+    """The facts about one token, for the texts of its steps."""
+
+    def __init__(
+        self,
+        token: str,
+        header: Mapping[str, Any],
+        claims: Mapping[str, Any],
+        verified: Any,
+        user: object,
+    ) -> None:
+        self.length = len(token)
+        self.header, self.claims, self.verified, self.user = header, claims, verified, user
+        self.now = time.time()
+        self.entry = find_entry(str(claims.get("iss"))) if is_foreign(token) else None
+
+    def find_unsupported(self) -> str:
+        """Return the check that refuses an extension or an algorithm."""
+        if "crit" in self.header:
+            return "extensions"
+        if self.entry is not None and self.header.get("alg") in self.entry.algorithms:
+            return "key"  # a key of this name is for another algorithm
+        return "algorithm"
+
+    def describe(self, name: str, failed: bool) -> str:
+        """Return the facts of a check. They are the same, whether the check passed or failed."""
+        found: str = getattr(self, f"_describe_{name}")(failed)
+        return found
+
+    def _describe_form(self, failed: bool) -> str:
+        return f"The text has {self.length} characters."
+
+    def _describe_extensions(self, failed: bool) -> str:
+        return "The header has 'crit', and no extension is supported." if failed else "There are none."
+
+    def _describe_type(self, failed: bool) -> str:
+        accepted = ["at+jwt"] if self.entry is None else sorted(map(str, self.entry.types))
+        return f"'typ' is {quote(self.header.get('typ'))}. Accepted: {', '.join(accepted)}."
+
+    def _describe_key(self, failed: bool) -> str:
+        owner = "this server" if self.entry is None else "that issuer"
+        known = "knows no such key" if failed else "has this key"
+        return f"'kid' is {quote(self.header.get('kid'))}, and {owner} {known}."
+
+    def _describe_algorithm(self, failed: bool) -> str:
+        text = f"'alg' is {quote(self.header.get('alg'))}."
+        if self.entry is not None:
+            return f"{text} Accepted: {', '.join(sorted(self.entry.algorithms))}."
+        return f"{text} The key is for another algorithm." if failed else f"{text} The key is for it."
+
+    def _describe_signature(self, failed: bool) -> str:
+        return (
+            "Another key signed it, or somebody has changed it."
+            if failed
+            else "The key has signed the token."
+        )
+
+    def _describe_times(self, failed: bool) -> str:
+        texts = (("iat", "Issued"), ("nbf", "Valid from"), ("exp", "Expires"))
+        parts = []
+        for claim, verb in texts:
+            value = self.claims.get(claim)
+            if claim in self.claims:
+                parts.append(f"{_tell(verb, value, self.now)}.")
+        return " ".join(parts)
+
+    def _describe_identity(self, failed: bool) -> str:
+        return f"'sub' is {quote(self.claims.get('sub'))}."
+
+    def _describe_issuer(self, failed: bool) -> str:
+        text = f"'iss' is {quote(self.claims.get('iss'))}."
+        return f"{text} This server is {quote(get_issuer())}." if failed else text
+
+    def _describe_audience(self, failed: bool) -> str:
+        name = "aud" if self.entry is None else self.entry.audience_claim
+        accepted = get_settings().audience if self.entry is None else self.entry.audience
+        return f"'{name}' is {quote(self.claims.get(name))}. Accepted: {', '.join(sorted(accepted))}."
+
+    def _describe_claims(self, failed: bool) -> str:
+        return "" if failed else "All claims have the right type and value."
+
+    def _describe_lifetime(self, failed: bool) -> str:
+        longest = _write_time(get_settings().access_lifetime.total_seconds())
+        return f"No token is accepted for longer than ACCESS_LIFETIME ({longest})."
+
+    def _describe_user(self, failed: bool) -> str:
+        if isinstance(self.user, Principal):
+            return "The entry maps its tokens to no user."
+        if failed:
+            return ""
+        if self.user is None:
+            # The row of a session that has ended is read after the user's, so the user is active.
+            return "The user is active." if self.entry is None else "A request would create the user."
+        return f"The user with the primary key {quote(str(getattr(self.user, 'pk', '')))} is active."
+
+    def _describe_session(self, failed: bool) -> str:
+        return describe_row(self.verified.session_id)
+
+
+# -- Words -----------------------------------------------------------------------------------------
+
+
+def describe_row(session_id: Any) -> str:
+    """Return when a session began, and when and why it ended."""
+    session = SessionQuerySet(Session, using=find_database()).filter(pk=session_id).first()
+    if session is None:
+        return f"There is no session {session_id}. It was deleted, or it ended long ago and was pruned."
+    now = timezone.now()
+    begun = f"The session {session_id} began {_write_span(now, session.created_at)}"
+    if session.revoked_at is not None:
+        reason = _REASONS.get(session.revoked_for, session.revoked_for)
+        return f"{begun}. It was ended {_write_span(now, session.revoked_at)}, because {reason}."
+    limits = [
+        (session.idle_expires_at, "nobody refreshed it"),
+        (session.expires_at, "it reached its lifetime"),
+    ]
+    if session.personal:
+        del limits[0]  # nobody refreshes a personal token
+    for limit, reason in limits:
+        if now >= limit:
+            return f"{begun}. It expired {_write_span(now, limit)}, because {reason}."
+    return f"{begun}, and was used {_write_span(now, session.last_used_at)}. It is live."
+
+
+def _write_span(now: datetime, moment: datetime) -> str:
+    return _write_distance((moment - now).total_seconds())
+
+
+def _write_distance(seconds: float) -> str:
+    return f"{_write_time(-seconds)} ago" if seconds <= 0 else f"in {_write_time(seconds)}"
+
+
+def _write_time(seconds: float) -> str:
+    for size, unit in ((86_400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def _tell(verb: str, value: object, now: float) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 253_402_300_799:
+        return f"{verb}: {quote(value)}, which is not a time"
+    moment = datetime.fromtimestamp(int(value), UTC).isoformat()
+    verb = "Expired" if verb == "Expires" and value <= now else verb
+    return f"{verb} {_write_distance(value - now)} ({moment})"
+
+
+def quote(value: object) -> str:
+    """Return a value of a stranger as JSON in ASCII, so that a terminal obeys nothing in it."""
+    return json.dumps(value, default=str)[:200]
