@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def test_a_python_without_packages_is_a_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*args: Any) -> str:
-        raise versions.subprocess.CalledProcessError(1, "pip")
+        raise subprocess.CalledProcessError(1, "pip")
 
     monkeypatch.setattr(versions, "install_versions", fail)
     runs: list[Run] = list(prepare(choose_ends(list(list_corners([11]))), {11: "python"}))
