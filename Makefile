@@ -3,6 +3,7 @@ PORT ?= 8000
 BENCH ?=
 HOSTILE ?=
 CHAOS ?=
+VERSIONS ?=
 
 VENV := .venv
 COMPAT := -e compat/simplejwt -e compat/jwt
@@ -40,6 +41,11 @@ check: $(VENV)/.test
 test: $(VENV)/.test
 	@$(RUFF_AND_MYPY)
 	@$(VENV_PYTHON) -m tests.matrix
+
+# make versions        the quick tests on each Python, Django and REST framework (VERSIONS=--corners: the two ends)
+.PHONY: versions
+versions: $(VENV)/.test
+	@$(VENV_PYTHON) -m tests.versions $(VERSIONS)
 
 # make docs            the pages as a site, at site/index.html
 .PHONY: docs

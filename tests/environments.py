@@ -23,6 +23,7 @@ TENANTS = ROOT / ".venv-tenants"
 ORIGINAL = ROOT / ".venv-original"
 ORIGINAL_JWT = ROOT / ".venv-original-jwt"
 MCP = ROOT / ".venv-mcp"
+VERSIONS = ROOT / ".venv-versions"
 COMPAT = (ROOT / "compat" / "simplejwt", ROOT / "compat" / "jwt")
 OLDEST = (3, 12)
 _PRINT_VERSION = "import sys; print(*sys.version_info[:2])"
@@ -71,6 +72,29 @@ def install_django(python: str, version: str) -> str:
         mark.touch()
     _install(inside, "--require-hashes", "-r", str(REQUIREMENTS / f"django-{version}.txt"))
     return inside
+
+
+def install_versions(python: str, name: str, pinned: Sequence[str]) -> str:
+    """Return the interpreter of the environment ``name``, with the files ``pinned`` installed over test.txt.
+
+    All combinations of one Python share the environment, so test.txt is installed again each time. That
+    undoes the combination before.
+    """
+    inside = _make(VERSIONS / name, python, REQUIREMENTS / "test.txt")
+    for file in ("test.txt", *pinned):
+        _install(inside, "--require-hashes", "-r", str(REQUIREMENTS / file))
+    return inside
+
+
+def find_pythons(oldest: int = 11) -> dict[int, str]:
+    """Return each Python 3 that is here, by its minor version."""
+    found: dict[int, str] = {}
+    for path in _list_pythons(oldest):
+        done = subprocess.run([path, "-c", _PRINT_VERSION], capture_output=True, text=True, check=False)
+        major, _, minor = done.stdout.strip().partition(" ")
+        if done.returncode == 0 and major == "3" and int(minor) >= oldest:
+            found.setdefault(int(minor), path)
+    return found
 
 
 def install_applications(python: str) -> str:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tests.environments import ROOT, find_python, install_django
+from tests.environments import ROOT, find_older_python, find_python, install_django, install_versions
 
 SERVICES = {
     "sqlite": None,
@@ -30,6 +30,12 @@ SERVICES = {
 }
 USER_MODELS = ("accounts.EmailUser", "accounts.HandleUser")
 NEWER_DJANGO = (("6.0", ("sqlite",)), ("6.1", ("sqlite", "postgres")))
+OLDEST = ("django-5.2.txt", "drf-3.16.txt")
+"""The oldest Django and REST framework that pyproject.toml allows. ``tests/versions.py`` runs all others."""
+
+QUICK = "not once and not slow and not server and not browser"
+"""The tests whose result a version can change, and that are quick."""
+
 SLOWEST = 10
 
 # Two workers on two cores. A worker takes tests from another one that has more of them left.
@@ -153,6 +159,14 @@ def list_newer(python: str, databases: list[str]) -> Iterator[Run]:
                 )
 
 
+def list_oldest(python: str) -> Iterator[Run]:
+    """Install the oldest of everything, and yield its run of the quick tests."""
+    _say("installing the oldest Django and REST framework")
+    inside = install_versions(python, "3.11", OLDEST)
+    title = "the oldest Python, Django and REST framework"
+    yield Run(title, "sqlite", (*PARALLEL, "-m", QUICK), python=inside, measured=False)
+
+
 def main() -> int:
     """Run everything. Return 1 if a run failed or the coverage is not complete."""
     databases = [name for name, address in SERVICES.items() if is_there(address)]
@@ -160,6 +174,9 @@ def main() -> int:
     python = find_python()
     if python is None:
         missing.append("Django 6 needs Python 3.12 or newer, and none was found")
+    oldest = find_older_python()
+    if oldest is None:
+        missing.append("The oldest versions need Python 3.11, and none was found")
     if missing and os.environ.get("CI") == "true":
         print("FAILED, because CI needs it all:", *missing, sep="\n")  # noqa: T201
         return 1
@@ -167,6 +184,8 @@ def main() -> int:
     results = [*run_each(list_pinned(databases)), *run_side_by_side(list_users(databases))]
     if python:
         results += run_each(list_newer(python, databases))
+    if oldest:
+        results += run_each(list_oldest(oldest))
     report_times(results)
     _coverage("combine", "--quiet")
     complete = _coverage("report")

@@ -66,7 +66,7 @@ def test_ends_sessions_and_shows_their_number(admin: Client, anna: User) -> None
     sessions.revoke(ended.session_id)
     chosen = [str(ended.session_id), str(live.session_id)]
     answer = admin.post(LIST, {"action": "end_sessions", "_selected_action": chosen}, follow=True)
-    assert "1 sessions were ended." in answer.content.decode()
+    assert "1 session was ended." in answer.content.decode()
     assert Session.objects.get(pk=live.session_id).revoked_for == "admin"
 
 

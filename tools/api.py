@@ -239,7 +239,10 @@ def _find_note(body: list[ast.stmt], node: ast.stmt) -> str:
 def _read_help(node: ast.AnnAssign | ast.Assign) -> str:
     """Return the ``help_text`` of a model's field."""
     words = node.value.keywords if isinstance(node.value, ast.Call) else []
-    return next((str(ast.literal_eval(word.value)) for word in words if word.arg == "help_text"), "")
+    texts = (word.value for word in words if word.arg == "help_text")
+    # A text for people stands in a call of gettext.
+    plain = (text.args[0] if isinstance(text, ast.Call) else text for text in texts)
+    return next((str(ast.literal_eval(text)) for text in plain), "")
 
 
 def _is_manager(node: Function) -> bool:

@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "demo.middleware.ContentSecurityPolicyMiddleware",
     "demo.middleware.QueryCountMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",  # the messages of the API have the language of the browser
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

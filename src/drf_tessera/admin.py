@@ -28,11 +28,12 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
-from drf_tessera.admin_keys import SigningKeyAdmin as SigningKeyAdmin
-from drf_tessera.admin_keys import write_moment
+from drf_tessera.admin_keys import SigningKeyAdmin, write_moment
 from drf_tessera.database import is_in_transaction, suppress_unreadable
 from drf_tessera.exceptions import UserGone, UserInactive
 from drf_tessera.http import deliver_grant
@@ -41,12 +42,18 @@ from drf_tessera.rest.requests import find_client
 from drf_tessera.users import MAX_NAME_LENGTH, find_email_field, parse_sub, write_sub
 
 if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+    _Text = str | _StrPromise
     _Admin = admin.ModelAdmin[Session]
     _Inline = admin.TabularInline[Session, Any]
 else:
+    _Text = str
     _Admin = admin.ModelAdmin  # Django's own classes take no type argument at run time
     _Inline = admin.TabularInline
 
+
+__all__ = ["SessionAdmin", "SessionInline", "SigningKeyAdmin"]  # Django finds the keys through this module
 
 ACTING_MINUTES: Final = 15
 """How long somebody acts as another person, from here."""
@@ -60,26 +67,24 @@ MOST: Final = 20_000
 MOST_SHOWN: Final = 20
 """The number of sessions on the page of a user."""
 
-REASONS: Final[Mapping[str, str]] = {
-    sessions.Reason.LOGOUT: "logged out",
-    sessions.Reason.LOGOUT_ALL: "logged out everywhere",
-    sessions.Reason.PASSWORD_CHANGED: "new password",
-    sessions.Reason.USER_INACTIVE: "account deactivated",
-    sessions.Reason.USER_DELETED: "account deleted",
-    sessions.Reason.EVICTED: "too many sessions",
-    sessions.Reason.REUSED: "token stolen",
-    sessions.Reason.LOST: "answers lost",
-    sessions.Reason.ADMIN: "by an administrator",
+REASONS: Final[Mapping[str, _Text]] = {
+    sessions.Reason.LOGOUT: _("logged out"),
+    sessions.Reason.LOGOUT_ALL: _("logged out everywhere"),
+    sessions.Reason.PASSWORD_CHANGED: _("new password"),
+    sessions.Reason.USER_INACTIVE: _("account deactivated"),
+    sessions.Reason.USER_DELETED: _("account deleted"),
+    sessions.Reason.EVICTED: _("too many sessions"),
+    sessions.Reason.REUSED: _("token stolen"),
+    sessions.Reason.LOST: _("answers lost"),
+    sessions.Reason.ADMIN: _("by an administrator"),
 }
 """The reasons why a session ended, in words."""
 
-"""The attribute of a row of a key that has its stage and its times."""
-
-STATES: Final[Mapping[str, str]] = {
-    "live": "Live",
-    "idle": "Idle for too long",
-    "expired": "Expired",
-    "ended": "Ended",
+STATES: Final[Mapping[str, _Text]] = {
+    "live": _("Live"),
+    "idle": _("Idle for too long"),
+    "expired": _("Expired"),
+    "ended": _("Ended"),
 }
 
 
@@ -92,17 +97,17 @@ def name_state(session: Session, now: datetime) -> str:
     return "live" if session.idle_expires_at > now else "idle"
 
 
-def _describe_reason(reason: str) -> str:
+def _describe_reason(reason: str) -> _Text:
     return REASONS.get(reason, reason)
 
 
 class StateFilter(admin.SimpleListFilter):
     """Filters sessions by their state."""
 
-    title = "state"
+    title = _("state")
     parameter_name = "state"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, _Text]]:
         """Return the states."""
         return STATES.items()
 
@@ -122,10 +127,10 @@ class StateFilter(admin.SimpleListFilter):
 class ReasonFilter(admin.SimpleListFilter):
     """Filters sessions by the reason of their end."""
 
-    title = "reason of the end"
+    title = _("reason of the end")
     parameter_name = "reason"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, _Text]]:
         """Return the reasons. No query is made, because the table may be long."""
         return REASONS.items()
 
@@ -154,8 +159,8 @@ class SessionAdmin(_Admin):
     # no such tables.
     fieldsets: ClassVar[Any] = (
         (None, {"fields": ("id", "person", "state", "device", "label", "ip", "actor", "amr", "scope")}),
-        ("Times", {"fields": ("created_at", "rotated_at", "idle_expires_at", "expires_at", "revoked_at")}),
-        ("Refreshes", {"classes": ("collapse",), "fields": ("generation", "recoveries", "kept_until")}),
+        (_("Times"), {"fields": ("created_at", "rotated_at", "idle_expires_at", "expires_at", "revoked_at")}),
+        (_("Refreshes"), {"classes": ("collapse",), "fields": ("generation", "recoveries", "kept_until")}),
     )
     readonly_fields: ClassVar[tuple[str, ...]] = ("person", "state")
     actions: tuple[str, ...] = ("end_sessions", "end_all_of_their_users")
@@ -165,32 +170,32 @@ class SessionAdmin(_Admin):
     class Media:  # noqa: D106 - Django's own convention
         css: ClassVar[Any] = {"all": ("drf_tessera/admin.css",)}
 
-    @admin.display(description="Login", ordering="created_at")
+    @admin.display(description=_("Login"), ordering="created_at")
     def login(self, session: Session) -> str:
         """Return the time of the login."""
         return write_moment(session.created_at)
 
-    @admin.display(description="Person", ordering="user_id")
+    @admin.display(description=_("Person"), ordering="user_id")
     def person(self, session: Session) -> str:
         """Return the name of the user, as a link to the page of the user if the admin has one."""
         return _link_user(self.admin_site, session)
 
-    @admin.display(description="Device", ordering="device")
+    @admin.display(description=_("Device"), ordering="device")
     def client(self, session: Session) -> str:
         """Return the device, and the name that the client gives it."""
         return ", ".join(filter(None, (session.device, session.label))) or "-"
 
-    @admin.display(description="Address", ordering="ip")
+    @admin.display(description=_("Address"), ordering="ip")
     def address(self, session: Session) -> str:
         """Return the address of the login."""
         return session.ip or "-"
 
-    @admin.display(description="Last used", ordering="rotated_at")
+    @admin.display(description=_("Last used"), ordering="rotated_at")
     def last_used(self, session: Session) -> str:
         """Return the time of the latest refresh, or of the login."""
         return write_moment(session.last_used_at)
 
-    @admin.display(description="State")
+    @admin.display(description=_("State"))
     def state(self, session: Session) -> str:
         """Return the state, and the reason if the session was ended."""
         return _write_state(session)
@@ -291,10 +296,14 @@ class SessionAdmin(_Admin):
 
         def end() -> str:
             ended = sessions.revoke(session_id, reason=sessions.Reason.ADMIN)
-            return "The session was ended." if ended else "The session had ended before."
+            return gettext("The session was ended.") if ended else gettext("The session had ended before.")
 
         where = self.client(session)
-        return self._ask(request, "End this session", f"This logs {session.user} out on {where}.", end)
+        question = gettext("This logs %(person)s out on %(device)s.") % {
+            "person": session.user,
+            "device": where,
+        }
+        return self._ask(request, gettext("End this session"), question, end)
 
     def end_sessions_of_user(self, request: HttpRequest, user: str) -> HttpResponse:
         """Show a question, and then end all sessions of one user."""
@@ -302,11 +311,15 @@ class SessionAdmin(_Admin):
 
         def end() -> str:
             ended = sessions.revoke_all(found, reason=sessions.Reason.ADMIN)
-            return f"{ended} sessions were ended."
+            return _say_ended(ended)
 
         count = sessions.live_sessions(found.pk).count()
-        question = f"This logs {found} out on all devices: {count} sessions."
-        return self._ask(request, "End all sessions of this person", question, end)
+        question = ngettext(
+            "This logs %(person)s out on all devices: %(count)d session.",
+            "This logs %(person)s out on all devices: %(count)d sessions.",
+            count,
+        ) % {"person": found, "count": count}
+        return self._ask(request, gettext("End all sessions of this person"), question, end)
 
     @method_decorator(sensitive_variables())
     def act_as(self, request: HttpRequest, user: str) -> HttpResponse:
@@ -369,11 +382,11 @@ class SessionAdmin(_Admin):
         if request.method == "POST" and possible:
             with _acting(request):
                 ended = sessions.revoke_everybody()
-            self.message_user(request, f"{ended} sessions were ended.", messages.SUCCESS)
+            self.message_user(request, _say_ended(ended), messages.SUCCESS)
             return redirect(reverse("admin:tessera_session_changelist", current_app=self.admin_site.name))
         context = {
             **self.admin_site.each_context(request),
-            "title": "End all sessions",
+            "title": gettext("End all sessions"),
             "opts": self.opts,
             "count": count,
             "possible": possible,
@@ -381,21 +394,23 @@ class SessionAdmin(_Admin):
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/tessera/session/end_all.html", context)
 
-    @admin.action(description="End all sessions of the users of the selected sessions", permissions=["end"])
+    @admin.action(
+        description=_("End all sessions of the users of the selected sessions"), permissions=["end"]
+    )
     def end_all_of_their_users(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         """End all sessions of these users, and show how many there were."""
         users = set(queryset.values_list("user_id", flat=True))
         ended = sessions.revoke_all_of(users, reason=sessions.Reason.ADMIN)
-        self.message_user(request, f"{ended} sessions were ended.", messages.SUCCESS)
+        self.message_user(request, _say_ended(ended), messages.SUCCESS)
 
-    @admin.action(description="End the selected sessions", permissions=["end"])
+    @admin.action(description=_("End the selected sessions"), permissions=["end"])
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         """End the sessions, and show how many of them were still live."""
         ended = sum(
             sessions.revoke(key, reason=sessions.Reason.ADMIN)
             for key in queryset.values_list("pk", flat=True)
         )
-        self.message_user(request, f"{ended} sessions were ended.", messages.SUCCESS)
+        self.message_user(request, _say_ended(ended), messages.SUCCESS)
 
 
 class _SessionsOfUser(BaseInlineFormSet):  # type: ignore[type-arg]  # Django's own takes no type argument
@@ -457,6 +472,11 @@ def _find_user(text: str) -> Any:
         return get_object_or_404(get_user_model()._base_manager, pk=parse_sub(text))
     except UserGone:
         raise Http404 from None
+
+
+def _say_ended(count: int) -> str:
+    text = ngettext("%(count)d session was ended.", "%(count)d sessions were ended.", count)
+    return text % {"count": count}
 
 
 def _write_state(session: Session) -> str:

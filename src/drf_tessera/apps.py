@@ -8,6 +8,10 @@ from typing import Final
 
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
+
+from drf_tessera.exceptions import TesseraError
 
 EXTENSIONS: Final = "drf_tessera"
 """The group of entry points that the app calls when it is ready. ``compat/`` has two of them."""
@@ -20,7 +24,7 @@ class TesseraConfig(AppConfig):
 
     name = "drf_tessera"
     label = "tessera"
-    verbose_name: str = "Token sessions"
+    verbose_name = _("Token sessions")
 
     def ready(self) -> None:
         """Connect the receivers, the checks and the extensions.
@@ -36,6 +40,7 @@ class TesseraConfig(AppConfig):
             if damage:
                 raise ImproperlyConfigured(damage) from error
             raise
+        TesseraError.translations = translation
         audit.connect()
         receivers.connect()
         installation.connect(self)

@@ -21,6 +21,7 @@ from django.db.models import QuerySet
 from django.db.models.signals import post_migrate
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from drf_tessera.conf import MAX_TENANTS, current_tenant, forget_settings
 from drf_tessera.database import (
@@ -159,4 +160,4 @@ def _translate(error: Error) -> ProjectError | TemporarilyUnavailable:
         return missing
     if isinstance(error, ProgrammingError) and not isinstance(error, TransactionManagementError):
         return ProjectError(f"The table {Installation._meta.db_table} cannot be read. ({error})")
-    return TemporarilyUnavailable("The database does not answer at the moment; try again.")
+    return TemporarilyUnavailable(gettext_noop("The database does not answer at the moment; try again."))

@@ -13,6 +13,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models import OuterRef, Q, Subquery
 from django.db.models.lookups import IsNull
+from django.utils.translation import gettext_lazy as _
 
 from drf_tessera import rotation
 
@@ -122,63 +123,93 @@ class Session(models.Model):
 
     # The order of the columns in a new table: those of eight bytes first, so that PostgreSQL pads none.
     id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(
-        primary_key=True, default=uuid.uuid4, editable=False
+        verbose_name=_("id"), primary_key=True, default=uuid.uuid4, editable=False
     )
-    created_at: _Moment = models.DateTimeField(help_text="The time of the login.")
-    rotated_at: _MaybeMoment = models.DateTimeField(null=True, help_text="The time of the last rotation.")
+    created_at: _Moment = models.DateTimeField(verbose_name=_("login"), help_text=_("The time of the login."))
+    rotated_at: _MaybeMoment = models.DateTimeField(
+        verbose_name=_("last refresh"), null=True, help_text=_("The time of the last rotation.")
+    )
     idle_expires_at: _Moment = models.DateTimeField(
-        help_text="Without a refresh the session ends at this time."
+        verbose_name=_("end without a refresh"),
+        help_text=_("Without a refresh the session ends at this time."),
     )
-    expires_at: _Moment = models.DateTimeField(help_text="The session ends at this time in any case.")
-    auth_time: _Moment = models.DateTimeField(help_text="The time when the user last proved their identity.")
-    revoked_at: _MaybeMoment = models.DateTimeField(null=True)
+    expires_at: _Moment = models.DateTimeField(
+        verbose_name=_("latest end"), help_text=_("The session ends at this time in any case.")
+    )
+    auth_time: _Moment = models.DateTimeField(
+        verbose_name=_("last proof of identity"),
+        help_text=_("The time when the user last proved their identity."),
+    )
+    revoked_at: _MaybeMoment = models.DateTimeField(verbose_name=_("ended at"), null=True)
     kept_until: _MaybeMoment = models.DateTimeField(
+        verbose_name=_("kept until"),
         null=True,
-        help_text="The row is kept until this time, because the token of another package that started the "
-        "session must not start it again.",
+        help_text=_(
+            "The row is kept until this time, because the token of another package that started the "
+            "session must not start it again."
+        ),
     )
-    generation: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(default=0)
+    generation: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(
+        verbose_name=_("number of refreshes"), default=0
+    )
     parent: models.PositiveBigIntegerField[int | None, int | None] = models.PositiveBigIntegerField(
         null=True,
-        help_text="The generation and (upper bits) branch of the token that became the current token.",
+        help_text=_("The generation and (upper bits) branch of the token that became the current token."),
     )
     user: models.ForeignKey[AbstractBaseUser, AbstractBaseUser] = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", verbose_name=_("user")
     )
     user_id: Any
     """The primary key of the user."""
     recoveries: models.PositiveSmallIntegerField[int, int] = models.PositiveSmallIntegerField(
-        default=0, help_text="The number of lost answers in a row since the last rotation."
+        verbose_name=_("lost answers"),
+        default=0,
+        help_text=_("The number of lost answers in a row since the last rotation."),
     )
     personal: models.BooleanField[bool, bool] = models.BooleanField(
+        verbose_name=_("personal access token"),
         default=False,
-        help_text="Whether this is a personal access token, and not a login. Its label is its name.",
+        help_text=_("Whether this is a personal access token, and not a login. Its label is its name."),
     )
     secret_hash: models.BinaryField[bytes, bytes] = models.BinaryField(max_length=32, editable=False)
     amr: _Text = models.CharField(
-        max_length=64, blank=True, help_text="The methods of this proof (RFC 8176), separated by spaces."
+        verbose_name=_("methods of the login"),
+        max_length=64,
+        blank=True,
+        help_text=_("The methods of this proof (RFC 8176), separated by spaces."),
     )
     actor: _Text = models.CharField(
+        verbose_name=_("acting person"),
         max_length=ACTOR_LENGTH,
         blank=True,
-        help_text="The person who acts as the user (RFC 8693), as in `sub`.",
+        help_text=_("The person who acts as the user (RFC 8693), as in `sub`."),
     )
-    scope: _Text = models.CharField(max_length=SCOPE_LENGTH, blank=True, help_text="RFC 6749, section 3.3.")
+    scope: _Text = models.CharField(
+        verbose_name=_("scopes"), max_length=SCOPE_LENGTH, blank=True, help_text=_("RFC 6749, section 3.3.")
+    )
     ip: models.GenericIPAddressField[str | None, str | None] = models.GenericIPAddressField(
-        null=True, help_text="The address of the login."
+        verbose_name=_("address"), null=True, help_text=_("The address of the login.")
     )
     device: _Text = models.CharField(
-        max_length=DEVICE_LENGTH, blank=True, help_text='A name from the user agent: "Firefox on Windows".'
+        verbose_name=_("device"),
+        max_length=DEVICE_LENGTH,
+        blank=True,
+        help_text=_('A name from the user agent: "Firefox on Windows".'),
     )
     label: _Text = models.CharField(
-        max_length=LABEL_LENGTH, blank=True, help_text="The client's own name for its device."
+        verbose_name=_("name of the device"),
+        max_length=LABEL_LENGTH,
+        blank=True,
+        help_text=_("The client's own name for its device."),
     )
-    revoked_for: _Text = models.CharField(max_length=32, blank=True)
+    revoked_for: _Text = models.CharField(verbose_name=_("reason of the end"), max_length=32, blank=True)
 
     objects: ClassVar[models.Manager[Session]] = SessionQuerySet.as_manager()
 
     class Meta:  # noqa: D106 - Django's own convention
         app_label = "tessera"
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
         permissions: ClassVar[Any] = [
             ("end_all_sessions", "Can end the sessions of everybody"),
             ("impersonate", "Can act as another person for some minutes"),

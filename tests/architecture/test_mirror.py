@@ -22,6 +22,7 @@ OTHER_FOLDERS: Final = {
     "docs": "the pages",
     "hostile": "what a stranger may send, to every endpoint",
     "js": "the client in Node",
+    "languages": "the catalogues, and answers in each language",
     "model": "the model of the refresh rule",
     "outages": "databases that are down, full, replaced or without a connection to spare",
     "packaging": "the built distributions",

@@ -21,6 +21,7 @@ from django.contrib.auth.signals import user_logged_out
 from django.contrib.sessions.backends.base import SessionBase
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django.utils.translation import gettext_noop
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
@@ -126,7 +127,7 @@ def ask_for_code(request: HttpRequest | None, user: Any) -> Challenge | None:
 
     mandatory = app_settings.EMAIL_VERIFICATION == app_settings.EmailVerificationMethod.MANDATORY
     if mandatory and not utils.has_verified_email(user):
-        raise LoginRefused("Confirm your e-mail address first.", code="email_unconfirmed")
+        raise LoginRefused(gettext_noop("Confirm your e-mail address first."), code="email_unconfirmed")
     if not is_mfa_enabled(user):
         return None
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from drf_tessera.exceptions.root import TesseraError
+from drf_tessera.exceptions.root import gettext_noop as _
 
 
 class RequestError(TesseraError):
     """The endpoint cannot understand the request (HTTP 400)."""
 
     code = "invalid_request"
-    default_detail = "The request is not valid."
+    default_detail = _("The request is not valid.")
 
 
 class EmailLoginUnavailable(RequestError):
     """The body has an ``email``, but no authentication backend of the project accepts an ``email``."""
 
     code = "email_login_unavailable"
-    default_detail = (
+    default_detail = _(
         "This server does not support login by e-mail. (For the developer: login by e-mail needs an e-mail "
         "field on the user model, and drf_tessera.backends.EmailBackend in AUTHENTICATION_BACKENDS.)"
     )
@@ -26,14 +27,14 @@ class TokenMissing(RequestError):
     """The request has neither an access token in the header nor a refresh token in the body."""
 
     code = "token_missing"
-    default_detail = "Send the refresh token in the body, or the access token in the Authorization header."
+    default_detail = _("Send the refresh token in the body, or the access token in the Authorization header.")
 
 
 class PersonalTokensFull(RequestError):
     """The user has as many personal access tokens as a user may have."""
 
     code = "personal_tokens_full"
-    default_detail = "There are too many personal access tokens. End one that is not needed."
+    default_detail = _("There are too many personal access tokens. End one that is not needed.")
 
 
 class ScopeUnavailable(RequestError):
@@ -42,7 +43,10 @@ class ScopeUnavailable(RequestError):
     code = "scope_unavailable"
 
     def __init__(self, offered: tuple[str, ...]) -> None:
-        super().__init__(f"A token can have these scopes: {' '.join(offered) or 'none'}.")
+        if not offered:
+            super().__init__(_("A token cannot have scopes here."))
+            return
+        super().__init__(_("A token can have these scopes: %(scopes)s."), {"scopes": " ".join(offered)})
 
 
 class TransportUnavailable(RequestError):
@@ -51,14 +55,17 @@ class TransportUnavailable(RequestError):
     code = "transport_unavailable"
 
     def __init__(self, offered: tuple[str, ...]) -> None:
-        super().__init__(f"This server sends refresh tokens only by {' or '.join(map(repr, offered))}.")
+        super().__init__(
+            _("This server sends refresh tokens only by these transports: %(transports)s."),
+            {"transports": ", ".join(map(repr, offered))},
+        )
 
 
 class ScopeMissing(TesseraError):
     """The token does not have the scopes that the request needs (HTTP 403, RFC 6750, section 3.1)."""
 
     code = "insufficient_scope"
-    default_detail = "The access token does not have the permissions that this request needs."
+    default_detail = _("The access token does not have the permissions that this request needs.")
 
     def __init__(self, scopes: tuple[str, ...] = ()) -> None:
         super().__init__()
@@ -77,21 +84,23 @@ class SessionNotFound(TesseraError):
     """The caller has no such session (HTTP 404). The answer is the same if another user has the session."""
 
     code = "session_not_found"
-    default_detail = "You have no such session."
+    default_detail = _("You have no such session.")
 
 
 class ClientInvalid(TesseraError):
     """The program that asks about a token has not proved who it is (HTTP 401)."""
 
     code = "invalid_client"
-    default_detail = "The name or the secret of this client is wrong."
+    default_detail = _("The name or the secret of this client is wrong.")
 
 
 class SessionMissing(TesseraError):
     """The token of another issuer has no session here, so there is nothing to list or to end (HTTP 403)."""
 
     code = "session_missing"
-    default_detail = "This token comes from another issuer, and has no session here. Log out at that issuer."
+    default_detail = _(
+        "This token comes from another issuer, and has no session here. Log out at that issuer."
+    )
 
 
 # -- Requests that another site may have made (HTTP 403) -------------------------------------------
@@ -101,7 +110,7 @@ class CsrfFailed(TesseraError):
     """A cookie would authenticate this request, but nothing proves that the site itself sent the request."""
 
     code = "csrf_failed"
-    default_detail = "The request does not seem to come from this site."
+    default_detail = _("The request does not seem to come from this site.")
 
 
 class OriginRefused(CsrfFailed):
@@ -110,13 +119,21 @@ class OriginRefused(CsrfFailed):
     code = "csrf_origin"
 
     def __init__(self, *, same_host: bool) -> None:
-        hint = ""
         if same_host:
-            hint = " (For the developer: a server behind a proxy may need SECURE_PROXY_SSL_HEADER.)"
-        super().__init__(
-            "The header Origin names another origin. A request with cookies must come from the origin of "
-            f"this server or from an origin in CSRF_TRUSTED_ORIGINS.{hint}"
-        )
+            super().__init__(
+                _(
+                    "The header Origin names another origin. A request with cookies must come from the "
+                    "origin of this server or from an origin in CSRF_TRUSTED_ORIGINS. (For the developer: a "
+                    "server behind a proxy may need SECURE_PROXY_SSL_HEADER.)"
+                )
+            )
+        else:
+            super().__init__(
+                _(
+                    "The header Origin names another origin. A request with cookies must come from the "
+                    "origin of this server or from an origin in CSRF_TRUSTED_ORIGINS."
+                )
+            )
 
 
 class FetchSiteRefused(CsrfFailed):
@@ -125,10 +142,18 @@ class FetchSiteRefused(CsrfFailed):
     code = "csrf_fetch_site"
 
     def __init__(self, site: str) -> None:
-        shown = site if site in {"cross-site", "same-site"} else "of an unknown kind"
+        known = site in {"cross-site", "same-site"}
         super().__init__(
-            f"The header Sec-Fetch-Site says that the request is {shown}. A request with cookies must be "
-            "same-origin, or must have an Origin that is in CSRF_TRUSTED_ORIGINS."
+            _(
+                "The header Sec-Fetch-Site says that the request is %(site)s. A request with cookies must be "
+                "same-origin, or must have an Origin that is in CSRF_TRUSTED_ORIGINS."
+            )
+            if known
+            else _(
+                "The header Sec-Fetch-Site has an unknown value. A request with cookies must be "
+                "same-origin, or must have an Origin that is in CSRF_TRUSTED_ORIGINS."
+            ),
+            {"site": site} if known else None,
         )
 
 
@@ -139,8 +164,11 @@ class CsrfTokenRefused(CsrfFailed):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            "A request with cookies, but without Origin and Sec-Fetch-Site, needs Django's CSRF token. "
-            f"{reason.partition(' - ')[0].rstrip('.')}."
+            _(
+                "A request with cookies, but without Origin and Sec-Fetch-Site, needs Django's CSRF token. "
+                "%(reason)s."
+            ),
+            {"reason": reason.partition(" - ")[0].rstrip(".")},
         )
 
 
@@ -151,6 +179,9 @@ class CookieAmbiguous(CsrfFailed):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"There are several cookies named {name!r} with different values. "
-            "Delete the cookies of this site."
+            _(
+                "There are several cookies named %(name)s with different values. Delete the cookies of this "
+                "site."
+            ),
+            {"name": repr(name)},
         )

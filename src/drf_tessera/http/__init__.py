@@ -8,6 +8,7 @@
 - client: the origin of a request
 - documents: public documents, which pages of every origin may read
 - resource: the address of the metadata of a protected resource
+- languages: the language of an answer
 - refusals: the answers to errors
 - transport: one class for each way in which tokens travel
 """
@@ -27,6 +28,7 @@ from drf_tessera.http.cookies import is_secure as is_secure
 from drf_tessera.http.cookies import name_cookies as name_cookies
 from drf_tessera.http.csrf import check_site as check_site
 from drf_tessera.http.documents import public_document as public_document
+from drf_tessera.http.languages import set_language as set_language
 from drf_tessera.http.refusals import RETRY_AFTER_SECONDS as RETRY_AFTER_SECONDS
 from drf_tessera.http.refusals import recall_failure as recall_failure
 from drf_tessera.http.refusals import remember_failure as remember_failure

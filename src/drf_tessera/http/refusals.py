@@ -26,6 +26,7 @@ from drf_tessera.exceptions import (
     TooManyAttempts,
     Unauthenticated,
 )
+from drf_tessera.http.languages import set_language
 from drf_tessera.http.resource import find_resource_metadata
 
 RETRY_AFTER_SECONDS: Final = 1
@@ -61,6 +62,8 @@ def recall_failure(request: HttpRequest) -> TesseraError | None:
 def write_challenge(error: TesseraError | None, *, path: str) -> str:
     """Return the ``WWW-Authenticate`` header of a refusal (RFC 6750, section 3).
 
+    Its description is English, because RFC 6750 allows only ASCII there.
+
     Args:
         error: the reason. Without a token there is no reason to name.
         path: the path of the request. With ``RESOURCE`` the challenge tells where to get a token.
@@ -71,12 +74,12 @@ def write_challenge(error: TesseraError | None, *, path: str) -> str:
         parts.append('error="insufficient_scope"')
         parts += [f'scope="{to_ascii(" ".join(error.scopes))}"'] if error.scopes else []
     elif isinstance(error, ProofNeeded):
-        parts += [f'error="{error.code}"', f'error_description="{to_ascii(error.detail)}"']
+        parts += [f'error="{error.code}"', f'error_description="{to_ascii(str(error))}"']
         parts += [] if error.max_age is None else [f"max_age={error.max_age}"]
         parts += [f'acr_values="{" ".join(error.ways)}"'] if error.ways else []
     elif error is not None and not isinstance(error, LoginFailed | Unauthenticated):
         kind = "invalid_request" if isinstance(error, HeaderMalformed) else "invalid_token"
-        parts += [f'error="{kind}"', f'error_description="{to_ascii(error.detail)}"']
+        parts += [f'error="{kind}"', f'error_description="{to_ascii(str(error))}"']
     address = find_resource_metadata(path)
     parts += [] if address is None else [f'resource_metadata="{address}"']
     return f"{scheme} {', '.join(parts)}"
@@ -98,6 +101,7 @@ def write_refusal(error: TesseraError, request: HttpRequest) -> JsonResponse:
         response.headers["Retry-After"] = str(error.retry_after)
     elif status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    set_language(response)
     add_never_cache_headers(response)
     return response
 

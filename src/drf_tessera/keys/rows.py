@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 from django.db import Error, IntegrityError, ProgrammingError
 from django.db.models import QuerySet
 from django.db.transaction import TransactionManagementError
+from django.utils.translation import gettext_noop
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.conf import DATABASE, PUBLIC_ALGORITHMS, KeySource, Settings, current_tenant, get_settings
@@ -403,7 +404,7 @@ def _repeat(action: Callable[[], T]) -> T:
             return _try(partial(persist, action, repeatable=False))
         except IntegrityError:
             continue
-    raise TemporarilyUnavailable("Other servers change the keys all the time; try again.")
+    raise TemporarilyUnavailable(gettext_noop("Other servers change the keys all the time; try again."))
 
 
 def _try(action: Callable[[], T]) -> T:

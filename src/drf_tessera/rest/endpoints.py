@@ -10,6 +10,7 @@ from uuid import UUID
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connections, transaction
 from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions as drf
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
@@ -34,6 +35,7 @@ from drf_tessera.http import (
     delete_stray_cookies,
     find_cookie_path,
     remember_failure,
+    set_language,
     to_ascii,
 )
 from drf_tessera.limits import TokenRequest
@@ -113,7 +115,7 @@ class TokenView(APIView):
                 get_django_request(request).data = request.data  # type: ignore[attr-defined]
         except drf.ParseError:
             # REST framework's own text has parts of the body or of the headers.
-            raise drf.ParseError("The body cannot be read.") from None
+            raise drf.ParseError(_("The body cannot be read.")) from None
         except drf.UnsupportedMediaType:
             raise _refuse_media_type() from None
 
@@ -124,7 +126,7 @@ class TokenView(APIView):
 
     def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Refuse a method. REST framework's own text has the method, which may be any word."""
-        raise drf.MethodNotAllowed("", detail="This method is not allowed here.")
+        raise drf.MethodNotAllowed("", detail=_("This method is not allowed here."))
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Forbid caches to store the response (RFC 6749, section 5.1).
@@ -147,6 +149,7 @@ class TokenView(APIView):
         answer = super().handle_exception(found)
         add_code(answer, found)
         self._add_oauth_error(answer)
+        set_language(answer)
         if isinstance(exc, CookieAmbiguous):
             delete_stray_cookies(get_django_request(self.request), answer, find_cookie_path())
         return answer
@@ -291,7 +294,7 @@ def _asks_for_relative(request: Request) -> bool:
 
 def _refuse_media_type() -> drf.UnsupportedMediaType:
     """Return a 415. REST framework's own text has the media type of the request."""
-    return drf.UnsupportedMediaType("", detail="Send JSON or a form, in UTF-8.")
+    return drf.UnsupportedMediaType("", detail=_("Send JSON or a form, in UTF-8."))
 
 
 def _read_length(request: Request) -> int:
@@ -299,4 +302,4 @@ def _read_length(request: Request) -> int:
     try:
         return int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
-        raise drf.ParseError("The Content-Length header is not a number.") from None
+        raise drf.ParseError(_("The Content-Length header is not a number.")) from None

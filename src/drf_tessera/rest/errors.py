@@ -17,6 +17,7 @@ from typing import Any, Final
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import Error
 from django.http import Http404, HttpRequest
+from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions as drf
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -111,7 +112,7 @@ class PayloadTooLarge(CodedError):
     """A 413: the body is larger than the limit of the token endpoints."""
 
     status_code = 413
-    default_detail: str = "The body is too large."
+    default_detail = _("The body is too large.")
     default_code = "body_too_large"
 
 
@@ -218,6 +219,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     response = answer(found, context)
     if response is not None and isinstance(found, drf.APIException):
         response.data = describe_error(found)
+        if isinstance(found, CodedError):
+            http.set_language(response)
     return response
 
 
@@ -251,9 +254,9 @@ def translate_error(exc: Exception) -> Exception:
     elif isinstance(exc, PermissionDenied):
         found = drf.PermissionDenied()
     elif isinstance(exc, SuspiciousOperation):
-        found = drf.ParseError("The request cannot be read.")
+        found = drf.ParseError(_("The request cannot be read."))
     elif isinstance(exc, RecursionError) and _is_of_parser(exc):
-        found = drf.ParseError("The body is nested too deeply.")
+        found = drf.ParseError(_("The body is nested too deeply."))
     return found
 
 
@@ -293,7 +296,7 @@ def _describe_fields(exc: drf.ValidationError) -> Any:
     details, loose_key = exc.get_full_details(), api_settings.NON_FIELD_ERRORS_KEY
     fields = details if isinstance(details, dict) else {loose_key: details}
     body: dict[str, Any] = {
-        "detail": "The request is not valid.",
+        "detail": str(_("The request is not valid.")),
         "code": "invalid_request",
         "fields": fields,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -65,7 +66,7 @@ class ProofSerializer(RefreshSerializer):
     def validate(self, credentials: dict[str, Any]) -> dict[str, Any]:
         """Check that there is a proof."""
         if not {"password", "answer"} & credentials.keys():
-            raise serializers.ValidationError("Send a password or an answer.", code="proof_required")
+            raise serializers.ValidationError(_("Send a password or an answer."), code="proof_required")
         return credentials
 
 

@@ -5,11 +5,13 @@ The serializers of requests check the body. Those of the other answers are in :m
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import IntegerField
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.fields import empty
 
@@ -81,7 +83,9 @@ class LoginSerializer(BodySerializer):
     transport: serializers.ChoiceField = serializers.ChoiceField(
         tuple(TRANSPORTS),
         required=False,
-        error_messages={"invalid_choice": f"Choose one of these: {', '.join(TRANSPORTS)}."},
+        error_messages={
+            "invalid_choice": format_lazy(_("Choose one of these: {names}."), names=", ".join(TRANSPORTS))
+        },
         help_text="Where the refresh token travels: in bodies, or in a cookie that no script can read.",
     )
 
@@ -108,7 +112,8 @@ class LoginSerializer(BodySerializer):
         given = [name for name in account_fields() if name in credentials]
         if len(given) != 1:
             raise serializers.ValidationError(
-                f"Send exactly one of these fields to name the account: {', '.join(account_fields())}.",
+                _("Send exactly one of these fields to name the account: %(names)s.")
+                % {"names": ", ".join(account_fields())},
                 code="account_required" if not given else "account_ambiguous",
             )
         key = "email" if given == ["email"] else "username"
@@ -121,7 +126,7 @@ class AnswerField(serializers.Field[Any, Any, Any, Any]):
     def to_internal_value(self, answer: Any) -> Any:
         """Return the answer. The project's own function looks into it."""
         if not isinstance(answer, str | dict):
-            raise serializers.ValidationError("Send a text or an object.", code="invalid")
+            raise serializers.ValidationError(_("Send a text or an object."), code="invalid")
         return answer
 
     def to_representation(self, answer: Any) -> Any:
@@ -206,7 +211,7 @@ class RevokeSerializer(BodySerializer):
     session: serializers.UUIDField = serializers.UUIDField(
         required=False,
         allow_null=True,
-        error_messages={"invalid": "This is not the id of a session."},
+        error_messages={"invalid": _("This is not the id of a session.")},
         help_text="End the session only if it is this one.",
     )
 
@@ -312,6 +317,8 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
             "expires_at",
         )
         read_only_fields = fields
+        # The labels are for the admin. As titles in a schema, generators would name types after them.
+        extra_kwargs: ClassVar[Any] = {name: {"label": None} for name in fields}
 
     def get_device(self, session: Session) -> str:
         """Return the client's own name for its device. Without such a name return its kind."""

@@ -37,6 +37,7 @@ from drf_tessera.http import (
     find_refresh_token,
     has_bearer_token,
     offers_ambient,
+    set_language,
 )
 from drf_tessera.issuers import ForeignToken, is_foreign
 from drf_tessera.login import answer_challenge, log_in
@@ -139,7 +140,9 @@ def _ask(request: Request, error: ChallengeRequired, auth: Mapping[str, Any]) ->
         "challenge": {"kind": challenge.kind, **challenge.data},
         "ticket": write_ticket(error.user, credentials),
     }
-    return Response(body, status=401, headers={"WWW-Authenticate": write_challenge(request)})
+    response = Response(body, status=401, headers={"WWW-Authenticate": write_challenge(request)})
+    set_language(response)
+    return response
 
 
 class RefreshView(BodyView):

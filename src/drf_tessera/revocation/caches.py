@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Final
 
 from django.core.cache import BaseCache, caches
+from django.utils.translation import gettext_noop
 
 from drf_tessera.exceptions import ProjectError, RevocationUnavailable
 from drf_tessera.revocation.notices import Notice, read_entry, write_entry
@@ -107,7 +108,7 @@ class CacheStore:
         except Exception as error:  # each cache backend has exceptions of its own
             raise RevocationUnavailable from error
         if missing:
-            raise RevocationUnavailable(f"The cache did not store {len(missing)} revocations.")
+            raise RevocationUnavailable(gettext_noop("The cache did not store all revocations."))
 
     def _write(self, cache: BaseCache, batch: Sequence[Notice]) -> list[str]:
         last = self._count(cache, len(batch))
@@ -213,7 +214,7 @@ class CacheStore:
             self._begin(cache)
             head = cache.get(self._counter)
         if head is None:
-            raise RevocationUnavailable("The cache does not store anything.")
+            raise RevocationUnavailable(gettext_noop("The cache does not store anything."))
         return int(head)
 
     def _begin(self, cache: BaseCache) -> None:

@@ -32,6 +32,7 @@ from weakref import WeakKeyDictionary
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_noop
 
 from drf_tessera.conf import Settings, current_tenant, per_group, use_tenant
 from drf_tessera.database import is_alone, name_place
@@ -146,7 +147,7 @@ class Feed:
 
     def _explain(self) -> TesseraError:
         mistake = self._mistake
-        return RevocationUnavailable() if mistake is None else type(mistake)(mistake.detail)
+        return RevocationUnavailable() if mistake is None else type(mistake)(str(mistake))
 
     def knows(self, session_id: UUID, sub: str, began: int) -> bool:
         """Return whether memory alone proves that the session was not ended early.
@@ -257,7 +258,7 @@ class Feed:
     def _lose(self) -> None:
         """Leave the reader to the thread that hangs with it, and continue with a copy."""
         self.store, self._lock = self.store.copy(), Lock()
-        self._fail(RevocationUnavailable("A pull hangs and was given up."), time.monotonic())
+        self._fail(RevocationUnavailable(gettext_noop("A pull hangs and was given up.")), time.monotonic())
 
     def _pull(self, turn: Turn, *, certain: bool = True) -> None:
         store, started, wall = self.store, time.monotonic(), time.time()

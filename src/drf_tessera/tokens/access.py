@@ -126,7 +126,7 @@ def mint_access_token(
     except (TypeError, ValueError, RecursionError) as error:
         raise ClaimsHookError(f"CLAIMS or USER_FIELDS returned what has no JSON form: {error}") from error
     except TokenTooLarge as error:
-        raise ClaimsHookError(f"CLAIMS and USER_FIELDS returned too much. {error.detail}") from error
+        raise ClaimsHookError(f"CLAIMS and USER_FIELDS returned too much. {error}") from error
     if settings.access_cookie:
         # Checked here and not where the cookie is set, because there the refresh token has been spent.
         _check_cookie_length(token, LIMITS[facts.transport].access_cookie_length)

@@ -1,0 +1,100 @@
+"""Find texts for people that do not go through gettext, by the syntax of the source."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from tools.messages import ONE
+
+MARKED: Final = ONE | {"ngettext", "pgettext", "ngettext_lazy", "pgettext_lazy", "format_lazy", "_say_ended"}
+
+SHOWN: Final = frozenset(
+    {"verbose_name", "verbose_name_plural", "default_detail", "title", "default_message"}
+)
+"""Names whose value is shown to a person, as a keyword or as an attribute of a class."""
+
+DEVELOPERS: Final = (
+    "ProjectError",
+    "SettingsError",
+    "KeyMaterialError",
+    "ClaimsHookError",
+    "MigrationMissing",
+)
+"""Errors for logs and terminals. They quote settings and values, and stay English there."""
+
+ERRORS: Final = re.compile(r"(Refused|Failed|Invalid|Unavailable|Missing|NotFound|Denied|Throttled|Error)$")
+PLAIN: Final = re.compile(
+    r"(Value|Type|Runtime|Key|Index|Attribute|NotImplemented|Import|ModuleNotFound|WrongValue|Fetch|KeySet|"
+    r"Command|Integrity|Operational|Encoding|ObjectDoesNotExist|Lookup)(Error)?$"
+)
+"""Errors of Python, of commands, and inner errors that become another error before anybody sees them."""
+
+
+def find_bare(source: str, *, of_models: bool = False, of_admin: bool = False) -> list[str]:
+    """Return each text for people that no function of gettext marks, with its line."""
+    tree: ast.AST = ast.parse(source)
+    if of_models:
+        # The admin has only this model. The texts of the other tables are comments for developers.
+        tree = next((node for node in tree.body if getattr(node, "name", "") == "Session"), tree)
+    return [f"{node.lineno}: {ast.unparse(node)[:80]}" for node in _walk(tree, of_models, of_admin)]
+
+
+def _walk(tree: ast.AST, of_models: bool, of_admin: bool) -> Iterator[ast.expr]:
+    names = SHOWN | ({"help_text"} if of_models else set()) | ({"description"} if of_admin else set())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if node.value is not None and any(isinstance(t, ast.Name) and t.id in names for t in targets):
+                yield from _bare(node.value)
+        elif isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value in {"detail", "message"}:
+                    yield from _bare(value)
+        elif isinstance(node, ast.Call):
+            yield from _in_call(node, names)
+
+
+def _in_call(node: ast.Call, names: frozenset[str]) -> Iterator[ast.expr]:
+    for keyword in node.keywords:
+        if keyword.arg in names | {"detail"}:
+            yield from _bare(keyword.value)
+    called = ast.unparse(node.func)
+    name = called.rpartition(".")[2]
+    if called.startswith("jwt."):
+        return  # PyJWT's own error, for code that knows PyJWT
+    if called == "super().__init__" or (
+        ERRORS.search(name) and not PLAIN.search(name) and name not in DEVELOPERS
+    ):
+        yield from (found for arg in node.args[:1] for found in _bare(arg))
+    elif name == "message_user":
+        yield from (found for arg in node.args[1:2] for found in _bare(arg))
+
+
+def _bare(value: ast.expr) -> Iterator[ast.expr]:
+    """Yield ``value`` if it is a text with a word in it that nothing marks."""
+    if isinstance(value, ast.IfExp):
+        yield from _bare(value.body)
+        yield from _bare(value.orelse)
+    elif isinstance(value, ast.BinOp):
+        yield from _bare(value.left)
+    elif isinstance(value, ast.JoinedStr) or (
+        isinstance(value, ast.Constant) and isinstance(value.value, str) and " " in value.value.strip()
+    ):
+        yield value
+
+
+_TAGS: Final = re.compile(
+    r"{%\s*block bodyclass.*?{%\s*endblock\s*%}|"
+    r"{%\s*blocktranslate.*?{%\s*endblocktranslate\s*%}|{%.*?%}|{{.*?}}|{#.*?#}|<pre>.*?</pre>|&\w+;",
+    re.DOTALL,
+)
+
+
+def find_bare_in_template(source: str) -> list[str]:
+    """Return each piece of text in a template that is in no tag of Django's translations."""
+    texts = re.sub(r"<[^>]*>", "\n", _TAGS.sub("", source), flags=re.DOTALL).splitlines()
+    values = re.findall(r'(?:value|title|placeholder|aria-label)="([^"]*)"', _TAGS.sub("", source))
+    return [text.strip() for text in [*texts, *values] if re.search(r"[A-Za-z]{2}", text)]
