@@ -17,7 +17,7 @@ from tests.servers import require
 def run_line(line: str, *more: str) -> tuple[int, Any]:
     """Run a line of curl. Return the status and the body of the answer."""
     program, *arguments = shlex.split(line)
-    command = [require(program), "-s", "-w", "\n%{http_code}", *more, *arguments]
+    command = [*require(program), "-s", "-w", "\n%{http_code}", *more, *arguments]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     body, status = text.rsplit("\n", 1)
     return int(status), json.loads(body)
