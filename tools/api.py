@@ -36,7 +36,8 @@ sessions` and `sessions.start(user)`.
 This page is made from the source by `python -m tools.api`.
 """
 
-Definition = ast.FunctionDef | ast.ClassDef | ast.AnnAssign | ast.Assign
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Definition = Function | ast.ClassDef | ast.AnnAssign | ast.Assign
 
 
 def render(house: House) -> str:
@@ -152,7 +153,7 @@ class _Page:
     # -- One name ----------------------------------------------------------------------------------
 
     def _write_definition(self, home: Module, node: Definition) -> Iterator[str]:
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, Function):
             manager = "@contextmanager\n" if _is_manager(node) else ""
             yield _fence(manager + _write_signature(home, node))
             yield from self._write_docstring(ast.get_docstring(node) or "")
@@ -181,7 +182,7 @@ class _Page:
 
     def _list_members(self, home: Module, owner: ast.ClassDef) -> Iterator[str]:
         for node in owner.body:
-            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            if isinstance(node, Function) and not node.name.startswith("_"):
                 marks = {ast.unparse(mark) for mark in node.decorator_list}
                 shown = _write_property(home, node) if "property" in marks else _write_signature(home, node)
                 text = read_summary(ast.get_docstring(node) or "", self._link)
@@ -200,15 +201,15 @@ class _Page:
 
 def _define(module: Module) -> Iterator[tuple[str, Definition]]:
     for node in module.tree.body:
-        if isinstance(node, ast.FunctionDef) and _is_called_by_django(node):
+        if isinstance(node, Function) and _is_called_by_django(node):
             continue
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        if isinstance(node, Function | ast.ClassDef):
             yield node.name, node
         elif isinstance(node, ast.AnnAssign | ast.Assign) and "TypeVar(" not in ast.unparse(node):
             yield _name(node), node
 
 
-def _is_called_by_django(node: ast.FunctionDef) -> bool:
+def _is_called_by_django(node: Function) -> bool:
     parameters = [*node.args.args, *node.args.kwonlyargs]
     return node.args.kwarg is not None and not _CALLED.isdisjoint(place.arg for place in parameters)
 
@@ -241,7 +242,7 @@ def _read_help(node: ast.AnnAssign | ast.Assign) -> str:
     return next((str(ast.literal_eval(word.value)) for word in words if word.arg == "help_text"), "")
 
 
-def _is_manager(node: ast.FunctionDef) -> bool:
+def _is_manager(node: Function) -> bool:
     return any(ast.unparse(mark) == "contextmanager" for mark in node.decorator_list)
 
 
@@ -268,12 +269,13 @@ def _fence(code: str) -> str:
     return f"```python\n{code}\n```"
 
 
-def _write_signature(module: Module, node: ast.FunctionDef, *, name: str | None = None) -> str:
+def _write_signature(module: Module, node: Function, *, name: str | None = None) -> str:
     """Write a function without ``self``, on one line or with a line for each parameter."""
     is_method = bool(node.args.args) and node.args.args[0].arg in {"self", "cls"}
     parameters = list(_list_parameters(module, node.args))[1 if is_method else 0 :]
     answer = f" -> {_read_source(module, node.returns)}" if node.returns and name is None else ""
-    return _write_call(name or node.name, parameters, answer)
+    kind = "async " if isinstance(node, ast.AsyncFunctionDef) else ""
+    return kind + _write_call(name or node.name, parameters, answer)
 
 
 def _write_call(name: str, parameters: list[str], answer: str) -> str:
@@ -308,7 +310,7 @@ def _write_parameter(module: Module, place: ast.arg, default: ast.expr | None) -
     return f"{place.arg}{annotation}{equals}{_read_source(module, default)}"
 
 
-def _write_property(module: Module, node: ast.FunctionDef) -> str:
+def _write_property(module: Module, node: Function) -> str:
     return f"{node.name}: {_read_source(module, node.returns)}" if node.returns else node.name
 
 
@@ -320,7 +322,7 @@ def _write_class(module: Module, node: ast.ClassDef) -> str:
         star = ["*"] if "kw_only=True" in marks and fields else []
         return _write_call(f"class {node.name}", [*star, *fields], "")
     for line in node.body:
-        if isinstance(line, ast.FunctionDef) and line.name == "__init__":
+        if isinstance(line, Function) and line.name == "__init__":
             return _write_signature(module, line, name=f"class {node.name}")
     bases = [_read_source(module, base) for base in node.bases]
     return f"class {node.name}({', '.join(bases)})" if bases else f"class {node.name}"

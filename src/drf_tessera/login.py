@@ -25,6 +25,7 @@ from drf_tessera.conf import Lifetimes, enter_tenant
 from drf_tessera.database import is_unreadable, savepoint, translated_trouble
 from drf_tessera.exceptions import (
     ChallengeFailed,
+    ChallengeRequired,
     EmailLoginUnavailable,
     LoginFailed,
     PasswordChanged,
@@ -146,6 +147,52 @@ def answer_challenge(
             raise LoginFailed from None
     _announce(request, user, grant)
     return user, grant
+
+
+@sensitive_variables()
+def prove_again(
+    request: HttpRequest,
+    user: AbstractBaseUser,
+    *,
+    password: str | None = None,
+    answer: object = None,
+    client: sessions.Client | None = None,
+) -> tuple[str, ...]:
+    """Check that a person who has logged in is still the same, and return how (``amr``).
+
+    A wrong password or answer counts as a failed login of the account.
+
+    Args:
+        request: Django's own request.
+        user: the user of the session.
+        password: the password, if the person has typed it.
+        answer: the answer to the challenge of ``CHALLENGE``, a stranger's text or object.
+        client: the origin of the request.
+
+    Raises:
+        LoginFailed: the password is wrong or is another account's, or the user has no challenge to answer.
+        ChallengeFailed: the answer is wrong.
+        TooManyAttempts: too many attempts were wrong.
+    """
+    enter_tenant(request)
+    ways: tuple[str, ...] = ()
+    with login_attempt(request, [read_name(user)], client=client):
+        if password is not None:
+            credentials = {**_name_account(read_name(user))[0], "password": password}
+            try:
+                found = identify(request, credentials)
+            except ChallengeRequired as error:  # the password is right, and this is a step of its own
+                found = error.user
+            if found is None or found.pk != user.pk:
+                raise LoginFailed
+            ways += ("pwd",)
+        if answer is not None:
+            challenge = find_challenge(request, user)
+            if challenge is None or challenge.check(answer) is not True:
+                _report_failure(request, {"username": read_name(user)})
+                raise LoginFailed if challenge is None else ChallengeFailed
+            ways += challenge.amr
+    return ways
 
 
 def _announce(request: HttpRequest, user: AbstractBaseUser, grant: sessions.Grant) -> None:

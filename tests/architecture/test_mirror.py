@@ -26,6 +26,7 @@ OTHER_FOLDERS: Final = {
     "outages": "databases that are down, full, replaced or without a connection to spare",
     "packaging": "the built distributions",
     "people": "user models as projects have them",
+    "recipes": "front ends with real packages, as the pages show them",
     "tenants": "projects with several tenants",
     "tools": "the tools of the developers",
     "tutorial": "the tutorial as a project",

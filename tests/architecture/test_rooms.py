@@ -32,12 +32,12 @@ def test_the_package_keeps_every_rule() -> None:
 @pytest.mark.slow
 def test_a_file_of_contrib_may_import_its_package_and_rest_framework() -> None:
     code = (
-        '"""Integrate Channels."""\nimport channels\nfrom rest_framework import exceptions\n'
+        '"""Integrate Celery."""\nimport celery\nfrom rest_framework import exceptions\n'
         "from drf_tessera.rest.errors import Unauthorized\nfrom drf_tessera.users import lazy_user\n"
     )
     before = SOURCES["contrib/__init__.py"].removesuffix('"""\n')
-    door = f'{before}- channels: for Channels\n"""\n'
-    house = read_house({**SOURCES, "contrib/channels.py": code, "contrib/__init__.py": door})
+    door = f'{before}- celery: for Celery\n"""\n'
+    house = read_house({**SOURCES, "contrib/celery.py": code, "contrib/__init__.py": door})
     assert find_violations(house) == []
 
 

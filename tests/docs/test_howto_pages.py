@@ -61,6 +61,20 @@ def test_logins_of_a_project_do_what_the_page_says(project: Project) -> None:
 
 
 @pytest.mark.slow  # it starts Python several times
+def test_a_sign_up_does_what_the_page_says(project: Project) -> None:
+    project.follow("howto/sign-up.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "sign_up.py", "shop")
+
+
+@pytest.mark.slow  # it starts Python several times
+def test_step_up_does_what_the_page_says(project: Project) -> None:
+    project.follow("howto/step-up.md")
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "step_up.py", "payments")
+
+
+@pytest.mark.slow  # it starts Python several times
 def test_keys_do_what_the_page_says(project: Project) -> None:
     project.follow("howto/keys.md")
     project.add("shop/settings.py", "INSTALLED_APPS += ['rest_framework', 'drf_tessera']")

@@ -61,7 +61,11 @@ FOREIGN = {
     "djangorestframework-jwt": set(JWT_AUTH),
     "knox": read_first_column("docs/migrate/from-knox.md"),
     "dj-rest-auth": read_first_column("docs/migrate/from-dj-rest-auth.md") | {"ACCOUNT_LOGOUT_ON_GET"},
-    "django-cors-headers": {"CORS_ALLOW_HEADERS"},
+    "django-cors-headers": {"CORS_ALLOW_HEADERS", "CORS_ALLOWED_ORIGINS", "CORS_ALLOW_CREDENTIALS"},
+    "django-axes": {
+        f"AXES_{name}"
+        for name in ("COOLOFF_TIME", "HTTP_RESPONSE_CODE", "PERMALOCK_MESSAGE", "RESET_ON_SUCCESS")
+    },
     "django-tenants": {"TENANT_APPS", "SHARED_APPS"},
 }
 """The settings of other packages. A page may name them if it also names the package."""
@@ -88,7 +92,7 @@ EVERYWHERE = {
     *("GET", "POST", "DELETE"),
     *ALGORITHMS,
     *("SELECT", "UPDATE", "INSERT", "EXISTS", "RETURNING", "REPEATABLE", "READ"),
-    *("TYPE_CHECKING", "UTC", "README", "BENCH", "REGISTERED_CLAIMS"),
+    *("CI", "JWT", "SET", "TYPE_CHECKING", "UTC", "README", "BENCH", "REGISTERED_CLAIMS"),
     *(f"PG{name}" for name in ("HOST", "PORT", "USER", "PASSWORD")),
     *(f"MARIADB_{name}" for name in ("HOST", "PORT", "USER", "PASSWORD")),
 }

@@ -64,6 +64,9 @@ HONEST: dict[str, Any] = {
     "token": "rubbish",
     "token_type_hint": "access_token",
     "session": "00000000-0000-4000-8000-000000000000",
+    "name": "A script",
+    "scope": "notes:read",
+    "days": 1,
 }
 
 

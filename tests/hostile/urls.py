@@ -9,6 +9,7 @@ from tests import views
 urlpatterns = [
     path("api/token/introspect/", IntrospectView.as_view()),  # a stranger is refused before the body
     path("api/token/", include("drf_tessera.rest.urls")),
+    path("api/personal-tokens/", include("drf_tessera.rest.personal_urls")),  # likewise
     path("simplejwt/", include("tests.compat.simplejwt_urls")),
     path("simplejwt/sliding/", token_obtain_sliding),
     path("simplejwt/sliding/refresh/", token_refresh_sliding),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -284,7 +285,7 @@ def test_a_thread_that_cannot_get_the_lock_goes_on_with_what_is_known(
     sessions.start(anna)
     monkeypatch.setattr(book, "_PATIENCE", 0.01)
     clock.move(5)
-    with find_book()._lock, CaptureQueriesContext(connection) as queries:
+    with find_book()._reading, CaptureQueriesContext(connection) as queries:
         find_book().refresh()
     assert len(queries) == 0
 
@@ -295,7 +296,7 @@ def test_two_threads_that_wait_share_one_reading(
     sessions.start(anna)
     clock.move(5)
     found = find_book()
-    lock = found._lock
+    lock = found._reading
 
     class Late:
         def acquire(self, timeout: float) -> bool:
@@ -306,7 +307,7 @@ def test_two_threads_that_wait_share_one_reading(
         def release(self) -> None:
             lock.release()
 
-    found._lock = Late()  # type: ignore[assignment]
+    found._reading = Late()  # type: ignore[assignment]
     with CaptureQueriesContext(connection) as queries:
         found.refresh()
     assert len(queries) == 0
@@ -516,3 +517,197 @@ def test_a_clock_that_goes_back_does_no_harm(tmp_path: Path, clock: Clock) -> No
         find_book().refresh()
         assert get_keystore() is first
     assert time.time() > 0
+
+
+# -- Tenants that share a table, and so a feed -------------------------------------------------------------
+
+TENANTS = {**DATABASE, "TENANT": lambda request: ""}
+
+
+def issue(user: AbstractBaseUser, tenant: str) -> str:
+    with use_tenant(tenant):
+        return sessions.start(user).access
+
+
+def let_in(access: str, tenant: str) -> bool:
+    """Return whether a request of a tenant with this token is let in."""
+    with use_tenant(tenant):
+        try:
+            check_session(recall_access_token(access) or verify_access_token(access))
+        except TokenKeyUnknown:
+            return False
+        return True
+
+
+def steal(access: str, tenant: str) -> None:
+    """Withdraw the key of a token, as a command in another process does."""
+    with use_tenant(tenant):
+        revoke_key(verify_access_token(access).kid)
+        publish_keys(timezone.now())
+
+
+def poll() -> None:
+    get_feed()._refresh(since=time.monotonic())
+
+
+@pytest.fixture
+def shared() -> Iterator[None]:
+    with override_settings(TESSERA=TENANTS):
+        for name in ("one", "two"):  # a first key would be read again after the transaction that makes it
+            with use_tenant(name):
+                rotate_keys()
+        forget()
+        yield
+
+
+def test_a_stolen_key_is_felt_in_its_tenant_alone(shared: None, anna: AbstractBaseUser) -> None:
+    tokens = {name: issue(anna, name) for name in ("one", "two")}
+    assert all(let_in(access, name) for name, access in tokens.items())
+    steal(tokens["one"], "one")
+    with use_tenant("two"):
+        poll()  # the request that pulls may be of any tenant
+    assert [let_in(tokens[name], name) for name in ("one", "two")] == [False, True]
+
+
+def test_a_notice_about_keys_is_followed_once(shared: None, anna: AbstractBaseUser) -> None:
+    """It may be the newest notice for days, and each pull reads the newest row again."""
+    access = issue(anna, "one")
+    assert let_in(access, "one")
+    publish_keys(timezone.now())
+    poll()
+    with CaptureQueriesContext(connection) as queries:
+        poll()
+        poll()
+    assert [SigningKey._meta.db_table in query["sql"] for query in queries] == [False, False]
+
+
+def test_a_tenant_that_comes_after_the_notice_hears_of_the_stolen_key(
+    shared: None, anna: AbstractBaseUser
+) -> None:
+    """A login reads the keys of a tenant, and its feed may learn of the tenant only at a later request."""
+    tokens = {name: issue(anna, name) for name in ("one", "two")}
+    assert let_in(tokens["two"], "two")
+    steal(tokens["one"], "one")
+    with use_tenant("two"):
+        poll()
+    assert not let_in(tokens["one"], "one")
+
+
+def test_keys_that_were_dropped_and_read_again_hear_of_the_stolen_one(
+    shared: None, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process keeps the keys of a thousand tenants. Every part of it must have the same ones."""
+    access = issue(anna, "one")
+    assert let_in(access, "one")
+    find_book.forget()  # as if a thousand other tenants came, for which the keystore has more room
+    assert let_in(access, "one")
+    steal(access, "one")
+    poll()
+    assert not let_in(access, "one")
+
+
+def test_a_tenant_without_a_key_does_not_disturb_the_others(
+    shared: None, anna: AbstractBaseUser, caplog: pytest.LogCaptureFixture
+) -> None:
+    tokens = {name: issue(anna, name) for name in ("one", "two")}
+    assert let_in(tokens["one"], "one")
+    SigningKey.objects.filter(tenant="two").update(private="", public="{")
+    with use_tenant("two"):
+        find_book().forget()
+        with pytest.raises(KeysUnavailable):
+            find_book().find()
+        get_feed().add_book(find_book())
+        publish_keys(timezone.now())
+    poll()
+    assert let_in(tokens["one"], "one")
+    assert not get_feed().describe().is_failing
+
+
+def test_the_feed_keeps_no_keys_that_the_process_has_dropped(shared: None, anna: AbstractBaseUser) -> None:
+    assert let_in(issue(anna, "one"), "one")
+    assert len(get_feed()._list_books()) == 1
+    forget()
+    gc.collect()
+    assert get_feed()._list_books() == []
+
+
+# -- A reading that hangs ----------------------------------------------------------------------------------
+
+
+def test_a_request_that_hangs_while_it_reads_the_keys_holds_up_nobody(
+    in_database: None, anna: AbstractBaseUser, clock: Clock
+) -> None:
+    """Its connection may hang for minutes, when all others have found the new server."""
+    sessions.start(anna)
+    found = find_book()
+    with found._reading:
+        key, _ = rotate_keys()
+        found.mark_changed()
+        found.catch_up()  # the worker of the feed
+        clock.move(30 * 86_400)
+        assert key.kid in found.find().by_kid  # the time of the last ring is over
+
+
+def test_a_first_reading_that_hangs_is_not_waited_for(
+    in_database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book, "_PATIENCE", 0.01)
+    with find_book()._reading, pytest.raises(KeysUnavailable):
+        find_book().find()
+
+
+def test_two_threads_share_the_first_reading(in_database: None) -> None:
+    rotate_keys()
+    found = find_book()
+    lock = found._reading
+
+    class Late:
+        def acquire(self, timeout: float) -> bool:
+            lock.acquire()
+            found._read()  # another thread has read meanwhile
+            return True
+
+        def release(self) -> None:
+            lock.release()
+
+    found._reading = Late()  # type: ignore[assignment]
+    with CaptureQueriesContext(connection) as queries:
+        found.find()
+    assert len(queries) == 1
+
+
+def test_a_reading_that_hung_does_not_replace_a_later_one(
+    in_database: None, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions.start(anna)
+    found, real = find_book(), book.list_keys
+
+    def read_late() -> Any:
+        old = real()
+        monkeypatch.setattr(book, "list_keys", real)
+        rotate_keys()
+        found.mark_changed()
+        found.catch_up()
+        return old
+
+    monkeypatch.setattr(book, "list_keys", read_late)
+    found._read()
+    assert len(found._listed or ()) == 2
+
+
+def test_news_whose_reading_failed_are_read_by_the_next_pull(
+    in_database: None, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> Any:
+        raise DatabaseUnavailable
+
+    sessions.start(anna)
+    found = find_book()
+    found.mark_changed()
+    with monkeypatch.context() as patch:
+        patch.setattr(book, "list_keys", fail)
+        with pytest.raises(DatabaseUnavailable):
+            found.catch_up()
+    with CaptureQueriesContext(connection) as queries:
+        found.catch_up()
+    assert len(queries) == 1

@@ -15,7 +15,7 @@ from drf_tessera import sessions
 from drf_tessera.conf import current_tenant, use_tenant
 from drf_tessera.database import find_database
 from drf_tessera.management import places
-from drf_tessera.models import SessionQuerySet
+from drf_tessera.models import SessionQuerySet, SigningKey
 
 pytestmark = pytest.mark.django_db
 
@@ -78,7 +78,8 @@ def test_no_command_of_ours_is_missing_here() -> None:
         for name, app in get_commands().items()
         if str(app).startswith(("drf_tessera", "rest_framework_simplejwt", "rest_framework_jwt"))
     }
-    assert found == {command[0] for command in COMMANDS} | {"tessera_migrate_check", "tessera_inspect"}
+    elsewhere = {"tessera_migrate_check", "tessera_setup", "tessera_inspect", "tessera_keys"}
+    assert found == {command[0] for command in COMMANDS} | elsewhere
 
 
 def inspect(token: str, *arguments: str) -> str:
@@ -102,6 +103,54 @@ def test_a_token_is_inspected_by_the_tenant_that_issued_it(
         inspect(token, "--tenant", "other", *options)
     with pytest.raises(CommandError, match="--tenant"):
         inspect(token, *options)
+
+
+KEYS = {"KEYS": [{"alg": "Ed25519", "database": True}]}
+KEY_TASKS = [("list",), ("rotate",), ("rotate", "--if-due"), ("retire", "x", "--now"), ("export",)]
+
+
+class TestKeys:
+    """The keys depend on the tenant, also if the tenants share the table of the keys."""
+
+    @pytest.fixture
+    def project(self, settings: Any) -> Any:
+        settings.TESSERA = {"TENANT": lambda request: "", **KEYS}
+        return settings
+
+    @pytest.mark.parametrize("task", KEY_TASKS)
+    @pytest.mark.parametrize("routers", [[], ROUTERS])
+    def test_no_task_takes_a_tenant_that_nobody_named(
+        self, project: Any, routers: list[str], task: tuple[str, ...]
+    ) -> None:
+        project.DATABASE_ROUTERS = routers
+        with pytest.raises(CommandError, match="--tenant"):
+            run("tessera_keys", *task)
+        assert not SigningKey.objects.exists()
+
+    @pytest.mark.parametrize("routers", [[], ROUTERS])
+    def test_a_key_is_made_and_withdrawn_for_the_tenant_alone(self, project: Any, routers: list[str]) -> None:
+        project.DATABASE_ROUTERS = routers
+        place = ["--tenant", "acme", *(["--database", "default"] if routers else [])]
+        assert run("tessera_keys", "rotate", *place) == "In the tenant 'acme'.\n"
+        (key,) = SigningKey.objects.all()
+        assert key.tenant == "acme"
+        other = ["--tenant", "other", *place[2:]]
+        with pytest.raises(CommandError, match="0 keys"):
+            run("tessera_keys", "retire", key.kid, "--now", *other)
+        key.refresh_from_db()
+        assert key.revoked_at is None
+        run("tessera_keys", "retire", key.kid, "--now", *place)
+        key.refresh_from_db()
+        assert key.revoked_at is not None
+
+    def test_a_new_key_that_is_not_stored_needs_no_tenant(self, project: Any) -> None:
+        assert run("tessera_keys", "generate") == ""
+
+    def test_with_schemas_it_never_takes_the_public_one(self, schemas: Schemas, settings: Any) -> None:
+        settings.TESSERA = {**settings.TESSERA, **KEYS}
+        with pytest.raises(CommandError, match="--tenant"):
+            run("tessera_keys", "list")
+        assert run("tessera_keys", "list", "--tenant", "acme") == "In the schema 'acme'.\n"
 
 
 def test_a_tenant_needs_tenants() -> None:

@@ -125,10 +125,10 @@ def repeat(server: str, grants: Mapping[str, Mapping[str, Any]]) -> None:
         assert "revoked" not in body or body["revoked"] is not False, (endpoint.name, body)
 
 
-def ask_reads(server: str, grants: Mapping[str, Mapping[str, Any]]) -> None:
+def ask_reads(server: str, grants: Mapping[str, Mapping[str, Any]], situation: str) -> None:
     """Send the requests that only read, which need no room, and a refresh, whose page may have some."""
     for endpoint in ENDPOINTS:
-        if TABLE["disk full"][endpoint.column] == "200":
+        if TABLE[situation][endpoint.column] == "200":
             assert endpoint.send(server, grants[endpoint.name])[0] == 200, endpoint.name
         elif endpoint.name == "refresh":
             status, body = endpoint.send(server, grants[endpoint.name])

@@ -127,7 +127,7 @@ def test_disk_full(mariadb: MariaDB, tmp_path_factory: pytest.TempPathFactory) -
                 assert status in (200, 503), body
                 assert status == 200 or body["code"] == "database_unavailable"
                 statuses.append(status)
-            ask_reads(server, grants)
+            ask_reads(server, grants, "disk full")
             (disk / "filler").unlink()
             repeat(server, grants)
 

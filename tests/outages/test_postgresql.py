@@ -169,7 +169,7 @@ def test_disk_full(postgres: Private, tmp_path_factory: pytest.TempPathFactory) 
                     assert status == 200 or body["code"] == "database_unavailable"
                     statuses.append(status)
                     _fill(connection)
-                endpoints.ask_reads(server, grants)
+                endpoints.ask_reads(server, grants, "disk full")
                 connection.execute("DROP TABLE filler")
             repeat(server, grants)
 

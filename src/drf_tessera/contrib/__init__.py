@@ -8,6 +8,7 @@ imports the file, because most projects do not have the package. Each file has a
 - ninja: security classes for Django Ninja
 - strawberry: a permission for Strawberry (GraphQL)
 - spectacular: the schema of the endpoints for drf-spectacular
+- allauth: the tokens of allauth's headless API
 - axes: our codes where django-axes has locked somebody out
 - opentelemetry: metrics and events of spans
 - pkcs11: a signer whose key stays in an HSM, for PyKCS11

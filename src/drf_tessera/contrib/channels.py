@@ -42,8 +42,12 @@ SUBPROTOCOL: Final = "tessera.bearer"
 TICKET: Final = "ticket"
 """The parameter of the address that has the ticket."""
 
-REFUSED, FORBIDDEN, UNAVAILABLE = 4401, 4403, 1013
-"""The codes with which a socket is closed. The reason is the code of the error."""
+REFUSED: Final = 4401
+"""Closes a socket whose token is refused. The reason is the code of the error, here and below."""
+FORBIDDEN: Final = 4403
+"""Closes a socket that comes from another site."""
+UNAVAILABLE: Final = 1013
+"""Closes a socket that may try again (RFC 6455)."""
 
 _SHORTEST_POLL: Final = 0.2
 """Seconds. With ``REVOCATION_POLL = 0`` a socket is looked at this often."""

@@ -18,6 +18,7 @@ from drf_tessera.exceptions.refusals import LoginRefused as LoginRefused
 from drf_tessera.exceptions.refusals import PasswordChanged as PasswordChanged
 from drf_tessera.exceptions.refusals import PersonalTokenInvalid as PersonalTokenInvalid
 from drf_tessera.exceptions.refusals import PersonalTokenRefused as PersonalTokenRefused
+from drf_tessera.exceptions.refusals import ProofNeeded as ProofNeeded
 from drf_tessera.exceptions.refusals import RefreshInvalid as RefreshInvalid
 from drf_tessera.exceptions.refusals import RefreshLost as RefreshLost
 from drf_tessera.exceptions.refusals import RefreshMissing as RefreshMissing

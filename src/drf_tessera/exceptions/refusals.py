@@ -288,6 +288,23 @@ class UserInactive(Refusal):
     default_detail = "The user of this token is not active."
 
 
+class ProofNeeded(Refusal):
+    """The token is valid, and the user has to prove their identity again or in another way (RFC 9470).
+
+    Args:
+        max_age: the proof must not be older than so many seconds.
+        ways: one of these ways is needed, as ``amr`` names them.
+    """
+
+    code = "insufficient_user_authentication"
+    default_detail = "Prove again that it is you."
+
+    def __init__(self, *, max_age: int | None = None, ways: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.max_age = max_age
+        self.ways = ways
+
+
 class PasswordChanged(Refusal):
     """The password was changed while somebody logged in with the old password."""
 

@@ -14,6 +14,7 @@ from drf_tessera.exceptions import (
     IssuerUnavailable,
     LoginFailed,
     ProjectError,
+    ProofNeeded,
     Refusal,
     RequestError,
     ScopeMissing,
@@ -67,6 +68,10 @@ def write_challenge(error: TesseraError | None, *, path: str) -> str:
     if isinstance(error, ScopeMissing):
         parts.append('error="insufficient_scope"')
         parts += [f'scope="{_quote(" ".join(error.scopes))}"'] if error.scopes else []
+    elif isinstance(error, ProofNeeded):
+        parts += [f'error="{error.code}"', f'error_description="{_quote(error.detail)}"']
+        parts += [] if error.max_age is None else [f"max_age={error.max_age}"]
+        parts += [f'acr_values="{" ".join(error.ways)}"'] if error.ways else []
     elif error is not None and not isinstance(error, LoginFailed | Unauthenticated):
         kind = "invalid_request" if isinstance(error, HeaderMalformed) else "invalid_token"
         parts += [f'error="{kind}"', f'error_description="{_quote(error.detail)}"']

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from threading import Lock
 from typing import Any, Final, NamedTuple
 from weakref import WeakSet
@@ -80,6 +80,9 @@ class Book:
         self._opened: dict[str, Key] = {}
         self._state: State | None = None
         self._lock = Lock()
+        """Guards the knowledge. It is never held during a query, because the database may hang."""
+        self._reading = Lock()
+        """Held by the request that reads the table. The worker of the feed does not wait for a request."""
         self._read_at = self._looked_at = float("-inf")
         self._changed = False
         _books.add(self)
@@ -106,8 +109,21 @@ class Book:
         state = self._state
         if state is not None and (state.until == NEVER or state.since <= time.time() < state.until):
             return state.ring
+        if self._in_database and self._listed is None:
+            self._read_first()
         with self._lock:
             return self._renew()
+
+    def _read_first(self) -> None:
+        if not self._reading.acquire(timeout=_PATIENCE):
+            raise KeysUnavailable
+        try:
+            if self._listed is None:
+                self._read()
+        except TemporarilyUnavailable as error:
+            raise KeysUnavailable from error
+        finally:
+            self._reading.release()
 
     def refresh(self, age: float | None = None) -> None:
         """Read the keys again if the knowledge is older than ``age`` seconds. By default, one poll.
@@ -120,19 +136,25 @@ class Book:
         if not self._in_database and not self._files:
             return
         limit = self._poll if age is None else age
-        if 0 <= time.monotonic() - self._looked_at <= limit or not self._lock.acquire(timeout=_PATIENCE):
+        if 0 <= time.monotonic() - self._looked_at <= limit or not self._reading.acquire(timeout=_PATIENCE):
             return
         try:
             if 0 <= time.monotonic() - self._looked_at <= limit:
                 return
             self._looked_at = time.monotonic()
             self._read()
-            self._renew()
+            with self._lock:
+                self._renew()
         except TemporarilyUnavailable:
             if self._listed is None or time.monotonic() - self._read_at > self._pace.read:
                 raise
         finally:
-            self._lock.release()
+            self._reading.release()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the table has keys of this tenant, and was read."""
+        return self._in_database and self._listed is not None
 
     def mark_changed(self) -> None:
         """Record that the table has changed."""
@@ -151,28 +173,29 @@ class Book:
         Raises:
             TemporarilyUnavailable: the database does not answer. The next call tries again.
         """
-        if not self._in_database or self._listed is None:
+        if not self.is_known:
             return  # the first request reads it
         if not self._changed and 0 <= time.monotonic() - self._read_at <= REREAD:
             return
-        with self._lock:
+        self._changed = False  # no request does this, because its own reading may hang
+        try:
             self._read()
+        except BaseException:
+            self._changed = True
+            raise
+        with suppress(KeysUnavailable), self._lock:  # the requests of this tenant say so, and no others
             self._renew()
-
-    # -- Under the lock ------------------------------------------------------------------------------------
 
     def _read(self) -> None:
         if not self._in_database:
             return
-        self._changed, began = False, time.monotonic()
-        try:
-            # The worker of the feed knows no request, and so no tenant.
-            with nullcontext() if current_tenant() == self._tenant else use_tenant(self._tenant):
-                self._listed = list_keys() or self._make_first()
-        except TemporarilyUnavailable:
-            self._changed = True
-            raise
-        self._read_at = began
+        began = time.monotonic()
+        # The worker of the feed knows no request, and so no tenant.
+        with nullcontext() if current_tenant() == self._tenant else use_tenant(self._tenant):
+            listed = list_keys() or self._make_first()
+        with self._lock:
+            if began >= self._read_at:  # a reading that hung for a while knows less than a later one
+                self._listed, self._read_at = listed, began
 
     def _make_first(self) -> list[Listed]:
         """Create the first key, unless another key signs until an operator makes one."""
@@ -183,13 +206,10 @@ class Book:
             after_transaction(self.mark_changed)  # a rollback may take the key away
         return list_keys()
 
+    # -- Under the lock ------------------------------------------------------------------------------------
+
     def _renew(self) -> KeyRing:
         """Compute the ring of this moment."""
-        if self._in_database and self._listed is None:
-            try:
-                self._read()
-            except TemporarilyUnavailable as error:
-                raise KeysUnavailable from error
         now = time.time()
         for file in self._files.values():
             file.look()

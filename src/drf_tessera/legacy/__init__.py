@@ -21,6 +21,7 @@ from drf_tessera.legacy.owners import is_installed as is_installed
 from drf_tessera.legacy.parameters import renamed as renamed
 from drf_tessera.legacy.settings import LegacySettings as LegacySettings
 from drf_tessera.legacy.settings import find_bad_key as find_bad_key
+from drf_tessera.legacy.settings import find_missing_pair as find_missing_pair
 from drf_tessera.legacy.settings import find_unknown as find_unknown
 from drf_tessera.legacy.settings import find_unloadable as find_unloadable
 from drf_tessera.legacy.settings import list_switches as list_switches
@@ -31,4 +32,5 @@ from drf_tessera.legacy.settings import read_optional as read_optional
 from drf_tessera.legacy.settings import read_paths as read_paths
 from drf_tessera.legacy.settings import read_prefixes as read_prefixes
 from drf_tessera.legacy.settings import read_text as read_text
+from drf_tessera.legacy.settings import rename_keys as rename_keys
 from drf_tessera.legacy.settings import to_seconds as to_seconds

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import jwt
+from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.conf import get_settings
@@ -128,3 +129,9 @@ def describe_key(algorithm: str, key: Any) -> dict[str, Any]:
         with suppress(jwt.InvalidKeyError, AttributeError, NotImplementedError):
             return {"alg": algorithm, "jwk": jwt.get_algorithm_by_name(algorithm).to_jwk(key, as_dict=True)}
     return {"alg": algorithm, "pem": key}
+
+
+@sensitive_variables()
+def describe_secret(algorithm: str, secret: Any) -> dict[str, Any] | None:
+    """Return an entry for ``TESSERA["KEYS"]``. ``SECRET_KEY`` is never such a key."""
+    return {"alg": algorithm, "secret": secret} if secret and secret != settings.SECRET_KEY else None

@@ -191,6 +191,27 @@ def find_bad_key(
     return []
 
 
+def find_missing_pair(
+    prefix: str, settings: LegacySettings, algorithm: str, private: str, public: str
+) -> list[CheckMessage]:
+    """Report E003: an algorithm with a pair of keys, without both keys. The arguments name settings."""
+    raw = settings.user_settings
+    chosen = str(raw.get(algorithm, settings.defaults[algorithm]))
+    if chosen.startswith("HS") or (raw.get(private) and raw.get(public)):
+        return []
+    text = f"{settings.name}[{algorithm!r}] is {chosen!r} without {private} and {public}."
+    hint = "Set both keys, in PEM. A service that only verifies tokens keeps the original package."
+    return [Error(text, hint=hint, id=f"{prefix}.E003")]
+
+
+# -- Translations into ``TESSERA`` ------------------------------------------------------
+
+
+def rename_keys(raw: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of ``raw`` under other names. A value such as ``None`` or 0 is left out."""
+    return {new: raw[old] for old, new in names.items() if raw.get(old)}
+
+
 # -- More readers; the readers of TESSERA are in ``conf.READERS`` -----------------------
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
@@ -38,8 +38,27 @@ _UNROUTED: Final = (
 )
 
 
+class PlaceCommand(BaseCommand):
+    """A command that acts on one tenant or one database. Each such command has the same two options."""
+
+    by_table = True
+    """Whether the command acts on the rows of a table, so that tenants who share it cannot be told apart."""
+
+    act: Callable[..., None]
+    """Runs the command in that place. Each subclass has one."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add --tenant and --database."""
+        add_place_options(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Call :meth:`act` in the place that the options name."""
+        with _choosing_place(self, options, by_table=self.by_table):
+            self.act(*args, **options)
+
+
 def add_place_options(parser: CommandParser) -> None:
-    """Add --tenant and --database."""
+    """Add --tenant and --database, for a command whose tasks have parsers of their own."""
     parser.add_argument(
         "--tenant",
         metavar="NAME",
@@ -51,14 +70,8 @@ def add_place_options(parser: CommandParser) -> None:
 
 
 @contextmanager
-def choosing_place(command: BaseCommand, options: dict[str, Any], *, by_table: bool = True) -> Iterator[None]:
+def _choosing_place(command: BaseCommand, options: dict[str, Any], *, by_table: bool) -> Iterator[None]:
     """Use the place that the options name. If the project has tenants, write the place to stderr.
-
-    Args:
-        command: writes to its stderr.
-        options: those of :func:`add_place_options`.
-        by_table: whether the command acts on the rows of a table, so that tenants who share the table cannot
-            be told apart.
 
     Raises:
         CommandError: the options name no place, or more than one is possible. Or the block raised an error

@@ -23,4 +23,5 @@
 - personal: the endpoints for personal access tokens
 - tickets: the endpoint for one-time tickets
 - personal_urls: their addresses
+- proving: the endpoint that proves again who a person is
 """

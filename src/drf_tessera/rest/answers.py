@@ -35,6 +35,7 @@ from drf_tessera.exceptions import (
     LoginRefused,
     PasswordChanged,
     PersonalTokensFull,
+    ProofNeeded,
     RefreshContended,
     RefreshMissing,
     Refusal,
@@ -179,7 +180,7 @@ REFRESH: Final = Answer(
     cookies=SETS,
     errors=(Refusal, CsrfFailed, TooManyAttempts, *_ALWAYS),
     # The other refusals concern refresh tokens, sessions and users.
-    except_=(TokenError, HeaderMalformed, *_LOGIN),
+    except_=(TokenError, HeaderMalformed, ProofNeeded, *_LOGIN),
 )
 VERIFY: Final = Answer(
     summary="Check an access token",

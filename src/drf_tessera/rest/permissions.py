@@ -3,21 +3,28 @@
 :func:`HasScope` and :func:`HasClaim` return permission classes, so they stand in ``permission_classes`` and
 can be joined with ``&``, ``|`` and ``~``. A refusal is a 403 ``insufficient_scope`` with a challenge
 (RFC 6750, section 3.1).
+
+:func:`RecentLogin` and :func:`AuthenticatedBy` return permission classes too. Their refusal is a 401
+``insufficient_user_authentication`` (RFC 9470): the person proves their identity again, within the session.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from rest_framework.permissions import AND, BasePermission, OperandHolder, SingleOperandHolder
 from rest_framework.request import Request
 
 from drf_tessera.conf import get_settings
-from drf_tessera.exceptions import ProjectError
+from drf_tessera.exceptions import ProjectError, ProofNeeded
+from drf_tessera.http import remember_failure
 from drf_tessera.issuers import ForeignToken, matches_claim
-from drf_tessera.rest.errors import point_to_metadata
-from drf_tessera.tokens import AccessToken, is_scope
+from drf_tessera.rest.errors import point_to_metadata, to_api_exception
+from drf_tessera.rest.requests import get_django_request
+from drf_tessera.tokens import AccessToken, PersonalToken, is_scope
 
 
 class TokenPermission(BasePermission):
@@ -139,3 +146,89 @@ def HasClaim(name: str, value: Any) -> type[TokenPermission]:  # noqa: N802 - se
             return matches_claim(token.get(name), value)
 
     return HasValue
+
+
+class ProofPermission(BasePermission):
+    """The parent of the permissions by the proof of identity. A request without a token has none of them.
+
+    Put the class itself into ``permission_classes``. Behind ``&``, ``|`` and ``~`` REST framework asks it for
+    no text, so the refusal is a 403 without a challenge. A personal access token proves nothing about a
+    person.
+    """
+
+    _view: Any = None
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Return whether the proof of the token is enough."""
+        token: Any = request.auth
+        if not isinstance(token, AccessToken | ForeignToken) or isinstance(token, PersonalToken):
+            return False
+        self._view = view
+        return self.allows(token)
+
+    def allows(self, token: AccessToken | ForeignToken) -> bool:
+        """Return whether the proof of a token is enough."""
+        raise NotImplementedError
+
+    def explain(self) -> ProofNeeded:
+        """Return the refusal."""
+        raise NotImplementedError
+
+    @property
+    def message(self) -> str:
+        """The text of the refusal of a request without a token. For every other request it is a 401.
+
+        REST framework reads it when the request is certainly refused, and at no other time.
+        """
+        if self._view is not None:
+            error, request = self.explain(), self._view.request
+            remember_failure(get_django_request(request), error)
+            raise to_api_exception(error, request)
+        return ProofNeeded.default_detail
+
+
+def RecentLogin(max_age: timedelta) -> type[ProofPermission]:  # noqa: N802 - see HasScope
+    """Return a permission class for tokens whose user proved their identity at most ``max_age`` ago.
+
+    Raises:
+        ProjectError: ``max_age`` is shorter than a second.
+    """
+    seconds = int(max_age.total_seconds())
+    if seconds < 1:
+        raise ProjectError("RecentLogin needs at least a second.")
+
+    class IsRecent(ProofPermission):
+        """Allows tokens of a recent proof."""
+
+        def allows(self, token: AccessToken | ForeignToken) -> bool:
+            moment = token.get("auth_time")
+            return isinstance(moment, int | float) and time.time() - moment <= seconds
+
+        def explain(self) -> ProofNeeded:
+            return ProofNeeded(max_age=seconds)
+
+    return IsRecent
+
+
+def AuthenticatedBy(*ways: str) -> type[ProofPermission]:  # noqa: N802 - see HasScope
+    """Return a permission class for tokens whose ``amr`` has one of ``ways``, such as ``"otp"`` (RFC 8176).
+
+    The challenge names the ways in ``acr_values``.
+
+    Raises:
+        ProjectError: there is no way, or one is not a single word.
+    """
+    if not ways or not all(is_scope(way) and " " not in way for way in ways):
+        raise ProjectError(f"AuthenticatedBy needs ways, each of them one word, not {ways!r}.")
+
+    class HasWay(ProofPermission):
+        """Allows tokens of certain ways to log in."""
+
+        def allows(self, token: AccessToken | ForeignToken) -> bool:
+            found = token.get("amr")
+            return isinstance(found, list | tuple) and not set(ways).isdisjoint(map(str, found))
+
+        def explain(self) -> ProofNeeded:
+            return ProofNeeded(ways=ways)
+
+    return HasWay

@@ -327,10 +327,10 @@ class PersonalTokenSerializer(BodySerializer):
     class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
         ref_name = "TesseraPersonalTokenRequest"
 
-    name: serializers.CharField = serializers.CharField(
+    name: serializers.CharField = ShortCharField(
         max_length=LABEL_LENGTH, help_text="A name, by which the user knows the token again."
     )
-    scope: serializers.CharField = serializers.CharField(
+    scope: serializers.CharField = ShortCharField(
         required=False,
         default="",
         allow_blank=True,

@@ -28,11 +28,12 @@ from functools import partial
 from threading import Lock
 from typing import Final
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
-from drf_tessera.conf import MAX_TENANTS, Settings, current_tenant, per_group, use_tenant
+from drf_tessera.conf import Settings, current_tenant, per_group, use_tenant
 from drf_tessera.database import is_alone, name_place
 from drf_tessera.exceptions import (
     ProjectError,
@@ -98,15 +99,12 @@ class Feed:
         poll: the least number of seconds between two pulls.
         staleness: the number of seconds for which old knowledge is used while the store does not answer.
         keep: the number of seconds for which a notice is kept.
-        book: the signing keys, which are read again after a notice about them.
     """
 
-    def __init__(
-        self, store: Store, *, poll: float, staleness: float, keep: float = 3600.0, book: Book | None = None
-    ) -> None:
+    def __init__(self, store: Store, *, poll: float, staleness: float, keep: float = 3600.0) -> None:
         self.store: Store = store
-        self._books = {} if book is None else {book: None}
-        """The keys of each tenant that shares this feed."""
+        self._books: WeakKeyDictionary[Book, None] = WeakKeyDictionary()
+        """The keys of each tenant that shares this feed, as long as this process has them."""
         self._poll, self._staleness, self._keep = poll, staleness, keep
         self._patience = max(poll, _LEAST_PATIENCE)
         self.ended: Ended = Ended()
@@ -289,7 +287,7 @@ class Feed:
             notices = store.pull()
             self.learn(notices, certain=certain)
             if any(is_about_keys(notice) for notice in notices):
-                for book in list(self._books):
+                for book in self._list_books():
                     book.mark_changed()
             turn.show_life()
             if not store.is_behind or turn.is_lost:
@@ -298,17 +296,28 @@ class Feed:
 
     def _read_keys(self, turn: Turn) -> None:
         try:
-            for book in [] if turn.is_lost else list(self._books):
+            for book in self._list_books():
+                if turn.is_lost:
+                    break
                 book.catch_up()
+                turn.show_life()
         except TemporarilyUnavailable as error:
             raise RevocationUnavailable from error
 
     def add_book(self, book: Book) -> None:
-        """Read the keys of another tenant too, because tenants that share a table have keys of their own."""
+        """Keep the keys of another tenant up to date too. Tenants that share a table have keys of their own.
+
+        Nobody told a new book about a notice that came before it. So it is read again now, if it was read.
+        """
         if book not in self._books:
-            if len(self._books) >= MAX_TENANTS:
-                self._books.clear()
             self._books[book] = None
+            if book.is_known:
+                book.mark_changed()
+                self._refresh(since=time.monotonic())
+
+    def _list_books(self) -> list[Book]:
+        # keyrefs() copies at once, and a loop over the books would not bear a book of another thread.
+        return [book for ref in self._books.keyrefs() if (book := ref()) is not None]
 
     def _send_rest(self, store: Store) -> None:
         rest = list(self._unsent)
@@ -397,7 +406,6 @@ def get_feed(settings: Settings) -> Feed:
         poll=settings.revocation_poll.total_seconds(),
         staleness=staleness,
         keep=get_longest(settings),
-        book=find_book(),
     )
 
 

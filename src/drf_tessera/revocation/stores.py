@@ -161,8 +161,9 @@ class DatabaseStore:
         if not self._is_new:
             found = self._fetch(self._select_news())
             if self._proves_order(found):
+                known = self._anchor
                 self._advance(found, now)
-                return self._read_notices(found)
+                return self._read_notices(row for row in found if row[:-1] != known)
             self.rewind()
         found = self._fetch(Q(pk__gt=self._anchor[0]) & _select_living())
         self._begin(found, now)
@@ -232,7 +233,7 @@ class DatabaseStore:
         """Compare the clocks. The statement took some time, and the database read its clock in between."""
         self.skew = min(0.0, after - clock) + max(0.0, before - clock)
 
-    def _read_notices(self, found: list[Row]) -> list[Notice]:
+    def _read_notices(self, found: Iterable[Row]) -> list[Notice]:
         return [read_row(*row[1:-1]) for row in found]
 
     def _rows(self) -> models.QuerySet[Revocation]:

@@ -49,6 +49,7 @@ from drf_tessera.sessions.places import has_logged_in_from as has_logged_in_from
 from drf_tessera.sessions.pruning import prune as prune
 from drf_tessera.sessions.reasons import Reason as Reason
 from drf_tessera.sessions.refreshing import refresh as refresh
+from drf_tessera.sessions.refreshing import refresh_proved as refresh_proved
 from drf_tessera.sessions.revoking import revoke as revoke
 from drf_tessera.sessions.revoking import revoke_all as revoke_all
 from drf_tessera.sessions.revoking import revoke_all_of as revoke_all_of

@@ -24,6 +24,7 @@ from drf_tessera.exceptions import (
     UserInactive,
 )
 from drf_tessera.models import columns_tell_who_is_active
+from drf_tessera.moments import to_timestamp
 from drf_tessera.rotation import Outcome
 from drf_tessera.sessions import rows
 from drf_tessera.sessions.clock import choose_moment
@@ -111,6 +112,32 @@ def refresh(
         outcome=grant.outcome.value if grant.outcome else "",
     )
     return grant
+
+
+@sensitive_variables()
+def refresh_proved(
+    token: str, ways: tuple[str, ...], *, transport: str | None = None, now: datetime | None = None
+) -> Grant:
+    """Exchange a refresh token as :func:`refresh` does, after its user has proved their identity again.
+
+    ``auth_time`` becomes the present and ``ways`` are added to ``amr``, in the row and in the tokens of the
+    grant. It has a refresh token in every case, because the old one leads to the old proof. The later
+    refreshes of the session cost what they did. Two more statements.
+
+    Raises:
+        RefreshInvalid, TransportMismatch and others: see :func:`refresh`.
+    """
+    parsed, moment = read_refresh_token(token, transport=transport), now or timezone.now()
+    amr = tuple(dict.fromkeys((*parsed.facts.amr, *ways)))
+    claims = dict(parsed.facts.claims)
+    if "acr" in claims:  # of a login through another package
+        claims["acr"] = ways[-1]
+    facts = replace(parsed.facts, auth_time=int(to_timestamp(moment)), amr=amr, claims=claims)
+    # Before the token is spent, because an error must not cost the client its answer.
+    rows.prove(facts.session_id, moment, " ".join(amr))
+    credentials = write_refresh_token(facts, parsed.generation, parsed.secret, parsed.branch)
+    grant = refresh(credentials, transport=transport, now=now)
+    return replace(grant, refresh=grant.refresh or grant.spare)
 
 
 @sensitive_variables()

@@ -487,6 +487,11 @@ def shorten(session_id: UUID, until: datetime) -> bool:
     return bool(persist(partial(longer.update, expires_at=until)))
 
 
+def prove(session_id: UUID, auth_time: datetime, amr: str) -> None:
+    """Write a new proof of identity."""
+    persist(partial(select_sessions().filter(pk=session_id).update, auth_time=auth_time, amr=amr))
+
+
 def delete(keys: Collection[UUID]) -> int:
     """Delete sessions by their keys, and return how many there were."""
     return select_sessions().filter(pk__in=keys).delete()[0]

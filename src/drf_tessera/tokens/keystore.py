@@ -11,6 +11,7 @@ out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -65,15 +66,16 @@ class _Holder:
         from drf_tessera.keys import derive, find_book  # noqa: PLC0415
 
         self._settings, self._tenant = settings, current_tenant()
-        self.book: Book = find_book()
         self._refresh_keys = tuple(
             derive(secret, _REFRESH_LABEL, self._tenant) for secret in settings.secrets
         )
+        self.find_book: Callable[[], Book] = find_book
+        """Returns the book that the feed keeps up to date. The holder could keep one that was replaced."""
         self._found: Keystore | None = None
 
     def find(self) -> Keystore:
         """Return the keystore of this moment."""
-        ring, found = self.book.find(), self._found
+        ring, found = self.find_book().find(), self._found
         if found is None or found.ring is not ring:
             found = self._found = self._make(ring)
         return found
@@ -115,7 +117,7 @@ def get_fresh_keystore(age: float | None = None) -> Keystore:
         TemporarilyUnavailable: the keys cannot be read, and the knowledge is too old.
     """
     holder = _get_holder()
-    holder.book.refresh(age)
+    holder.find_book().refresh(age)
     return holder.find()
 
 

@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.encoding import smart_str as _smart_str
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions as exceptions
+from rest_framework.authentication import BaseAuthentication as BaseAuthentication
 from rest_framework.authentication import get_authorization_header
 from rest_framework.request import Request
 

@@ -40,9 +40,8 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 Error(text, hint="Remove the key. JWT_EXPIRATION_DELTA may be long.", id="tessera_jwt.E003")
             )
     algorithm = str(raw.get("JWT_ALGORITHM", "HS256"))
-    if not algorithm.startswith("HS") and not (raw.get("JWT_PRIVATE_KEY") and raw.get("JWT_PUBLIC_KEY")):
-        text = f"JWT_AUTH['JWT_ALGORITHM'] is {algorithm!r} without JWT_PRIVATE_KEY and JWT_PUBLIC_KEY."
-        found.append(Error(text, hint="Set both keys.", id="tessera_jwt.E003"))
+    pair = ("JWT_PRIVATE_KEY", "JWT_PUBLIC_KEY")
+    found += legacy.find_missing_pair(PREFIX, api_settings, "JWT_ALGORITHM", *pair)
     found += legacy.find_bad_key(PREFIX, api_settings, "JWT_PUBLIC_KEY", partial(load_key, algorithm))
     if raw.get("JWT_GET_USER_SECRET_KEY"):
         text = "JWT_AUTH['JWT_GET_USER_SECRET_KEY'] applies only to tokens issued before the move."

@@ -12,7 +12,7 @@ from django.conf import settings
 from drf_tessera import legacy
 from drf_tessera.conf import READERS, Reader, Settings, get_settings
 from drf_tessera.legacy import refuse_names
-from drf_tessera.legacy.pyjwt import describe_key
+from drf_tessera.legacy.pyjwt import describe_key, describe_secret
 
 _HERE: Final = "rest_framework_jwt.utils"
 
@@ -85,14 +85,14 @@ api_settings = APISettings()
 
 def translate(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return keys of ``TESSERA`` for the values of ``JWT_AUTH``, which :data:`SHAPES` has read."""
-    pairs = (
-        ("JWT_EXPIRATION_DELTA", "ACCESS_LIFETIME"),
-        ("JWT_LEEWAY", "CLOCK_SKEW"),
-        ("JWT_AUDIENCE", "AUDIENCE"),
-        ("JWT_ISSUER", "ISSUER"),
-        ("JWT_AUTH_HEADER_PREFIX", "HEADER_PREFIX"),
-    )
-    found = {new: raw[old] for old, new in pairs if raw.get(old)}
+    names = {
+        "JWT_EXPIRATION_DELTA": "ACCESS_LIFETIME",
+        "JWT_LEEWAY": "CLOCK_SKEW",
+        "JWT_AUDIENCE": "AUDIENCE",
+        "JWT_ISSUER": "ISSUER",
+        "JWT_AUTH_HEADER_PREFIX": "HEADER_PREFIX",
+    }
+    found = legacy.rename_keys(raw, names)
     ours = Settings()
     access = found.get("ACCESS_LIFETIME", ours.access_lifetime)
     if raw.get("JWT_ALLOW_REFRESH"):
@@ -112,8 +112,7 @@ def _translate_key(raw: Mapping[str, Any]) -> dict[str, Any] | None:
     algorithm = raw.get("JWT_ALGORITHM", "HS256")
     if raw.get("JWT_PRIVATE_KEY"):
         return describe_key(algorithm, raw["JWT_PRIVATE_KEY"])
-    key = raw.get("JWT_SECRET_KEY")
-    return None if not key or key == settings.SECRET_KEY else {"alg": algorithm, "secret": key}
+    return describe_secret(algorithm, raw.get("JWT_SECRET_KEY"))
 
 
 def find_live(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:

@@ -5,14 +5,16 @@ They accept tokens of drf-tessera, and also tokens of simplejwt until these toke
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 from typing import Optional as Optional
+from typing import TypeVar as TypeVar
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import HTTP_HEADER_ENCODING
+from rest_framework import authentication as authentication
 from rest_framework.request import Request
 
 from drf_tessera.database import translated_trouble
@@ -23,13 +25,12 @@ from drf_tessera.rest.foreign import ForeignAuthentication, reporting_refusals
 from drf_tessera.users import is_active, lazy_user
 from rest_framework_simplejwt import legacy
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken, TokenError
+from rest_framework_simplejwt.models import AuthUser as AuthUser
 from rest_framework_simplejwt.models import Claims, TokenUser
 from rest_framework_simplejwt.settings import api_settings, list_header_types
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, UntypedToken
 from rest_framework_simplejwt.tokens import Token as Token
 from rest_framework_simplejwt.utils import get_md5_hash_password as get_md5_hash_password
-
-AuthUser = TypeVar("AuthUser", AbstractBaseUser, TokenUser)
 
 
 class JWTAuthentication(ForeignAuthentication):

@@ -10,11 +10,11 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions
 from drf_tessera.exceptions import Refusal
-from drf_tessera.sessions import HANDLE_PREFIX, LegacyToken, adopt_many, is_foreign, read_handle, write_handle
+from drf_tessera.sessions import HANDLE_PREFIX, adopt_many, is_foreign, read_handle, write_handle
 from drf_tessera.tokens import REFRESH_PREFIX, read_refresh_token
 from rest_framework_simplejwt import legacy, listing
 from rest_framework_simplejwt.exceptions import TokenError
-from rest_framework_simplejwt.utils import aware_utcnow, datetime_to_epoch
+from rest_framework_simplejwt.utils import aware_utcnow
 
 
 @sensitive_variables()
@@ -49,12 +49,7 @@ def end_session(row: Any) -> None:
         with suppress(Refusal):  # the session has already ended
             sessions.revoke(read_handle(token).session_id)
     elif token:
-        old = LegacyToken(
-            package=listing.PACKAGE,
-            jti=row.jti,
-            issued_at=datetime_to_epoch(row.created_at) if row.created_at else 0,
-            expires_at=datetime_to_epoch(row.expires_at),
-        )
+        old = listing.describe_row(row.jti, row.created_at, row.expires_at)
         if row.user_id is not None and row.expires_at > aware_utcnow():
             adopt_many([(old, row.user_id, True)])  # ended, so that a simultaneous refresh cannot start it
         sessions.revoke(old.session_id)

@@ -6,16 +6,17 @@ finds the session, but a copy of the table lets nobody in.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.apps import apps
 from django.contrib.auth.base_user import AbstractBaseUser
 
-from drf_tessera.sessions import write_handle
+from drf_tessera.sessions import LegacyToken, write_handle
 from drf_tessera.tokens import RefreshToken, SessionFacts
 from drf_tessera.users import parse_sub
-from rest_framework_simplejwt.utils import aware_utcnow, datetime_from_epoch
+from rest_framework_simplejwt.utils import aware_utcnow, datetime_from_epoch, datetime_to_epoch
 
 PACKAGE: Final = "simplejwt"
 APP: Final = "rest_framework_simplejwt.token_blacklist"
@@ -36,6 +37,15 @@ def find_tables() -> Tables | None:
         outstanding=apps.get_model("token_blacklist", "OutstandingToken"),
         blacklisted=apps.get_model("token_blacklist", "BlacklistedToken"),
     )
+
+
+def describe_row(jti: str, created: datetime | None, expires: datetime) -> LegacyToken:
+    """Return drf-tessera's description of a token of simplejwt, from the columns of its row.
+
+    Without ``USE_TZ`` these datetimes are in UTC and not in ``TIME_ZONE``, because simplejwt wrote UTC.
+    """
+    issued = datetime_to_epoch(created) if created else 0
+    return LegacyToken(package=PACKAGE, jti=jti, issued_at=issued, expires_at=datetime_to_epoch(expires))
 
 
 def note_session(user: AbstractBaseUser, token: RefreshToken) -> tuple[Any, bool] | None:

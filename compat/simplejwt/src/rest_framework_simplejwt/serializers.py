@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn
 from typing import Optional as Optional
+from typing import TypeVar as TypeVar
 
 from django.conf import settings as settings
 from django.contrib.auth import authenticate as authenticate
@@ -28,11 +29,10 @@ from drf_tessera.tokens import read_refresh_token
 from drf_tessera.users import MAX_NAME_LENGTH, clean_name, is_active
 from rest_framework_simplejwt import legacy, listing, logins, reading, refusals
 from rest_framework_simplejwt.exceptions import TokenError, is_about_user
-from rest_framework_simplejwt.models import TokenUser
+from rest_framework_simplejwt.models import AuthUser as AuthUser
+from rest_framework_simplejwt.models import TokenUser as TokenUser
 from rest_framework_simplejwt.settings import api_settings, rotates
 from rest_framework_simplejwt.tokens import RefreshToken, SlidingToken, Token, UntypedToken, is_patched
-
-AuthUser = TypeVar("AuthUser", AbstractBaseUser, TokenUser)
 
 
 class PasswordField(ShortCharField):

@@ -11,7 +11,7 @@ from django.test.signals import setting_changed as setting_changed
 
 from drf_tessera import legacy
 from drf_tessera.conf import READERS, Reader, Settings, get_settings
-from drf_tessera.legacy.pyjwt import describe_key
+from drf_tessera.legacy.pyjwt import describe_key, describe_secret
 from rest_framework_simplejwt.utils import format_lazy as format_lazy
 
 _HERE: Final = "rest_framework_simplejwt"
@@ -148,11 +148,9 @@ def count_recoveries() -> int | None:
 
 def translate(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return keys of ``TESSERA`` for the values of ``SIMPLE_JWT``, which :data:`SHAPES` has read."""
-    found: dict[str, Any] = {
-        new: raw[old]
-        for old, new in (("ACCESS_TOKEN_LIFETIME", "ACCESS_LIFETIME"), ("REFRESH_TOKEN_LIFETIME", _IDLE))
-        if old in raw
-    }
+    found = legacy.rename_keys(
+        raw, {"ACCESS_TOKEN_LIFETIME": "ACCESS_LIFETIME", "REFRESH_TOKEN_LIFETIME": _IDLE}
+    )
     # In simplejwt an access token may live longer than its refresh token, and a refresh token for years.
     ours, longest = Settings(), max(found.values(), default=timedelta(0))
     if longest > found.get(_IDLE, ours.session_idle_lifetime):
@@ -161,12 +159,7 @@ def translate(raw: Mapping[str, Any]) -> dict[str, Any]:
     hard = _IDLE in found and not raw.get("ROTATE_REFRESH_TOKENS", False)
     if hard or longest > ours.session_lifetime:
         found["SESSION_LIFETIME"] = longest
-    if raw.get("ISSUER"):
-        found["ISSUER"] = raw["ISSUER"]
-    if raw.get("AUDIENCE"):
-        found["AUDIENCE"] = raw["AUDIENCE"]
-    if raw.get("LEEWAY"):
-        found["CLOCK_SKEW"] = raw["LEEWAY"]
+    found |= legacy.rename_keys(raw, {"ISSUER": "ISSUER", "AUDIENCE": "AUDIENCE", "LEEWAY": "CLOCK_SKEW"})
     if raw.get("AUTH_HEADER_NAME", "").startswith("HTTP_"):
         found["HEADER_NAME"] = raw["AUTH_HEADER_NAME"].removeprefix("HTTP_").replace("_", "-").title()
     if raw.get("AUTH_HEADER_TYPES"):
@@ -178,9 +171,8 @@ def translate(raw: Mapping[str, Any]) -> dict[str, Any]:
 def _translate_key(raw: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the project's own signing key for ``TESSERA["KEYS"]``. ``SECRET_KEY`` is never such a key."""
     algorithm, key = raw.get("ALGORITHM", "HS256"), raw.get("SIGNING_KEY")
-    if not key or (key == settings.SECRET_KEY and algorithm.startswith("HS")):
-        return None
-    return {"alg": algorithm, "secret": key} if algorithm.startswith("HS") else describe_key(algorithm, key)
+    is_secret = algorithm.startswith("HS")
+    return (describe_secret if is_secret else describe_key)(algorithm, key) if key else None
 
 
 def __getattr__(name: str) -> Any:

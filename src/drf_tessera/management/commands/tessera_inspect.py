@@ -6,12 +6,12 @@ import json
 import sys
 from typing import Any, Final
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import TemporarilyUnavailable
-from drf_tessera.management.places import add_place_options, choosing_place
+from drf_tessera.management.places import PlaceCommand
 from drf_tessera.rest.explanation import Explanation, explain_token
 from drf_tessera.rest.steps import FAILED, PASSED
 
@@ -22,7 +22,7 @@ _MARKS: Final = {PASSED: "ok", FAILED: "NO"}
 _MOST: Final = 65_536
 
 
-class Command(BaseCommand):
+class Command(PlaceCommand):
     """Explain a token. Nothing is changed, and the token is not shown."""
 
     help = (
@@ -32,14 +32,16 @@ class Command(BaseCommand):
         "token did not answer."
     )
 
+    by_table = False
+
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the token and the form of the output."""
         parser.add_argument("token", metavar="TOKEN", help="the token, or - to read it from the input")
         parser.add_argument("--json", action="store_true", help="write JSON")
-        add_place_options(parser)
+        super().add_arguments(parser)
 
     @sensitive_variables()
-    def handle(self, *args: Any, **options: Any) -> None:
+    def act(self, *args: Any, **options: Any) -> None:
         """Show the explanation of the token."""
         credentials = options["token"]
         if credentials == "-":
@@ -50,11 +52,10 @@ class Command(BaseCommand):
             token = token[len(prefix) :].strip()
         if not token:
             raise CommandError("There is no token.", returncode=2)
-        with choosing_place(self, options, by_table=False):
-            try:
-                found = explain_token(token)
-            except TemporarilyUnavailable as error:
-                raise CommandError(error.detail, returncode=UNDECIDED) from error
+        try:
+            found = explain_token(token)
+        except TemporarilyUnavailable as error:
+            raise CommandError(error.detail, returncode=UNDECIDED) from error
         if options["json"]:
             self.stdout.write(json.dumps(found.as_dict(), indent=2, default=str))
         else:

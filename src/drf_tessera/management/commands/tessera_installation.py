@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from drf_tessera.exceptions import TesseraError
 from drf_tessera.installation import read_installation, read_installation_id, renew_installation
-from drf_tessera.management.places import add_place_options, choosing_place
+from drf_tessera.management.places import PlaceCommand
 
 
-class Command(BaseCommand):
+class Command(PlaceCommand):
     """Show the id that binds access tokens to this database. A copy of a database needs another id."""
 
     help = "Show the id of this installation, which is part of the default 'iss' of access tokens."
@@ -24,16 +24,15 @@ class Command(BaseCommand):
             help="make another id, because this database is a copy. Restart all processes after this. "
             "Each client refreshes its access token once, and nobody is logged out.",
         )
-        add_place_options(parser)
+        super().add_arguments(parser)
 
-    def handle(self, *args: Any, renew: bool, **options: Any) -> None:
+    def act(self, *args: Any, renew: bool, **options: Any) -> None:
         """Write the id on one line to stdout, so that a script can read it. Remarks go to stderr."""
-        with choosing_place(self, options):
-            try:
-                found = renew_installation() if renew else read_installation_id()
-                row = read_installation()
-            except TesseraError as error:
-                raise CommandError(error.detail) from error
+        try:
+            found = renew_installation() if renew else read_installation_id()
+            row = read_installation()
+        except TesseraError as error:
+            raise CommandError(error.detail) from error
         self.stdout.write(found)
         if renew:
             self.stderr.write("Restart all processes now, because they still use the old id.")

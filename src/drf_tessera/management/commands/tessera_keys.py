@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from drf_tessera import audit, keys
-from drf_tessera.conf import DEFAULT_ALGORITHM, current_tenant, get_settings, use_tenant
+from drf_tessera.conf import DEFAULT_ALGORITHM, current_tenant, get_settings
 from drf_tessera.exceptions import TemporarilyUnavailable, TesseraError
 from drf_tessera.jose.algorithms import generate_jwk
 from drf_tessera.jose.life import NEVER
+from drf_tessera.management.places import PlaceCommand, add_place_options
 from drf_tessera.revocation import publish_keys
 from drf_tessera.tokens import list_public_keys
 
@@ -26,13 +26,15 @@ UNFINISHED: Final = 3
 _TIMES: Final = ("published_at", "signs_at", "retires_at", "gone_at")
 
 
-class Command(BaseCommand):
+class Command(PlaceCommand):
     """Manage the keys that sign access tokens. ``docs/howto/keys.md`` has each task."""
 
     help = (
         "Manage the keys that sign access tokens. Two servers may run this at once. Exit codes: 0 done, "
         "1 refused, 2 wrong arguments, 3 the database or the cache did not answer, so run the command again."
     )
+
+    by_table = False  # each tenant has keys of its own, also if the tenants share the table
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add one sub-command for each task."""
@@ -46,7 +48,8 @@ class Command(BaseCommand):
         }
         for name, text in texts.items():
             task = tasks.add_parser(name, help=text, description=text)
-            task.add_argument("--tenant", help="the tenant, if TENANT is set")
+            if name != "generate":
+                add_place_options(task)
             if name not in {"generate", "export"}:
                 task.add_argument("--json", action="store_true", help="write JSON to stdout")
             if name in {"generate", "rotate"}:
@@ -68,18 +71,21 @@ class Command(BaseCommand):
                 )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        """Do one task. A new key that is not stored belongs to no tenant."""
+        if options["task"] == "generate":
+            self.act(**options)
+        else:
+            super().handle(*args, **options)
+
+    def act(self, *args: Any, **options: Any) -> None:
         """Do one task."""
         task: Callable[[dict[str, Any]], None] = getattr(self, f"_{options['task']}")
         try:
-            with self._enter(options["tenant"]):
-                task(options)
+            task(options)
         except TemporarilyUnavailable as error:
             raise CommandError(f"{error.detail} Run this command again.", returncode=UNFINISHED) from error
         except TesseraError as error:
             raise CommandError(error.detail) from error
-
-    def _enter(self, tenant: str | None) -> AbstractContextManager[None]:
-        return nullcontext() if tenant is None else use_tenant(tenant)
 
     def _list(self, options: dict[str, Any]) -> None:
         stored = keys.list_keys() if keys.uses_database(get_settings()) else []

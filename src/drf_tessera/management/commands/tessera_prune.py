@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from drf_tessera import sessions
-from drf_tessera.management.places import add_place_options, choosing_place
+from drf_tessera.management.places import PlaceCommand
 
 
-class Command(BaseCommand):
+class Command(PlaceCommand):
     """Delete ended sessions in batches. A project should run this command daily."""
 
     help = "Delete the sessions that ended long enough ago. You may interrupt and repeat this command."
@@ -27,9 +27,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--batch-size", type=int, default=1000, help="rows per transaction (default: 1000)"
         )
-        add_place_options(parser)
+        super().add_arguments(parser)
 
-    def handle(self, *args: Any, keep_days: float, batch_size: int, **options: Any) -> None:
+    def act(self, *args: Any, keep_days: float, batch_size: int, **options: Any) -> None:
         """Delete the sessions, and show the number of deleted sessions on one line."""
         if not 0 <= keep_days <= 36_500 or batch_size < 1:
             raise CommandError("--keep-days must be between 0 and 36500, and --batch-size must be 1 or more.")
@@ -38,8 +38,7 @@ class Command(BaseCommand):
         def show(deleted: int) -> None:
             self.stderr.write(f"\r{deleted} deleted", ending="" if terminal else "\n")
 
-        with choosing_place(self, options):
-            deleted = sessions.prune(keep=timedelta(days=keep_days), batch_size=batch_size, progress=show)
+        deleted = sessions.prune(keep=timedelta(days=keep_days), batch_size=batch_size, progress=show)
         if terminal and deleted:
             self.stderr.write("")
         self.stdout.write(self.style.SUCCESS(f"{deleted} sessions deleted."))

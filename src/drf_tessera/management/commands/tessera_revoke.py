@@ -8,13 +8,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from drf_tessera import sessions
 from drf_tessera.database import find_database
 from drf_tessera.exceptions import TemporarilyUnavailable
-from drf_tessera.management.places import add_place_options, choosing_place
+from drf_tessera.management.places import PlaceCommand
 from drf_tessera.models import Session, SessionQuerySet
 from drf_tessera.sessions import Reason
 from drf_tessera.users import find_users_by_text
@@ -23,7 +23,7 @@ UNFINISHED: Final = 3
 """The exit code if the database or the cache did not answer. Run the command again."""
 
 
-class Command(BaseCommand):
+class Command(PlaceCommand):
     """End one session, the sessions of a user, or the sessions of everybody."""
 
     help = (
@@ -59,20 +59,19 @@ class Command(BaseCommand):
         parser.add_argument(
             "--batch-size", type=int, default=1000, help="rows per transaction (default: 1000)"
         )
-        add_place_options(parser)
+        super().add_arguments(parser)
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def act(self, *args: Any, **options: Any) -> None:
         """End the sessions, and show their number on one line."""
         if options["batch_size"] < 1:
             raise CommandError("--batch-size must be 1 or more.")
-        with choosing_place(self, options):
-            try:
-                self._choose(options)(options)
-            except TemporarilyUnavailable as error:
-                raise CommandError(
-                    f"{error.detail} Some sessions may have ended. Run this command again.",
-                    returncode=UNFINISHED,
-                ) from error
+        try:
+            self._choose(options)(options)
+        except TemporarilyUnavailable as error:
+            raise CommandError(
+                f"{error.detail} Some sessions may have ended. Run this command again.",
+                returncode=UNFINISHED,
+            ) from error
 
     def _choose(self, options: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
         if options["user"] is not None:

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import Q
 
 from drf_tessera.database import find_database
 from drf_tessera.exceptions import TemporarilyUnavailable
-from drf_tessera.management.places import add_place_options, choosing_place
-from drf_tessera.sessions import HANDLE_PREFIX, LegacyToken, adopt_many
+from drf_tessera.management.places import PlaceCommand
+from drf_tessera.sessions import HANDLE_PREFIX, adopt_many
 from drf_tessera.tokens import REFRESH_PREFIX
-from rest_framework_simplejwt.listing import PACKAGE
+from rest_framework_simplejwt.listing import describe_row
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
-from rest_framework_simplejwt.utils import aware_utcnow, datetime_to_epoch
+from rest_framework_simplejwt.utils import aware_utcnow
 
-FIELDS = ("pk", "jti", "user_id", "created_at", "expires_at")
+FIELDS = ("pk", "user_id", "jti", "created_at", "expires_at")
 
 
-class Command(BaseCommand):
+class Command(PlaceCommand):
     """Import tokens in batches. The command is safe to interrupt: a second run skips existing sessions."""
 
     help = (
@@ -35,16 +35,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--after", type=int, default=0, help="start after this id of OutstandingToken (0 by default)"
         )
-        add_place_options(parser)
+        super().add_arguments(parser)
 
-    def handle(self, *args: Any, batch_size: int, after: int, **options: Any) -> None:
+    def act(self, *args: Any, batch_size: int, after: int, **options: Any) -> None:
         """Import the tokens, and show a progress bar."""
         if batch_size < 1:
             raise CommandError("--batch-size must be 1 or more.")
-        with choosing_place(self, options):
-            self._import(batch_size, after)
-
-    def _import(self, batch_size: int, after: int) -> None:
         # These rows already stand for sessions.
         own = Q(token="") | Q(token__startswith=HANDLE_PREFIX) | Q(token__startswith=REFRESH_PREFIX)
         given = OutstandingToken.objects.using(find_database()).exclude(own)
@@ -63,7 +59,7 @@ class Command(BaseCommand):
     def _write(self, batch: list[Any]) -> int:
         found = BlacklistedToken.objects.using(find_database()).filter(token__in=[row[0] for row in batch])
         ended = set(found.values_list("token", flat=True))
-        wanted = [(_describe(row), row[2], row[0] in ended) for row in batch]
+        wanted = [(describe_row(*times), user, key in ended) for key, user, *times in batch]
         try:
             return adopt_many(wanted)
         except TemporarilyUnavailable as error:
@@ -80,14 +76,3 @@ def _read_batches(rows: Any, after: int, size: int) -> Iterator[list[Any]]:
     while batch := list(rows.filter(pk__gt=after).values_list(*FIELDS)[:size]):
         yield batch
         after = batch[-1][0]
-
-
-def _describe(row: Any) -> LegacyToken:
-    _, jti, _, created, expires = row
-    return LegacyToken(
-        package=PACKAGE,
-        jti=jti,
-        # Without USE_TZ these datetimes are in UTC and not in TIME_ZONE, because simplejwt wrote UTC.
-        issued_at=datetime_to_epoch(created) if created else 0,
-        expires_at=datetime_to_epoch(expires),
-    )

@@ -1,0 +1,158 @@
+"""Tokens for the headless API of django-allauth, for its client "app".
+
+``HEADLESS_TOKEN_STRATEGY = "drf_tessera.contrib.allauth.TokenStrategy"``: each login of allauth starts one
+session of ours. Either end of the pair ends the other, so there is one thing to log out of. If our own login
+is among the urls too, set ``CHALLENGE`` to :func:`ask_for_code`; otherwise a password alone would log in
+there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+from uuid import UUID
+
+from allauth.core import context  # type: ignore[import-untyped]
+from allauth.core.exceptions import ImmediateHttpResponse  # type: ignore[import-untyped]
+from allauth.headless.tokens.strategies.base import AbstractTokenStrategy  # type: ignore[import-untyped]
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.signals import user_logged_out
+from django.contrib.sessions.backends.base import SessionBase
+from django.dispatch import receiver
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+
+from drf_tessera import sessions
+from drf_tessera.challenges import Challenge
+from drf_tessera.conf import HEADER, enter_tenant
+from drf_tessera.exceptions import LoginRefused, Refusal, TemporarilyUnavailable
+from drf_tessera.http import write_refusal
+from drf_tessera.rest.requests import find_client
+
+KEY: Final = "drf_tessera_session"
+"""Where the session of allauth keeps the id of ours."""
+
+_WAYS: Final = {
+    "password": "pwd",
+    "socialaccount": "fed",
+    "totp": "otp",
+    "recovery_codes": "otp",
+    "webauthn": "pop",
+}
+"""The method of a record of allauth, or the type of its second factor, as ``amr`` (RFC 8176) names it."""
+
+
+class TokenStrategy(AbstractTokenStrategy):  # type: ignore[misc]  # allauth has no types
+    """Answer each login of allauth with the tokens of a session of ours."""
+
+    def get_session_token(self, request: HttpRequest) -> str | None:
+        """Return the token of allauth's session. allauth asks for it first in each request."""
+        enter_tenant(request)
+        found: str | None = super().get_session_token(request)
+        return found
+
+    def create_session_token(self, request: HttpRequest) -> str:
+        """Return the key of allauth's session, which is needed from the first step of a login on."""
+        if not request.session.session_key:
+            request.session.save()
+        return str(request.session.session_key)
+
+    @sensitive_variables()
+    def create_access_token_payload(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the tokens of the session, which is started by the first call of a request.
+
+        At the last step of a login allauth makes two answers and drops the first one. Both have to name the
+        same session.
+        """
+        made: dict[str, Any] | None = vars(request).get(KEY)
+        if made is None:
+            user: Any = request.user
+            ways = _name_ways(request, user)
+            with _answering_trouble(request):
+                client, acr = find_client(request), {"acr": ways[-1]}
+                grant = sessions.start(user, client=client, amr=ways, claims=acr, transport=HEADER)
+            request.session[KEY] = str(grant.session_id)
+            made = {"access_token": grant.access, "refresh_token": grant.refresh}
+            made["expires_in"] = grant.expires_in
+            vars(request)[KEY] = made
+        return made
+
+    def lookup_session(self, session_token: str) -> SessionBase | None:
+        """Return the session of allauth, unless ours has ended. Then allauth's ends too."""
+        from allauth.headless.internal import sessionkit  # type: ignore[import-untyped]  # noqa: PLC0415 - models
+
+        session: SessionBase | None = sessionkit.lookup_session(session_token)
+        if session is None or KEY not in session:
+            return session
+        with _answering_trouble(context.request):
+            if sessions.live_sessions(session.get(SESSION_KEY)).filter(pk=session[KEY]).exists():
+                return session
+        session.flush()
+        return None
+
+    @sensitive_variables()
+    def refresh_token(self, refresh_token: str) -> tuple[str, str] | None:
+        """Return an access token and the refresh token to keep, or ``None`` if the session has ended."""
+        with _answering_trouble(context.request):
+            try:
+                grant = sessions.refresh(refresh_token, transport=HEADER)
+            except Refusal:
+                return None
+        return grant.access, grant.refresh or refresh_token
+
+
+@receiver(user_logged_out, dispatch_uid="drf_tessera.contrib.allauth")
+def end_session(*, request: HttpRequest, **kwargs: Any) -> None:
+    """End our session when a session of allauth ends. Django's other sessions have none of ours."""
+    session_id = request.session.get(KEY)
+    if session_id is not None:
+        with _answering_trouble(request):
+            sessions.revoke(UUID(session_id))
+
+
+def ask_for_code(request: HttpRequest | None, user: Any) -> Challenge | None:
+    """Return the challenge for the second factor of allauth: a code of an app, or a recovery code.
+
+    This is a value of ``CHALLENGE``. A person whose only second factor is a passkey cannot answer, and logs
+    in through allauth.
+
+    Raises:
+        LoginRefused: ``ACCOUNT_EMAIL_VERIFICATION`` is mandatory, and no address was confirmed.
+    """
+    from allauth.account import app_settings, utils  # type: ignore[import-untyped]  # noqa: PLC0415 - models
+    from allauth.mfa.base.forms import AuthenticateForm  # type: ignore[import-untyped]  # noqa: PLC0415
+    from allauth.mfa.utils import is_mfa_enabled  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    mandatory = app_settings.EMAIL_VERIFICATION == app_settings.EmailVerificationMethod.MANDATORY
+    if mandatory and not utils.has_verified_email(user):
+        raise LoginRefused("Confirm your e-mail address first.", code="email_unconfirmed")
+    if not is_mfa_enabled(user):
+        return None
+
+    def check(answer: object) -> bool:
+        return isinstance(answer, str) and AuthenticateForm({"code": answer}, user=user).is_valid()
+
+    return Challenge(kind="totp", check=check)
+
+
+def _name_ways(request: HttpRequest, user: Any) -> tuple[str, ...]:
+    """Return how the user was authenticated. A sign-up without a record has set a password or a passkey."""
+    from allauth.account.authentication import (  # type: ignore[import-untyped]  # noqa: PLC0415 - its models
+        get_authentication_records,
+    )
+
+    records: Sequence[Mapping[str, Any]] = get_authentication_records(request, user)
+    mailed = ["sms" if record.get("phone") else "email" for record in records]
+    kinds = [record.get("type", record["method"]) for record in records]
+    ways = [_WAYS.get(kind, other) for kind, other in zip(kinds, mailed, strict=True)]
+    return tuple(dict.fromkeys(ways)) or (("pwd",) if user.has_usable_password() else ("pop",))
+
+
+@contextmanager
+def _answering_trouble(request: HttpRequest) -> Iterator[None]:
+    """Raise a 503 in place of trouble that passes. allauth would make it a 500."""
+    try:
+        yield
+    except TemporarilyUnavailable as error:
+        raise ImmediateHttpResponse(write_refusal(error, request)) from error
