@@ -45,7 +45,7 @@ def test_a_token_for_a_script_is_made_used_ended_and_refused(page: Page) -> None
     status, notes = run_line(line)
     assert (status, len(notes)) == (200, 2)
     status, refusal = run_line(line, "--json", '{"text": "x"}')
-    assert (status, refusal["code"]) == (403, "permission_denied")
+    assert (status, refusal["code"]) == (403, "insufficient_scope")
     page.get_by_role("button", name="Call as the script").click()
     expect(page.locator("#personal-answer")).to_contain_text("200: The script reads 2 notes.")
     page.get_by_role("button", name="End the token Backup").click()
