@@ -9,13 +9,12 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.serializers import BaseSerializer
 
 from drf_tessera.rest.authentication import PersonalTokenAuthentication
-from drf_tessera.rest.permissions import HasScope
 from drf_tessera.rest.shapes import (
     ErrorSerializer,
     InvalidSerializer,
 )
 from notes.models import Note
-from notes.permissions import IsLogin, IsReading
+from notes.permissions import IsLoginOrReads
 from notes.serializers import NoteSerializer
 
 
@@ -26,7 +25,7 @@ class OwnNotes(generics.GenericAPIView):
     """
 
     authentication_classes = (PersonalTokenAuthentication,)
-    permission_classes = (IsAuthenticated, IsLogin | (IsReading & HasScope("notes:read")))
+    permission_classes = (IsAuthenticated, IsLoginOrReads)
     queryset = Note.objects.none()  # the schema reads the model from here
     serializer_class = NoteSerializer
 

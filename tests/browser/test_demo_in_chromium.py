@@ -56,6 +56,16 @@ def test_a_login_by_cookie_refreshes_and_logs_out(page: Page) -> None:
     expect(page.locator("#login")).to_be_visible()
 
 
+def test_a_request_with_a_body_is_sent(page: Page) -> None:
+    log_in(page, "header")
+    page.get_by_label("A new note").fill("Wind the clock.")
+    page.get_by_role("button", name="Create").click()
+    expect(page.locator("#note-list")).to_contain_text("Wind the clock.")
+    expect(page.locator("#latest")).to_contain_text("201 POST /api/notes/")
+    page.get_by_role("button", name="Delete note").click()
+    expect(page.locator("#note-list li")).to_have_count(0)
+
+
 def test_a_second_tab_is_logged_in_and_out_with_the_first(page: Page, demo: str) -> None:
     log_in(page, "cookie", "bob")
     other = page.context.new_page()

@@ -17,7 +17,7 @@ from tests.servers import require
 def run_line(line: str, *more: str) -> tuple[int, Any]:
     """Run a line of curl. Return the status and the body of the answer."""
     program, *arguments = shlex.split(line)
-    command = [require(program), "-s", "-w", "\n%{http_code}", *more, *arguments]
+    command = [*require(program), "-s", "-w", "\n%{http_code}", *more, *arguments]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     body, status = text.rsplit("\n", 1)
     return int(status), json.loads(body)
@@ -45,7 +45,7 @@ def test_a_token_for_a_script_is_made_used_ended_and_refused(page: Page) -> None
     status, notes = run_line(line)
     assert (status, len(notes)) == (200, 2)
     status, refusal = run_line(line, "--json", '{"text": "x"}')
-    assert (status, refusal["code"]) == (403, "permission_denied")
+    assert (status, refusal["code"]) == (403, "insufficient_scope")
     page.get_by_role("button", name="Call as the script").click()
     expect(page.locator("#personal-answer")).to_contain_text("200: The script reads 2 notes.")
     page.get_by_role("button", name="End the token Backup").click()

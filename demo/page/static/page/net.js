@@ -20,7 +20,8 @@ export const multiplyNext = (number) => (copies = number);
 
 /** Send a request of the client of this tab, for the option `environment.fetch`. */
 export async function listen(input, init) {
-  let request = new Request(new URL(input.url ?? input, location), input.url ? input : init);
+  // A Request must not be the options of another one: its body would become a stream, which needs HTTP/2.
+  let request = input instanceof Request ? input : new Request(new URL(input, location), init);
   const refreshing = new URL(request.url).pathname === REFRESH;
   if (refreshing && state.transport === "header") request = await share(request);
   const times = refreshing ? copies : 1;
