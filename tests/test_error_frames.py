@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -41,6 +42,8 @@ SCRUBBED = {
 SECRET = re.compile(rf"tsr_[\w.-]{{20,}}|eyJ[\w-]+\.[\w-]+\.[\w-]{{5,}}|{re.escape(PASSWORD)}")
 ROOMS = ("/drf_tessera/", "/rest_framework_simplejwt/", "/rest_framework_jwt/")
 SITE = {"HTTP_ORIGIN": "http://testserver"}
+CLIENTS = {"orders-api": "the-secret-of-the-orders-api-in-tests"}
+CLIENT = f"Basic {b64encode(b'orders-api:' + CLIENTS['orders-api'].encode()).decode()}"
 
 
 def is_decorated(frame: FrameType) -> bool:
@@ -108,6 +111,7 @@ def visited() -> set[str]:
 @pytest.fixture
 def send(settings: Any, visited: set[str]) -> Callable[..., Any]:
     settings.TESSERA = {"PROFILE": ["api", "browser"], "ACCESS_COOKIE": True, "CLAIMS": lambda user, _: {}}
+    settings.TESSERA["INTROSPECTION_CLIENTS"] = CLIENTS
     settings.JWT_AUTH = {
         "JWT_ALLOW_REFRESH": True,
         "JWT_AUTH_HEADER_PREFIX": "Bearer",
@@ -122,6 +126,19 @@ def send(settings: Any, visited: set[str]) -> Callable[..., Any]:
         return answer.json() if answer.content else {}
 
     return call
+
+
+def visit_more_doors(send: Callable[..., Any], login: dict[str, str]) -> None:
+    """Send the requests of programs, and a proof within a session."""
+    fresh = send("/api/token/", login)
+    send("/api/token/introspect/", {"token": fresh["access"]}, HTTP_AUTHORIZATION=CLIENT)
+    send("/api/token/introspect/", {"token": fresh["access"]}, HTTP_AUTHORIZATION=CLIENT + "x")
+    for word in ("wrong", PASSWORD):
+        send("/api/token/prove/", {"refresh": fresh["refresh"], "password": word})
+    script = send("/api/personal-tokens/", {"name": "A script"}, **bearer(fresh["access"]))["token"]
+    for sent in (script, script + "x"):
+        send("/me/", method="get", **bearer(sent))
+    send("/api/personal-tokens/", method="get", **bearer(fresh["access"]))
 
 
 @pytest.mark.slow
@@ -147,6 +164,7 @@ def test_no_variable_of_ours_shows_a_secret(
             send(path, {}, **SITE)  # the cookies
         send("/api/token/revoke/", {"refresh": body["refresh"]})
         send("/api/token/revoke/", **bearer(send("/api/token/", login)["access"]))
+        visit_more_doors(send, login)
         other = sessions.start(anna)
         send("/api/token/sessions/others/", method="delete", **bearer(other.access))
         send(f"/api/token/sessions/{other.session_id}/", method="delete", **bearer(other.access))

@@ -114,8 +114,12 @@ class ProveView(BodyView):
         if "act" in facts.claims:
             raise Impersonated
         user = load_user(facts)
-        proof = {name: credentials[name] for name in ("password", "answer") if name in credentials}
-        ways = prove_again(plain, user, client=find_client(request), **proof)
+        ways = prove_again(
+            plain,
+            user,
+            client=find_client(request),
+            **{name: credentials[name] for name in ("password", "answer") if name in credentials},
+        )
         try:
             grant = sessions.refresh_proved(token, ways, transport=transport)
         except (RefreshReused, RefreshLost) as error:
