@@ -95,9 +95,7 @@ def _bare(value: ast.expr, least: str = " ") -> Iterator[ast.expr]:
         yield from _bare(value.orelse, least)
     elif isinstance(value, ast.BinOp):
         yield from _bare(value.left, least)
-    elif isinstance(value, ast.JoinedStr) or (
-        isinstance(value, ast.Constant) and isinstance(value.value, str) and re.search(least, value.value.strip())
-    ):
+    elif isinstance(value, ast.JoinedStr) or (isinstance(value, ast.Constant) and re.search(least, str(value.value).strip())):
         yield value
 
 
