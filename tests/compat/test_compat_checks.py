@@ -270,7 +270,7 @@ def test_nothing_is_kept_that_a_reload_could_renew() -> None:
 
 def test_entry_points_connect_both_packages_and_the_schema() -> None:
     names = {entry.name for entry in importlib.metadata.entry_points(group="drf_tessera")}
-    assert names == {"jwt", "simplejwt", "spectacular"}
+    assert names == {"jwt", "opentelemetry", "simplejwt", "spectacular"}
     assert callable(translate_setting)
 
 

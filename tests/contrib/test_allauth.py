@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 import pytest
 import requests
 from django.apps import apps
+from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.db import SessionStore
 from django.core import mail
@@ -86,6 +87,9 @@ def allauth(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterat
         try:
             yield
         finally:
+            for model in models:
+                if admin.site.is_registered(model):  # by a module that is loaded once
+                    admin.site.unregister(model)
             with connection.schema_editor() as editor:
                 for model in reversed(models):
                     editor.delete_model(model)

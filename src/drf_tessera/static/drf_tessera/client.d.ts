@@ -210,6 +210,8 @@ export type ErrorCode =
   | "session_not_found"
   | "session_missing"
   | "insufficient_scope"
+  | "insufficient_user_authentication"
+  | "impersonated"
   | "personal_tokens_full"
   | "scope_unavailable"
   | "invalid_client"
