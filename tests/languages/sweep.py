@@ -95,7 +95,9 @@ def _bare(value: ast.expr, least: str = " ") -> Iterator[ast.expr]:
         yield from _bare(value.orelse, least)
     elif isinstance(value, ast.BinOp):
         yield from _bare(value.left, least)
-    elif isinstance(value, ast.JoinedStr) or (isinstance(value, ast.Constant) and re.search(least, str(value.value).strip())):
+    elif isinstance(value, ast.JoinedStr) or (
+        isinstance(value, ast.Constant) and re.search(least, str(value.value).strip())
+    ):
         yield value
 
 
