@@ -332,7 +332,7 @@ class SessionAdmin(_Admin):
         found: Any = _find_user(user)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Act as {found}",
+            "title": gettext("Act as %(person)s") % {"person": found},
             "opts": self.opts,
             "minutes": ACTING_MINUTES,
         }

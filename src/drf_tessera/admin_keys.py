@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -10,20 +10,35 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from drf_tessera import keys
 from drf_tessera.conf import get_settings
-from drf_tessera.jose.life import NEVER
+from drf_tessera.jose.life import NEVER, Stage
 from drf_tessera.models import SigningKey
 from drf_tessera.moments import from_timestamp
 
 if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+    _Text = _StrPromise
     _KeyAdmin = admin.ModelAdmin[SigningKey]
 else:
+    _Text = str
     _KeyAdmin = admin.ModelAdmin  # Django's own class takes no type argument at run time
 
 _KEY_COLUMNS: Final = ("kid", "alg", "stage", "published_at", "signs_at", "retires", "gone", "tenant")
 _LISTED: Final = "listed"
+
+STAGES: Final[Mapping[Stage, _Text]] = {
+    Stage.PUBLISHED: pgettext_lazy("stage of a key", "published"),
+    Stage.SIGNING: pgettext_lazy("stage of a key", "signing"),
+    Stage.RETIRING: pgettext_lazy("stage of a key", "retiring"),
+    Stage.GONE: pgettext_lazy("stage of a key", "gone"),
+    Stage.REVOKED: pgettext_lazy("stage of a key", "revoked"),
+}
+"""The stages, in words."""
 
 
 @admin.register(SigningKey)
@@ -36,17 +51,17 @@ class SigningKeyAdmin(_KeyAdmin):
     ordering: ClassVar[tuple[str, ...]] = ("tenant", "-number")
     search_fields: ClassVar[tuple[str, ...]] = ("kid", "tenant")
 
-    @admin.display(description="Stage")
+    @admin.display(description=_("Stage"))
     def stage(self, key: SigningKey) -> str:
         """Return the stage of the key."""
-        return str(vars(key)[_LISTED].stage.value)
+        return str(STAGES[vars(key)[_LISTED].stage])
 
-    @admin.display(description="Retires")
+    @admin.display(description=_("Retires"))
     def retires(self, key: SigningKey) -> str:
         """Return the time at which the next key takes over."""
         return _write_seconds(vars(key)[_LISTED].retires_at)
 
-    @admin.display(description="Gone")
+    @admin.display(description=_("Gone"))
     def gone(self, key: SigningKey) -> str:
         """Return the time from which nobody needs the key."""
         return _write_seconds(vars(key)[_LISTED].gone_at)

@@ -323,18 +323,22 @@ class SigningKey(models.Model):
     """
 
     id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
-    tenant: _Text = models.CharField(max_length=100, blank=True, help_text="Empty without tenants.")
+    tenant: _Text = models.CharField(
+        verbose_name=_("tenant"), max_length=100, blank=True, help_text=_("Empty without tenants.")
+    )
     number: models.PositiveIntegerField[int, int] = models.PositiveIntegerField(
         help_text="Counts the keys of a tenant. Two servers cannot make the same one."
     )
-    kid: _Text = models.CharField(max_length=64, help_text="The thumbprint of the key (RFC 7638).")
+    kid: _Text = models.CharField(max_length=64, help_text=_("The thumbprint of the key (RFC 7638)."))
     alg: _Text = models.CharField(max_length=16)
-    public: models.TextField[str, str] = models.TextField(help_text="The public part, as a JWK.")
+    public: models.TextField[str, str] = models.TextField(
+        verbose_name=_("public key"), help_text=_("The public part, as a JWK.")
+    )
     private: models.TextField[str, str] = models.TextField(
         editable=False, help_text="The private JWK, encrypted. Empty when it is not needed any longer."
     )
-    published_at: _Moment = models.DateTimeField()
-    signs_at: _Moment = models.DateTimeField()
+    published_at: _Moment = models.DateTimeField(verbose_name=_("published at"))
+    signs_at: _Moment = models.DateTimeField(verbose_name=_("signs from"))
     revoked_at: _MaybeMoment = models.DateTimeField(null=True)
     cached: models.PositiveIntegerField[int, int] = models.PositiveIntegerField(
         default=0, help_text="The longest JWKS_MAX_AGE while this was the newest key, in seconds."
@@ -345,6 +349,8 @@ class SigningKey(models.Model):
 
     class Meta:  # noqa: D106 - Django's own convention
         app_label = "tessera"
+        verbose_name = _("signing key")
+        verbose_name_plural = _("signing keys")
         constraints: ClassVar[Any] = [
             models.UniqueConstraint(fields=["tenant", "number"], name="tessera_key_number")
         ]

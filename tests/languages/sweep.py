@@ -9,12 +9,18 @@ from typing import Final
 
 from tools.messages import ONE
 
+KEY_COLUMNS: Final = frozenset({"tenant", "kid", "alg", "public", "published_at", "signs_at"})
+"""The columns of a key that the admin shows."""
+
 MARKED: Final = ONE | {"ngettext", "pgettext", "ngettext_lazy", "pgettext_lazy", "format_lazy", "_say_ended"}
 
 SHOWN: Final = frozenset(
     {"verbose_name", "verbose_name_plural", "default_detail", "title", "default_message"}
 )
 """Names whose value is shown to a person, as a keyword or as an attribute of a class."""
+
+DICTS: Final = frozenset({"detail", "message", "title", "question"})
+"""The keys of bodies, and of the contexts of templates, whose value is shown to a person."""
 
 DEVELOPERS: Final = (
     "ProjectError",
@@ -35,11 +41,20 @@ PLAIN: Final = re.compile(
 
 def find_bare(source: str, *, of_models: bool = False, of_admin: bool = False) -> list[str]:
     """Return each text for people that no function of gettext marks, with its line."""
-    tree: ast.AST = ast.parse(source)
+    tree = ast.parse(source)
     if of_models:
-        # The admin has only this model. The texts of the other tables are comments for developers.
-        tree = next((node for node in tree.body if getattr(node, "name", "") == "Session"), tree)
+        tree = ast.Module([*_find_shown(tree)] or tree.body, [])
     return [f"{node.lineno}: {ast.unparse(node)[:80]}" for node in _walk(tree, of_models, of_admin)]
+
+
+def _find_shown(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Yield what the admin shows of the models. The texts of other tables and columns are for developers."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name in {"Session", "SigningKey"}:
+            for part in node.body:
+                name = ast.unparse(part.target) if isinstance(part, ast.AnnAssign) else ""
+                if node.name == "Session" or not name or name in KEY_COLUMNS:
+                    yield part
 
 
 def _walk(tree: ast.AST, of_models: bool, of_admin: bool) -> Iterator[ast.expr]:
@@ -51,7 +66,7 @@ def _walk(tree: ast.AST, of_models: bool, of_admin: bool) -> Iterator[ast.expr]:
                 yield from _bare(node.value)
         elif isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
-                if isinstance(key, ast.Constant) and key.value in {"detail", "message"}:
+                if isinstance(key, ast.Constant) and key.value in DICTS:
                     yield from _bare(value)
         elif isinstance(node, ast.Call):
             yield from _in_call(node, names)
@@ -60,7 +75,7 @@ def _walk(tree: ast.AST, of_models: bool, of_admin: bool) -> Iterator[ast.expr]:
 def _in_call(node: ast.Call, names: frozenset[str]) -> Iterator[ast.expr]:
     for keyword in node.keywords:
         if keyword.arg in names | {"detail"}:
-            yield from _bare(keyword.value)
+            yield from _bare(keyword.value, least=r"[A-Za-z]" if keyword.arg == "description" else " ")
     called = ast.unparse(node.func)
     name = called.rpartition(".")[2]
     if called.startswith("jwt."):
@@ -73,15 +88,15 @@ def _in_call(node: ast.Call, names: frozenset[str]) -> Iterator[ast.expr]:
         yield from (found for arg in node.args[1:2] for found in _bare(arg))
 
 
-def _bare(value: ast.expr) -> Iterator[ast.expr]:
-    """Yield ``value`` if it is a text with a word in it that nothing marks."""
+def _bare(value: ast.expr, least: str = " ") -> Iterator[ast.expr]:
+    """Yield ``value`` if nothing marks it, and it has several words, or matches ``least``."""
     if isinstance(value, ast.IfExp):
-        yield from _bare(value.body)
-        yield from _bare(value.orelse)
+        yield from _bare(value.body, least)
+        yield from _bare(value.orelse, least)
     elif isinstance(value, ast.BinOp):
-        yield from _bare(value.left)
+        yield from _bare(value.left, least)
     elif isinstance(value, ast.JoinedStr) or (
-        isinstance(value, ast.Constant) and isinstance(value.value, str) and " " in value.value.strip()
+        isinstance(value, ast.Constant) and re.search(least, str(value.value).strip())
     ):
         yield value
 

@@ -11,14 +11,16 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import Http404
-from django.test import Client, RequestFactory
+from django.test import Client, RequestFactory, override_settings
 from django.utils import translation
 from rest_framework.test import APIClient
 
 from drf_tessera import exception_handler, exceptions
 from drf_tessera.exceptions import LoginFailed, TesseraError, TokenClaimInvalid, TooManyAttempts
 from drf_tessera.http import write_refusal
+from drf_tessera.keys import rotate_keys
 from tests.conftest import PASSWORD
+from tests.keys.conftest import DATABASE
 
 LOCALE = "django.middleware.locale.LocaleMiddleware"
 GERMAN = "Das Zugriffstoken ist kein wohlgeformtes JWT."
@@ -76,6 +78,29 @@ def test_views_of_the_project_answer_in_the_language_and_the_challenge_stays_asc
     answer = refuse("de")
     assert (answer.json()["detail"], answer.json()["code"]) == (GERMAN, "token_malformed")
     assert 'error_description="The access token is not a well-formed JWT."' in answer["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "english"),
+    [
+        ("revoke", "token=%00", exceptions.RequestError),
+        ("revoke", "token=", exceptions.TokenMissing),
+        ("introspect", "token=x", exceptions.Unauthenticated),
+    ],
+)
+@pytest.mark.urls("tests.rest.introspection_urls")
+@pytest.mark.usefixtures("multilingual")
+@pytest.mark.django_db
+def test_the_description_for_oauth_clients_is_english(
+    settings: Any, path: str, body: str, english: type[TesseraError]
+) -> None:
+    """RFC 6749, section 5.2, allows only ASCII. A translation would be full of replaced letters."""
+    settings.TESSERA = {"INTROSPECTION_CLIENTS": {"shop": "a-secret-of-the-shop-in-the-tests-here"}}
+    form = "application/x-www-form-urlencoded"
+    answer = APIClient().post(f"/api/token/{path}/", body, content_type=form, HTTP_ACCEPT_LANGUAGE="ru")
+    found = answer.json()
+    assert found["error_description"] == english.default_detail
+    assert not found["detail"].isascii()
 
 
 @pytest.mark.usefixtures("multilingual")
@@ -158,6 +183,31 @@ def test_the_admin_is_translated(admin_client: Client, admin_user: AbstractBaseU
     page = admin_client.get("/admin/tessera/session/", HTTP_ACCEPT_LANGUAGE="de").content.decode()
     for text in ("Zuletzt benutzt", "Grund des Endes", "Alle Sitzungen beenden", "Person"):
         assert text in page
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        ("de", ("Das beginnt eine Sitzung von 15 Minuten.", "Als admin handeln")),
+        ("ru", ("Это начинает сеанс на 15 минут.", "Действовать от имени admin")),
+    ],
+)
+@pytest.mark.usefixtures("multilingual")
+def test_the_page_for_acting_is_translated(
+    admin_client: Client, admin_user: AbstractBaseUser, language: str, texts: tuple[str, ...]
+) -> None:
+    where = f"/admin/tessera/session/act-as/{admin_user.pk}/"
+    page = admin_client.get(where, HTTP_ACCEPT_LANGUAGE=language).content.decode()
+    assert all(text in page for text in texts)
+
+
+@pytest.mark.usefixtures("multilingual")
+def test_the_keys_in_the_admin_are_translated(admin_client: Client) -> None:
+    with override_settings(TESSERA=DATABASE):
+        rotate_keys()
+        page = admin_client.get("/admin/tessera/signingkey/", HTTP_ACCEPT_LANGUAGE="fr").content.decode()
+    for text in ("Étape", "Relève", "clés de signature", "locataire", "signe dès"):
+        assert text.lower() in page.lower()
 
 
 @pytest.mark.usefixtures("multilingual")

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.test.utils import override_settings
 from django.urls import include, path
+from django.utils import translation
 
 DOCUMENTS = (
     "/.well-known/jwks.json",
@@ -63,6 +64,9 @@ def test_the_answer_that_nothing_has_changed_is_readable_too(client: Client) -> 
 
 def test_a_document_that_is_missing_is_told_in_json(client: Client) -> None:
     assert client.get(DOCUMENTS[3]).json() == {"detail": "Not found.", "code": "not_found"}
+    with translation.override("de"):
+        answer = client.get(DOCUMENTS[3])
+    assert (answer.json()["detail"], answer["Content-Language"]) == ("Nicht gefunden.", "de")
 
 
 @pytest.mark.parametrize("allowed", [True, False])

@@ -77,7 +77,7 @@ class Impersonated(TesseraError):
     """Somebody acts as the user of the token, and only the user may do this (HTTP 403)."""
 
     code = "impersonated"
-    default_detail = "Only the person themselves can do this."
+    default_detail = _("Only the person themselves can do this.")
 
 
 class SessionNotFound(TesseraError):

@@ -6,9 +6,9 @@
 - cookies: tokens in cookies
 - access: the access token of a request
 - client: the origin of a request
+- languages: the language of an answer
 - documents: public documents, which pages of every origin may read
 - resource: the address of the metadata of a protected resource
-- languages: the language of an answer
 - refusals: the answers to errors
 - transport: one class for each way in which tokens travel
 """

@@ -8,6 +8,9 @@ from typing import Any, Final
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+
+from drf_tessera.http.languages import set_language
 
 _METHODS: Final = "GET, HEAD, OPTIONS"
 _SHARED: Final = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "ETag, Retry-After"}
@@ -39,7 +42,8 @@ def public_document(view: Callable[..., HttpResponseBase]) -> Callable[..., Http
             try:
                 answer = view(request, *args, **kwargs)
             except Http404:
-                answer = JsonResponse({"detail": "Not found.", "code": "not_found"}, status=404)
+                answer = JsonResponse({"detail": _("Not found."), "code": "not_found"}, status=404)
+                set_language(answer)
         for name, value in headers.items():
             answer.headers.setdefault(name, value)
         return answer

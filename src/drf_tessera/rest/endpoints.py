@@ -29,7 +29,9 @@ from drf_tessera.conf import enter_tenant
 from drf_tessera.exceptions import (
     CookieAmbiguous,
     Refusal,
+    RequestError,
     TesseraError,
+    Unauthenticated,
 )
 from drf_tessera.http import (
     delete_stray_cookies,
@@ -148,17 +150,17 @@ class TokenView(APIView):
         found = translate_own_error(exc)
         answer = super().handle_exception(found)
         add_code(answer, found)
-        self._add_oauth_error(answer)
+        self._add_oauth_error(answer, exc)
         set_language(answer)
         if isinstance(exc, CookieAmbiguous):
             delete_stray_cookies(get_django_request(self.request), answer, find_cookie_path())
         return answer
 
-    def _add_oauth_error(self, answer: Response) -> None:
+    def _add_oauth_error(self, answer: Response, exc: Exception) -> None:
         """Add the members that OAuth clients read, to a body of the usual form."""
         error, body = self.oauth_errors.get(answer.status_code), answer.data
         if error is not None and isinstance(body, dict) and {"detail", "code"} <= body.keys():
-            body.update({"error": error, "error_description": to_ascii(str(body["detail"]))})
+            body.update({"error": error, "error_description": to_ascii(_describe_in_english(exc))})
 
     def describe_oauth_error(self, status: int) -> dict[str, Any]:
         """Return the schema of the members that OAuth clients read. Empty if an answer has none."""
@@ -290,6 +292,14 @@ def _asks_for_relative(request: Request) -> bool:
         item.partition(";")[0].strip().lower() for item in request.headers.get("Accept", "").split(",")
     ]
     return any(name in known or name.endswith("+json") for name in accepted)
+
+
+def _describe_in_english(exc: Exception) -> str:
+    """Return the English text of an error. RFC 6749, section 5.2, allows only ASCII in a description."""
+    if isinstance(exc, TesseraError):
+        return str(exc)
+    kind = Unauthenticated if isinstance(exc, drf.NotAuthenticated) else RequestError
+    return kind.default_detail  # REST framework has translated its own text
 
 
 def _refuse_media_type() -> drf.UnsupportedMediaType:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import signals
@@ -64,7 +65,7 @@ def impersonate(
     if len(sub) > ACTOR_LENGTH:
         raise ProjectError(f"The primary key of the actor has more than {ACTOR_LENGTH} characters.")
     if actor.pk == user.pk or (_is_superuser(user) and not _is_superuser(actor)):
-        raise PermissionDenied("This person cannot act as that one.")
+        raise PermissionDenied(_("This person cannot act as that one."))
     while_acting = timedelta(minutes=minutes)
     grant = start(
         user,
