@@ -143,9 +143,7 @@ class ReasonFilter(admin.SimpleListFilter):
 class SessionAdmin(_Admin):
     """The list of logins, the newest first."""
 
-    list_display: tuple[str, ...] = (
-        *("login", "person", "personal", "label", "client", "address", "last_used", "state"),
-    )
+    list_display: tuple[str, ...] = ("login", "person", "client", "address", "last_used", "state")
     list_filter: ClassVar[tuple[Any, ...]] = (StateFilter, ReasonFilter, "personal")
     ordering: ClassVar[tuple[str, ...]] = ("-created_at",)
     list_select_related: ClassVar[tuple[str, ...]] = ("user",)
@@ -182,8 +180,9 @@ class SessionAdmin(_Admin):
 
     @admin.display(description=_("Device"), ordering="device")
     def client(self, session: Session) -> str:
-        """Return the device, and the name that the client gives it."""
-        return ", ".join(filter(None, (session.device, session.label))) or "-"
+        """Return the device, and the name that the client gives it. A script has no device."""
+        kind = gettext("personal access token") if session.personal else session.device
+        return ", ".join(filter(None, (kind, session.label))) or "-"
 
     @admin.display(description=_("Address"), ordering="ip")
     def address(self, session: Session) -> str:
