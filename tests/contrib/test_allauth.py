@@ -216,6 +216,7 @@ def test_each_record_of_allauth_has_a_name(records: Any, ways: tuple[str, ...]) 
         record_authentication(request, request.user, method, **more)
     made = TokenStrategy().create_access_token_payload(request)
     assert verify_access_token(made["access_token"]).amr == ways
+    assert TokenStrategy().create_access_token_payload(request) == made  # the second answer of one request
 
 
 def test_a_logout_of_allauth_ends_our_session(app: App) -> None:

@@ -15,12 +15,14 @@ from drf_tessera.http import write_refusal
 from drf_tessera.plain import TokenMiddleware
 from drf_tessera.revocation import feed
 from tests.conftest import bearer
+from tests.issuers.material import issuer, make_jwk, write_claims, write_token
 from tests.rest.csrf_cases import OWN
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.plain.urls")]
 
 MIDDLEWARE = "drf_tessera.plain.TokenMiddleware"
 LOGIN = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+ONE = make_jwk("one")
 PROTECTED = ["sync", "async", "sync-class", "async-class", "decorated-class"]
 
 
@@ -252,3 +254,14 @@ def test_a_request_with_a_header_needs_no_csrf_token(settings: Any, access: str)
     assert client.post("/form/", **bearer(access)).status_code == 200
     assert client.post("/form/", **bearer("nonsense")).json()["error"] == "token_malformed"
     assert client.post("/form/").status_code == 403
+
+
+@pytest.mark.parametrize("name", ["sync", "async"])
+def test_a_token_of_another_issuer_opens_a_view_for_its_user(
+    name: str, settings: Any, anna: AbstractBaseUser
+) -> None:
+    settings.TESSERA = {"ISSUERS": [issuer(ONE, user_field=type(anna).USERNAME_FIELD)]}
+    sent = write_token(ONE, write_claims(sub=anna.get_username()))
+    for _ in range(2):  # the second time from memory
+        answer = Client().get(f"/{name}/", **bearer(sent))
+        assert (answer.status_code, answer.json()["pk"]) == (200, str(anna.pk))

@@ -143,6 +143,12 @@ def test_bad_input_is_a_400(api: APIClient, anna: AbstractBaseUser, body: Any, c
     assert (answer.status_code, answer.json()["code"]) == (400, code)
 
 
+def test_a_server_without_scopes_says_so(api: APIClient, anna: AbstractBaseUser, settings: Any) -> None:
+    settings.TESSERA = {**settings.TESSERA, "PERSONAL_TOKEN_SCOPES": []}
+    answer = api.post("/api/personal/", {"name": "a", "scope": "x"}, **bearer(log_in(api, anna)["access"]))
+    assert answer.json() == {"detail": "A token cannot have scopes here.", "code": "scope_unavailable"}
+
+
 def test_a_session_with_scopes_makes_no_wider_token(api: APIClient, anna: AbstractBaseUser) -> None:
     access = sessions.start(anna, scope="notes:read").access
     wide = api.post("/api/personal/", {"name": "a", "scope": "notes:write"}, **bearer(access))

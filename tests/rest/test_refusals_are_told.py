@@ -96,3 +96,18 @@ def test_a_receiver_that_fails_changes_no_answer(api: APIClient) -> None:
         assert api.get("/me/", **bearer("rubbish")).status_code == 401
     finally:
         signals.token_refused.disconnect(fail)
+
+
+def test_without_a_receiver_nothing_is_read_for_it(
+    api: APIClient, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The audit trail is a receiver too. A project may switch it off."""
+    for signal in (signals.login_failed, signals.token_refused, signals.refresh_failed):
+        monkeypatch.setattr(signal, "receivers", [])
+        signal.sender_receivers_cache.clear()
+    wrong = {"username": anna.get_username(), "password": "wrong"}
+    assert api.post("/api/token/", wrong).status_code == 401
+    assert api.post("/api/token/refresh/", {"refresh": "tsr_x"}).status_code == 401
+    assert api.get("/me/", **bearer("rubbish")).status_code == 401
+    for signal in (signals.login_failed, signals.token_refused, signals.refresh_failed):
+        signal.sender_receivers_cache.clear()

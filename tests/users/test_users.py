@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -28,7 +28,7 @@ from drf_tessera import JWTAuthentication, sessions, users
 from drf_tessera.exceptions import ClaimsHookError, Refusal, SettingsError, UserGone, UserInactive
 from drf_tessera.models import Session
 from drf_tessera.tokens import verify_access_token
-from drf_tessera.users import claims, find_user_by, find_user_by_name, find_user_fields, lookup
+from drf_tessera.users import claims, find_user_by, find_user_by_name, find_user_fields, load_now, lookup
 from drf_tessera.users import lazy as lazy_module
 from tests.conftest import bearer, log_in, make_user
 
@@ -557,3 +557,10 @@ def test_a_foreign_descriptor_is_set_and_deleted_on_a_loaded_user(monkeypatch: p
     assert (loaded, user.looks) == ([user], 2)
     del user.own
     assert (loaded, user.looks) == ([user, user], 1)
+
+
+def test_a_loaded_user_is_not_loaded_again(
+    anna: AbstractBaseUser, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    with django_assert_num_queries(0):
+        load_now(anna)
