@@ -318,3 +318,13 @@ def test_the_endpoint_issues_a_ticket(access: str, anna: AbstractBaseUser) -> No
     assert opens(query_string=f"ticket={answer.json()['ticket']}".encode())
     assert SpentTicket.objects.count() == 1
     assert APIClient().post("/ticket/").status_code == 401
+
+
+def test_a_session_that_memory_knows_is_not_asked_for(
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two polls a message costs no thread."""
+    token = verify_access_token(sessions.start(anna).access)
+    monkeypatch.setattr(channels, "knows_session", lambda token: True)
+    monkeypatch.setattr(channels, "sync_to_async", None)
+    async_to_sync(channels._check)(token, is_due=False)

@@ -287,7 +287,9 @@ def test_the_shapes_follow_from_the_profile(tessera: dict[str, Any], expected: d
     assert "403" not in found["paths"]["/api/token/verify/"]["post"]["responses"]
     listed = found["paths"]["/api/token/sessions/"]
     assert "403" not in listed["get"]["responses"]
-    assert ("403" in listed["delete"]["responses"]) == bool(tessera.get("ACCESS_COOKIE"))
+    refusals = str(listed["delete"]["responses"]["403"])
+    assert "impersonated" in refusals
+    assert ("csrf_token" in refusals) == bool(tessera.get("ACCESS_COOKIE"))
     assert ("tesseraAccessCookie" in str(listed["get"]["security"])) == bool(tessera.get("ACCESS_COOKIE"))
 
 

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -725,3 +726,10 @@ def test_news_whose_reading_failed_are_read_by_the_next_pull(
     with CaptureQueriesContext(connection) as queries:
         found.catch_up()
     assert len(queries) == 1
+
+
+def test_a_pull_that_was_given_up_reads_no_more_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its successor reads them. A book that is no book would raise an error."""
+    found = get_feed()
+    monkeypatch.setattr(type(found), "_list_books", lambda self: [object()])
+    found._read_keys(SimpleNamespace(is_lost=True))  # type: ignore[arg-type]
