@@ -7,6 +7,8 @@ from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
+from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import AbstractBaseUser
@@ -77,6 +79,9 @@ _DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "dj
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Allow only a test with the marker ``server`` to start a server. ``make check`` skips those tests."""
     servers.allow_servers(allowed=item.get_closest_marker("server") is not None)
+    # A test that installs an app for a while leaves the models of the app in the admin.
+    for model in [model for model in admin.site._registry if model._meta.app_label not in apps.app_configs]:
+        admin.site.unregister(model)
 
 
 @pytest.fixture(scope="session")

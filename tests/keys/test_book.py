@@ -729,7 +729,7 @@ def test_news_whose_reading_failed_are_read_by_the_next_pull(
 
 
 def test_a_pull_that_was_given_up_reads_no_more_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its successor reads them. A book that is no book would raise an error."""
+    """Its successor reads them. An object that is not a book would raise an error."""
     found = get_feed()
     monkeypatch.setattr(type(found), "_list_books", lambda self: [object()])
     found._read_keys(SimpleNamespace(is_lost=True))  # type: ignore[arg-type]
