@@ -166,7 +166,7 @@ def describe_kinds(text: str) -> set[str]:
 
 
 def views_status(kind: type[TesseraError]) -> int | None:
-    from drf_tessera.rest.errors import find_status
+    from drf_tessera.http import find_status
 
     return find_status(kind)
 

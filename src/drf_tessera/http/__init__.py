@@ -30,6 +30,7 @@ from drf_tessera.http.csrf import check_site as check_site
 from drf_tessera.http.documents import public_document as public_document
 from drf_tessera.http.languages import set_language as set_language
 from drf_tessera.http.refusals import RETRY_AFTER_SECONDS as RETRY_AFTER_SECONDS
+from drf_tessera.http.refusals import find_status as find_status
 from drf_tessera.http.refusals import recall_failure as recall_failure
 from drf_tessera.http.refusals import remember_failure as remember_failure
 from drf_tessera.http.refusals import to_ascii as to_ascii
@@ -37,9 +38,9 @@ from drf_tessera.http.refusals import write_challenge as write_challenge
 from drf_tessera.http.refusals import write_refusal as write_refusal
 from drf_tessera.http.resource import RESOURCE_PATH as RESOURCE_PATH
 from drf_tessera.http.resource import RESOURCE_ROUTE as RESOURCE_ROUTE
-from drf_tessera.http.resource import find_resource_metadata as find_resource_metadata
 from drf_tessera.http.resource import has_resource_metadata as has_resource_metadata
 from drf_tessera.http.resource import is_inside as is_inside
+from drf_tessera.http.resource import point_to_metadata as point_to_metadata
 from drf_tessera.http.routes import find_cookie_directory as find_cookie_directory
 from drf_tessera.http.routes import find_cookie_path as find_cookie_path
 from drf_tessera.http.routes import find_view_class as find_view_class

@@ -9,6 +9,7 @@ from django.utils.cache import add_never_cache_headers
 
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import (
+    ClientInvalid,
     CsrfFailed,
     HeaderMalformed,
     Impersonated,
@@ -27,7 +28,7 @@ from drf_tessera.exceptions import (
     Unauthenticated,
 )
 from drf_tessera.http.languages import set_language
-from drf_tessera.http.resource import find_resource_metadata
+from drf_tessera.http.resource import point_to_metadata
 
 RETRY_AFTER_SECONDS: Final = 1
 """Seconds until a client repeats a request that a trouble has stopped."""
@@ -37,6 +38,7 @@ FAILURE: Final = "token_error"
 
 _STATUSES: Final[tuple[tuple[type[TesseraError], int], ...]] = (
     (Refusal, 401),
+    (ClientInvalid, 401),
     (RequestError, 400),
     (CsrfFailed, 403),
     (ScopeMissing, 403),
@@ -46,6 +48,11 @@ _STATUSES: Final[tuple[tuple[type[TesseraError], int], ...]] = (
     (TooManyAttempts, 429),
     (TemporarilyUnavailable, 503),
 )
+
+
+def find_status(kind: type[TesseraError]) -> int | None:
+    """Return the status that answers a class of errors. ``None`` means that no answer has this error."""
+    return next((number for parent, number in _STATUSES if issubclass(kind, parent)), None)
 
 
 def remember_failure(request: HttpRequest, error: TesseraError | None) -> None:
@@ -80,9 +87,7 @@ def write_challenge(error: TesseraError | None, *, path: str) -> str:
     elif error is not None and not isinstance(error, LoginFailed | Unauthenticated):
         kind = "invalid_request" if isinstance(error, HeaderMalformed) else "invalid_token"
         parts += [f'error="{kind}"', f'error_description="{to_ascii(str(error))}"']
-    address = find_resource_metadata(path)
-    parts += [] if address is None else [f'resource_metadata="{address}"']
-    return f"{scheme} {', '.join(parts)}"
+    return f"{scheme} {', '.join([*parts, *point_to_metadata(path)])}"
 
 
 def write_refusal(error: TesseraError, request: HttpRequest) -> JsonResponse:
@@ -93,7 +98,7 @@ def write_refusal(error: TesseraError, request: HttpRequest) -> JsonResponse:
     """
     if isinstance(error, ProjectError):
         raise error
-    status = next((number for kind, number in _STATUSES if isinstance(error, kind)), 400)
+    status = find_status(type(error)) or 400
     response = JsonResponse({"detail": error.detail, "code": error.code}, status=status)
     if status == 401 or isinstance(error, ScopeMissing):
         response.headers["WWW-Authenticate"] = write_challenge(error, path=request.path)

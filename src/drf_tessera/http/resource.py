@@ -32,6 +32,16 @@ def find_resource_metadata(path: str) -> str | None:
     return f"{parts.scheme}://{parts.netloc}/{RESOURCE_PATH}{parts.path.rstrip('/')}"
 
 
+def point_to_metadata(path: str) -> list[str]:
+    """Return the part of a challenge that tells a client where to get a token (RFC 9728, section 5.1).
+
+    Args:
+        path: the path of the request.
+    """
+    address = find_resource_metadata(path)
+    return [] if address is None else [f'resource_metadata="{address}"']
+
+
 def is_inside(path: str, resource: str) -> bool:
     """Return whether a path belongs to a resource."""
     root = urlsplit(resource).path.rstrip("/")

@@ -56,8 +56,8 @@ from drf_tessera.exceptions import (
     UserGone,
     UserInactive,
 )
-from drf_tessera.http import offers_ambient, takes_body
-from drf_tessera.rest.errors import PayloadTooLarge, exception_handler, find_status
+from drf_tessera.http import find_status, offers_ambient, takes_body
+from drf_tessera.rest.errors import PayloadTooLarge, exception_handler
 from drf_tessera.rest.permissions import (
     TokenPermission,
     describe_scopes,

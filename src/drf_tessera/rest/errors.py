@@ -26,21 +26,13 @@ from rest_framework.settings import api_settings
 from drf_tessera import http
 from drf_tessera.database import explain_mistake, explain_trouble
 from drf_tessera.exceptions import (
-    ClientInvalid,
-    CsrfFailed,
-    Impersonated,
     IssuerUnavailable,
     ProjectError,
     Refusal,
-    RequestError,
-    ScopeMissing,
-    SessionMissing,
-    SessionNotFound,
-    TemporarilyUnavailable,
     TesseraError,
     TooManyAttempts,
 )
-from drf_tessera.http import RETRY_AFTER_SECONDS, find_resource_metadata, recall_failure
+from drf_tessera.http import RETRY_AFTER_SECONDS, recall_failure
 from drf_tessera.rest.requests import get_django_request
 
 
@@ -116,17 +108,9 @@ class PayloadTooLarge(CodedError):
     default_code = "body_too_large"
 
 
-_STATUSES: Final[tuple[tuple[type[TesseraError], type[CodedError]], ...]] = (
-    (Refusal, Unauthorized),
-    (ClientInvalid, Unauthorized),
-    (RequestError, BadRequest),
-    (CsrfFailed, Forbidden),
-    (SessionNotFound, NotFound),
-    (ScopeMissing, Forbidden),
-    (Impersonated, Forbidden),
-    (SessionMissing, Forbidden),
-    (TemporarilyUnavailable, Unavailable),
-)
+_ANSWERS: Final[dict[int | None, type[CodedError]]] = {
+    kind.status_code: kind for kind in (Unauthorized, BadRequest, Forbidden, NotFound, Unavailable)
+}
 
 
 def to_api_exception(error: TesseraError, request: Request | HttpRequest | None = None) -> CodedError:
@@ -141,20 +125,13 @@ def to_api_exception(error: TesseraError, request: Request | HttpRequest | None 
     """
     if isinstance(error, TooManyAttempts):
         return LimitReached(error.retry_after)
-    for kind, answer in _STATUSES:
-        if isinstance(error, kind):
-            found = answer(fit_handler({"detail": error.detail, "code": error.code}, request))
-            if isinstance(error, IssuerUnavailable):
-                vars(found)["wait"] = error.retry_after  # in place of the time of the class
-            return found
-    raise error
-
-
-def find_status(kind: type[TesseraError]) -> int | None:
-    """Return the status that answers a class of errors. ``None`` means that no answer has this error."""
-    if issubclass(kind, TooManyAttempts):
-        return LimitReached.status_code
-    return next((answer.status_code for parent, answer in _STATUSES if issubclass(kind, parent)), None)
+    answer = _ANSWERS.get(http.find_status(type(error)))
+    if answer is None:
+        raise error
+    found = answer(fit_handler({"detail": error.detail, "code": error.code}, request))
+    if isinstance(error, IssuerUnavailable):
+        vars(found)["wait"] = error.retry_after  # in place of the time of the class
+    return found
 
 
 def to_late_refusal(error: Refusal) -> LateRefusal:
@@ -195,13 +172,6 @@ def write_challenge(request: Request | HttpRequest) -> str:
     """Return the ``WWW-Authenticate`` header of a 401 (RFC 6750, section 3)."""
     django_request = get_django_request(request)
     return http.write_challenge(recall_failure(django_request), path=request.path)
-
-
-def point_to_metadata(request: Request | HttpRequest) -> list[str]:
-    """Return the part of a challenge that tells a client where to get a token (RFC 9728, section 5.1)."""
-    path: str = getattr(request, "path", "")  # a project may ask for the challenge of no request
-    address = find_resource_metadata(path)
-    return [] if address is None else [f'resource_metadata="{address}"']
 
 
 # -- Handlers --------------------------------------------------------------------------------------

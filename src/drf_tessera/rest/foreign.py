@@ -11,8 +11,9 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from drf_tessera.conf import enter_tenant
+from drf_tessera.http import point_to_metadata
 from drf_tessera.rest.authentication import LateRefuser
-from drf_tessera.rest.errors import point_to_metadata, to_late_refusal
+from drf_tessera.rest.errors import to_late_refusal
 from drf_tessera.rest.reports import report_refused_token
 from drf_tessera.rest.requests import get_django_request
 
@@ -44,7 +45,8 @@ def reporting_refusals(authenticate: _Authenticate) -> _Authenticate:
 
 def challenge_by(scheme: str, realm: str, request: Request) -> str:
     """Return the challenge of a package with another name. With ``RESOURCE``, it names the metadata, too."""
-    parts = [f'realm="{realm}"', *point_to_metadata(request)]
+    path: str = getattr(request, "path", "")  # a project may ask for the challenge of no request
+    parts = [f'realm="{realm}"', *point_to_metadata(path)]
     return f"{scheme} {', '.join(parts)}"
 
 

@@ -18,11 +18,10 @@ from typing import Any, ClassVar
 from rest_framework.permissions import AND, BasePermission, OperandHolder, SingleOperandHolder
 from rest_framework.request import Request
 
-from drf_tessera.conf import get_settings
-from drf_tessera.exceptions import Impersonated, ProjectError, ProofNeeded
-from drf_tessera.http import remember_failure
+from drf_tessera.exceptions import Impersonated, ProjectError, ProofNeeded, ScopeMissing
+from drf_tessera.http import remember_failure, write_challenge
 from drf_tessera.issuers import ForeignToken, matches_claim
-from drf_tessera.rest.errors import point_to_metadata, to_api_exception
+from drf_tessera.rest.errors import to_api_exception
 from drf_tessera.rest.requests import get_django_request
 from drf_tessera.tokens import AccessToken, PersonalToken, is_scope
 
@@ -30,7 +29,7 @@ from drf_tessera.tokens import AccessToken, PersonalToken, is_scope
 class TokenPermission(BasePermission):
     """The parent of the permissions by the token. A request without a token has none of them."""
 
-    code = "insufficient_scope"
+    code = ScopeMissing.code
     scopes: ClassVar[tuple[str, ...]] = ()
     """The scopes that the challenge names."""
     _view: Any = None
@@ -54,14 +53,10 @@ class TokenPermission(BasePermission):
         REST framework reads it when the request is certainly refused, and at no other time. So the challenge
         is set here, because behind ``|`` another permission may still allow the request.
         """
-        headers = getattr(self._view, "headers", None)
+        error, headers = ScopeMissing(self.scopes), getattr(self._view, "headers", None)
         if isinstance(headers, dict):  # without a token the answer is a 401, which has its own challenge
-            parts = ['realm="api"', f'error="{self.code}"']
-            if self.scopes:
-                parts.append(f'scope="{" ".join(self.scopes)}"')
-            parts += point_to_metadata(self._view.request)
-            headers["WWW-Authenticate"] = f"{get_settings().header_prefix} {', '.join(parts)}"
-        return "The access token does not have the permissions that this request needs."
+            headers["WWW-Authenticate"] = write_challenge(error, path=self._view.request.path)
+        return str(error)
 
 
 def list_alternatives(kinds: Iterable[Any]) -> list[tuple[str, ...]]:
@@ -110,13 +105,18 @@ def judges_token(kinds: Iterable[Any]) -> bool:
     )
 
 
+def _are_words(names: tuple[str, ...]) -> bool:
+    """Return whether there are names, and each is a single word (RFC 6749, section 3.3)."""
+    return bool(names) and all(is_scope(name) and " " not in name for name in names)
+
+
 def HasScope(*scopes: str) -> type[TokenPermission]:  # noqa: N802 - it stands where classes stand
     """Return a permission class for tokens that have all of ``scopes``.
 
     Raises:
         ProjectError: there is no scope, or one is not a single word (RFC 6749, section 3.3).
     """
-    if not scopes or not all(is_scope(scope) and " " not in scope for scope in scopes):
+    if not _are_words(scopes):
         raise ProjectError(f"HasScope needs scopes, each of them one word, not {scopes!r}.")
     wanted = scopes
 
@@ -220,7 +220,7 @@ def AuthenticatedBy(*ways: str) -> type[ProofPermission]:  # noqa: N802 - see Ha
     Raises:
         ProjectError: there is no way, or one is not a single word.
     """
-    if not ways or not all(is_scope(way) and " " not in way for way in ways):
+    if not _are_words(ways):
         raise ProjectError(f"AuthenticatedBy needs ways, each of them one word, not {ways!r}.")
 
     class HasWay(ProofPermission):
