@@ -16,11 +16,14 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 
 from drf_tessera.conf import enter_tenant, get_settings
 from drf_tessera.exceptions import ScopeMissing, TesseraError, Unauthenticated
 from drf_tessera.http import (
     has_credentials,
+    name_vary,
     read_authorization,
     read_cookie_token,
     read_header_token,
@@ -107,8 +110,26 @@ async def aauthenticate(request: HttpRequest, *, personal: bool = False) -> Auth
 
 def attach(request: Any, found: Authenticated) -> None:
     """Set ``request.user``, ``request.auser`` and ``request.auth``."""
-    request.user, request.auth = found.user, found.token
-    request.auser = partial(load_lazily, found.user)
+    request.auth = found.token
+    set_user(request, found.user)
+
+
+def set_user(request: Any, user: Any) -> None:
+    """Set ``request.user`` and ``request.auser``."""
+    request.user = user
+    request.auser = partial(load_lazily, user)
+
+
+def explain(error: Exception) -> Exception:
+    """Return the error of this package that was noticed late, or the error itself."""
+    return error.error if isinstance(error, LateRefusal) else error
+
+
+def vary(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Add the headers that the answer depends on to ``Vary``, and return the answer."""
+    by_header = has_credentials(request, cookie=False)
+    patch_vary_headers(response, name_vary(without_header=not by_header).split(", "))
+    return response
 
 
 def find_refusal(request: Any, scopes: Iterable[str] = ()) -> TesseraError | None:

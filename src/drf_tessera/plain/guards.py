@@ -8,10 +8,9 @@ from typing import Any, ClassVar, cast, overload
 
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
-from django.utils.cache import patch_vary_headers
 
 from drf_tessera.exceptions import PersonalTokenRefused, TesseraError, Unauthenticated
-from drf_tessera.http import has_credentials, name_vary, recall_failure, remember_failure, write_refusal
+from drf_tessera.http import has_credentials, recall_failure, remember_failure, write_refusal
 from drf_tessera.plain.authenticating import (
     Authenticated,
     LateRefusal,
@@ -19,6 +18,8 @@ from drf_tessera.plain.authenticating import (
     attach,
     authenticate,
     check_scopes,
+    explain,
+    vary,
 )
 from drf_tessera.tokens import PersonalToken
 
@@ -72,9 +73,9 @@ def _wrap(view: View, scopes: tuple[str, ...], *, personal: bool) -> View:
                     _recall(request, personal=personal) or await aauthenticate(request, personal=personal),
                     scopes,
                 )
-                return _vary(request, await view(request, *args, **kwargs))
+                return vary(request, await view(request, *args, **kwargs))
             except (TesseraError, LateRefusal) as error:
-                return _vary(request, _answer(request, error))
+                return vary(request, _answer(request, error))
 
         return aguarded
 
@@ -86,9 +87,9 @@ def _wrap(view: View, scopes: tuple[str, ...], *, personal: bool) -> View:
                 _recall(request, personal=personal) or authenticate(request, personal=personal),
                 scopes,
             )
-            return _vary(request, view(request, *args, **kwargs))
+            return vary(request, view(request, *args, **kwargs))
         except (TesseraError, LateRefusal) as error:
-            return _vary(request, _answer(request, error))
+            return vary(request, _answer(request, error))
 
     return guarded
 
@@ -126,15 +127,9 @@ def _enter(request: Any, found: Authenticated | None, scopes: tuple[str, ...]) -
 
 
 def _answer(request: HttpRequest, error: TesseraError | LateRefusal) -> Any:
-    found = error.error if isinstance(error, LateRefusal) else error
+    found = cast("TesseraError", explain(error))
     remember_failure(request, found)
     return write_refusal(found, request)
-
-
-def _vary(request: HttpRequest, response: Any) -> Any:
-    by_header = has_credentials(request, cookie=False)
-    patch_vary_headers(response, name_vary(without_header=not by_header).split(", "))
-    return response
 
 
 class TokenRequiredMixin:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings as django_settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.cache import patch_vary_headers
 from django.utils.module_loading import import_string
 
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable, TesseraError
-from drf_tessera.http import has_credentials, name_vary, recall_failure, remember_failure, write_refusal
+from drf_tessera.http import has_credentials, recall_failure, remember_failure, write_refusal
 from drf_tessera.plain.authenticating import (
     Authenticated,
-    LateRefusal,
     aauthenticate,
+    attach,
     authenticate,
-    load_lazily,
+    explain,
+    set_user,
+    vary,
 )
 
 
@@ -72,7 +72,7 @@ class TokenMiddleware:
         except TemporarilyUnavailable as error:
             return write_refusal(error, request)
         response: HttpResponseBase = self.get_response(request)
-        return _vary(request, response)
+        return vary(request, response)
 
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:
         try:
@@ -83,7 +83,7 @@ class TokenMiddleware:
         except TemporarilyUnavailable as error:
             return write_refusal(error, request)
         response: HttpResponseBase = await self.get_response(request)
-        return _vary(request, response)
+        return vary(request, response)
 
     def _process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
         """Return the answer to a bad token in the header, in place of ``LoginRequiredMiddleware``.
@@ -103,7 +103,7 @@ class TokenMiddleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Return the answer to an error of this package that a view or a template raises."""
-        found = error.error if isinstance(error, LateRefusal) else error
+        found = explain(error)
         if isinstance(found, TesseraError):
             if isinstance(found, Refusal):
                 remember_failure(request, found)
@@ -116,10 +116,9 @@ def _enter(request: Any, found: Authenticated | None) -> None:
     request.auth = None
     if found is None:
         if not hasattr(request, "user"):
-            _set_user(request, _make_stranger())
+            set_user(request, _make_stranger())
         return
-    request.auth = found.token
-    _set_user(request, found.user)
+    attach(request, found)
     if found.by_header:
         _need_no_csrf_token(request)
 
@@ -131,7 +130,7 @@ def _refuse(request: Any, error: TesseraError) -> None:
     if isinstance(error, Refusal) and has_credentials(request, cookie=False):
         # The view answers, because Django's 403 would hide the code that makes a client refresh.
         _need_no_csrf_token(request)
-    _set_user(request, _make_stranger())
+    set_user(request, _make_stranger())
 
 
 def _make_stranger() -> Any:
@@ -140,20 +139,9 @@ def _make_stranger() -> Any:
     return AnonymousUser()
 
 
-def _set_user(request: Any, user: Any) -> None:
-    request.user = user
-    request.auser = partial(load_lazily, user)
-
-
 def _need_no_csrf_token(request: Any) -> None:
     # The attribute of Django's own test client. Django has no other way to exempt a request, and not a view.
     request._dont_enforce_csrf_checks = True  # noqa: SLF001 - the comment above
-
-
-def _vary(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    by_header = has_credentials(request, cookie=False)
-    patch_vary_headers(response, name_vary(without_header=not by_header).split(", "))
-    return response
 
 
 def _redirects_to_login() -> bool:
