@@ -21,6 +21,7 @@ from django.db import (
     transaction,
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Model
 
 from drf_tessera.exceptions import (
     DatabaseUnavailable,
@@ -45,6 +46,11 @@ _chosen: ContextVar[str | None] = ContextVar("drf_tessera_database", default=Non
 def find_database() -> str:
     """Return the alias of the database that sessions are written to. Critical reads use it too."""
     return _chosen.get() or router.db_for_write(Session)
+
+
+def has_table(using: str, model: type[Model]) -> bool:
+    """Return whether the database ``using`` has the table of ``model``: the migrations were run there."""
+    return model._meta.db_table in connections[using].introspection.table_names()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Final
 
 from django.apps import AppConfig
-from django.db import Error, ProgrammingError, connections, router
+from django.db import Error, ProgrammingError, router
 from django.db.models import QuerySet
 from django.db.models.signals import post_migrate
 from django.db.transaction import TransactionManagementError
@@ -28,6 +28,7 @@ from drf_tessera.database import (
     after_transaction,
     explain_mistake,
     find_database,
+    has_table,
     is_in_transaction,
     persist,
     read_calmly,
@@ -112,7 +113,7 @@ def _follow_migrate(*, using: str, **kwargs: Any) -> None:
     """
     if not router.allow_migrate_model(using, Installation):
         return
-    if Installation._meta.db_table not in connections[using].introspection.table_names():
+    if not has_table(using, Installation):
         return  # the app was migrated backwards
     ours, tenant = using == find_database(), current_tenant()
     found = _create(using, (_known.get(tenant) if ours else None) or _make())

@@ -9,10 +9,10 @@ from django.apps import AppConfig
 from django.conf import settings as django_settings
 from django.core import checks as django_checks
 from django.core.checks import CheckMessage, Error
-from django.db import DatabaseError, connections
+from django.db import DatabaseError
 
 from drf_tessera.conf import DATABASE, DERIVED, JWKS, KeySource, Settings, read_settings
-from drf_tessera.database import find_database
+from drf_tessera.database import find_database, has_table
 from drf_tessera.exceptions import KeyMaterialError, TesseraError
 from drf_tessera.http import walk_views
 from drf_tessera.jose.keys import Key
@@ -40,8 +40,7 @@ def check_rotation(
     if problems or using not in (databases or ()) or not uses_database(settings):
         return []
     try:
-        tables = connections[using].introspection.table_names()
-        late = list_overdue() if SigningKey._meta.db_table in tables else []
+        late = list_overdue() if has_table(using, SigningKey) else []
     except (TesseraError, DatabaseError):
         return []  # the database does not answer, or 'migrate' is about to create the columns
     if not late:

@@ -6,12 +6,17 @@ import binascii
 import json
 import math
 from typing import Any, Final, Never
+from uuid import UUID
 
 from drf_tessera.exceptions import TesseraError
 
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
 
+
+_ID_BYTES: Final = 16
+_ID_TEXT: Final = 43
+"""The number of characters of base64url for 32 bytes."""
 
 MAX_DEPTH: Final = 64
 """Levels of lists and objects in JSON. A token needs a few."""
@@ -46,6 +51,21 @@ def decode_base64url(text: bytes) -> bytes:
     if encode_base64url(raw) != text:
         raise EncodingError
     return raw
+
+
+def decode_id(text: str, prefix: str) -> tuple[UUID, bytes]:
+    """Return the id and the 16 further bytes of an opaque text: ``prefix``, and base64url of both.
+
+    Raises:
+        EncodingError: the text does not have this form.
+    """
+    if not text.startswith(prefix) or len(text) != len(prefix) + _ID_TEXT:
+        raise EncodingError
+    try:
+        raw = decode_base64url(text.removeprefix(prefix).encode("ascii"))
+    except UnicodeEncodeError:
+        raise EncodingError from None
+    return UUID(bytes=raw[:_ID_BYTES]), raw[_ID_BYTES:]
 
 
 def encode_json(value: Any) -> bytes:

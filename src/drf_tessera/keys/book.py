@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from weakref import WeakSet
 
 from django.apps import AppConfig
-from django.db import connections, router
+from django.db import router
 from django.db.models.signals import post_migrate
 
 from drf_tessera.conf import (
@@ -30,7 +30,7 @@ from drf_tessera.conf import (
     per_tenant,
     use_tenant,
 )
-from drf_tessera.database import after_transaction, find_database, is_in_transaction
+from drf_tessera.database import after_transaction, find_database, has_table, is_in_transaction
 from drf_tessera.exceptions import KeyMaterialError, KeysUnavailable, TemporarilyUnavailable
 from drf_tessera.jose.keys import Key, KeyRing
 from drf_tessera.jose.life import NEVER, Stage, find_next_change, find_stage
@@ -331,7 +331,7 @@ def _follow_migrate(*, using: str, **kwargs: Any) -> None:
         or not _is_of(settings.keys[0], DATABASE)
         or using != find_database()
         or not router.allow_migrate_model(using, SigningKey)
-        or SigningKey._meta.db_table not in connections[using].introspection.table_names()
+        or not has_table(using, SigningKey)
     ):
         return
     rotate_keys(if_due=True)

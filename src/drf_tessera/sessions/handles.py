@@ -10,22 +10,18 @@ import hashlib
 import hmac
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.exceptions import RefreshInvalid, SessionExpired, SessionRevoked, SessionUnknown
-from drf_tessera.jose.encoding import EncodingError, decode_base64url, encode_base64url
+from drf_tessera.jose.encoding import EncodingError, decode_id, encode_base64url
 from drf_tessera.sessions import rows
 from drf_tessera.sessions.grants import describe_row
 from drf_tessera.tokens import RefreshToken, SessionFacts
 
 HANDLE_PREFIX: Final = "tsh_"
-_ID_BYTES: Final = 16
 _MARK_BYTES: Final = 16
-_LENGTH: Final = len(HANDLE_PREFIX) + 43
-"""The number of characters of a handle. 43 characters of base64url are 32 bytes."""
 
 
 def write_handle(token: RefreshToken) -> str:
@@ -43,16 +39,14 @@ def read_handle(text: str, *, now: datetime | None = None) -> SessionFacts:
         SessionUnknown, SessionRevoked, SessionExpired: the session has that state.
         TemporarilyUnavailable: the database is busy.
     """
-    if not text.startswith(HANDLE_PREFIX) or len(text) != _LENGTH:
-        raise RefreshInvalid
     try:
-        raw = decode_base64url(text.removeprefix(HANDLE_PREFIX).encode("ascii"))
-    except (EncodingError, UnicodeEncodeError):
+        session_id, mark = decode_id(text, HANDLE_PREFIX)
+    except EncodingError:
         raise RefreshInvalid from None
-    session = rows.select_sessions().filter(pk=UUID(bytes=raw[:_ID_BYTES])).first()
+    session = rows.select_sessions().filter(pk=session_id).first()
     if session is None:
         raise SessionUnknown
-    if not hmac.compare_digest(_mark(raw[:_ID_BYTES], bytes(session.secret_hash)), raw[_ID_BYTES:]):
+    if not hmac.compare_digest(_mark(session_id.bytes, bytes(session.secret_hash)), mark):
         raise RefreshInvalid
     if session.revoked_at is not None:
         raise SessionRevoked

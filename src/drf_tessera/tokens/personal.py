@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.conf import current_tenant
 from drf_tessera.exceptions import PersonalTokenInvalid
-from drf_tessera.jose.encoding import EncodingError, decode_base64url, encode_base64url
+from drf_tessera.jose.encoding import EncodingError, decode_id, encode_base64url
 from drf_tessera.tokens.access import PERSONAL_PREFIX, AccessToken, Verified
 from drf_tessera.tokens.facts import SessionFacts
 from drf_tessera.tokens.frozen import freeze
@@ -29,10 +29,6 @@ PERSONAL_MARK: Final = "\n\n"
 
 So code that does not accept personal tokens never finds one among the tokens that were verified before.
 """
-
-_ID_BYTES: Final = 16
-_LENGTH: Final = len(PERSONAL_PREFIX) + 43
-"""The number of characters. 43 characters of base64url are 32 bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +52,11 @@ def read_personal_token(text: str) -> tuple[UUID, bytes]:
     Raises:
         PersonalTokenInvalid: the text does not have the form of a personal token.
     """
-    if not text.startswith(PERSONAL_PREFIX) or len(text) != _LENGTH:
-        raise PersonalTokenInvalid
     try:
-        raw = decode_base64url(text.removeprefix(PERSONAL_PREFIX).encode("ascii"))
-    except (EncodingError, UnicodeEncodeError):
+        session_id, secret = decode_id(text, PERSONAL_PREFIX)
+    except EncodingError:
         raise PersonalTokenInvalid from None
-    return UUID(bytes=raw[:_ID_BYTES]), hash_personal_secret(raw[_ID_BYTES:])
+    return session_id, hash_personal_secret(secret)
 
 
 @sensitive_variables()
