@@ -27,6 +27,7 @@ from rest_framework.test import APIClient
 from drf_tessera import sessions
 from drf_tessera.tokens import read_refresh_token
 from tests.conftest import PASSWORD, bearer
+from tests.contrib.schemas import CLIENTS
 from tests.hostile.surface import URLS, list_views
 from tests.hostile.test_claims import list_tokens
 
@@ -42,7 +43,6 @@ SCRUBBED = {
 SECRET = re.compile(rf"tsr_[\w.-]{{20,}}|eyJ[\w-]+\.[\w-]+\.[\w-]{{5,}}|{re.escape(PASSWORD)}")
 ROOMS = ("/drf_tessera/", "/rest_framework_simplejwt/", "/rest_framework_jwt/")
 SITE = {"HTTP_ORIGIN": "http://testserver"}
-CLIENTS = {"orders-api": "the-secret-of-the-orders-api-in-tests"}
 CLIENT = f"Basic {b64encode(b'orders-api:' + CLIENTS['orders-api'].encode()).decode()}"
 
 

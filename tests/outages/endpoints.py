@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -123,6 +123,17 @@ def repeat(server: str, grants: Mapping[str, Mapping[str, Any]]) -> None:
         status, body = endpoint.send(server, grants[endpoint.name])
         assert status == endpoint.succeeds, (endpoint.name, body)
         assert "revoked" not in body or body["revoked"] is not False, (endpoint.name, body)
+
+
+def log_in_until_full(server: str, fill: Callable[[], object] = lambda: None) -> None:
+    """Log in until no login succeeds. The pages of the tables still have some room, so the first ones may."""
+    statuses: list[int] = []
+    while statuses[-20:] != [503] * 20:
+        status, body = call(f"{server}/api/token/", {"username": "login", "password": PASSWORD})
+        assert status in (200, 503), body
+        assert status == 200 or body["code"] == "database_unavailable"
+        statuses.append(status)
+        fill()
 
 
 def ask_reads(server: str, grants: Mapping[str, Mapping[str, Any]], situation: str) -> None:

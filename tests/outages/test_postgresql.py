@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from threading import Thread
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.conftest import PASSWORD
 from tests.outages import endpoints
 from tests.outages.endpoints import ask, log_everybody_in, log_in, repeat
 from tests.outages.private import Private, prepare, serve_on, tiny_disk
@@ -161,14 +161,7 @@ def test_disk_full(postgres: Private, tmp_path_factory: pytest.TempPathFactory) 
             ) as connection:
                 connection.execute("CREATE TABLE filler (t text)")
                 _fill(connection)
-                statuses: list[int] = []
-                # The pages of the tables still have some room, so the first logins may succeed.
-                while statuses[-20:] != [503] * 20:
-                    status, body = call(f"{server}/api/token/", {"username": "login", "password": PASSWORD})
-                    assert status in (200, 503), body
-                    assert status == 200 or body["code"] == "database_unavailable"
-                    statuses.append(status)
-                    _fill(connection)
+                endpoints.log_in_until_full(server, partial(_fill, connection))
                 endpoints.ask_reads(server, grants, "disk full")
                 connection.execute("DROP TABLE filler")
             repeat(server, grants)
