@@ -104,8 +104,8 @@ def _describe_reason(reason: str) -> _Text:
 class StateFilter(admin.SimpleListFilter):
     """Filters sessions by their state."""
 
-    title = _("state")
-    parameter_name = "state"
+    title: Any = _("state")
+    parameter_name: str = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, _Text]]:
         """Return the states."""
@@ -127,8 +127,8 @@ class StateFilter(admin.SimpleListFilter):
 class ReasonFilter(admin.SimpleListFilter):
     """Filters sessions by the reason of their end."""
 
-    title = _("reason of the end")
-    parameter_name = "reason"
+    title: Any = _("reason of the end")
+    parameter_name: str = "reason"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, _Text]]:
         """Return the reasons. No query is made, because the table may be long."""
@@ -430,11 +430,11 @@ class SessionInline(_Inline):
     """The newest sessions of a user on the page of the user, with links that end one or all of them."""
 
     model = Session
-    formset = _SessionsOfUser
+    formset: Any = _SessionsOfUser
     template = "admin/tessera/session/of_user.html"
     fields: ClassVar[tuple[str, ...]] = ()
     extra = 0
-    max_num = 0
+    max_num: int = 0
     can_delete = False
 
     class Media:  # noqa: D106 - Django's own convention

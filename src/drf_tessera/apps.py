@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from importlib.metadata import EntryPoint, entry_points
-from typing import Final
+from typing import Any, Final
 
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
@@ -24,7 +24,7 @@ class TesseraConfig(AppConfig):
 
     name = "drf_tessera"
     label = "tessera"
-    verbose_name = _("Token sessions")
+    verbose_name: Any = _("Token sessions")
 
     def ready(self) -> None:
         """Connect the receivers, the checks and the extensions.

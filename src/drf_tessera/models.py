@@ -208,8 +208,8 @@ class Session(models.Model):
 
     class Meta:  # noqa: D106 - Django's own convention
         app_label = "tessera"
-        verbose_name = _("session")
-        verbose_name_plural = _("sessions")
+        verbose_name: ClassVar[Any] = _("session")
+        verbose_name_plural: ClassVar[Any] = _("sessions")
         permissions: ClassVar[Any] = [
             ("end_all_sessions", "Can end the sessions of everybody"),
             ("impersonate", "Can act as another person for some minutes"),
@@ -349,8 +349,8 @@ class SigningKey(models.Model):
 
     class Meta:  # noqa: D106 - Django's own convention
         app_label = "tessera"
-        verbose_name = _("signing key")
-        verbose_name_plural = _("signing keys")
+        verbose_name: ClassVar[Any] = _("signing key")
+        verbose_name_plural: ClassVar[Any] = _("signing keys")
         constraints: ClassVar[Any] = [
             models.UniqueConstraint(fields=["tenant", "number"], name="tessera_key_number")
         ]

@@ -5,6 +5,7 @@ The tokens are real: a session starts for each of them, so the tests go through 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -34,6 +35,15 @@ class TokenClient(APIClient):
 
     grant: sessions.Grant | None = None
     """The login, with both tokens and the id of the session. ``None`` if only a token was given."""
+
+    # REST framework has no types. Without its stubs, a type checker takes the answers for requests.
+    get: Callable[..., Any]
+    post: Callable[..., Any]
+    put: Callable[..., Any]
+    patch: Callable[..., Any]
+    delete: Callable[..., Any]
+    head: Callable[..., Any]
+    options: Callable[..., Any]
 
 
 def client_for(

@@ -151,6 +151,20 @@ def test_a_sign_up_with_a_code_ends_in_one_session(app: App) -> None:
     assert Session.objects.count() == 1
 
 
+def test_the_strategy_has_every_method_that_allauth_may_call() -> None:
+    """The strategy does not inherit them, so a new one of allauth would be missing."""
+    from allauth.headless import app_settings
+    from allauth.headless.tokens.strategies.base import AbstractTokenStrategy
+
+    strategy = app_settings.TOKEN_STRATEGY
+    assert isinstance(strategy, AbstractTokenStrategy)
+    methods = {name for name in vars(AbstractTokenStrategy) if not name.startswith("_")}
+    assert methods - set(vars(type(strategy))) == {"create_access_token"}, (
+        "only the payload's default calls it"
+    )
+    assert "SessionToken" in strategy.openapi_spec()["securitySchemes"]
+
+
 def test_a_second_answer_of_the_login_has_no_second_session(app: App) -> None:
     sign_up(app)
     assert "access_token" not in app.call("auth/session", method="get")["meta"]

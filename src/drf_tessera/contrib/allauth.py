@@ -44,14 +44,17 @@ _WAYS: Final = {
 """The method of a record of allauth, or the type of its second factor, as ``amr`` (RFC 8176) names it."""
 
 
-class TokenStrategy(AbstractTokenStrategy):  # type: ignore[misc]  # allauth has no types
-    """Answer each login of allauth with the tokens of a session of ours."""
+class TokenStrategy:
+    """Answer each login of allauth with the tokens of a session of ours.
+
+    This is a registered subclass of allauth's class, and has its methods without inheriting them. allauth has
+    no types, and with such a parent the class would be unknown to type checkers.
+    """
 
     def get_session_token(self, request: HttpRequest) -> str | None:
         """Return the token of allauth's session. allauth asks for it first in each request."""
         enter_tenant(request)
-        found: str | None = super().get_session_token(request)
-        return found
+        return request.headers.get("X-Session-Token")
 
     def create_session_token(self, request: HttpRequest) -> str:
         """Return the key of allauth's session, which is needed from the first step of a login on."""
@@ -101,6 +104,14 @@ class TokenStrategy(AbstractTokenStrategy):  # type: ignore[misc]  # allauth has
             except Refusal:
                 return None
         return grant.access, grant.refresh or refresh_token
+
+    @classmethod
+    def openapi_spec(cls) -> dict[str, Any]:
+        """Return what allauth's own description of its API says about its session."""
+        return dict(AbstractTokenStrategy.openapi_spec())
+
+
+AbstractTokenStrategy.register(TokenStrategy)
 
 
 @receiver(user_logged_out, dispatch_uid="drf_tessera.contrib.allauth")

@@ -75,7 +75,9 @@ class TokenAuthMiddleware:
         self, inner: Any, *, scopes: tuple[str, ...] = (), personal: bool = False, required: bool = True
     ) -> None:
         self.inner = inner
-        self.scopes, self.personal, self.required = scopes, personal, required
+        self.scopes: tuple[str, ...] = scopes
+        self.personal: bool = personal
+        self.required: bool = required
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Authenticate a socket, and run the application."""

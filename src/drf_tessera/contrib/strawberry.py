@@ -18,7 +18,7 @@ from drf_tessera.plain import find_refusal
 class NeedsToken(BasePermission):
     """Allow requests with an access token. A subclass may name ``scopes`` that the token must have."""
 
-    message = "This field needs an access token."
+    message: str = "This field needs an access token."
     scopes: ClassVar[tuple[str, ...]] = ()
 
     def has_permission(self, source: Any, info: Info, **kwargs: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_tessera.exceptions.root import TesseraError
 from drf_tessera.exceptions.root import gettext_noop as _
@@ -12,7 +12,7 @@ class Refusal(TesseraError):
     """The server refuses access to the sender of the request."""
 
     code = "refused"
-    default_detail = _("Access was refused.")
+    default_detail: ClassVar[str] = _("Access was refused.")
 
 
 class LoginFailed(Refusal):
@@ -23,7 +23,7 @@ class LoginFailed(Refusal):
     """
 
     code = "login_failed"
-    default_detail = _(
+    default_detail: ClassVar[str] = _(
         "The user name or the password is wrong, the account is not active, or there were too many attempts."
     )
 
@@ -37,7 +37,7 @@ class LoginRefused(Refusal):
     """
 
     code = "login_refused"
-    default_detail = _("This account may not log in at the moment.")
+    default_detail: ClassVar[str] = _("This account may not log in at the moment.")
 
     def __init__(self, detail: str | None = None, code: str | None = None) -> None:
         super().__init__(detail)
@@ -49,7 +49,7 @@ class ChallengeRequired(Refusal):
     """The password is right, and the user has to show something else, too (``CHALLENGE``)."""
 
     code = "challenge_required"
-    default_detail = _("One more step is needed to log in.")
+    default_detail: ClassVar[str] = _("One more step is needed to log in.")
 
     def __init__(self, user: Any, challenge: Any) -> None:
         super().__init__()
@@ -62,14 +62,14 @@ class ChallengeFailed(LoginFailed):
     """The answer to a challenge is wrong. The ticket can be used again."""
 
     code = "challenge_failed"
-    default_detail = _("This answer is wrong.")
+    default_detail: ClassVar[str] = _("This answer is wrong.")
 
 
 class TicketInvalid(Refusal):
     """The ticket of a login has expired, was used, or never existed."""
 
     code = "ticket_invalid"
-    default_detail = _("This step took too long, or was done before. Log in again.")
+    default_detail: ClassVar[str] = _("This step took too long, or was done before. Log in again.")
 
 
 class Unauthenticated(Refusal):
@@ -79,77 +79,83 @@ class Unauthenticated(Refusal):
     """
 
     code = "not_authenticated"
-    default_detail = _("Authentication credentials were not provided.")
+    default_detail: ClassVar[str] = _("Authentication credentials were not provided.")
 
 
 class HeaderMalformed(Refusal):
     """The ``Authorization`` header has the expected scheme, but the rest is wrong (RFC 6750, section 2.1)."""
 
     code = "header_malformed"
-    default_detail = _("The Authorization header must consist of the scheme, one space and one token.")
+    default_detail: ClassVar[str] = _(
+        "The Authorization header must consist of the scheme, one space and one token."
+    )
 
 
 class TokenError(Refusal):
     """The access token is not accepted."""
 
     code = "token_invalid"
-    default_detail = _("The access token is not valid.")
+    default_detail: ClassVar[str] = _("The access token is not valid.")
 
 
 class TokenMalformed(TokenError):
     """The token is not a compact JWS with a JSON header and JSON claims (RFC 7515, section 7.1)."""
 
     code = "token_malformed"
-    default_detail = _("The access token is not a well-formed JWT.")
+    default_detail: ClassVar[str] = _("The access token is not a well-formed JWT.")
 
 
 class PersonalTokenInvalid(TokenError):
     """The text is not a personal access token of this server, or the token was deleted."""
 
     code = "personal_token_invalid"
-    default_detail = _("This personal access token is not valid.")
+    default_detail: ClassVar[str] = _("This personal access token is not valid.")
 
 
 class PersonalTokenRefused(TokenError):
     """The view does not accept personal access tokens."""
 
     code = "personal_token_refused"
-    default_detail = _("Personal access tokens are not accepted here. Log in.")
+    default_detail: ClassVar[str] = _("Personal access tokens are not accepted here. Log in.")
 
 
 class TokenTooLarge(TokenError):
     """The token is longer than any token that this server issues. The token was not parsed."""
 
     code = "token_too_large"
-    default_detail = _("The access token is too long.")
+    default_detail: ClassVar[str] = _("The access token is too long.")
 
 
 class TokenUnsupported(TokenError):
     """The token's header names an algorithm, or an extension (``crit``), that is not accepted."""
 
     code = "token_unsupported"
-    default_detail = _("The access token uses an algorithm or extension that is not accepted here.")
+    default_detail: ClassVar[str] = _(
+        "The access token uses an algorithm or extension that is not accepted here."
+    )
 
 
 class TokenWrongType(TokenError):
     """The token is not an access token (RFC 9068, section 2.1)."""
 
     code = "token_wrong_type"
-    default_detail = _("This token is not an access token.")
+    default_detail: ClassVar[str] = _("This token is not an access token.")
 
 
 class TokenKeyUnknown(TokenError):
     """No key in force has this ``kid``."""
 
     code = "token_key_unknown"
-    default_detail = _("The access token was signed with a key that this server does not know.")
+    default_detail: ClassVar[str] = _(
+        "The access token was signed with a key that this server does not know."
+    )
 
 
 class TokenBadSignature(TokenError):
     """The signature does not match the token's header and claims."""
 
     code = "token_bad_signature"
-    default_detail = _("The signature of the access token is wrong.")
+    default_detail: ClassVar[str] = _("The signature of the access token is wrong.")
 
 
 class TokenClaimInvalid(TokenError):
@@ -171,42 +177,44 @@ class TokenWrongIssuer(TokenError):
     """``iss`` is not the issuer that this server accepts."""
 
     code = "token_wrong_issuer"
-    default_detail = _("The access token comes from another issuer.")
+    default_detail: ClassVar[str] = _("The access token comes from another issuer.")
 
 
 class TokenWrongAudience(TokenError):
     """``aud`` contains none of this server's audiences."""
 
     code = "token_wrong_audience"
-    default_detail = _("The access token is meant for another audience.")
+    default_detail: ClassVar[str] = _("The access token is meant for another audience.")
 
 
 class TokenExpired(TokenError):
     """``exp`` has passed. The client should refresh and then repeat the request."""
 
     code = "token_expired"
-    default_detail = _("The access token has expired.")
+    default_detail: ClassVar[str] = _("The access token has expired.")
 
 
 class TokenNotYetValid(TokenError):
     """``nbf`` or ``iat`` lies further in the future than ``CLOCK_SKEW`` allows."""
 
     code = "token_not_yet_valid"
-    default_detail = _("The access token is not valid yet. Perhaps the clock of a server is wrong.")
+    default_detail: ClassVar[str] = _(
+        "The access token is not valid yet. Perhaps the clock of a server is wrong."
+    )
 
 
 class RefreshInvalid(Refusal):
     """The text is not a refresh token of this server: it is malformed, forged or truncated."""
 
     code = "refresh_invalid"
-    default_detail = _("The refresh token is not valid.")
+    default_detail: ClassVar[str] = _("The refresh token is not valid.")
 
 
 class RefreshMissing(Refusal):
     """There is no refresh token, neither in a cookie nor in the body. Nobody is logged in."""
 
     code = "refresh_missing"
-    default_detail = _("There is no refresh token; log in.")
+    default_detail: ClassVar[str] = _("There is no refresh token; log in.")
 
 
 class TransportMismatch(Refusal):
@@ -216,7 +224,7 @@ class TransportMismatch(Refusal):
     """
 
     code = "transport_mismatch"
-    default_detail = _("This refresh token was issued for another transport; log in again.")
+    default_detail: ClassVar[str] = _("This refresh token was issued for another transport; log in again.")
 
 
 class RefreshReused(Refusal):
@@ -226,7 +234,9 @@ class RefreshReused(Refusal):
     """
 
     code = "refresh_reused"
-    default_detail = _("This refresh token was used before. Its session has been ended; log in again.")
+    default_detail: ClassVar[str] = _(
+        "This refresh token was used before. Its session has been ended; log in again."
+    )
 
 
 class RefreshLost(Refusal):
@@ -237,7 +247,7 @@ class RefreshLost(Refusal):
     """
 
     code = "refresh_lost"
-    default_detail = _(
+    default_detail: ClassVar[str] = _(
         "Too many answers to this client were lost in a row, so its session has been ended; log in again."
     )
 
@@ -246,49 +256,51 @@ class SessionEnded(Refusal):
     """The session of the token has ended."""
 
     code = "session_ended"
-    default_detail = _("The session has ended; log in again.")
+    default_detail: ClassVar[str] = _("The session has ended; log in again.")
 
 
 class SessionUnknown(SessionEnded):
     """The session does not exist. Its user was deleted, or the session ended long ago and was pruned."""
 
     code = "session_unknown"
-    default_detail = _("The session no longer exists; log in again.")
+    default_detail: ClassVar[str] = _("The session no longer exists; log in again.")
 
 
 class SessionRevoked(SessionEnded):
     """The session was ended early: by a logout, a password change, a theft, lost answers or an eviction."""
 
     code = "session_revoked"
-    default_detail = _("The session was ended; log in again.")
+    default_detail: ClassVar[str] = _("The session was ended; log in again.")
 
 
 class SessionExpired(SessionEnded):
     """The session reached its idle or its absolute limit."""
 
     code = "session_expired"
-    default_detail = _("The session has expired; log in again.")
+    default_detail: ClassVar[str] = _("The session has expired; log in again.")
 
 
 class UserGone(Refusal):
     """The user that the token names does not exist, or no longer exists."""
 
     code = "user_gone"
-    default_detail = _("The user of this token does not exist.")
+    default_detail: ClassVar[str] = _("The user of this token does not exist.")
 
 
 class UserConflict(Refusal):
     """No account can be made for the user of another issuer, because another account has the same data."""
 
     code = "user_conflict"
-    default_detail = _("No account can be made for this user. Perhaps another account has the same data.")
+    default_detail: ClassVar[str] = _(
+        "No account can be made for this user. Perhaps another account has the same data."
+    )
 
 
 class UserInactive(Refusal):
     """The user that the token names is not active."""
 
     code = "user_inactive"
-    default_detail = _("The user of this token is not active.")
+    default_detail: ClassVar[str] = _("The user of this token is not active.")
 
 
 class ProofNeeded(Refusal):
@@ -300,7 +312,7 @@ class ProofNeeded(Refusal):
     """
 
     code = "insufficient_user_authentication"
-    default_detail = _("Prove again that it is you.")
+    default_detail: ClassVar[str] = _("Prove again that it is you.")
 
     def __init__(self, *, max_age: int | None = None, ways: tuple[str, ...] = ()) -> None:
         super().__init__()
@@ -312,4 +324,4 @@ class PasswordChanged(Refusal):
     """The password was changed while somebody logged in with the old password."""
 
     code = "password_changed"
-    default_detail = _("The password was just changed; log in again.")
+    default_detail: ClassVar[str] = _("The password was just changed; log in again.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from drf_tessera.exceptions.root import TesseraError
 from drf_tessera.exceptions.root import gettext_noop as _
 
@@ -10,14 +12,14 @@ class RequestError(TesseraError):
     """The endpoint cannot understand the request (HTTP 400)."""
 
     code = "invalid_request"
-    default_detail = _("The request is not valid.")
+    default_detail: ClassVar[str] = _("The request is not valid.")
 
 
 class EmailLoginUnavailable(RequestError):
     """The body has an ``email``, but no authentication backend of the project accepts an ``email``."""
 
     code = "email_login_unavailable"
-    default_detail = _(
+    default_detail: ClassVar[str] = _(
         "This server does not support login by e-mail. (For the developer: login by e-mail needs an e-mail "
         "field on the user model, and drf_tessera.backends.EmailBackend in AUTHENTICATION_BACKENDS.)"
     )
@@ -27,14 +29,18 @@ class TokenMissing(RequestError):
     """The request has neither an access token in the header nor a refresh token in the body."""
 
     code = "token_missing"
-    default_detail = _("Send the refresh token in the body, or the access token in the Authorization header.")
+    default_detail: ClassVar[str] = _(
+        "Send the refresh token in the body, or the access token in the Authorization header."
+    )
 
 
 class PersonalTokensFull(RequestError):
     """The user has as many personal access tokens as a user may have."""
 
     code = "personal_tokens_full"
-    default_detail = _("There are too many personal access tokens. End one that is not needed.")
+    default_detail: ClassVar[str] = _(
+        "There are too many personal access tokens. End one that is not needed."
+    )
 
 
 class ScopeUnavailable(RequestError):
@@ -65,7 +71,9 @@ class ScopeMissing(TesseraError):
     """The token does not have the scopes that the request needs (HTTP 403, RFC 6750, section 3.1)."""
 
     code = "insufficient_scope"
-    default_detail = _("The access token does not have the permissions that this request needs.")
+    default_detail: ClassVar[str] = _(
+        "The access token does not have the permissions that this request needs."
+    )
 
     def __init__(self, scopes: tuple[str, ...] = ()) -> None:
         super().__init__()
@@ -77,28 +85,28 @@ class Impersonated(TesseraError):
     """Somebody acts as the user of the token, and only the user may do this (HTTP 403)."""
 
     code = "impersonated"
-    default_detail = _("Only the person themselves can do this.")
+    default_detail: ClassVar[str] = _("Only the person themselves can do this.")
 
 
 class SessionNotFound(TesseraError):
     """The caller has no such session (HTTP 404). The answer is the same if another user has the session."""
 
     code = "session_not_found"
-    default_detail = _("You have no such session.")
+    default_detail: ClassVar[str] = _("You have no such session.")
 
 
 class ClientInvalid(TesseraError):
     """The program that asks about a token has not proved who it is (HTTP 401)."""
 
     code = "invalid_client"
-    default_detail = _("The name or the secret of this client is wrong.")
+    default_detail: ClassVar[str] = _("The name or the secret of this client is wrong.")
 
 
 class SessionMissing(TesseraError):
     """The token of another issuer has no session here, so there is nothing to list or to end (HTTP 403)."""
 
     code = "session_missing"
-    default_detail = _(
+    default_detail: ClassVar[str] = _(
         "This token comes from another issuer, and has no session here. Log out at that issuer."
     )
 
@@ -110,7 +118,7 @@ class CsrfFailed(TesseraError):
     """A cookie would authenticate this request, but nothing proves that the site itself sent the request."""
 
     code = "csrf_failed"
-    default_detail = _("The request does not seem to come from this site.")
+    default_detail: ClassVar[str] = _("The request does not seem to come from this site.")
 
 
 class OriginRefused(CsrfFailed):

@@ -28,8 +28,8 @@ class TesseraError(Exception):
     """``gettext`` and ``ngettext``. The Django app puts those of Django here."""
 
     def __init__(self, detail: str | None = None, values: Mapping[str, Any] | None = None) -> None:
-        self.message = detail if detail is not None else self.default_detail
-        self.values = dict(values or {})
+        self.message: str = detail if detail is not None else self.default_detail
+        self.values: dict[str, Any] = dict(values or {})
         super().__init__(self.message % self.values if self.values else self.message)
 
     @property
@@ -64,25 +64,27 @@ class SettingsError(ProjectError):
     """A setting is not valid. ``manage.py check`` reports each such setting with a hint."""
 
     code = "settings_invalid"
-    default_detail = _("The TESSERA settings are not valid; run manage.py check.")
+    default_detail: ClassVar[str] = _("The TESSERA settings are not valid; run manage.py check.")
 
 
 class KeyMaterialError(ProjectError):
     """A key cannot be used: it is unreadable, too short, or of the wrong kind for its algorithm."""
 
     code = "key_invalid"
-    default_detail = _("A key cannot be used.")
+    default_detail: ClassVar[str] = _("A key cannot be used.")
 
 
 class ClaimsHookError(ProjectError):
     """The project's ``CLAIMS`` hook returned something that cannot go into a token."""
 
     code = "claims_hook_invalid"
-    default_detail = _("The CLAIMS hook returned something that cannot go into a token.")
+    default_detail: ClassVar[str] = _("The CLAIMS hook returned something that cannot go into a token.")
 
 
 class MigrationMissing(ProjectError):
     """A table or a column does not exist, because ``manage.py migrate`` was not run. The cause names it."""
 
     code = "migration_missing"
-    default_detail = _("A table or a column does not exist in the database. Run manage.py migrate.")
+    default_detail: ClassVar[str] = _(
+        "A table or a column does not exist in the database. Run manage.py migrate."
+    )

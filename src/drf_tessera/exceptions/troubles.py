@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gettext import NullTranslations
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_tessera.exceptions.root import TesseraError
 from drf_tessera.exceptions.root import gettext_noop as _
@@ -45,7 +45,7 @@ class TemporarilyUnavailable(TesseraError):
     """The request is correct, but the server has a temporary problem. The client may repeat the request."""
 
     code = "temporarily_unavailable"
-    default_detail = _("The server could not do this at the moment; try again.")
+    default_detail: ClassVar[str] = _("The server could not do this at the moment; try again.")
 
 
 class DatabaseUnavailable(TemporarilyUnavailable):
@@ -55,21 +55,21 @@ class DatabaseUnavailable(TemporarilyUnavailable):
     """
 
     code = "database_unavailable"
-    default_detail = _("The server cannot use its database at the moment; try again.")
+    default_detail: ClassVar[str] = _("The server cannot use its database at the moment; try again.")
 
 
 class LoginBusy(TemporarilyUnavailable):
     """Too many passwords are being checked at the same time. The password of this login was not checked."""
 
     code = "login_busy"
-    default_detail = _("The server is busy with other logins; try again.")
+    default_detail: ClassVar[str] = _("The server is busy with other logins; try again.")
 
 
 class RefreshContended(TemporarilyUnavailable):
     """Too many writers changed this session at the same time. No token was lost."""
 
     code = "refresh_contended"
-    default_detail = _("Other requests are refreshing this session; try again.")
+    default_detail: ClassVar[str] = _("Other requests are refreshing this session; try again.")
 
 
 class RevocationUnavailable(TemporarilyUnavailable):
@@ -79,21 +79,25 @@ class RevocationUnavailable(TemporarilyUnavailable):
     """
 
     code = "revocation_unavailable"
-    default_detail = _("The server cannot read or write the list of ended sessions at the moment; try again.")
+    default_detail: ClassVar[str] = _(
+        "The server cannot read or write the list of ended sessions at the moment; try again."
+    )
 
 
 class KeysUnavailable(TemporarilyUnavailable):
     """The signing keys of this server cannot be read or used. No token can be issued at the moment."""
 
     code = "keys_unavailable"
-    default_detail = _("The server cannot use its signing keys at the moment; try again.")
+    default_detail: ClassVar[str] = _("The server cannot use its signing keys at the moment; try again.")
 
 
 class IssuerUnavailable(TemporarilyUnavailable):
     """The keys of another issuer are not known, and the issuer does not answer."""
 
     code = "issuer_unavailable"
-    default_detail = _("The server cannot read the keys of the issuer at the moment; try again.")
+    default_detail: ClassVar[str] = _(
+        "The server cannot read the keys of the issuer at the moment; try again."
+    )
 
     def __init__(self, retry_after: int = 1) -> None:
         super().__init__()

@@ -54,7 +54,7 @@ class LateRefusal(SuspiciousOperation):
     def __init__(self, error: TesseraError) -> None:
         super().__init__(error.detail)
         self.error = error
-        self.extensions = {"code": error.code}
+        self.extensions: dict[str, str] = {"code": error.code}
         """Servers of GraphQL copy this into their error."""
 
 

@@ -24,7 +24,8 @@ class Client:
     is_active: Literal[True] = True
 
     def __init__(self, name: str) -> None:
-        self.name = self.pk = name
+        self.name: str = name
+        self.pk: str = name
 
     def __str__(self) -> str:
         return self.name

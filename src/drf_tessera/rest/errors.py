@@ -104,7 +104,7 @@ class PayloadTooLarge(CodedError):
     """A 413: the body is larger than the limit of the token endpoints."""
 
     status_code = 413
-    default_detail = _("The body is too large.")
+    default_detail: Any = _("The body is too large.")
     default_code = "body_too_large"
 
 

@@ -29,7 +29,7 @@ from drf_tessera.tokens import AccessToken, PersonalToken, is_scope
 class TokenPermission(BasePermission):
     """The parent of the permissions by the token. A request without a token has none of them."""
 
-    code = ScopeMissing.code
+    code: str = ScopeMissing.code
     scopes: ClassVar[tuple[str, ...]] = ()
     """The scopes that the challenge names."""
     _view: Any = None
@@ -247,8 +247,8 @@ class NotImpersonated(BasePermission):
     For views that change a password, a factor or a session, or that only the person may use.
     """
 
-    code = Impersonated.code
-    message = Impersonated.default_detail
+    code: str = Impersonated.code
+    message: str = Impersonated.default_detail
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Return whether the user acts in person."""

@@ -51,8 +51,10 @@ class ProofSerializer(RefreshSerializer):
     class Meta:  # noqa: D106 - the name for drf-yasg, beside the project's own serializers
         ref_name = "TesseraProof"
 
-    password = make_password_field()
-    answer = AnswerField(help_text="The answer to the challenge of `CHALLENGE`, such as the code of an app.")
+    password: serializers.CharField = make_password_field()
+    answer: AnswerField = AnswerField(
+        help_text="The answer to the challenge of `CHALLENGE`, such as the code of an app."
+    )
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Leave out the fields that only a refresh has."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from django.utils import timezone
 
-from drf_tessera.conf import get_settings
+from drf_tessera.conf import Issuer, get_settings
 from drf_tessera.database import find_database
 from drf_tessera.exceptions import (
     HeaderMalformed,
@@ -161,10 +161,13 @@ class Facts:
         verified: Any,
         user: object,
     ) -> None:
-        self.length = len(token)
-        self.header, self.claims, self.verified, self.user = header, claims, verified, user
-        self.now = time.time()
-        self.entry = find_entry(str(claims.get("iss"))) if is_foreign(token) else None
+        self.length: int = len(token)
+        self.header: Mapping[str, Any] = header
+        self.claims: Mapping[str, Any] = claims
+        self.verified: Any = verified
+        self.user: object = user
+        self.now: float = time.time()
+        self.entry: Issuer | None = find_entry(str(claims.get("iss"))) if is_foreign(token) else None
 
     def find_unsupported(self) -> str:
         """Return the check that refuses an extension or an algorithm."""

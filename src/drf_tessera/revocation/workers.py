@@ -118,13 +118,15 @@ class Worker:
         limit: float,
         place: Place | None = None,
     ) -> None:
-        self.work, self._lose, self.limit = work, lose, limit
+        self.work: Callable[[Turn], None] = work
+        self.limit: float = limit
+        self._lose = lose
         self.place: Place = find_place() if place is None else place
         self.crew: Crew | None = None
         """The crew of the turns. A forked child has another one."""
         self.turns: list[Turn] = []
         """The turn that is under way, and perhaps the next one."""
-        self.is_called = False
+        self.is_called: bool = False
         """Whether a thread of the crew has the worker, or is going to have it."""
         self.is_suspect: bool = False
         """Whether a turn was given up, and none has ended since."""
@@ -155,7 +157,8 @@ class Worker:
         for turn in self.turns:
             turn.is_lost = True
             turn.over.set()
-        self.turns, self.is_called = [], False
+        self.turns = []
+        self.is_called = False
 
     def give_up(self) -> None:
         """Leave the turns to the thread that hangs with one of them."""
