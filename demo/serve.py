@@ -1,69 +1,23 @@
 """The server of ``make demo``: bind the port, prepare the data, print the address, serve.
 
-The port comes first. If the port is in use, the demo writes nothing and leaves nothing running.
+The port comes first. If the port is in use, the demo writes nothing and leaves nothing running. One uvicorn
+serves the page, the API and the chat, because sockets need an ASGI server.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
-from datetime import datetime
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "demo.settings"  # override the value of the shell
 
-import django
-from django.contrib.staticfiles.handlers import StaticFilesHandler
-from django.core.exceptions import SuspiciousFileOperation
-from django.core.handlers.wsgi import WSGIHandler
-from django.core.management import call_command
-from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
-
 HOST: Final = "127.0.0.1"  # only this machine, because the page shows the passwords
 DEFAULT_PORT: Final = 8000
-LOCAL_TIME: Final = datetime.now().astimezone().tzinfo  # read now, because Django changes the time zone
-
-
-class QuietRequestHandler(WSGIRequestHandler):
-    """Prints one short line per request, but no line for the requests that the page itself needs."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Print time, status, method and path."""
-        path = getattr(self, "path", "")
-        quiet = path.startswith(("/static/", "/api/timeline/"))  # the page asks for the timeline each second
-        if quiet and code in {200, 304, "200", "304"}:
-            return
-        # Escape the path, because a client can put control characters for the terminal into it.
-        shown = f"{self.command or '?'} {path}".encode("unicode_escape").decode()
-        status = code.value if hasattr(code, "value") else code
-        print(f"{datetime.now(LOCAL_TIME):%H:%M:%S}  {status}  {shown}", flush=True)
-
-    def log_error(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Print nothing, because the line of the request already has the status."""
-
-
-class FreshStaticFilesHandler(StaticFilesHandler):
-    """Serves the page's files with and without DEBUG. Browsers must check for a new file each time.
-
-    Otherwise a browser could use an old script with a new page after a ``git pull``.
-    """
-
-    def serve(self, request: HttpRequest) -> HttpResponse | FileResponse:
-        """Serve one file.
-
-        Raises:
-            Http404: the file does not exist, or the path is not valid (``..``, NUL). Without this error
-                Django would answer 500 here, because this handler runs outside of the middleware.
-        """
-        try:
-            response = super().serve(request)
-        except (SuspiciousFileOperation, ValueError) as error:
-            raise Http404 from error
-        response.headers["Cache-Control"] = "no-cache"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
+PATIENCE: Final = 2
+"""Seconds for which Ctrl-C waits for answers that are on their way."""
 
 
 def main() -> None:
@@ -72,12 +26,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        server = _take_port(_read_port(os.environ.get("PORT", "")))
-        with server:
-            _prepare()
-            server.set_app(FreshStaticFilesHandler(WSGIHandler()))
-            _print_banner(server.server_port)
-            server.serve_forever()
+        with _take_port(_read_port(os.environ.get("PORT", ""))) as listener:
+            _serve(listener)
     except KeyboardInterrupt:
         print("\nStopped.", flush=True)
 
@@ -91,10 +41,10 @@ def _read_port(text: str) -> int:
     return int(text)
 
 
-def _take_port(port: int) -> ThreadedWSGIServer:
+def _take_port(port: int) -> socket.socket:
     """Bind the port. Connections wait in the port's queue until the server is ready."""
     try:
-        return ThreadedWSGIServer((HOST, port), QuietRequestHandler)
+        return socket.create_server((HOST, port), backlog=128)
     except PermissionError:
         _fail(f"Port {port} needs special rights. Choose a higher port: PORT=8123 make demo")
     except OSError as error:
@@ -105,13 +55,33 @@ def _take_port(port: int) -> ThreadedWSGIServer:
         )
 
 
+def _serve(listener: socket.socket) -> None:
+    """Prepare the data, and serve until a signal comes. The imports are slow, so they come after the port."""
+    import uvicorn  # noqa: PLC0415
+    from demo.asgi import application  # noqa: PLC0415 - it loads Django
+
+    _prepare()
+    _print_banner(listener.getsockname()[1])
+    config = uvicorn.Config(
+        application,
+        lifespan="off",
+        log_config=None,  # the settings of the demo have a logger for uvicorn
+        access_log=False,  # demo/asgi.py prints shorter lines
+        server_header=False,
+        proxy_headers=False,
+        ws="websockets-sansio",
+        timeout_graceful_shutdown=PATIENCE,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
 def _prepare() -> None:
     """Create missing tables and people. Existing data stays unchanged."""
-    django.setup()
-    call_command("migrate", verbosity=0)
-    # Models can be imported only after django.setup().
+    # Models and commands can be used only after demo.asgi has loaded the apps.
     from demo.people import create_missing_people  # noqa: PLC0415
+    from django.core.management import call_command  # noqa: PLC0415
 
+    call_command("migrate", verbosity=0)
     create_missing_people()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
 from django.db import transaction
 from notes.models import Note
@@ -35,8 +36,10 @@ ADMIN: Final = Person(username="admin", password="demo-admin", staff=True)
 def create_missing_people() -> None:
     """Create the missing people. An existing person keeps the password and the notes."""
     for person in (*PEOPLE, ADMIN):
-        if not User.objects.filter(username=person.username).exists():
-            _create(person)
+        user = User.objects.filter(username=person.username).first() or _create(person)
+        # allauth refuses a login with an address that was never confirmed.
+        confirmed = {"verified": True, "primary": True}
+        EmailAddress.objects.get_or_create(user=user, email=user.email, defaults=confirmed)
 
 
 @transaction.atomic

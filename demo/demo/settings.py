@@ -47,7 +47,13 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "drf_tessera",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.headless",
+    "keyring",
     "notes",
+    "postbox",
     "timeline",
 ]
 # Only /admin/ uses sessions and messages. The API's cookies have their own checks.
@@ -61,6 +67,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
 ]
 TEMPLATES = [
     {
@@ -88,8 +95,28 @@ DATABASES = {
     }
 }
 
+# The rooms of the chat. A project with several processes needs the layer with Redis.
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
 # Log in by user name or e-mail address.
-AUTHENTICATION_BACKENDS = ["drf_tessera.backends.EmailBackend"]
+AUTHENTICATION_BACKENDS = [
+    "drf_tessera.backends.EmailBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+
+# The sign-up: a code goes to the mailbox, which the page shows (docs/howto/sign-up.md).
+HEADLESS_ONLY = True
+HEADLESS_CLIENTS = ["app"]
+HEADLESS_TOKEN_STRATEGY = "drf_tessera.contrib.allauth.TokenStrategy"
+# allauth writes these addresses into its messages, for example to a person who signs up twice.
+HEADLESS_FRONTEND_URLS = {"account_signup": "/", "account_reset_password": "/"}
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+MFA_TOTP_TOLERANCE = 1  # a code is accepted for half a minute before its time and after it
+EMAIL_BACKEND = "postbox.backend.PostboxBackend"
+DEFAULT_FROM_EMAIL = "demo@example.com"
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["drf_tessera.JWTAuthentication"],
@@ -145,6 +172,8 @@ TESSERA = {
     "PROFILE": ["api", "browser"],
     # The demo uses plain HTTP on a loopback address, with DEBUG off. Remove this key on a real server.
     "COOKIE_SECURE": False,
+    # After the right password, ask for the code of the app of a person who has one.
+    "CHALLENGE": "drf_tessera.contrib.allauth.ask_for_code",
 }
 
 # Tokens of another issuer, beside our own: DEMO_ISSUER=https://login.example.com make demo
@@ -161,13 +190,14 @@ if os.environ.get("DEMO_ISSUER"):
         }
     ]
 
-# Failures are printed in the terminal. serve.py prints the lines for requests.
+# Failures are printed in the terminal. asgi.py prints the lines for requests.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "loggers": {
         "django": {"handlers": ["console"], "level": "ERROR", "propagate": False},
+        "uvicorn": {"handlers": ["console"], "level": "ERROR", "propagate": False},
         # A wrong Host header is a mistake of the client. The answer 400 and its line are enough.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
     },

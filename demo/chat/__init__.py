@@ -1,0 +1,1 @@
+"""A chat over a socket, which is closed when its session ends."""

@@ -1,0 +1,1 @@
+"""The signing keys of the demo: their stages, and a rotation."""
