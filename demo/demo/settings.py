@@ -114,6 +114,7 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 MFA_TOTP_TOLERANCE = 1  # a code is accepted for half a minute before its time and after it
 EMAIL_BACKEND = "postbox.backend.PostboxBackend"
 DEFAULT_FROM_EMAIL = "demo@example.com"

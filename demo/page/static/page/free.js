@@ -1,11 +1,9 @@
-// Free play: the notes, and the sessions of the user.
+// Free play: the notes.
 
-import { byId, make, moment, nameDevice } from "./dom.js";
+import { byId, make, moment } from "./dom.js";
 import { client } from "./login.js";
 import { NOTES } from "./net.js";
 import { run } from "./run.js";
-
-// -- Notes -----------------------------------------------------------------------------------------
 
 /** Call the API with the client, which refreshes first if necessary. Return the answer, or null after a failure. */
 export async function ask(method, path, body) {
@@ -42,32 +40,4 @@ export async function createNote() {
   if (!note) return;
   byId("note-list").prepend(showNote(note));
   field.value = "";
-}
-
-// -- Sessions --------------------------------------------------------------------------------------
-
-export async function listSessions() {
-  byId("session-list").replaceChildren(...(await client.sessions()).map(showSession));
-}
-
-function showSession(row) {
-  const device = nameDevice(row.device);
-  const title = make("div", {}, device, " ");
-  if (row.current) title.append(make("span", { class: "badge good" }, "this page"));
-  if (row.personal) title.append(make("span", { class: "badge warn" }, "personal token"));
-  title.append(make("br"), make("span", { class: "quiet" },
-    `${row.ip ?? "no address"} · started ${moment(row.started_at)} · last used ${moment(row.last_used_at)}`));
-  const button = make("button", { type: "button", class: "small" }, "End", make("span", { class: "sr" }, ` the session on ${device}`));
-  const item = make("li", {}, title, button);
-  button.addEventListener("click", () => run(async () => {
-    await client.endSession(row.id);
-    item.remove();
-    if (client.signedIn) byId("sessions-title").focus();
-  }, button));
-  return item;
-}
-
-export async function endOthers() {
-  await client.logoutOthers();
-  for (const item of [...byId("session-list").children]) if (!item.querySelector(".badge.good")) item.remove();
 }

@@ -31,9 +31,17 @@ export async function showAccess(client) {
   tickAccess();
 }
 
-function decode(part) {
-  const bytes = Uint8Array.from(atob(part.replace(/-/g, "+").replace(/_/g, "/")), (char) => char.charCodeAt(0));
-  return JSON.parse(new TextDecoder().decode(bytes));
+const readBytes = (part) => Uint8Array.from(atob(part.replace(/-/g, "+").replace(/_/g, "/")), (char) => char.charCodeAt(0));
+const decode = (part) => JSON.parse(new TextDecoder().decode(readBytes(part)));
+
+/** The last access token of this page, or null. */
+export const lastToken = () => token;
+
+/** Return the parts of a token: what its header and its claims say, the bytes that were signed, and the signature. */
+export function readToken(text) {
+  const [header, claims, signature] = text.split(".");
+  const signed = new TextEncoder().encode(`${header}.${claims}`);
+  return { header: decode(header), claims: decode(claims), signed, signature: readBytes(signature) };
 }
 
 function encode(value) {

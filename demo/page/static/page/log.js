@@ -6,7 +6,9 @@ const MAX_ENTRIES = 100;
 const SHOWN = ["Content-Type", "WWW-Authenticate", "Retry-After", "X-Queries"];
 const NO_ANSWER = "No answer came. Is the demo still running in the terminal?";
 
-const hidePassword = (name, value) => (name === "password" ? "•••" : value);
+// A reader of the log, or of a picture of it, must not be able to use these.
+const SECRET = new Set(["password", "session_token", "ticket", "secret", "totp_url"]);
+const hideSecrets = (name, value) => (SECRET.has(name) && value ? "•••" : value);
 const countQueries = (number) => (number === "1" ? "1 SQL query" : `${number} SQL queries`);
 
 /** Send a request. Return the browser's response, and a log entry for request and response. */
@@ -14,7 +16,7 @@ export async function record(request, who) {
   const copy = request.clone();
   const written = await copy.text();
   const path = new URL(copy.url).pathname;
-  const heads = [...copy.headers].map(([name, value]) => `${name}: ${value}`);
+  const heads = [...copy.headers].map(([name, value]) => `${name}: ${name === "x-session-token" ? "•••" : value}`);
   if (copy.credentials === "include") heads.push("(and the cookies of this server)");
   const entry = { who, method: copy.method, path, at: new Date(), status: 0, queries: null, data: null, answer: NO_ANSWER };
   entry.request = [`${copy.method} ${path} HTTP/1.1`, ...heads, "", show(written)].join("\n").trim();
@@ -33,7 +35,7 @@ export async function record(request, who) {
     `${response.status} ${response.statusText}`,
     ...shown.map((name) => `${name}: ${response.headers.get(name)}`),
     "",
-    entry.data === null ? text.slice(0, 2000) : JSON.stringify(entry.data, null, 2),
+    entry.data === null ? text.slice(0, 2000) : JSON.stringify(entry.data, hideSecrets, 2),
   ].join("\n").trim();
   return { entry, response };
 }
@@ -48,7 +50,7 @@ function parse(text) {
 
 function show(text) {
   const body = parse(text);
-  return body === null ? text : JSON.stringify(body, hidePassword, 2);
+  return body === null ? text : JSON.stringify(body, hideSecrets, 2);
 }
 
 /** Put an entry on top of the log. */

@@ -1,8 +1,12 @@
 // Log in and out with drf-tessera's own client (client.js).
 
 import { createClient } from "../drf_tessera/client.js";
+import { askForCode, closeCode, leaveAccount, showAccount } from "./account.js";
+import { forgetChat, showChat } from "./chat.js";
+import { showDevices } from "./devices.js";
 import { byId, setText } from "./dom.js";
 import { showAccess } from "./jwt.js";
+import { showKeys } from "./keys.js";
 import { drawLanes } from "./lanes.js";
 import { say } from "./log.js";
 import { LOGIN, listen } from "./net.js";
@@ -46,12 +50,16 @@ export async function logIn(account, password) {
   try {
     await client.login(credentials);
   } catch (error) {
+    if (error.code === "challenge_required") return askForCode(account, error);
     tell((CODES[error.code] ?? error.detail).split(". ")[0]); // the log has the whole text
     byId("password").focus();
     return;
   }
   byId("session-title").focus();
 }
+
+/** Take the tokens that another endpoint than the login has sent, and show the login. */
+export const acceptGrant = (grant) => client.accept(grant);
 
 /** Show at the form why a login has failed. */
 function tell(text) {
@@ -86,9 +94,10 @@ async function begin({ user, session }) {
   setText(byId("how"), state.transport === "cookie"
     ? "The refresh token is in a cookie. You stay logged in after a reload, and all tabs share the cookie."
     : "The tokens are in this page’s memory. A reload deletes them.");
-  for (const id of ["session-list", "note-list", "steps"]) byId(id).replaceChildren();
-  for (const id of ["ended", "cookie-found", "forgery"]) byId(id).hidden = true;
+  for (const id of ["session-list", "note-list", "key-list", "steps"]) byId(id).replaceChildren();
+  for (const id of ["ended", "cookie-found", "forgery", "keys-answer"]) byId(id).hidden = true;
   forgetToken();
+  forgetChat();
   reach("login");
   show();
   await showAccess(client);
@@ -97,11 +106,12 @@ async function begin({ user, session }) {
 /** Show the end of the session. The reason from the server takes precedence. */
 async function finish(reason) {
   await update().catch(() => {});
-  const elsewhere = reason === "logout" && !leaving ? "logout_elsewhere" : reason;
-  const known = reason.startsWith("logout") ? elsewhere : (laneOf(state.session)?.end?.reason ?? reason);
+  const told = reason.startsWith("logout") ? reason : (laneOf(state.session)?.end?.reason ?? reason);
+  const known = told === "logout" && !leaving ? "logout_elsewhere" : told;
   state.over = ENDS[known] ?? CODES[known] ?? known;
   setText(byId("ended"), `The session of this page has ended: ${state.over}.`);
   byId("ended").hidden = false;
+  leaveAccount();
   show();
   say(concludeTheft() || `The session of this page has ended: ${state.over}.`);
   byId("login-title").focus();
@@ -117,6 +127,11 @@ export function show() {
   byId("access").hidden = !state.session;
   byId("thief-cookie").hidden = state.transport !== "cookie";
   byId("thief-header").hidden = state.transport !== "header";
+  if (signedIn) closeCode();
+  showAccount();
+  showChat();
+  showDevices();
+  showKeys(signedIn);
   drawTour(signedIn);
   drawLanes();
   showTokens();

@@ -1,17 +1,20 @@
 // Each request of the page: it travels over the stage, and its answer is explained and logged.
 
 import { count } from "./dom.js";
+import { readToken } from "./jwt.js";
 import { log, record } from "./log.js";
-import { accessTicket, depart, drawStage, land, tablet } from "./stage.js";
+import { accessTicket, depart, drawStage, land, oneTimeTicket, tablet } from "./stage.js";
 import { held, keep, state } from "./state.js";
 import { now } from "./time.js";
 import { laneOf, update } from "./timeline.js";
-import { describe } from "./words.js";
+import { describe, findPending } from "./words.js";
 import { showTokens } from "./theft.js";
 
 export const LOGIN = "/api/token/";
 export const REFRESH = "/api/token/refresh/";
+export const REVOKE = "/api/token/revoke/";
 export const NOTES = "/api/notes/";
+export const ALLAUTH = "/_allauth/app/v1/";
 
 let copies = 1; // how many times the next refresh of the client is sent at once
 
@@ -73,15 +76,29 @@ let last = Promise.resolve();
 export const arrival = () => last;
 
 function receive(who, entry, before, arrived, words) {
-  if (entry.status === 200 && entry.path === LOGIN && who === "you") startOver(entry);
+  const grant = readGrant(entry);
+  if (grant && starts(entry) && who === "you") startOver(grant);
   const holder = state.holders[who];
-  if (entry.data?.session || entry.data?.access) keep(who, entry.data, now());
+  if (grant) keep(who, grant, now());
   if (entry.status === 401) holder.refused = true;
   last = show(who, entry, before, arrived, words);
 }
 
-function startOver(entry) {
-  const kept = { session: entry.data.session, user: entry.data.user, over: "" };
+const starts = ({ path, status }) => status === 200 && (path === LOGIN || path.startsWith(ALLAUTH));
+
+/** Return the tokens of an answer of this package or of allauth, or null. */
+export function readGrant({ data }) {
+  if (data?.meta?.access_token) return readAllauth(data.meta, data.data.user);
+  return data?.session || data?.access ? data : null;
+}
+
+/** Return the grant in an answer of allauth, with the names of this package. */
+function readAllauth({ access_token: access, refresh_token: refresh, expires_in }, { id, username, email }) {
+  return { access, refresh, expires_in, session: readToken(access).claims.sid, user: { id, username, email } };
+}
+
+function startOver(grant) {
+  const kept = { session: grant.session, user: grant.user, over: "" };
   Object.assign(state, { seen: [], stolen: null, ...kept });
   for (const holder of Object.values(state.holders)) Object.assign(holder, { access: null, refused: false });
   state.holders.tab.open = false;
@@ -110,14 +127,15 @@ async function pack(request) {
 }
 
 function unpack(entry, made) {
-  if (!entry.data?.access) return [];
-  if (entry.path === LOGIN) return [tablet(1), accessTicket()];
+  if (entry.status === 200 && entry.data?.ticket) return [oneTimeTicket()];
+  if (!readGrant(entry)?.access) return [];
+  if (starts(entry)) return [tablet(1), accessTicket()];
   return made ? [tablet(made.number), accessTicket()] : [accessTicket()];
 }
 
 function summarize(entry) {
   if (!entry.status) return "";
-  if (entry.status >= 400) return entry.data?.code ?? "";
+  if (entry.status >= 400) return entry.data?.code ?? entry.data?.errors?.[0]?.code ?? findPending(entry.data) ?? "";
   return entry.queries === null ? "" : count(Number(entry.queries), "SQL query").replace("querys", "queries");
 }
 
@@ -126,13 +144,16 @@ export function ask(who, path, { method = "POST", body, token } = {}) {
   const headers = { Accept: "application/json" };
   if (body) headers["Content-Type"] = "application/json";
   if (token) headers.Authorization = `Bearer ${token}`;
-  const byCookie = path === REFRESH && who === "tab" && state.transport === "cookie";
+  const byCookie = (path === REFRESH || path === REVOKE) && who === "tab" && state.transport === "cookie";
   const credentials = byCookie ? "include" : "omit";
   return transmit(who, new Request(new URL(path, location), { method, headers, credentials, body: body && JSON.stringify(body) }));
 }
 
 /** Refresh as the second tab or as the thief. */
 export const refreshAs = (who, text) => ask(who, REFRESH, { body: state.transport === "cookie" ? {} : { refresh: text } });
+
+/** Log out as the second tab: this tab does not hear of it. */
+export const revokeAs = (who, text) => ask(who, REVOKE, { body: state.transport === "cookie" ? {} : { refresh: text } });
 
 /** Call the API with the access token of a holder, without a refresh. */
 export const callAs = (who, token) => ask(who, NOTES, { method: "GET", token });

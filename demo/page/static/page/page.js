@@ -2,17 +2,22 @@
 // goes through net.js.
 
 import { byId, count, setText } from "./dom.js";
+import { addFactor, closeCode, leaveAccount, sendCode, signUp, tryFactor, turnOn, verify } from "./account.js";
+import { joinChat, sendText } from "./chat.js";
 import { drawScenes } from "./compare.js";
-import { createNote, endOthers, listNotes, listSessions, readNote } from "./free.js";
+import { endOthers, listSessions, logInOnPhone } from "./devices.js";
+import { createNote, listNotes, readNote } from "./free.js";
 import { forge, propose, sendAccess, tickAccess, watchParts } from "./jwt.js";
+import { lapseKeys, listKeys, rotate, verifyToken } from "./keys.js";
 import { drawLanes } from "./lanes.js";
 import { client, logIn, logOut, logOutEverywhere, open, restore, show } from "./login.js";
 import { arrival, callAs, multiplyNext, refreshAs } from "./net.js";
 import { callAsScript, copyLine, listTokens, makeToken } from "./personal.js";
+import { tickPhone } from "./phone.js";
 import { onClick, onSubmit, run } from "./run.js";
 import { drawStage, tickStage } from "./stage.js";
 import { state } from "./state.js";
-import { callTab, openTab, refreshTab } from "./tab.js";
+import { callTab, logOutTab, openTab, refreshTab } from "./tab.js";
 import { concludeTheft, copyToken, onSend, playTheft, tickTokens, tryToCopy } from "./theft.js";
 import { closeWindow, lapse } from "./time.js";
 import { laneOf, onChange, watch } from "./timeline.js";
@@ -99,8 +104,17 @@ async function refreshBoth() {
   await Promise.all([client.refresh(), refreshTab()]);
 }
 
+/** Open the part of the sign-up, and go to its form. */
+function goToSignUp(event) {
+  event.preventDefault();
+  byId("account-part").open = true;
+  byId("account-part").scrollIntoView({ block: "nearest" });
+  byId("sign-up-email").focus();
+}
+
 /** Update everything that depends on the time. */
 function tick() {
+  tickPhone();
   if (!state.session) return;
   const left = state.over ? 0 : client.expiresIn;
   byId("access-meter").value = left;
@@ -145,6 +159,24 @@ onSubmit("personal-form", makeToken);
 onClick("personal-copy", copyLine);
 onClick("personal-call", callAsScript);
 onClick("personal-list", listTokens);
+onClick("tab-logout", logOutTab);
+onClick("chat-out", logOutTab);
+onClick("chat-join", joinChat);
+onSubmit("chat-form", sendText);
+onClick("sessions-phone", logInOnPhone);
+onClick("keys-list", listKeys);
+onClick("keys-rotate", rotate);
+onClick("keys-lapse", lapseKeys);
+onClick("keys-verify", verifyToken);
+onSubmit("sign-up-form", signUp);
+onSubmit("verify-form", verify);
+onClick("verify-back", leaveAccount);
+onClick("factor-add", addFactor);
+onSubmit("factor-form", turnOn);
+onClick("factor-try", tryFactor);
+onSubmit("code-form", sendCode);
+onClick("code-back", closeCode);
+byId("to-sign-up").addEventListener("click", goToSignUp);
 byId("forge-claim").addEventListener("change", propose);
 onSend((token) => run(() => steal(token)));
 onChange(() => {
@@ -157,6 +189,7 @@ setInterval(tick, 200);
 drawScenes();
 watchParts();
 open("cookie");
+leaveAccount();
 show();
 run(() => watch(() => setText(byId("lanes-empty"), "The demo does not answer.")));
 run(restore); // after a reload or in another tab the cookie may exist

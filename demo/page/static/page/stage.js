@@ -32,6 +32,10 @@ function ticket(...words) {
 
 export const accessTicket = () => ticket("access");
 
+/** A socket that is open, and the one-time ticket that opens it. */
+export const openSocket = () => make("span", { class: "chip open" }, "socket");
+export const oneTimeTicket = () => make("span", { class: "chip" }, "one time");
+
 const stateOf = (number) => laneOf(state.session)?.tokens[number - 1]?.state ?? "current";
 
 // -- The browser -----------------------------------------------------------------------------------
@@ -57,6 +61,7 @@ function drawHolder(key) {
     clocks.push({ node, holder });
     tokens.push(make("li", {}, node));
   }
+  if (holder.socket) tokens.push(make("li", {}, openSocket()));
   box.querySelector(".tokens").replaceChildren(...tokens);
 }
 
@@ -128,7 +133,7 @@ export function describeEnd(lane) {
 
 /** Send a parcel from a holder to the server. Return a promise of its arrival. */
 export async function depart(who, request, cargo, times = 1) {
-  const path = new URL(request.url).pathname.replace("/api/", "");
+  const path = new URL(request.url).pathname.replace(/^\/(api|_allauth\/app\/v1)\//, "");
   const copies = times > 1 ? ` × ${times}` : "";
   write("wire-request", `${request.method} ${path}${copies}`, cargo);
   byId("wire-answer").replaceChildren();
@@ -138,7 +143,7 @@ export async function depart(who, request, cargo, times = 1) {
 
 /** Send the answer back, and draw the holder when it has arrived. */
 export async function land(who, status, cargo, words) {
-  const good = status >= 200 && status < 300;
+  const good = status >= 100 && status < 300;
   const stamp = make("span", { class: `stamp ${good ? "good" : "bad"}` }, status ? String(status) : "no answer");
   write("wire-answer", words, [stamp, ...cargo.map((node) => node.cloneNode(true))]);
   await fly(byId("row"), byId(`holder-${who}`), [stamp.cloneNode(true), ...cargo], good ? "back" : "back refused");

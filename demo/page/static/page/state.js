@@ -2,7 +2,7 @@
 
 /** The three holders of tokens on the stage. `access` is { text, until }, with `until` on the clock of time.js. */
 const holders = () => ({
-  you: { name: "This tab", access: null, refused: false },
+  you: { name: "This tab", access: null, refused: false, socket: false },
   tab: { name: "The second tab", access: null, refused: false, open: false },
   thief: { name: "The thief", access: null, refused: false },
 });

@@ -1,6 +1,6 @@
 // The second tab in this page. It shares the refresh token of this tab, and does not know the client.
 
-import { arrival, callAs, refreshAs } from "./net.js";
+import { arrival, callAs, refreshAs, revokeAs } from "./net.js";
 import { say } from "./log.js";
 import { drawStage } from "./stage.js";
 import { held, state } from "./state.js";
@@ -21,5 +21,12 @@ export async function refreshTab() {
 export async function callTab() {
   if (!state.holders.tab.access) await refreshTab();
   await callAs("tab", state.holders.tab.access?.text);
+  await arrival();
+}
+
+/** Log out in the second tab, which is not this client. This tab finds out by its next request, or by its socket. */
+export async function logOutTab() {
+  if (!state.holders.tab.open) openTab();
+  await revokeAs("tab", held()?.text);
   await arrival();
 }

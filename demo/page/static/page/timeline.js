@@ -44,6 +44,9 @@ export function graceLeft(session, grace) {
   return rotatedAt ? Math.max(0, rotatedAt + grace * 3 ** recoveries - (Date.now() + ahead)) : 0;
 }
 
+/** The time of the server, in milliseconds since 1970. */
+export const serverNow = () => Date.now() + ahead;
+
 export const recoveriesOf = (session) => lanes.get(session)?.recoveries ?? 0;
 
 function learn(event, about) {

@@ -28,6 +28,11 @@ export const CODES = {
   personal_token_invalid: "This is not a personal access token of this server.",
   personal_token_refused: "This view does not accept personal access tokens.",
   personal_tokens_full: "This user has 100 tokens. End one of them.",
+  challenge_required: "The password is right, and the account has a second factor. The login hands out a ticket, and waits for the code.",
+  challenge_failed: "The code is wrong, or was used before. The ticket can be used again.",
+  ticket_invalid: "This step took too long, or was done before. Log in again.",
+  email_unconfirmed: "The address of this account was never confirmed.",
+  incorrect_code: "This is not the code.",
   not_found: "The note does not exist, or it belongs to another user. The answer is the same in both cases.",
 };
 
@@ -43,7 +48,8 @@ export const CLAIMS = {
   jti: "The token’s own id; no two tokens have the same id",
   sid: "The token’s session; when the session ends, the token ends too",
   auth_time: "The time of the password check; a refresh does not change this time",
-  amr: "The method of login: a password",
+  amr: "The ways of the login: pwd is a password, otp a code",
+  acr: "The last step of the login",
   scope: "The permitted uses of the token",
 };
 
@@ -71,19 +77,26 @@ export const STATES = {
   dead: "dead",
 };
 
+/** The steps of allauth that may be missing, with what is to be done. */
+const PENDING = { verify_email: "The account is made. One step is missing: the code of the message in the mailbox." };
+
+/** Return the step that an answer of allauth waits for, or undefined. */
+export const findPending = (data) => (Array.isArray(data?.data?.flows) ? data.data.flows.find((flow) => flow.is_pending)?.id : undefined);
+
 export function explain(status, data, fallback) {
-  return CODES[data?.code] ?? data?.detail ?? (status ? `The server answered ${status}.` : fallback);
+  const [wrong] = Array.isArray(data?.errors) ? data.errors : [];
+  return CODES[data?.code ?? wrong?.code] ?? wrong?.message ?? PENDING[findPending(data)] ?? data?.detail ?? (status ? `The server answered ${status}.` : fallback);
 }
 
 /** Return what an answer means. `made` is the refresh token that a refresh has made, or null. */
 export function describe(entry, refreshing, made) {
   const { status, data } = entry;
   if (!status) return entry.answer;
-  if (status >= 300) return explain(status, data);
+  if (status >= 300) return REFUSALS[nameRequest(entry)] ?? explain(status, data);
   return refreshing ? describeRefresh(made) : (ANSWERS[nameRequest(entry)]?.(data) ?? "Done.");
 }
 
-const nameRequest = ({ method, path }) => `${method} ${path.replace(/^\/api\//, "").replace(/(notes|sessions|personal-tokens)\/(?!others).+/, "$1/…")}`;
+const nameRequest = ({ method, path }) => `${method} ${path.replace(/^\/(api|_allauth\/app\/v1)\//, "").replace(/(notes|sessions|personal-tokens)\/(?!others).+/, "$1/…")}`;
 
 const ANSWERS = {
   "POST token/": (data) =>
@@ -105,6 +118,18 @@ const ANSWERS = {
   "GET personal-tokens/": (data) => `${count(data.length, "live token")} of this user.`,
   "DELETE personal-tokens/…": () => "The token has ended. The answer to its next request is 401.",
   "DELETE notes/…": () => "The note is deleted.",
+  "POST ticket/": (data) => `A one-time ticket: it opens one socket within ${data.expires_in} seconds.`,
+  "GET keys/": (data) => `${count(data.length, "key")} of this server, newest first.`,
+  "POST keys/": () => "The next key is published. Verifiers fetch it before it signs.",
+  "POST keys/lapse/": () => "The times of the keys were moved into the past. Only the demo can do this.",
+  "GET /.well-known/jwks.json": (data) => `${count(data.keys.length, "public key")}. Any service may keep them for a while.`,
+  "POST auth/email/verify": () => "The address is confirmed. The answer has an access token and the first refresh token of a new session.",
+  "POST auth/reauthenticate": () => "allauth wants the password once more before it changes the factors of an account.",
+  "POST account/authenticators/totp": () => "The second factor is on.",
+};
+
+const REFUSALS = {
+  "GET account/authenticators/totp": "There is no second factor yet, so the answer has a secret for a phone.",
 };
 
 function describeRefresh(made) {

@@ -1,0 +1,106 @@
+// The chat: a ticket opens the socket, and the server closes the socket when the session ends.
+
+import { byId, clock, make, setText } from "./dom.js";
+import { ask } from "./free.js";
+import { client } from "./login.js";
+import { arrival } from "./net.js";
+import { run } from "./run.js";
+import { say } from "./log.js";
+import { depart, drawStage, land, oneTimeTicket, openSocket } from "./stage.js";
+import { state } from "./state.js";
+import { laneOf, serverNow, update } from "./timeline.js";
+
+const TICKET = "/api/ticket/";
+const PLACE = "/ws/chat/";
+const MAX_LINES = 50;
+const GONE = new Set(["session_ended", "session_unknown", "session_revoked"]);
+
+let socket = null;
+
+/** Forget the messages, because somebody else has logged in. */
+export function forgetChat() {
+  byId("chat-lines").replaceChildren();
+  byId("chat-room").hidden = true;
+  tell("");
+}
+
+export async function joinChat() {
+  if (socket) return socket.close(1000);
+  const found = await ask("POST", TICKET);
+  if (!found) return;
+  await arrival();
+  forgetChat();
+  const address = new URL(PLACE, location);
+  await depart("you", { url: address.href, method: "SOCKET" }, [oneTimeTicket()]);
+  address.protocol = address.protocol.replace("http", "ws");
+  address.searchParams.set("ticket", found.ticket);
+  socket = new WebSocket(address);
+  socket.addEventListener("message", ({ data }) => hear(JSON.parse(data)));
+  const opened = new Promise((done) => socket.addEventListener("open", () => done(true)));
+  const closed = new Promise((done) => socket.addEventListener("close", () => done(false)));
+  socket.addEventListener("close", (event) => run(() => end(event)));
+  if (!(await Promise.race([opened, closed]))) return; // the listener above tells why
+  state.holders.you.socket = true;
+  showChat();
+  await land("you", 101, [openSocket()], "a socket is open");
+  say("The socket is open. No token was in its address, and the ticket is of no use to anybody now.");
+  byId("chat-text").focus();
+}
+
+export function sendText() {
+  const field = byId("chat-text");
+  if (!field.value.trim()) return;
+  socket?.send(JSON.stringify({ text: field.value }));
+  field.value = "";
+}
+
+function hear({ kind, user, text, at }) {
+  const words = kind === "said" ? [make("strong", {}, `${user}: `), text] : [make("span", { class: "quiet" }, `${user} has ${kind}.`)];
+  const lines = byId("chat-lines");
+  const room = byId("chat-room");
+  room.hidden = false;
+  lines.append(make("li", {}, make("time", { class: "quiet", datetime: new Date(at).toISOString() }, clock(new Date(at))), " ", ...words));
+  while (lines.childElementCount > MAX_LINES) lines.firstElementChild.remove();
+  room.scrollTop = room.scrollHeight;
+}
+
+/** Tell why the socket was closed. If its session has ended, let the client find out, too. */
+async function end({ code, reason }) {
+  const session = state.session;
+  const wasOpen = state.holders.you.socket;
+  socket = null;
+  state.holders.you.socket = false;
+  showChat();
+  drawStage();
+  if (code === 1000) return tell("You have left the chat.");
+  if (!wasOpen || !code || code === 1006) return tell(`The socket was closed (${code} ${reason}).`);
+  await update().catch(() => {});
+  const ended = laneOf(session)?.end;
+  const delay = ended ? Math.max(0, (serverNow() - ended.at) / 1000) : null;
+  await land("you", code, [], reason);
+  // The session of this tab was ended elsewhere. The client asks for a token, and hears the reason.
+  if (GONE.has(reason) && client.signedIn) await client.refresh().catch(() => {});
+  run(() => conclude(code, reason, delay)); // after the end of the session was shown
+}
+
+function conclude(code, reason, delay) {
+  const when = delay === null ? "" : ` ${delay.toFixed(1)} s after the session had ended`;
+  const why = state.over ? `, because ${state.over === "logged out" ? "you logged out" : state.over}` : "";
+  const words = `The server closed the socket${when}${why} (${code} ${reason}).`;
+  tell(words);
+  say(words);
+}
+
+function tell(text) {
+  setText(byId("chat-state"), text);
+  byId("chat-state").hidden = !text;
+}
+
+export function showChat() {
+  const joined = state.holders.you.socket;
+  byId("chat-nobody").hidden = client.signedIn;
+  byId("chat-parts").hidden = !client.signedIn;
+  byId("chat-form").hidden = !joined;
+  byId("chat-out").hidden = !joined;
+  setText(byId("chat-join"), joined ? "Leave the chat" : "Join the chat");
+}

@@ -1,0 +1,81 @@
+// The signing keys: their stages, a rotation, and this page as a service that verifies a token by itself.
+
+import { byId, distance, make, moment, setText } from "./dom.js";
+import { ask } from "./free.js";
+import { lastToken, readToken } from "./jwt.js";
+import { arrival, transmit } from "./net.js";
+import { state } from "./state.js";
+
+const KEYS = "/api/keys/";
+const SET = "/.well-known/jwks.json";
+
+const STAGES = {
+  published: ["published", "warn", "Verifiers fetch it now, and it does not sign yet."],
+  signing: ["signing", "good", "Each new access token is signed with it."],
+  retiring: ["retiring", "quiet", "It signs nothing, and verifies the tokens that it has signed."],
+  gone: ["gone", "quiet", "No token of it can be valid."],
+  revoked: ["revoked", "bad", "It was stolen, and all its tokens are refused."],
+};
+
+export const listKeys = async () => show(await ask("GET", KEYS));
+
+export async function rotate() {
+  const found = await ask("POST", KEYS);
+  show(found);
+  const next = found?.find((key) => key.stage === "published");
+  if (next) tell(`The next key is in the set now. It signs ${distance(next.signs_at - Date.now())}, when no verifier can have an older set.`);
+}
+
+export async function lapseKeys() {
+  show(await ask("POST", `${KEYS}lapse/`));
+  tell("The time has passed, and the newest key signs. Refresh in “Free play”: the next access token has its kid, and the tokens of the old key stay valid.");
+}
+
+function show(found) {
+  if (found) byId("key-list").replaceChildren(...found.map(showKey));
+}
+
+function showKey(key) {
+  const [words, colour, about] = STAGES[key.stage];
+  const title = make("div", {}, make("code", {}, `${key.kid.slice(0, 8)}…`), ` ${key.alg} `, make("span", { class: `badge ${colour}` }, words));
+  const mine = lastToken() && readToken(lastToken()).header.kid === key.kid;
+  if (mine) title.append(" ", make("span", { class: "badge" }, "your token"));
+  const time = key.stage === "published" ? ` It signs from ${moment(key.signs_at)}.` : key.stage === "retiring" ? ` It leaves the set at ${moment(key.gone_at)}.` : "";
+  title.append(make("br"), make("span", { class: "quiet" }, about + time));
+  return make("li", {}, title);
+}
+
+/** Verify the last access token with the public keys alone, as another service does. */
+export async function verifyToken() {
+  const token = lastToken();
+  const { header, claims, signed, signature } = readToken(token);
+  const request = new Request(new URL(SET, location), { headers: { Accept: "application/json" }, credentials: "omit" });
+  const { entry } = await transmit("you", request);
+  await arrival();
+  const jwk = entry.data?.keys?.find((key) => key.kid === header.kid);
+  if (!jwk) return tell(`Refused: the set has no key ${header.kid.slice(0, 8)}….`);
+  let good;
+  try {
+    const algorithm = { name: "Ed25519" };
+    const key = await crypto.subtle.importKey("jwk", { kty: jwk.kty, crv: jwk.crv, x: jwk.x }, algorithm, false, ["verify"]);
+    good = await crypto.subtle.verify(algorithm, key, signature, signed);
+  } catch {
+    return tell("This browser cannot verify Ed25519 signatures. A newer one can.");
+  }
+  if (!good) return tell("Refused: the signature does not match.");
+  const left = claims.exp * 1000 - Date.now();
+  if (left <= 0) return tell("The signature matches, and the token has expired. Let this page refresh, and check again.");
+  const over = state.over ? " The session has ended, and this service cannot know it: the token is good there until it expires." : "";
+  return tell(`Accepted: signed with key ${header.kid.slice(0, 8)}…, for user ${claims.sub}, and it expires ${distance(left)}. This page has checked the signature by itself, and nobody was asked about the token.${over}`);
+}
+
+function tell(text) {
+  setText(byId("keys-answer"), text);
+  byId("keys-answer").hidden = !text;
+}
+
+export function showKeys(signedIn) {
+  for (const id of ["keys-list", "keys-rotate", "keys-lapse"]) byId(id).hidden = !signedIn;
+  byId("keys-verify").hidden = !state.session;
+  byId("keys-nobody").hidden = Boolean(signedIn || state.session);
+}
