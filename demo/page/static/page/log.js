@@ -80,7 +80,8 @@ export function log(entry, meaning) {
   details.dataset.auto = "";
   entries.prepend(make("li", {}, details));
   while (entries.childElementCount > MAX_ENTRIES) entries.lastElementChild.remove();
-  say(`${entry.who ? `${entry.who}: ` : ""}${status} ${entry.method} ${entry.path}: ${meaning}`);
+  const path = entry.path.replace("/_allauth/app/v1/", "");
+  say(`${entry.who ? `${entry.who}: ` : ""}${status} ${entry.method} ${path}: ${meaning}`);
 }
 
 /** Show a message on the stage. Screen readers read the message too. */
