@@ -48,7 +48,7 @@ def test_a_login_by_cookie_refreshes_and_logs_out(page: Page) -> None:
     expect(page.get_by_role("heading", name="Logged in as anna")).to_be_visible()
     page.get_by_role("button", name="List my sessions").click()
     expect(page.locator("#session-list .badge")).to_have_count(1)
-    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("button", name="Log out", exact=True).click()
     expect(page.locator("#ended")).to_contain_text("logged out")
     page.get_by_role("button", name="Send this token without a refresh").click()
     expect(page.locator("#latest")).to_contain_text("401 GET /api/notes/")
@@ -71,7 +71,7 @@ def test_a_second_tab_is_logged_in_and_out_with_the_first(page: Page, demo: str)
     other = page.context.new_page()
     other.goto(demo)
     expect(other.get_by_role("heading", name="Logged in as bob")).to_be_visible()
-    other.get_by_role("button", name="Log out").click()
+    other.get_by_role("button", name="Log out", exact=True).click()
     expect(page.locator("#ended")).to_contain_text("logged out")
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.demo import log_in, wait_until_idle
+from tests.browser.demo import add_factor, join_chat, log_in, sign_up, wait_until_idle
 
 
 @pytest.fixture
@@ -15,35 +15,6 @@ def still(page: Page) -> Page:
     """The page without motion, because these tests do not watch the parcels."""
     page.emulate_media(reduced_motion="reduce")
     return page
-
-
-def join_chat(page: Page) -> None:
-    page.locator("#chat-part > summary").click()
-    page.locator("#chat-join").click()
-    expect(page.locator("#chat-form")).to_be_visible()
-    wait_until_idle(page)
-
-
-def sign_up(page: Page) -> str:
-    """Sign up with the address that the page proposes, and return it."""
-    page.locator("#to-sign-up").click()
-    address = page.locator("#sign-up-email").input_value()
-    page.locator("#sign-up-form button").click()
-    page.get_by_role("button", name="Copy the code").click()
-    page.get_by_role("button", name="Confirm").click()
-    expect(page.get_by_role("heading", name=f"({address})")).to_be_visible()
-    wait_until_idle(page)
-    return address
-
-
-def add_factor(page: Page) -> None:
-    """Turn the second factor on, up to the login that asks for the code."""
-    page.locator("#factor-add").click()
-    page.locator("#factor-phone").get_by_role("button", name="Type it in").click()
-    page.get_by_role("button", name="Turn it on").click()
-    page.locator("#factor-try").click()
-    expect(page.locator("#code-phone .code")).to_have_text(re.compile(r"^\d{3} \d{3}$"))
-    wait_until_idle(page)
 
 
 def test_a_logout_in_another_tab_closes_the_socket_of_this_tab(still: Page, demo: str) -> None:

@@ -73,7 +73,7 @@ def test_another_login_does_not_see_the_token(page: Page) -> None:
     log_in(page, "header")
     page.locator("#personal summary").click()
     make_token(page, "Mine")
-    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("button", name="Log out", exact=True).click()
     expect(page.locator("#personal-nobody")).to_be_visible()
     log_in(page, "header", "bob")
     expect(page.locator("#personal-line")).to_be_hidden()

@@ -100,13 +100,13 @@ def test_a_logout_in_another_tab_is_told(page: Page, demo: str) -> None:
     log_in(page, "cookie", "bob")
     other = page.context.new_page()
     other.goto(demo)
-    other.get_by_role("button", name="Log out").click()
+    other.get_by_role("button", name="Log out", exact=True).click()
     expect(page.locator("#ended")).to_contain_text("logged out in another tab")
 
 
 def test_ended_sessions_fold_away(page: Page) -> None:
     log_in(page, "header")
-    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("button", name="Log out", exact=True).click()
     expect(page.locator("#lanes .lane.over")).to_have_count(1)  # the own session is still shown
     log_in(page, "header")
     expect(page.locator("#lanes .lane.over")).to_have_count(0)

@@ -45,14 +45,22 @@ function showKey(key) {
   return make("li", {}, title);
 }
 
+/** Find a key in the set. The browser keeps the set for a while. If the key is unknown, fetch the set again. */
+async function findKey(kid) {
+  for (const cache of ["default", "reload"]) {
+    const init = { headers: { Accept: "application/json" }, credentials: "omit", cache };
+    const { entry } = await transmit("you", new Request(new URL(SET, location), init));
+    await arrival();
+    const found = entry.data?.keys?.find((key) => key.kid === kid);
+    if (found) return found;
+  }
+  return null;
+}
+
 /** Verify the last access token with the public keys alone, as another service does. */
 export async function verifyToken() {
-  const token = lastToken();
-  const { header, claims, signed, signature } = readToken(token);
-  const request = new Request(new URL(SET, location), { headers: { Accept: "application/json" }, credentials: "omit" });
-  const { entry } = await transmit("you", request);
-  await arrival();
-  const jwk = entry.data?.keys?.find((key) => key.kid === header.kid);
+  const { header, claims, signed, signature } = readToken(lastToken());
+  const jwk = await findKey(header.kid);
   if (!jwk) return tell(`Refused: the set has no key ${header.kid.slice(0, 8)}….`);
   let good;
   try {
