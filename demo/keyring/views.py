@@ -61,7 +61,7 @@ class KeyLapseView(APIView):
 
 
 def tell_change() -> None:
-    """Tell all processes that the keys have changed. This one reads them now, because the lapse skips the wait."""
+    """Publish the change. This process reads the keys at once, because the time lapse skips the wait."""
     publish_keys(timezone.now())
     keys.find_book().refresh(age=0)
 

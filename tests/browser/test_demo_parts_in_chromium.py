@@ -1,4 +1,4 @@
-"""What the demo has under "More to try": the chat, the sign-up with a second factor, and the keys; and the devices."""
+"""The devices of the demo, and its parts under "More to try": chat, sign-up, second factor and keys."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_logout_in_another_tab_closes_the_socket_of_this_tab(still: Page, demo
 
 
 def test_a_socket_tells_the_page_that_its_session_has_ended(still: Page) -> None:
-    """The client of this tab hears nothing of the logout, because the second tab in the page is not a client."""
+    """The client hears nothing of the logout, because the second tab in the page is not a client."""
     log_in(still, "header", "bob")
     join_chat(still)
     still.locator("#chat-out").click()
