@@ -73,7 +73,8 @@ async function end({ code, reason }) {
   showChat();
   drawStage();
   if (code === 1000) return tell("You have left the chat.");
-  if (!wasOpen || !code || code === 1006) return tell(`The socket was closed (${code} ${reason}).`);
+  if (!reason) return tell("The socket was lost. Is the demo still running in the terminal?");
+  if (!wasOpen) return tell(`The server refused the socket (${code} ${reason}).`);
   await update().catch(() => {});
   const ended = laneOf(session)?.end;
   const delay = ended ? Math.max(0, (serverNow() - ended.at) / 1000) : null;

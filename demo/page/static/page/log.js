@@ -70,8 +70,8 @@ export function log(entry, meaning) {
     "details",
     {},
     summary,
-    make("pre", { "aria-label": "Request" }, shortenAll(entry.request)),
-    make("pre", { "aria-label": "Answer" }, shortenAll(entry.answer)),
+    make("pre", { "aria-label": "Request", role: "group", tabindex: "0" }, shortenAll(entry.request)),
+    make("pre", { "aria-label": "Answer", role: "group", tabindex: "0" }, shortenAll(entry.answer)),
   );
   const entries = byId("entries");
   // Only the newest entry stays open, and each entry that a person has opened.
