@@ -17,7 +17,7 @@ ROOM: Final = "chat"
 MAX_TEXT: Final = 280
 
 BAD_MESSAGE: Final = 4400
-"""Closes a socket that sends something else than a text of the chat."""
+"""Closes a socket whose message is not a text for the chat."""
 
 
 class Chat(AsyncJsonWebsocketConsumer):

@@ -47,7 +47,7 @@ def sign_up(page: Page) -> str:
 
 
 def add_factor(page: Page) -> None:
-    """Turn the second factor on, up to the login that asks for the code."""
+    """Add a second factor, and go on to the login that asks for the code."""
     page.locator("#factor-add").click()
     page.locator("#factor-phone").get_by_role("button", name="Type it in").click()
     page.get_by_role("button", name="Turn it on").click()

@@ -29,7 +29,7 @@ def start(port: str, data: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("port", ["-1", "http", "99999", "٣"])
-def test_a_port_that_is_none_is_explained(port: str, tmp_path: Path) -> None:
+def test_a_wrong_port_is_explained(port: str, tmp_path: Path) -> None:
     _, told = (process := start(port, tmp_path / "data")).communicate(timeout=PATIENCE)
     assert (process.returncode, told.count("\n")) == (1, 1)
     assert "PORT must be a number from 1 to 65535" in told

@@ -127,7 +127,7 @@ export async function tryFactor() {
   });
 }
 
-// -- What is shown ---------------------------------------------------------------------------------
+// -- The visible part ------------------------------------------------------------------------------
 
 /** Show the part that comes next: the form, the mailbox, the second factor, or that somebody else is logged in. */
 export function showAccount() {

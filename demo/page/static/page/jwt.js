@@ -37,7 +37,7 @@ const decode = (part) => JSON.parse(new TextDecoder().decode(readBytes(part)));
 /** The last access token of this page, or null. */
 export const lastToken = () => token;
 
-/** Return the parts of a token: what its header and its claims say, the bytes that were signed, and the signature. */
+/** Return the parts of a token: its header, its claims, the bytes that were signed, and the signature. */
 export function readToken(text) {
   const [header, claims, signature] = text.split(".");
   const signed = new TextEncoder().encode(`${header}.${claims}`);
