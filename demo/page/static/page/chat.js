@@ -15,6 +15,13 @@ const PLACE = "/ws/chat/";
 const MAX_LINES = 50;
 const GONE = new Set(["session_ended", "session_unknown", "session_revoked"]);
 
+/** The ends of a session whose words are not a sentence. */
+const BECAUSE = {
+  "logged out": "you logged out",
+  "logged out everywhere": "you logged out everywhere",
+  "too many sessions": "there were too many sessions",
+};
+
 let socket = null;
 
 /** Forget the messages, because somebody else has logged in. */
@@ -38,7 +45,10 @@ export async function joinChat() {
   socket.addEventListener("message", ({ data }) => hear(JSON.parse(data)));
   const opened = new Promise((done) => socket.addEventListener("open", () => done(true)));
   const closed = new Promise((done) => socket.addEventListener("close", () => done(false)));
-  socket.addEventListener("close", (event) => run(() => end(event)));
+  socket.addEventListener("close", (event) => {
+    const at = serverNow(); // now, because the queue of tasks may take a while
+    run(() => end(event, at));
+  });
   if (!(await Promise.race([opened, closed]))) return; // the listener above tells why
   state.holders.you.socket = true;
   showChat();
@@ -65,7 +75,7 @@ function hear({ kind, user, text, at }) {
 }
 
 /** Tell why the socket was closed. If its session has ended, let the client find out, too. */
-async function end({ code, reason }) {
+async function end({ code, reason }, at) {
   const session = state.session;
   const wasOpen = state.holders.you.socket;
   socket = null;
@@ -77,7 +87,7 @@ async function end({ code, reason }) {
   if (!wasOpen) return tell(`The server refused the socket (${code} ${reason}).`);
   await update().catch(() => {});
   const ended = laneOf(session)?.end;
-  const delay = ended ? Math.max(0, (serverNow() - ended.at) / 1000) : null;
+  const delay = ended ? Math.max(0, (at - ended.at) / 1000) : null;
   await land("you", code, [], reason);
   // The session of this tab was ended elsewhere. The client asks for a token, and hears the reason.
   if (GONE.has(reason) && client.signedIn) await client.refresh().catch(() => {});
@@ -86,10 +96,10 @@ async function end({ code, reason }) {
 
 function conclude(code, reason, delay) {
   const when = delay === null ? "" : ` ${delay.toFixed(1)} s after the session had ended`;
-  const why = state.over ? `, because ${state.over === "logged out" ? "you logged out" : state.over}` : "";
+  const why = state.over ? `, because ${BECAUSE[state.over] ?? state.over}` : "";
   const words = `The server closed the socket${when}${why} (${code} ${reason}).`;
   tell(words);
-  say(words);
+  if (!laneOf(state.session)?.reused) say(words); // the last word about a theft is another one
 }
 
 function tell(text) {
