@@ -32,7 +32,8 @@ statements.watch()
 watch.watch()
 clearing.install()
 
-installation._known[""] = "the-id-of-these--tests"
+INSTALLATION = "the-id-of-these--tests"
+installation._known[""] = INSTALLATION
 """Known before the first test, so that no test counts the query. The test database gets this id."""
 
 PASSWORD = "correct horse battery staple"
@@ -82,6 +83,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     # A test that installs an app for a while leaves the models of the app in the admin.
     for model in [model for model in admin.site._registry if model._meta.app_label not in apps.app_configs]:
         admin.site.unregister(model)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around the end of every fixture
+def pytest_runtest_teardown() -> Iterator[None]:
+    """Fail a test that leaves another id of the installation to the tests after it."""
+    yield
+    left = installation._known.get("", INSTALLATION)
+    installation._known[""] = INSTALLATION
+    assert left == INSTALLATION
 
 
 @pytest.fixture(scope="session")
