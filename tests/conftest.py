@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from functools import wraps
 from importlib.util import find_spec
 from types import SimpleNamespace
 
@@ -35,6 +36,18 @@ clearing.install()
 INSTALLATION = "the-id-of-these--tests"
 installation._known[""] = INSTALLATION
 """Known before the first test, so that no test counts the query. The test database gets this id."""
+
+_clock = SimpleNamespace(now=0.0)
+"""The clock of the limits stands still in a test, because a busy machine may need a minute for the test."""
+
+
+@wraps(counters.read_clock)
+def _read_clock() -> float:
+    return _clock.now
+
+
+counters.read_clock = _read_clock
+SimpleRateThrottle.timer = staticmethod(_read_clock)
 
 PASSWORD = "correct horse battery staple"
 
@@ -76,22 +89,43 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 _DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}
 
 
+# These hooks do what fixtures with autouse could do. Thousands of tests pay for each such fixture.
+
+
 @pytest.hookimpl(tryfirst=True)  # before any fixture of the test
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Allow only a test with the marker ``server`` to start a server. ``make check`` skips those tests."""
+    """Start the test like a new process: without attempts, news, statements and answers of other tests.
+
+    Only a test with the marker ``server`` may start a server, because ``make check`` skips those tests.
+    """
     servers.allow_servers(allowed=item.get_closest_marker("server") is not None)
     # A test that installs an app for a while leaves the models of the app in the admin.
     for model in [model for model in admin.site._registry if model._meta.app_label not in apps.app_configs]:
         admin.site.unregister(model)
+    # Both packages of ``compat/`` are installed here, but most tests are about a project without them.
+    foreign._expecting["legacy tokens"] = "compat" in item.path.parts
+    statements.found.clear()
+    watch.found.clear()
+    _clock.now = time.time()
+    counters.forget_counts()
+    cache.clear()
+    get_feed.forget()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around the end of every fixture
 def pytest_runtest_teardown() -> Iterator[None]:
-    """Fail a test that leaves another id of the installation to the tests after it."""
+    """Check that the test did not do what no test may do.
+
+    - A module of the package wrote a table that belongs to another module.
+    - An endpoint answered what its description in ``rest.answers`` does not have.
+    - The id of the installation is another one for the tests after it.
+    """
     yield
     left = installation._known.get("", INSTALLATION)
     installation._known[""] = INSTALLATION
     assert left == INSTALLATION
+    assert statements.found == []
+    assert watch.found == []
 
 
 @pytest.fixture(scope="session")
@@ -107,50 +141,10 @@ def _servers_are_not_measured() -> None:
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
 
 
-@pytest.fixture(autouse=True)
-def _only_writers_write() -> Iterator[None]:
-    """Fail a test in which a module of the package writes a table that belongs to another module."""
-    statements.found.clear()
-    yield
-    assert statements.found == []
-
-
-@pytest.fixture(autouse=True)
-def _answers_are_described() -> Iterator[None]:
-    """Fail a test in which an endpoint answers what its description in ``rest.answers`` does not have."""
-    watch.found.clear()
-    yield
-    assert watch.found == []
-
-
-@pytest.fixture(autouse=True)
-def _fresh_limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Start without earlier attempts and at a fixed time, because a busy machine may need a minute."""
-    now = time.time()
-    monkeypatch.setattr(counters, "read_clock", lambda: now)
-    monkeypatch.setattr(SimpleRateThrottle, "timer", staticmethod(lambda: now))
-    counters.forget_counts()
-    cache.clear()
-    yield
-    cache.clear()
-
-
-@pytest.fixture(autouse=True)
-def _fresh_feed() -> None:
-    """Each test starts like a new process: its first call reads the revocations."""
-    get_feed.forget()
-
-
 @pytest.fixture
 def still_feed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop the clock of the feed, which pulls once then: otherwise it would pull again after a second."""
     monkeypatch.setattr(feed, "time", SimpleNamespace(monotonic=lambda: 1000.0, time=time.time))
-
-
-@pytest.fixture(autouse=True)
-def _legacy_tokens(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both packages of ``compat/`` are installed here, but most tests are about a project without them."""
-    monkeypatch.setitem(foreign._expecting, "legacy tokens", "compat" in request.path.parts)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ HTML files, the visible text of HTML files, and Markdown outside of code. The me
 from __future__ import annotations
 
 import ast
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -446,15 +447,15 @@ def read_markdown(source: str) -> Iterator[Prose]:
 def find_files(root: Path = ROOT) -> list[Path]:
     """Return each file that has prose of ours, sorted by its path."""
     found = list(root.glob("*.md"))
-    for folder in FOLDERS:
-        found += [path for path in (root / folder).rglob("*") if path.suffix in _READERS and path.is_file()]
-    return sorted(path for path in found if not _is_foreign(path.relative_to(root)))
+    for start in FOLDERS:
+        for folder, inside, files in os.walk(root / start):
+            inside[:] = [name for name in inside if not _is_foreign(name)]  # these are not entered
+            found += [Path(folder, name) for name in files if Path(name).suffix in _READERS]
+    return sorted(found)
 
 
-def _is_foreign(path: Path) -> bool:
-    return any(
-        part in SKIPPED_FOLDERS or part.startswith(".") or part.endswith(".egg-info") for part in path.parts
-    )
+def _is_foreign(folder: str) -> bool:
+    return folder in SKIPPED_FOLDERS or folder.startswith(".") or folder.endswith(".egg-info")
 
 
 def check_source(path: str, source: str) -> list[Violation]:

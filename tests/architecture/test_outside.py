@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 
 import pytest
 
@@ -14,20 +15,25 @@ from tools.house import read_house, read_sources
 pytestmark = pytest.mark.once  # it reads source code
 
 HOUSE = read_house(read_sources())
-FILES = read_users()
+
+
+@cache
+def read_files() -> dict[str, str]:
+    """Return the files of all users. Reading them takes a second, and not every worker needs them."""
+    return read_users()
 
 
 def test_users_use_public_names_alone() -> None:
-    assert find_strangers(HOUSE, FILES) == []
+    assert find_strangers(HOUSE, read_files()) == []
 
 
 def test_every_name_of_a_door_is_used_or_told_of() -> None:
-    assert find_unused(HOUSE, FILES) == []
+    assert find_unused(HOUSE, read_files()) == []
 
 
 def test_all_kinds_of_users_are_read() -> None:
     for start in ("README.md", "docs/howto/", "demo/", "compat/jwt/", "compat/simplejwt/", "tests/tutorial/"):
-        assert any(path.startswith(start) for path in FILES), start
+        assert any(path.startswith(start) for path in read_files()), start
 
 
 PLANTED = {
@@ -173,11 +179,15 @@ def test_a_name_that_nobody_takes_is_found() -> None:
     planted = read_sources()
     planted["users/lookup.py"] += "\ndef lonely_name(): ...\n"
     planted["users/__init__.py"] += "from drf_tessera.users.lookup import lonely_name as lonely_name\n"
-    assert any("offers lonely_name" in found for found in find_unused(read_house(planted), FILES))
+    assert any("offers lonely_name" in found for found in find_unused(read_house(planted), read_files()))
 
 
 @pytest.mark.slow
 def test_users_write_no_session() -> None:
-    ours = {path: text for path, text in FILES.items() if path.startswith("compat/") and path.endswith(".py")}
+    ours = {
+        path: text
+        for path, text in read_files().items()
+        if path.startswith("compat/") and path.endswith(".py")
+    }
     assert len(ours) > 20
     assert not [path for path, text in ours.items() if list(find_writes(ast.parse(text), WRITERS))]
