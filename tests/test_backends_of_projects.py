@@ -111,6 +111,7 @@ def _phones(anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(get_user_model(), "USERNAME_FIELD", "first_name")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_phones")
 @pytest.mark.parametrize("field", ["username", "first_name"])
 @pytest.mark.parametrize(

@@ -145,6 +145,7 @@ def test_the_project_refuses_in_its_own_words(api: APIClient) -> None:
     assert refused.json() == {"detail": "Confirm your address first.", "code": "address_unconfirmed"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["password", "inactive", "gone", "late", "forged", "long", "not a ticket"])
 def test_a_ticket_that_is_not_in_force_is_refused(api: APIClient, anna: Any, change: str) -> None:
     ticket = log_in(api).json()["ticket"]

@@ -85,6 +85,7 @@ def grant(anna: AbstractBaseUser) -> sessions.Grant:
     return sessions.start(anna)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("make", OBJECTS.values(), ids=OBJECTS)
 def test_a_copy_is_equal(grant: sessions.Grant, make: Any, way: Any) -> None:

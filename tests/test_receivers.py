@@ -83,6 +83,7 @@ class TestPassword:
         assert user.password != before
         assert reasons() == {""}
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("how", ["unusable", "assigned"])
     def test_another_password_ends_the_sessions_even_if_a_stronger_hash_was_due(
         self, user: AbstractBaseUser, settings: Any, how: str

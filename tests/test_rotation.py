@@ -123,6 +123,7 @@ def test_each_window_is_three_times_as_long_as_the_one_before(recoveries: int, m
     assert SHIPPED.measure_window(recoveries) == timedelta(minutes=minutes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recoveries", [0, 1, 5, 32_767, 2**63])
 @pytest.mark.parametrize("grace", [timedelta(0), TICK, GRACE, timedelta(days=7), timedelta(days=900_000_000)])
 @pytest.mark.parametrize("longest", [timedelta(0), GRACE, timedelta(days=7), timedelta.max])

@@ -114,6 +114,7 @@ def test_no_report_with_its_request_shows_any(
     search("".join(reports), refresh, PASSWORD, PASSWORD.replace(" ", "+"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/api/token/refresh/", "/me/"])
 @pytest.mark.parametrize("kind", ["get_traceback_text", "get_traceback_html"])
 def test_no_report_shows_a_cookie(

@@ -23,6 +23,7 @@ def read_files() -> dict[str, str]:
     return read_users()
 
 
+@pytest.mark.slow
 def test_users_use_public_names_alone() -> None:
     assert find_strangers(HOUSE, read_files()) == []
 

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.once  # it reads source code
 SOURCES = read_sources()
 
 
+@pytest.mark.slow
 def test_the_package_keeps_every_rule() -> None:
     assert find_violations(read_house(SOURCES)) == []
 
@@ -68,6 +69,7 @@ def test_loads_no_django(module: str) -> None:
     assert _loaded_by(f"import {module}").isdisjoint({"django", "rest_framework"})
 
 
+@pytest.mark.slow
 def test_no_setting_is_read_at_import() -> None:
     """Each kind of read is planted there, and found too."""
     run = subprocess.run(
@@ -86,6 +88,7 @@ def test_jose_loads_no_django() -> None:
     assert loaded.isdisjoint({"django", "rest_framework"})
 
 
+@pytest.mark.slow
 def test_tokens_load_no_tables() -> None:
     """A token is read without them: Django has not even loaded its apps here."""
     code = "from django.conf import settings; settings.configure(); import drf_tessera.tokens"

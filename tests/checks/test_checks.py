@@ -42,6 +42,7 @@ def test_a_correct_project_gets_no_message() -> None:
     assert reported() == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "key", "value"), BAD)
 def test_settings(number: str, key: str, value: Any) -> None:
     with override_settings(TESSERA={key: value}):

@@ -654,6 +654,7 @@ def test_an_additional_field_is_not_a_credential(anna: AbstractBaseUser) -> None
     assert serializer.object["user"] == anna
 
 
+@pytest.mark.slow
 def test_an_expired_token_is_told_in_the_old_words(api: APIClient, anna: AbstractBaseUser) -> None:
     token = jwt_encode_handler({**jwt_payload_handler(anna), "exp": int(time.time()) - 5})
     for late in (token, tutorial_token(anna, exp=1)):

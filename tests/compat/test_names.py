@@ -65,6 +65,7 @@ CLASSES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "name"), CLASSES, ids=lambda value: value)
 def test_every_class_can_be_subclassed(module: str, name: str) -> None:
     kind = getattr(importlib.import_module(module), name)
@@ -85,6 +86,7 @@ def test_every_module_is_here(package: str, module: str) -> None:
     assert importlib.import_module(module)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "name"), NAMES, ids=lambda value: value)
 def test_every_name_is_here_with_its_members_and_parameters(module: str, name: str) -> None:
     theirs = PACKAGES[module.partition(".")[0]][module][name]

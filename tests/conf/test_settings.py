@@ -163,6 +163,7 @@ BAD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "key", "value"), BAD)
 def test_values_that_cannot_work_are_reported(number: str, key: str, value: Any) -> None:
     (found,) = problems(**{key: value})

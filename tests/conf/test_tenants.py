@@ -99,6 +99,7 @@ def test_the_name_is_dropped_when_the_request_is_over() -> None:
     assert current_tenant() == ""
 
 
+@pytest.mark.slow
 def test_a_request_that_is_gone_does_not_leave_its_name_behind() -> None:
     request = make_request()
     enter_tenant(request)

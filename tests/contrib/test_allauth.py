@@ -279,6 +279,7 @@ def test_the_refresh_of_allauth_is_ours(app: App, api: APIClient) -> None:
     app.call("tokens/refresh", {"refresh_token": "tsr_x"}, 400)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["start", "live_sessions", "revoke", "refresh"])
 def test_trouble_that_passes_is_a_503(app: App, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     meta = sign_up(app)

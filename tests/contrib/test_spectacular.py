@@ -85,6 +85,7 @@ def get_properties(found: dict[str, Any], name: str) -> dict[str, Any]:
 # -- The whole schema -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_the_schema_is_the_golden_file(name: str) -> None:
     golden = (GOLDEN / f"{name}.yaml").read_text()
@@ -382,6 +383,7 @@ def test_urls_at_any_place_have_ids_of_their_own(
     assert len(set(ids)) == len(ids) == 8 * len(patterns)
 
 
+@pytest.mark.slow
 def test_the_ids_are_readable() -> None:
     found = describe(path("api/token/", include(urls)), path("api/other/", Plain.as_view()))["paths"]
     assert {operation["operationId"] for it in found.values() for operation in it.values()} == {
@@ -417,6 +419,7 @@ def test_versions(kind: str, pattern: Any, monkeypatch: pytest.MonkeyPatch) -> N
     assert all("401" in operation["responses"] for operation in operations)
 
 
+@pytest.mark.slow
 def test_the_session_in_the_route_is_an_id() -> None:
     found = describe(path("api/token/", include(urls)))["paths"]["/api/token/sessions/{session_id}/"]
     (parameter,) = found["delete"]["parameters"]
@@ -674,6 +677,7 @@ SIMPLEJWT_VIEWS = [
 JWT_VIEWS = [jwt_views.ObtainJSONWebToken, jwt_views.RefreshJSONWebToken, jwt_views.VerifyJSONWebToken]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", [*SIMPLEJWT_VIEWS, *JWT_VIEWS], ids=lambda view: view.__name__)
 def test_the_description_of_a_view_of_another_package_is_its_docstring(view: Any) -> None:
     """A test that runs the original compares the docstrings of simplejwt's views."""

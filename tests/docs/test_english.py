@@ -12,6 +12,7 @@ FILES = {path.relative_to(ROOT).as_posix(): path for path in find_files()}
 FOLDERS = sorted({name.rpartition("/")[0] for name in FILES})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_folder_is_in_plain_english(folder: str) -> None:
     paths = [path for name, path in FILES.items() if name.rpartition("/")[0] == folder]

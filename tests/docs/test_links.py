@@ -91,6 +91,7 @@ def explain(page: Path, link: str) -> str | None:
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_link_leads_somewhere(page: Path) -> None:
     broken = {link: reason for link in find_links(page) if (reason := explain(page, link))}

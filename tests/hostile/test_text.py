@@ -306,6 +306,7 @@ def test_any_header(
     assert normalized.longest <= MOST_CHARACTERS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "options", "trace"])
 @pytest.mark.parametrize("path", [path for path, _ in list_views() if "<" not in path])
 def test_any_method(stranger: APIClient, path: str, method: str) -> None:

@@ -137,6 +137,7 @@ def test_a_public_key_is_refused_as_a_secret() -> None:
         decode(f"{message.decode()}.{forged.decode()}", codec)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alg", ALL)
 def test_any_changed_signature_is_refused(alg: str) -> None:
     codec = Codec(KeyRing([make_key(alg)]), typ="at+jwt")
@@ -328,6 +329,7 @@ def test_base64url_takes_no_other_text(text: bytes) -> None:
         assert encode_base64url(decode_base64url(text)) == text
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(), st.integers() | st.text() | st.none()))
 def test_json_comes_back_as_it_was(value: dict[str, Any]) -> None:
     try:

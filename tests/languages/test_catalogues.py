@@ -82,6 +82,7 @@ def test_each_catalogue_holds_the_code_of_its_language(language: str) -> None:
     assert found.string == language.replace("_", "-")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_each_text_for_people_goes_through_gettext(path: Path) -> None:
     bare = find_bare(

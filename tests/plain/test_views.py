@@ -50,6 +50,7 @@ def test_a_token_opens_each_kind_of_view(way: str, name: str, access: str, anna:
     assert answer.headers["Vary"].startswith("Authorization")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROTECTED)
 @pytest.mark.parametrize(
     ("headers", "code", "challenge"),

@@ -48,6 +48,7 @@ BODIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ENDPOINTS)
 @pytest.mark.parametrize(("body", "status", "code"), BODIES.values(), ids=BODIES)
 def test_bodies(api: APIClient, path: str, body: bytes, status: int, code: str | None) -> None:
@@ -79,6 +80,7 @@ def test_a_length_that_is_not_a_number_is_refused(api: APIClient, length: str) -
     assert answer.status_code in {400, 413}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ENDPOINTS)
 @pytest.mark.parametrize("charset", ["zlib", "rot13", "base64", "hex", "idna", "utf-7", "utf-16", "latin-1"])
 @pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded"])
@@ -169,6 +171,7 @@ SUBS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sub", SUBS, ids=repr)
 @pytest.mark.parametrize("user", ["lazy", "database"])
 def test_a_sub_that_is_not_the_text_of_a_key_is_nobody(
@@ -261,6 +264,7 @@ def test_any_object(api: APIClient, body: dict[str, Any], path: str) -> None:
     assert {"detail", "code"} <= answer.json().keys()
 
 
+@pytest.mark.slow
 @ANY_EXAMPLES
 @given(data=st.data())
 def test_any_change_of_a_refresh_token(api: APIClient, anna: AbstractBaseUser, data: st.DataObject) -> None:

@@ -241,6 +241,7 @@ def test_the_error_of_a_project_s_own_query_is_not_changed(anna: AbstractBaseUse
     assert translate_error(Broken.error) is Broken.error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "error",
     [OperationalError("no such table: tessera_session"), ProgrammingError(1146, "Table doesn't exist")],

@@ -268,6 +268,7 @@ class TestRefresh:
         third = api.post("/api/token/refresh/", {"refresh": second["refresh"]}).json()
         assert (third["rotated"], third["refresh"]) == (False, second["refresh"])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("stored", [0, 1, 2])
     def test_a_client_may_store_the_refresh_token_of_any_answer(
         self, api: APIClient, anna: AbstractBaseUser, stored: int

@@ -217,6 +217,7 @@ def use(settings: Any, handler: str) -> None:
 TABLE = pytest.mark.parametrize("cause", CAUSES)
 
 
+@pytest.mark.slow
 @TABLE
 @pytest.mark.usefixtures("_two_profiles")
 def test_the_detail_has_the_form_that_rest_framework_promises(
@@ -265,6 +266,7 @@ def test_its_answer_has_our_status_and_our_code(
     assert ("WWW-Authenticate" in answer) == (status == 401)
 
 
+@pytest.mark.slow
 @TABLE
 @pytest.mark.parametrize(
     "handler", ["rest_framework.views.exception_handler", "drf_tessera.exception_handler"]

@@ -433,6 +433,7 @@ def test_the_65536_networks_of_a_site_have_ten_budgets_and_not_65536(api: APICli
     assert attempt(api, "e", REMOTE_ADDR="2001:db8:1::1") == 401
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["", "unknown", "_hidden"])
 def test_clients_without_an_address_have_a_loose_budget_together(
     api: APIClient, settings: Any, address: str

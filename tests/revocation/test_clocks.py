@@ -90,6 +90,7 @@ def test_news_is_heard_in_real_time_again(feed: Feed, travel: Travel, moment: da
     assert has_ended(feed, ended)
 
 
+@pytest.mark.slow
 @every_clock
 @every_moment
 def test_sessions_that_had_ended_before_have_ended_afterwards(
@@ -120,6 +121,7 @@ def test_afterwards_there_is_one_query_in_each_poll(
             feed.check(uuid4())
 
 
+@pytest.mark.slow
 @every_clock
 @every_moment
 def test_a_logout_is_felt_at_once(
@@ -134,6 +136,7 @@ def test_a_logout_is_felt_at_once(
     assert api.get("/me/", **bearer(grant.access)).status_code == 200
 
 
+@pytest.mark.slow
 @every_clock
 def test_a_token_lives_by_that_clock(api: APIClient, anna: AbstractBaseUser, travel: Travel) -> None:
     moment = MOMENTS[-1]

@@ -28,6 +28,7 @@ steps = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(steps)
 def test_it_answers_as_a_set_does(steps: list[tuple[str, UUID]]) -> None:
     ids, expected = CompactIds(), set[UUID]()

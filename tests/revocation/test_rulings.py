@@ -132,6 +132,7 @@ class TestEveryPath:
         access = sessions.start(user).access
         assert APIClient().delete("/api/token/sessions/", **bearer(access)).status_code == 200
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("path", ["change_password", "deactivate", "delete", "log_out_everywhere"])
     @pytest.mark.parametrize("began", [timedelta(), LONG_AGO])
     def test_one_notice_is_felt_by_all_sessions(

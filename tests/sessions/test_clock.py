@@ -174,6 +174,7 @@ TOOLS: dict[str, Travel] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("travel", TOOLS.values(), ids=TOOLS)
 @pytest.mark.parametrize("ahead", [timedelta(seconds=31), timedelta(days=3)])
 def test_a_test_that_moves_the_clock_moves_the_window(

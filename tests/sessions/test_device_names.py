@@ -45,6 +45,7 @@ def test_an_update_of_a_browser_is_not_a_new_device() -> None:
     assert len(names) == 1
 
 
+@pytest.mark.slow
 @given(st.one_of(st.text(), st.text().map("Mozilla/5.0 ({}".format)))
 def test_any_text_has_a_name_that_fits_its_column(text: str) -> None:
     assert len(name_device(text)) <= DEVICE_LENGTH

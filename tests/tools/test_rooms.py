@@ -71,6 +71,7 @@ def test_the_picture_is_for_light_and_dark_and_loads_nothing(picture: str) -> No
     assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)|url\(|<image|@import", picture)
 
 
+@pytest.mark.slow
 def test_a_new_import_changes_both(house: House, picture: str) -> None:
     sources = read_sources()
     sources["login.py"] += "\nfrom drf_tessera.signals import session_started\n"

@@ -363,6 +363,7 @@ def authenticate(access: str) -> Any:
     return found[0], request
 
 
+@pytest.mark.slow
 def test_a_copy_that_outlives_its_request_still_refuses(anna: AbstractBaseUser) -> None:
     found, request = authenticate(sessions.start(anna).access)
     twin = pickle.loads(pickle.dumps(found))  # noqa: S301
