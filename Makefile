@@ -36,11 +36,16 @@ check: $(VENV)/.test
 	@$(RUFF_AND_MYPY)
 	@TESSERA_TEST_DB=sqlite $(VENV_PYTHON) -m pytest -q -n auto --dist worksteal -m "not server and not browser and not slow"
 
-# make test            ruff, mypy and all tests, on SQLite, PostgreSQL and MariaDB: some ten minutes
+# make test            ruff, mypy and the tests on SQLite, PostgreSQL and MariaDB: a quarter of an hour
 .PHONY: test
 test: $(VENV)/.test
 	@$(RUFF_AND_MYPY)
 	@$(VENV_PYTHON) -m tests.matrix
+
+# make test-long       what make test leaves out: long searches, more versions and databases: half an hour
+.PHONY: test-long
+test-long: $(VENV)/.test
+	@$(VENV_PYTHON) -m tests.matrix --long
 
 # make versions        the quick tests on each Python, Django and REST framework (VERSIONS=--corners: the two ends)
 .PHONY: versions

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from functools import wraps
 from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -67,7 +68,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark a test that uses the database, before ``-m`` chooses.
 
     A test without a marker runs in each run where its result could differ: on each version of Django, and on
-    each database if it uses a database. pytest-django refuses the database to a test without the marker
+    each database if it uses a database. ``make test`` runs those on each database that depend on its SQL, and
+    ``make test-long`` runs the others. pytest-django refuses the database to a test without the marker
     ``django_db`` and without a database fixture, so no such test is missed. Only the marker ``once`` makes an
     exception, and this marker is always in the test's own file or folder.
     """
@@ -75,6 +77,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     uses_database = item.get_closest_marker("django_db") or not _DATABASE_FIXTURES.isdisjoint(fixtures)
     if uses_database and not item.get_closest_marker("once"):
         item.add_marker("database")
+        if item.path.as_posix().removeprefix(f"{_FOLDER}/").startswith(_DIALECT):
+            item.add_marker("dialect")
 
 
 @pytest.hookimpl(trylast=True)  # after pytest-randomly has shuffled them
@@ -85,6 +89,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("server", "slow")))
 
+
+_FOLDER = Path(__file__).parent.as_posix()
+_DIALECT = (
+    *("sessions/", "revocation/", "limits/", "keys/", "users/", "tenants/", "outages/", "management/"),
+    *("issuers/test_accounts", "architecture/test_statements", "rest/test_bad_input", "rest/test_throttling"),
+    *("rest/test_endpoints", "rest/test_database_outage", "rest/test_personal_tokens"),
+    *("rest/test_late_refusals", "compat/test_import_command", "compat/test_user_models"),
+    *("compat/test_tenants", "test_login", "test_backends", "test_installation", "test_receivers"),
+    *("test_admin", "test_database"),
+)
+"""The tests of the rooms that write SQL, and of endpoints whose input a database may refuse.
+
+The other tests reach a database through these rooms. They run on each database in ``make test-long``.
+"""
 
 _DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}
 

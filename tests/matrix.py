@@ -1,7 +1,10 @@
 """Run the tests on every database, user model and Django: ``python -m tests.matrix``.
 
-Everything runs once, on SQLite. PostgreSQL, MariaDB and the newer versions of Django run the tests whose
-result they could change: ``tests/conftest.py`` says which tests those are.
+Everything but the long tests runs once, on SQLite. PostgreSQL, MariaDB and the newer versions of Django run
+the tests whose result they could change: ``tests/conftest.py`` says which tests those are.
+
+``--long`` runs what is left out then: the long tests, the other tests that use a database on each database,
+Django 6.0, and the slow tests on Django 6.1. CI runs both.
 
 If a database or a Python is missing, its tests are skipped with a visible message. With ``CI=true`` a missing
 database or Python is a failure.
@@ -29,12 +32,22 @@ SERVICES = {
     "mariadb": (os.environ.get("MARIADB_HOST", "127.0.0.1"), int(os.environ.get("MARIADB_PORT", "3306"))),
 }
 USER_MODELS = ("accounts.EmailUser", "accounts.HandleUser")
-NEWER_DJANGO = (("6.0", ("sqlite",)), ("6.1", ("sqlite", "postgres")))
+Wanted = dict[str, dict[str, str]]
 OLDEST = ("django-5.2.txt", "drf-3.16.txt")
 """The oldest Django and REST framework that pyproject.toml allows. ``tests/versions.py`` runs all others."""
 
 QUICK = "not once and not slow and not server and not browser"
 """The tests whose result a version can change, and that are quick."""
+
+NEWER: Wanted = {"6.1": {"sqlite": QUICK, "postgres": f"dialect and {QUICK}"}}
+NEWER_LONG: Wanted = {
+    "6.0": {"sqlite": "not once"},
+    "6.1": {
+        "sqlite": "not once and (slow or server or browser)",
+        "postgres": f"database and not (dialect and {QUICK})",
+    },
+}
+"""Each newer Django, its databases, and the tests that run there."""
 
 SLOWEST = 10
 
@@ -126,12 +139,20 @@ def run_side_by_side(runs: Iterable[Run]) -> Iterator[Result]:
 
 
 def list_pinned(databases: list[str]) -> Iterator[Run]:
-    """Yield everything on SQLite, and on each other database the tests that use it."""
+    """Yield all tests but the long ones on SQLite, and on each other database those that depend on it."""
     for database in databases:
         if database == "sqlite":
-            yield Run("Django 5.2, sqlite: all tests", database, PARALLEL)
+            yield Run("Django 5.2, sqlite: all tests", database, (*PARALLEL, "-m", "not long"))
         else:
-            yield Run(f"Django 5.2, {database}", database, (*PARALLEL, "-m", "database"))
+            yield Run(f"Django 5.2, {database}", database, (*PARALLEL, "-m", "dialect and not long"))
+
+
+def list_long(databases: list[str]) -> Iterator[Run]:
+    """Yield what ``list_pinned`` leaves out."""
+    for database in databases:
+        marked = "long" if database == "sqlite" else "database and (long or not dialect)"
+        title = f"Django 5.2, {database}: {'long' if database == 'sqlite' else 'other'} tests"
+        yield Run(title, database, (*PARALLEL, "-m", marked), measured=False)
 
 
 def list_users(databases: list[str]) -> Iterator[Run]:
@@ -141,14 +162,13 @@ def list_users(databases: list[str]) -> Iterator[Run]:
             yield Run(f"{user_model}, {database}", database, ("-m", "users"), user_model)
 
 
-def list_newer(python: str, databases: list[str]) -> Iterator[Run]:
+def list_newer(python: str, databases: list[str], newer: Wanted) -> Iterator[Run]:
     """Install each newer Django, and yield its runs where its databases are there."""
-    for version, wanted in NEWER_DJANGO:
+    for version, wanted in newer.items():
         _say(f"installing Django {version}")
         inside = install_django(python, version)
-        for database in wanted:
+        for database, marked in wanted.items():
             if database in databases:
-                marked = "not once" if database == "sqlite" else "database"
                 # Only one Python counts branches, because another Python compiles them differently.
                 yield Run(
                     f"Django {version}, {database}",
@@ -167,33 +187,44 @@ def list_oldest(python: str) -> Iterator[Run]:
     yield Run(title, "sqlite", (*PARALLEL, "-m", QUICK), python=inside, measured=False)
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Run everything. Return 1 if a run failed or the coverage is not complete."""
+    long = "--long" in arguments
     databases = [name for name, address in SERVICES.items() if is_there(address)]
     missing = [f"{name} does not listen at {SERVICES[name]}" for name in SERVICES if name not in databases]
     python = find_python()
     if python is None:
         missing.append("Django 6 needs Python 3.12 or newer, and none was found")
     oldest = find_older_python()
-    if oldest is None:
+    if oldest is None and not long:
         missing.append("The oldest versions need Python 3.11, and none was found")
     if missing and os.environ.get("CI") == "true":
         print("FAILED, because CI needs it all:", *missing, sep="\n")  # noqa: T201
         return 1
+    if long:
+        results = [*run_each(list_long(databases))]
+        if python:
+            results += run_each(list_newer(python, databases, NEWER_LONG))
+        return report(results, missing)
     _coverage("erase")
     results = [*run_each(list_pinned(databases)), *run_side_by_side(list_users(databases))]
     if python:
-        results += run_each(list_newer(python, databases))
+        results += run_each(list_newer(python, databases, NEWER))
     if oldest:
         results += run_each(list_oldest(oldest))
-    report_times(results)
     _coverage("combine", "--quiet")
-    complete = _coverage("report")
+    return report(results, missing, complete=_coverage("report"))
+
+
+def report(results: list[Result], missing: list[str], *, complete: bool | None = None) -> int:
+    """Print the outcome. Return 1 if a run failed, or if the coverage was measured and is not complete."""
+    report_times(results)
     for what in missing:
         print(f"\n!!! SKIPPED: {what}. Nothing was tested there. !!!")  # noqa: T201
     passed = sum(result.passed for result in results)
-    print(f"\n{passed} of {len(results)} runs passed; coverage {'is' if complete else 'IS NOT'} complete.")  # noqa: T201
-    return 0 if passed == len(results) and complete else 1
+    coverage = "" if complete is None else f"; coverage {'is' if complete else 'IS NOT'} complete"
+    print(f"\n{passed} of {len(results)} runs passed{coverage}.")  # noqa: T201
+    return 0 if passed == len(results) and complete is not False else 1
 
 
 def report_times(results: list[Result]) -> None:
@@ -219,4 +250,4 @@ def _coverage(*arguments: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -6,12 +6,26 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
+from functools import partial
+from itertools import combinations
 from pathlib import Path
 
 import pytest
+from _pytest.mark.expression import Expression
 
 from tests.environments import ROOT
-from tests.matrix import Result, Run, perform, report_times
+from tests.matrix import (
+    NEWER,
+    NEWER_LONG,
+    Result,
+    Run,
+    Wanted,
+    list_long,
+    list_pinned,
+    perform,
+    report_times,
+)
 
 pytestmark = pytest.mark.once  # the matrix is the same for each database
 
@@ -51,6 +65,47 @@ def test_an_expression_chooses(tmp_path: Path, expression: str, expected: set[st
         check=False,
     )
     assert set(re.findall(r"::test_(\w+)", done.stdout)) == expected, done.stdout + done.stderr
+
+
+MARKERS = ("once", "slow", "long", "server", "browser", "database", "dialect")
+KINDS = [
+    frozenset(chosen)
+    for number in range(len(MARKERS) + 1)
+    for chosen in combinations(MARKERS, number)
+    if "database" in chosen or "dialect" not in chosen
+]
+
+
+def has(kind: frozenset[str], name: str, **_: object) -> bool:
+    return name in kind
+
+
+def choose(runs: Iterable[Run]) -> dict[str, set[frozenset[str]]]:
+    """Return the kinds of tests that run on each database: each kind is a set of markers."""
+    found: dict[str, set[frozenset[str]]] = {}
+    for run in runs:
+        expression = Expression.compile(run.arguments[-1])
+        kinds = {kind for kind in KINDS if expression.evaluate(partial(has, kind))}
+        found.setdefault(run.database, set()).update(kinds)
+    return found
+
+
+def make_newer(version: str, newer: Wanted) -> list[Run]:
+    return [Run("", name, ("-m", marked)) for name, marked in newer.get(version, {}).items()]
+
+
+def test_what_make_test_leaves_out_is_in_make_test_long() -> None:
+    databases = ["sqlite", "postgres", "mariadb"]
+    using = {kind for kind in KINDS if "database" in kind}
+    whole = choose([*list_pinned(databases), *list_long(databases)])
+    assert whole == {"sqlite": set(KINDS), "postgres": using, "mariadb": using}
+
+
+@pytest.mark.parametrize("version", ["6.0", "6.1"])
+def test_a_newer_django_runs_all_tests_that_it_could_change(version: str) -> None:
+    whole = choose([*make_newer(version, NEWER), *make_newer(version, NEWER_LONG)])
+    assert whole.pop("sqlite") == {kind for kind in KINDS if "once" not in kind}
+    assert all(kinds == {kind for kind in KINDS if "database" in kind} for kinds in whole.values())
 
 
 def make_run(*arguments: str) -> Run:
