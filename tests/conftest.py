@@ -73,6 +73,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     ``django_db`` and without a database fixture, so no such test is missed. Only the marker ``once`` makes an
     exception, and this marker is always in the test's own file or folder.
     """
+    if item.get_closest_marker("long"):
+        item.add_marker("slow")
     fixtures = getattr(item, "fixturenames", ())
     uses_database = item.get_closest_marker("django_db") or not _DATABASE_FIXTURES.isdisjoint(fixtures)
     if uses_database and not item.get_closest_marker("once"):

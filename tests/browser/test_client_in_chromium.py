@@ -100,6 +100,7 @@ BEGIN_CALLS = """() => {
 }"""
 
 
+@pytest.mark.long
 def test_five_tabs_refresh_once_in_each_lifetime(start_server: Start, open_browser: Open) -> None:
     """Five tabs find their token old, but no tab is logged out, and each generation has one refresh."""
     with start_server() as address:
@@ -193,6 +194,7 @@ FAULTS = ("cut", "lost", "lost", "unavailable", "half", "garbled") * 8 + ("late"
 """"late" is rare, because the client waits three seconds before it gives up."""
 
 
+@pytest.mark.long
 def test_two_hundred_broken_refreshes_lose_nothing(start_server: Start, open_browser: Open) -> None:
     """The network is cut, answers are lost after the commit or arrive late or cut, and the server restarts.
 
@@ -248,6 +250,7 @@ ASK_ALL_THE_TIME = """void (async () => {
 })()"""
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_slow_server_is_left_alone_and_ends_no_session(start_server: Start, open_browser: Open) -> None:
     """Each refresh takes longer than half of the grace window, which is two seconds here."""

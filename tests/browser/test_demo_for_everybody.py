@@ -49,6 +49,7 @@ def check(request: pytest.FixtureRequest, page: Page, axe: str) -> Iterator[Chec
     assert found == {}
 
 
+@pytest.mark.long
 def test_axe_finds_nothing_in_any_state_with_the_token_in_memory(page: Page, check: Check) -> None:
     page.set_viewport_size({"width": 320, "height": 700})
     check("at the first sight")
@@ -84,6 +85,7 @@ def test_axe_finds_nothing_in_any_state_with_the_token_in_memory(page: Page, che
     check("with everything unfolded")
 
 
+@pytest.mark.long
 def test_axe_finds_nothing_in_any_state_with_the_token_in_a_cookie(page: Page, check: Check) -> None:
     log_in(page, "cookie")
     stop_at(page, "call")
@@ -94,6 +96,7 @@ def test_axe_finds_nothing_in_any_state_with_the_token_in_a_cookie(page: Page, c
     check("logged out")
 
 
+@pytest.mark.long
 def test_axe_finds_nothing_in_any_state_of_the_parts(page: Page, check: Check) -> None:
     page.set_viewport_size({"width": 320, "height": 700})
     page.locator("#to-sign-up").click()

@@ -11,6 +11,7 @@ from tests.servers import require
 pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.once]  # it has databases of its own
 
 
+@pytest.mark.long
 def test_a_minute_of_chaos_breaks_no_bound(capsys: pytest.CaptureFixture[str]) -> None:
     require(*PROGRAMS)
     code = command.main(["--minutes", "1", "--seed", "747", "--clients", "24"])

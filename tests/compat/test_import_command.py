@@ -210,6 +210,7 @@ def test_the_number_of_statements_follows_the_batches(anna: Any) -> None:
     assert counts[2] - counts[1] == 2 * each
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_memory_follows_the_batch_and_not_the_table(anna: Any) -> None:
     """``python -m benchmarks.importing`` shows the same with a million rows."""

@@ -156,6 +156,7 @@ def manage(environment: dict[str, str], *command: str) -> str:
     return done.stdout.decode()
 
 
+@pytest.mark.long
 def test_nobody_is_logged_out(environment: dict[str, str]) -> None:
     original, port = install_original(sys.executable), find_port()
     for command in (["-m", "django", "migrate", "-v", "0"], ["-c", MAKE_USERS]):

@@ -12,6 +12,7 @@ from tests.servers import require
 pytestmark = [pytest.mark.server, pytest.mark.once]  # it has a database of its own
 
 
+@pytest.mark.long
 def test_an_attack_costs_little_and_locks_no_owner_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -188,6 +188,7 @@ def test_a_long_text_is_refused_before_a_letter_is_looked_at() -> None:
     assert long.number == short.number
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @each_field
 def test_no_value_costs_more_than_a_few_calls_for_each_byte(
@@ -201,6 +202,7 @@ def test_no_value_costs_more_than_a_few_calls_for_each_byte(
         assert calls.number <= 50_000 + 6 * len(body), what
 
 
+@pytest.mark.long
 @pytest.mark.slow  # each text goes to every endpoint
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
 @each_field
@@ -270,6 +272,7 @@ def is_own(path: str) -> bool:
     return path in {own.replace("<str:session_id>", "x") for own, _ in list_views()}
 
 
+@pytest.mark.long
 @pytest.mark.slow  # each text goes to every endpoint
 @pytest.mark.parametrize(
     ("path", "header"),

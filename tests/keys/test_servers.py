@@ -120,6 +120,7 @@ def _no_keys() -> Iterator[None]:
     SigningKey.objects.all().delete()
 
 
+@pytest.mark.long
 def test_a_live_system_moves_from_hs256_to_ed25519_without_a_refused_request(tmp_path: Path) -> None:
     """Two servers are released one after the other, as the page says: three settings and one command."""
     servers: list[str] = []
@@ -152,6 +153,7 @@ def test_a_live_system_moves_from_hs256_to_ed25519_without_a_refused_request(tmp
         assert load.refused == []
 
 
+@pytest.mark.long
 def test_a_rotation_under_load_refuses_nothing(tmp_path: Path) -> None:
     servers: list[str] = []
     load = Load(lambda: list(servers))

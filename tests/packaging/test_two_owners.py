@@ -103,6 +103,7 @@ def test_the_check_speaks_although_the_original_was_installed_afterwards(
     assert "SECRET_KEY" in environment.manage("diffsettings")  # a command without checks works
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pair", PAIRS)
 def test_the_check_speaks_although_the_original_was_uninstalled_afterwards(
     environment: Environment, built: Path, tmp_path: Path, pair: str

@@ -59,6 +59,7 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
     found.stop()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", ["database stopped with SIGSTOP", "database black-holed", "Redis stopped"])
 def test_a_store_that_hangs_holds_no_request(
     tmp_path: Path, postgres: Postgres, line: Line, redis: Redis, fault: str

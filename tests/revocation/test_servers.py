@@ -62,6 +62,7 @@ def test_a_logout_is_felt_by_every_process_within_the_poll(
             assert statuses(here, other) == {200}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("store", ["database", pytest.param("redis", marks=pytest.mark.once)])
 def test_the_command_that_ends_all_sessions_is_felt_by_every_process(
     tmp_path: Path, request: pytest.FixtureRequest, store: str

@@ -252,6 +252,7 @@ def server(tmp_path: Path) -> Iterator[str]:
         yield address
 
 
+@pytest.mark.long
 @pytest.mark.server
 def test_over_http_with_several_workers(server: str) -> None:
     user = make_user("anna")

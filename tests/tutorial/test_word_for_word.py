@@ -99,6 +99,7 @@ class Project:
             return error.code, json.load(error)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("version", ["5.2", "6.1"])
 def test_word_for_word(tmp_path: Path, version: str) -> None:
     python = sys.executable if version == "5.2" else find_python()

@@ -40,7 +40,13 @@ def test_the_models_are_found() -> None:
     assert set(list_models()) > ON_EVERY_DATABASE
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.dialect if name in ON_EVERY_DATABASE else pytest.mark.long)
+        for name in list_models()
+    ],
+)
 def test_every_rule_holds_for(name: str) -> None:
     if DATABASE != "sqlite" and name not in ON_EVERY_DATABASE:
         pytest.skip("the same as on SQLite")
