@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from drf_tessera.exceptions import MigrationMissing, RevocationUnavailable
+from drf_tessera.models import Revocation
 from drf_tessera.revocation import caches as caches_module
 from drf_tessera.revocation import publish_keys, stores
 from drf_tessera.revocation.caches import CacheStore
@@ -46,7 +47,7 @@ def cache(redis: Redis, settings: Any) -> Any:
 
 def publish(writer: CacheStore, news: list[Notice]) -> list[Notice]:
     """End sessions as :func:`publishing` does: in the table, and then in the cache."""
-    writer.record(news)
+    news = writer.record(news)
     writer.publish(news)
     return news
 
@@ -126,7 +127,7 @@ class TestCache:
         assert settled.pull() == later
         clock.now += OVERLAP - 1
         late = uuid4()
-        cache.set(settled._name(number), (late.hex, LATER, ""))
+        cache.set(settled._name(number), (late.hex, LATER, "", None))
         assert ids(settled.pull()) == {late}
         assert settled.pull() == []
         assert rows_read == []
@@ -155,6 +156,113 @@ class TestCache:
         assert ids(settled.pull()) >= ids(lost)
         assert settled.pull() == []
         assert rows_read == [2]
+
+    def test_a_reading_without_a_doubt_returns_only_the_rows_that_the_cache_did_not_bring(
+        self, settled: CacheStore, clock: Clock, rows_read: list[int], django_assert_num_queries: Any
+    ) -> None:
+        """Also if the entries come in another order than the rows, and if a row was rolled back."""
+        settled._checked_at = clock.now
+        for lost in range(3):
+            clock.now += 1
+            news = settled.record(notices(41))
+            Revocation.objects.filter(pk=news.pop(20).row).delete()
+            settled.publish(news[lost:][::-1])
+            settled.publish(news[:1] * lost)  # twice, as after an answer that was lost
+            settled.pull()
+            assert rows_read == []
+            clock.now += 30
+            with django_assert_num_queries(1):
+                found = settled.pull()
+            assert ids(found) == ids(news[1:lost])
+            assert rows_read == [2 + len(found)]  # the newest row of the last reading, and the newest row
+            rows_read.clear()
+
+    def test_a_reader_in_doubt_reads_also_what_the_cache_has_told(
+        self, settled: CacheStore, cache: Any, clock: Clock, rows_read: list[int]
+    ) -> None:
+        settled._checked_at = clock.now
+        news = publish(settled, notices(5))
+        assert ids(settled.pull()) == ids(news)
+        cache.clear()
+        assert ids(settled.pull()) == ids(news)
+        assert rows_read == [6]
+
+    def test_a_reading_that_fails_leaves_the_next_one_to_find_the_rows(
+        self, settled: CacheStore, clock: Clock, rows_read: list[int]
+    ) -> None:
+        settled._checked_at = clock.now
+        (lost,), news = settled.record(notices()), publish(settled, notices(5))
+        clock.now += 31
+        with table_away():
+            assert ids(settled.pull()) == ids(news)
+        assert settled.pull() == []
+        clock.now += 31
+        assert ids(settled.pull()) == {lost.session_id}
+        assert rows_read == [3]
+
+    @pytest.mark.parametrize("kept", [0, 1])
+    def test_rows_that_the_database_has_lost_in_a_failover_make_the_reader_read_the_table(
+        self, settled: CacheStore, clock: Clock, kept: int
+    ) -> None:
+        """The numbers of the lost rows were given out again, and nobody published one of the new rows."""
+        settled._checked_at = clock.now
+        lost = publish(settled, notices(4))
+        settled.pull()
+        rows = Revocation.objects.filter(pk__gte=lost[kept].row)
+        again = notices(6 - kept)
+        rows.delete()
+        Revocation.objects.bulk_create(
+            Revocation(pk=(lost[kept].row or 0) + index, session_id=new.session_id, until=new.until)
+            for index, new in enumerate(again)
+        )
+        heard = [new._replace(row=(lost[kept].row or 0) + index) for index, new in enumerate(again)]
+        settled.publish(heard[1:])
+        assert ids(settled.pull()) >= ids(again)
+
+    def test_a_row_of_the_last_reading_that_the_database_has_lost_makes_the_reader_read_the_table(
+        self, settled: CacheStore, clock: Clock
+    ) -> None:
+        settled._checked_at = clock.now
+        row = Revocation.objects.latest("pk")
+        Revocation.objects.filter(pk=row.pk).update(session_id=(again := uuid4()))
+        publish(settled, notices())
+        settled.pull()
+        clock.now += 31
+        assert ids(settled.pull()) >= {again}
+
+    def test_a_row_that_no_table_has_makes_the_reader_read_the_table(
+        self, settled: CacheStore, clock: Clock
+    ) -> None:
+        settled._checked_at = clock.now
+        (lost,), (last,) = settled.record(notices()), publish(settled, notices())
+        settled.publish([Notice(uuid4(), LATER, row=2**63 - 1)])
+        settled.pull()
+        clock.now += 31
+        assert ids(settled.pull()) >= {lost.session_id, last.session_id}
+
+    def test_a_database_that_does_not_tell_the_numbers_of_rows_costs_a_second_reading(
+        self, settled: CacheStore, clock: Clock, rows_read: list[int]
+    ) -> None:
+        """MySQL is such a database."""
+        settled._checked_at = clock.now
+        news = notices(3)
+        settled.record(news)
+        settled.publish(news)
+        assert ids(settled.pull()) == ids(news)
+        clock.now += 31
+        assert ids(settled.pull()) == ids(news)
+        assert rows_read == [4]
+
+    def test_a_reader_forgets_what_it_heard_if_that_is_too_much(
+        self, settled: CacheStore, clock: Clock, rows_read: list[int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(CacheStore, "_MOST_HEARD", 5)
+        settled._checked_at = clock.now
+        news = publish(settled, notices(8))
+        assert ids(settled.pull()) == ids(news)
+        clock.now += 31
+        assert len(settled.pull()) == 6
+        assert rows_read == [8]
 
     def test_a_table_that_cannot_be_read_now_and_then_is_not_an_outage(
         self, settled: CacheStore, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: Any
@@ -246,7 +354,20 @@ class TestCache:
             CacheStore("news").pull()
 
     @pytest.mark.parametrize(
-        "entry", [b"not a pickle", 7, None, "text", (1, 2), ("0" * 32, "soon"), ("", 1, 2)]
+        "entry",
+        [
+            b"not a pickle",
+            7,
+            None,
+            "text",
+            (1, 2),
+            ("0" * 32, 1, ""),  # of an older release
+            ("0" * 32, "soon", "", 1),
+            ("", 1, 2, None),
+            ("0" * 32, 1, "", 2**63),
+            ("0" * 32, 1, "", 0),
+            ("0" * 32, 1, "", "7"),
+        ],
     )
     def test_an_entry_that_cannot_be_read_stops_nobody(
         self, settled: CacheStore, cache: Any, redis: Redis, entry: object, caplog: Any

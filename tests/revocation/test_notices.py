@@ -229,6 +229,7 @@ class TestEntries:
                 st.integers(0, 2**40),
                 st.integers(0, 2**63 - 1),
             ),
+            st.none() | st.integers(1, 2**63 - 1),
         )
     )
     def test_a_notice_returns_as_it_was(self, notice: Notice) -> None:
@@ -242,14 +243,17 @@ class TestEntries:
             7,
             "text",
             (),
-            ("a", 1, ""),
-            (uuid4().hex, "soon", ""),
-            (uuid4().hex, 1),
-            (uuid4().hex, None, ""),
-            (None, 1, ""),
-            (uuid4().hex, 1, "7"),
-            (uuid4().hex, 1, "a b c d"),
-            (uuid4().hex, 1, 7),
+            ("a", 1, "", None),
+            (uuid4().hex, "soon", "", None),
+            (uuid4().hex, 1, ""),
+            (uuid4().hex, None, "", None),
+            (None, 1, "", None),
+            (uuid4().hex, 1, "7", None),
+            (uuid4().hex, 1, "a b c d", None),
+            (uuid4().hex, 1, 7, None),
+            (uuid4().hex, 1, "", "7"),
+            (uuid4().hex, 1, "", 0),
+            (uuid4().hex, 1, "", 2**63),
         ],
     )
     def test_a_foreign_entry_is_one_kind_of_error(self, entry: Any) -> None:

@@ -40,6 +40,11 @@ class CacheStore:
     - An entry cannot be read.
     - The last reading of the table was ``silence`` seconds ago. So a logout is known after this time, even if
       nothing in the cache shows that it was lost.
+    - Two entries have the number of one row: a fail-over of the database has lost rows.
+
+    Each entry carries the number of its row. So a reading without a doubt returns only the rows that are
+    missing among those of the entries. A reader in doubt also reads again what the entries have told it since
+    the last reading.
     """
 
     joins_transaction = False
@@ -48,6 +53,9 @@ class CacheStore:
 
     _FARTHEST: Final = 100_000
     """If the counter is further ahead than this, the reader assumes that another counter was begun."""
+
+    _MOST_HEARD: Final = 200_000
+    """If a reader hears more between two readings of the table, it forgets this, and reads the rows."""
 
     def __init__(self, alias: str, *, table: Callable[[], str] = str, silence: float = MOST_SILENCE) -> None:
         """Read the cache ``alias``.
@@ -70,6 +78,8 @@ class CacheStore:
         """The number and the entry of the last notice that was read."""
         self._awaited: dict[int, float] = {}
         """The numbers whose notices cannot be read yet, and the time at which each was first missed."""
+        self._heard: dict[int, Notice] = {}
+        """The notices of the cache since the last reading of the table, by the numbers of their rows."""
 
     @cached_property
     def _counter(self) -> str:
@@ -80,14 +90,14 @@ class CacheStore:
         """The seconds by which this server's clock is ahead of the database's."""
         return self._table.skew
 
-    def record(self, notices: Sequence[Notice]) -> None:
-        """Insert a row for each notice."""
-        self._table.record(notices)
+    def record(self, notices: Sequence[Notice]) -> list[Notice]:
+        """Insert a row for each notice. Return the notices with their rows."""
+        return self._table.record(notices)
 
     def rewind(self) -> None:
         """Read the whole table at the next pulls."""
         self._table.rewind()
-        self._head, self._last, self._awaited, self._in_doubt = None, None, {}, True
+        self._head, self._last, self._awaited, self._heard, self._in_doubt = None, None, {}, {}, True
 
     def copy(self) -> CacheStore:
         """Return another reader that continues where this one has arrived."""
@@ -95,6 +105,7 @@ class CacheStore:
         other._table = self._table.copy()
         other._in_doubt, other._checked_at = self._in_doubt, self._checked_at
         other._head, other._last, other._awaited = self._head, self._last, dict(self._awaited)
+        other._heard = dict(self._heard)
         return other
 
     def publish(self, notices: Sequence[Notice]) -> None:
@@ -137,14 +148,18 @@ class CacheStore:
             return []
         else:
             self._checked_at = now  # first, because the table may hang
+            table = self._table.copy()  # if the reading fails, what was heard proves nothing about the table
+            table.skip(self._heard)
             try:
-                news = self._table.pull()
+                news = table.pull()
             except RevocationUnavailable:
                 logger.warning("The table of revocations could not be checked.", exc_info=True)
                 return []
             except ProjectError:
                 self._in_doubt = True  # the news of the cache is dropped with this error
                 raise
+            self._table = table
+        self._heard.clear()
         if self._table.is_behind:
             self._in_doubt = self.is_behind = True
         else:
@@ -183,6 +198,8 @@ class CacheStore:
                 news.append(read_entry(entry))
             except ValueError:
                 self._report_unreadable(number)
+            else:
+                self._hear(news[-1])
         if found:
             newest = max(found)
             if self._last is None or newest > self._last[0]:
@@ -192,6 +209,14 @@ class CacheStore:
             del self._awaited[number]
             self._in_doubt = True
         return news
+
+    def _hear(self, notice: Notice) -> None:
+        if notice.row is None:
+            return
+        if self._heard.setdefault(notice.row, notice) != notice:
+            self._in_doubt = True
+        if len(self._heard) > self._MOST_HEARD:
+            self._heard.clear()
 
     def _report_unreadable(self, number: int) -> None:
         self._awaited.pop(number, None)

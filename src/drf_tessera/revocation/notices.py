@@ -47,6 +47,8 @@ class Notice(NamedTuple):
     until: int
     """Seconds since the epoch."""
     scope: Scope | None = None
+    row: int | None = None
+    """The number of its row. Only the notices of :meth:`Store.record` and of a cache have one."""
 
 
 _KEYS: Final = 64
@@ -80,9 +82,13 @@ def read_scope(text: str) -> Scope | None:
     return Scope(sub, int(certain), int(doubtful), int(mark))
 
 
-def write_entry(notice: Notice) -> tuple[str, int, str]:
+_MOST_ROWS_EVER: Final = 2**63
+"""The number of a row is below this, because a column of the database holds it."""
+
+
+def write_entry(notice: Notice) -> tuple[str, int, str, int | None]:
     """Return a notice as plain values, for a cache."""
-    return notice.session_id.hex, notice.until, write_scope(notice.scope)
+    return notice.session_id.hex, notice.until, write_scope(notice.scope), notice.row
 
 
 def read_entry(entry: Any) -> Notice:
@@ -92,8 +98,10 @@ def read_entry(entry: Any) -> Notice:
         ValueError: the entry does not come from there.
     """
     try:
-        raw, until, scope = entry
-        return Notice(UUID(hex=raw), int(until), read_scope(scope))
+        raw, until, scope, row = entry
+        if row is not None and not 0 < row < _MOST_ROWS_EVER:
+            raise ValueError("No row has this number.")
+        return Notice(UUID(hex=raw), int(until), read_scope(scope), row and int(row))
     except (TypeError, AttributeError) as error:
         raise ValueError("This entry of the cache is not a notice.") from error
 

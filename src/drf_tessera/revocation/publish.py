@@ -111,7 +111,7 @@ def publishing(now: datetime) -> Iterator[Endings]:
         yield endings
         notices = endings.list_notices()
         if notices:
-            feed.store.record(notices)
+            notices = feed.store.record(notices)
     if not notices:
         return
     if transaction.get_connection(find_database()).in_atomic_block:
@@ -156,8 +156,7 @@ def publish_for_everybody(before: int, now: datetime) -> None:
     """
     feed = get_feed()
     scope = Scope(EVERYBODY, certain=before, doubtful=before - 1, mark=before)
-    notice = Notice(NOBODY, _find_until(now), scope)
-    feed.store.record([notice])
+    (notice,) = feed.store.record([Notice(NOBODY, _find_until(now), scope)])
     if transaction.get_connection(find_database()).in_atomic_block:
         feed.doubt([notice])  # a test case, which ends with a rollback
     else:
@@ -175,8 +174,7 @@ def publish_keys(now: datetime) -> None:
         RevocationUnavailable: the store did not take the notice.
     """
     feed = get_feed()
-    notice = make_notice_of_keys(_find_until(now))
-    feed.store.record([notice])
+    (notice,) = feed.store.record([make_notice_of_keys(_find_until(now))])
     if not feed.store.joins_transaction:
         feed.store.publish([notice])
 
