@@ -114,17 +114,23 @@ def serve(
     folder: Path, *, workers: int = 3, tessera: dict[str, Any] | None = None, **environment: str
 ) -> Iterator[str]:
     """Serve the tests' project with several processes, by default on the database of this run."""
-    port, log = find_port(), folder / f"server{time.monotonic_ns()}.log"
-    whole = _describe_environment(tessera, environment)
-    command = ["-m", "gunicorn", "--workers", str(workers), "--threads", "4", "--bind", f"127.0.0.1:{port}"]
+    port = find_port()
+    command = [sys.executable, "-m", "gunicorn", "--workers", str(workers), "--threads", "4"]
     command += ["--timeout", str(int(PATIENCE)), "--graceful-timeout", str(int(PATIENCE // 2))]
+    command += ["--bind", f"127.0.0.1:{port}", "django.core.wsgi:get_wsgi_application()"]
+    with run_server(command, port, folder, tessera=tessera, **environment) as url:
+        yield url
+
+
+@contextmanager
+def run_server(
+    command: list[str], port: int, folder: Path, *, tessera: dict[str, Any] | None = None, **environment: str
+) -> Iterator[str]:
+    """Run a server with the tests' project. ``command`` makes it listen to ``port``."""
+    log = folder / f"server{time.monotonic_ns()}.log"
+    whole = _describe_environment(tessera, environment)
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *command, "django.core.wsgi:get_wsgi_application()"],
-            env=whole,
-            stdout=output,
-            stderr=output,
-        )
+        process = subprocess.Popen(command, env=whole, stdout=output, stderr=output)
     try:
         wait_until(lambda: process.poll() is not None or is_open(port), log.read_text())
         assert process.poll() is None, log.read_text()

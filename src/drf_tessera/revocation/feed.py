@@ -43,6 +43,7 @@ from drf_tessera.exceptions import (
     TemporarilyUnavailable,
     TesseraError,
 )
+from drf_tessera.forks import notice_fork
 from drf_tessera.installation import read_installation_id
 from drf_tessera.keys import Book, find_book
 from drf_tessera.revocation.caches import MOST_SILENCE, CacheStore
@@ -410,6 +411,12 @@ def get_feed(settings: Settings) -> Feed:
     )
 
 
+def find_feed() -> Feed:
+    """Return the feed of this process, also if the process was forked without a word to Python (uWSGI)."""
+    notice_fork()
+    return get_feed()
+
+
 def connect(config: AppConfig) -> None:
     """Drop all notices after each ``migrate`` and ``flush``. The app calls this once, when it is ready.
 
@@ -435,7 +442,7 @@ def check_session(token: AccessToken) -> None:
         RevocationUnavailable: the store has not answered for longer than ``REVOCATION_MAX_STALENESS``.
         ProjectError: the same, because a table is missing (``MigrationMissing``).
     """
-    feed = get_feed()
+    feed = find_feed()
     feed.add_book(find_book())
     feed.check(token.session_id, token.sub, token.auth_time)
     check_key(token.kid)  # the pull may have brought news of the keys
@@ -447,7 +454,7 @@ def knows_session(token: AccessToken) -> bool:
     This is for coroutines: ``False`` means that :func:`check_session` may wait or make a query, so it has to
     be called in a thread.
     """
-    return get_feed().knows(token.session_id, token.sub, token.auth_time)
+    return find_feed().knows(token.session_id, token.sub, token.auth_time)
 
 
 def describe_feed() -> FeedState:
@@ -455,4 +462,4 @@ def describe_feed() -> FeedState:
 
     If a pull is due, this waits for it as a request does. So a process without requests does not seem stale.
     """
-    return get_feed().describe()
+    return find_feed().describe()

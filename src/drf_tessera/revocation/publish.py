@@ -25,7 +25,7 @@ from drf_tessera.database import (
 from drf_tessera.exceptions import ProjectError
 from drf_tessera.models import Revocation
 from drf_tessera.moments import to_timestamp
-from drf_tessera.revocation.feed import MARGIN, Feed, get_feed, get_longest
+from drf_tessera.revocation.feed import MARGIN, Feed, find_feed, get_longest
 from drf_tessera.revocation.notices import (
     EVERYBODY,
     NOBODY,
@@ -106,7 +106,7 @@ def publishing(now: datetime) -> Iterator[Endings]:
             "The end of a session needs autocommit, or a block of transaction.atomic(). Set AUTOCOMMIT to"
             " True for the database of the sessions, or call set_autocommit(True) before."
         )
-    feed, started, endings = get_feed(), time.monotonic(), Endings(now)
+    feed, started, endings = find_feed(), time.monotonic(), Endings(now)
     with transaction.atomic(using=find_database()):
         yield endings
         notices = endings.list_notices()
@@ -154,7 +154,7 @@ def publish_for_everybody(before: int, now: datetime) -> None:
     Raises:
         RevocationUnavailable: the store did not take the notice.
     """
-    feed = get_feed()
+    feed = find_feed()
     scope = Scope(EVERYBODY, certain=before, doubtful=before - 1, mark=before)
     (notice,) = feed.store.record([Notice(NOBODY, _find_until(now), scope)])
     if transaction.get_connection(find_database()).in_atomic_block:
@@ -173,7 +173,7 @@ def publish_keys(now: datetime) -> None:
     Raises:
         RevocationUnavailable: the store did not take the notice.
     """
-    feed = get_feed()
+    feed = find_feed()
     (notice,) = feed.store.record([make_notice_of_keys(_find_until(now))])
     if not feed.store.joins_transaction:
         feed.store.publish([notice])

@@ -149,7 +149,10 @@ class DatabaseStore:
         except Error as error:
             raise (explain_mistake(error) or RevocationUnavailable()) from error
         # A database that does not return the numbers (MySQL) leaves `None`.
-        return [notice._replace(row=row.pk) for notice, row in zip(notices, rows, strict=True)]
+        return [
+            Notice(notice.session_id, notice.until, notice.scope, row.pk)
+            for notice, row in zip(notices, rows, strict=True)
+        ]
 
     def publish(self, notices: Sequence[Notice]) -> None:
         """Insert the rows again, because their transaction took longer than readers look back."""
