@@ -75,8 +75,9 @@ class Store:
             raise RevocationUnavailable
         self.news += notices
 
-    def record(self, notices: Any) -> None:
+    def record(self, notices: Any) -> Any:
         self.recorded += notices
+        return notices
 
     def holds(self, session_id: UUID) -> bool:
         if self.broken:
