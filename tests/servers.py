@@ -250,6 +250,43 @@ class Sentinel(Redis):
     NAME = "news"
 
 
+class Cluster:
+    """A Redis Cluster of three nodes without replicas. A node that stops loses its entries."""
+
+    def __init__(self, folder: Path) -> None:
+        self.nodes = [Redis(folder, keeps=False) for _ in range(3)]
+        self._folder = folder
+
+    def start(self) -> None:
+        """Start the nodes. Each gets the list of all nodes, so that they need not find one another."""
+        firsts = [0, 5_461, 10_923, 16_384]
+        self._ports = [find_port() for _ in self.nodes]
+        listed = [
+            f"{index:040x} 127.0.0.1:{node.port}@{port} {{}} - 0 0 {index + 1} connected"
+            f" {firsts[index]}-{firsts[index + 1] - 1}\n"
+            for index, (node, port) in enumerate(zip(self.nodes, self._ports, strict=True))
+        ]
+        for index, node in enumerate(self.nodes):
+            flags = ["myself,master" if index == place else "master" for place in range(len(listed))]
+            lines = [line.format(flag) for line, flag in zip(listed, flags, strict=True)]
+            self._name_file(node).write_text("".join([*lines, "vars currentEpoch 3 lastVoteEpoch 0\n"]))
+            self.start_node(node)
+
+    def start_node(self, node: Redis) -> None:
+        port = self._ports[self.nodes.index(node)]
+        node.start(
+            *("--cluster-enabled", "yes", "--cluster-config-file", str(self._name_file(node))),
+            *("--cluster-port", str(port), "--cluster-node-timeout", "1000", "--bind", "127.0.0.1"),
+        )
+
+    def _name_file(self, node: Redis) -> Path:
+        return self._folder / f"{node.port}.conf"
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            node.stop()
+
+
 class Postgres:
     """A PostgreSQL of this test, which the test may stop and start."""
 

@@ -26,6 +26,8 @@ from tests.servers import Redis
 
 __all__ = ["rows_read"]
 
+COUNTER = CacheStore("news")._counter
+
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
@@ -113,7 +115,7 @@ class TestCache:
     def test_the_cache_drops_expired_notices(self, cache: Any) -> None:
         writer = CacheStore("news")
         writer.publish(notices(1, until=int(time.time() + 1 - OVERLAP)))
-        number = cache.get(CacheStore._COUNTER)
+        number = cache.get(COUNTER)
         time.sleep(1.2)
         assert cache.get(writer._name(number)) is None
 
@@ -306,7 +308,7 @@ class TestCache:
         """The writer has died, or has published just before."""
         settled.record(lost := notices(3))
         settled.publish(lost)
-        cache.clear() if loss == "clear" else cache.delete(CacheStore._COUNTER)
+        cache.clear() if loss == "clear" else cache.delete(COUNTER)
         assert ids(settled.pull()) >= ids(lost)
         news = publish(settled, notices(2))
         assert ids(settled.pull()) >= ids(news)
@@ -315,11 +317,11 @@ class TestCache:
         """Another process has begun a counter again, above every issued number."""
         settled.publish(lost := notices(3))
         settled.record(lost)
-        before = cache.get(CacheStore._COUNTER)
+        before = cache.get(COUNTER)
         cache.clear()
         time.sleep(0.01)
         news = publish(CacheStore("news"), notices(2))
-        assert cache.get(CacheStore._COUNTER) > before
+        assert cache.get(COUNTER) > before
         assert ids(settled.pull()) >= ids(lost + news)
 
     @pytest.mark.parametrize("head", [10**15, 5])
@@ -328,7 +330,7 @@ class TestCache:
     ) -> None:
         settled.record(lost := notices())
         cache.clear()
-        cache.set(CacheStore._COUNTER, head, timeout=None)
+        cache.set(COUNTER, head, timeout=None)
         news = publish(CacheStore("news"), notices(3))
         assert ids(settled.pull()) >= ids(lost + news)
 
@@ -337,10 +339,10 @@ class TestCache:
         self, settled: CacheStore, cache: Any, more: int
     ) -> None:
         """A replica that missed the last writes was promoted."""
-        head = cache.get(CacheStore._COUNTER)
+        head = cache.get(COUNTER)
         first = publish(settled, notices(3))
         assert ids(settled.pull()) == ids(first)
-        cache.set(CacheStore._COUNTER, head, timeout=None)
+        cache.set(COUNTER, head, timeout=None)
         again = publish(CacheStore("news"), notices(3 + more))
         assert ids(settled.pull()) >= ids(again)
         assert settled.pull() == []
@@ -389,7 +391,7 @@ class TestCache:
         self, settled: CacheStore, cache: Any, counter: bytes
     ) -> None:
         lost = publish(settled, notices())
-        cache._cache.get_client(None, write=True).set(cache.make_key(CacheStore._COUNTER), counter)
+        cache._cache.get_client(None, write=True).set(cache.make_key(COUNTER), counter)
         with pytest.raises(RevocationUnavailable):
             settled.publish(notices())
         assert ids(settled.pull()) >= ids(lost)

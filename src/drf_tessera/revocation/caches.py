@@ -83,7 +83,8 @@ class CacheStore:
 
     @cached_property
     def _counter(self) -> str:
-        return ":".join(filter(None, (self._COUNTER, self._name_table())))
+        # The braces put all keys of a table into one slot of a Redis Cluster, so that one command reads many.
+        return f"{{{':'.join(filter(None, (self._COUNTER, self._name_table())))}}}"
 
     @property
     def skew(self) -> float | None:
@@ -117,7 +118,7 @@ class CacheStore:
         except ProjectError:  # the table that names the counter is missing
             raise
         except Exception as error:  # each cache backend has exceptions of its own
-            raise RevocationUnavailable from error
+            raise self._explain(error) from error
         if missing:
             raise RevocationUnavailable(gettext_noop("The cache did not store all revocations."))
 
@@ -137,8 +138,17 @@ class CacheStore:
             raise
         except Exception as error:  # each cache backend has exceptions of its own
             self._in_doubt = True
-            raise RevocationUnavailable from error
+            raise self._explain(error) from error
         return news + self._check_table(now)
+
+    def _explain(self, error: Exception) -> RevocationUnavailable | ProjectError:
+        # The name is compared, because this package imports no driver of a cache.
+        if type(error).__name__ != "MovedError":
+            return RevocationUnavailable()
+        return ProjectError(
+            f"The cache {self._alias!r} is a Redis Cluster, but its backend does not know clusters. Use a"
+            " backend for Redis Cluster, or another Redis."
+        )
 
     def _check_table(self, now: float) -> list[Notice]:
         """Read the table if it is due. Without a doubt, a table may be silent."""
