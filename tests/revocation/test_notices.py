@@ -17,7 +17,10 @@ from drf_tessera.revocation.notices import (
     Ended,
     Notice,
     Scope,
+    is_about_keys,
     make_mark,
+    make_notice_of_keys,
+    names_tenant,
     read_entry,
     read_scope,
     write_entry,
@@ -260,6 +263,13 @@ class TestEntries:
         with pytest.raises(ValueError, match=r".") as found:
             read_entry(entry)
         assert found.type is ValueError
+
+
+def test_a_notice_about_keys_names_its_tenant() -> None:
+    for tenant in ("", "one", "zwölf"):
+        notice = make_notice_of_keys(UNTIL, tenant)
+        assert is_about_keys(notice)
+        assert [name for name in ("", "one", "two", "zwölf") if names_tenant(notice, name)] == [tenant]
 
 
 def test_a_notice_that_is_not_known_is_not_missed() -> None:

@@ -47,7 +47,7 @@ from drf_tessera.forks import notice_fork
 from drf_tessera.installation import read_installation_id
 from drf_tessera.keys import Book, find_book
 from drf_tessera.revocation.caches import MOST_SILENCE, CacheStore
-from drf_tessera.revocation.notices import EVERYBODY, Ended, Notice, is_about_keys
+from drf_tessera.revocation.notices import EVERYBODY, Ended, Notice, is_about_keys, names_tenant
 from drf_tessera.revocation.rulings import has_ended
 from drf_tessera.revocation.stores import DatabaseStore, Store
 from drf_tessera.revocation.workers import Turn, Worker
@@ -288,8 +288,9 @@ class Feed:
         while True:
             notices = store.pull()
             self.learn(notices, certain=certain)
-            if any(is_about_keys(notice) for notice in notices):
-                for book in self._list_books():
+            news = [notice for notice in notices if is_about_keys(notice)]
+            for book in self._list_books() if news else ():
+                if any(names_tenant(notice, book.tenant) for notice in news):
                     book.mark_changed()
             turn.show_life()
             if not store.is_behind or turn.is_lost:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from drf_tessera.conf import get_settings
+from drf_tessera.conf import current_tenant, get_settings
 from drf_tessera.database import (
     after_transaction,
     at_commit,
@@ -166,7 +166,7 @@ def publish_for_everybody(before: int, now: datetime) -> None:
 
 
 def publish_keys(now: datetime) -> None:
-    """Publish that the signing keys in the database have changed, so that each process reads them again.
+    """Publish that the signing keys of the present tenant have changed. Each process reads them again.
 
     Call this after the commit of the change. A notice too many does no harm.
 
@@ -174,7 +174,7 @@ def publish_keys(now: datetime) -> None:
         RevocationUnavailable: the store did not take the notice.
     """
     feed = find_feed()
-    (notice,) = feed.store.record([make_notice_of_keys(_find_until(now))])
+    (notice,) = feed.store.record([make_notice_of_keys(_find_until(now), current_tenant())])
     if not feed.store.joins_transaction:
         feed.store.publish([notice])
 
