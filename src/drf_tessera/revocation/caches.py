@@ -69,6 +69,10 @@ class CacheStore:
         self._alias, self._name_table, self._silence = alias, table, silence
         self._table = DatabaseStore()
         self.is_behind: bool = False
+        self._has_more = False
+        """Whether the last pull has left notices in the cache."""
+        self._is_table_next = False
+        """Whether the next pull reads the table, and not the cache."""
         self._in_doubt = True
         self._checked_at = float("-inf")
         """The time of the last complete reading of the table."""
@@ -98,6 +102,7 @@ class CacheStore:
     def rewind(self) -> None:
         """Read the whole table at the next pulls."""
         self._table.rewind()
+        self._is_table_next = False
         self._head, self._last, self._awaited, self._heard, self._in_doubt = None, None, {}, {}, True
 
     def copy(self) -> CacheStore:
@@ -129,17 +134,30 @@ class CacheStore:
         return list(cache.set_many(entries, timeout=int(timeout)))
 
     def pull(self) -> list[Notice]:
-        """Read the counter and the new notices, and the table if there is a doubt."""
+        """Return the new notices of the cache. If there are none, return those of the table, if that is due.
+
+        The table may hang or fail. So the notices of the cache are returned first, and the next pull reads
+        the table.
+        """
         now = time.monotonic()
-        try:
-            news = self._pull(caches[self._alias], now)
-        except ProjectError:  # the table that names the counter is missing
-            self._in_doubt = True
-            raise
-        except Exception as error:  # each cache backend has exceptions of its own
-            self._in_doubt = True
-            raise self._explain(error) from error
-        return news + self._check_table(now)
+        if not self._is_table_next:
+            try:
+                news = self._pull(caches[self._alias], now)
+            except ProjectError:  # the table that names the counter is missing
+                self._in_doubt = True
+                raise
+            except Exception as error:  # each cache backend has exceptions of its own
+                self._in_doubt = True
+                raise self._explain(error) from error
+            is_due = self._in_doubt or not 0 <= now - self._checked_at < self._silence
+            if news or not is_due:
+                self._is_table_next = is_due
+                self.is_behind = self._has_more or is_due
+                return news
+        self._is_table_next = False
+        found = self._check_table(now)
+        self.is_behind = self._has_more or self._in_doubt
+        return found
 
     def _explain(self, error: Exception) -> RevocationUnavailable | ProjectError:
         # The name is compared, because this package imports no driver of a cache.
@@ -151,11 +169,9 @@ class CacheStore:
         )
 
     def _check_table(self, now: float) -> list[Notice]:
-        """Read the table if it is due. Without a doubt, a table may be silent."""
+        """Read the table. Without a doubt, a table may be silent."""
         if self._in_doubt:
             news = self._table.pull()
-        elif 0 <= now - self._checked_at < self._silence:
-            return []
         else:
             self._checked_at = now  # first, because the table may hang
             table = self._table.copy()  # if the reading fails, what was heard proves nothing about the table
@@ -166,14 +182,11 @@ class CacheStore:
                 logger.warning("The table of revocations could not be checked.", exc_info=True)
                 return []
             except ProjectError:
-                self._in_doubt = True  # the news of the cache is dropped with this error
+                self._in_doubt = True  # until there is a table
                 raise
             self._table = table
         self._heard.clear()
-        if self._table.is_behind:
-            self._in_doubt = self.is_behind = True
-        else:
-            self._in_doubt, self._checked_at = False, now
+        self._in_doubt, self._checked_at = self._table.is_behind, now
         return news
 
     def _pull(self, cache: BaseCache, now: float) -> list[Notice]:
@@ -181,13 +194,13 @@ class CacheStore:
         known = self._head
         if known is None or not known <= head <= known + self._FARTHEST:
             # The table contains all notices with numbers up to here, because it is written first.
-            self._in_doubt, self.is_behind = True, False
+            self._in_doubt, self._has_more = True, False
             self._head, self._awaited = head, {}
             entry = self._read(cache, [head]).get(head)
             self._last = None if entry is None else (head, entry)
             return []
         last = min(head, known + MOST_ROWS)
-        self.is_behind = last < head
+        self._has_more = last < head
         self._awaited |= dict.fromkeys(range(known + 1, last + 1), now)
         numbers = [*self._awaited, *([self._last[0]] if self._last else [])]
         found = self._read(cache, numbers)
