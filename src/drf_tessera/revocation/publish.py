@@ -25,7 +25,7 @@ from drf_tessera.database import (
 from drf_tessera.exceptions import ProjectError
 from drf_tessera.models import Revocation
 from drf_tessera.moments import to_timestamp
-from drf_tessera.revocation.feed import MARGIN, Feed, find_feed, get_longest
+from drf_tessera.revocation.feed import Feed, find_feed, get_longest
 from drf_tessera.revocation.notices import (
     EVERYBODY,
     NOBODY,
@@ -69,10 +69,10 @@ class Endings:
         while ago. A session that was started after the event by a slow clock has to live on, and a session
         that was started before the event by a fast clock has ended.
         """
-        until, margin = _find_until(self._now), int(MARGIN)
-        earliest = int(to_timestamp(self._now)) - margin
+        until = _find_until(self._now)
+        earliest = int(to_timestamp(self._now)) - TOLERANCE
         # The event may have waited for another transaction. It counts at its end.
-        latest = max(int(to_timestamp(self._now)), int(time.time())) + margin
+        latest = max(int(to_timestamp(self._now)), int(time.time())) + TOLERANCE
         return [
             *(Notice(session_id, until) for session_id in self._sessions),
             *(Notice(kept, until, Scope(sub, earliest, latest, make_mark())) for sub, kept in self._users),

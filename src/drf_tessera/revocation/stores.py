@@ -29,7 +29,7 @@ OVERLAP: Final = 10.0
 """The number of seconds after which readers can see a notice, at the latest, once it has its number."""
 
 TOLERANCE: Final = 300
-"""The number of seconds by which the clock of a server may differ from the clock of the database."""
+"""The number of seconds by which the clock of a server may differ from other servers and the database."""
 
 BATCH: Final = 500
 
