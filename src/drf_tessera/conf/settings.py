@@ -33,7 +33,7 @@ from drf_tessera.conf.tenants import (
 from drf_tessera.conf.transports import COOKIE, PROFILES
 from drf_tessera.conf.values import Lifetimes, Problem, Reader, WrongValueError, suggest_key
 from drf_tessera.exceptions import SettingsError
-from drf_tessera.forks import after_fork
+from drf_tessera.forks import after_fork, notice_fork
 from drf_tessera.jose.keys import Key
 from drf_tessera.rotation import Policy
 
@@ -310,6 +310,7 @@ def enter_tenant(request: Any) -> None:
     Raises:
         ProjectError: ``TENANT`` did not return a name.
     """
+    notice_fork()  # before the request waits for a lock that a thread of the parent may have held
     find = (_cached or get_settings()).tenant
     if find is not None:
         enter_request(find, getattr(request, "_request", request))  # REST framework has Django's own inside

@@ -323,12 +323,15 @@ class Feed:
         return [book for ref in self._books.keyrefs() if (book := ref()) is not None]
 
     def _send_rest(self, store: Store) -> None:
+        present = time.time()
+        for item in list(self._unsent):
+            if item.until <= present:
+                self._unsent.pop(item, None)
         rest = list(self._unsent)
         if not rest:
             return
-        present = time.time()
         try:
-            store.publish([item for item in rest if item.until > present])
+            store.publish(rest)
         except RevocationUnavailable:
             # The store may still be readable. If not, the pull that follows fails and says so.
             if not self._refused:
