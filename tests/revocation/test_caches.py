@@ -187,6 +187,17 @@ class TestCache:
             assert rows_read == [2 + len(found)]  # the newest row of the last reading, and the newest row
             rows_read.clear()
 
+    def test_a_reader_of_an_empty_table_reads_the_first_rows_from_the_table_too(
+        self, cache: Any, clock: Clock, rows_read: list[int]
+    ) -> None:
+        reader = CacheStore("news")
+        assert pull(reader) == []
+        news = publish(reader, notices(3))
+        assert ids(pull(reader)) == ids(news)
+        clock.now += 31
+        assert ids(pull(reader)) == ids(news)
+        assert rows_read == [0, 3]
+
     def test_a_reader_in_doubt_reads_also_what_the_cache_has_told(
         self, settled: CacheStore, cache: Any, clock: Clock, rows_read: list[int]
     ) -> None:
