@@ -26,6 +26,7 @@ if "TESSERA_SERVER_REDIS" in os.environ:
             "LOCATION": os.environ["TESSERA_SERVER_REDIS"],
         },
     }
+DATABASES["default"].update(json.loads(os.environ.get("TESSERA_SERVER_DB", "{}")))
 TESSERA = json.loads(os.environ.get("TESSERA_SERVER_SETTINGS", "{}"))
 if "TESSERA_SERVER_URLCONF" in os.environ:
     ROOT_URLCONF = os.environ["TESSERA_SERVER_URLCONF"]

@@ -114,17 +114,23 @@ def serve(
     folder: Path, *, workers: int = 3, tessera: dict[str, Any] | None = None, **environment: str
 ) -> Iterator[str]:
     """Serve the tests' project with several processes, by default on the database of this run."""
-    port, log = find_port(), folder / f"server{time.monotonic_ns()}.log"
-    whole = _describe_environment(tessera, environment)
-    command = ["-m", "gunicorn", "--workers", str(workers), "--threads", "4", "--bind", f"127.0.0.1:{port}"]
+    port = find_port()
+    command = [sys.executable, "-m", "gunicorn", "--workers", str(workers), "--threads", "4"]
     command += ["--timeout", str(int(PATIENCE)), "--graceful-timeout", str(int(PATIENCE // 2))]
+    command += ["--bind", f"127.0.0.1:{port}", "django.core.wsgi:get_wsgi_application()"]
+    with run_server(command, port, folder, tessera=tessera, **environment) as url:
+        yield url
+
+
+@contextmanager
+def run_server(
+    command: list[str], port: int, folder: Path, *, tessera: dict[str, Any] | None = None, **environment: str
+) -> Iterator[str]:
+    """Run a server with the tests' project. ``command`` makes it listen to ``port``."""
+    log = folder / f"server{time.monotonic_ns()}.log"
+    whole = _describe_environment(tessera, environment)
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *command, "django.core.wsgi:get_wsgi_application()"],
-            env=whole,
-            stdout=output,
-            stderr=output,
-        )
+        process = subprocess.Popen(command, env=whole, stdout=output, stderr=output)
     try:
         wait_until(lambda: process.poll() is not None or is_open(port), log.read_text())
         assert process.poll() is None, log.read_text()
@@ -242,6 +248,43 @@ class Sentinel(Redis):
         self._run([self._program, str(file), "--sentinel"])
 
     NAME = "news"
+
+
+class Cluster:
+    """A Redis Cluster of three nodes without replicas. A node that stops loses its entries."""
+
+    def __init__(self, folder: Path) -> None:
+        self.nodes = [Redis(folder, keeps=False) for _ in range(3)]
+        self._folder = folder
+
+    def start(self) -> None:
+        """Start the nodes. Each gets the list of all nodes, so that they need not find one another."""
+        firsts = [0, 5_461, 10_923, 16_384]
+        self._ports = [find_port() for _ in self.nodes]
+        listed = [
+            f"{index:040x} 127.0.0.1:{node.port}@{port} {{}} - 0 0 {index + 1} connected"
+            f" {firsts[index]}-{firsts[index + 1] - 1}\n"
+            for index, (node, port) in enumerate(zip(self.nodes, self._ports, strict=True))
+        ]
+        for index, node in enumerate(self.nodes):
+            flags = ["myself,master" if index == place else "master" for place in range(len(listed))]
+            lines = [line.format(flag) for line, flag in zip(listed, flags, strict=True)]
+            self._name_file(node).write_text("".join([*lines, "vars currentEpoch 3 lastVoteEpoch 0\n"]))
+            self.start_node(node)
+
+    def start_node(self, node: Redis) -> None:
+        port = self._ports[self.nodes.index(node)]
+        node.start(
+            *("--cluster-enabled", "yes", "--cluster-config-file", str(self._name_file(node))),
+            *("--cluster-port", str(port), "--cluster-node-timeout", "1000", "--bind", "127.0.0.1"),
+        )
+
+    def _name_file(self, node: Redis) -> Path:
+        return self._folder / f"{node.port}.conf"
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            node.stop()
 
 
 class Postgres:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 
 from drf_tessera import database
 
@@ -17,6 +17,22 @@ def test_a_transaction_without_a_savepoint_ends_with_the_test() -> None:
     with transaction.atomic(savepoint=False):
         database.after_transaction(lambda: called.append(1))
     assert called == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("kept", "times"), [(True, 2), (False, 1)])
+def test_a_read_is_repeated_only_if_a_kept_connection_may_have_died(*, kept: bool, times: int) -> None:
+    """A pool without a connection to spare would let the repetition wait for as long again."""
+    called: list[int] = []
+
+    def read() -> None:
+        called.append(1)
+        raise OperationalError("couldn't get a connection after 30.00 sec")
+
+    connections["default"].ensure_connection() if kept else connections["default"].close()
+    with pytest.raises(OperationalError):
+        database.read_calmly(read)
+    assert len(called) == times
 
 
 @pytest.mark.django_db

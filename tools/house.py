@@ -71,6 +71,7 @@ PARTS: Final = {
 WITHOUT: Final = {
     "exceptions": ("Django",),
     "rotation": ("Django",),
+    "forks": ("Django",),
     "jose": ("Django",),
     "moments": ("the ORM",),
     "tokens": ("the ORM", "requests"),

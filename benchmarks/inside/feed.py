@@ -27,7 +27,7 @@ from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import RevocationUnavailable
 from drf_tessera.revocation.feed import Feed, _make_store
 from drf_tessera.revocation.notices import Ended, Notice
-from drf_tessera.revocation.stores import Store
+from drf_tessera.revocation.stores import DatabaseStore, Store
 from drf_tessera.revocation.workers import Turn
 
 POLL: Final = 1.0
@@ -145,8 +145,7 @@ def _write(feed: Feed, line: Connection, *, seconds: float, rate: int) -> None:
     count, due = 0, begin
     while due < begin + POLL + seconds:
         time.sleep(max(0.0, due - time.monotonic()))
-        notices = _make_notices(size)
-        store.record(notices)
+        notices = store.record(_make_notices(size))
         if not store.joins_transaction:
             store.publish(notices)
         count += size
@@ -164,17 +163,16 @@ def _make_notices(count: int) -> list[Notice]:
 def _count(store: Any) -> Counter[str]:
     """Count the statements and the rows of a store, and the entries that it reads from the cache."""
     counts: Counter[str] = Counter()
-    table = getattr(store, "_table", store)
-    fetch = table._fetch
+    fetch = DatabaseStore._fetch
 
-    def count_rows(wanted: Any) -> Any:
-        found = fetch(wanted)
+    def count_rows(self: DatabaseStore, wanted: Any) -> Any:
+        found = fetch(self, wanted)
         counts["statements"] += 1
         counts["rows"] += len(found)
         return found
 
-    table._fetch = count_rows
-    if table is not store:
+    DatabaseStore._fetch = count_rows  # type: ignore[method-assign]
+    if not store.joins_transaction:
         read, read_head = store._read, store._read_head
 
         def count_entries(cache: Any, numbers: Any) -> Any:

@@ -10,6 +10,7 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - exceptions: every error, each class with a stable code
 - rotation: the refresh rule, a pure function
 - networks: the networks of client addresses
+- forks: the hooks that a forked process calls
 - jose: keys, signatures, and a strict codec for compact JWS
 - conf: the settings of the project, typed and read live
 - moments: ``datetime`` and seconds since the epoch, and the step between both

@@ -230,12 +230,15 @@ def read_calmly(read: Callable[[], T]) -> T:
     connection = transaction.get_connection(find_database())
     if connection.in_atomic_block and connection.needs_rollback:
         return _read_in_marked_transaction(connection, read)
+    kept = connection.connection is not None
     try:
         return read()
     except _UNUSABLE:
         if connection.in_atomic_block or not connection.autocommit:
             # The server has aborted the transaction, or the connection is dead.
             return _read_aside(connection, read)
+        if not kept:
+            raise  # a pool, or a server that hangs, would let the repetition wait for as long again
         # Perhaps the connection is dead, because it was opened before the server restarted.
         _close(connection)
         return read()

@@ -588,12 +588,24 @@ def test_a_notice_about_keys_is_followed_once(shared: None, anna: AbstractBaseUs
     """It may be the newest notice for days, and each pull reads the newest row again."""
     access = issue(anna, "one")
     assert let_in(access, "one")
-    publish_keys(timezone.now())
-    poll()
+    with use_tenant("one"):
+        publish_keys(timezone.now())
     with CaptureQueriesContext(connection) as queries:
-        poll()
-        poll()
-    assert [SigningKey._meta.db_table in query["sql"] for query in queries] == [False, False]
+        for _ in range(3):
+            poll()
+    assert [SigningKey._meta.db_table in query["sql"] for query in queries] == [False, True, False, False]
+
+
+def test_a_notice_about_keys_makes_only_its_tenant_read_them(shared: None, anna: AbstractBaseUser) -> None:
+    names = ["one", "two"]
+    assert all(let_in(issue(anna, name), name) for name in names)
+    for name in names:
+        with use_tenant(name):
+            publish_keys(timezone.now())
+        with CaptureQueriesContext(connection) as queries:
+            poll()
+        (read,) = [query["sql"] for query in queries if SigningKey._meta.db_table in query["sql"]]
+        assert [other for other in names if f"'{other}'" in read] == [name]
 
 
 def test_a_tenant_that_comes_after_the_notice_hears_of_the_stolen_key(

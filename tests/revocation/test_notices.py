@@ -17,7 +17,10 @@ from drf_tessera.revocation.notices import (
     Ended,
     Notice,
     Scope,
+    is_about_keys,
     make_mark,
+    make_notice_of_keys,
+    names_tenant,
     read_entry,
     read_scope,
     write_entry,
@@ -229,6 +232,7 @@ class TestEntries:
                 st.integers(0, 2**40),
                 st.integers(0, 2**63 - 1),
             ),
+            st.none() | st.integers(1, 2**63 - 1),
         )
     )
     def test_a_notice_returns_as_it_was(self, notice: Notice) -> None:
@@ -242,20 +246,30 @@ class TestEntries:
             7,
             "text",
             (),
-            ("a", 1, ""),
-            (uuid4().hex, "soon", ""),
-            (uuid4().hex, 1),
-            (uuid4().hex, None, ""),
-            (None, 1, ""),
-            (uuid4().hex, 1, "7"),
-            (uuid4().hex, 1, "a b c d"),
-            (uuid4().hex, 1, 7),
+            ("a", 1, "", None),
+            (uuid4().hex, "soon", "", None),
+            (uuid4().hex, 1, ""),
+            (uuid4().hex, None, "", None),
+            (None, 1, "", None),
+            (uuid4().hex, 1, "7", None),
+            (uuid4().hex, 1, "a b c d", None),
+            (uuid4().hex, 1, 7, None),
+            (uuid4().hex, 1, "", "7"),
+            (uuid4().hex, 1, "", 0),
+            (uuid4().hex, 1, "", 2**63),
         ],
     )
     def test_a_foreign_entry_is_one_kind_of_error(self, entry: Any) -> None:
         with pytest.raises(ValueError, match=r".") as found:
             read_entry(entry)
         assert found.type is ValueError
+
+
+def test_a_notice_about_keys_names_its_tenant() -> None:
+    for tenant in ("", "one", "zwölf"):
+        notice = make_notice_of_keys(UNTIL, tenant)
+        assert is_about_keys(notice)
+        assert [name for name in ("", "one", "two", "zwölf") if names_tenant(notice, name)] == [tenant]
 
 
 def test_a_notice_that_is_not_known_is_not_missed() -> None:

@@ -6,7 +6,6 @@ dropped when Django's ``setting_changed`` reports a change. That is why ``overri
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
@@ -34,6 +33,7 @@ from drf_tessera.conf.tenants import (
 from drf_tessera.conf.transports import COOKIE, PROFILES
 from drf_tessera.conf.values import Lifetimes, Problem, Reader, WrongValueError, suggest_key
 from drf_tessera.exceptions import SettingsError
+from drf_tessera.forks import after_fork, notice_fork
 from drf_tessera.jose.keys import Key
 from drf_tessera.rotation import Policy
 
@@ -51,7 +51,7 @@ _WATCHED: Final = frozenset(
 _choosing: Final = [Lock()]
 """Held for the choice between the values that two threads have built at once. Nothing is called meanwhile."""
 
-os.register_at_fork(after_in_child=lambda: _choosing.__setitem__(0, Lock()))
+after_fork(lambda: _choosing.__setitem__(0, Lock()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +183,7 @@ class PerSettings(Generic[T]):
         self._make = make
         self._held: tuple[Settings, T] | None = None
         update_wrapper(self, make)
-        os.register_at_fork(after_in_child=self.forget)
+        after_fork(self.forget)
 
     def __call__(self) -> T:
         """Return the value for the settings in force.
@@ -310,6 +310,7 @@ def enter_tenant(request: Any) -> None:
     Raises:
         ProjectError: ``TENANT`` did not return a name.
     """
+    notice_fork()  # before the request waits for a lock that a thread of the parent may have held
     find = (_cached or get_settings()).tenant
     if find is not None:
         enter_request(find, getattr(request, "_request", request))  # REST framework has Django's own inside

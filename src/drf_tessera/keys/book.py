@@ -66,7 +66,7 @@ class Book:
     """The keys of one tenant, as far as one process knows. Several threads may use it."""
 
     def __init__(self, settings: Settings, tenant: str) -> None:
-        self._settings, self._tenant = settings, tenant
+        self._settings, self.tenant = settings, tenant
         self._pace = find_pace(settings)
         self._poll = max(settings.revocation_poll.total_seconds(), LEAST_AGE)
         self._files = {
@@ -95,7 +95,7 @@ class Book:
             if isinstance(entry, Key):
                 found[place] = [entry]
             elif entry.kind == DERIVED:
-                found[place] = list(_derive_keys(self._settings.secrets, self._tenant))
+                found[place] = list(_derive_keys(self._settings.secrets, self.tenant))
             elif entry.make is not None:
                 found[place] = [_make_signing(entry)]
         return found
@@ -191,7 +191,7 @@ class Book:
             return
         began = time.monotonic()
         # The worker of the feed knows no request, and so no tenant.
-        with nullcontext() if current_tenant() == self._tenant else use_tenant(self._tenant):
+        with nullcontext() if current_tenant() == self.tenant else use_tenant(self.tenant):
             listed = list_keys() or self._make_first()
         with self._lock:
             if began >= self._read_at:  # a reading that hung for a while knows less than a later one
@@ -278,7 +278,7 @@ class Book:
     def _open(self, item: Listed) -> Key | None:
         """Return a key with its private part if that can be decrypted, and without it otherwise."""
         try:
-            return item.open(self._settings, self._tenant)
+            return item.open(self._settings, self.tenant)
         except KeyMaterialError as error:
             logger.warning("The key %s cannot sign. %s", item.kid, error.detail)
         try:

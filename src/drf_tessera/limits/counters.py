@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator
@@ -31,6 +30,7 @@ from django.core.cache.backends.dummy import DummyCache
 
 from drf_tessera.conf import current_tenant
 from drf_tessera.exceptions import TooManyAttempts
+from drf_tessera.forks import after_fork
 
 logger: Final = logging.getLogger(__name__)
 
@@ -293,7 +293,7 @@ class _OwnCounts:
 
 
 _own = _OwnCounts()
-os.register_at_fork(after_in_child=_own.forget)
+after_fork(_own.forget)
 
 
 def forget_counts() -> None:

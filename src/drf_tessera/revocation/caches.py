@@ -40,6 +40,11 @@ class CacheStore:
     - An entry cannot be read.
     - The last reading of the table was ``silence`` seconds ago. So a logout is known after this time, even if
       nothing in the cache shows that it was lost.
+    - Two entries have the number of one row: a fail-over of the database has lost rows.
+
+    Each entry carries the number of its row. So a reading without a doubt returns only the rows that are
+    missing among those of the entries. A reader in doubt also reads again what the entries have told it since
+    the last reading.
     """
 
     joins_transaction = False
@@ -48,6 +53,9 @@ class CacheStore:
 
     _FARTHEST: Final = 100_000
     """If the counter is further ahead than this, the reader assumes that another counter was begun."""
+
+    _MOST_HEARD: Final = 200_000
+    """If a reader hears more between two readings of the table, it forgets this, and reads the rows."""
 
     def __init__(self, alias: str, *, table: Callable[[], str] = str, silence: float = MOST_SILENCE) -> None:
         """Read the cache ``alias``.
@@ -61,6 +69,10 @@ class CacheStore:
         self._alias, self._name_table, self._silence = alias, table, silence
         self._table = DatabaseStore()
         self.is_behind: bool = False
+        self._has_more = False
+        """Whether the last pull has left notices in the cache."""
+        self._is_table_next = False
+        """Whether the next pull reads the table, and not the cache."""
         self._in_doubt = True
         self._checked_at = float("-inf")
         """The time of the last complete reading of the table."""
@@ -70,24 +82,28 @@ class CacheStore:
         """The number and the entry of the last notice that was read."""
         self._awaited: dict[int, float] = {}
         """The numbers whose notices cannot be read yet, and the time at which each was first missed."""
+        self._heard: dict[int, Notice] = {}
+        """The notices of the cache since the last reading of the table, by the numbers of their rows."""
 
     @cached_property
     def _counter(self) -> str:
-        return ":".join(filter(None, (self._COUNTER, self._name_table())))
+        # The braces put all keys of a table into one slot of a Redis Cluster, so that one command reads many.
+        return f"{{{':'.join(filter(None, (self._COUNTER, self._name_table())))}}}"
 
     @property
     def skew(self) -> float | None:
         """The seconds by which this server's clock is ahead of the database's."""
         return self._table.skew
 
-    def record(self, notices: Sequence[Notice]) -> None:
-        """Insert a row for each notice."""
-        self._table.record(notices)
+    def record(self, notices: Sequence[Notice]) -> list[Notice]:
+        """Insert a row for each notice. Return the notices with their rows."""
+        return self._table.record(notices)
 
     def rewind(self) -> None:
         """Read the whole table at the next pulls."""
         self._table.rewind()
-        self._head, self._last, self._awaited, self._in_doubt = None, None, {}, True
+        self._is_table_next = False
+        self._head, self._last, self._awaited, self._heard, self._in_doubt = None, None, {}, {}, True
 
     def copy(self) -> CacheStore:
         """Return another reader that continues where this one has arrived."""
@@ -95,6 +111,7 @@ class CacheStore:
         other._table = self._table.copy()
         other._in_doubt, other._checked_at = self._in_doubt, self._checked_at
         other._head, other._last, other._awaited = self._head, self._last, dict(self._awaited)
+        other._heard = dict(self._heard)
         return other
 
     def publish(self, notices: Sequence[Notice]) -> None:
@@ -106,7 +123,7 @@ class CacheStore:
         except ProjectError:  # the table that names the counter is missing
             raise
         except Exception as error:  # each cache backend has exceptions of its own
-            raise RevocationUnavailable from error
+            raise self._explain(error) from error
         if missing:
             raise RevocationUnavailable(gettext_noop("The cache did not store all revocations."))
 
@@ -117,38 +134,59 @@ class CacheStore:
         return list(cache.set_many(entries, timeout=int(timeout)))
 
     def pull(self) -> list[Notice]:
-        """Read the counter and the new notices, and the table if there is a doubt."""
+        """Return the new notices of the cache. If there are none, return those of the table, if that is due.
+
+        The table may hang or fail. So the notices of the cache are returned first, and the next pull reads
+        the table.
+        """
         now = time.monotonic()
-        try:
-            news = self._pull(caches[self._alias], now)
-        except ProjectError:  # the table that names the counter is missing
-            self._in_doubt = True
-            raise
-        except Exception as error:  # each cache backend has exceptions of its own
-            self._in_doubt = True
-            raise RevocationUnavailable from error
-        return news + self._check_table(now)
+        if not self._is_table_next:
+            try:
+                news = self._pull(caches[self._alias], now)
+            except ProjectError:  # the table that names the counter is missing
+                self._in_doubt = True
+                raise
+            except Exception as error:  # each cache backend has exceptions of its own
+                self._in_doubt = True
+                raise self._explain(error) from error
+            is_due = self._in_doubt or not 0 <= now - self._checked_at < self._silence
+            if news or not is_due:
+                self._is_table_next = is_due
+                self.is_behind = self._has_more or is_due
+                return news
+        self._is_table_next = False
+        found = self._check_table(now)
+        self.is_behind = self._has_more or self._in_doubt
+        return found
+
+    def _explain(self, error: Exception) -> RevocationUnavailable | ProjectError:
+        # The name is compared, because this package imports no driver of a cache.
+        if type(error).__name__ != "MovedError":
+            return RevocationUnavailable()
+        return ProjectError(
+            f"The cache {self._alias!r} is a Redis Cluster, but its backend does not know clusters. Use a"
+            " backend for Redis Cluster, or another Redis."
+        )
 
     def _check_table(self, now: float) -> list[Notice]:
-        """Read the table if it is due. Without a doubt, a table may be silent."""
+        """Read the table. Without a doubt, a table may be silent."""
         if self._in_doubt:
             news = self._table.pull()
-        elif 0 <= now - self._checked_at < self._silence:
-            return []
         else:
             self._checked_at = now  # first, because the table may hang
+            table = self._table.copy()  # if the reading fails, what was heard proves nothing about the table
+            table.skip(self._heard)
             try:
-                news = self._table.pull()
+                news = table.pull()
             except RevocationUnavailable:
                 logger.warning("The table of revocations could not be checked.", exc_info=True)
                 return []
             except ProjectError:
-                self._in_doubt = True  # the news of the cache is dropped with this error
+                self._in_doubt = True  # until there is a table
                 raise
-        if self._table.is_behind:
-            self._in_doubt = self.is_behind = True
-        else:
-            self._in_doubt, self._checked_at = False, now
+            self._table = table
+        self._heard.clear()
+        self._in_doubt, self._checked_at = self._table.is_behind, now
         return news
 
     def _pull(self, cache: BaseCache, now: float) -> list[Notice]:
@@ -156,13 +194,13 @@ class CacheStore:
         known = self._head
         if known is None or not known <= head <= known + self._FARTHEST:
             # The table contains all notices with numbers up to here, because it is written first.
-            self._in_doubt, self.is_behind = True, False
+            self._in_doubt, self._has_more = True, False
             self._head, self._awaited = head, {}
             entry = self._read(cache, [head]).get(head)
             self._last = None if entry is None else (head, entry)
             return []
         last = min(head, known + MOST_ROWS)
-        self.is_behind = last < head
+        self._has_more = last < head
         self._awaited |= dict.fromkeys(range(known + 1, last + 1), now)
         numbers = [*self._awaited, *([self._last[0]] if self._last else [])]
         found = self._read(cache, numbers)
@@ -183,6 +221,8 @@ class CacheStore:
                 news.append(read_entry(entry))
             except ValueError:
                 self._report_unreadable(number)
+            else:
+                self._hear(news[-1])
         if found:
             newest = max(found)
             if self._last is None or newest > self._last[0]:
@@ -192,6 +232,14 @@ class CacheStore:
             del self._awaited[number]
             self._in_doubt = True
         return news
+
+    def _hear(self, notice: Notice) -> None:
+        if notice.row is None:
+            return
+        if self._heard.setdefault(notice.row, notice) != notice:
+            self._in_doubt = True
+        if len(self._heard) > self._MOST_HEARD:
+            self._heard.clear()
 
     def _report_unreadable(self, number: int) -> None:
         self._awaited.pop(number, None)

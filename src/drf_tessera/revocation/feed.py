@@ -43,10 +43,11 @@ from drf_tessera.exceptions import (
     TemporarilyUnavailable,
     TesseraError,
 )
+from drf_tessera.forks import notice_fork
 from drf_tessera.installation import read_installation_id
 from drf_tessera.keys import Book, find_book
 from drf_tessera.revocation.caches import MOST_SILENCE, CacheStore
-from drf_tessera.revocation.notices import EVERYBODY, Ended, Notice, is_about_keys
+from drf_tessera.revocation.notices import EVERYBODY, Ended, Notice, is_about_keys, names_tenant
 from drf_tessera.revocation.rulings import has_ended
 from drf_tessera.revocation.stores import DatabaseStore, Store
 from drf_tessera.revocation.workers import Turn, Worker
@@ -287,8 +288,9 @@ class Feed:
         while True:
             notices = store.pull()
             self.learn(notices, certain=certain)
-            if any(is_about_keys(notice) for notice in notices):
-                for book in self._list_books():
+            news = [notice for notice in notices if is_about_keys(notice)]
+            for book in self._list_books() if news else ():
+                if any(names_tenant(notice, book.tenant) for notice in news):
                     book.mark_changed()
             turn.show_life()
             if not store.is_behind or turn.is_lost:
@@ -321,12 +323,15 @@ class Feed:
         return [book for ref in self._books.keyrefs() if (book := ref()) is not None]
 
     def _send_rest(self, store: Store) -> None:
+        present = time.time()
+        for item in list(self._unsent):
+            if item.until <= present:
+                self._unsent.pop(item, None)
         rest = list(self._unsent)
         if not rest:
             return
-        present = time.time()
         try:
-            store.publish([item for item in rest if item.until > present])
+            store.publish(rest)
         except RevocationUnavailable:
             # The store may still be readable. If not, the pull that follows fails and says so.
             if not self._refused:
@@ -410,6 +415,12 @@ def get_feed(settings: Settings) -> Feed:
     )
 
 
+def find_feed() -> Feed:
+    """Return the feed of this process, also if the process was forked without a word to Python (uWSGI)."""
+    notice_fork()
+    return get_feed()
+
+
 def connect(config: AppConfig) -> None:
     """Drop all notices after each ``migrate`` and ``flush``. The app calls this once, when it is ready.
 
@@ -435,7 +446,7 @@ def check_session(token: AccessToken) -> None:
         RevocationUnavailable: the store has not answered for longer than ``REVOCATION_MAX_STALENESS``.
         ProjectError: the same, because a table is missing (``MigrationMissing``).
     """
-    feed = get_feed()
+    feed = find_feed()
     feed.add_book(find_book())
     feed.check(token.session_id, token.sub, token.auth_time)
     check_key(token.kid)  # the pull may have brought news of the keys
@@ -447,7 +458,7 @@ def knows_session(token: AccessToken) -> bool:
     This is for coroutines: ``False`` means that :func:`check_session` may wait or make a query, so it has to
     be called in a thread.
     """
-    return get_feed().knows(token.session_id, token.sub, token.auth_time)
+    return find_feed().knows(token.session_id, token.sub, token.auth_time)
 
 
 def describe_feed() -> FeedState:
@@ -455,4 +466,4 @@ def describe_feed() -> FeedState:
 
     If a pull is due, this waits for it as a request does. So a process without requests does not seem stale.
     """
-    return get_feed().describe()
+    return find_feed().describe()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable
+from hashlib import sha256
 from threading import Lock
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -47,20 +48,38 @@ class Notice(NamedTuple):
     until: int
     """Seconds since the epoch."""
     scope: Scope | None = None
+    row: int | None = None
+    """The number of its row. Only the notices of :meth:`Store.record` and of a cache have one."""
 
 
 _KEYS: Final = 64
 """An id whose upper 64 bits are zero is not the id of a session. It stands for a change of the keys."""
 
 
-def make_notice_of_keys(until: int) -> Notice:
-    """Return the news that the signing keys have changed. Each such notice is another one."""
-    return Notice(UUID(int=secrets.randbelow(2**_KEYS - 1) + 1), until)
+_HALF: Final = 32
+"""The upper half of the lower 64 bits is a digest of the tenant. The lower half is a random number."""
+
+
+def make_notice_of_keys(until: int, tenant: str) -> Notice:
+    """Return the news that the signing keys of a tenant have changed. Each such notice is another one."""
+    return Notice(UUID(int=_digest(tenant) << _HALF | secrets.randbelow(2**_HALF - 1) + 1), until)
 
 
 def is_about_keys(notice: Notice) -> bool:
     """Return whether a notice is of :func:`make_notice_of_keys`."""
     return notice.scope is None and notice.session_id.int < 2**_KEYS
+
+
+def names_tenant(notice: Notice, tenant: str) -> bool:
+    """Return whether a notice of :func:`make_notice_of_keys` is about this tenant, or about a rare other one.
+
+    If two tenants have the same digest, the keys of both are read. That costs a query and does no harm.
+    """
+    return notice.session_id.int >> _HALF == _digest(tenant)
+
+
+def _digest(tenant: str) -> int:
+    return int.from_bytes(sha256(tenant.encode()).digest()[: _HALF // 8])
 
 
 def write_scope(scope: Scope | None) -> str:
@@ -80,9 +99,13 @@ def read_scope(text: str) -> Scope | None:
     return Scope(sub, int(certain), int(doubtful), int(mark))
 
 
-def write_entry(notice: Notice) -> tuple[str, int, str]:
+_MOST_ROWS_EVER: Final = 2**63
+"""The number of a row is below this, because a column of the database holds it."""
+
+
+def write_entry(notice: Notice) -> tuple[str, int, str, int | None]:
     """Return a notice as plain values, for a cache."""
-    return notice.session_id.hex, notice.until, write_scope(notice.scope)
+    return notice.session_id.hex, notice.until, write_scope(notice.scope), notice.row
 
 
 def read_entry(entry: Any) -> Notice:
@@ -92,8 +115,10 @@ def read_entry(entry: Any) -> Notice:
         ValueError: the entry does not come from there.
     """
     try:
-        raw, until, scope = entry
-        return Notice(UUID(hex=raw), int(until), read_scope(scope))
+        raw, until, scope, row = entry
+        if row is not None and not 0 < row < _MOST_ROWS_EVER:
+            raise ValueError("No row has this number.")
+        return Notice(UUID(hex=raw), int(until), read_scope(scope), row and int(row))
     except (TypeError, AttributeError) as error:
         raise ValueError("This entry of the cache is not a notice.") from error
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from drf_tessera.conf import get_settings
+from drf_tessera.conf import current_tenant, get_settings
 from drf_tessera.database import (
     after_transaction,
     at_commit,
@@ -25,7 +25,7 @@ from drf_tessera.database import (
 from drf_tessera.exceptions import ProjectError
 from drf_tessera.models import Revocation
 from drf_tessera.moments import to_timestamp
-from drf_tessera.revocation.feed import MARGIN, Feed, get_feed, get_longest
+from drf_tessera.revocation.feed import Feed, find_feed, get_longest
 from drf_tessera.revocation.notices import (
     EVERYBODY,
     NOBODY,
@@ -69,10 +69,10 @@ class Endings:
         while ago. A session that was started after the event by a slow clock has to live on, and a session
         that was started before the event by a fast clock has ended.
         """
-        until, margin = _find_until(self._now), int(MARGIN)
-        earliest = int(to_timestamp(self._now)) - margin
+        until = _find_until(self._now)
+        earliest = int(to_timestamp(self._now)) - TOLERANCE
         # The event may have waited for another transaction. It counts at its end.
-        latest = max(int(to_timestamp(self._now)), int(time.time())) + margin
+        latest = max(int(to_timestamp(self._now)), int(time.time())) + TOLERANCE
         return [
             *(Notice(session_id, until) for session_id in self._sessions),
             *(Notice(kept, until, Scope(sub, earliest, latest, make_mark())) for sub, kept in self._users),
@@ -106,12 +106,12 @@ def publishing(now: datetime) -> Iterator[Endings]:
             "The end of a session needs autocommit, or a block of transaction.atomic(). Set AUTOCOMMIT to"
             " True for the database of the sessions, or call set_autocommit(True) before."
         )
-    feed, started, endings = get_feed(), time.monotonic(), Endings(now)
+    feed, started, endings = find_feed(), time.monotonic(), Endings(now)
     with transaction.atomic(using=find_database()):
         yield endings
         notices = endings.list_notices()
         if notices:
-            feed.store.record(notices)
+            notices = feed.store.record(notices)
     if not notices:
         return
     if transaction.get_connection(find_database()).in_atomic_block:
@@ -154,10 +154,9 @@ def publish_for_everybody(before: int, now: datetime) -> None:
     Raises:
         RevocationUnavailable: the store did not take the notice.
     """
-    feed = get_feed()
+    feed = find_feed()
     scope = Scope(EVERYBODY, certain=before, doubtful=before - 1, mark=before)
-    notice = Notice(NOBODY, _find_until(now), scope)
-    feed.store.record([notice])
+    (notice,) = feed.store.record([Notice(NOBODY, _find_until(now), scope)])
     if transaction.get_connection(find_database()).in_atomic_block:
         feed.doubt([notice])  # a test case, which ends with a rollback
     else:
@@ -167,16 +166,15 @@ def publish_for_everybody(before: int, now: datetime) -> None:
 
 
 def publish_keys(now: datetime) -> None:
-    """Publish that the signing keys in the database have changed, so that each process reads them again.
+    """Publish that the signing keys of the present tenant have changed. Each process reads them again.
 
     Call this after the commit of the change. A notice too many does no harm.
 
     Raises:
         RevocationUnavailable: the store did not take the notice.
     """
-    feed = get_feed()
-    notice = make_notice_of_keys(_find_until(now))
-    feed.store.record([notice])
+    feed = find_feed()
+    (notice,) = feed.store.record([make_notice_of_keys(_find_until(now), current_tenant())])
     if not feed.store.joins_transaction:
         feed.store.publish([notice])
 

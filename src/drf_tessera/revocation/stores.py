@@ -12,7 +12,7 @@ find the notices that still matter, with :data:`TOLERANCE`, and to warn if they 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, NamedTuple, Protocol
 from uuid import UUID
 
@@ -29,7 +29,7 @@ OVERLAP: Final = 10.0
 """The number of seconds after which readers can see a notice, at the latest, once it has its number."""
 
 TOLERANCE: Final = 300
-"""The number of seconds by which the clock of a server may differ from the clock of the database."""
+"""The number of seconds by which the clock of a server may differ from other servers and the database."""
 
 BATCH: Final = 500
 
@@ -62,8 +62,8 @@ class Store(Protocol):
     def skew(self) -> float | None:
         """The seconds by which this server's clock is ahead of the database's. ``None``: not measured yet."""
 
-    def record(self, notices: Sequence[Notice]) -> None:
-        """Write the notices into the table, in the transaction that is open.
+    def record(self, notices: Sequence[Notice]) -> list[Notice]:
+        """Write the notices into the table, in the transaction that is open. Return them with their rows.
 
         Raises:
             RevocationUnavailable: the table did not take them.
@@ -71,7 +71,7 @@ class Store(Protocol):
         """
 
     def publish(self, notices: Sequence[Notice]) -> None:
-        """Make the notices known to all readers, after the commit.
+        """Make the notices of :meth:`record` known to all readers, after the commit.
 
         Raises:
             RevocationUnavailable: some notices may reach the readers late.
@@ -136,16 +136,23 @@ class DatabaseStore:
         self._is_new = True
         """Whether this reader has not read all rows yet."""
         self._anchor: Row = (0,)
-        """The newest row that was seen. It proves that its number still means the same."""
+        """The newest row that is known."""
+        self._proofs: list[Row] = []
+        """Rows that prove that their numbers still mean the same."""
         self._gaps: list[Gap] = []
 
-    def record(self, notices: Sequence[Notice]) -> None:
-        """Insert a row for each notice."""
+    def record(self, notices: Sequence[Notice]) -> list[Notice]:
+        """Insert a row for each notice. Return the notices with their rows."""
         rows = [make_row(notice) for notice in notices]
         try:
             self._rows().bulk_create(rows, batch_size=BATCH)
         except Error as error:
             raise (explain_mistake(error) or RevocationUnavailable()) from error
+        # A database that does not return the numbers (MySQL) leaves `None`.
+        return [
+            Notice(notice.session_id, notice.until, notice.scope, row.pk)
+            for notice, row in zip(notices, rows, strict=True)
+        ]
 
     def publish(self, notices: Sequence[Notice]) -> None:
         """Insert the rows again, because their transaction took longer than readers look back."""
@@ -155,15 +162,16 @@ class DatabaseStore:
         """Read the new rows, and the rows of gaps. This is one statement, which usually returns one row.
 
         That row is the newest one of the last pull. If it no longer exists, or another row has its number,
-        then the table was pruned or restored from a backup, and its numbers prove nothing.
+        then the table was pruned or restored from a backup, and its numbers prove nothing. After :meth:`skip`
+        the newest row of ``known`` is a second proof.
         """
         now = time.monotonic()
         if not self._is_new:
             found = self._fetch(self._select_news())
             if self._proves_order(found):
-                known = self._anchor
+                known = self._proofs
                 self._advance(found, now)
-                return self._read_notices(row for row in found if row[:-1] != known)
+                return self._read_notices(row for row in found if row[:-1] not in known)
             self.rewind()
         found = self._fetch(Q(pk__gt=self._anchor[0]) & _select_living())
         self._begin(found, now)
@@ -171,13 +179,31 @@ class DatabaseStore:
 
     def rewind(self) -> None:
         """Begin with the first row at the next pull."""
-        self._is_new, self._anchor, self._gaps = True, (0,), []
+        self._is_new, self._anchor, self._proofs, self._gaps = True, (0,), [], []
+
+    def skip(self, known: Mapping[int, Notice]) -> None:
+        """Do not return rows at the next pull whose notices came by another way.
+
+        So the next pull returns the rows that are missing between them, and the rows after the last of them.
+
+        Args:
+            known: the notices, by the numbers of their rows.
+        """
+        if self._is_new:
+            return
+        numbers = sorted(known)
+        self._gaps = split_gaps(self._gaps, numbers)
+        news = [(number, known[number]) for number in numbers if number > self._anchor[0]]
+        self._note([(number, *write_columns(notice), None) for number, notice in news], time.monotonic())
+        self._gaps = join_gaps(self._gaps)
+        if self._anchor not in self._proofs:
+            self._proofs.append(self._anchor)
 
     def copy(self) -> DatabaseStore:
         """Return another reader that continues where this one has arrived."""
         other = DatabaseStore()
         other._is_new, other._anchor, other.skew = self._is_new, self._anchor, self.skew
-        other._gaps = list(self._gaps)
+        other._proofs, other._gaps = list(self._proofs), list(self._gaps)
         return other
 
     def _begin(self, found: list[Row], now: float) -> None:
@@ -187,6 +213,7 @@ class DatabaseStore:
         oldest = self._anchor[0] - _IN_FLIGHT
         self._gaps = [Gap(max(gap.first, oldest), *gap[1:]) for gap in self._gaps if gap.last > oldest]
         self._gaps = join_gaps(self._gaps)
+        self._proofs = [self._anchor]
         self._is_new = self.is_behind or not self._anchor[0]
 
     def _advance(self, found: list[Row], now: float) -> None:
@@ -197,6 +224,7 @@ class DatabaseStore:
         self._gaps = split_gaps(kept, [row[0] for row in found])
         self._note([row for row in found if row[0] > self._anchor[0]], now)
         self._gaps = join_gaps(self._gaps)
+        self._proofs = [self._anchor]
         self.is_behind = len(found) >= MOST_ROWS
 
     def _note(self, news: list[Row], now: float) -> None:
@@ -206,15 +234,16 @@ class DatabaseStore:
             self._anchor = row[:-1]
 
     def _proves_order(self, found: list[Row]) -> bool:
-        """Return whether the newest row of the last pull is among ``found``, or later than all of them."""
-        is_cut_off = len(found) >= MOST_ROWS and found[-1][0] < self._anchor[0]
-        return is_cut_off or any(row[:-1] == self._anchor for row in found)
+        """Return whether each proof is among ``found``, or later than all of them."""
+        end = found[-1][0] if len(found) >= MOST_ROWS else float("inf")
+        return all(proof[0] > end or any(row[:-1] == proof for row in found) for proof in self._proofs)
 
     def _select_news(self) -> Q:
-        missing = Q()
+        missing, news = Q(), Q(pk__gte=self._anchor[0])
         for gap in self._gaps:
             missing |= Q(pk__range=(gap.first, gap.last))
-        news = Q(pk__gte=self._anchor[0])
+        for proof in self._proofs[:-1]:
+            news |= Q(pk=proof[0])
         return news | (missing & _select_living()) if missing else news
 
     def _fetch(self, wanted: Q) -> list[Row]:
@@ -242,7 +271,13 @@ class DatabaseStore:
 
 def make_row(notice: Notice) -> Revocation:
     """Return the row of a notice. It is not saved."""
-    return Revocation(session_id=notice.session_id, until=notice.until, scope=write_scope(notice.scope))
+    session_id, until, scope = write_columns(notice)
+    return Revocation(session_id=session_id, until=until, scope=scope)
+
+
+def write_columns(notice: Notice) -> tuple[UUID, int, str]:
+    """Return the columns of a notice."""
+    return notice.session_id, notice.until, write_scope(notice.scope)
 
 
 def read_row(session_id: UUID, until: int, scope: str) -> Notice:

@@ -33,6 +33,7 @@ from django.db import Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from drf_tessera.database import Place, enter_schema, find_place, using_database
+from drf_tessera.forks import after_fork
 
 MOST_THREADS: Final = 4
 """The greatest number of threads for one database, besides those that were given up."""
@@ -290,7 +291,7 @@ def _forget_threads() -> None:
     _keepers.clear()
 
 
-os.register_at_fork(after_in_child=_forget_threads)
+after_fork(_forget_threads)
 
 
 class _Job(NamedTuple):
