@@ -94,7 +94,7 @@ def make_newer(version: str, newer: Wanted) -> list[Run]:
     return [Run("", name, ("-m", marked)) for name, marked in newer.get(version, {}).items()]
 
 
-def test_what_make_test_leaves_out_is_in_make_test_long() -> None:
+def test_make_test_long_runs_all_that_make_test_leaves_out() -> None:
     databases = ["sqlite", "postgres", "mariadb"]
     using = {kind for kind in KINDS if "database" in kind}
     whole = choose([*list_pinned(databases), *list_long(databases)])
