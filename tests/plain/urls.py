@@ -99,6 +99,7 @@ def boom(request: HttpRequest) -> JsonResponse:
 
 
 urlpatterns = [
+    path("", include("drf_tessera.rest.metadata")),
     path("api/token/", include("drf_tessera.rest.urls")),
     path("rest/", views.Public.as_view()),
     path("public/", public),

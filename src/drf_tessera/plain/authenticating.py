@@ -104,6 +104,8 @@ async def aauthenticate(request: HttpRequest, *, personal: bool = False) -> Auth
         if user is not None:
             return Authenticated(user, token, by_header=has_credentials(request, cookie=False))
     elif not has_credentials(request):
+        if get_settings().tenant is not None:
+            await sync_to_async(enter_tenant)(request)  # the function of the project may make a query
         return None
     return await sync_to_async(authenticate)(request, personal=personal)
 
