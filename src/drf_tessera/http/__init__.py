@@ -10,6 +10,7 @@
 - documents: public documents, which pages of every origin may read
 - resource: the address of the metadata of a protected resource
 - refusals: the answers to errors
+- reports: the signal of refused access tokens
 - transport: one class for each way in which tokens travel
 """
 
@@ -21,6 +22,7 @@ from drf_tessera.http.access import recall_access as recall_access
 from drf_tessera.http.bearer import has_bearer_token as has_bearer_token
 from drf_tessera.http.bearer import read_authorization as read_authorization
 from drf_tessera.http.bearer import read_bearer_token as read_bearer_token
+from drf_tessera.http.client import count_proxies as count_proxies
 from drf_tessera.http.client import describe_client as describe_client
 from drf_tessera.http.client import read_address as read_address
 from drf_tessera.http.cookies import delete_stray_cookies as delete_stray_cookies
@@ -36,6 +38,8 @@ from drf_tessera.http.refusals import remember_failure as remember_failure
 from drf_tessera.http.refusals import to_ascii as to_ascii
 from drf_tessera.http.refusals import write_challenge as write_challenge
 from drf_tessera.http.refusals import write_refusal as write_refusal
+from drf_tessera.http.reports import LateRefuser as LateRefuser
+from drf_tessera.http.reports import report_refused_token as report_refused_token
 from drf_tessera.http.resource import RESOURCE_PATH as RESOURCE_PATH
 from drf_tessera.http.resource import RESOURCE_ROUTE as RESOURCE_ROUTE
 from drf_tessera.http.resource import has_resource_metadata as has_resource_metadata

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Any, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -11,6 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from drf_tessera import http
 from drf_tessera.conf import enter_tenant, get_settings
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable
 from drf_tessera.http import (
@@ -22,7 +22,6 @@ from drf_tessera.http import (
 )
 from drf_tessera.issuers import ForeignToken, Principal, find_account
 from drf_tessera.rest.errors import (
-    LateRefusal,
     to_api_exception,
     to_late_refusal,
     write_challenge,
@@ -30,7 +29,7 @@ from drf_tessera.rest.errors import (
 from drf_tessera.rest.reports import report_refused_token
 from drf_tessera.rest.requests import get_django_request
 from drf_tessera.tokens import AccessToken, recall_access_token
-from drf_tessera.users import Refuse, lazy_user, load_user
+from drf_tessera.users import lazy_user, load_user
 
 
 class JWTAuthentication(BaseAuthentication):
@@ -167,26 +166,8 @@ def vary(request: Request | HttpRequest, *, without_header: bool) -> None:
         headers["Vary"] = f"{others}, {names}" if others else names
 
 
-class LateRefuser(weakref.ref[HttpRequest]):
-    """Refuses a lazy user that turns out to be gone, with a 401 and the reason in the challenge.
-
-    The reference to the request is weak, because a user that outlives the request should not keep the
-    request in memory. A pickled user has no request.
-    """
+class LateRefuser(http.LateRefuser):
+    """Refuses a lazy user that turns out to be gone, with a 401 and the reason in the challenge."""
 
     __slots__ = ()
-
-    def __call__(self, error: Refusal) -> LateRefusal:  # type: ignore[override]
-        """Return the 401, and keep its reason for the challenge."""
-        request = super().__call__()
-        if request is not None:
-            remember_failure(request, error)
-            report_refused_token(error.code, request)
-        return to_late_refusal(error)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _get_requestless_refuser, ()
-
-
-def _get_requestless_refuser() -> Refuse:
-    return to_late_refusal
+    make = staticmethod(to_late_refusal)

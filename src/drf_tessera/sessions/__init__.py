@@ -12,7 +12,7 @@
 - revoking: end sessions early
 - clearing: end the sessions of everybody
 - starting: start a session
-- origins: where the present work comes from
+- origins: where the present work comes from, and the signals of refusals
 - personal: personal access tokens
 - acting: act as another person for some minutes
 - refreshing: exchange a refresh token
@@ -45,6 +45,9 @@ from drf_tessera.sessions.inspection import shorten_refresh_token as shorten_ref
 from drf_tessera.sessions.inspection import sign_access_token as sign_access_token
 from drf_tessera.sessions.origins import acting_for as acting_for
 from drf_tessera.sessions.origins import find_origin as find_origin
+from drf_tessera.sessions.origins import is_heard as is_heard
+from drf_tessera.sessions.origins import report_refusal as report_refusal
+from drf_tessera.sessions.origins import unreported as unreported
 from drf_tessera.sessions.personal import IssuedToken as IssuedToken
 from drf_tessera.sessions.personal import issue_personal_token as issue_personal_token
 from drf_tessera.sessions.personal import preview_personal_token as preview_personal_token
@@ -64,5 +67,4 @@ from drf_tessera.sessions.rows import live_sessions as live_sessions
 from drf_tessera.sessions.starting import Client as Client
 from drf_tessera.sessions.starting import choose_transport as choose_transport
 from drf_tessera.sessions.starting import clean_text as clean_text
-from drf_tessera.sessions.starting import describe_origin as describe_origin
 from drf_tessera.sessions.starting import start as start
