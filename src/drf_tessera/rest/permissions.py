@@ -56,7 +56,7 @@ class TokenPermission(BasePermission):
         error, headers = ScopeMissing(self.scopes), getattr(self._view, "headers", None)
         if isinstance(headers, dict):  # without a token the answer is a 401, which has its own challenge
             headers["WWW-Authenticate"] = write_challenge(error, path=self._view.request.path)
-        return str(error)
+        return error.detail
 
 
 def list_alternatives(kinds: Iterable[Any]) -> list[tuple[str, ...]]:
@@ -186,7 +186,7 @@ class ProofPermission(BasePermission):
             error, request = self.explain(), self._view.request
             remember_failure(get_django_request(request), error)
             raise to_api_exception(error, request)
-        return ProofNeeded.default_detail
+        return ProofNeeded().detail
 
 
 def RecentLogin(max_age: timedelta) -> type[ProofPermission]:  # noqa: N802 - see HasScope
@@ -248,8 +248,12 @@ class NotImpersonated(BasePermission):
     """
 
     code: str = Impersonated.code
-    message: str = Impersonated.default_detail
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Return whether the user acts in person."""
         return not is_impersonated(request.auth)
+
+    @property
+    def message(self) -> str:
+        """The text of the refusal."""
+        return Impersonated().detail
