@@ -22,6 +22,7 @@ from drf_tessera.exceptions import Impersonated, ProjectError, ProofNeeded, Scop
 from drf_tessera.http import remember_failure, write_challenge
 from drf_tessera.issuers import ForeignToken, matches_claim
 from drf_tessera.rest.errors import to_api_exception
+from drf_tessera.rest.foreign import find_token
 from drf_tessera.rest.requests import get_django_request
 from drf_tessera.tokens import AccessToken, PersonalToken, is_scope
 
@@ -36,8 +37,8 @@ class TokenPermission(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Return whether the token of the request is enough."""
-        token: Any = request.auth
-        if not isinstance(token, AccessToken | ForeignToken):
+        token = find_token(request)
+        if token is None:
             return False
         self._view = view
         return self.allows(token)
@@ -160,8 +161,8 @@ class ProofPermission(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Return whether the proof of the token is enough."""
-        token: Any = request.auth
-        if not isinstance(token, AccessToken | ForeignToken) or isinstance(token, PersonalToken):
+        token = find_token(request)
+        if token is None or isinstance(token, PersonalToken):
             return False
         if is_impersonated(token):  # the user has proved nothing
             return False
@@ -251,7 +252,7 @@ class NotImpersonated(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Return whether the user acts in person."""
-        return not is_impersonated(request.auth)
+        return not is_impersonated(find_token(request))
 
     @property
     def message(self) -> str:
