@@ -26,7 +26,7 @@ PAGE: Final = REPOSITORY / "docs" / "explanation" / "architecture.md"
 BEGIN: Final = "<!-- walk: made by python -m tools.walk --write -->"
 END: Final = "<!-- end of walk -->"
 
-QUIET_ROOMS: Final = frozenset({"exceptions", "jose", "conf", "models", "database"})
+QUIET_ROOMS: Final = frozenset({"exceptions", "jose", "conf", "models", "database", "tracing"})
 """Rooms that are called from everywhere: their calls say nothing about the way."""
 
 QUIET: Final = (

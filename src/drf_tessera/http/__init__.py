@@ -19,6 +19,7 @@ from drf_tessera.http.access import name_vary as name_vary
 from drf_tessera.http.access import read_cookie_token as read_cookie_token
 from drf_tessera.http.access import read_header_token as read_header_token
 from drf_tessera.http.access import recall_access as recall_access
+from drf_tessera.http.access import trace_token as trace_token
 from drf_tessera.http.bearer import has_bearer_token as has_bearer_token
 from drf_tessera.http.bearer import read_authorization as read_authorization
 from drf_tessera.http.bearer import read_bearer_token as read_bearer_token

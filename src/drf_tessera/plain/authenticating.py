@@ -34,6 +34,7 @@ from drf_tessera.http import (
 )
 from drf_tessera.issuers import ForeignToken, Principal, find_account
 from drf_tessera.tokens import AccessToken, recall_access_token
+from drf_tessera.tracing import AUTHENTICATE, Facts, traced
 from drf_tessera.users import is_loaded, lazy_user, load_now, recall_user
 
 
@@ -44,6 +45,10 @@ class Authenticated(NamedTuple):
     token: AccessToken | ForeignToken
     by_header: bool
     """Whether the token came in the header. A browser sends a cookie by itself, and a header never."""
+
+
+def _trace(found: Authenticated | None) -> Facts:
+    return http.trace_token(found and found.token)
 
 
 class LateRefusal(SuspiciousOperation):
@@ -71,6 +76,7 @@ class LateRefuser(http.LateRefuser):
         return LateRefusal(error)
 
 
+@traced(AUTHENTICATE, _trace)
 def authenticate(request: HttpRequest, *, personal: bool = False) -> Authenticated | None:
     """Return the user and the token of a request, or ``None`` if it has no token.
 
@@ -93,6 +99,7 @@ def authenticate(request: HttpRequest, *, personal: bool = False) -> Authenticat
         raise
 
 
+@traced(AUTHENTICATE, _trace)
 async def aauthenticate(request: HttpRequest, *, personal: bool = False) -> Authenticated | None:
     """Return what :func:`authenticate` returns, from memory if that is possible, without a thread.
 
@@ -106,6 +113,7 @@ async def aauthenticate(request: HttpRequest, *, personal: bool = False) -> Auth
     return await afind(request, authenticate, personal=personal)
 
 
+@traced(AUTHENTICATE, _trace)
 def find(request: HttpRequest, *, personal: bool) -> Authenticated | None:
     """Return what :func:`authenticate` returns. Leave the report of a refusal to the caller.
 
@@ -129,6 +137,7 @@ def find(request: HttpRequest, *, personal: bool) -> Authenticated | None:
     return Authenticated(user, token, by_header=by_header)
 
 
+@traced(AUTHENTICATE, _trace)
 async def afind(
     request: HttpRequest, find_slowly: Callable[..., Authenticated | None] = find, *, personal: bool
 ) -> Authenticated | None:

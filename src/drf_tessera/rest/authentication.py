@@ -29,6 +29,7 @@ from drf_tessera.rest.errors import (
 from drf_tessera.rest.reports import report_refused_token
 from drf_tessera.rest.requests import get_django_request
 from drf_tessera.tokens import AccessToken, recall_access_token
+from drf_tessera.tracing import AUTHENTICATE, traced
 from drf_tessera.users import lazy_user, load_user
 
 
@@ -60,20 +61,7 @@ class JWTAuthentication(BaseAuthentication):
         django_request = get_django_request(request)
         enter_tenant(django_request)
         try:
-            # Do not store the header in a local variable, because an error report shows local variables.
-            token: AccessToken | ForeignToken | None = recall_access_token(_to_text(self.get_header(request)))
-            if token is None:
-                token = read_header_token(
-                    _to_text(self.get_header(request)), personal=self.accepts_personal_tokens
-                )
-            vary(request, without_header=token is None)
-            if token is None and get_settings().access_cookie:
-                token = read_cookie_token(django_request)
-            if isinstance(token, ForeignToken):
-                # A project with ISSUERS names both kinds of tokens in its annotations, and no other project.
-                pair: Any = (self.find_foreign_user(django_request, token), token)
-                return cast("tuple[AbstractBaseUser, AccessToken]", pair)
-            return None if token is None else (self.find_user(django_request, token), token)
+            return self._find_pair(request)
         except Refusal as error:
             remember_failure(django_request, error)
             report_refused_token(error.code, django_request)
@@ -81,6 +69,24 @@ class JWTAuthentication(BaseAuthentication):
             return None
         except (TemporarilyUnavailable, CsrfFailed) as error:
             raise to_api_exception(error, request) from error
+
+    @traced(AUTHENTICATE, lambda pair: http.trace_token(pair and pair[1]))
+    def _find_pair(self, request: Request | HttpRequest) -> tuple[AbstractBaseUser, AccessToken] | None:
+        django_request = get_django_request(request)
+        # Do not store the header in a local variable, because an error report shows local variables.
+        token: AccessToken | ForeignToken | None = recall_access_token(_to_text(self.get_header(request)))
+        if token is None:
+            token = read_header_token(
+                _to_text(self.get_header(request)), personal=self.accepts_personal_tokens
+            )
+        vary(request, without_header=token is None)
+        if token is None and get_settings().access_cookie:
+            token = read_cookie_token(django_request)
+        if isinstance(token, ForeignToken):
+            # A project with ISSUERS names both kinds of tokens in its annotations, and no other project.
+            pair: Any = (self.find_foreign_user(django_request, token), token)
+            return cast("tuple[AbstractBaseUser, AccessToken]", pair)
+        return None if token is None else (self.find_user(django_request, token), token)
 
     def get_header(self, request: Request | HttpRequest) -> str | bytes | None:
         """Return the header that carries the scheme and the token: the header of ``HEADER_NAME``.

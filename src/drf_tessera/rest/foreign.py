@@ -13,13 +13,14 @@ from rest_framework.request import Request
 
 from drf_tessera.conf import enter_tenant
 from drf_tessera.exceptions import TokenError
-from drf_tessera.http import point_to_metadata
+from drf_tessera.http import point_to_metadata, trace_token
 from drf_tessera.issuers import ForeignToken
 from drf_tessera.rest.authentication import LateRefuser
 from drf_tessera.rest.errors import to_late_refusal
 from drf_tessera.rest.reports import report_refused_token
 from drf_tessera.rest.requests import get_django_request
 from drf_tessera.tokens import AccessToken, verify_access_token
+from drf_tessera.tracing import AUTHENTICATE, traced
 
 _Authenticate = TypeVar("_Authenticate", bound=Callable[..., Any])
 
@@ -52,6 +53,8 @@ class ForeignAuthentication(BaseAuthentication):
 def reporting_refusals(authenticate: _Authenticate) -> _Authenticate:
     """Return ``authenticate`` as a method that acts on the tenant of the request and reports each refusal."""
 
+    @sensitive_variables()
+    @traced(AUTHENTICATE, lambda token: trace_token(getattr(token and token[1], "verified", None)))
     @wraps(authenticate)
     def report(self: ForeignAuthentication, request: Request) -> Any:
         enter_tenant(request)
@@ -66,7 +69,7 @@ def reporting_refusals(authenticate: _Authenticate) -> _Authenticate:
 
 
 def find_token(request: Request) -> AccessToken | ForeignToken | None:
-    """Return the verified token of a request, whichever of our classes has accepted it."""
+    """Return the verified token of a request, accepted by any of our classes."""
     found: Any = request.auth
     if isinstance(found, AccessToken | ForeignToken) or found is None:
         return found

@@ -35,6 +35,7 @@ from drf_tessera.sessions.clearing import count_before as count_before
 from drf_tessera.sessions.clearing import revoke_before as revoke_before
 from drf_tessera.sessions.clearing import revoke_everybody as revoke_everybody
 from drf_tessera.sessions.grants import Grant as Grant
+from drf_tessera.sessions.grants import trace_grant as trace_grant
 from drf_tessera.sessions.handles import HANDLE_PREFIX as HANDLE_PREFIX
 from drf_tessera.sessions.handles import read_handle as read_handle
 from drf_tessera.sessions.handles import write_handle as write_handle
