@@ -53,8 +53,10 @@ from drf_tessera.http.routes import forget_directories as forget_directories
 from drf_tessera.http.routes import walk_views as walk_views
 from drf_tessera.http.transport import TRANSPORTS as TRANSPORTS
 from drf_tessera.http.transport import Transport as Transport
+from drf_tessera.http.transport import admit_access as admit_access
 from drf_tessera.http.transport import admit_login as admit_login
 from drf_tessera.http.transport import clear_ended as clear_ended
+from drf_tessera.http.transport import deliver_access as deliver_access
 from drf_tessera.http.transport import deliver_grant as deliver_grant
 from drf_tessera.http.transport import find_refresh_token as find_refresh_token
 from drf_tessera.http.transport import needs_body as needs_body

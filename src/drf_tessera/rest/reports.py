@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,16 @@ from drf_tessera.tokens import read_refresh_token
 def report_refused_token(code: str, request: Request | HttpRequest) -> None:
     """Send :data:`~drf_tessera.signals.token_refused`, once for each request and code."""
     http.report_refused_token(code, get_django_request(request))
+
+
+@contextmanager
+def reporting_refusal(request: Request | HttpRequest) -> Iterator[None]:
+    """Report a refusal inside the block as that of an access token."""
+    try:
+        yield
+    except Refusal as error:
+        report_refused_token(error.code, request)
+        raise
 
 
 @sensitive_variables()

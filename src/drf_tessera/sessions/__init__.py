@@ -15,6 +15,7 @@
 - origins: where the present work comes from, and the signals of refusals
 - personal: personal access tokens
 - acting: act as another person for some minutes
+- again: another access token of a live session
 - refreshing: exchange a refresh token
 - handles: texts that find a session and let nobody in
 - inspection: look at a refresh token without spending it
@@ -31,6 +32,8 @@ from drf_tessera.sessions.adoption import adopt_many as adopt_many
 from drf_tessera.sessions.adoption import is_closed as is_closed
 from drf_tessera.sessions.adoption import is_foreign as is_foreign
 from drf_tessera.sessions.adoption import name_token as name_token
+from drf_tessera.sessions.again import Minted as Minted
+from drf_tessera.sessions.again import mint_again as mint_again
 from drf_tessera.sessions.clearing import count_before as count_before
 from drf_tessera.sessions.clearing import revoke_before as revoke_before
 from drf_tessera.sessions.clearing import revoke_everybody as revoke_everybody
