@@ -130,7 +130,7 @@ class Answer:
     reads_header: bool = False
     """Whether a view without authentication classes reads an access token from the header."""
     cookies: str = ""
-    """What the success does to cookies (:func:`~drf_tessera.rest.schemes.describe_set_cookie`)."""
+    """A text about the cookies of a success (:func:`~drf_tessera.rest.schemes.describe_set_cookie`)."""
     codes: Mapping[str, str] = field(default_factory=dict)
     """Further codes of status 400, with their texts."""
     errors: Errors = ()

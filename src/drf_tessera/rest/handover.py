@@ -9,8 +9,9 @@ nobody can be logged in with the ticket of another person.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from django.core.validators import RegexValidator
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -42,12 +43,14 @@ from drf_tessera.rest.serializers import BodySerializer, ShortCharField
 from drf_tessera.rest.shapes import AnswerSerializer, TicketSerializer, fit_access
 from drf_tessera.rest.throttling import TokenAddressThrottle
 from drf_tessera.rest.views import SessionView
-from drf_tessera.tickets import MAX_TICKET_LENGTH, TICKET_LIFETIME, issue_ticket, redeem_ticket
+from drf_tessera.tickets import TICKET_LIFETIME, issue_ticket, redeem_ticket
 
-_HOST = r"^([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$"
-_DIGEST = r"^[A-Za-z0-9_-]{43}$"
-_VERIFIER = r"^[A-Za-z0-9._~-]{43,128}$"
+_HOST: Final = r"^([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$"
+_DIGEST: Final = r"^[A-Za-z0-9_-]{43}$"
+_VERIFIER: Final = r"^[A-Za-z0-9._~-]{43,128}$"
 """RFC 7636, section 4.1."""
+_MAX_TICKET_LENGTH: Final = 4096
+"""In characters. A ticket carries the claims of its token, compressed."""
 
 
 class HandoverSerializer(BodySerializer):
@@ -56,14 +59,14 @@ class HandoverSerializer(BodySerializer):
     class Meta:  # noqa: D106 - the name for schemas, beside the project's own serializers
         ref_name = "TesseraHandoverRequest"
 
-    audience: serializers.CharField = serializers.RegexField(
-        _HOST,
+    audience: serializers.CharField = ShortCharField(
         max_length=255,
+        validators=[RegexValidator(_HOST)],
         help_text="The host that may use the ticket, in small letters, such as `shop.example.com`.",
     )
-    challenge: serializers.CharField = serializers.RegexField(
-        _DIGEST,
+    challenge: serializers.CharField = ShortCharField(
         max_length=43,
+        validators=[RegexValidator(_DIGEST)],
         help_text="The SHA-256 digest of the verifier, in base64url without padding (RFC 7636).",
     )
 
@@ -75,11 +78,11 @@ class AcceptHandoverSerializer(BodySerializer):
         ref_name = "TesseraAcceptHandoverRequest"
 
     ticket: serializers.CharField = ShortCharField(
-        max_length=MAX_TICKET_LENGTH, write_only=True, help_text="The ticket."
+        max_length=_MAX_TICKET_LENGTH, write_only=True, help_text="The ticket."
     )
-    verifier: serializers.CharField = serializers.RegexField(
-        _VERIFIER,
+    verifier: serializers.CharField = ShortCharField(
         max_length=128,
+        validators=[RegexValidator(_VERIFIER)],
         write_only=True,
         help_text="The random text whose digest was sent for the ticket.",
     )

@@ -38,7 +38,7 @@ def mint_again(token: AccessToken, *, now: datetime | None = None) -> Minted:
         now: the present. By default the time of the clock.
 
     Raises:
-        SessionEnded, UserGone, UserInactive, TokenKeyUnknown: the token is not accepted any more.
+        SessionEnded, UserGone, UserInactive, TokenKeyUnknown: the token is no longer accepted.
         TemporarilyUnavailable: the database cannot be used.
         ClaimsHookError: see :func:`drf_tessera.sessions.start`.
     """
