@@ -13,7 +13,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.urls import include, path
 from rest_framework.test import APIClient
 
-from drf_tessera import sessions, tickets
+from drf_tessera import sessions, signals, tickets
 from drf_tessera.exceptions import TicketInvalid
 from drf_tessera.http import name_cookies
 from drf_tessera.rest.handover import AcceptHandoverView, HandoverView
@@ -75,6 +75,21 @@ def test_the_other_subdomain_gets_a_token_of_the_same_session_and_no_refresh_tok
     )
     assert there["plan"] == "pro"
     assert sessions.refresh(str(grant.refresh)).session_id == grant.session_id, "the session goes on"
+
+
+def test_receivers_learn_of_it(
+    api: APIClient, grant: sessions.Grant, ticket: str, django_capture_on_commit_callbacks: Any
+) -> None:
+    heard: list[dict[str, Any]] = []
+
+    def hear(signal: object, sender: object, **told: Any) -> None:
+        heard.append(told)
+
+    signals.session_handed_over.connect(hear)
+    with django_capture_on_commit_callbacks(execute=True):
+        accept(api, ticket)
+    signals.session_handed_over.disconnect(hear)
+    assert heard == [{"session_id": grant.session_id, "sub": grant.sub, "audience": SHOP}]
 
 
 def test_a_logout_ends_both(api: APIClient, grant: sessions.Grant, ticket: str, still_feed: None) -> None:
@@ -161,12 +176,12 @@ def test_a_session_that_ends_between_two_queries_is_refused(
 
     monkeypatch.setattr(again, "load_user", end_after)
     with pytest.raises(SessionEnded):
-        sessions.mint_again(token)
+        sessions.mint_again(token, audience=SHOP)
 
 
 def test_the_claims_hook_is_asked_again(grant: sessions.Grant, settings: Any) -> None:
     settings.TESSERA = {"CLAIMS": lambda user, session: {"plan": "team"}}
-    found = sessions.mint_again(verify_access_token(grant.access))
+    found = sessions.mint_again(verify_access_token(grant.access), audience=SHOP)
     assert verify_access_token(found.access)["plan"] == "team"
 
 

@@ -29,6 +29,7 @@ NAME: Final = "drf_tessera"
 EVENTS: Final[Mapping[str, tuple[Signal, tuple[str, ...]]]] = {
     "session_started": (signals.session_started, ()),
     "session_impersonated": (signals.session_impersonated, ()),
+    "session_handed_over": (signals.session_handed_over, ()),
     "session_refreshed": (signals.session_refreshed, ("outcome",)),
     "session_revoked": (signals.session_revoked, ("reason",)),
     "sessions_cleared": (signals.sessions_cleared, ("reason",)),

@@ -164,13 +164,10 @@ class AcceptHandoverView(BodyView):
         credentials, plain = self.read_body(), get_django_request(request)
         admit_access(plain)
         with reporting_refusal(plain):
-            token = redeem_ticket(
-                credentials["ticket"],
-                audience=plain.get_host().lower(),
-                verifier=credentials["verifier"],
-            )
+            host = plain.get_host().lower()
+            token = redeem_ticket(credentials["ticket"], audience=host, verifier=credentials["verifier"])
             self.count_for(token.session_id)
-            grant = sessions.mint_again(token)
+            grant = sessions.mint_again(token, audience=host)
         response = Response()
         response.data = {
             **deliver_access(plain, response, grant.access, grant.expires_in),

@@ -8,6 +8,7 @@ from datetime import datetime
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from drf_tessera import signals
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import SessionEnded
 from drf_tessera.moments import to_timestamp
@@ -26,7 +27,7 @@ class Minted:
 
 
 @sensitive_variables()
-def mint_again(token: AccessToken, *, now: datetime | None = None) -> Minted:
+def mint_again(token: AccessToken, *, audience: str, now: datetime | None = None) -> Minted:
     """Sign another access token of the session of ``token``, for a full ``ACCESS_LIFETIME``. Two queries.
 
     The user and the session are read from the database. The session goes on as it was: its idle limit is not
@@ -35,6 +36,7 @@ def mint_again(token: AccessToken, *, now: datetime | None = None) -> Minted:
 
     Args:
         token: a verified access token, which may have expired since.
+        audience: the host that gets the token, for :data:`~drf_tessera.signals.session_handed_over`.
         now: the present. By default the time of the clock.
 
     Raises:
@@ -51,4 +53,5 @@ def mint_again(token: AccessToken, *, now: datetime | None = None) -> Minted:
     extra = describe_session(user, session) if get_settings().reads_user else {}
     facts = replace(token.facts, expires_at=int(to_timestamp(ends)), claims=claims)
     access, expires_in = mint_access_token(facts, extra, moment)
+    rows.report(signals.session_handed_over, session_id=session.pk, sub=token.sub, audience=audience)
     return Minted(access=access, expires_in=expires_in)
