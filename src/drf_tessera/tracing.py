@@ -33,8 +33,8 @@ Facts = Mapping[str, str | int]
 Finish = Callable[[Callable[[Any], Facts], Any], None]
 """Adds the facts of a result to a span. The arguments: a function from results to facts, and the result."""
 
-Tracer = Callable[[str], AbstractContextManager[Finish]]
-"""Opens the span of a step by its name."""
+Tracer = Callable[[str], AbstractContextManager[Finish] | None]
+"""Returns the span of a step by its name. ``None`` means that the step is not recorded."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -66,9 +66,10 @@ def traced(name: str, describe: Callable[[Any], Facts]) -> Callable[[Function], 
 
             @wraps(function)
             async def acall(*credentials: Any, **secret: Any) -> Any:
-                if _tracer is None:
+                span = _find_span(name)
+                if span is None:
                     return await function(*credentials, **secret)
-                with _enter(_tracer, name) as finish:
+                with _enter(span, name) as finish:
                     token = await function(*credentials, **secret)
                     finish(describe, token)
                 return token
@@ -77,9 +78,10 @@ def traced(name: str, describe: Callable[[Any], Facts]) -> Callable[[Function], 
 
         @wraps(function)
         def call(*credentials: Any, **secret: Any) -> Any:
-            if _tracer is None:
+            span = _find_span(name)
+            if span is None:
                 return function(*credentials, **secret)
-            with _enter(_tracer, name) as finish:
+            with _enter(span, name) as finish:
                 token = function(*credentials, **secret)
                 finish(describe, token)
             return token
@@ -89,18 +91,16 @@ def traced(name: str, describe: Callable[[Any], Facts]) -> Callable[[Function], 
     return decorate
 
 
+def _find_span(name: str) -> AbstractContextManager[Finish] | None:
+    """Return the span of a step, unless the same step is around it."""
+    return None if _tracer is None or _current.get() == name else _tracer(name)
+
+
 @contextmanager
-def _enter(tracer: Tracer, name: str) -> Iterator[Finish]:
-    if _current.get() == name:
-        yield _ignore
-        return
+def _enter(span: AbstractContextManager[Finish], name: str) -> Iterator[Finish]:
     before = _current.set(name)
     try:
-        with tracer(name) as finish:
+        with span as finish:
             yield finish
     finally:
         _current.reset(before)
-
-
-def _ignore(describe: Callable[[Any], Facts], token: Any) -> None:
-    """Leave a result to the span around this step."""

@@ -8,7 +8,7 @@ never a token, a password or a user.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from django.dispatch import Signal
@@ -18,7 +18,7 @@ from drf_tessera import signals
 from drf_tessera.exceptions import TesseraError
 from drf_tessera.http import find_status
 from drf_tessera.revocation import FeedState, describe_feed
-from drf_tessera.tracing import AUTHENTICATE, Facts, Finish, Tracer, use_tracer
+from drf_tessera.tracing import AUTHENTICATE, Finish, Tracer, use_tracer
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackOptions, Observation
@@ -102,10 +102,6 @@ def _make_tracer() -> Tracer:
 
     @contextmanager
     def open_span(name: str) -> Iterator[Finish]:
-        # The token of a request is usually known from memory. A span alone would cost more than that.
-        if name == AUTHENTICATE and not trace.get_current_span().is_recording():
-            yield _ignore
-            return
         # Neither the text nor the frames of an error are recorded, because they may hold what was sent.
         with tracer.start_as_current_span(
             name, record_exception=False, set_status_on_exception=False
@@ -118,11 +114,12 @@ def _make_tracer() -> Tracer:
                     span.set_status(error_status)
                 raise
 
-    return open_span
+    def find_span(name: str) -> AbstractContextManager[Finish] | None:
+        # The token of a request is usually known from memory. A span alone would cost more than that.
+        is_unseen = name == AUTHENTICATE and not trace.get_current_span().is_recording()
+        return None if is_unseen else open_span(name)
 
-
-def _ignore(describe: Callable[[Any], Facts], token: Any) -> None:
-    """Leave a result alone, because nobody records it."""
+    return find_span
 
 
 def _name_error(error: Exception) -> str:
