@@ -22,6 +22,7 @@ from drf_tessera.http import (
 )
 from drf_tessera.issuers import ForeignToken, Principal, find_account
 from drf_tessera.rest.errors import (
+    LateRefusal,
     to_api_exception,
     to_late_refusal,
     write_challenge,
@@ -176,4 +177,8 @@ class LateRefuser(http.LateRefuser):
     """Refuses a lazy user that turns out to be gone, with a 401 and the reason in the challenge."""
 
     __slots__ = ()
-    make = staticmethod(to_late_refusal)
+
+    @staticmethod
+    def make(error: Refusal) -> LateRefusal:
+        """Return the exception that the user raises."""
+        return to_late_refusal(error)
