@@ -13,8 +13,8 @@ from django.http import HttpRequest
 from django.test import AsyncClient, Client, RequestFactory
 
 from drf_tessera import sessions
-from drf_tessera.exceptions import Refusal
-from drf_tessera.http import report_refused_token
+from drf_tessera.exceptions import Refusal, TokenExpired
+from drf_tessera.http import LateRefuser, report_refused_token
 from drf_tessera.plain import LateRefusal, authenticate
 from tests.conftest import bearer
 
@@ -110,3 +110,8 @@ def test_nothing_is_told_about_a_request_of_our_own(refused_tokens: list[dict[st
         with pytest.raises(Refusal):
             authenticate(RequestFactory().get("/", headers={"authorization": "Bearer rubbish"}))
     assert refused_tokens == []
+
+
+def test_the_parent_makes_no_exception() -> None:
+    with pytest.raises(NotImplementedError):
+        LateRefuser.make(TokenExpired())
