@@ -7,6 +7,7 @@ from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -19,9 +20,10 @@ from pytest_django.plugin import DjangoDbBlocker
 from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
 
-from drf_tessera import installation
+from drf_tessera import installation, signals
 from drf_tessera.conf import foreign
 from drf_tessera.limits import counters
+from drf_tessera.models import Session
 from drf_tessera.revocation import feed
 from drf_tessera.revocation.feed import get_feed
 from tests import clearing, servers
@@ -159,6 +161,20 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 def _servers_are_not_measured() -> None:
     """Coverage measures the workers of pytest-xdist, which are children of pytest, but not their servers."""
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+
+@pytest.fixture
+def refused_tokens() -> Iterator[list[dict[str, Any]]]:
+    """Everything that a receiver of ``token_refused`` learns. It makes a query, also behind a coroutine."""
+    found: list[dict[str, Any]] = []
+
+    def hear(signal: object, sender: object, **told: Any) -> None:
+        Session._default_manager.exists()
+        found.append(told)
+
+    signals.token_refused.connect(hear)
+    yield found
+    signals.token_refused.disconnect(hear)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from rest_framework.test import APIClient
 
 from drf_tessera import audit, sessions
 from drf_tessera.models import Session
+from drf_tessera.tokens import verify_access_token
 from tests.conftest import PASSWORD, bearer, log_in, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,6 +78,9 @@ def cause_each_event(api: APIClient, user: AbstractBaseUser, settings: Any) -> l
     typed = "a password in the field of the name"
     for _ in range(4):
         api.post("/api/token/", {"username": typed, "password": "not the password"})
+    here = sessions.start(user).access
+    there = sessions.mint_again(verify_access_token(here), audience="shop.example.com").access
+    found += [here, there]
     acting = sessions.impersonate(user, make_user("bob"), 10)
     found += [acting.access, acting.refresh or ""]
     sessions.revoke_everybody()

@@ -19,6 +19,7 @@ import django
 from django.conf import settings
 from django.db import connection
 
+from drf_tessera.tracing import use_tracer
 from tools.house import PACKAGE, ROOT
 from tools.pages import REPOSITORY, fill, write_or_check
 
@@ -26,7 +27,7 @@ PAGE: Final = REPOSITORY / "docs" / "explanation" / "architecture.md"
 BEGIN: Final = "<!-- walk: made by python -m tools.walk --write -->"
 END: Final = "<!-- end of walk -->"
 
-QUIET_ROOMS: Final = frozenset({"exceptions", "jose", "conf", "models", "database"})
+QUIET_ROOMS: Final = frozenset({"exceptions", "jose", "conf", "models", "database", "tracing"})
 """Rooms that are called from everywhere: their calls say nothing about the way."""
 
 QUIET: Final = (
@@ -46,6 +47,7 @@ QUIET: Final = (
     "sessions.rows:select_sessions",
     "revocation.feed:get_feed",
     "http.client:read_address",
+    "http.client:count_proxies",
     "networks:",
     "limits.counters:",
     "limits.logins:_",
@@ -155,6 +157,8 @@ def walk() -> str:
     settings.configure(**SETTINGS)
     django.setup()
     from tools.way import go  # noqa: PLC0415 - its views need the settings
+
+    use_tracer(None)  # an installed tracer would stand between the steps
 
     return "\n\n".join(recorder.write() for recorder in go())
 

@@ -14,6 +14,7 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - jose: keys, signatures, and a strict codec for compact JWS
 - conf: the settings of the project, typed and read live
 - moments: ``datetime`` and seconds since the epoch, and the step between both
+- tracing: spans around the steps that cost time, for a tracer of the project
 - signals: the events of sessions, for receivers of the project
 - models: the tables
 - outages: a database that cannot be used at the moment, and mistakes of the project

@@ -26,6 +26,7 @@ _SALT: Final = "drf_tessera audit"
 EVENTS: Final[Mapping[str, tuple[Signal, int]]] = {
     "session_started": (signals.session_started, logging.INFO),
     "session_impersonated": (signals.session_impersonated, logging.WARNING),
+    "session_handed_over": (signals.session_handed_over, logging.INFO),
     "session_refreshed": (signals.session_refreshed, logging.INFO),
     "session_revoked": (signals.session_revoked, logging.INFO),
     "sessions_cleared": (signals.sessions_cleared, logging.WARNING),

@@ -34,6 +34,7 @@ from drf_tessera.exceptions import (
 )
 from drf_tessera.limits import admit_account, login_attempt
 from drf_tessera.receivers import checking_password
+from drf_tessera.tracing import LOGIN, Facts, traced
 from drf_tessera.users import can_read, clean_name, find_email_field, fold_name, read_name
 
 T = TypeVar("T")
@@ -44,7 +45,12 @@ MAX_PROOFS: Final = 3
 """The maximum number of password checks for one login, if the stored hash changes in between."""
 
 
+def _trace_login(found: tuple[AbstractBaseUser, sessions.Grant]) -> Facts:
+    return sessions.trace_grant(found[1])
+
+
 @sensitive_variables()
+@traced(LOGIN, _trace_login)
 def log_in(
     request: HttpRequest,
     *,
@@ -100,6 +106,7 @@ def log_in(
 
 
 @sensitive_variables()
+@traced(LOGIN, _trace_login)
 def answer_challenge(
     request: HttpRequest,
     ticket: Ticket,

@@ -23,6 +23,12 @@ session_impersonated: Final = Signal()
 Arguments: ``session_id``, ``sub``, ``actor`` (as in ``sub``).
 """
 
+session_handed_over: Final = Signal()
+"""Another subdomain got an access token of a session. Arguments: ``session_id``, ``sub``, ``audience``.
+
+``audience`` is the host of the other subdomain.
+"""
+
 session_refreshed: Final = Signal()
 """A refresh was answered. Arguments: ``session_id``, ``sub``, ``outcome`` (see ``rotation.Outcome``)."""
 

@@ -5,13 +5,18 @@ may be in an address, because it lives for 30 seconds and is accepted once. Usin
 a second insert of the same key fails, on every server.
 
 A ticket is signed under ``SECRET_KEY``, for one installation and tenant, and carries the claims of the token.
+A ticket for another subdomain has an audience, its host. It opens no socket, and a ticket of a socket opens
+no subdomain.
 """
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from contextlib import suppress
+from hashlib import sha256
+from hmac import compare_digest
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -21,6 +26,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.database import find_database, savepoint, translated_trouble
 from drf_tessera.exceptions import TicketInvalid
+from drf_tessera.jose.encoding import encode_base64url
 from drf_tessera.models import SpentTicket
 from drf_tessera.tokens import AccessToken, build_access_token, get_issuer
 
@@ -36,8 +42,13 @@ _SWEEP: Final = 64
 
 
 @sensitive_variables()
-def issue_ticket(token: AccessToken) -> str:
+def issue_ticket(token: AccessToken, *, audience: str = "", challenge: str = "") -> str:
     """Return a ticket for the session of a verified access token.
+
+    Args:
+        token: the access token.
+        audience: the host that may use the ticket. Without an audience the ticket is for a socket.
+        challenge: the digest of the verifier that the user of the ticket must know (RFC 7636, ``S256``).
 
     Raises:
         TemporarilyUnavailable: the id of the installation is needed, and the database does not answer.
@@ -46,27 +57,35 @@ def issue_ticket(token: AccessToken) -> str:
         "id": uuid4().hex,
         "kid": token.kid,
         "claims": {name: token[name] for name in token.claims},
+        "challenge": challenge,
     }
-    return signing.dumps(credentials, salt=_make_salt(), compress=True)
+    return signing.dumps(credentials, salt=_make_salt(audience), compress=True)
 
 
 @sensitive_variables()
-def redeem_ticket(text: str) -> AccessToken:
+def redeem_ticket(text: str, *, audience: str = "", verifier: str = "") -> AccessToken:
     """Use a ticket, and return the access token that it was made for. One ``INSERT``.
 
     The caller checks next whether the session and the user are still valid, as for every access token.
 
+    Args:
+        text: a stranger's text.
+        audience: the host of the request, or an empty text for a socket.
+        verifier: the random text behind the ``challenge`` of the ticket.
+
     Raises:
         TicketInvalid: this is not a ticket, it has expired, or it was used. Or another installation or tenant
-            has issued it.
+            has issued it, it is for another audience, or the verifier is wrong.
         TemporarilyUnavailable: the database cannot be used. The ticket may be used again.
     """
     if len(text) > MAX_TICKET_LENGTH:
         raise TicketInvalid
     try:
-        credentials = signing.loads(text, salt=_make_salt(), max_age=TICKET_LIFETIME)
+        credentials = signing.loads(text, salt=_make_salt(audience), max_age=TICKET_LIFETIME)
     except signing.BadSignature:
         raise TicketInvalid from None
+    if not compare_digest(credentials["challenge"], _digest(verifier) if verifier else ""):
+        raise TicketInvalid
     _spend(UUID(hex=credentials["id"]))
     return build_access_token(credentials["claims"], kid=credentials["kid"])
 
@@ -85,5 +104,10 @@ def _spend(key: UUID) -> None:
             rows.filter(until__lt=now - TICKET_LIFETIME).delete()
 
 
-def _make_salt() -> str:
-    return f"{_SALT} {get_issuer()}"
+def _digest(verifier: str) -> str:
+    """Return the ``challenge`` of a verifier (RFC 7636, section 4.2)."""
+    return encode_base64url(sha256(verifier.encode()).digest()).decode()
+
+
+def _make_salt(audience: str) -> str:
+    return f"{_SALT} {json.dumps([audience, get_issuer()])}"

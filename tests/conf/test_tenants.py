@@ -22,6 +22,7 @@ from drf_tessera.conf import (
     Settings,
     current_tenant,
     enter_tenant,
+    get_identity,
     get_settings,
     per_tenant,
     tenants,
@@ -281,6 +282,39 @@ def test_the_issuer_names_the_tenant() -> None:
         assert in_each(get_issuer) == [f"{own}:one", f"{own}:two", own]
     with override_settings(TESSERA={"TENANT": by_host, "ISSUER": "https://api.example.com"}):
         assert in_each(get_issuer)[::2] == ["https://api.example.com:one", "https://api.example.com"]
+    with override_settings(TESSERA={"TENANT": by_host, "ISSUER": "https://{tenant}.example.com"}):
+        assert in_each(get_issuer)[:2] == ["https://one.example.com", "https://two.example.com"]
+        assert in_each(get_issuer)[2].startswith("drf-tessera:")
+
+
+@pytest.mark.parametrize(
+    ("tenant", "written", "issuer", "address"),
+    [
+        ("a/b#c", "https://{tenant}.example.com", "https://a%2Fb%23c.example.com", True),
+        ("shop.example", "https://{tenant}", "https://shop.example", True),
+        ("8080", "https://api.example.com", "https://api.example.com:8080", False),
+        ("acme", "{tenant}", "acme", False),
+        ("acme", "https://{tenant}/?a", "https://acme/?a", False),
+        ("", "https://api.example.com", "https://api.example.com", True),
+        ("", "https://{tenant}.example.com", None, False),
+        ("acme", None, None, False),
+    ],
+)
+def test_a_name_of_this_server_may_have_a_place_for_the_tenant(
+    tenant: str, written: str | None, issuer: str | None, address: bool
+) -> None:
+    """The name of a tenant never becomes another host, or a part of the address of another tenant."""
+    texts = {"AUDIENCE": ["notes", "{tenant}"], "RESOURCE": "https://example.com/{tenant}/"}
+    with override_settings(TESSERA={"TENANT": by_host, "ISSUER": written, **texts}), use_tenant(tenant):
+        found = get_identity()
+        assert (found.issuer, found.address) == (issuer, issuer if address else None)
+        if not tenant:
+            assert (found.audience, found.resource) == (("notes",), None)
+
+
+def test_a_request_without_a_tenant_has_the_default_audience() -> None:
+    with override_settings(TESSERA={"TENANT": by_host, "AUDIENCE": "{tenant}"}):
+        assert [found.audience for found in in_each(get_identity)] == [("one",), ("two",), ("drf-tessera",)]
 
 
 def test_the_values_of_a_limited_number_of_tenants_are_kept() -> None:

@@ -144,7 +144,9 @@ def test_a_token_in_the_address_opens_nothing(access: str) -> None:
         assert refused(query_string=f"{name}={access}".encode()) == (4401, code)
 
 
-def test_refusals_have_codes(access: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusals_have_codes(
+    access: str, monkeypatch: pytest.MonkeyPatch, refused_tokens: list[dict[str, Any]]
+) -> None:
     assert refused() == (4401, "not_authenticated")
     assert refused(headers=header("nonsense")) == (4401, "token_malformed")
     assert refused(subprotocols=[SUBPROTOCOL, "nonsense"]) == (4401, "token_malformed")
@@ -156,6 +158,16 @@ def test_refusals_have_codes(access: str, monkeypatch: pytest.MonkeyPatch) -> No
     feed.get_feed.forget()  # the next check pulls
     monkeypatch.setattr(feed.Feed, "_is_fresh", lambda self: False)
     assert refused(headers=header(access)) == (1013, "revocation_unavailable")
+    assert [told["code"] for told in refused_tokens] == ["token_malformed"] * 3
+
+
+def test_a_refused_ticket_is_told_with_its_address(refused_tokens: list[dict[str, Any]]) -> None:
+    agent = [(b"user-agent", b"curl/8")]
+    assert refused(query_string=b"ticket=x", headers=agent, client=("192.0.2.1", 5)) == (
+        4401,
+        "ticket_invalid",
+    )
+    assert refused_tokens == [{"code": "ticket_invalid", "address": "192.0.2.1", "user_agent": "curl/8"}]
 
 
 def test_personal_tokens_need_a_word(anna: AbstractBaseUser) -> None:

@@ -71,7 +71,9 @@ def test_an_operation_knows_the_user(kind: str, asgi: bool, anna: AbstractBaseUs
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_refusals_have_codes_and_challenges(kind: str, anna: AbstractBaseUser) -> None:
+def test_refusals_have_codes_and_challenges(
+    kind: str, anna: AbstractBaseUser, refused_tokens: list[dict[str, Any]]
+) -> None:
     grant = sessions.start(anna)
 
     def ask(**headers: str) -> tuple[int, str]:
@@ -84,6 +86,7 @@ def test_refusals_have_codes_and_challenges(kind: str, anna: AbstractBaseUser) -
     sessions.revoke(grant.session_id)
     assert ask(**bearer(grant.access)) == (401, "session_ended")
     assert Client().get("/api/public", **bearer("nonsense")).status_code == 200
+    assert [told["code"] for told in refused_tokens] == ["token_malformed", "session_ended"]
 
 
 def test_a_user_who_is_gone_is_refused_late(anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,8 @@ from schemathesis.specs.openapi.checks import (
 from drf_tessera import sessions
 from drf_tessera.conf import get_settings
 from drf_tessera.limits import counters
+from drf_tessera.tickets import issue_ticket
+from drf_tessera.tokens import verify_access_token
 from tests.conftest import PASSWORD, bearer
 from tests.contrib.schemas import CASES, CLIENTS, Case, configured, generate
 from tests.hostile.surface import HEADER_NAMES, HEADERS, VALUES
@@ -168,6 +170,9 @@ def judge(request: pytest.FixtureRequest, api: APIClient, anna: AbstractBaseUser
 
 POSTS = [f"POST /api/token/{name}" for name in ("", "refresh/", "verify/", "revoke/", "introspect/")]
 PERSONAL = "POST /api/personal-tokens/"
+HANDOVER, ACCEPT = "POST /api/token/handover/", "POST /api/token/accept/"
+VERIFIER = "v" * 43
+ASKED = {"audience": "testserver", "challenge": "7w_YNF9DSfIdPf_pRjSq646_kPr-2-o9NAl16JGghdM"}
 FIELDS: Mapping[str, list[str]] = {
     POSTS[0]: ["username", "email", "password", "device", "transport"],
     POSTS[1]: ["refresh", "with_user"],
@@ -175,6 +180,8 @@ FIELDS: Mapping[str, list[str]] = {
     POSTS[3]: ["refresh", "session", "token", "token_type_hint"],
     POSTS[4]: ["token", "token_type_hint"],
     PERSONAL: ["name", "scope", "days"],
+    HANDOVER: ["audience", "challenge"],
+    ACCEPT: ["ticket", "verifier"],
 }
 
 
@@ -224,9 +231,11 @@ def test_good_answers_are_in_the_schema(judge: Judge, anna: AbstractBaseUser) ->
         if "refresh" in label:
             assert judge.send(label, json.dumps(body).encode()) == 200  # rotated
         if label != POSTS[0]:
-            by_header = not label.startswith("POST") or label == PERSONAL
+            by_header = not label.startswith("POST") or label in {PERSONAL, HANDOVER}
             head = bearer(grant.access) if by_header else {}
-            body = {"name": "A script"} if label == PERSONAL else body
+            ticket = issue_ticket(verify_access_token(grant.access), **ASKED)
+            others = {PERSONAL: {"name": "A script"}, HANDOVER: ASKED}
+            body = {**others, ACCEPT: {"ticket": ticket, "verifier": VERIFIER}}.get(label, body)
             if label.startswith("DELETE /api/personal-tokens/"):
                 made = [sessions.issue_personal_token(anna, name="A script") for _ in range(2)]
                 other, mine = (str(token.session.pk) for token in made)

@@ -65,7 +65,9 @@ def ask(kind: str, query: str, token: str = "") -> Any:
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_a_field_needs_a_token_and_another_does_not(kind: str, anna: AbstractBaseUser) -> None:
+def test_a_field_needs_a_token_and_another_does_not(
+    kind: str, anna: AbstractBaseUser, refused_tokens: list[dict[str, Any]]
+) -> None:
     grant = sessions.start(anna, scope="notes:read")
     good = ask(kind, "{ hello me notes }", grant.access)
     assert good == {"data": {"hello": "hello", "me": str(anna.pk), "notes": "notes"}}
@@ -75,6 +77,7 @@ def test_a_field_needs_a_token_and_another_does_not(kind: str, anna: AbstractBas
         assert bad["errors"][0]["extensions"]["code"] == code
     sessions.revoke(grant.session_id)
     assert ask(kind, "{ me }", grant.access)["errors"][0]["extensions"]["code"] == "session_ended"
+    assert [told["code"] for told in refused_tokens] == ["token_malformed", "session_ended"]
     narrow = ask(kind, "{ notes }", sessions.start(anna).access)
     assert narrow["errors"][0]["extensions"]["code"] == "insufficient_scope"
 

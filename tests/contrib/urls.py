@@ -11,6 +11,7 @@ from rest_framework.serializers import CharField, Serializer
 from rest_framework.views import APIView
 
 from drf_tessera import JWTAuthentication, OptionalJWTAuthentication, StrictJWTAuthentication
+from drf_tessera.rest.handover import AcceptHandoverView, HandoverView
 from drf_tessera.rest.permissions import HasClaim, HasScope
 from drf_tessera.rest.views import IntrospectView
 
@@ -52,6 +53,8 @@ class Claimed(Own):
 
 urlpatterns = [
     path("api/token/introspect/", IntrospectView.as_view()),
+    path("api/token/handover/", HandoverView.as_view()),
+    path("api/token/accept/", AcceptHandoverView.as_view()),
     path("api/token/", include("drf_tessera.rest.urls")),
     path("api/personal-tokens/", include("drf_tessera.rest.personal_urls")),
     path("api/own/", Own.as_view()),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +75,30 @@ def test_step_up_does_what_the_page_says(project: Project) -> None:
     project.follow("howto/step-up.md")
     project.manage("check", "--fail-level", "WARNING")
     project.test(DRIVERS / "step_up.py", "payments")
+
+
+@pytest.mark.slow  # it starts Python several times
+def test_a_subdomain_gets_the_session_as_the_page_says(project: Project) -> None:
+    project.follow("howto/subdomains.md")
+    (project.folder / "pages").mkdir()
+    (project.folder / "pages" / "__init__.py").touch()
+    project.manage("check", "--fail-level", "WARNING")
+    project.test(DRIVERS / "subdomains.py", "pages")
+
+
+@pytest.mark.slow  # it starts Node
+def test_the_pages_of_a_subdomain_do_what_the_page_says(tmp_path: Path) -> None:
+    if shutil.which("node") is None and os.environ.get("CI") != "true":
+        pytest.skip("!!! there is no Node: the code of the pages was not tested !!!")
+    (code,) = re.findall(
+        r"```js\n(// handover\.js\n.*?)```", (DOCS / "howto/subdomains.md").read_text(), re.DOTALL
+    )
+    (tmp_path / "handover.mjs").write_text(code)
+    (tmp_path / "pages.test.mjs").write_text((DRIVERS / "subdomains.mjs").read_text())
+    done = subprocess.run(
+        ["node", "--test", "pages.test.mjs"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.slow  # it starts Python several times

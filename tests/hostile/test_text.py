@@ -67,6 +67,9 @@ HONEST: dict[str, Any] = {
     "name": "A script",
     "scope": "notes:read",
     "days": 1,
+    "audience": "shop.example.com",
+    "challenge": "x" * 43,
+    "verifier": "x" * 43,
 }
 
 

@@ -208,6 +208,21 @@ def test_a_tenant_is_found_in_a_thread(anna: AbstractBaseUser, settings: Any) ->
         assert async_to_sync(aauthenticate)(make_request("header", access))
 
 
+def test_the_challenge_of_a_coroutine_names_the_resource_of_its_tenant(
+    anna: AbstractBaseUser, settings: Any
+) -> None:
+    def find(request: Any) -> str:
+        anna.refresh_from_db()
+        return "" if request is None else str(request.headers["x-tenant"])
+
+    settings.TESSERA = {"TENANT": find, "RESOURCE": "https://{tenant}.example.com"}
+    settings.ROOT_URLCONF = "tests.plain.urls"
+    for headers in ({}, {"authorization": "Bearer rubbish"}):
+        answer = async_to_sync(AsyncClient().get)("/async/", headers={"x-tenant": "acme", **headers})
+        assert answer.status_code == 401
+        assert 'resource_metadata="https://acme.example.com/.well-known/' in answer["WWW-Authenticate"]
+
+
 def test_an_old_browser_is_checked_in_a_thread(anna: AbstractBaseUser, settings: Any) -> None:
     """Django's CSRF token may be in a session of the database."""
     settings.TESSERA = {"PROFILE": "browser", "ACCESS_COOKIE": True}

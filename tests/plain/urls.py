@@ -53,6 +53,21 @@ def scoped(request: HttpRequest) -> JsonResponse:
     return show(request)
 
 
+@token_required
+def loading(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"name": str(request.user)})
+
+
+@token_required(personal=True)
+def personal(request: HttpRequest) -> JsonResponse:
+    return show(request)
+
+
+@token_required(personal=True)
+async def async_personal(request: HttpRequest) -> JsonResponse:
+    return show(request)
+
+
 class SyncView(TokenRequiredMixin, View):
     def get(self, request: HttpRequest) -> JsonResponse:
         return show(request)
@@ -99,8 +114,13 @@ def boom(request: HttpRequest) -> JsonResponse:
 
 
 urlpatterns = [
+    path("", include("drf_tessera.rest.metadata")),
     path("api/token/", include("drf_tessera.rest.urls")),
     path("rest/", views.Public.as_view()),
+    path("me/", views.Me.as_view()),
+    path("loading/", loading),
+    path("personal/", personal),
+    path("async-personal/", async_personal),
     path("public/", public),
     path("apublic/", apublic),
     path("sync/", sync_view),

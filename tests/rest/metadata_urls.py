@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpResponse
 from django.urls import include, path
 from rest_framework.permissions import IsAdminUser, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from drf_tessera.plain import token_required
 from drf_tessera.rest.permissions import HasScope
 from drf_tessera.rest.views import IntrospectView
 
@@ -30,6 +32,8 @@ urlpatterns = [
     path("", include("drf_tessera.rest.metadata")),
     path("api/token/introspect/", IntrospectView.as_view(), name="token_introspect"),
     path("api/token/", include("drf_tessera.rest.urls")),
+    path("t/<slug:tenant>/introspect/", IntrospectView.as_view(), name="token_introspect"),
+    path("api/plain/", token_required(lambda request: HttpResponse())),
     path("api/notes/", Notes.as_view()),
     path("api/secret/", Secret.as_view()),
     path(".well-known/jwks.json", Notes.as_view(), name="token_key_set"),  # only its address counts here

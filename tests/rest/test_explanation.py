@@ -490,13 +490,18 @@ def test_the_classes_of_a_package_in_compat_are_asked(
     from rest_framework.settings import api_settings
     from rest_framework_simplejwt.authentication import JWTAuthentication
 
-    classes = [SessionAuthentication, BasicAuthentication, JWTAuthentication]
+    class Counting(BasicAuthentication):
+        def authenticate_credentials(self, *args: Any, **kwargs: Any) -> Any:
+            pytest.fail("a token is not a name with a password, and a failed login counts")
+
+    classes = [SessionAuthentication, Counting, JWTAuthentication]
     monkeypatch.setattr(api_settings, "DEFAULT_AUTHENTICATION_CLASSES", classes)
     now = int(time.time())
     claims = {"token_type": "access", "user_id": str(anna.pk), "exp": now + 300, "jti": "x", "iat": now}
     good = explain_token(jwt.encode(claims, django_settings.SECRET_KEY, "HS256"))
     assert (good.accepted, [step.result for step in good.steps]) == (True, [FAILED, FAILED, PASSED])
     assert explain_token(jwt.encode(claims, "k" * 32, "HS256")).code == "token_wrong_type"
+    assert not explain_token("61626364" * 4 + "3a626364").accepted  # Basic could read a name and a password
 
 
 def test_a_class_of_another_package_tells_nobody_and_writes_nothing(

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import jwt
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
 from django.test import Client
 from django.test.utils import override_settings
 
 from drf_tessera import sessions
+from drf_tessera.conf import use_tenant
 from drf_tessera.jose.algorithms import generate_jwk
 from drf_tessera.keys import find_book, list_keys, rotate_keys, rows
 from drf_tessera.tokens import get_issuer, keystore
@@ -78,6 +81,40 @@ def test_another_library_verifies_a_token_with_the_set(client: Client, anna: Abs
         key = key_set[jwt.get_unverified_header(access)["kid"]]
         claims = jwt.decode(access, key, ["EdDSA"], audience="drf-tessera", issuer=get_issuer())
         assert claims["sub"] == str(anna.pk)
+
+
+def by_place(request: HttpRequest | None) -> str:
+    """Return the tenant that the path of a request names, or its host."""
+    if request is None:
+        return ""
+    _, found, rest = request.path.partition("/t/")
+    return rest.split("/")[0] if found else request.get_host().partition(".")[0]
+
+
+def test_each_tenant_shows_its_own_keys(client: Client, anna: AbstractBaseUser) -> None:
+    """The tenant may be in the host or in the path. A verifier needs only the address of the issuer."""
+    chosen = {"KEYS": [{"alg": "EdDSA", "database": True}], "TENANT": by_place}
+    by_host = {**chosen, "ISSUER": "https://{tenant}.example.com"}
+    by_path = {**chosen, "ISSUER": "https://example.com/t/{tenant}"}
+    for written in (by_host, by_path):
+        found = {}
+        with override_settings(TESSERA=written):
+            for tenant in ("one", "two"):
+                with use_tenant(tenant):
+                    access = sessions.start(anna).access
+                issuer = urlsplit(jwt.decode(access, options={"verify_signature": False})["iss"])
+                host = {"host": issuer.netloc}
+                body = client.get(
+                    f"/.well-known/oauth-authorization-server{issuer.path}", headers=host
+                ).json()
+                assert body["issuer"] == issuer.geturl()
+                place = urlsplit(body["jwks_uri"])
+                assert place.netloc == issuer.netloc
+                keys = jwt.PyJWKSet.from_dict(client.get(place.path, headers=host).json())
+                key = keys[jwt.get_unverified_header(access)["kid"]]
+                jwt.decode(access, key, ["EdDSA"], audience="drf-tessera", issuer=issuer.geturl())
+                found[tenant] = [item.key_id for item in keys.keys]
+        assert not set(found["one"]) & set(found["two"])
 
 
 def test_caches_may_keep_the_set_and_ask_whether_it_has_changed(client: Client) -> None:

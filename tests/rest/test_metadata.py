@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.checks import run_checks
+from django.http import HttpRequest
 from rest_framework.test import APIClient
 
 from drf_tessera import sessions
 from drf_tessera.conf import use_tenant
+from drf_tessera.rest.explanation import explain_token
 from tests.conftest import bearer
 from tests.issuers.material import NAME, issuer, make_jwk, write_claims, write_token
+from tests.jose.material import ED25519, write_private
 
 pytestmark = pytest.mark.urls("tests.rest.metadata_urls")
 
@@ -65,6 +68,89 @@ def test_the_issuer_of_a_tenant_has_no_document(api: APIClient, settings: Any) -
     settings.TESSERA = {"ISSUER": "https://api.example.com", "TENANT": lambda request: "acme"}
     with use_tenant("acme"):
         assert api.get(SERVER).status_code == 404
+
+
+def by_place(request: HttpRequest | None) -> str:
+    """Return the tenant that the path of a request names, or its host."""
+    if request is None:
+        return ""
+    _, found, rest = request.path.partition("/t/")
+    return rest.split("/")[0] if found else request.get_host().partition(".")[0]
+
+
+BY_HOST: dict[str, Any] = {
+    "TENANT": by_place,
+    "ISSUER": "https://{tenant}.example.com",
+    "RESOURCE": "https://{tenant}.example.com/api",
+    "AUDIENCE": ["https://{tenant}.example.com/api"],
+}
+BY_PATH: dict[str, Any] = {"TENANT": by_place, "ISSUER": "https://example.com/t/{tenant}"}
+
+
+@pytest.mark.parametrize("tenant", ["acme", "other"])
+def test_each_tenant_has_documents_at_its_host(api: APIClient, settings: Any, tenant: str) -> None:
+    settings.TESSERA = BY_HOST
+    host, headers = f"https://{tenant}.example.com", {"host": f"{tenant}.example.com"}
+    body = api.get(SERVER, headers=headers).json()
+    assert body["issuer"] == host
+    assert body["jwks_uri"] == f"{host}/.well-known/jwks.json"
+    assert body["revocation_endpoint"] == f"{host}/api/token/revoke/"
+    body = api.get(f"{RESOURCE}/api", headers=headers).json()
+    assert (body["resource"], body["authorization_servers"]) == (f"{host}/api", [host])
+    pointer = f'resource_metadata="{host}{RESOURCE}/api"'
+    for answer in (
+        api.get("/api/notes/", headers=headers),
+        api.get("/api/notes/", headers={**headers, "authorization": "Bearer rubbish"}),
+        api.post("/api/token/verify/", {"token": "x"}, headers=headers),
+        api.get("/api/plain/", headers=headers),
+    ):
+        assert answer.status_code == 401
+        assert pointer in answer["WWW-Authenticate"]
+
+
+def test_each_tenant_has_documents_at_its_path(api: APIClient, settings: Any) -> None:
+    """An endpoint whose path does not name the tenant would answer for nobody, so it is not told."""
+    settings.TESSERA = BY_PATH
+    body = api.get(f"{SERVER}/t/acme").json()
+    assert body["issuer"] == "https://example.com/t/acme"
+    assert body["introspection_endpoint"] == "https://example.com/t/acme/introspect/"
+    assert "revocation_endpoint" not in body
+    assert api.get(f"{SERVER}/t/acme/more").status_code == 404
+    assert api.get(SERVER).status_code == 404
+
+
+def test_a_request_without_a_tenant_has_no_document_of_a_tenant(api: APIClient, settings: Any) -> None:
+    settings.TESSERA = {**BY_HOST, "TENANT": lambda request: ""}
+    for path in (SERVER, f"{RESOURCE}/api"):
+        assert api.get(path).status_code == 404
+    assert api.get("/api/notes/")["WWW-Authenticate"] == 'Bearer realm="api"'
+
+
+@pytest.mark.django_db
+def test_a_token_for_a_tenant_is_refused_by_another(
+    api: APIClient, settings: Any, anna: AbstractBaseUser
+) -> None:
+    """Also a token of another issuer, at its second use, and with keys that all tenants have."""
+    settings.TESSERA = {
+        **BY_HOST,
+        "KEYS": [{"alg": "EdDSA", "pem": write_private(ED25519)}],
+        "ISSUERS": [issuer(KEY, audience=["https://{tenant}.example.com/api", "spare-{tenant}"])],
+    }
+    with use_tenant("acme"):
+        own = sessions.start(anna, scope="notes:read").access
+    claims = write_claims(scope="notes:read", aud="https://acme.example.com/api")
+    for token in (own, write_token(KEY, claims)):
+        for _ in range(2):
+            answer = api.get("/api/notes/", **bearer(token), headers={"host": "acme.example.com"})
+            assert answer.status_code == 200, answer.content
+            answer = api.get("/api/notes/", **bearer(token), headers={"host": "other.example.com"})
+            assert answer.status_code == 401
+    claims = write_claims(scope="notes:read", aud="spare-acme")
+    with use_tenant("acme"):
+        steps = {step.name: step.text for step in explain_token(write_token(KEY, claims)).steps}
+    assert steps["audience"].endswith("Accepted: https://acme.example.com/api, spare-acme.")
+    answer = api.get("/api/notes/", **bearer(write_token(KEY, claims)), headers={"host": "other.example.com"})
+    assert answer.json()["code"] == "token_wrong_audience"
 
 
 def test_the_resource_names_its_servers_and_its_scopes(api: APIClient, settings: Any) -> None:
@@ -160,6 +246,22 @@ def find_ids() -> set[str]:
 def test_a_resource_that_is_not_an_address_is_an_error(settings: Any, address: object) -> None:
     settings.TESSERA = {"RESOURCE": address}
     assert "tessera.E062" in find_ids()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"ISSUER": "https://{tenant}.example.com"},
+        {"AUDIENCE": ["notes", "{tenant}"]},
+        {"RESOURCE": "https://{tenant}.example.com/"},
+        {"ISSUERS": [issuer(KEY, audience="{tenant}")]},
+    ],
+)
+def test_a_place_for_the_tenant_needs_tenants(settings: Any, more: Any) -> None:
+    settings.TESSERA = more
+    assert "tessera.E030" in find_ids()
+    settings.TESSERA = {**more, "TENANT": by_place}
+    assert "tessera.E030" not in find_ids()
 
 
 @pytest.mark.parametrize("none", [None, ""])

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
 from django.urls import path
+from django.utils import translation
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
 from drf_tessera import sessions
-from drf_tessera.exceptions import ProjectError
-from drf_tessera.rest.permissions import HasClaim, HasScope, TokenPermission
+from drf_tessera.exceptions import Impersonated, ProjectError, ProofNeeded, ScopeMissing
+from drf_tessera.rest.permissions import HasClaim, HasScope, NotImpersonated, RecentLogin, TokenPermission
 from drf_tessera.tokens import verify_access_token
 from tests.conftest import bearer
 from tests.issuers.material import issuer, make_jwk, write_claims, write_token
@@ -111,6 +113,30 @@ def test_a_refusal_says_what_is_missing(api: APIClient, settings: Any, path: str
         "detail": "The access token does not have the permissions that this request needs.",
         "code": "insufficient_scope",
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        (HasScope("admin"), ScopeMissing),
+        (HasClaim("plan", "pro"), ScopeMissing),
+        (RecentLogin(timedelta(hours=1)), ProofNeeded),
+        (NotImpersonated, Impersonated),
+    ],
+)
+def test_a_refusal_has_the_language_of_the_request(kind: Any, error: Any) -> None:
+    with translation.override("de"):
+        text = str(kind().message)
+    assert text != error.default_detail
+    with translation.override("en"):
+        assert kind().message == error.default_detail
+
+
+def test_the_answer_has_the_language_and_the_challenge_stays_english(api: APIClient) -> None:
+    with translation.override("ja"):
+        answer = call(api, "scope")
+        assert answer.json()["detail"] == ScopeMissing().detail != ScopeMissing.default_detail
+    assert answer.headers["WWW-Authenticate"].isascii()
 
 
 def test_nobody_is_asked_to_log_in(api: APIClient) -> None:

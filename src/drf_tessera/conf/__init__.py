@@ -7,10 +7,14 @@
 - tenants: the tenant of the present request
 - foreign: the settings of other packages
 - settings: the settings in force
+- identity: the issuer, the audiences and the resource of the present tenant
 """
 
 from drf_tessera.conf.foreign import expect_legacy_tokens as expect_legacy_tokens
 from drf_tessera.conf.foreign import expects_legacy_tokens as expects_legacy_tokens
+from drf_tessera.conf.identity import Identity as Identity
+from drf_tessera.conf.identity import get_identity as get_identity
+from drf_tessera.conf.identity import name_audiences as name_audiences
 from drf_tessera.conf.issuers import READERS as READERS
 from drf_tessera.conf.issuers import Issuer as Issuer
 from drf_tessera.conf.issuers import is_loopback as is_loopback
@@ -39,6 +43,7 @@ from drf_tessera.conf.transports import COOKIE as COOKIE
 from drf_tessera.conf.transports import HEADER as HEADER
 from drf_tessera.conf.transports import LIMITS as LIMITS
 from drf_tessera.conf.transports import MAX_REFRESH_LENGTH as MAX_REFRESH_LENGTH
+from drf_tessera.conf.values import TENANT_MARK as TENANT_MARK
 from drf_tessera.conf.values import Lifetimes as Lifetimes
 from drf_tessera.conf.values import Reader as Reader
 from drf_tessera.conf.values import WrongValueError as WrongValueError

@@ -6,7 +6,7 @@ dropped when Django's ``setting_changed`` reports a change. That is why ``overri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,15 @@ from drf_tessera.conf.tenants import (
     use_name,
 )
 from drf_tessera.conf.transports import COOKIE, PROFILES
-from drf_tessera.conf.values import Lifetimes, Problem, Reader, WrongValueError, suggest_key
+from drf_tessera.conf.values import (
+    DEFAULT_AUDIENCE,
+    TENANT_MARK,
+    Lifetimes,
+    Problem,
+    Reader,
+    WrongValueError,
+    name_unknown,
+)
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.forks import after_fork, notice_fork
 from drf_tessera.jose.keys import Key
@@ -70,7 +78,7 @@ class Settings:
     clock_skew: timedelta = timedelta(seconds=5)
     max_sessions_per_user: int | None = None
     issuer: str | None = None
-    audience: tuple[str, ...] = ("drf-tessera",)
+    audience: tuple[str, ...] = DEFAULT_AUDIENCE
     tenant: TenantOf | None = None
     header_name: str = AUTHORIZATION
     header_prefix: str = "Bearer"
@@ -365,7 +373,7 @@ def read_settings() -> tuple[Settings, list[Problem]]:
                 hint='Write TESSERA = {"ACCESS_LIFETIME": timedelta(minutes=5)}, or leave it out.',
             )
         ]
-    problems = [_name_unknown(key) for key in raw if key not in KEYS]
+    problems = [name_unknown(key, KEYS) for key in raw if key not in KEYS]
     others, source_of, wrong_others = read_foreign(raw)
     problems += wrong_others
     raw = {**others, **raw}
@@ -386,7 +394,7 @@ def read_settings() -> tuple[Settings, list[Problem]]:
     secrets, wrong_secrets = _read_secrets()
     settings = Settings(**values, secrets=secrets)
     problems += wrong_secrets + _compare_lifetimes(settings) + _compare_cookies(settings)
-    return settings, problems + _compare_issuers(settings)
+    return settings, problems + _compare_issuers(settings) + _compare_names(settings)
 
 
 def _read_secrets() -> tuple[tuple[bytes, ...], list[Problem]]:
@@ -404,41 +412,6 @@ def _read_secrets() -> tuple[tuple[bytes, ...], list[Problem]]:
             hint="Remove the entries None and '', because they would be keys that everybody knows.",
         )
     ]
-
-
-_NAMES_ELSEWHERE: Final = {
-    "ACCESS_TOKEN_LIFETIME": "ACCESS_LIFETIME",
-    "EXPIRATION_DELTA": "ACCESS_LIFETIME",
-    "REFRESH_TOKEN_LIFETIME": "SESSION_IDLE_LIFETIME",
-    "REFRESH_LIFETIME": "SESSION_IDLE_LIFETIME",
-    "REFRESH_EXPIRATION_DELTA": "SESSION_LIFETIME",
-    "AUTH_HEADER_NAME": "HEADER_NAME",
-    "AUTH_HEADER_TYPES": "HEADER_PREFIX",
-    "AUTH_HEADER_PREFIX": "HEADER_PREFIX",
-    "SIGNING_KEY": "KEYS",
-    "VERIFYING_KEY": "KEYS",
-    "SECRET_KEY": "KEYS",
-    "PRIVATE_KEY": "KEYS",
-    "PUBLIC_KEY": "KEYS",
-    "ALGORITHM": "KEYS",
-    "LEEWAY": "CLOCK_SKEW",
-    "PAYLOAD_HANDLER": "CLAIMS",
-    "AUTH_COOKIE": "PROFILE",
-    "AUTH_REFRESH_COOKIE": "PROFILE",
-    "AUTH_COOKIE_SAMESITE": "COOKIE_SAMESITE",
-    "AUTH_SAMESITE": "COOKIE_SAMESITE",
-    "AUTH_SECURE": "COOKIE_SECURE",
-    "AUTH_COOKIE_SECURE": "COOKIE_SECURE",
-    "AUTH_COOKIE_PATH": "COOKIE_PATH",
-    "AUTH_REFRESH_COOKIE_PATH": "COOKIE_PATH",
-}
-"""The names of settings in other packages, and their names here."""
-
-
-def _name_unknown(key: object) -> Problem:
-    known = _NAMES_ELSEWHERE.get(str(key).upper().removeprefix("JWT_"))
-    hint = f"Did you mean {known!r}?" if known else suggest_key(key, KEYS)
-    return Problem(id="tessera.E002", message=f"TESSERA has no key {key!r}.", hint=hint)
 
 
 _ORDERED: Final = (
@@ -496,4 +469,26 @@ def _compare_issuers(settings: Settings) -> list[Problem]:
             message=f"TESSERA['ISSUERS'] has an entry for {settings.issuer!r}, this server's own name.",
             hint="Give TESSERA['ISSUER'] another value, or remove the entry.",
         )
+    ]
+
+
+def _compare_names(settings: Settings) -> list[Problem]:
+    """Find a name with a place for the tenant in a project without tenants."""
+    if settings.tenant is not None:
+        return []
+    others = [name for entry in settings.issuers for name in entry.audience]
+    written: dict[str, Iterable[str | None]] = {
+        "ISSUER": [settings.issuer],
+        "AUDIENCE": settings.audience,
+        "RESOURCE": [settings.resource],
+        "ISSUERS": others,
+    }
+    return [
+        Problem(
+            id="tessera.E030",
+            message=f"TESSERA[{key!r}] has {TENANT_MARK}, but TENANT is not set.",
+            hint="Set TENANT to a function that returns the name of the tenant of a request.",
+        )
+        for key, names in written.items()
+        if any(TENANT_MARK in (name or "") for name in names)
     ]

@@ -14,6 +14,12 @@ from django.utils.module_loading import import_string
 
 from drf_tessera.conf.transports import PROFILES
 
+DEFAULT_AUDIENCE: Final = ("drf-tessera",)
+"""The value of ``AUDIENCE`` if the setting is not set."""
+
+TENANT_MARK: Final = "{tenant}"
+"""The place of the name of the tenant, in a name of this server."""
+
 _SAMESITE: Final = ("Lax", "Strict", "None")
 _RATE: Final = re.compile(r"[1-9][0-9]*/(s|sec|second|m|min|minute|h|hour|d|day)")
 _PATH: Final = re.compile(r"/([A-Za-z0-9._~!$&'()*+=:@%-]+/)*")
@@ -53,6 +59,42 @@ def suggest_key(key: object, known: Iterable[str]) -> str:
     named = list(known)
     near = difflib.get_close_matches(str(key).upper(), named, n=1)
     return f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(named)}."
+
+
+_NAMES_ELSEWHERE: Final = {
+    "ACCESS_TOKEN_LIFETIME": "ACCESS_LIFETIME",
+    "EXPIRATION_DELTA": "ACCESS_LIFETIME",
+    "REFRESH_TOKEN_LIFETIME": "SESSION_IDLE_LIFETIME",
+    "REFRESH_LIFETIME": "SESSION_IDLE_LIFETIME",
+    "REFRESH_EXPIRATION_DELTA": "SESSION_LIFETIME",
+    "AUTH_HEADER_NAME": "HEADER_NAME",
+    "AUTH_HEADER_TYPES": "HEADER_PREFIX",
+    "AUTH_HEADER_PREFIX": "HEADER_PREFIX",
+    "SIGNING_KEY": "KEYS",
+    "VERIFYING_KEY": "KEYS",
+    "SECRET_KEY": "KEYS",
+    "PRIVATE_KEY": "KEYS",
+    "PUBLIC_KEY": "KEYS",
+    "ALGORITHM": "KEYS",
+    "LEEWAY": "CLOCK_SKEW",
+    "PAYLOAD_HANDLER": "CLAIMS",
+    "AUTH_COOKIE": "PROFILE",
+    "AUTH_REFRESH_COOKIE": "PROFILE",
+    "AUTH_COOKIE_SAMESITE": "COOKIE_SAMESITE",
+    "AUTH_SAMESITE": "COOKIE_SAMESITE",
+    "AUTH_SECURE": "COOKIE_SECURE",
+    "AUTH_COOKIE_SECURE": "COOKIE_SECURE",
+    "AUTH_COOKIE_PATH": "COOKIE_PATH",
+    "AUTH_REFRESH_COOKIE_PATH": "COOKIE_PATH",
+}
+"""The names of settings in other packages, and their names here."""
+
+
+def name_unknown(key: object, names: Iterable[str]) -> Problem:
+    """Return the problem of a key that ``TESSERA`` does not have."""
+    known = _NAMES_ELSEWHERE.get(str(key).upper().removeprefix("JWT_"))
+    hint = f"Did you mean {known!r}?" if known else suggest_key(key, names)
+    return Problem(id="tessera.E002", message=f"TESSERA has no key {key!r}.", hint=hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,11 +12,12 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 from drf_tessera.exceptions import CsrfFailed
-from drf_tessera.http import has_credentials, recall_access
+from drf_tessera.http import has_credentials, recall_access, trace_token
 from drf_tessera.rest.authentication import JWTAuthentication, LateRefuser, vary
 from drf_tessera.rest.errors import to_api_exception
 from drf_tessera.rest.requests import get_django_request
 from drf_tessera.tokens import AccessToken
+from drf_tessera.tracing import AUTHENTICATE, traced
 from drf_tessera.users import recall_user
 
 
@@ -27,6 +28,7 @@ class AsyncJWTAuthentication(JWTAuthentication):
     thread, and so is a subclass with a ``get_header`` or ``find_user`` of its own.
     """
 
+    @traced(AUTHENTICATE, lambda pair: trace_token(pair and pair[1]))
     async def authenticate(  # type: ignore[override]  # a coroutine in place of its result
         self, request: Request | HttpRequest
     ) -> tuple[AbstractBaseUser, AccessToken] | None:

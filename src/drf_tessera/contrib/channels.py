@@ -29,11 +29,12 @@ from drf_tessera.exceptions import (
     TokenExpired,
     Unauthenticated,
 )
-from drf_tessera.http import read_authorization
+from drf_tessera.http import read_authorization, report_refused_token, trace_token
 from drf_tessera.issuers import ForeignToken
-from drf_tessera.plain import Authenticated, LateRefusal, aauthenticate, check_scopes
+from drf_tessera.plain import Authenticated, LateRefusal, LateRefuser, aauthenticate, check_scopes
 from drf_tessera.revocation import check_session, knows_session
 from drf_tessera.tickets import redeem_ticket
+from drf_tessera.tracing import AUTHENTICATE, traced
 from drf_tessera.users import lazy_user, load_user
 
 SUBPROTOCOL: Final = "tessera.bearer"
@@ -113,10 +114,15 @@ class TokenAuthMiddleware:
 
 
 @sensitive_variables()
+@traced(AUTHENTICATE, lambda found: trace_token(found.token))
 def _redeem(handshake: _Handshake) -> Authenticated:
     enter_tenant(handshake)
-    token = redeem_ticket(handshake.ticket or "")
-    user = lazy_user(token, refuse=LateRefusal, fail=LateRefusal)
+    try:
+        token = redeem_ticket(handshake.ticket or "")
+        user = lazy_user(token, refuse=LateRefuser(handshake), fail=LateRefusal)
+    except Refusal as error:
+        report_refused_token(error.code, handshake)
+        raise
     return Authenticated(user, token, by_header=False)
 
 

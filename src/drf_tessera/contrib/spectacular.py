@@ -23,12 +23,10 @@ from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler as rest_framework_handler
 
 from drf_tessera.conf import get_settings
-from drf_tessera.http import name_cookies, offers_ambient, takes_body
+from drf_tessera.http import offers_ambient, takes_body
 from drf_tessera.rest.answers import (
     ANY,
-    CLEARS,
     OURS,
-    SETS,
     Answer,
     correct_body,
     describe_codes,
@@ -57,6 +55,7 @@ from drf_tessera.rest.schemes import (
     describe_client,
     describe_csrf,
     describe_refresh_cookie,
+    describe_set_cookie,
     list_access_schemes,
     require_cookie,
 )
@@ -478,10 +477,8 @@ class _Described:
         if waits and by_us:
             about = "The number of seconds to wait before the next attempt."
             found.append(header("Retry-After", type=int, response=waits, description=about, required=True))
-        if answer.cookies and offers_ambient():
-            about = _COOKIES[answer.cookies].format(name_cookies()[0])
-            if get_settings().access_cookie:
-                about += f" The same happens to the cookie `{name_cookies()[1]}` of the access token."
+        about = describe_set_cookie(answer.cookies)
+        if about:
             found.append(header("Set-Cookie", response=[answer.status], description=about))
         return found
 
@@ -492,9 +489,3 @@ class _Described:
             return []
         about = "The id of the session, from the list of sessions."
         return [OpenApiParameter("session_id", UUID, OpenApiParameter.PATH, description=about)]
-
-
-_COOKIES: Final = {
-    SETS: "If the session uses cookies: the cookie `{0}` of the refresh token is set.",
-    CLEARS: "If the session used cookies: the cookie `{0}` is deleted.",
-}

@@ -66,7 +66,7 @@ class ChallengeFailed(LoginFailed):
 
 
 class TicketInvalid(Refusal):
-    """The ticket of a login has expired, was used, or never existed."""
+    """The ticket has expired, was used, or never existed."""
 
     code = "ticket_invalid"
     default_detail: ClassVar[str] = _("This step took too long, or was done before. Log in again.")

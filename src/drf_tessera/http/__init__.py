@@ -10,6 +10,7 @@
 - documents: public documents, which pages of every origin may read
 - resource: the address of the metadata of a protected resource
 - refusals: the answers to errors
+- reports: the signal of refused access tokens
 - transport: one class for each way in which tokens travel
 """
 
@@ -18,9 +19,11 @@ from drf_tessera.http.access import name_vary as name_vary
 from drf_tessera.http.access import read_cookie_token as read_cookie_token
 from drf_tessera.http.access import read_header_token as read_header_token
 from drf_tessera.http.access import recall_access as recall_access
+from drf_tessera.http.access import trace_token as trace_token
 from drf_tessera.http.bearer import has_bearer_token as has_bearer_token
 from drf_tessera.http.bearer import read_authorization as read_authorization
 from drf_tessera.http.bearer import read_bearer_token as read_bearer_token
+from drf_tessera.http.client import count_proxies as count_proxies
 from drf_tessera.http.client import describe_client as describe_client
 from drf_tessera.http.client import read_address as read_address
 from drf_tessera.http.cookies import delete_stray_cookies as delete_stray_cookies
@@ -36,6 +39,8 @@ from drf_tessera.http.refusals import remember_failure as remember_failure
 from drf_tessera.http.refusals import to_ascii as to_ascii
 from drf_tessera.http.refusals import write_challenge as write_challenge
 from drf_tessera.http.refusals import write_refusal as write_refusal
+from drf_tessera.http.reports import LateRefuser as LateRefuser
+from drf_tessera.http.reports import report_refused_token as report_refused_token
 from drf_tessera.http.resource import RESOURCE_PATH as RESOURCE_PATH
 from drf_tessera.http.resource import RESOURCE_ROUTE as RESOURCE_ROUTE
 from drf_tessera.http.resource import has_resource_metadata as has_resource_metadata
@@ -48,8 +53,10 @@ from drf_tessera.http.routes import forget_directories as forget_directories
 from drf_tessera.http.routes import walk_views as walk_views
 from drf_tessera.http.transport import TRANSPORTS as TRANSPORTS
 from drf_tessera.http.transport import Transport as Transport
+from drf_tessera.http.transport import admit_access as admit_access
 from drf_tessera.http.transport import admit_login as admit_login
 from drf_tessera.http.transport import clear_ended as clear_ended
+from drf_tessera.http.transport import deliver_access as deliver_access
 from drf_tessera.http.transport import deliver_grant as deliver_grant
 from drf_tessera.http.transport import find_refresh_token as find_refresh_token
 from drf_tessera.http.transport import needs_body as needs_body

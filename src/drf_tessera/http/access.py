@@ -26,6 +26,7 @@ from drf_tessera.tokens import (
     recall_access_token,
     verify_access_token,
 )
+from drf_tessera.tracing import Facts
 
 _COOKIE_MARK: Final = "\n"
 """Prefix of cookie tokens in the cache key.
@@ -155,3 +156,8 @@ def name_vary(*, without_header: bool) -> str:
         without_header: whether the request came without a token in the header, so that cookies count.
     """
     return _find_vary()[without_header]
+
+
+def trace_token(token: AccessToken | ForeignToken | None) -> Facts:
+    """Return the facts of a token for the span of its authentication."""
+    return {"session.id": str(token.session_id)} if isinstance(token, AccessToken) else {}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 
+from django.conf import settings as django_settings
 from django.http import HttpRequest
 
 from drf_tessera.conf import enter_tenant
@@ -18,6 +20,16 @@ _ADDRESS: Final = re.compile(
 
 _MAX_ADDRESS_LENGTH: Final = 100
 """In characters. An IPv6 address with a zone, brackets and a port has fewer."""
+
+
+def count_proxies() -> int:
+    """Return ``NUM_PROXIES`` of ``REST_FRAMEWORK``. If the setting is not set, return 0.
+
+    (If the setting is not set, REST framework trusts all of ``X-Forwarded-For``, which any client can
+    write.) REST framework itself need not be there.
+    """
+    chosen: Mapping[str, Any] = getattr(django_settings, "REST_FRAMEWORK", None) or {}
+    return chosen.get("NUM_PROXIES") or 0
 
 
 def describe_client(request: HttpRequest, *, proxies: int, label: str = "") -> Client:

@@ -7,7 +7,7 @@ from typing import Final
 from django.http import HttpRequest, JsonResponse
 from django.utils.cache import add_never_cache_headers
 
-from drf_tessera.conf import get_settings
+from drf_tessera.conf import enter_tenant, get_settings
 from drf_tessera.exceptions import (
     ClientInvalid,
     CsrfFailed,
@@ -98,6 +98,7 @@ def write_refusal(error: TesseraError, request: HttpRequest) -> JsonResponse:
     """
     if isinstance(error, ProjectError):
         raise error
+    enter_tenant(request)  # the challenge names the resource of the tenant
     status = find_status(type(error)) or 400
     response = JsonResponse({"detail": error.detail, "code": error.code}, status=status)
     if status == 401 or isinstance(error, ScopeMissing):

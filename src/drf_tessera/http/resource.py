@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from django.urls import NoReverseMatch, reverse
 
-from drf_tessera.conf import get_settings
+from drf_tessera.conf import get_identity
 
 RESOURCE_ROUTE: Final = "oauth_protected_resource"
 """The name of the route of the metadata."""
@@ -25,7 +25,7 @@ def find_resource_metadata(path: str) -> str | None:
     Args:
         path: the path of the request.
     """
-    resource = get_settings().resource
+    resource = get_identity().resource
     if resource is None or not is_inside(path, resource) or not has_resource_metadata():
         return None
     parts = urlsplit(resource)

@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.conf import COOKIE, HEADER, enter_tenant, get_settings
 from drf_tessera.http.bearer import HeaderTransport
-from drf_tessera.http.cookies import CookieTransport
+from drf_tessera.http.cookies import CookieTransport, set_access_cookie
 from drf_tessera.http.csrf import check_site
 from drf_tessera.limits import refund_address
 from drf_tessera.sessions import Grant
@@ -134,3 +134,27 @@ def clear_ended(request: HttpRequest, response: HttpResponse, ended: Callable[[S
     """Remove from the client the tokens of the sessions that this request has ended."""
     for transport in TRANSPORTS.values():
         transport.clear(request, response, ended)
+
+
+def admit_access(request: HttpRequest) -> None:
+    """Return if :func:`deliver_access` may send an access token to the client of a request.
+
+    Raises:
+        CsrfFailed: the token would be in a cookie, and another site may have made the request.
+    """
+    if get_settings().access_cookie:
+        check_site(request)
+
+
+@sensitive_variables()
+def deliver_access(
+    request: HttpRequest, response: HttpResponse, token: str, expires_in: int
+) -> dict[str, Any]:
+    """Put an access token that has no refresh token into the response, and return the body.
+
+    With ``ACCESS_COOKIE`` it is in the cookie, for as long as the token lasts.
+    """
+    if get_settings().access_cookie:
+        set_access_cookie(request, response, token, seconds=expires_in)
+        return {"expires_in": expires_in}
+    return {"access": token, "token_type": get_settings().header_prefix, "expires_in": expires_in}

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera.conf import Issuer, Settings, per_settings
+from drf_tessera.conf import TENANT_MARK, Issuer, Settings, current_tenant, name_audiences, per_settings
 from drf_tessera.exceptions import TokenClaimInvalid
 from drf_tessera.issuers.principals import ForeignToken
 from drf_tessera.issuers.provider import Given, Provider
@@ -42,6 +42,8 @@ class _Verified(NamedTuple):
     token: ForeignToken
     since: float
     until: float
+    tenant: str | None
+    """The tenant whose audience the token has. ``None`` stands for all tenants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,9 @@ def recall_foreign_token(credentials: str) -> ForeignToken | None:
         credentials: the ``credentials`` of an earlier :func:`verify_foreign_token`.
     """
     found = _get_register().verified.get(credentials)
-    return found.token if found is not None and found.since <= time.time() < found.until else None
+    if found is None or found.tenant not in (None, current_tenant()):
+        return None
+    return found.token if found.since <= time.time() < found.until else None
 
 
 @sensitive_variables()
@@ -107,7 +111,7 @@ def verify_foreign_token(token: str, *, credentials: str | None = None) -> Forei
         entry.keys.find,
         now=time.time(),
         issuer=issuer.issuer,
-        audience=issuer.audience,
+        audience=name_audiences(issuer.audience),
         skew=register.skew,
     )
     for name, accepted in issuer.claims.items():
@@ -123,7 +127,8 @@ def verify_foreign_token(token: str, *, credentials: str | None = None) -> Forei
     if credentials is not None:
         since = max(claims.get("iat", 0), claims.get("nbf", 0)) - register.skew
         until = min(claims["exp"], time.time() + REMEMBERED)
-        register.verified.put(credentials, _Verified(found, since, until))
+        tenant = current_tenant() if any(TENANT_MARK in name for name in issuer.audience) else None
+        register.verified.put(credentials, _Verified(found, since, until, tenant))
     return found
 
 

@@ -47,9 +47,8 @@ from drf_tessera.limits.counters import (
     reserve_all,
 )
 from drf_tessera.limits.turns import turn
-from drf_tessera.models import Session
 from drf_tessera.networks import UNKNOWN, name_network, name_site
-from drf_tessera.sessions import Client, clean_text, describe_origin, has_logged_in_from
+from drf_tessera.sessions import Client, clean_text, has_logged_in_from, is_heard, report_refusal
 from drf_tessera.users import MAX_NAME_LENGTH, find_email_field, fold_name
 
 SITE_FACTOR: Final = 10
@@ -246,9 +245,8 @@ class _Attempt:
             refund_address(request)
 
     def report_failure(self) -> None:
-        if signals.login_failed.has_listeners(Session):
-            name = clean_text(self.names[0], MAX_NAME_LENGTH) if self.names else ""
-            signals.login_failed.send_robust(Session, name=name, **describe_origin(self.client))
+        name = clean_text(self.names[0], MAX_NAME_LENGTH) if self.names else ""
+        report_refusal(signals.login_failed, lambda: self.client, name=name)
 
 
 _current: ContextVar[_Attempt | None] = ContextVar("drf_tessera_login_attempt", default=None)
@@ -299,11 +297,11 @@ def _select_users(name: str) -> QuerySet[Any]:
 
 
 def _report_throttled(spent: Spent, client: Client, name: str) -> None:
-    if signals.login_throttled.has_listeners(Session) and is_first(spent):
-        signals.login_throttled.send_robust(
-            Session,
+    if is_heard(signals.login_throttled) and is_first(spent):
+        report_refusal(
+            signals.login_throttled,
+            lambda: client,
             limit=spent.budget.name,
             name=clean_text(name, MAX_NAME_LENGTH),
             retry_after=spent.retry_after,
-            **describe_origin(client),
         )

@@ -7,6 +7,7 @@
 
 from drf_tessera.plain.authenticating import Authenticated as Authenticated
 from drf_tessera.plain.authenticating import LateRefusal as LateRefusal
+from drf_tessera.plain.authenticating import LateRefuser as LateRefuser
 from drf_tessera.plain.authenticating import aauthenticate as aauthenticate
 from drf_tessera.plain.authenticating import attach as attach
 from drf_tessera.plain.authenticating import authenticate as authenticate

@@ -8,7 +8,7 @@ once. Django's own ORM needs a thread for each query, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -19,8 +19,9 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
+from drf_tessera import http
 from drf_tessera.conf import enter_tenant, get_settings
-from drf_tessera.exceptions import ScopeMissing, TesseraError, Unauthenticated
+from drf_tessera.exceptions import Refusal, ScopeMissing, TesseraError, Unauthenticated
 from drf_tessera.http import (
     has_credentials,
     name_vary,
@@ -29,9 +30,11 @@ from drf_tessera.http import (
     read_header_token,
     recall_access,
     recall_failure,
+    report_refused_token,
 )
 from drf_tessera.issuers import ForeignToken, Principal, find_account
 from drf_tessera.tokens import AccessToken, recall_access_token
+from drf_tessera.tracing import AUTHENTICATE, Facts, traced
 from drf_tessera.users import is_loaded, lazy_user, load_now, recall_user
 
 
@@ -42,6 +45,10 @@ class Authenticated(NamedTuple):
     token: AccessToken | ForeignToken
     by_header: bool
     """Whether the token came in the header. A browser sends a cookie by itself, and a header never."""
+
+
+def _trace(found: Authenticated | None) -> Facts:
+    return http.trace_token(found and found.token)
 
 
 class LateRefusal(SuspiciousOperation):
@@ -58,10 +65,23 @@ class LateRefusal(SuspiciousOperation):
         """Servers of GraphQL copy this into their error."""
 
 
+class LateRefuser(http.LateRefuser):
+    """Refuses a lazy user that turns out to be gone, with a :class:`LateRefusal`."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def make(error: Refusal) -> LateRefusal:
+        """Return the exception that the user raises."""
+        return LateRefusal(error)
+
+
+@traced(AUTHENTICATE, _trace)
 def authenticate(request: HttpRequest, *, personal: bool = False) -> Authenticated | None:
     """Return the user and the token of a request, or ``None`` if it has no token.
 
     The header is read first, and then the cookie of ``ACCESS_COOKIE``. The tenant of the request is entered.
+    A refusal is reported (:data:`~drf_tessera.signals.token_refused`).
 
     Args:
         request: Django's request.
@@ -72,22 +92,14 @@ def authenticate(request: HttpRequest, *, personal: bool = False) -> Authenticat
         CsrfFailed: the token is in the cookie, and another site may have made the request.
         TemporarilyUnavailable: the token cannot be judged at the moment.
     """
-    enter_tenant(request)
-    # Do not store the header in a local variable, because an error report shows local variables.
-    token: AccessToken | ForeignToken | None = recall_access_token(read_authorization(request))
-    token = token or read_header_token(read_authorization(request), personal=personal)
-    by_header = token is not None
-    if token is None and get_settings().access_cookie:
-        token = read_cookie_token(request)
-    if token is None:
-        return None
-    if isinstance(token, ForeignToken):
-        account = find_account(token, refuse=LateRefusal, fail=LateRefusal)
-        return Authenticated(account, token, by_header=by_header)
-    user = lazy_user(token, refuse=LateRefusal, fail=LateRefusal)
-    return Authenticated(user, token, by_header=by_header)
+    try:
+        return find(request, personal=personal)
+    except Refusal as error:
+        report_refused_token(error.code, request)
+        raise
 
 
+@traced(AUTHENTICATE, _trace)
 async def aauthenticate(request: HttpRequest, *, personal: bool = False) -> Authenticated | None:
     """Return what :func:`authenticate` returns, from memory if that is possible, without a thread.
 
@@ -98,14 +110,57 @@ async def aauthenticate(request: HttpRequest, *, personal: bool = False) -> Auth
     Raises:
         Refusal, CsrfFailed, TemporarilyUnavailable: see :func:`authenticate`.
     """
+    return await afind(request, authenticate, personal=personal)
+
+
+@traced(AUTHENTICATE, _trace)
+def find(request: HttpRequest, *, personal: bool) -> Authenticated | None:
+    """Return what :func:`authenticate` returns. Leave the report of a refusal to the caller.
+
+    Raises:
+        Refusal, CsrfFailed, TemporarilyUnavailable: see :func:`authenticate`.
+    """
+    enter_tenant(request)
+    # Do not store the header in a local variable, because an error report shows local variables.
+    token: AccessToken | ForeignToken | None = recall_access_token(read_authorization(request))
+    token = token or read_header_token(read_authorization(request), personal=personal)
+    by_header = token is not None
+    if token is None and get_settings().access_cookie:
+        token = read_cookie_token(request)
+    if token is None:
+        return None
+    refuse = LateRefuser(request)
+    if isinstance(token, ForeignToken):
+        account = find_account(token, refuse=refuse, fail=LateRefusal)
+        return Authenticated(account, token, by_header=by_header)
+    user = lazy_user(token, refuse=refuse, fail=LateRefusal)
+    return Authenticated(user, token, by_header=by_header)
+
+
+@traced(AUTHENTICATE, _trace)
+async def afind(
+    request: HttpRequest, find_slowly: Callable[..., Authenticated | None] = find, *, personal: bool
+) -> Authenticated | None:
+    """Return what :func:`find` returns, from memory if that is possible.
+
+    Args:
+        request: Django's request.
+        find_slowly: is called in a thread if the memory does not know the answer.
+        personal: whether to accept personal access tokens too.
+
+    Raises:
+        Refusal, CsrfFailed, TemporarilyUnavailable: see :func:`authenticate`.
+    """
     token = recall_access(request, personal=personal)
     if token is not None:
-        user = recall_user(token, refuse=LateRefusal, fail=LateRefusal)
+        user = recall_user(token, refuse=LateRefuser(request), fail=LateRefusal)
         if user is not None:
             return Authenticated(user, token, by_header=has_credentials(request, cookie=False))
     elif not has_credentials(request):
+        if get_settings().tenant is not None:
+            await sync_to_async(enter_tenant)(request)  # the function of the project may make a query
         return None
-    return await sync_to_async(authenticate)(request, personal=personal)
+    return await sync_to_async(find_slowly)(request, personal=personal)
 
 
 def attach(request: Any, found: Authenticated) -> None:

@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings as django_settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
 
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable, TesseraError
-from drf_tessera.http import has_credentials, recall_failure, remember_failure, write_refusal
+from drf_tessera.http import (
+    has_credentials,
+    recall_failure,
+    remember_failure,
+    report_refused_token,
+    write_refusal,
+)
 from drf_tessera.plain.authenticating import (
     Authenticated,
-    aauthenticate,
+    afind,
     attach,
-    authenticate,
     explain,
+    find,
     set_user,
     vary,
 )
@@ -64,26 +70,30 @@ class TokenMiddleware:
         """Authenticate the request, and return the answer of the view."""
         if self._is_async:
             return self._acall(request)
+        refused = None
         try:
             if self.is_for(request):
-                _enter(request, authenticate(request, personal=self.personal))
+                _enter(request, find(request, personal=self.personal))
         except (Refusal, CsrfFailed) as error:
-            _refuse(request, error)
+            refused = _refuse(request, error)
         except TemporarilyUnavailable as error:
             return write_refusal(error, request)
         response: HttpResponseBase = self.get_response(request)
-        return vary(request, response)
+        return _leave(request, response, refused)
 
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:
+        refused = None
         try:
             if self.is_for(request):
-                _enter(request, await aauthenticate(request, personal=self.personal))
+                _enter(request, await afind(request, personal=self.personal))
         except (Refusal, CsrfFailed) as error:
-            _refuse(request, error)
+            refused = _refuse(request, error)
         except TemporarilyUnavailable as error:
             return write_refusal(error, request)
         response: HttpResponseBase = await self.get_response(request)
-        return vary(request, response)
+        if isinstance(refused, Refusal):
+            return await sync_to_async(_leave)(request, response, refused)  # a receiver may make a query
+        return _leave(request, response, refused)
 
     def _process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
         """Return the answer to a bad token in the header, in place of ``LoginRequiredMiddleware``.
@@ -123,14 +133,25 @@ def _enter(request: Any, found: Authenticated | None) -> None:
         _need_no_csrf_token(request)
 
 
-def _refuse(request: Any, error: TesseraError) -> None:
-    """Make a request with a bad token anonymous. Its session of Django does not count."""
+def _refuse(request: Any, error: TesseraError) -> TesseraError:
+    """Make a request with a bad token anonymous. Its session of Django does not count. Return the error."""
     remember_failure(request, error)
     request.auth = None
     if isinstance(error, Refusal) and has_credentials(request, cookie=False):
         # The view answers, because Django's 403 would hide the code that makes a client refresh.
         _need_no_csrf_token(request)
     set_user(request, _make_stranger())
+    return error
+
+
+def _leave(request: Any, response: HttpResponseBase, refused: TesseraError | None) -> HttpResponseBase:
+    """Return the answer. Report the token that was refused, unless the view has accepted it.
+
+    A view may accept personal access tokens that the middleware refuses.
+    """
+    if isinstance(refused, Refusal) and getattr(request, "auth", None) is None:
+        report_refused_token(refused.code, request)
+    return vary(request, response)
 
 
 def _make_stranger() -> Any:

@@ -22,6 +22,7 @@
 - urls: their addresses
 - personal: the endpoints for personal access tokens
 - tickets: the endpoint for one-time tickets
+- handover: the endpoints that hand a session over to another subdomain
 - personal_urls: their addresses
 - proving: the endpoint that proves again who a person is
 """

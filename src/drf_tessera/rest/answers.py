@@ -64,6 +64,7 @@ from drf_tessera.rest.permissions import (
     judges_token,
     list_alternatives,
 )
+from drf_tessera.rest.schemes import CLEARS, SETS, SETS_ACCESS
 from drf_tessera.rest.serializers import (
     LoginSerializer,
     RefreshSerializer,
@@ -100,8 +101,6 @@ _NEVER_RAISED: Final[Errors] = (Refusal, CsrfFailed)
 ANY: Final = {"description": "The exception handler of the project writes this body."}
 _ANONYMOUS: Final = "The request has no access token."
 _NAMELESS: Final = "The request has no name and no secret of a client."
-SETS: Final = "sets"
-CLEARS: Final = "clears"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +130,7 @@ class Answer:
     reads_header: bool = False
     """Whether a view without authentication classes reads an access token from the header."""
     cookies: str = ""
-    """Whether the success sets cookies or clears them, if ``PROFILE`` has cookies."""
+    """A text about the cookies of a success (:func:`~drf_tessera.rest.schemes.describe_set_cookie`)."""
     codes: Mapping[str, str] = field(default_factory=dict)
     """Further codes of status 400, with their texts."""
     errors: Errors = ()
@@ -348,7 +347,7 @@ def _list_own(view: Any, method: str, answer: Answer) -> Iterator[tuple[int, str
         unused: Errors = ()
     else:
         kinds = _list_kinds(answer.errors)
-        unused = answer.except_ + _list_unused(view, method)
+        unused = answer.except_ + _list_unused(view, method, answer)
         unused += () if LoginFailed in answer.errors else (LoginBusy,)
         unused += () if get_settings().issuers and SessionMissing in answer.errors else _FOREIGN
     for kind in kinds:
@@ -357,18 +356,19 @@ def _list_own(view: Any, method: str, answer: Answer) -> Iterator[tuple[int, str
             yield status, kind.code, describe_kind(kind)
 
 
-def _list_unused(view: Any, method: str) -> Errors:
+def _list_unused(view: Any, method: str, answer: Answer) -> Errors:
     """Return the errors that the settings of the project exclude."""
     settings = get_settings()
     # The source of a request counts if a token or a login travels in a cookie. GET changes nothing.
     by_access_cookie = settings.access_cookie and method != "GET"
-    checked = by_access_cookie if view.get_authenticators() else offers_ambient()
+    alone = view.get_authenticators() or answer.cookies == SETS_ACCESS
+    checked = by_access_cookie if alone else offers_ambient()
     found = {
         CsrfFailed: not checked,
         TransportUnavailable: len(settings.transports) > 1,
         TokenMissing: offers_ambient(),
     }
-    more = _CHALLENGES if settings.challenge is None else ()
+    more = _CHALLENGES if settings.challenge is None and LoginFailed in answer.errors else ()
     return tuple(kind for kind, unused in found.items() if unused) + more
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Any, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -11,6 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from drf_tessera import http
 from drf_tessera.conf import enter_tenant, get_settings
 from drf_tessera.exceptions import CsrfFailed, Refusal, TemporarilyUnavailable
 from drf_tessera.http import (
@@ -30,7 +30,8 @@ from drf_tessera.rest.errors import (
 from drf_tessera.rest.reports import report_refused_token
 from drf_tessera.rest.requests import get_django_request
 from drf_tessera.tokens import AccessToken, recall_access_token
-from drf_tessera.users import Refuse, lazy_user, load_user
+from drf_tessera.tracing import AUTHENTICATE, traced
+from drf_tessera.users import lazy_user, load_user
 
 
 class JWTAuthentication(BaseAuthentication):
@@ -61,20 +62,7 @@ class JWTAuthentication(BaseAuthentication):
         django_request = get_django_request(request)
         enter_tenant(django_request)
         try:
-            # Do not store the header in a local variable, because an error report shows local variables.
-            token: AccessToken | ForeignToken | None = recall_access_token(_to_text(self.get_header(request)))
-            if token is None:
-                token = read_header_token(
-                    _to_text(self.get_header(request)), personal=self.accepts_personal_tokens
-                )
-            vary(request, without_header=token is None)
-            if token is None and get_settings().access_cookie:
-                token = read_cookie_token(django_request)
-            if isinstance(token, ForeignToken):
-                # A project with ISSUERS names both kinds of tokens in its annotations, and no other project.
-                pair: Any = (self.find_foreign_user(django_request, token), token)
-                return cast("tuple[AbstractBaseUser, AccessToken]", pair)
-            return None if token is None else (self.find_user(django_request, token), token)
+            return self._find_pair(request)
         except Refusal as error:
             remember_failure(django_request, error)
             report_refused_token(error.code, django_request)
@@ -82,6 +70,24 @@ class JWTAuthentication(BaseAuthentication):
             return None
         except (TemporarilyUnavailable, CsrfFailed) as error:
             raise to_api_exception(error, request) from error
+
+    @traced(AUTHENTICATE, lambda pair: http.trace_token(pair and pair[1]))
+    def _find_pair(self, request: Request | HttpRequest) -> tuple[AbstractBaseUser, AccessToken] | None:
+        django_request = get_django_request(request)
+        # Do not store the header in a local variable, because an error report shows local variables.
+        token: AccessToken | ForeignToken | None = recall_access_token(_to_text(self.get_header(request)))
+        if token is None:
+            token = read_header_token(
+                _to_text(self.get_header(request)), personal=self.accepts_personal_tokens
+            )
+        vary(request, without_header=token is None)
+        if token is None and get_settings().access_cookie:
+            token = read_cookie_token(django_request)
+        if isinstance(token, ForeignToken):
+            # A project with ISSUERS names both kinds of tokens in its annotations, and no other project.
+            pair: Any = (self.find_foreign_user(django_request, token), token)
+            return cast("tuple[AbstractBaseUser, AccessToken]", pair)
+        return None if token is None else (self.find_user(django_request, token), token)
 
     def get_header(self, request: Request | HttpRequest) -> str | bytes | None:
         """Return the header that carries the scheme and the token: the header of ``HEADER_NAME``.
@@ -167,26 +173,12 @@ def vary(request: Request | HttpRequest, *, without_header: bool) -> None:
         headers["Vary"] = f"{others}, {names}" if others else names
 
 
-class LateRefuser(weakref.ref[HttpRequest]):
-    """Refuses a lazy user that turns out to be gone, with a 401 and the reason in the challenge.
-
-    The reference to the request is weak, because a user that outlives the request should not keep the
-    request in memory. A pickled user has no request.
-    """
+class LateRefuser(http.LateRefuser):
+    """Refuses a lazy user that turns out to be gone, with a 401 and the reason in the challenge."""
 
     __slots__ = ()
 
-    def __call__(self, error: Refusal) -> LateRefusal:  # type: ignore[override]
-        """Return the 401, and keep its reason for the challenge."""
-        request = super().__call__()
-        if request is not None:
-            remember_failure(request, error)
-            report_refused_token(error.code, request)
+    @staticmethod
+    def make(error: Refusal) -> LateRefusal:
+        """Return the exception that the user raises."""
         return to_late_refusal(error)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _get_requestless_refuser, ()
-
-
-def _get_requestless_refuser() -> Refuse:
-    return to_late_refusal

@@ -24,6 +24,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from drf_tessera import http
+from drf_tessera.conf import enter_tenant
 from drf_tessera.database import explain_mistake, explain_trouble
 from drf_tessera.exceptions import (
     IssuerUnavailable,
@@ -171,6 +172,7 @@ def _is_answered_by_rest_framework(request: Request | HttpRequest | None) -> boo
 def write_challenge(request: Request | HttpRequest) -> str:
     """Return the ``WWW-Authenticate`` header of a 401 (RFC 6750, section 3)."""
     django_request = get_django_request(request)
+    enter_tenant(django_request)  # the challenge names the resource of the tenant
     return http.write_challenge(recall_failure(django_request), path=request.path)
 
 

@@ -25,7 +25,6 @@ from drf_tessera.http import read_header_token
 from drf_tessera.issuers import ForeignToken, is_foreign, preview_account
 from drf_tessera.jose.codec import peek_parts
 from drf_tessera.rest.authentication import JWTAuthentication
-from drf_tessera.rest.reports import unreported
 from drf_tessera.rest.steps import (
     FAILED,
     FOREIGN,
@@ -42,7 +41,7 @@ from drf_tessera.rest.steps import (
     quote,
 )
 from drf_tessera.rotation import Outcome
-from drf_tessera.sessions import HANDLE_PREFIX
+from drf_tessera.sessions import HANDLE_PREFIX, unreported
 from drf_tessera.tokens import PERSONAL_PREFIX, REFRESH_PREFIX, read_personal_token, read_refresh_token
 from drf_tessera.users import load_user
 
@@ -269,9 +268,11 @@ def _ask_class(kind: Any, token: str) -> tuple[str, str]:
     request = HttpRequest()
     authenticator = kind()
     challenge = authenticator.authenticate_header(request)
-    if issubclass(kind, JWTAuthentication) or not challenge:
+    scheme = challenge.split(" ")[0] if challenge else ""
+    # A token is not a name with a password, and a failed login would count and be told.
+    if issubclass(kind, JWTAuthentication) or scheme.lower() in {"", "basic", "digest"}:
         return FAILED, "This class reads no such token."
-    request.META["HTTP_AUTHORIZATION"] = f"{challenge.split(' ')[0]} {token}"
+    request.META["HTTP_AUTHORIZATION"] = f"{scheme} {token}"
     try:
         with unreported(), undone():  # Knox moves the end of a token that is used
             pair = authenticator.authenticate(request)

@@ -24,8 +24,10 @@ CONTENT_TYPE: Final = "application/jwk-set+json"
 
 
 @public_document
-def show_key_set(request: HttpRequest) -> HttpResponseBase:
+def show_key_set(request: HttpRequest, **kwargs: object) -> HttpResponseBase:
     """Return the public keys, newest first. A secret and a private part are never among them.
+
+    Each tenant has its own keys in the database. The route may have arguments, such as the name of a tenant.
 
     A cache may keep the answer for ``JWKS_MAX_AGE``, because a new key is published for longer than that
     before it signs.

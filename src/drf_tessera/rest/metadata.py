@@ -6,13 +6,22 @@ plain views of Django, because clients expect neither a renderer nor a login.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from django.http import Http404, HttpRequest, JsonResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 
-from drf_tessera.conf import AUTHORIZATION, enter_tenant, get_settings, is_safe_address
+from drf_tessera.conf import (
+    AUTHORIZATION,
+    TENANT_MARK,
+    current_tenant,
+    enter_tenant,
+    get_identity,
+    get_settings,
+    is_safe_address,
+)
 from drf_tessera.http import (
     RESOURCE_PATH,
     RESOURCE_ROUTE,
@@ -22,7 +31,6 @@ from drf_tessera.http import (
     walk_views,
 )
 from drf_tessera.rest.permissions import list_alternatives
-from drf_tessera.tokens import get_issuer
 
 MAX_AGE: Final = 3600
 """Seconds for which a cache may keep a document."""
@@ -50,10 +58,10 @@ def show_authorization_server(request: HttpRequest, path: str = "") -> JsonRespo
         raise Http404
     found: dict[str, Any] = {"issuer": issuer, "response_types_supported": [], "grant_types_supported": []}
     for member, route, method in _ENDPOINTS:
-        try:
-            found[member] = urljoin(issuer, reverse(route))
-        except NoReverseMatch:
+        address = _find_endpoint(route, issuer)
+        if address is None:
             continue
+        found[member] = address
         if method is not None:
             found[f"{member}_auth_methods_supported"] = [method]
     return _answer(found)
@@ -66,15 +74,14 @@ def show_protected_resource(request: HttpRequest, path: str = "") -> JsonRespons
     The authorization servers are the entries of ``ISSUERS`` that are addresses, and then this server itself,
     if its ``ISSUER`` is an address. The scopes are those that ``HasScope`` asks for in the views.
     """
-    settings = get_settings()
-    if settings.resource is None or not _is_path(path, settings.resource):
+    own, settings, resource = find_own_issuer(request), get_settings(), get_identity().resource
+    if resource is None or not _is_path(path, resource):
         raise Http404
-    own = find_own_issuer(request)
     issuers = [entry.issuer for entry in settings.issuers if is_safe_address(entry.issuer)]
     found: dict[str, Any] = {
-        "resource": settings.resource,
+        "resource": resource,
         "authorization_servers": issuers + ([own] if own else []),
-        "scopes_supported": _list_scopes(settings.resource),
+        "scopes_supported": _list_scopes(resource),
     }
     if settings.header_name == AUTHORIZATION and settings.header_prefix.lower() == "bearer":
         found["bearer_methods_supported"] = ["header"]
@@ -82,12 +89,27 @@ def show_protected_resource(request: HttpRequest, path: str = "") -> JsonRespons
 
 
 def find_own_issuer(request: HttpRequest) -> str | None:
-    """Return the ``iss`` of tokens of ours if it is an address, as RFC 8414 needs it, or ``None``."""
+    """Return the ``iss`` of tokens of ours if it is an address, as RFC 8414 needs it, or ``None``.
+
+    The tenant of the request is entered, because each tenant may have an address of its own.
+    """
     enter_tenant(request)
-    if get_settings().issuer is None:
-        return None  # a random id, which is not an address
-    issuer = get_issuer()
-    return issuer if is_safe_address(issuer) and not urlsplit(issuer).query else None
+    return get_identity().address
+
+
+def _find_endpoint(route: str, issuer: str) -> str | None:
+    """Return the address of an endpoint, or ``None`` if the urls do not have it.
+
+    If the path of the issuer names the tenant, then the path of the endpoint has to do so, too. Elsewhere the
+    endpoint would be that of another tenant, or of none.
+    """
+    by_path = TENANT_MARK in urlsplit(get_settings().issuer or "").path
+    for arguments in ((current_tenant(),), ()) if by_path else ((),):
+        with suppress(NoReverseMatch):
+            found = reverse(route, args=arguments)
+            if not by_path or is_inside(found, issuer):
+                return urljoin(issuer, found)
+    return None
 
 
 def _is_path(path: str, address: str) -> bool:

@@ -22,6 +22,7 @@ from drf_tessera.exceptions import Impersonated, ProjectError, ProofNeeded, Scop
 from drf_tessera.http import remember_failure, write_challenge
 from drf_tessera.issuers import ForeignToken, matches_claim
 from drf_tessera.rest.errors import to_api_exception
+from drf_tessera.rest.foreign import find_token
 from drf_tessera.rest.requests import get_django_request
 from drf_tessera.tokens import AccessToken, PersonalToken, is_scope
 
@@ -36,8 +37,8 @@ class TokenPermission(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Return whether the token of the request is enough."""
-        token: Any = request.auth
-        if not isinstance(token, AccessToken | ForeignToken):
+        token = find_token(request)
+        if token is None:
             return False
         self._view = view
         return self.allows(token)
@@ -56,7 +57,7 @@ class TokenPermission(BasePermission):
         error, headers = ScopeMissing(self.scopes), getattr(self._view, "headers", None)
         if isinstance(headers, dict):  # without a token the answer is a 401, which has its own challenge
             headers["WWW-Authenticate"] = write_challenge(error, path=self._view.request.path)
-        return str(error)
+        return error.detail
 
 
 def list_alternatives(kinds: Iterable[Any]) -> list[tuple[str, ...]]:
@@ -160,8 +161,8 @@ class ProofPermission(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Return whether the proof of the token is enough."""
-        token: Any = request.auth
-        if not isinstance(token, AccessToken | ForeignToken) or isinstance(token, PersonalToken):
+        token = find_token(request)
+        if token is None or isinstance(token, PersonalToken):
             return False
         if is_impersonated(token):  # the user has proved nothing
             return False
@@ -186,7 +187,7 @@ class ProofPermission(BasePermission):
             error, request = self.explain(), self._view.request
             remember_failure(get_django_request(request), error)
             raise to_api_exception(error, request)
-        return ProofNeeded.default_detail
+        return ProofNeeded().detail
 
 
 def RecentLogin(max_age: timedelta) -> type[ProofPermission]:  # noqa: N802 - see HasScope
@@ -248,8 +249,12 @@ class NotImpersonated(BasePermission):
     """
 
     code: str = Impersonated.code
-    message: str = Impersonated.default_detail
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Return whether the user acts in person."""
-        return not is_impersonated(request.auth)
+        return not is_impersonated(find_token(request))
+
+    @property
+    def message(self) -> str:
+        """The text of the refusal."""
+        return Impersonated().detail

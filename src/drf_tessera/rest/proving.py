@@ -33,11 +33,12 @@ from drf_tessera.exceptions import (
 )
 from drf_tessera.http import find_refresh_token
 from drf_tessera.login import prove_again
-from drf_tessera.rest.answers import SETS, Answer
+from drf_tessera.rest.answers import Answer
 from drf_tessera.rest.endpoints import BodyView
 from drf_tessera.rest.reports import report_failed_refresh
 from drf_tessera.rest.requests import find_client, get_django_request
 from drf_tessera.rest.responses import write_grant
+from drf_tessera.rest.schemes import SETS
 from drf_tessera.rest.serializers import AnswerField, RefreshSerializer, make_password_field
 from drf_tessera.rest.shapes import RefreshedSerializer
 from drf_tessera.rest.throttling import LoginAddressThrottle

@@ -16,10 +16,9 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from rest_framework.request import Request
-from rest_framework.settings import api_settings
 
 from drf_tessera.exceptions import Refusal
-from drf_tessera.http import describe_client
+from drf_tessera.http import count_proxies, describe_client
 from drf_tessera.sessions import Client
 from drf_tessera.tokens import AccessToken
 
@@ -37,15 +36,6 @@ def get_django_request(request: Request | HttpRequest) -> HttpRequest:
     """Return Django's request: the given one, or the one inside a request of REST framework."""
     found: HttpRequest = getattr(request, "_request", request)
     return found
-
-
-def count_proxies() -> int:
-    """Return REST framework's ``NUM_PROXIES``. If the setting is not set, return 0.
-
-    (If the setting is not set, REST framework trusts all of ``X-Forwarded-For``, which any client can
-    write.)
-    """
-    return api_settings.NUM_PROXIES or 0
 
 
 def find_client(request: Request | HttpRequest, *, label: str = "") -> Client:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.conf import settings as django_settings
 
 from drf_tessera.conf import AUTHORIZATION, get_settings
-from drf_tessera.http import name_cookies
+from drf_tessera.http import name_cookies, offers_ambient
 from drf_tessera.rest.authentication import JWTAuthentication
 
 Schema = dict[str, Any]
@@ -19,6 +19,11 @@ REFRESH_COOKIE: Final = "tesseraRefreshCookie"
 CSRF: Final = "tesseraCsrf"
 CLIENT: Final = "tesseraClient"
 """The name of the security scheme of a program that asks about tokens."""
+
+SETS: Final = "If the session uses cookies: the cookie `{0}` of the refresh token is set."
+CLEARS: Final = "If the session used cookies: the cookie `{0}` is deleted."
+SETS_ACCESS: Final = "The cookie `{1}` of the access token is set."
+"""The texts of the header ``Set-Cookie``. The last one has no refresh token."""
 
 _CHECKED: Final = (
     "A browser sends the cookie by itself. A request that changes something must come from a page of the "
@@ -76,3 +81,17 @@ def describe_client() -> Schema:
 def require_cookie(name: str, method: str) -> list[dict[str, list[Any]]]:
     """Return the alternatives of a request with a cookie: from a browser, and with the CSRF token."""
     return [{name: []}] if method == "GET" else [{name: []}, {name: [], CSRF: []}]
+
+
+def describe_set_cookie(text: str) -> str:
+    """Return the text of the header ``Set-Cookie`` of a success. Empty if the project has no such cookie.
+
+    Args:
+        text: :data:`SETS`, :data:`CLEARS`, :data:`SETS_ACCESS`, or an empty text.
+    """
+    by_cookie = get_settings().access_cookie
+    if not (by_cookie if text == SETS_ACCESS else offers_ambient()):
+        return ""
+    more = " The same happens to the cookie `{1}` of the access token."
+    both = text in {SETS, CLEARS} and by_cookie
+    return (text + more * both).format(*name_cookies())

@@ -60,6 +60,14 @@ class GrantSerializer(AnswerSerializer):
         return fields
 
 
+def fit_access(
+    fields: dict[str, serializers.Field[Any, Any, Any, Any]],
+) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+    """Return the fields without the access token, if ``ACCESS_COOKIE`` puts it into a cookie."""
+    hidden = {"access", "token_type"} if get_settings().access_cookie else set()
+    return {name: field for name, field in fields.items() if name not in hidden}
+
+
 class RefreshedSerializer(GrantSerializer):
     """The tokens of a refresh."""
 

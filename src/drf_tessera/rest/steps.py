@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from django.utils import timezone
 
-from drf_tessera.conf import Issuer, get_settings
+from drf_tessera.conf import Issuer, get_identity, get_settings, name_audiences
 from drf_tessera.database import find_database
 from drf_tessera.exceptions import (
     HeaderMalformed,
@@ -228,7 +228,7 @@ class Facts:
 
     def _describe_audience(self, failed: bool) -> str:
         name = "aud" if self.entry is None else self.entry.audience_claim
-        accepted = get_settings().audience if self.entry is None else self.entry.audience
+        accepted = get_identity().audience if self.entry is None else name_audiences(self.entry.audience)
         return f"'{name}' is {quote(self.claims.get(name))}. Accepted: {', '.join(sorted(accepted))}."
 
     def _describe_claims(self, failed: bool) -> str:

@@ -19,9 +19,9 @@ from rest_framework.settings import api_settings
 from rest_framework.throttling import BaseThrottle
 
 from drf_tessera.exceptions import LoginFailed, TooManyAttempts
-from drf_tessera.http import read_address
+from drf_tessera.http import count_proxies, read_address
 from drf_tessera.limits import TokenRequest, admit_address, login_attempt
-from drf_tessera.rest.requests import count_proxies, find_client, get_django_request
+from drf_tessera.rest.requests import find_client, get_django_request
 from drf_tessera.users import MAX_NAME_LENGTH
 
 if TYPE_CHECKING:

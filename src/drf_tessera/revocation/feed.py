@@ -52,6 +52,7 @@ from drf_tessera.revocation.rulings import has_ended
 from drf_tessera.revocation.stores import DatabaseStore, Store
 from drf_tessera.revocation.workers import Turn, Worker
 from drf_tessera.tokens import AccessToken, check_key
+from drf_tessera.tracing import PULL, traced
 
 logger: Final = logging.getLogger(__name__)
 
@@ -278,15 +279,18 @@ class Feed:
             if not turn.is_lost:
                 self._succeed(store, started)
 
-    def _read(self, store: Store, turn: Turn, *, certain: bool) -> None:
+    @traced(PULL, lambda count: {"tessera.notices": count})
+    def _read(self, store: Store, turn: Turn, *, certain: bool) -> int:
         """Read until there is nothing left. Requests go on in between, with what is known.
 
         The connection of the worker sees what is committed, and nothing else. So its notices are certain,
         also if the thread that ended the sessions never hears of its commit. The reader returns each notice
-        once, so it must not be forgotten afterwards.
+        once, so it must not be forgotten afterwards. Return the number of notices.
         """
+        count = 0
         while True:
             notices = store.pull()
+            count += len(notices)
             self.learn(notices, certain=certain)
             news = [notice for notice in notices if is_about_keys(notice)]
             for book in self._list_books() if news else ():
@@ -296,6 +300,7 @@ class Feed:
             if not store.is_behind or turn.is_lost:
                 break
         self._read_keys(turn)
+        return count
 
     def _read_keys(self, turn: Turn) -> None:
         try:

@@ -12,9 +12,10 @@
 - revoking: end sessions early
 - clearing: end the sessions of everybody
 - starting: start a session
-- origins: where the present work comes from
+- origins: where the present work comes from, and the signals of refusals
 - personal: personal access tokens
 - acting: act as another person for some minutes
+- again: another access token of a live session
 - refreshing: exchange a refresh token
 - handles: texts that find a session and let nobody in
 - inspection: look at a refresh token without spending it
@@ -31,10 +32,13 @@ from drf_tessera.sessions.adoption import adopt_many as adopt_many
 from drf_tessera.sessions.adoption import is_closed as is_closed
 from drf_tessera.sessions.adoption import is_foreign as is_foreign
 from drf_tessera.sessions.adoption import name_token as name_token
+from drf_tessera.sessions.again import Minted as Minted
+from drf_tessera.sessions.again import mint_again as mint_again
 from drf_tessera.sessions.clearing import count_before as count_before
 from drf_tessera.sessions.clearing import revoke_before as revoke_before
 from drf_tessera.sessions.clearing import revoke_everybody as revoke_everybody
 from drf_tessera.sessions.grants import Grant as Grant
+from drf_tessera.sessions.grants import trace_grant as trace_grant
 from drf_tessera.sessions.handles import HANDLE_PREFIX as HANDLE_PREFIX
 from drf_tessera.sessions.handles import read_handle as read_handle
 from drf_tessera.sessions.handles import write_handle as write_handle
@@ -45,6 +49,9 @@ from drf_tessera.sessions.inspection import shorten_refresh_token as shorten_ref
 from drf_tessera.sessions.inspection import sign_access_token as sign_access_token
 from drf_tessera.sessions.origins import acting_for as acting_for
 from drf_tessera.sessions.origins import find_origin as find_origin
+from drf_tessera.sessions.origins import is_heard as is_heard
+from drf_tessera.sessions.origins import report_refusal as report_refusal
+from drf_tessera.sessions.origins import unreported as unreported
 from drf_tessera.sessions.personal import IssuedToken as IssuedToken
 from drf_tessera.sessions.personal import issue_personal_token as issue_personal_token
 from drf_tessera.sessions.personal import preview_personal_token as preview_personal_token
@@ -64,5 +71,4 @@ from drf_tessera.sessions.rows import live_sessions as live_sessions
 from drf_tessera.sessions.starting import Client as Client
 from drf_tessera.sessions.starting import choose_transport as choose_transport
 from drf_tessera.sessions.starting import clean_text as clean_text
-from drf_tessera.sessions.starting import describe_origin as describe_origin
 from drf_tessera.sessions.starting import start as start

@@ -13,6 +13,7 @@ from drf_tessera.models import Session
 from drf_tessera.moments import to_timestamp
 from drf_tessera.rotation import Outcome
 from drf_tessera.tokens import SessionFacts
+from drf_tessera.tracing import Facts
 from drf_tessera.users import write_sub
 
 
@@ -41,6 +42,12 @@ class Grant:
     """Whether a cookie of the session outlives the browser."""
     spare: str | None = field(default=None, repr=False)
     """Within the grace window: a refresh token that is as good as the one that the client has."""
+
+
+def trace_grant(grant: Grant) -> Facts:
+    """Return the facts of a grant for its span."""
+    outcome = {} if grant.outcome is None else {"tessera.outcome": grant.outcome.value}
+    return {"session.id": str(grant.session_id), **outcome}
 
 
 def measure_idle(facts: SessionFacts) -> timedelta:

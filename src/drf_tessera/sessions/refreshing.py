@@ -28,7 +28,7 @@ from drf_tessera.moments import to_timestamp
 from drf_tessera.rotation import Outcome
 from drf_tessera.sessions import rows
 from drf_tessera.sessions.clock import choose_moment
-from drf_tessera.sessions.grants import Grant, count_seconds, measure_idle
+from drf_tessera.sessions.grants import Grant, count_seconds, measure_idle, trace_grant
 from drf_tessera.sessions.revoking import SUSPECT, end_suspect
 from drf_tessera.tokens import (
     RefreshToken,
@@ -37,6 +37,7 @@ from drf_tessera.tokens import (
     read_refresh_token,
     write_refresh_token,
 )
+from drf_tessera.tracing import REFRESH, traced
 from drf_tessera.users import describe_session
 
 REFUSALS: Final[Mapping[Outcome, type[Refusal]]] = {
@@ -59,6 +60,7 @@ class _Moments:
 
 
 @sensitive_variables()
+@traced(REFRESH, trace_grant)
 def refresh(
     token: str, *, transport: str | None = None, now: datetime | None = None, recoveries: int | None = None
 ) -> Grant:

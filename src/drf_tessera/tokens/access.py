@@ -99,7 +99,7 @@ def mint_access_token(
         ProjectError: ``ACCESS_COOKIE`` is on, and browsers would not keep a cookie of that size.
     """
     keystore = get_fresh_keystore()  # another key may sign by now
-    settings = keystore.settings
+    settings, audience = keystore.settings, keystore.identity.audience
     taken = sorted(REGISTERED_CLAIMS.intersection([*facts.claims, *extra]) | {"act"}.intersection(extra))
     if taken:
         raise ClaimsHookError(f"Neither CLAIMS nor a login may set the registered claim {taken[0]!r}.")
@@ -111,7 +111,7 @@ def mint_access_token(
         **extra,
         "iss": get_issuer(),
         "sub": facts.sub,
-        "aud": settings.audience[0] if len(settings.audience) == 1 else list(settings.audience),
+        "aud": audience[0] if len(audience) == 1 else list(audience),
         "iat": issued,
         "exp": expires,
         "jti": jti or secrets.token_urlsafe(16),
@@ -219,7 +219,7 @@ def _verify(token: str, keystore: Keystore, now: float) -> Verified:
         token,
         now=now,
         issuer=get_issuer(),
-        audience=settings.audience,
+        audience=keystore.identity.audience,
         skew=skew,
     )
     found = build_access_token(claims, kid=key.kid)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from drf_tessera.conf import Settings, current_tenant, per_settings, per_tenant
+from drf_tessera.conf import Identity, Settings, current_tenant, get_identity, per_settings, per_tenant
 from drf_tessera.exceptions import TokenKeyUnknown
 from drf_tessera.jose.codec import Codec
 from drf_tessera.jose.keys import KeyRing
@@ -54,6 +54,8 @@ class Keystore:
     Each entry names the keystore that has verified it. One memory has one limit, however many tenants there
     are.
     """
+    identity: Identity
+    """The issuer and the audiences of the tenant."""
     tenant: str
     """The tenant that the keys belong to. It is empty without ``TENANT``."""
 
@@ -65,7 +67,7 @@ class _Holder:
         # Imported here, because the module of a user model may import this room before the tables are loaded.
         from drf_tessera.keys import derive, find_book  # noqa: PLC0415
 
-        self._settings, self._tenant = settings, current_tenant()
+        self._settings, self._tenant, self._identity = settings, current_tenant(), get_identity()
         self._refresh_keys = tuple(
             derive(secret, _REFRESH_LABEL, self._tenant) for secret in settings.secrets
         )
@@ -87,6 +89,7 @@ class _Holder:
             codec=Codec(ring, typ=ACCESS_TYPE),
             refresh_keys=self._refresh_keys,
             verified=LRU(VERIFIED_TOKENS) if self._settings.tenant is None else _get_verified(),
+            identity=self._identity,
             tenant=self._tenant,
         )
 
@@ -154,7 +157,8 @@ def _get_verified(settings: Settings) -> LRU[Any]:
 def get_issuer() -> str:
     """Return the ``iss`` of access tokens: ``ISSUER``, or a text with the id of this installation.
 
-    With ``TENANT`` the name of the tenant follows, because all tenants may have one table, or one key pair.
+    With ``TENANT`` the name of the tenant is part of it, because all tenants may have one table, or one key
+    pair.
 
     An access token names a user by a primary key, which is another person in another database. So the default
     binds the token to the database, even if two installations have one ``SECRET_KEY``.
@@ -167,5 +171,7 @@ def get_issuer() -> str:
     from drf_tessera.installation import read_installation_id  # noqa: PLC0415
 
     keystore = get_keystore()
-    issuer = keystore.settings.issuer or f"{DEFAULT_ISSUER}:{read_installation_id()}"
+    if keystore.identity.issuer is not None:
+        return keystore.identity.issuer
+    issuer = f"{DEFAULT_ISSUER}:{read_installation_id()}"
     return f"{issuer}:{keystore.tenant}" if keystore.tenant else issuer

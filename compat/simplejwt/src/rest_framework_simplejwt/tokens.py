@@ -26,7 +26,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import sessions, tokens
-from drf_tessera.conf import HEADER, get_settings
+from drf_tessera.conf import HEADER, get_identity, get_settings
 from drf_tessera.exceptions import Refusal
 from drf_tessera.moments import from_timestamp
 from drf_tessera.sessions import HANDLE_PREFIX
@@ -157,7 +157,7 @@ class Token:
 
     def _find_registered(self, claim: str) -> Any:
         """Return the value that drf-tessera will write for a claim, or ``None`` if it is not known yet."""
-        audience, login = get_settings().audience, self.login
+        audience, login = get_identity().audience, self.login
         known = {"aud": audience[0] if len(audience) == 1 else None, "sub": login.sub if login else None}
         return tokens.get_issuer() if claim == "iss" else known.get(claim)
 

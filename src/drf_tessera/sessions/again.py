@@ -1,0 +1,57 @@
+"""Another access token of a live session, for a client that has an access token and no refresh token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from drf_tessera import signals
+from drf_tessera.conf import get_settings
+from drf_tessera.exceptions import SessionEnded
+from drf_tessera.moments import to_timestamp
+from drf_tessera.sessions import rows
+from drf_tessera.tokens import REGISTERED_CLAIMS, AccessToken, mint_access_token
+from drf_tessera.users import describe_session, load_user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minted:
+    """An access token without a refresh token."""
+
+    access: str = field(repr=False)
+    expires_in: int
+    """Seconds until the access token expires."""
+
+
+@sensitive_variables()
+def mint_again(token: AccessToken, *, audience: str, now: datetime | None = None) -> Minted:
+    """Sign another access token of the session of ``token``, for a full ``ACCESS_LIFETIME``. Two queries.
+
+    The user and the session are read from the database. The session goes on as it was: its idle limit is not
+    extended, and its refresh token stays valid. The claims of ``token`` are kept, and ``CLAIMS`` is asked
+    again.
+
+    Args:
+        token: a verified access token, which may have expired since.
+        audience: the host that gets the token, for :data:`~drf_tessera.signals.session_handed_over`.
+        now: the present. By default the time of the clock.
+
+    Raises:
+        SessionEnded, UserGone, UserInactive, TokenKeyUnknown: the token is no longer accepted.
+        TemporarilyUnavailable: the database cannot be used.
+        ClaimsHookError: see :func:`drf_tessera.sessions.start`.
+    """
+    moment, user = now or timezone.now(), load_user(token)
+    session = rows.select_sessions().filter(pk=token.session_id).live(moment).first()
+    if session is None:
+        raise SessionEnded
+    ends = min(session.expires_at, session.idle_expires_at)
+    claims = {name: token[name] for name in token.claims if name not in REGISTERED_CLAIMS}
+    extra = describe_session(user, session) if get_settings().reads_user else {}
+    facts = replace(token.facts, expires_at=int(to_timestamp(ends)), claims=claims)
+    access, expires_in = mint_access_token(facts, extra, moment)
+    rows.report(signals.session_handed_over, session_id=session.pk, sub=token.sub, audience=audience)
+    return Minted(access=access, expires_in=expires_in)
