@@ -121,11 +121,12 @@ def test_a_code_in_the_mailbox_logs_in(app: App) -> None:
         ([("socialaccount", {"provider": "shop"}), ("mfa", {"type": "totp"})], ("fed", "otp")),
         ([("code", {"phone": "+491"}), ("code", {"email": ANNA})], ("sms", "email")),
         ([("password", {}), ("password", {"reauthenticated": True})], ("pwd",)),
-        ([], ("pop",)),
+        ([("code", {})], ("email",)),
+        ([], ("sms",)),
     ],
 )
 def test_each_record_of_allauth_has_a_name(records: Any, ways: tuple[str, ...]) -> None:
-    """Without a record the account has just been made. Without a password that was by a passkey."""
+    """Without a record the account has just been made. This one has neither a password nor an address."""
     from allauth.account.internal.flows.login import record_authentication
 
     from drf_tessera.contrib.allauth import TokenStrategy

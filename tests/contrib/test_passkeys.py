@@ -34,7 +34,9 @@ def sign_up_with_passkey(app: App) -> tuple[Authenticator, dict[str, Any]]:
     app.call("auth/email/verify", {"key": read_code()}, 401)
     passkey = Authenticator()
     made = passkey.create(ask(app, "auth/webauthn/signup", "creation_options"))
-    return passkey, app.call("auth/webauthn/signup", {"name": "Phone", "credential": made}, method="put")["meta"]
+    return passkey, app.call("auth/webauthn/signup", {"name": "Phone", "credential": made}, method="put")[
+        "meta"
+    ]
 
 
 def add_passkey(app: App, passkey: Authenticator) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
 
+from allauth import app_settings  # type: ignore[import-untyped]  # allauth has no types
 from allauth.core import context  # type: ignore[import-untyped]
 from allauth.core.exceptions import ImmediateHttpResponse  # type: ignore[import-untyped]
 from allauth.headless.tokens.strategies.base import AbstractTokenStrategy  # type: ignore[import-untyped]
@@ -74,8 +75,7 @@ class TokenStrategy:
             user: Any = request.user
             ways = _name_ways(request, user)
             with _answering_trouble(request):
-                client, acr = find_client(request), {"acr": ways[-1]}
-                grant = sessions.start(user, client=client, amr=ways, claims=acr, transport=HEADER)
+                grant = sessions.start(user, client=find_client(request), amr=ways, transport=HEADER)
             request.session[KEY] = str(grant.session_id)
             made = {"access_token": grant.access, "refresh_token": grant.refresh}
             made["expires_in"] = grant.expires_in
@@ -132,15 +132,18 @@ def ask_for_code(request: HttpRequest | None, user: Any) -> Challenge | None:
     Raises:
         LoginRefused: ``ACCOUNT_EMAIL_VERIFICATION`` is mandatory, and no address was confirmed.
     """
-    from allauth.account import app_settings, utils  # type: ignore[import-untyped]  # noqa: PLC0415 - models
-    from allauth.mfa.base.forms import AuthenticateForm  # type: ignore[import-untyped]  # noqa: PLC0415
-    from allauth.mfa.utils import is_mfa_enabled  # type: ignore[import-untyped]  # noqa: PLC0415
+    from allauth.account import utils  # type: ignore[import-untyped]  # noqa: PLC0415 - its models
+    from allauth.account.app_settings import (  # type: ignore[import-untyped]  # noqa: PLC0415
+        EMAIL_VERIFICATION,
+        EmailVerificationMethod,
+    )
 
-    mandatory = app_settings.EMAIL_VERIFICATION == app_settings.EmailVerificationMethod.MANDATORY
+    mandatory = EMAIL_VERIFICATION == EmailVerificationMethod.MANDATORY
     if mandatory and not utils.has_verified_email(user):
         raise LoginRefused(gettext_noop("Confirm your e-mail address first."), code="email_unconfirmed")
-    if not is_mfa_enabled(user):
+    if not _has_factor(user):
         return None
+    from allauth.mfa.base.forms import AuthenticateForm  # type: ignore[import-untyped]  # noqa: PLC0415
 
     def check(answer: object) -> bool:
         return isinstance(answer, str) and AuthenticateForm({"code": answer}, user=user).is_valid()
@@ -149,16 +152,37 @@ def ask_for_code(request: HttpRequest | None, user: Any) -> Challenge | None:
 
 
 def _name_ways(request: HttpRequest, user: Any) -> tuple[str, ...]:
-    """Return how the user was authenticated. A sign-up without a record has set a password or a passkey."""
+    """Return how the user was authenticated. A sign-up leaves no record."""
     from allauth.account.authentication import (  # type: ignore[import-untyped]  # noqa: PLC0415 - its models
         get_authentication_records,
     )
 
     records: Sequence[Mapping[str, Any]] = get_authentication_records(request, user)
-    mailed = ["sms" if record.get("phone") else "email" for record in records]
-    kinds = [record.get("type", record["method"]) for record in records]
-    ways = [_WAYS.get(kind, other) for kind, other in zip(kinds, mailed, strict=True)]
-    return tuple(dict.fromkeys(ways)) or (("pwd",) if user.has_usable_password() else ("pop",))
+    return tuple(dict.fromkeys(map(_name_way, records))) or (_name_first_way(user),)
+
+
+def _name_way(record: Mapping[str, Any]) -> str:
+    mailed = "sms" if record.get("phone") else "email"
+    return _WAYS.get(record.get("type", record["method"]), mailed)
+
+
+def _name_first_way(user: Any) -> str:
+    """Return how a user has just signed up: with a password, with a passkey, or with a code that was sent."""
+    from allauth.account.utils import user_email  # type: ignore[import-untyped]  # noqa: PLC0415 - its models
+
+    if user.has_usable_password():
+        return "pwd"
+    if _has_factor(user, ["webauthn"]):
+        return "pop"
+    return "email" if user_email(user) else "sms"
+
+
+def _has_factor(user: Any, kinds: Sequence[str] | None = None) -> bool:
+    if not app_settings.MFA_ENABLED:
+        return False
+    from allauth.mfa.utils import is_mfa_enabled  # type: ignore[import-untyped]  # noqa: PLC0415 - its models
+
+    return bool(is_mfa_enabled(user, kinds))
 
 
 @contextmanager

@@ -129,10 +129,7 @@ def refresh_proved(
     """
     parsed, moment = read_refresh_token(token, transport=transport), now or timezone.now()
     amr = tuple(dict.fromkeys((*parsed.facts.amr, *ways)))
-    claims = dict(parsed.facts.claims)
-    if "acr" in claims:  # of a login through another package
-        claims["acr"] = ways[-1]
-    facts = replace(parsed.facts, auth_time=int(to_timestamp(moment)), amr=amr, claims=claims)
+    facts = replace(parsed.facts, auth_time=int(to_timestamp(moment)), amr=amr)
     # Before the token is spent, because an error must not cost the client its answer.
     rows.prove(facts.session_id, moment, " ".join(amr))
     credentials = write_refresh_token(facts, parsed.generation, parsed.secret, parsed.branch)
