@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 from rest_framework.test import APIClient
 
 from drf_tessera import sessions
 from drf_tessera.models import Session
+from drf_tessera.tokens import verify_access_token
 from tests.conftest import bearer
 from tests.contrib.authenticator import Authenticator
 from tests.contrib.headless import ANNA, WORD, App, install_allauth, read_amr, read_code, sign_up
@@ -111,6 +116,37 @@ def test_a_password_alone_does_not_pass_our_own_login_of_a_person_with_a_passkey
     assert asked["code"] == "challenge_required"
     answer = {"ticket": asked["ticket"], "answer": code}
     assert api.post("/api/token/", answer).status_code == 200
+
+
+def test_a_passkey_proves_again_within_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account without a password can do it in no other way."""
+    monkeypatch.setattr(sessions, "start", partial(sessions.start, now=timezone.now() - timedelta(hours=1)))
+    app = App()
+    passkey, first = sign_up_with_passkey(app)
+    body = {"refresh_token": first["refresh_token"]}
+    old = verify_access_token(app.call("tokens/refresh", body)["data"]["access_token"])
+    answer = passkey.get(ask(app, "auth/webauthn/reauthenticate"))
+    app.call("auth/webauthn/reauthenticate", {"credential": answer})
+    stranger = App().call("tokens/refresh", body)["data"]
+    assert verify_access_token(stranger["access_token"]).auth_time == old.auth_time
+    found = app.call("tokens/refresh", body)["data"]
+    token = verify_access_token(found["access_token"])
+    assert (token.session_id, token.amr) == (old.session_id, ("pop",))
+    assert token.auth_time >= old.auth_time + 3600
+    again = app.call("tokens/refresh", {"refresh_token": found["refresh_token"]})["data"]
+    assert verify_access_token(again["access_token"]).auth_time == token.auth_time
+    assert "refresh_token" not in again  # a usual refresh, within the window
+
+
+def test_another_session_of_the_person_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "start", partial(sessions.start, now=timezone.now() - timedelta(hours=1)))
+    app, other = App(), App()
+    passkey, first = sign_up_with_passkey(app)
+    log_in_with_passkey(other, passkey)
+    answer = passkey.get(ask(other, "auth/webauthn/reauthenticate"))
+    other.call("auth/webauthn/reauthenticate", {"credential": answer})
+    found = other.call("tokens/refresh", {"refresh_token": first["refresh_token"]})["data"]
+    assert verify_access_token(found["access_token"]).auth_time < time.time() - 3000
 
 
 def test_a_sign_up_with_an_address_alone_is_not_called_a_passkey(settings: Any) -> None:

@@ -30,7 +30,9 @@ from drf_tessera.challenges import Challenge
 from drf_tessera.conf import HEADER, enter_tenant
 from drf_tessera.exceptions import LoginRefused, Refusal, TemporarilyUnavailable
 from drf_tessera.http import write_refusal
+from drf_tessera.moments import from_timestamp
 from drf_tessera.rest.requests import find_client
+from drf_tessera.tokens import read_refresh_token
 
 KEY: Final = "drf_tessera_session"
 """Where the session of allauth keeps the id of ours."""
@@ -97,10 +99,14 @@ class TokenStrategy:
 
     @sensitive_variables()
     def refresh_token(self, refresh_token: str) -> tuple[str, str] | None:
-        """Return an access token and the refresh token to keep, or ``None`` if the session has ended."""
+        """Return an access token and the refresh token to keep, or ``None`` if the session has ended.
+
+        A request with the session token of the same session also carries the proof of a reauthentication
+        into the tokens (RFC 9470).
+        """
         with _answering_trouble(context.request):
             try:
-                grant = sessions.refresh(refresh_token, transport=HEADER)
+                grant = _refresh(context.request, refresh_token)
             except Refusal:
                 return None
         return grant.access, grant.refresh or refresh_token
@@ -151,14 +157,33 @@ def ask_for_code(request: HttpRequest | None, user: Any) -> Challenge | None:
     return Challenge(kind="totp", check=check)
 
 
+@sensitive_variables()
+def _refresh(request: HttpRequest, token: str) -> sessions.Grant:
+    facts = read_refresh_token(token, transport=HEADER).facts
+    proofs: list[Mapping[str, Any]] = []
+    if request.session.get(KEY) == str(facts.session_id):
+        records = _list_records(request, request.user)
+        proofs = [record for record in records if record.get("reauthenticated")]
+        proofs = [record for record in proofs if int(record["at"]) > facts.auth_time]
+    if not proofs:
+        return sessions.refresh(token, transport=HEADER)
+    ways, latest = tuple(map(_name_way, proofs)), max(record["at"] for record in proofs)
+    return sessions.refresh_proved(token, ways, transport=HEADER, auth_time=from_timestamp(latest))
+
+
 def _name_ways(request: HttpRequest, user: Any) -> tuple[str, ...]:
     """Return how the user was authenticated. A sign-up leaves no record."""
+    ways = map(_name_way, _list_records(request, user))
+    return tuple(dict.fromkeys(ways)) or (_name_first_way(user),)
+
+
+def _list_records(request: HttpRequest, user: Any) -> Sequence[Mapping[str, Any]]:
     from allauth.account.authentication import (  # type: ignore[import-untyped]  # noqa: PLC0415 - its models
         get_authentication_records,
     )
 
     records: Sequence[Mapping[str, Any]] = get_authentication_records(request, user)
-    return tuple(dict.fromkeys(map(_name_way, records))) or (_name_first_way(user),)
+    return records
 
 
 def _name_way(record: Mapping[str, Any]) -> str:
