@@ -219,6 +219,19 @@ def test_our_own_login_asks_for_the_same_factor(app: App, api: APIClient, settin
         assert api.post("/api/token/", body).status_code == status
 
 
+def test_a_project_may_have_no_factors(settings: Any) -> None:
+    """Its own login asks for none, and a sign-up was not by a passkey."""
+    from drf_tessera.contrib.allauth import TokenStrategy, ask_for_code
+
+    settings.ACCOUNT_EMAIL_VERIFICATION = "optional"
+    settings.INSTALLED_APPS = [name for name in settings.INSTALLED_APPS if name != "allauth.mfa"]
+    request = RequestFactory().post("/")
+    request.session, request.user = SessionStore(), get_user_model().objects.create_user("bob", email=ANNA)
+    assert ask_for_code(request, request.user) is None
+    made = TokenStrategy().create_access_token_payload(request)
+    assert verify_access_token(made["access_token"]).amr == ("email",)
+
+
 class Person:
     """Somebody at a provider: follows its redirects, fills its forms, and keeps its cookies."""
 
