@@ -18,8 +18,8 @@ _PYTHON = re.compile(r"^```python$", re.MULTILINE)
 class Project:
     """A project named ``shop`` in ``folder``, with an app for each folder that the pages write to."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, python: str = sys.executable) -> None:
+        self.folder, self.python = folder, python
         own = {"DJANGO_SETTINGS_MODULE", "PYTHONPATH"}
         self.environment = {name: value for name, value in os.environ.items() if name not in own}
         self.run("-m", "django", "startproject", "shop", ".")
@@ -43,7 +43,7 @@ class Project:
     def run(self, *arguments: str, **environment: str) -> str:
         """Run Python in the folder of the project, with warnings as errors."""
         done = subprocess.run(
-            [sys.executable, "-W", "error", *arguments],
+            [self.python, "-W", "error", *arguments],
             cwd=self.folder,
             env=self.environment | environment,
             capture_output=True,
