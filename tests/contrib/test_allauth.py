@@ -167,6 +167,20 @@ def test_a_reset_ends_all_sessions(app: App) -> None:
     app.call("auth/session", status=410, method="get")
 
 
+def test_a_reset_that_logs_in_ends_the_other_sessions_only(app: App, api: APIClient, settings: Any) -> None:
+    settings.ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
+    old = sign_up(app)
+    other = App()
+    other.call("auth/password/request", {"email": ANNA}, 401)
+    body = {"key": read_code(), "password": f"another {WORD}"}
+    meta = other.call("auth/password/reset", body)["meta"]
+    assert read_amr(meta) == (("email",), "email")
+    assert count_live() == 1
+    assert api.get("/api/token/sessions/", **bearer(meta["access_token"])).status_code == 200
+    assert api.get("/api/token/sessions/", **bearer(old["access_token"])).status_code == 401
+    app.call("auth/session", status=410, method="get")
+
+
 def test_a_changed_password_ends_all_sessions(app: App) -> None:
     sign_up(app)
     log_in(App())
