@@ -50,7 +50,7 @@ def project(tmp_path: Path) -> Iterator[str]:
 
 
 def add_authenticator(page: Page) -> None:
-    """Give the page a platform authenticator that knows its person, such as the lock of a phone."""
+    """Add a platform authenticator that knows its person, such as the lock of a phone."""
     session = page.context.new_cdp_session(page)
     session.send("WebAuthn.enable")
     options = {

@@ -31,7 +31,7 @@ class Authenticator:
             self.flags |= AuthenticatorData.FLAG.UV
 
     def create(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Answer ``navigator.credentials.create``."""
+        """Return the answer of ``navigator.credentials.create``."""
         asked = options["publicKey"]
         self.handle = asked["user"]["id"]
         public = ES256.from_cryptography_key(self.key.public_key())
@@ -44,7 +44,7 @@ class Authenticator:
         return self._frame(answer, {"credProps": {"rk": True}})
 
     def get(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Answer ``navigator.credentials.get``."""
+        """Return the answer of ``navigator.credentials.get``."""
         client = self._collect(CollectedClientData.TYPE.GET, options["publicKey"])
         data = self._describe(self.flags)
         signature = self.key.sign(data + client.hash, ec.ECDSA(SHA256()))
