@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "requirements"
 DJANGO_6 = ROOT / ".venv-django6"
 APPLICATIONS = ROOT / ".venv-applications"
+ACCOUNTS = ROOT / ".venv-accounts"
 TENANTS = ROOT / ".venv-tenants"
 ORIGINAL = ROOT / ".venv-original"
 ORIGINAL_JWT = ROOT / ".venv-original-jwt"
@@ -101,6 +102,11 @@ def install_applications(python: str) -> str:
     """Return the interpreter of the environment with real applications on drf-tessera. Create it at need."""
     # Install without dependencies, because a dependency is the original package that drf-tessera replaces.
     return _make(APPLICATIONS, python, REQUIREMENTS / "applications.txt", "--no-deps")
+
+
+def install_accounts(python: str) -> str:
+    """Return the interpreter of an environment with djoser and dj-rest-auth. Create it if needed."""
+    return _make(ACCOUNTS, python, REQUIREMENTS / "accounts.txt", own=(ROOT,))
 
 
 def install_tenants(python: str) -> str:

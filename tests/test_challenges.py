@@ -249,7 +249,7 @@ def run_check() -> list[CheckMessage]:
     return projects.check_challenge(None)
 
 
-@pytest.mark.parametrize("app", ["allauth.mfa", "django_otp"])
+@pytest.mark.parametrize("app", ["allauth.mfa", "django_otp", "dj_rest_auth.mfa"])
 def test_a_second_factor_without_a_challenge_is_an_error(
     settings: Any, monkeypatch: pytest.MonkeyPatch, app: str
 ) -> None:

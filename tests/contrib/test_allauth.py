@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 import secrets
 import subprocess
 from collections.abc import Iterator
@@ -15,15 +14,10 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import pytest
 import requests
-from django.apps import apps
-from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.db import SessionStore
-from django.core import mail
 from django.core.cache import cache
-from django.db import connection
-from django.test import Client, RequestFactory, override_settings
-from django.urls import clear_url_caches
+from django.test import RequestFactory
 from django_otp.oath import TOTP
 from pytest_django.plugin import DjangoDbBlocker
 from rest_framework.test import APIClient
@@ -33,113 +27,25 @@ from drf_tessera.exceptions import DatabaseUnavailable
 from drf_tessera.models import Session
 from drf_tessera.tokens import verify_access_token
 from tests.conftest import bearer
+from tests.contrib.headless import ANNA, WORD, App, install_allauth, log_in, read_amr, read_code, sign_up
 from tests.environments import install_packages
 from tests.issuers.material import make_jwk
 from tests.servers import PATIENCE, ROOT, find_port, is_open, require, wait_until
 
 pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
-APPS = ["allauth", "allauth.account", "allauth.headless", "allauth.mfa", "allauth.socialaccount"]
-APPS += ["allauth.socialaccount.providers.openid_connect"]
 BACK = "http://shop.example/back"
-ANNA = "anna@example.com"
-WORD = "correct horse battery staple"
-
-
-MIDDLEWARE = "allauth.account.middleware.AccountMiddleware"
-
-
-def _list_settings() -> dict[str, Any]:
-    from django.conf import settings
-
-    return {
-        "INSTALLED_APPS": [*settings.INSTALLED_APPS, *APPS],
-        "AUTHENTICATION_BACKENDS": ["allauth.account.auth_backends.AuthenticationBackend"],
-        "ROOT_URLCONF": "tests.contrib.allauth_urls",
-        "HEADLESS_ONLY": True,
-        "HEADLESS_TOKEN_STRATEGY": "drf_tessera.contrib.allauth.TokenStrategy",
-        "HEADLESS_CLIENTS": ("app",),
-        "ACCOUNT_LOGIN_METHODS": {"email"},
-        "ACCOUNT_SIGNUP_FIELDS": ["email*", "password1*"],
-        "ACCOUNT_EMAIL_VERIFICATION": "mandatory",
-        "ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED": True,
-        "ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED": True,
-        "ACCOUNT_LOGIN_BY_CODE_ENABLED": True,
-        "ACCOUNT_RATE_LIMITS": False,
-        "MFA_TOTP_TOLERANCE": 10,  # the machine may be busy
-        "EMAIL_BACKEND": "django.core.mail.backends.locmem.EmailBackend",
-    }
 
 
 @pytest.fixture(scope="module", autouse=True)
 def allauth(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Install allauth, and make its tables. The other tests have neither."""
-    from django.conf import settings
-
-    first = override_settings(MIDDLEWARE=[*settings.MIDDLEWARE, MIDDLEWARE])  # allauth looks for it at once
-    with first, override_settings(**_list_settings()), django_db_blocker.unblock():
-        clear_url_caches()
-        labels = ("account", "mfa", "socialaccount")
-        models = [model for label in labels for model in apps.get_app_config(label).get_models()]
-        with connection.schema_editor() as editor:
-            for model in models:
-                editor.create_model(model)
-        try:
-            yield
-        finally:
-            for model in models:
-                if admin.site.is_registered(model):  # by a module that is loaded once
-                    admin.site.unregister(model)
-            with connection.schema_editor() as editor:
-                for model in reversed(models):
-                    editor.delete_model(model)
-    clear_url_caches()
-
-
-class App:
-    """A client of the headless API: it keeps allauth's session token, as allauth's pages say."""
-
-    def __init__(self) -> None:
-        self.client, self.headers = Client(), {}
-
-    def call(self, path: str, body: Any = None, status: int = 200, method: str = "post") -> Any:
-        answer = getattr(self.client, method)(
-            f"/_allauth/app/v1/{path}", body or "", content_type="application/json", headers=self.headers
-        )
-        assert answer.status_code == status, (answer.status_code, answer.content)
-        found = answer.json()
-        token = found.get("meta", {}).get("session_token")
-        if token:
-            self.headers["X-Session-Token"] = token
-        return found
-
-
-def read_code() -> str:
-    found = re.search(r"^([A-Z0-9]{3,}-?[A-Z0-9]{3,})$", mail.outbox[-1].body, re.MULTILINE)
-    assert found, mail.outbox[-1].body
-    return found[1]
+    with django_db_blocker.unblock(), install_allauth():
+        yield
 
 
 @pytest.fixture
 def app() -> App:
     return App()
-
-
-def sign_up(app: App) -> dict[str, Any]:
-    app.call("auth/signup", {"email": ANNA, "password": WORD}, 401)
-    return app.call("auth/email/verify", {"key": read_code()})["meta"]
-
-
-def log_in(app: App) -> dict[str, Any]:
-    return app.call("auth/login", {"email": ANNA, "password": WORD})["meta"]
-
-
-def read_amr(meta: dict[str, Any]) -> tuple[tuple[str, ...], str]:
-    """Check that the tokens are those of the newest session, and return how they say it was started."""
-    token = verify_access_token(meta["access_token"])
-    assert token.session_id == Session.objects.latest("created_at").pk
-    assert sessions.refresh(meta["refresh_token"]).session_id == token.session_id
-    return token.amr, token["acr"]
 
 
 def count_live() -> int:
@@ -215,11 +121,12 @@ def test_a_code_in_the_mailbox_logs_in(app: App) -> None:
         ([("socialaccount", {"provider": "shop"}), ("mfa", {"type": "totp"})], ("fed", "otp")),
         ([("code", {"phone": "+491"}), ("code", {"email": ANNA})], ("sms", "email")),
         ([("password", {}), ("password", {"reauthenticated": True})], ("pwd",)),
-        ([], ("pop",)),
+        ([("code", {})], ("email",)),
+        ([], ("sms",)),
     ],
 )
 def test_each_record_of_allauth_has_a_name(records: Any, ways: tuple[str, ...]) -> None:
-    """Without a record the account has just been made. Without a password that was by a passkey."""
+    """Without a record the account has just been made. This one has neither a password nor an address."""
     from allauth.account.internal.flows.login import record_authentication
 
     from drf_tessera.contrib.allauth import TokenStrategy
@@ -257,6 +164,20 @@ def test_a_reset_ends_all_sessions(app: App) -> None:
     other.call("auth/password/request", {"email": ANNA}, 401)
     other.call("auth/password/reset", {"key": read_code(), "password": f"another {WORD}"}, 401)
     assert count_live() == 0
+    app.call("auth/session", status=410, method="get")
+
+
+def test_a_reset_that_logs_in_ends_the_other_sessions_only(app: App, api: APIClient, settings: Any) -> None:
+    settings.ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
+    old = sign_up(app)
+    other = App()
+    other.call("auth/password/request", {"email": ANNA}, 401)
+    body = {"key": read_code(), "password": f"another {WORD}"}
+    meta = other.call("auth/password/reset", body)["meta"]
+    assert read_amr(meta) == (("email",), "email")
+    assert count_live() == 1
+    assert api.get("/api/token/sessions/", **bearer(meta["access_token"])).status_code == 200
+    assert api.get("/api/token/sessions/", **bearer(old["access_token"])).status_code == 401
     app.call("auth/session", status=410, method="get")
 
 
@@ -310,6 +231,19 @@ def test_our_own_login_asks_for_the_same_factor(app: App, api: APIClient, settin
     for answer, status in (({"code": 1}, 401), ("x", 401), (codes[0], 200)):
         body = {"ticket": asked["ticket"], "answer": answer}
         assert api.post("/api/token/", body).status_code == status
+
+
+def test_a_project_may_have_no_factors(settings: Any) -> None:
+    """Its own login asks for none, and a sign-up was not by a passkey."""
+    from drf_tessera.contrib.allauth import TokenStrategy, ask_for_code
+
+    settings.ACCOUNT_EMAIL_VERIFICATION = "optional"
+    settings.INSTALLED_APPS = [name for name in settings.INSTALLED_APPS if name != "allauth.mfa"]
+    request = RequestFactory().post("/")
+    request.session, request.user = SessionStore(), get_user_model().objects.create_user("bob", email=ANNA)
+    assert ask_for_code(request, request.user) is None
+    made = TokenStrategy().create_access_token_payload(request)
+    assert verify_access_token(made["access_token"]).amr == ("email",)
 
 
 class Person:

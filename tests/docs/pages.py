@@ -18,8 +18,9 @@ _PYTHON = re.compile(r"^```python$", re.MULTILINE)
 class Project:
     """A project named ``shop`` in ``folder``, with an app for each folder that the pages write to."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, python: str = sys.executable) -> None:
+        self.folder, self.python = folder, python
+        self.warnings = ["-W", "error"]
         own = {"DJANGO_SETTINGS_MODULE", "PYTHONPATH"}
         self.environment = {name: value for name, value in os.environ.items() if name not in own}
         self.run("-m", "django", "startproject", "shop", ".")
@@ -41,9 +42,9 @@ class Project:
             file.write(f"{line}\n")
 
     def run(self, *arguments: str, **environment: str) -> str:
-        """Run Python in the folder of the project, with warnings as errors."""
+        """Run Python in the folder of the project, with warnings as errors unless the test allows one."""
         done = subprocess.run(
-            [sys.executable, "-W", "error", *arguments],
+            [self.python, *self.warnings, *arguments],
             cwd=self.folder,
             env=self.environment | environment,
             capture_output=True,

@@ -66,7 +66,11 @@ FOREIGN = {
         f"AXES_{name}"
         for name in ("COOLOFF_TIME", "HTTP_RESPONSE_CODE", "PERMALOCK_MESSAGE", "RESET_ON_SUCCESS")
     },
-    "allauth": {"ACCOUNT_RATE_LIMITS", "ALLAUTH_TRUSTED_PROXY_COUNT"},
+    "allauth": {
+        *("ACCOUNT_EMAIL_VERIFICATION", "ACCOUNT_RATE_LIMITS"),
+        *("ALLAUTH_TRUSTED_PROXY_COUNT", "HEADLESS_FRONTEND_URLS"),
+    },
+    "djoser": {"SEND_ACTIVATION_EMAIL"},
     "django-tenants": {"TENANT_APPS", "SHARED_APPS"},
 }
 """The settings of other packages. A page may name them if it also names the package."""

@@ -51,11 +51,21 @@ def test_an_active_token_has_the_members_of_the_standard(api: APIClient, anna: A
         "iat": 0,
         "exp": 0,
         "jti": "",
+        "auth_time": body["iat"],
+        "acr": "pwd",
     }
     assert body["exp"] - body["iat"] == 300
     assert isinstance(body["jti"], str)
     assert "no-store" in answer["Cache-Control"]
     assert answer["Content-Type"] == "application/json"
+
+
+def test_somebody_who_acts_as_the_user_is_named(
+    api: APIClient, anna: AbstractBaseUser, bob: AbstractBaseUser
+) -> None:
+    """Without a way to log in, because the user has proved nothing."""
+    body = ask(api, sessions.impersonate(bob, anna, minutes=5).access).json()
+    assert (body["sub"], body["act"], "acr" in body) == (str(anna.pk), {"sub": str(bob.pk)}, False)
 
 
 def test_json_is_read_too(api: APIClient, anna: AbstractBaseUser) -> None:

@@ -50,6 +50,7 @@ urlpatterns = [
     path("api/token/prove/", ProveView.as_view()),
     path("recent/", make_view(RecentLogin(HOUR))),
     path("otp/", make_view(AuthenticatedBy("otp", "pop"))),
+    path("level/", make_view(AuthenticatedBy("aal2"))),
 ]
 
 
@@ -123,12 +124,35 @@ def test_a_refresh_afterwards_is_one_statement(
 
 def test_a_code_adds_its_way(api: APIClient, anna: AbstractBaseUser, settings: Any) -> None:
     settings.TESSERA = {"CHALLENGE": ask}
-    old = sessions.start(anna, claims={"acr": "pwd"}, now=timezone.now() - HOUR)
+    old = sessions.start(anna, now=timezone.now() - HOUR)
     assert prove(api, old, 401, answer="1")["code"] == "challenge_failed"
     found = prove(api, old, answer="123456")
     assert api.get("/otp/", **bearer(found["access"])).status_code == 200
     token = verify_access_token(found["access"])
     assert (token.amr, token["acr"], Session.objects.get().amr) == (("pwd", "otp"), "otp", "pwd otp")
+
+
+@pytest.mark.parametrize("proof", [{"password": PASSWORD}, {"answer": "123456"}])
+def test_a_weaker_proof_takes_nothing_away(
+    api: APIClient, anna: AbstractBaseUser, settings: Any, proof: Any
+) -> None:
+    """``acr`` is the last way that was added, and a proof adds none that the session has."""
+    settings.TESSERA = {"CHALLENGE": ask}
+    old = sessions.start(anna, amr=("pwd", "otp"), now=timezone.now() - HOUR)
+    assert verify_access_token(prove(api, old, **proof)["access"])["acr"] == "otp"
+
+
+def test_a_project_has_its_own_words_for_acr(api: APIClient, anna: AbstractBaseUser, settings: Any) -> None:
+    settings.TESSERA = {"CHALLENGE": ask, "CLAIMS": name_level}
+    old = sessions.start(anna)
+    answer = api.get("/level/", **bearer(old.access))
+    assert answer["WWW-Authenticate"].endswith(', acr_values="aal2"')
+    found = prove(api, old, answer="123456")
+    assert api.get("/level/", **bearer(found["access"])).status_code == 200
+
+
+def name_level(user: AbstractBaseUser, session: Session) -> dict[str, str]:
+    return {"acr": "aal2" if "otp" in session.amr.split() else "aal1"}
 
 
 def test_both_proofs_at_once(api: APIClient, anna: AbstractBaseUser, settings: Any) -> None:

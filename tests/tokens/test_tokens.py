@@ -75,6 +75,7 @@ class TestAccess:
             "sid": str(LOGIN.session_id),
             "auth_time": NOW,
             "amr": ["pwd"],
+            "acr": "pwd",
             "scope": "a b",
             "plan": "x",
         }

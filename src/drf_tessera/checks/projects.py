@@ -118,7 +118,7 @@ def _is_refresh(callback: Any) -> bool:
     return view is not None and issubclass(view, RefreshView)
 
 
-_FACTORS: Final = ("allauth.mfa", "django_otp")
+_FACTORS: Final = ("allauth.mfa", "django_otp", "dj_rest_auth.mfa")
 """Apps that give users a second factor."""
 
 

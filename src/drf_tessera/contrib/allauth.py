@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
 
+from allauth import app_settings  # type: ignore[import-untyped]  # allauth has no types
 from allauth.core import context  # type: ignore[import-untyped]
 from allauth.core.exceptions import ImmediateHttpResponse  # type: ignore[import-untyped]
 from allauth.headless.tokens.strategies.base import AbstractTokenStrategy  # type: ignore[import-untyped]
@@ -29,7 +30,9 @@ from drf_tessera.challenges import Challenge
 from drf_tessera.conf import HEADER, enter_tenant
 from drf_tessera.exceptions import LoginRefused, Refusal, TemporarilyUnavailable
 from drf_tessera.http import write_refusal
+from drf_tessera.moments import from_timestamp
 from drf_tessera.rest.requests import find_client
+from drf_tessera.tokens import read_refresh_token
 
 KEY: Final = "drf_tessera_session"
 """Where the session of allauth keeps the id of ours."""
@@ -74,8 +77,7 @@ class TokenStrategy:
             user: Any = request.user
             ways = _name_ways(request, user)
             with _answering_trouble(request):
-                client, acr = find_client(request), {"acr": ways[-1]}
-                grant = sessions.start(user, client=client, amr=ways, claims=acr, transport=HEADER)
+                grant = sessions.start(user, client=find_client(request), amr=ways, transport=HEADER)
             request.session[KEY] = str(grant.session_id)
             made = {"access_token": grant.access, "refresh_token": grant.refresh}
             made["expires_in"] = grant.expires_in
@@ -97,10 +99,14 @@ class TokenStrategy:
 
     @sensitive_variables()
     def refresh_token(self, refresh_token: str) -> tuple[str, str] | None:
-        """Return an access token and the refresh token to keep, or ``None`` if the session has ended."""
+        """Return an access token and the refresh token to keep, or ``None`` if the session has ended.
+
+        A request with the session token of the same session also carries the proof of a reauthentication
+        into the tokens (RFC 9470).
+        """
         with _answering_trouble(context.request):
             try:
-                grant = sessions.refresh(refresh_token, transport=HEADER)
+                grant = _refresh(context.request, refresh_token)
             except Refusal:
                 return None
         return grant.access, grant.refresh or refresh_token
@@ -132,15 +138,18 @@ def ask_for_code(request: HttpRequest | None, user: Any) -> Challenge | None:
     Raises:
         LoginRefused: ``ACCOUNT_EMAIL_VERIFICATION`` is mandatory, and no address was confirmed.
     """
-    from allauth.account import app_settings, utils  # type: ignore[import-untyped]  # noqa: PLC0415 - models
-    from allauth.mfa.base.forms import AuthenticateForm  # type: ignore[import-untyped]  # noqa: PLC0415
-    from allauth.mfa.utils import is_mfa_enabled  # type: ignore[import-untyped]  # noqa: PLC0415
+    from allauth.account import utils  # type: ignore[import-untyped]  # noqa: PLC0415 - its models
+    from allauth.account.app_settings import (  # type: ignore[import-untyped]  # noqa: PLC0415
+        EMAIL_VERIFICATION,
+        EmailVerificationMethod,
+    )
 
-    mandatory = app_settings.EMAIL_VERIFICATION == app_settings.EmailVerificationMethod.MANDATORY
+    mandatory = EMAIL_VERIFICATION == EmailVerificationMethod.MANDATORY
     if mandatory and not utils.has_verified_email(user):
         raise LoginRefused(gettext_noop("Confirm your e-mail address first."), code="email_unconfirmed")
-    if not is_mfa_enabled(user):
+    if not _has_factor(user):
         return None
+    from allauth.mfa.base.forms import AuthenticateForm  # type: ignore[import-untyped]  # noqa: PLC0415
 
     def check(answer: object) -> bool:
         return isinstance(answer, str) and AuthenticateForm({"code": answer}, user=user).is_valid()
@@ -148,17 +157,57 @@ def ask_for_code(request: HttpRequest | None, user: Any) -> Challenge | None:
     return Challenge(kind="totp", check=check)
 
 
+@sensitive_variables()
+def _refresh(request: HttpRequest, token: str) -> sessions.Grant:
+    facts = read_refresh_token(token, transport=HEADER).facts
+    proofs: list[Mapping[str, Any]] = []
+    if request.session.get(KEY) == str(facts.session_id):
+        records = _list_records(request, request.user)
+        proofs = [record for record in records if record.get("reauthenticated")]
+        proofs = [record for record in proofs if int(record["at"]) > facts.auth_time]
+    if not proofs:
+        return sessions.refresh(token, transport=HEADER)
+    ways, latest = tuple(map(_name_way, proofs)), max(record["at"] for record in proofs)
+    return sessions.refresh_proved(token, ways, transport=HEADER, auth_time=from_timestamp(latest))
+
+
 def _name_ways(request: HttpRequest, user: Any) -> tuple[str, ...]:
-    """Return how the user was authenticated. A sign-up without a record has set a password or a passkey."""
+    """Return how the user was authenticated. A sign-up leaves no record."""
+    ways = map(_name_way, _list_records(request, user))
+    return tuple(dict.fromkeys(ways)) or (_name_first_way(user),)
+
+
+def _list_records(request: HttpRequest, user: Any) -> Sequence[Mapping[str, Any]]:
     from allauth.account.authentication import (  # type: ignore[import-untyped]  # noqa: PLC0415 - its models
         get_authentication_records,
     )
 
     records: Sequence[Mapping[str, Any]] = get_authentication_records(request, user)
-    mailed = ["sms" if record.get("phone") else "email" for record in records]
-    kinds = [record.get("type", record["method"]) for record in records]
-    ways = [_WAYS.get(kind, other) for kind, other in zip(kinds, mailed, strict=True)]
-    return tuple(dict.fromkeys(ways)) or (("pwd",) if user.has_usable_password() else ("pop",))
+    return records
+
+
+def _name_way(record: Mapping[str, Any]) -> str:
+    mailed = "sms" if record.get("phone") else "email"
+    return _WAYS.get(record.get("type", record["method"]), mailed)
+
+
+def _name_first_way(user: Any) -> str:
+    """Return how a user has just signed up: with a password, with a passkey, or with a code that was sent."""
+    from allauth.account.utils import user_email  # type: ignore[import-untyped]  # noqa: PLC0415 - its models
+
+    if user.has_usable_password():
+        return "pwd"
+    if _has_factor(user, ["webauthn"]):
+        return "pop"
+    return "email" if user_email(user) else "sms"
+
+
+def _has_factor(user: Any, kinds: Sequence[str] | None = None) -> bool:
+    if not app_settings.MFA_ENABLED:
+        return False
+    from allauth.mfa.utils import is_mfa_enabled  # type: ignore[import-untyped]  # noqa: PLC0415 - its models
+
+    return bool(is_mfa_enabled(user, kinds))
 
 
 @contextmanager

@@ -216,7 +216,7 @@ def RecentLogin(max_age: timedelta) -> type[ProofPermission]:  # noqa: N802 - se
 def AuthenticatedBy(*ways: str) -> type[ProofPermission]:  # noqa: N802 - see HasScope
     """Return a permission class for tokens whose ``amr`` has one of ``ways``, such as ``"otp"`` (RFC 8176).
 
-    The challenge names the ways in ``acr_values``.
+    The challenge names the ways in ``acr_values``, so a token whose ``acr`` is one of them is let in too.
 
     Raises:
         ProjectError: there is no way, or one is not a single word.
@@ -229,7 +229,8 @@ def AuthenticatedBy(*ways: str) -> type[ProofPermission]:  # noqa: N802 - see Ha
 
         def allows(self, token: AccessToken | ForeignToken) -> bool:
             found = token.get("amr")
-            return isinstance(found, list | tuple) and not set(ways).isdisjoint(map(str, found))
+            known = map(str, found) if isinstance(found, list | tuple) else ()
+            return not set(ways).isdisjoint((*known, str(token.get("acr", ""))))
 
         def explain(self) -> ProofNeeded:
             return ProofNeeded(ways=ways)

@@ -143,6 +143,17 @@ class IntrospectedSerializer(AnswerSerializer):
     scope: serializers.CharField = serializers.CharField(
         required=False, help_text="The scopes, with spaces between them."
     )
+    auth_time: serializers.IntegerField = serializers.IntegerField(
+        required=False, help_text="The time of the last proof of identity, in seconds since 1970."
+    )
+    acr: serializers.CharField = serializers.CharField(
+        required=False, help_text="How the user proved their identity: a value of `acr_values` (RFC 9470)."
+    )
+    act: serializers.DictField = serializers.DictField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="The person who acts as the user, by `sub`. Then the user has proved nothing.",
+    )
 
 
 class RevokedSerializer(AnswerSerializer):

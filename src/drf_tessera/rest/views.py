@@ -212,8 +212,8 @@ class VerifyView(BodyView):
         return Response({"claims": {name: token[name] for name in token.claims}})
 
 
-_SHOWN: Final = ("iss", "sub", "aud", "iat", "nbf", "exp", "jti", "scope")
-"""The claims of an access token that RFC 7662, section 2.2, has names for."""
+_SHOWN: Final = ("iss", "sub", "aud", "iat", "nbf", "exp", "jti", "scope", "auth_time", "acr", "act")
+"""The claims of an access token that RFC 7662, RFC 8693 and RFC 9470 have names for."""
 
 
 class IntrospectView(BodyView):

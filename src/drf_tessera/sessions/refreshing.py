@@ -118,23 +118,33 @@ def refresh(
 
 @sensitive_variables()
 def refresh_proved(
-    token: str, ways: tuple[str, ...], *, transport: str | None = None, now: datetime | None = None
+    token: str,
+    ways: tuple[str, ...],
+    *,
+    transport: str | None = None,
+    auth_time: datetime | None = None,
+    now: datetime | None = None,
 ) -> Grant:
     """Exchange a refresh token as :func:`refresh` does, after its user has proved their identity again.
 
-    ``auth_time`` becomes the present and ``ways`` are added to ``amr``, in the row and in the tokens of the
-    grant. It has a refresh token in every case, because the old one leads to the old proof. The later
-    refreshes of the session cost what they did. Two more statements.
+    ``ways`` are added to ``amr``, and ``auth_time`` is set, in the row and in the tokens of the grant. It has
+    a refresh token in every case, because the old one leads to the old proof. The later refreshes of the
+    session cost what they did. Two more statements.
+
+    Args:
+        token: see :func:`refresh`.
+        ways: how the user was authenticated (RFC 8176).
+        transport: see :func:`refresh`.
+        auth_time: the time of the proof. By default the present.
+        now: see :func:`refresh`.
 
     Raises:
         RefreshInvalid, TransportMismatch and others: see :func:`refresh`.
     """
-    parsed, moment = read_refresh_token(token, transport=transport), now or timezone.now()
+    parsed = read_refresh_token(token, transport=transport)
+    moment = auth_time or now or timezone.now()
     amr = tuple(dict.fromkeys((*parsed.facts.amr, *ways)))
-    claims = dict(parsed.facts.claims)
-    if "acr" in claims:  # of a login through another package
-        claims["acr"] = ways[-1]
-    facts = replace(parsed.facts, auth_time=int(to_timestamp(moment)), amr=amr, claims=claims)
+    facts = replace(parsed.facts, auth_time=int(to_timestamp(moment)), amr=amr)
     # Before the token is spent, because an error must not cost the client its answer.
     rows.prove(facts.session_id, moment, " ".join(amr))
     credentials = write_refresh_token(facts, parsed.generation, parsed.secret, parsed.branch)

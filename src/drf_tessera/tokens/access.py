@@ -91,7 +91,8 @@ def mint_access_token(
     """Sign an access token, and return it with the number of seconds until it expires.
 
     The token never outlives its session, because the limits of the session also limit ``exp``. Its id is
-    ``jti``, or random.
+    ``jti``, or random. ``acr`` is the last way of ``amr``, unless ``extra`` or the ``claims`` of the facts
+    have another one.
 
     Raises:
         ClaimsHookError: ``extra`` or the ``claims`` of the facts contain a registered claim, have no JSON
@@ -107,6 +108,7 @@ def mint_access_token(
     lifetime = int(settings.access_lifetime.total_seconds())
     expires = min(issued + min(lifetime, facts.idle or lifetime), facts.expires_at)
     claims: dict[str, Any] = {
+        **({"acr": facts.amr[-1]} if facts.amr else {}),
         **facts.claims,
         **extra,
         "iss": get_issuer(),

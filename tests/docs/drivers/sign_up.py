@@ -38,6 +38,27 @@ class SignUp(TestCase):
         headers = {"x-session-token": tokens["session_token"]}
         assert self.client.get("/_allauth/app/v1/auth/session", headers=headers).status_code == 410
 
+    def test_nobody_learns_who_has_an_account(self):
+        self.sign_up()
+        for where in ("password/request", "signup"):
+            found = []
+            for name in ("anna", "bob"):
+                cache.clear()
+                body = {"email": f"{name}@example.com", "password": WORD}
+                found.append(self.call(f"/_allauth/app/v1/auth/{where}", body, 401))
+                found[-1]["meta"].pop("session_token")
+            assert found[0] == found[1]
+
+    def test_a_forgotten_password_is_replaced(self):
+        tokens = self.sign_up()
+        cache.clear()
+        first = self.call("/_allauth/app/v1/auth/password/request", {"email": "anna@example.com"}, 401)
+        code = re.search(r"^[A-Z0-9]{3,}-?[A-Z0-9]{3,}$", mail.outbox[-1].body, re.MULTILINE)[0]
+        body = {"key": code, "password": f"another {WORD}"}
+        headers = {"x_session_token": first["meta"]["session_token"]}
+        self.call("/_allauth/app/v1/auth/password/reset", body, 401, **headers)
+        self.call("/api/token/refresh/", {"refresh": tokens["refresh_token"]}, 401)
+
     def test_our_own_login_knows_whether_the_address_was_confirmed(self):
         body = {"email": "bob@example.com", "password": WORD}
         self.call("/_allauth/app/v1/auth/signup", body, 401)

@@ -7,6 +7,7 @@ from django.test import TestCase, override_settings
 from django.utils import timezone
 
 from drf_tessera import sessions
+from drf_tessera.tokens import verify_access_token
 
 WORD = "correct horse battery staple"
 
@@ -30,5 +31,6 @@ class StepUp(TestCase):
         anna = User.objects.create_user("anna", password=WORD)
         for amr, status in ((("pwd",), 401), (("pwd", "otp"), 200)):
             token = sessions.start(anna, amr=amr).access
+            assert verify_access_token(token)["acr"] == ("aal2" if status == 200 else "aal1")
             answer = self.client.get("/api/export/", headers={"authorization": f"Bearer {token}"})
             assert answer.status_code == status
