@@ -21,8 +21,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 NODE = HERE / "node"
 PACKAGE = Path(drf_tessera.__file__).parent / "static" / "drf_tessera"
-IN_A_BROWSER = {"upload.js", "worker.js"}
-"""Recipes that tests/browser runs, because Node has neither ``XMLHttpRequest`` nor service workers."""
+IN_A_BROWSER = {"upload.js", "worker.js", "socket.js", "proof.js"}
+"""Recipes that tests/browser runs, because Node has no ``XMLHttpRequest``, no service workers and no dialogs."""
 TSC = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", "--skipLibCheck"]
 
 
