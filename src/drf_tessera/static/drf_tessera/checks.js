@@ -18,13 +18,13 @@ export function checks(kernel, load = () => import("./mistakes.js")) {
       () => error,
     );
 
-  if (!world.location) world.fetch = async (...request) => (await ask("checkPage", page, ...request), send(...request));
+  if (!world.location) world.fetch = async (...request) => (await ask("page", page, ...request), send(...request));
 
   /** Return the error for an answer of the token endpoints, or for no answer. */
   async function review(error, url, method = "POST", type = "") {
     const { code, cause, status } = error;
     if (cause?.code === "misconfigured") return cause;
-    if (cause) return kernel.proven || sameOrigin ? error : ask("explainSilence", error, url);
+    if (cause) return kernel.proven || sameOrigin ? error : ask("silence", error, url);
     const isMisplaced = MISPLACED.test(status);
     const isNameless = NAMELESS.test(code);
     if (!isMisplaced && (error.passing || !isNameless)) {
@@ -34,11 +34,11 @@ export function checks(kernel, load = () => import("./mistakes.js")) {
     error.detail = error.message = `${method} ${url || base.href}: ${status || 200} ${type}`;
     error.passing = kernel.proven && !isMisplaced; // such as the page of a hotel's network
     error.code = error.passing ? "unavailable" : "misconfigured";
-    return error.passing ? error : ask("explainAnswer", error);
+    return error.passing ? error : ask("answer", error);
   }
 
   /** Throw if the browser has not kept the cookies of a login. */
-  const check = async (grant) => mayExist() || ask("checkCookie", null, grant);
+  const check = async (grant) => mayExist() || ask("cookie", null, grant);
 
   return { review, check };
 }

@@ -375,16 +375,16 @@ export function createClient({
       return world.fetch(request);
     };
     const request = make();
-    const { signal, method } = request;
+    const { signal } = request;
+    const isStream = init?.body?.getReader ?? init?.body?.[Symbol.asyncIterator]; // it can be sent only once
     let held = null;
     if (request.headers.has(headerName)) return send(request);
     const asking = state?.tag;
-    held = await unlessAborted(ready(/^(GET|HEAD)$/.test(method)), signal);
-    if (asking && held && held.tag !== asking) guard(-1); // never send a request of one user with the next user's token
+    held = await unlessAborted(ready(/^(GET|HEAD)$/.test(request.method)), signal);
+    if (asking && held && held.tag !== asking) guard(); // never send a request of one user with the next user's token
     let response = await send(request);
     for (const recover of [renewFor, stepUp]) {
-      // A body that is a stream can be sent only once.
-      if (response.status !== 401 || init?.body instanceof ReadableStream || !(init?.repeat ?? repeat)) break;
+      if (response.status !== 401 || isStream || !(init?.repeat ?? repeat)) break;
       // A page of another origin cannot always read the challenge.
       const challenge = response.headers.get("WWW-Authenticate");
       const reason = challenge ?? find(await response.clone().json().catch(() => null), "code") ?? "";

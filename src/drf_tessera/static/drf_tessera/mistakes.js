@@ -15,7 +15,7 @@ const OTHER = "This is not an answer of drf-tessera. Compare baseUrl with the pl
 const tell = (error, detail) => Object.assign(error, { detail, message: detail, code: "misconfigured", passing: false });
 
 /** Return the error of an answer that is not ours, with what to look at. */
-export function explainAnswer(error) {
+export function answer(error) {
   return tell(error, `${error.detail}. ${HINTS[error.status] ?? OTHER}`);
 }
 
@@ -23,7 +23,7 @@ export function explainAnswer(error) {
  * Return the error of a request without an answer, with what to look at if something shows a mistake. The browser does
  * not tell a script why a request failed. A request without CORS shows if a server is there.
  */
-export async function explainSilence(error, { page }, fetch, href) {
+export async function silence(error, { page }, fetch, href) {
   if (error.cause === LATE || error.cause.name === "AbortError") return error;
   if (page.protocol === "https:" && href.startsWith("http:") && !LOOPBACK.test(new URL(href).hostname)) {
     return tell(error, `The browser does not let a page with https call ${href}. Use https in baseUrl, too.`);
@@ -42,7 +42,7 @@ export async function explainSilence(error, { page }, fetch, href) {
 }
 
 /** Throw if the browser has not kept the cookies of a login. A page of another origin has to ask the server. */
-export async function checkCookie(_, { base, page, slow, call, mayExist, headerName, headerPrefix }, __, grant) {
+export async function cookie(_, { base, page, slow, call, mayExist, headerName, headerPrefix }, __, grant) {
   const ask = (signal) => call("refresh/", { optional: true }, { signal });
   if (mayExist() ?? (await within(slow, null, ask))) return;
   const headers = { [headerName]: `${headerPrefix} ${grant.access}` };
@@ -65,9 +65,9 @@ function explainCookie(base, page) {
 }
 
 /** Throw if a request has a relative address, and there is no page that it belongs to. */
-export function checkPage(page, _, __, input) {
-  const { hostname, pathname } = new URL(input.url ?? input, page);
-  if (hostname !== page.hostname) return;
+export function page(base, _, __, input) {
+  const { hostname, pathname } = new URL(input.url ?? input, base);
+  if (hostname !== base.hostname) return;
   const detail = `"${pathname}" is a relative address, and there is no page that it belongs to. Outside a browser write the whole address, such as "https://example.com/api/token/".`;
   throw new TesseraError("misconfigured", detail);
 }

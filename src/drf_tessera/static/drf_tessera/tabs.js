@@ -16,12 +16,12 @@ export function tabs(kernel) {
   if (!world.BroadcastChannel) return undefined;
   let isBusy = false; // whether another tab has said that it refreshes
   let inbox = Promise.resolve();
-  const channel = new world.BroadcastChannel(name);
+  let channel = new world.BroadcastChannel(name);
   channel.unref?.(); // in Node an open channel would keep the process alive
   channel.onmessage = ({ data }) => (inbox = inbox.then(() => hear(data)).catch(() => {}));
 
   function tell(type, more) {
-    channel.postMessage({ version: VERSION, type, ...more });
+    channel?.postMessage({ version: VERSION, type, ...more });
   }
 
   async function hear({ version, type, tag, reason, user, age, iv, box }) {
@@ -103,5 +103,10 @@ export function tabs(kernel) {
     }
   }
 
-  return { label, share, run, tell, close: () => channel.close() };
+  function close() {
+    channel?.close();
+    channel = null; // a closed client may still get a token, and tells nobody
+  }
+
+  return { label, share, run, tell, close };
 }
