@@ -80,7 +80,7 @@ DIALOG = """<dialog><form>
 
 @pytest.fixture
 def _same_settings(settings: Any) -> None:
-    """Give this process the settings of the server."""
+    """Set the settings of the server in this process."""
     settings.TESSERA = TESSERA
 
 

@@ -22,7 +22,7 @@ ROOT = HERE.parents[1]
 NODE = HERE / "node"
 PACKAGE = Path(drf_tessera.__file__).parent / "static" / "drf_tessera"
 IN_A_BROWSER = {"upload.js", "worker.js", "socket.js", "proof.js"}
-"""Recipes that tests/browser runs, because Node has no ``XMLHttpRequest``, no service workers and no dialogs."""
+"""Recipes that tests/browser runs, because Node has no ``XMLHttpRequest``, service workers or dialogs."""
 TSC = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", "--skipLibCheck"]
 
 
@@ -140,7 +140,8 @@ const backend = createBackend((request, response) => response.end(request.header
 await new Promise((resolve) => backend.listen(0, "127.0.0.1", resolve));
 config.server.proxy["/api"].target = `http://127.0.0.1:${backend.address().port}`;
 const more = { configFile: false, logLevel: "error", optimizeDeps: { noDiscovery: true } };
-const vite = await createServer({ ...config, ...more, server: { ...config.server, host: "127.0.0.1", port: 0 } });
+const server = { ...config.server, host: "127.0.0.1", port: 0 };
+const vite = await createServer({ ...config, ...more, server });
 await vite.listen();
 const { port } = vite.httpServer.address();
 const seen = await (await fetch(`http://127.0.0.1:${port}/api/token/`)).text();

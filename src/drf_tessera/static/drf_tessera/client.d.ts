@@ -79,7 +79,7 @@ export interface Credentials {
   [field: string]: unknown;
 }
 
-/** What a person shows to prove again who they are: the fields that the endpoint reads. */
+/** The proof of a person, in the fields that the endpoint reads. */
 export interface Proof {
   password?: string;
   /** The answer to the challenge of the server's `CHALLENGE`. */
@@ -88,7 +88,7 @@ export interface Proof {
   [field: string]: unknown;
 }
 
-/** What a view wants from the person. Both members are empty if a page of another origin cannot read the challenge. */
+/** The demand of a view. Both members are empty if a page of another origin cannot read the challenge. */
 export interface StepUp {
   /** How many seconds old the proof may be, or `null`. */
   maxAge: number | null;

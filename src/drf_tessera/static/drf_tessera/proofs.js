@@ -30,7 +30,7 @@ function create(kernel) {
       return exchange(path, { ...proof });
     };
     try {
-      // A refresh of another tab ends the wait for the lock. It is no proof.
+      // A refresh of another tab ends the wait for the lock. Nothing was proved then.
       while (!isSent) await kernel.run(new AbortController().signal, kernel.grants, work);
     } catch (error) {
       throw conclude(error);
