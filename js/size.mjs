@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { buildSync } from "esbuild";
 
-const LIMITS = { "core.js": 5100, "client.js": 6100 };
+const LIMITS = { "core.js": 4000, "client.js": 6100 };
 const folder = fileURLToPath(new URL("../src/drf_tessera/static/drf_tessera/", import.meta.url));
 
 for (const [file, limit] of Object.entries(LIMITS)) {
@@ -13,7 +13,7 @@ for (const [file, limit] of Object.entries(LIMITS)) {
     minify: true,
     format: "esm",
     target: "es2022",
-    external: ["./mistakes.js"], // a chunk of its own, which is loaded only if something is wrong
+    external: ["./mistakes.js", "./proofs.js"], // chunks of their own, which are loaded only if they are needed
     write: false,
   });
   const size = gzipSync(outputFiles[0].contents, { level: 9 }).length;

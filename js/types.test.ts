@@ -1,5 +1,11 @@
 // Compiled by `npm run types`, and never run. The types have to fit the use of the client.
 import { createClient, TesseraError, type Session } from "../src/drf_tessera/static/drf_tessera/client.js";
+import { checks } from "../src/drf_tessera/static/drf_tessera/checks.js";
+import { createClient as createCore } from "../src/drf_tessera/static/drf_tessera/core.js";
+import { proofs } from "../src/drf_tessera/static/drf_tessera/proofs.js";
+import { retries } from "../src/drf_tessera/static/drf_tessera/retries.js";
+import { sessions as list } from "../src/drf_tessera/static/drf_tessera/sessions.js";
+import { tabs } from "../src/drf_tessera/static/drf_tessera/tabs.js";
 
 const client = createClient<{ id: number; nickname: string }>({ baseUrl: "/api/token/", transport: "cookie" });
 const user = await client.login({ email: "anna@example.com", password: "x", device: "My laptop" });
@@ -34,6 +40,17 @@ function tell(error: TesseraError): string {
       return error.fields?.email?.[0]?.message ?? error.detail;
   }
 }
+const off3: () => void = client.on("stepup", async ({ maxAge, acrValues }) => {
+  await client.prove(acrValues.includes("otp") ? { answer: "123456" } : { password: `${maxAge ?? 0}` });
+});
+const proven: { nickname: string } | null = await client.prove({ passkey: {} }, "../passkeys/prove/");
+const core = createCore({ baseUrl: "/api/token/", parts: { tabs, retries, checks } });
+// @ts-expect-error - the core alone has no list of sessions
+await core.sessions();
+// @ts-expect-error - the core alone sends no proof
+await core.prove({ password: "x" });
+await createCore({ baseUrl: "/api/token/", parts: { proofs } }).prove({ password: "x" });
+await createCore({ baseUrl: "/api/token/", parts: { sessions: list } }).sessions();
 // @ts-expect-error - a grant has a session
 await client.accept({ access: "a" });
 // @ts-expect-error - there are three states
@@ -45,4 +62,4 @@ client.on("expired", () => {});
 // @ts-expect-error - a name is a text
 await client.login({ username: 7, password: "x" });
 await client.login({ ticket: "abc", answer: "123456", captcha: { solved: true } });
-export { nickname, response, sessions, off, token, off2, again, accepted, plain, tell, wrong };
+export { nickname, response, sessions, off, token, off2, off3, proven, again, accepted, plain, tell, wrong };

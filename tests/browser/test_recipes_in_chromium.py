@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Request
+import pytest
+from django.contrib.auth.models import AbstractBaseUser
+from django.utils import timezone
+from playwright.sync_api import BrowserContext, Page, Request, expect
 
-from tests.browser.conftest import call, log_in, open_tab
+from drf_tessera import sessions
+from tests.browser.conftest import TESSERA, call, log_in, open_tab
+from tests.conftest import PASSWORD
+from tests.servers import PATIENCE, ROOT, _describe_environment, find_port, is_open, wait_until
 
 Start = Callable[..., Any]
 Open = Callable[[], BrowserContext]
@@ -61,3 +71,136 @@ def test_a_service_worker_keeps_no_answer_of_a_user(start_server: Start, open_br
         )
         assert "/empty/" in kept
         assert not {"/me/", "/api/token/refresh/"} & set(kept)
+
+
+DIALOG = """<dialog><form>
+    <label>Password <input name="password" type="password"></label><output></output><button>Prove</button>
+</form></dialog>"""
+
+
+@pytest.fixture
+def _same_settings(settings: Any) -> None:
+    """Set the settings of the server in this process."""
+    settings.TESSERA = TESSERA
+
+
+def log_in_long_ago(page: Page, anna: AbstractBaseUser) -> None:
+    """Log in with a session that began two hours ago."""
+    log_in(page)
+    old = sessions.start(anna, transport="cookie", now=timezone.now() - timedelta(hours=2))
+    (cookie,) = (found for found in page.context.cookies() if "tessera_refresh" in found["name"])
+    page.context.add_cookies([{**cookie, "value": old.refresh or ""}])  # type: ignore[typeddict-item]
+    page.reload()
+    page.wait_for_function("window.ready === true")
+    page.evaluate("start({})")
+    assert page.evaluate("client.restore()") is True
+
+
+@pytest.mark.usefixtures("_same_settings")
+def test_a_dialog_asks_for_the_proof_that_a_view_wants(
+    start_server: Start, open_browser: Open, anna: AbstractBaseUser
+) -> None:
+    """A wrong password can be mended, and the payment is then sent once more. Another payment asks nobody."""
+    with start_server() as address:
+        page = open_tab(open_browser(), address)
+        log_in_long_ago(page, anna)
+        page.evaluate(
+            """async (dialog) => {
+                document.body.innerHTML = dialog;
+                const { askForProofs } = await import("/recipes/proof.js");
+                askForProofs(document.querySelector("dialog"));
+                window.pay = async (sum) => {
+                    const headers = { "Content-Type": "application/json" };
+                    const body = JSON.stringify({ sum });
+                    const response = await client.fetch("/payments/", { method: "POST", headers, body });
+                    return [response.status, (await response.json()).paid ?? null];
+                };
+                window.payments = Promise.all([pay(7), pay(8)]);
+            }""",
+            DIALOG,
+        )
+        field = page.get_by_label("Password")
+        field.fill("wrong")
+        field.press("Enter")
+        expect(page.locator("output")).not_to_be_empty()
+        field.fill(PASSWORD)
+        field.press("Enter")
+        assert page.evaluate("payments") == [[200, 7], [200, 8]]
+        expect(page.locator("dialog")).to_be_hidden()
+        assert page.evaluate("pay(9)") == [200, 9]
+
+
+@pytest.mark.usefixtures("_same_settings")
+def test_a_person_who_gives_up_leaves_the_page_logged_in(
+    start_server: Start, open_browser: Open, anna: AbstractBaseUser
+) -> None:
+    with start_server() as address:
+        page = open_tab(open_browser(), address)
+        log_in_long_ago(page, anna)
+        page.evaluate(
+            """async (dialog) => {
+                document.body.innerHTML = dialog;
+                const { askForProofs } = await import("/recipes/proof.js");
+                askForProofs(document.querySelector("dialog"));
+                window.payment = client.fetch("/payments/", { method: "POST" });
+            }""",
+            DIALOG,
+        )
+        expect(page.locator("dialog")).to_be_visible()
+        page.keyboard.press("Escape")
+        assert page.evaluate("payment.then(({ status }) => status)") == 401
+        assert call(page) == 200
+
+
+@pytest.fixture
+def uvicorn(transactional_db: None, tmp_path: Path) -> Iterator[str]:
+    port, log = find_port(), tmp_path / "uvicorn.log"
+    command = [sys.executable, "-m", "uvicorn", "tests.contrib.chat_asgi:application", "--port", str(port)]
+    environment = _describe_environment(TESSERA, {"TESSERA_SERVER_URLCONF": "tests.browser.urls"})
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+    try:
+        wait_until(lambda: is_open(port), log.read_text())
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(PATIENCE)
+    text = log.read_text()
+    assert "ticket=" in text  # the server writes addresses to its log: a ticket may be there
+    assert "eyJ" not in text  # and a token may not
+
+
+def test_a_socket_opens_with_a_ticket_and_again_after_a_break(
+    uvicorn: str, open_browser: Open, anna: AbstractBaseUser
+) -> None:
+    page = open_tab(open_browser(), uvicorn)
+    page.evaluate(
+        """async () => {
+            const { WebSocket } = window;
+            window.sockets = [];
+            window.WebSocket = class extends WebSocket {
+                constructor(url) {
+                    super(url);
+                    sockets.push(this);
+                    this.addEventListener("open", () => this.send(JSON.stringify("hello")));
+                    this.addEventListener("close", ({ code, reason }) => ends.push([code, reason]));
+                }
+            };
+            Object.assign(window, { heard: [], ends: [] });
+            const { connect } = await import("/recipes/socket.js");
+            window.connect = () => (window.disconnect = connect("/echo/", (message) => heard.push(message)));
+        }"""
+    )
+    log_in(page)
+    page.evaluate("connect(), null")
+    page.wait_for_function("heard.length === 1")
+    page.evaluate("sockets[0].close()")
+    page.wait_for_function("heard.length === 2")
+    assert page.evaluate("heard[1]") == {"user": str(anna.pk), "said": "hello"}
+    assert page.evaluate("new Set(sockets.map(({ url }) => url)).size") == 2  # each with a ticket of its own
+    page.evaluate("client.logoutAll()")
+    page.wait_for_function("ends.length === 2")
+    assert page.evaluate("ends[1]") == [4401, "session_ended"]
+    page.wait_for_function("client.status === 'signedout'")
+    assert page.evaluate("sockets.length") == 2  # nobody is logged in, so the socket stays closed
+    page.evaluate("disconnect()")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.contrib.admin import site
 from django.contrib.auth.models import User
 from django.contrib.staticfiles.views import serve
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from drf_tessera.admin import SessionInline
+from drf_tessera.rest.permissions import RecentLogin
+from drf_tessera.rest.proving import ProveView
+from drf_tessera.rest.tickets import TicketView
 from tests.recipes.page import RECIPES
 from tests.urls import urlpatterns as _tests_urls
 
@@ -64,11 +70,23 @@ class Change(APIView):
         return Response({"changed": True})
 
 
+class Payment(APIView):
+    """A view that wants a recent proof."""
+
+    permission_classes = (IsAuthenticated, RecentLogin(timedelta(hours=1)))
+
+    def post(self, request: Request) -> Response:
+        return Response({"paid": request.data["sum"]})
+
+
 urlpatterns = [
     *_tests_urls,
     path("page/", show_page),
     path("empty/", show_empty),
     path("recipes/<name>", show_recipe),
     path("change/", Change.as_view()),
+    path("payments/", Payment.as_view()),
+    path("api/token/prove/", ProveView.as_view()),
+    path("api/ticket/", TicketView.as_view()),
     re_path(r"^static/(?P<path>.*)$", serve, {"insecure": True}),
 ]

@@ -221,7 +221,10 @@ def test_the_settings_of_a_server_pass_every_check(project: Project) -> None:
     for command in ("check --deploy --fail-level WARNING", "collectstatic --no-input"):
         assert f"$ python manage.py {command}\n" in (DOCS / "howto" / "deploy.md").read_text()
         project.manage(*command.split(), SECRET_KEY=key)
-    assert (project.folder / "static" / "drf_tessera" / "client.js").exists()
+    (client,) = (project.folder / "static" / "drf_tessera").glob("client.????????????.js")
+    imports = re.findall(r'"\./([\w.]+)"', client.read_text())
+    assert len(imports) > 3
+    assert all(re.fullmatch(r"\w+\.\w{12}\.js", name) for name in imports)
 
 
 USUAL = 'INSTALLED_APPS += ["rest_framework", "drf_tessera"]'

@@ -62,9 +62,15 @@ test("a request can go out without the token", async () => {
   assert.equal(server.refreshes, 0);
 });
 
-test("a body that is a stream is sent once", async () => {
-  const body = () => new Blob(["x"]).stream();
-  assert.deepEqual(await send({ code: "token_expired" }, {}, { init: { body: body(), duplex: "half" } }), LEFT_ALONE);
+test("a body that can be read only once is sent once", async () => {
+  async function* write() {
+    yield new TextEncoder().encode("x");
+  }
+  for (const body of [new Blob(["x"]).stream(), write()]) {
+    assert.deepEqual(await send({ code: "token_expired" }, {}, { init: { body, duplex: "half" } }), LEFT_ALONE);
+  }
+  // axios sets the option for other bodies, too.
+  assert.deepEqual(await send({ code: "token_expired" }, {}, { init: { body: "x", duplex: "half" } }), REPEATED);
 });
 
 test("docs/reference/errors.md and the client agree about each code of a 401", async () => {

@@ -193,6 +193,30 @@ describe("a request", () => {
     assert.equal((await (await client.fetch(request)).json()).text, "a note");
   });
 
+  test("that is a Request with other options is repeated with both", async () => {
+    const server = new Server();
+    const client = open(server);
+    await client.login(ANNA);
+    server.valid.clear();
+    const request = new Request(API, { method: "PUT", headers: { "X-Page": "7" }, body: "old" });
+    assert.equal((await (await client.fetch(request, { body: "new" })).json()).text, "new");
+    const { headers } = server.log.at(-1);
+    assert.deepEqual([server.count("PUT", "/notes/"), headers.get("X-Page")], [2, "7"]);
+    assert.equal((await client.fetch(request)).status, 200); // the client has not used up the page's Request
+  });
+
+  test("that is a form with a file is repeated with the file, after a refresh in the middle", async () => {
+    const server = new Server();
+    const client = open(server);
+    await client.login(ANNA);
+    server.valid.clear();
+    const body = new FormData();
+    body.append("file", new File(["a file"], "note.txt"));
+    const { text } = await (await client.fetch(API, { method: "POST", body })).json();
+    assert.match(text, /note\.txt[^]*a file/);
+    assert.equal(server.count("POST", "/notes/"), 2);
+  });
+
   test("is not repeated twice", async () => {
     const server = new Server();
     const client = open(server);
@@ -752,6 +776,17 @@ describe("tabs", () => {
     await settle();
     assert.equal(server.live.has(second.session), true);
     assert.deepEqual([first.user.username, second.user.username], ["bob", "bob"]);
+  });
+
+  test("one of which is closed go on, and the closed one tells nobody", async () => {
+    const [server, [first, second]] = await openTabs(2);
+    first.close();
+    first.close(); // React's StrictMode cleans up twice
+    await first.refresh();
+    await first.logout();
+    await settle();
+    assert.equal(second.signedIn, true);
+    assert.equal(server.live.size, 0);
   });
 
   test("share the refusal of a session", async () => {

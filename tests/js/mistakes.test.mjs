@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 
 import { createClient } from "../../src/drf_tessera/static/drf_tessera/client.js";
+import { checks } from "../../src/drf_tessera/static/drf_tessera/checks.js";
 import { ANNA, answer, BASE, closeAll, open, refuse, Server } from "./world.mjs";
 
 afterEach(closeAll);
@@ -53,7 +54,8 @@ describe("an answer that shows a mistake is told at once", () => {
 test("a page that cannot load the explanations says what happened", async () => {
   const server = new Server();
   server.faults.push(() => html(404));
-  const client = open(server, { parts: { explain: undefined } });
+  const load = () => Promise.reject(new TypeError("Failed to fetch dynamically imported module"));
+  const client = open(server, { parts: { checks: (kernel) => checks(kernel, load) } });
   await assert.rejects(client.login(ANNA), { code: "misconfigured", detail: "POST https://api.example.com/api/token/: 404 text/html" });
 });
 

@@ -13,6 +13,14 @@ export function answer(status, body, headers = {}) {
 
 export const refuse = (status, code, headers) => answer(status, { detail: `No: ${code}.`, code }, headers);
 
+/** The answer of a view that wants a proof. */
+export const demand = (what) =>
+  answer(
+    401,
+    { detail: "Prove again that it is you.", code: "insufficient_user_authentication" },
+    { "WWW-Authenticate": `Bearer realm="api", error="insufficient_user_authentication", ${what}` },
+  );
+
 /** A fault: no answer, until the client gives up. */
 export const hang = (_, request) =>
   new Promise((_, reject) => request.signal.addEventListener("abort", () => reject(request.signal.reason)));
@@ -28,6 +36,7 @@ export class Server {
     this.logins = 0;
     this.live = new Set();
     this.valid = new Set();
+    this.proofs = new Set(); // access tokens with a recent proof
     this.faults = []; // functions of a request; each is used once, and returns the answer
     this.apiFaults = [];
     this.delay = 0;
@@ -59,9 +68,11 @@ export class Server {
     const body = text && path.startsWith("/api/token/") ? JSON.parse(text) : {};
     if (path === "/api/token/") return this.#logIn(body);
     if (path === "/api/token/refresh/") return this.#refresh(body);
+    if (path === "/api/token/prove/") return this.#prove(body);
     const token = (headers.get("Authorization") ?? "").replace("Bearer ", "");
     if (path === "/api/token/revoke/") return this.#revoke(body, token);
     if (!this.accessCookie && !this.valid.has(token)) return refuse(401, "token_expired");
+    if (path === "/payments/" && !this.proofs.has(token)) return demand("max_age=300");
     if (path.startsWith("/api/token/sessions/")) {
       return method === "GET" ? answer(200, [...this.live].map((id) => ({ id }))) : answer(200, { revoked: 1 });
     }
@@ -86,6 +97,13 @@ export class Server {
     this.generation += 1;
     const more = body.with_user ? { user: { id: 1, username: "restored" } } : {};
     return this.#grant(session, body.refresh ? "header" : "cookie", more);
+  }
+
+  #prove(body) {
+    if (body.password !== "right") return refuse(401, "login_failed");
+    const response = this.#refresh({ refresh: body.refresh });
+    if (response.ok) this.proofs.add(`access-${(body.refresh ?? this.cookie).split(":")[0]}-${this.generation}`);
+    return response;
   }
 
   #revoke(body, access) {
@@ -167,8 +185,8 @@ export const PATIENCE = 120;
 
 const opened = [];
 
-export function open(server, { clock = new Clock(), environment = {}, ...options } = {}) {
-  const client = createClient({
+export function open(server, { clock = new Clock(), environment = {}, create = createClient, ...options } = {}) {
+  const client = create({
     baseUrl: BASE,
     patience: PATIENCE,
     ...options,

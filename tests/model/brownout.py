@@ -57,12 +57,12 @@ class Client:
 
 
 def _wait_like_ours(attempt: int, rng: random.Random) -> float:
-    """Return the time that ``backOff`` in ``core.js`` returns."""
+    """Return the time for which ``retries.js`` waits."""
     return max(0.05, min(30.0, 0.5 * 2.0**attempt) * rng.random())
 
 
 def _rest_like_ours(lates: int) -> float:
-    """Return the time for which ``core.js`` leaves a slow server alone."""
+    """Return the time for which ``retries.js`` leaves a slow server alone."""
     return 0.0 if lates < 2 else min(2 * PATIENCE * 2.0 ** (lates - 2), 300.0)
 
 

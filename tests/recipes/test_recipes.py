@@ -21,8 +21,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 NODE = HERE / "node"
 PACKAGE = Path(drf_tessera.__file__).parent / "static" / "drf_tessera"
-IN_A_BROWSER = {"upload.js", "worker.js"}
-"""Recipes that tests/browser runs, because Node has neither ``XMLHttpRequest`` nor service workers."""
+IN_A_BROWSER = {"upload.js", "worker.js", "socket.js", "proof.js"}
+"""Recipes that tests/browser runs, because Node has no ``XMLHttpRequest``, service workers or dialogs."""
 TSC = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", "--skipLibCheck"]
 
 
@@ -78,7 +78,7 @@ def test_each_recipe_runs(recipes: Path) -> None:
     report = run("node", "--test", "--test-force-exit", "recipes.test.mjs", folder=recipes)
     assert "# fail 0" in report
     tested = set(re.findall(r'import\("\./(\w+)\.js"\)', (HERE / "recipes.test.mjs").read_text()))
-    tested |= {"axios", "ky"}
+    tested |= {"axios", "ky", "vite"}
     assert {name.partition(".")[0] for name in RECIPES.keys() - IN_A_BROWSER} == tested
 
 
@@ -129,6 +129,31 @@ def test_the_package_works_with_vite_and_typescript(tmp_path: Path, kind: str) -
     assert any("tessera_signed_in" in bundle for bundle in bundles)
     # The explanations of mistakes are a file of their own, which is loaded only if something is wrong.
     assert not any("tessera_signed_in" in bundle and "CORS_ALLOWED_ORIGINS" in bundle for bundle in bundles)
+
+
+PROXY = """
+import { createServer as createBackend } from "node:http";
+import { createServer } from "vite";
+import config from "./vite.config.js";
+
+const backend = createBackend((request, response) => response.end(request.headers.host));
+await new Promise((resolve) => backend.listen(0, "127.0.0.1", resolve));
+config.server.proxy["/api"].target = `http://127.0.0.1:${backend.address().port}`;
+const more = { configFile: false, logLevel: "error", optimizeDeps: { noDiscovery: true } };
+const server = { ...config.server, host: "127.0.0.1", port: 0 };
+const vite = await createServer({ ...config, ...more, server });
+await vite.listen();
+const { port } = vite.httpServer.address();
+const seen = await (await fetch(`http://127.0.0.1:${port}/api/token/`)).text();
+console.log(seen === `127.0.0.1:${port}` ? "The host is that of the page." : seen);
+process.exit();
+"""
+
+
+def test_django_sees_the_origin_of_the_page_behind_the_development_server(recipes: Path) -> None:
+    """Otherwise a request with cookies would be refused as that of another site."""
+    (recipes / "proxy.mjs").write_text(PROXY)
+    assert run("node", "proxy.mjs", folder=recipes) == "The host is that of the page.\n"
 
 
 @pytest.mark.usefixtures("_packages")

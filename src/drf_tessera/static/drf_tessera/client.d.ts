@@ -16,7 +16,7 @@ export interface ClientOptions {
   csrfCookie?: string;
   /** Other origins that get the access token, in addition to the origin of `baseUrl`. */
   origins?: string[];
-  /** Whether a request is repeated after a 401 that blames the access token. `true` by default. */
+  /** Whether a request is repeated after a 401 that blames the access token or wants a proof. `true` by default. */
   repeat?: boolean;
   /** For the transport `"header"`: where an app keeps the refresh token, such as `AsyncStorage` of React Native. */
   storage?: TokenStorage | null;
@@ -37,7 +37,7 @@ export interface TokenStorage {
 export interface RequestOptions extends RequestInit {
   /** `false` sends the request without the access token. */
   token?: boolean;
-  /** Whether this request is repeated after a 401 that blames the access token. */
+  /** Whether this request is repeated after a 401 that blames the access token or wants a proof. */
   repeat?: boolean;
 }
 
@@ -77,6 +77,23 @@ export interface Credentials {
   answer?: unknown;
   /** A field that your server's own serializer reads. */
   [field: string]: unknown;
+}
+
+/** The proof of a person, in the fields that the endpoint reads. */
+export interface Proof {
+  password?: string;
+  /** The answer to the challenge of the server's `CHALLENGE`. */
+  answer?: unknown;
+  /** A field that your server's own serializer reads. */
+  [field: string]: unknown;
+}
+
+/** The demand of a view. Both members are empty if a page of another origin cannot read the challenge. */
+export interface StepUp {
+  /** How many seconds old the proof may be, or `null`. */
+  maxAge: number | null;
+  /** The ways, one of which the person has to use, such as `"otp"`. */
+  acrValues: string[];
 }
 
 /** The user as the login view returns it: the output of its `user_serializer_class`. */
@@ -168,8 +185,8 @@ export interface Client<U = User> {
   reloadUser(): Promise<U | null>;
   /**
    * Like `window.fetch`, with the access token. The token is refreshed before it expires, and a request is
-   * repeated once after a 401 that blames the access token. A request to another origin, or with an `Authorization` header, is sent
-   * unchanged. Rejects with a `TesseraError` if a necessary refresh was refused, or took too long.
+   * repeated once after a 401 that blames the access token, and once after a proof that a view wants (`stepup`). A request
+   * to another origin, or with an `Authorization` header, is sent unchanged. Rejects with a `TesseraError` if a necessary refresh was refused, or took too long.
    */
   fetch(input: RequestInfo | URL, init?: RequestOptions): Promise<Response>;
   /**
@@ -177,9 +194,19 @@ export interface Client<U = User> {
    * that nobody is logged in, or that the token is in a cookie.
    */
   token(): Promise<string | null>;
+  /**
+   * Prove again who the person is, within the session. `path` is the address of the endpoint, as seen from `baseUrl`:
+   * `"prove/"` by default. Rejects with `login_failed` or `challenge_failed` after a wrong proof, which changes nothing.
+   */
+  prove(proof: Proof, path?: string): Promise<U | null>;
   /** Listen to an event. Returns a function that removes the listener. */
   on(event: "signedin" | "refreshed", listener: (detail: SignedIn<U>) => void): () => void;
   on(event: "signedout", listener: (detail: SignedOut<U>) => void): () => void;
+  /**
+   * A view wants a recent or a certain proof (`insufficient_user_authentication`). The listener asks the person, calls
+   * `prove`, and returns a promise. After it the request is repeated once. Without a proof its caller gets the 401.
+   */
+  on(event: "stepup", listener: (demand: StepUp) => unknown): () => void;
   /** Call a listener with the snapshot, now and after each change. For stores of React, Vue, Svelte and others. */
   subscribe(listener: (snapshot: Snapshot<U>) => void): () => void;
   getSnapshot(): Snapshot<U>;

@@ -1,4 +1,6 @@
-/** The texts for mistakes in the configuration. client.js loads this module only after a mistake. */
+/** The texts for mistakes in the configuration. checks.js loads this module only if something may be wrong. */
+
+import { LATE, TesseraError, within } from "./errors.js";
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|.*\.localhost)$/;
 const HINTS = {
@@ -10,45 +12,62 @@ const HINTS = {
 };
 const OTHER = "This is not an answer of drf-tessera. Compare baseUrl with the place of drf_tessera.rest.urls in your urls.";
 
-/** Return what to look at, or `undefined` if nothing shows a mistake. `detail` says what happened. */
-export async function explain(kind, detail, facts) {
-  return { answer: explainAnswer, silence: explainSilence, cookie: explainCookie, page: explainPage }[kind](detail, facts);
+const tell = (error, detail) => Object.assign(error, { detail, message: detail, code: "misconfigured", passing: false });
+
+/** Return the error of an answer that is not ours, with what to look at. */
+export function answer(error) {
+  return tell(error, `${error.detail}. ${HINTS[error.status] ?? OTHER}`);
 }
 
-function explainAnswer(detail, { status }) {
-  return `${detail}. ${HINTS[status] ?? OTHER}`;
-}
-
-/** The browser does not tell a script why a request failed. A request without CORS shows if a server is there. */
-async function explainSilence(href, { page, fetch }) {
+/**
+ * Return the error of a request without an answer, with what to look at if something shows a mistake. The browser does
+ * not tell a script why a request failed. A request without CORS shows if a server is there.
+ */
+export async function silence(error, { page }, fetch, href) {
+  if (error.cause === LATE || error.cause.name === "AbortError") return error;
   if (page.protocol === "https:" && href.startsWith("http:") && !LOOPBACK.test(new URL(href).hostname)) {
-    return `The browser does not let a page with https call ${href}. Use https in baseUrl, too.`;
+    return tell(error, `The browser does not let a page with https call ${href}. Use https in baseUrl, too.`);
   }
   try {
     await fetch(href, { mode: "no-cors", credentials: "omit", cache: "no-store" });
   } catch {
-    return undefined; // the server cannot be reached, and nothing shows a mistake
+    return error; // the server cannot be reached, and nothing shows a mistake
   }
-  return (
+  return tell(
+    error,
     `${href} can be reached, but the browser does not let this page read the answer. Set in Django: ` +
-    `CORS_ALLOWED_ORIGINS = ["${page.origin}"], CORS_ALLOW_CREDENTIALS = True and ` +
-    `CSRF_TRUSTED_ORIGINS = ["${page.origin}"], and put CorsMiddleware above all other middleware.`
+      `CORS_ALLOWED_ORIGINS = ["${page.origin}"], CORS_ALLOW_CREDENTIALS = True and ` +
+      `CSRF_TRUSTED_ORIGINS = ["${page.origin}"], and put CorsMiddleware above all other middleware.`,
   );
 }
 
-function explainCookie(detail, { base, page, sameOrigin }) {
-  const begin = `${detail} Nobody would stay logged in. `;
-  const plain = base.protocol === "http:";
-  if (plain && !LOOPBACK.test(base.hostname)) {
-    return `${begin}The address ${base.href} has no TLS. Use https or http://localhost. For a network that you trust, set TESSERA["COOKIE_SECURE"] = False in development.`;
-  }
-  if (plain && sameOrigin) {
-    return `${begin}Cookies without TLS need DEBUG = True, or TESSERA["COOKIE_SECURE"] = False in development.`;
-  }
-  if (sameOrigin) return `${begin}Either the browser blocks all cookies, or a proxy removes the header Set-Cookie.`;
-  return `${begin}${base.href} is another site for the page ${page.origin}. Set TESSERA["COOKIE_SAMESITE"] = "None", serve both with https, or serve both from one domain. Some browsers never keep cookies of other sites; use transport "header" for them.`;
+/** Throw if the browser has not kept the cookies of a login. A page of another origin has to ask the server. */
+export async function cookie(_, { base, page, slow, call, mayExist, headerName, headerPrefix }, __, grant) {
+  const ask = (signal) => call("refresh/", { optional: true }, { signal });
+  if (mayExist() ?? (await within(slow, null, ask))) return;
+  const headers = { [headerName]: `${headerPrefix} ${grant.access}` };
+  await call("revoke/", {}, { headers }).catch(() => {}); // the session of this login would stay behind
+  const begin = "The browser did not keep the cookie of the login. Nobody would stay logged in. ";
+  throw new TesseraError("misconfigured", begin + explainCookie(base, page));
 }
 
-function explainPage(address) {
-  return `"${address}" is a relative address, and there is no page that it belongs to. Outside a browser write the whole address, such as "https://example.com/api/token/".`;
+function explainCookie(base, page) {
+  const sameOrigin = base.origin === page.origin;
+  const plain = base.protocol === "http:";
+  if (plain && !LOOPBACK.test(base.hostname)) {
+    return `The address ${base.href} has no TLS. Use https or http://localhost. For a network that you trust, set TESSERA["COOKIE_SECURE"] = False in development.`;
+  }
+  if (plain && sameOrigin) {
+    return `Cookies without TLS need DEBUG = True, or TESSERA["COOKIE_SECURE"] = False in development.`;
+  }
+  if (sameOrigin) return "Either the browser blocks all cookies, or a proxy removes the header Set-Cookie.";
+  return `${base.href} is another site for the page ${page.origin}. Set TESSERA["COOKIE_SAMESITE"] = "None", serve both with https, or serve both from one domain. Some browsers never keep cookies of other sites; use transport "header" for them.`;
+}
+
+/** Throw if a request has a relative address, and there is no page that it belongs to. */
+export function page(base, _, __, input) {
+  const { hostname, pathname } = new URL(input.url ?? input, base);
+  if (hostname !== base.hostname) return;
+  const detail = `"${pathname}" is a relative address, and there is no page that it belongs to. Outside a browser write the whole address, such as "https://example.com/api/token/".`;
+  throw new TesseraError("misconfigured", detail);
 }

@@ -1,4 +1,4 @@
 import type { Client, Snapshot, User } from "./client.js";
 
 /** Return `{ status, user, session }` of a client. The component renders again after each change. */
-export function useSession<U = User>(client: Client<U>): Snapshot<U>;
+export function useSession<U = User>(client: Pick<Client<U>, "subscribe" | "getSnapshot">): Snapshot<U>;

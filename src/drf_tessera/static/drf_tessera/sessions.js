@@ -1,26 +1,30 @@
 /** The sessions of the user: list them, and end one, the others or all. client.js adds these methods. */
 
-export function sessions({ base, getState, ready, fetchWithToken, read, end, TesseraError }) {
+import { nobody } from "./errors.js";
+
+export function sessions(kernel) {
+  const { base, ready, fetch, read, end } = kernel;
+
   async function ask(method, path) {
-    if (!(await ready())) throw new TesseraError("signed_out", "Nobody is logged in.", { status: 401 });
-    const headers = { Accept: "application/json" };
-    const response = await fetchWithToken(new URL(path, base).href, { method, headers, cache: "no-store" });
+    if (!(await ready())) throw nobody("signed_out");
+    const { href } = new URL(`sessions/${path}`, base);
+    const response = await fetch(href, { method, headers: { Accept: "application/json" }, cache: "no-store" });
     return read(response, await response.text(), method);
   }
 
   return {
-    sessions: () => ask("GET", "sessions/"),
-    logoutOthers: () => ask("DELETE", "sessions/others/"),
+    sessions: () => ask("GET", ""),
+    logoutOthers: () => ask("DELETE", "others/"),
 
     async logoutAll() {
-      const answer = await ask("DELETE", "sessions/");
+      const answer = await ask("DELETE", "");
       end("logout_all");
       return answer;
     },
 
     async endSession(id) {
-      await ask("DELETE", `sessions/${encodeURIComponent(id)}/`);
-      if (getState()?.session === id) end("logout");
+      await ask("DELETE", `${encodeURIComponent(id)}/`);
+      if (kernel.state?.session === id) end("logout");
     },
   };
 }
