@@ -123,10 +123,17 @@ def start(module: str, place: str, folder: Path) -> tuple[int, str]:
     return done.returncode, done.stderr[-2000:]
 
 
+OFTEN = ("drf_tessera", "drf_tessera.models", "drf_tessera.rest", "drf_tessera.sessions", "drf_tessera.users")
+"""What user models import most. Each module has a process of its own."""
+
+
 @pytest.mark.parametrize(
     ("module", "place"),
     [
-        *((module, "first") for module in [*list_doors(), *COMPAT]),
+        *(
+            pytest.param(module, "first", marks=() if module in OFTEN else pytest.mark.long)
+            for module in [*list_doors(), *COMPAT]
+        ),
         *((f"drf_tessera.{room}", "last") for room in ("sessions", "tokens")),
     ],
 )

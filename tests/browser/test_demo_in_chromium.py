@@ -113,6 +113,7 @@ def test_a_theft_is_played_to_its_end(page: Page, late: bool) -> None:
     expect(page.locator("#entries")).to_contain_text("THEFT")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("transport", ["cookie", "header"])
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_everything_fits_a_narrow_screen_and_has_a_name(page: Page, transport: str, scheme: str) -> None:

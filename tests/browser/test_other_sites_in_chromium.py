@@ -117,6 +117,7 @@ def test_the_page_itself_may_do_everything(victim: Victim) -> None:
     assert victim.page.evaluate("client.logout()") == {"revoked": True}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("host", [SAME_SITE, CROSS_SITE, ANOTHER_NAME])
 def test_a_fetch_from_another_origin_changes_nothing(victim: Victim, host: str) -> None:
     page, answers = victim.lure(host)

@@ -42,6 +42,7 @@ def test_there_are_many_pieces() -> None:
     assert {project.package for project in PROJECTS} == set(ORIGINALS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("project", PROJECTS, ids=lambda project: project.name)
 def test_each_difference_has_a_reason_and_each_reason_a_difference(
     project: Project, found: dict[str, list[Difference]]
