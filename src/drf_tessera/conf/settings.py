@@ -21,6 +21,7 @@ from django.utils.encoding import force_bytes
 from drf_tessera.conf.foreign import TRANSLATORS, Translator, read_foreign
 from drf_tessera.conf.issuers import READERS, Issuer
 from drf_tessera.conf.keys import KeySource
+from drf_tessera.conf.problems import name_unknown, name_wrong
 from drf_tessera.conf.tenants import (
     ByTenant,
     TenantOf,
@@ -31,11 +32,12 @@ from drf_tessera.conf.tenants import (
     use_name,
 )
 from drf_tessera.conf.transports import COOKIE, PROFILES
-from drf_tessera.conf.values import Lifetimes, Problem, Reader, WrongValueError, suggest_key
+from drf_tessera.conf.values import Lifetimes, Problem, Reader, WrongValueError
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.forks import after_fork, notice_fork
 from drf_tessera.jose.keys import Key
 from drf_tessera.rotation import Policy
+from drf_tessera.texts import Text
 
 T = TypeVar("T")
 
@@ -361,11 +363,13 @@ def read_settings() -> tuple[Settings, list[Problem]]:
         return Settings(), [
             Problem(
                 id="tessera.E001",
-                message=f"TESSERA must be a dict, not {type(raw).__name__}.",
-                hint='Write TESSERA = {"ACCESS_LIFETIME": timedelta(minutes=5)}, or leave it out.',
+                message=Text(
+                    "%(name)s must be a dict, not %(kind)s.", name="TESSERA", kind=type(raw).__name__
+                ),
+                hint=Text('Write TESSERA = {"ACCESS_LIFETIME": timedelta(minutes=5)}, or leave it out.'),
             )
         ]
-    problems = [_name_unknown(key) for key in raw if key not in KEYS]
+    problems = [name_unknown(key, KEYS) for key in raw if key not in KEYS]
     others, source_of, wrong_others = read_foreign(raw)
     problems += wrong_others
     raw = {**others, **raw}
@@ -376,11 +380,7 @@ def read_settings() -> tuple[Settings, list[Problem]]:
         try:
             values[key.lower()] = READERS[key](raw[key])
         except WrongValueError as wrong:
-            source, hint = "", wrong.hint
-            if key in source_of:
-                source = f" (from {source_of[key]})"
-                hint += f" A value in TESSERA itself takes precedence over {source_of[key]}."
-            problems.append(Problem(id=wrong.id, message=f"TESSERA[{key!r}]{source} {wrong}", hint=hint))
+            problems.append(name_wrong(key, wrong, source_of.get(key)))
     if raw.get("TENANT") is None:
         values["tenant"] = find_automatically()
     secrets, wrong_secrets = _read_secrets()
@@ -400,45 +400,10 @@ def _read_secrets() -> tuple[tuple[bytes, ...], list[Problem]]:
     return secrets, [
         Problem(
             id="tessera.E015",
-            message="SECRET_KEY_FALLBACKS must be a list of strings that are not empty.",
-            hint="Remove the entries None and '', because they would be keys that everybody knows.",
+            message=Text("SECRET_KEY_FALLBACKS must be a list of strings that are not empty."),
+            hint=Text("Remove the entries None and '', because they would be keys that everybody knows."),
         )
     ]
-
-
-_NAMES_ELSEWHERE: Final = {
-    "ACCESS_TOKEN_LIFETIME": "ACCESS_LIFETIME",
-    "EXPIRATION_DELTA": "ACCESS_LIFETIME",
-    "REFRESH_TOKEN_LIFETIME": "SESSION_IDLE_LIFETIME",
-    "REFRESH_LIFETIME": "SESSION_IDLE_LIFETIME",
-    "REFRESH_EXPIRATION_DELTA": "SESSION_LIFETIME",
-    "AUTH_HEADER_NAME": "HEADER_NAME",
-    "AUTH_HEADER_TYPES": "HEADER_PREFIX",
-    "AUTH_HEADER_PREFIX": "HEADER_PREFIX",
-    "SIGNING_KEY": "KEYS",
-    "VERIFYING_KEY": "KEYS",
-    "SECRET_KEY": "KEYS",
-    "PRIVATE_KEY": "KEYS",
-    "PUBLIC_KEY": "KEYS",
-    "ALGORITHM": "KEYS",
-    "LEEWAY": "CLOCK_SKEW",
-    "PAYLOAD_HANDLER": "CLAIMS",
-    "AUTH_COOKIE": "PROFILE",
-    "AUTH_REFRESH_COOKIE": "PROFILE",
-    "AUTH_COOKIE_SAMESITE": "COOKIE_SAMESITE",
-    "AUTH_SAMESITE": "COOKIE_SAMESITE",
-    "AUTH_SECURE": "COOKIE_SECURE",
-    "AUTH_COOKIE_SECURE": "COOKIE_SECURE",
-    "AUTH_COOKIE_PATH": "COOKIE_PATH",
-    "AUTH_REFRESH_COOKIE_PATH": "COOKIE_PATH",
-}
-"""The names of settings in other packages, and their names here."""
-
-
-def _name_unknown(key: object) -> Problem:
-    known = _NAMES_ELSEWHERE.get(str(key).upper().removeprefix("JWT_"))
-    hint = f"Did you mean {known!r}?" if known else suggest_key(key, KEYS)
-    return Problem(id="tessera.E002", message=f"TESSERA has no key {key!r}.", hint=hint)
 
 
 _ORDERED: Final = (
@@ -458,8 +423,11 @@ def _compare_lifetimes(settings: Settings) -> list[Problem]:
     return [
         Problem(
             id="tessera.E004",
-            message=f"TESSERA[{short!r}] ({low}) is longer than {long} ({high}).",
-            hint=f"Shorten {short} or lengthen {long}.",
+            message=Text(
+                "TESSERA[%(short)r] (%(low)s) is longer than %(long)s (%(high)s).",
+                **{"short": short, "low": low, "long": long, "high": high},
+            ),
+            hint=Text("Shorten %(short)s or lengthen %(long)s.", short=short, long=long),
         )
         for short, low, long, high in pairs
         if high is not None and low > high
@@ -472,15 +440,18 @@ def _compare_cookies(settings: Settings) -> list[Problem]:
     if settings.access_cookie and COOKIE not in settings.transports:
         found.append(
             (
-                "TESSERA['ACCESS_COOKIE'] is on without 'browser' in TESSERA['PROFILE']: no cookie is read.",
-                "Add 'browser' to PROFILE, or leave ACCESS_COOKIE out.",
+                Text(
+                    "TESSERA['ACCESS_COOKIE'] is on without 'browser' in TESSERA['PROFILE']: no cookie is "
+                    "read."
+                ),
+                Text("Add 'browser' to PROFILE, or leave ACCESS_COOKIE out."),
             )
         )
     if settings.cookie_secure is False and settings.cookie_samesite == "None":
         found.append(
             (
-                "TESSERA['COOKIE_SAMESITE'] is 'None' without Secure, and browsers drop such cookies.",
-                "Leave COOKIE_SECURE out.",
+                Text("TESSERA['COOKIE_SAMESITE'] is 'None' without Secure, and browsers drop such cookies."),
+                Text("Leave COOKIE_SECURE out."),
             )
         )
     return [Problem(id="tessera.E017", message=message, hint=hint) for message, hint in found]
@@ -493,7 +464,9 @@ def _compare_issuers(settings: Settings) -> list[Problem]:
     return [
         Problem(
             id="tessera.E040",
-            message=f"TESSERA['ISSUERS'] has an entry for {settings.issuer!r}, this server's own name.",
-            hint="Give TESSERA['ISSUER'] another value, or remove the entry.",
+            message=Text(
+                "TESSERA['ISSUERS'] has an entry for %(name)r, this server's own name.", name=settings.issuer
+            ),
+            hint=Text("Give TESSERA['ISSUER'] another value, or remove the entry."),
         )
     ]

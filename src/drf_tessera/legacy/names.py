@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NoReturn
 
+from drf_tessera.texts import Text
+
 
 class Kind(StrEnum):
     """The kinds of a verdict."""
@@ -181,7 +183,7 @@ DRF_JWT: Final = frozenset(
 """Keys that only drf-jwt has. It has the same import name and the same setting, but other defaults."""
 
 
-ABOUT_DRF_JWT: Final = (
+ABOUT_DRF_JWT: Final = Text(
     "Keep drf-jwt, or move to the endpoints of drf-tessera itself: the section drf-jwt in "
     "docs/migrate/from-djangorestframework-jwt.md."
 )
