@@ -29,12 +29,12 @@ from tools.pages import REPOSITORY
 LOCALE: Final = ROOT / "locale"
 LANGUAGES: Final = ("ar", "de", "es", "fr", "hi", "it", "ja", "pt_BR", "ru", "zh_Hans")
 ONE: Final = frozenset({"_", "gettext", "gettext_lazy", "gettext_noop", "Text"})
-COMPAT: Final = tuple(
+OTHERS: Final = tuple(
     path
-    for name in ("checks.py", "refusals.py")
-    for path in sorted(REPOSITORY.glob(f"compat/*/src/*/{name}"))
+    for place in ("compat/*/src/*/checks.py", "compat/*/src/*/refusals.py", "demo/*/views.py")
+    for path in sorted(REPOSITORY.glob(place))
 )
-"""The checks of ``compat/``. These packages have no catalogues. Django finds the messages in ours."""
+"""The checks of ``compat/``, and the demo. These have no catalogues. Django finds the messages in ours."""
 
 _BEGINNING: Final = datetime(2026, 11, 26, tzinfo=UTC)
 """The date in each catalogue. It never changes, so a catalogue changes only if a message does."""
@@ -52,7 +52,7 @@ class Message(NamedTuple):
 def find_messages() -> dict[Message, list[str]]:
     """Return each message, and the files that have it."""
     found: dict[Message, list[str]] = {}
-    for path in [*sorted(ROOT.rglob("*.py")), *sorted(ROOT.rglob("templates/**/*.html")), *COMPAT]:
+    for path in [*sorted(ROOT.rglob("*.py")), *sorted(ROOT.rglob("templates/**/*.html")), *OTHERS]:
         read = read_python if path.suffix == ".py" else read_template
         source = path.read_text()
         if path.suffix == ".py" and "gettext" not in source and "Text(" not in source:

@@ -23,7 +23,7 @@ def check_issuers(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         return []
     found: list[CheckMessage] = [
         Error(
-            f"TESSERA['ISSUERS']: {text.shown}",
+            _("TESSERA['ISSUERS']: %(reason)s") % {"reason": text.shown},
             hint=_("Name plain, unique columns of the user model (docs/howto/accept-other-issuers.md)."),
             id="tessera.E043",
         )

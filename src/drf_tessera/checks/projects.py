@@ -244,8 +244,8 @@ def check_issuer(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     return [
         django_checks.Info(
             _(
-                "TESSERA['KEYS'] has a key pair (%(pair)s), but ISSUER is not set, so the claim 'iss' contains a"
-                " random id."
+                "TESSERA['KEYS'] has a key pair (%(pair)s), but ISSUER is not set, so the claim 'iss'"
+                " contains a random id."
             )
             % {"pair": pair},
             hint=_(
