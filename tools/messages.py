@@ -71,7 +71,7 @@ def read_python(source: str) -> Iterator[Message]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
             name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
             texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
-            given = [text for text in texts if isinstance(text, str)]
+            given = [text for text in texts if isinstance(text, str) and text]
             if name in ONE and len(given) == 1:
                 yield Message(given[0])
             elif name in {"ngettext", "ngettext_lazy"} and len(given) == 2:
