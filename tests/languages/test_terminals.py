@@ -54,7 +54,7 @@ def test_a_text_is_english_for_logs_and_translated_for_people() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_of_each_command_is_translated(name: str) -> None:
-    """So are the descriptions of all its options, except those of Django itself."""
+    """The descriptions of its own options are translated, too."""
     helps: dict[str, list[Any]] = {}
     plain = load_command_class("django.core", "check").create_parser("", "")
     for language in ("en", "ru"):

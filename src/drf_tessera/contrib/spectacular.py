@@ -93,10 +93,7 @@ def connect() -> None:
 
 
 def check_schema_class(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Report W040: drf-spectacular is an app of the project, but the views have another schema class.
-
-    drf-spectacular then stops at the first view.
-    """
+    """Report W040: drf-spectacular is an app, but stops at the first view, because of its schema class."""
     from drf_spectacular.openapi import AutoSchema  # noqa: PLC0415 - may be absent
 
     chosen: Any = api_settings.DEFAULT_SCHEMA_CLASS
