@@ -13,7 +13,6 @@ from django.utils import translation
 
 from drf_tessera.checks.projects import check_settings
 from drf_tessera.conf.settings import KEYS
-from drf_tessera.texts import Text
 from tools.messages import LANGUAGES
 
 pytestmark = pytest.mark.once
@@ -41,15 +40,6 @@ def test_the_problem_of_each_setting_is_translated(language: str) -> None:
     for (_, text, hint), (_, other, other_hint) in zip(english, found, strict=True):
         assert text != other
         assert hint != other_hint
-
-
-def test_a_text_is_english_for_logs_and_translated_for_people() -> None:
-    inner = Text("must be %(names)s.", names="x")
-    text = Text("TESSERA[%(key)r] %(fault)s", key="A", fault=Text("is not callable."))
-    with translation.override("de"):
-        assert text == "TESSERA['A'] is not callable."
-        assert text.shown == "TESSERA['A'] ist nicht aufrufbar."
-        assert inner.shown == "must be x."
 
 
 @pytest.mark.parametrize("name", COMMANDS)
