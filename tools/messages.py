@@ -28,7 +28,14 @@ from tools.pages import REPOSITORY
 
 LOCALE: Final = ROOT / "locale"
 LANGUAGES: Final = ("ar", "de", "es", "fr", "hi", "it", "ja", "pt_BR", "ru", "zh_Hans")
-ONE: Final = frozenset({"_", "gettext", "gettext_lazy", "gettext_noop"})
+ONE: Final = frozenset({"_", "gettext", "gettext_lazy", "gettext_noop", "Text"})
+OTHERS: Final = tuple(
+    path
+    for place in ("compat/*/src/*/checks.py", "compat/*/src/*/refusals.py", "demo/*/views.py")
+    for path in sorted(REPOSITORY.glob(place))
+)
+"""The checks of ``compat/``, and the demo. These have no catalogues. Django finds the messages in ours."""
+
 _BEGINNING: Final = datetime(2026, 11, 26, tzinfo=UTC)
 """The date in each catalogue. It never changes, so a catalogue changes only if a message does."""
 
@@ -45,11 +52,11 @@ class Message(NamedTuple):
 def find_messages() -> dict[Message, list[str]]:
     """Return each message, and the files that have it."""
     found: dict[Message, list[str]] = {}
-    for path in sorted(ROOT.rglob("*.py")) + sorted(ROOT.rglob("templates/**/*.html")):
+    for path in [*sorted(ROOT.rglob("*.py")), *sorted(ROOT.rglob("templates/**/*.html")), *OTHERS]:
         read = read_python if path.suffix == ".py" else read_template
         source = path.read_text()
-        if path.suffix == ".py" and "gettext" not in source:
-            continue  # each module imports what it calls by this name
+        if path.suffix == ".py" and "gettext" not in source and "Text(" not in source:
+            continue  # each module imports what it calls by these names
         for message in read(source):
             places = found.setdefault(message, [])
             name = str(path.relative_to(REPOSITORY))
@@ -64,7 +71,7 @@ def read_python(source: str) -> Iterator[Message]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
             name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
             texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
-            given = [text for text in texts if isinstance(text, str)]
+            given = [text for text in texts if isinstance(text, str) and text]
             if name in ONE and len(given) == 1:
                 yield Message(given[0])
             elif name in {"ngettext", "ngettext_lazy"} and len(given) == 2:

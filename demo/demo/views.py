@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 from django.views.defaults import page_not_found
 from drf_spectacular.views import SpectacularSwaggerSplitView
@@ -41,7 +42,7 @@ def show_page(request: HttpRequest) -> HttpResponse:
 def show_missing(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the 404 of an address without a view: JSON for a client of the API, a page for a browser."""
     if request.path.startswith("/api/") and request.get_preferred_type(_TYPES) != "text/html":
-        return JsonResponse({"detail": "Not found.", "code": "not_found"}, status=404)
+        return JsonResponse({"detail": _("Not found."), "code": "not_found"}, status=404)
     return page_not_found(request, exception)
 
 

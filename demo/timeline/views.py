@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import F
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import exceptions
 from rest_framework.permissions import AllowAny
@@ -39,7 +40,7 @@ class TimelineView(APIView):
         """Return the events and the users of their sessions."""
         since = request.query_params.get("since", "0")
         if not since.isascii() or not since.isdigit() or len(since) > 15:
-            raise exceptions.ParseError("since must be the number of an event.")
+            raise exceptions.ParseError(_("since must be the number of an event."))
         found = _without_personal(events.list_since(int(since)))
         sessions = {event["session"] for event in found if event["kind"] == "started"}
         return Response(

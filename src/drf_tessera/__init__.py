@@ -7,6 +7,7 @@ The package consists of rooms. A room imports only rooms that stand above it in 
 names that their doors offer. The door of a room is its ``__init__.py``; its docstring lists the modules
 of the room, in order, too. ``tests/architecture`` holds the code to these lists.
 
+- texts: messages in English that know their translation
 - exceptions: every error, each class with a stable code
 - rotation: the refresh rule, a pure function
 - networks: the networks of client addresses

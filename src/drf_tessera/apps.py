@@ -12,6 +12,7 @@ from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from drf_tessera.exceptions import TesseraError
+from drf_tessera.texts import Text
 
 EXTENSIONS: Final = "drf_tessera"
 """The group of entry points that the app calls when it is ready. ``compat/`` has two of them."""
@@ -40,7 +41,7 @@ class TesseraConfig(AppConfig):
             if damage:
                 raise ImproperlyConfigured(damage) from error
             raise
-        TesseraError.translations = translation
+        TesseraError.translations = Text.translations = translation
         audit.connect()
         receivers.connect()
         installation.connect(self)
@@ -65,4 +66,5 @@ def _connect(extension: EntryPoint) -> None:
 def _describe_damage() -> str:
     from drf_tessera.legacy import find_damage  # noqa: PLC0415 - only if an import has failed
 
-    return " ".join(f"{found.msg} {found.hint}" for found in find_damage())
+    with translation.override(None):  # for logs, which are English
+        return " ".join(f"{found.msg} {found.hint}" for found in find_damage())

@@ -31,6 +31,9 @@ DEVELOPERS: Final = (
 )
 """Errors for logs and terminals. They quote settings and values, and stay English there."""
 
+CODE: Final = frozenset({"give_example", "RuntimeError", "TypeError", "AttributeError", "ImportError"})
+"""Functions and errors of Python, whose argument is code or is for a traceback."""
+
 ERRORS: Final = re.compile(r"(Refused|Failed|Invalid|Unavailable|Missing|NotFound|Denied|Throttled|Error)$")
 PLAIN: Final = re.compile(
     r"(Value|Type|Runtime|Key|Index|Attribute|NotImplemented|Import|ModuleNotFound|WrongValue|Fetch|KeySet|"
@@ -99,6 +102,37 @@ def _bare(value: ast.expr, least: str = " ") -> Iterator[ast.expr]:
         isinstance(value, ast.Constant) and re.search(least, str(value.value).strip())
     ):
         yield value
+
+
+WORDS: Final = re.compile(r"[A-Za-z]{2,}[,.:;']? +[A-Za-z]{2,}")
+LITERAL: Final = re.compile(r"^(from django|pip |#   python |not checked$)|->")
+"""Code and commands that a text quotes, the type of a function, and the codes of results."""
+
+
+def find_unmarked(source: str) -> list[str]:
+    """Return each text of several words that is neither marked nor a docstring, with its line.
+
+    This is for modules whose texts are all for people. It is stricter than :func:`find_bare`, because it
+    does not depend on the function that takes the text.
+    """
+    tree = ast.parse(source)
+    return [f"{node.lineno}: {ast.unparse(node)[:80]}" for node in _walk_unmarked(tree)]
+
+
+def _walk_unmarked(node: ast.AST) -> Iterator[ast.expr]:
+    if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in MARKED | CODE:
+        return
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return  # a docstring, or the text below a constant
+    if isinstance(node, ast.JoinedStr | ast.Constant):
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        said = "@".join(str(part.value) for part in parts if isinstance(part, ast.Constant))
+        if WORDS.search(said) and not LITERAL.search(said):
+            yield node
+            return
+    # The keys of a dict are for programs.
+    for child in node.values if isinstance(node, ast.Dict) else ast.iter_child_nodes(node):
+        yield from _walk_unmarked(child)
 
 
 _TAGS: Final = re.compile(

@@ -8,18 +8,30 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
-from tests.languages.sweep import find_bare, find_bare_in_template
+from tests.languages.sweep import find_bare, find_bare_in_template, find_unmarked
 from tools import messages
 from tools.house import ROOT
 from tools.messages import LANGUAGES, Message, find_messages, name_file
+from tools.pages import REPOSITORY
 
 pytestmark = pytest.mark.once  # it reads files
 
 ASKED = {"ar", "de", "es", "fr", "hi", "it", "ja", "pt_BR", "ru", "zh_Hans"}
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|{\w*}")
 
-FOR_DEVELOPERS = ("checks", "management", "conf", "contrib/spectacular.py", "contrib/pytest.py", "testing.py")
-"""Places whose texts are shown to developers alone, in a terminal. docs/howto/languages.md says so."""
+FOR_DEVELOPERS = ("conf", "contrib/spectacular.py", "contrib/pytest.py", "testing.py")
+"""Places whose other texts are shown to developers alone. docs/howto/languages.md says so."""
+
+OF_TERMINALS = sorted(
+    path
+    for place in (
+        *("checks/*.py", "management/**/*.py", "legacy/names.py", "legacy/owners.py", "legacy/settings.py"),
+        *("conf/issuers.py", "conf/keys.py", "conf/problems.py", "conf/values.py"),
+        *("jose/algorithms.py", "rest/explanation.py", "rest/steps.py"),
+    )
+    for path in ROOT.glob(place)
+)
+"""The texts of system checks and of commands. The modules of other checks are in ``OTHERS``."""
 
 INNER = ("jose/encoding.py",)
 """Each of its errors becomes another error before anybody sees it."""
@@ -91,6 +103,53 @@ def test_each_text_for_people_goes_through_gettext(path: Path) -> None:
         of_admin=path.name.startswith("admin"),
     )
     assert not bare
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*OF_TERMINALS, *(path for path in messages.OTHERS if path.name == "checks.py")],
+    ids=lambda path: str(path.relative_to(REPOSITORY)),
+)
+def test_each_text_of_a_check_or_a_command_goes_through_gettext(path: Path) -> None:
+    assert not find_unmarked(path.read_text())
+
+
+@pytest.mark.parametrize("path", sorted(REPOSITORY.glob("demo/*/*.py")), ids=lambda path: path.name)
+def test_each_text_of_the_server_of_the_demo_goes_through_gettext(path: Path) -> None:
+    assert not find_bare(path.read_text())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'Error("It is so.", id="x")',
+        'Error(f"It is {x}.", id="x")',
+        'Error(_("Right.") % {"x": "It is so."})',
+        'text = "It is so."',
+        'class Command:\n    help = "It is so."',
+        'parser.add_argument("--x", help="It is so.")',
+        'raise CommandError("It is so.")',
+        'self.stdout.write(f"{count} sessions ended")',
+        'self.stdout.write(self.style.SUCCESS("It is so."))',
+    ],
+)
+def test_an_unmarked_text_of_a_terminal_is_found(source: str) -> None:
+    assert len(find_unmarked(source)) == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '"""It is so."""',
+        'Error(_("It is so."), hint=_("Do this.") % {"x": 1}, id="x")',
+        'Text("It is so.", x=1)',
+        'help = gettext_noop("It is so.")',
+        '{"two words": 1}',
+        'raise RuntimeError("It is so.")',
+    ],
+)
+def test_a_marked_text_and_a_docstring_of_a_terminal_are_not_found(source: str) -> None:
+    assert not find_unmarked(source)
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.rglob("templates/**/*.html")), ids=lambda path: path.name)

@@ -9,6 +9,7 @@ from django.apps import AppConfig
 from django.conf import settings as django_settings
 from django.core import checks as django_checks
 from django.core.checks import CheckMessage, Error
+from django.utils.translation import gettext as _
 
 from drf_tessera.conf import read_settings
 from drf_tessera.http import find_view_class, has_resource_metadata, walk_views
@@ -26,16 +27,17 @@ def check_introspection(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     if route is not None and not settings.introspection_clients:
         return [
             Error(
-                f"The urls have the introspection at {route!r}, and no client may use it.",
-                hint="Set TESSERA['INTROSPECTION_CLIENTS'] (docs/howto/introspection.md).",
+                _("The urls have the introspection at %(route)r, and no client may use it.")
+                % {"route": route},
+                hint=_("Set TESSERA['INTROSPECTION_CLIENTS'] (docs/howto/introspection.md)."),
                 id="tessera.E061",
             )
         ]
     if route is None and settings.introspection_clients:
         return [
             django_checks.Warning(
-                "TESSERA['INTROSPECTION_CLIENTS'] has clients, but the urls have no introspection.",
-                hint='Add path("api/token/introspect/", IntrospectView.as_view()) to the urls.',
+                _("TESSERA['INTROSPECTION_CLIENTS'] has clients, but the urls have no introspection."),
+                hint=_('Add path("api/token/introspect/", IntrospectView.as_view()) to the urls.'),
                 id="tessera.W061",
             )
         ]
@@ -51,8 +53,11 @@ def check_resource(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     if not has_resource_metadata():
         found.append(
             django_checks.Warning(
-                "TESSERA['RESOURCE'] is set, but the urls do not have its metadata, so no client finds it.",
-                hint='Add path("", include("drf_tessera.rest.metadata")) to the root of the urls.',
+                _(
+                    "TESSERA['RESOURCE'] is set, but the urls do not have its metadata, so no client finds"
+                    " it."
+                ),
+                hint=_('Add path("", include("drf_tessera.rest.metadata")) to the root of the urls.'),
                 id="tessera.W062",
             )
         )
@@ -60,9 +65,12 @@ def check_resource(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     if settings.resource not in accepted:
         found.append(
             django_checks.Warning(
-                f"TESSERA['RESOURCE'] is {settings.resource!r}, and no accepted audience has this name."
-                " A client asks for a token for the resource, and such a token would be refused.",
-                hint="Add the address to 'audience' of the entry in ISSUERS, or to AUDIENCE.",
+                _(
+                    "TESSERA['RESOURCE'] is %(name)r, and no accepted audience has this name. A client asks"
+                    " for a token for the resource, and such a token would be refused."
+                )
+                % {"name": settings.resource},
+                hint=_("Add the address to 'audience' of the entry in ISSUERS, or to AUDIENCE."),
                 id="tessera.W063",
             )
         )

@@ -8,6 +8,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.core import checks as django_checks
 from django.core.checks import CheckMessage, Error
+from django.utils.translation import gettext as _
 
 from drf_tessera.conf import read_settings
 from drf_tessera.issuers import can_fetch, check_accounts
@@ -22,8 +23,8 @@ def check_issuers(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         return []
     found: list[CheckMessage] = [
         Error(
-            f"TESSERA['ISSUERS']: {text}",
-            hint="Name plain, unique columns of the user model (docs/howto/accept-other-issuers.md).",
+            _("TESSERA['ISSUERS']: %(reason)s") % {"reason": text.shown},
+            hint=_("Name plain, unique columns of the user model (docs/howto/accept-other-issuers.md)."),
             id="tessera.E043",
         )
         for text in check_accounts(settings.issuers)
@@ -31,17 +32,20 @@ def check_issuers(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     if not can_fetch() and any(not entry.is_given for entry in settings.issuers):
         found.append(
             Error(
-                "TESSERA['ISSUERS'] has an entry whose keys are fetched, and urllib3 is not installed.",
-                hint='Run pip install "drf-tessera[issuers]", or write the keys into the entry.',
+                _("TESSERA['ISSUERS'] has an entry whose keys are fetched, and urllib3 is not installed."),
+                hint=_('Run pip install "drf-tessera[issuers]", or write the keys into the entry.'),
                 id="tessera.E044",
             )
         )
     shared = [(entry.user_field, entry.user_claim) for entry in settings.issuers if entry.user_field]
     found += [
         django_checks.Warning(
-            f"TESSERA['ISSUERS']: two issuers find users by {claim!r} in the field {name!r}. Each of them can"
-            " name a user of the other.",
-            hint="Give each issuer a field of its own, unless both mean the same persons.",
+            _(
+                "TESSERA['ISSUERS']: two issuers find users by %(claim)r in the field %(name)r. Each of them"
+                " can name a user of the other."
+            )
+            % {"claim": claim, "name": name},
+            hint=_("Give each issuer a field of its own, unless both mean the same persons."),
             id="tessera.W041",
         )
         for name, claim in sorted({pair for pair in shared if shared.count(pair) > 1})

@@ -10,6 +10,7 @@ from django.conf import settings as django_settings
 from django.core import checks as django_checks
 from django.core.checks import CheckMessage, Error
 from django.db import DatabaseError
+from django.utils.translation import gettext as _
 
 from drf_tessera.conf import DATABASE, DERIVED, JWKS, KeySource, Settings, read_settings
 from drf_tessera.database import find_database, has_table
@@ -45,13 +46,19 @@ def check_rotation(
         return []  # the database does not answer, or 'migrate' is about to create the columns
     if not late:
         return []
-    names = ", ".join(f"{key.kid} of {tenant!r}" if tenant else key.kid for tenant, key in late[:3])
-    more = f" and {len(late) - 3} more" if len(late) > 3 else ""
+    names = ", ".join(
+        _("%(key)s of %(tenant)r") % {"key": key.kid, "tenant": tenant} if tenant else key.kid
+        for tenant, key in late[:3]
+    )
+    if len(late) > 3:
+        names = _("%(names)s and %(count)d more") % {"names": names, "count": len(late) - 3}
     return [
         django_checks.Warning(
-            f"Nobody rotates the keys: KEY_ROTATION is over for {names}{more}.",
-            hint="Run 'manage.py tessera_keys rotate --if-due' by cron, or set KEY_ROTATION to None"
-            " (docs/howto/keys.md).",
+            _("Nobody rotates the keys: KEY_ROTATION is over for %(names)s.") % {"names": names},
+            hint=_(
+                "Run 'manage.py tessera_keys rotate --if-due' by cron, or set KEY_ROTATION to None"
+                " (docs/howto/keys.md)."
+            ),
             id="tessera.W051",
         )
     ]
@@ -65,7 +72,7 @@ def _check_files(settings: Settings) -> list[CheckMessage]:
         try:
             keys = read_key_file(entry.path)
             trouble = (
-                "" if any(key.can_sign for key in keys) or len(settings.keys) > 1 else "No key can sign."
+                "" if any(key.can_sign for key in keys) or len(settings.keys) > 1 else _("No key can sign.")
             )
         except KeyMaterialError as error:
             trouble = error.detail
@@ -74,8 +81,11 @@ def _check_files(settings: Settings) -> list[CheckMessage]:
         if trouble:
             found.append(
                 Error(
-                    f"TESSERA['KEYS']: the keys in {str(entry.path)!r} cannot be used. {trouble}",
-                    hint="Write a JWK Set with a private key. 'manage.py tessera_keys generate' prints one.",
+                    _("TESSERA['KEYS']: the keys in %(path)r cannot be used. %(reason)s")
+                    % {"path": str(entry.path), "reason": trouble},
+                    hint=_(
+                        "Write a JWK Set with a private key. 'manage.py tessera_keys generate' prints one."
+                    ),
                     id="tessera.E050",
                 )
             )
@@ -87,9 +97,11 @@ def _check_key_set(settings: Settings) -> list[CheckMessage]:
         return []
     return [
         django_checks.Warning(
-            f"The JWK Set at {route!r} is empty, because all keys are shared secrets.",
-            hint='Set TESSERA["KEYS"], for example to [{"derived": True}, {"database": True}], or remove the'
-            " path (docs/howto/keys.md).",
+            _("The JWK Set at %(route)r is empty, because all keys are shared secrets.") % {"route": route},
+            hint=_(
+                'Set TESSERA["KEYS"], for example to [{"derived": True}, {"database": True}], or remove the'
+                " path (docs/howto/keys.md)."
+            ),
             id="tessera.W050",
         )
         for route, callback in walk_views()
@@ -106,5 +118,5 @@ def find_pair(settings: Settings) -> str | None:
         elif entry.kind == DATABASE:
             return entry.alg
         elif entry.kind != DERIVED:
-            return "a JWK Set" if entry.kind == JWKS else "a signer"
+            return _("a JWK Set") if entry.kind == JWKS else _("a signer")
     return None

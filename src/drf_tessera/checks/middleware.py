@@ -10,6 +10,7 @@ from django.conf import settings as django_settings
 from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
 from django.core.checks import CheckMessage, Error
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
 
 from drf_tessera.plain import TokenMiddleware
 
@@ -28,9 +29,11 @@ def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
         return []
     return [
         Error(
-            "In MIDDLEWARE, TokenMiddleware stands above AuthenticationMiddleware or below"
-            " LoginRequiredMiddleware, so its users are not seen.",
-            hint="Put TokenMiddleware directly below AuthenticationMiddleware.",
+            _(
+                "In MIDDLEWARE, TokenMiddleware stands above AuthenticationMiddleware or below"
+                " LoginRequiredMiddleware, so its users are not seen."
+            ),
+            hint=_("Put TokenMiddleware directly below AuthenticationMiddleware."),
             id="tessera.E070",
         )
     ]

@@ -10,6 +10,7 @@ from django.conf import settings as django_settings
 from django.core import checks as django_checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections, router
+from django.utils.translation import gettext as _
 
 from drf_tessera.checks.endpoints import check_introspection, check_resource
 from drf_tessera.checks.issuers import check_issuers
@@ -78,7 +79,7 @@ def check_settings(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     These are E001 to E007, E009, E010, E013 to E017, E019 to E021, E040 to E043, E060, E062, E071, and E008
     for ``CLAIMS``.
     """
-    return [Error(found.message, hint=found.hint, id=found.id) for found in read_settings()[1]]
+    return [Error(found.message.shown, hint=found.hint.shown, id=found.id) for found in read_settings()[1]]
 
 
 def check_refresh_views(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
@@ -92,8 +93,9 @@ def check_refresh_views(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     if chosen.get("AUTOCOMMIT") is False:
         return [
             Error(
-                f"The database {alias!r} has AUTOCOMMIT off, so no session can be refreshed or ended.",
-                hint="Remove AUTOCOMMIT from DATABASES, or route the app 'tessera' to another database.",
+                _("The database %(alias)r has AUTOCOMMIT off, so no session can be refreshed or ended.")
+                % {"alias": alias},
+                hint=_("Remove AUTOCOMMIT from DATABASES, or route the app 'tessera' to another database."),
                 id="tessera.E012",
             )
         ]
@@ -101,11 +103,13 @@ def check_refresh_views(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            f"The refresh view at {route!r} runs inside a transaction (ATOMIC_REQUESTS).",
-            hint=(
-                f"Add django.db.transaction.non_atomic_requests(using={alias!r}) as the outermost decorator"
+            _("The refresh view at %(route)r runs inside a transaction (ATOMIC_REQUESTS).")
+            % {"route": route},
+            hint=_(
+                "Add django.db.transaction.non_atomic_requests(using=%(alias)r) as the outermost decorator"
                 " of the view."
-            ),
+            )
+            % {"alias": alias},
             id="tessera.E012",
         )
         for route, callback in walk_views()
@@ -135,8 +139,9 @@ def check_challenge(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            f"{found[0]} is installed, and the login at {route!r} lets in with the password alone.",
-            hint="Set TESSERA['CHALLENGE'] to a function that asks for it (docs/howto/logins.md).",
+            _("%(app)s is installed, and the login at %(route)r lets in with the password alone.")
+            % {"app": found[0], "route": route},
+            hint=_("Set TESSERA['CHALLENGE'] to a function that asks for it (docs/howto/logins.md)."),
             id="tessera.E032",
         )
         for route, callback in walk_views()
@@ -154,8 +159,11 @@ def check_cookie_path(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     if needed is None:
         return [
             Error(
-                "TESSERA['PROFILE'] has 'browser', but the URLconf has no refresh view to read the cookie.",
-                hint='Add path("api/token/", include("drf_tessera.rest.urls")) to the URLconf.',
+                _(
+                    "TESSERA['PROFILE'] has 'browser', but the URLconf has no refresh view to read the"
+                    " cookie."
+                ),
+                hint=_('Add path("api/token/", include("drf_tessera.rest.urls")) to the URLconf.'),
                 id="tessera.E018",
             )
         ]
@@ -163,10 +171,15 @@ def check_cookie_path(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            f"TESSERA['COOKIE_PATH'] is {settings.cookie_path!r}, so browsers would not send the cookie to"
-            f" the views under {needed!r}, which read the cookie.",
-            hint="Remove COOKIE_PATH, because the path can be derived from the URLconf. If a proxy removes a"
-            " prefix from the path, set FORCE_SCRIPT_NAME to that prefix.",
+            _(
+                "TESSERA['COOKIE_PATH'] is %(path)r, so browsers would not send the cookie to the views under"
+                " %(needed)r, which read the cookie."
+            )
+            % {"path": settings.cookie_path, "needed": needed},
+            hint=_(
+                "Remove COOKIE_PATH, because the path can be derived from the URLconf. If a proxy removes a"
+                " prefix from the path, set FORCE_SCRIPT_NAME to that prefix."
+            ),
             id="tessera.E018",
         )
     ]
@@ -178,9 +191,11 @@ def check_proxies(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         django_checks.Warning(
-            "REST_FRAMEWORK['NUM_PROXIES'] is not set, so the last hop counts as the client's address.",
-            hint="Set NUM_PROXIES, to 0 if there is no proxy. Otherwise all clients behind a proxy share one"
-            " login limit.",
+            _("REST_FRAMEWORK['NUM_PROXIES'] is not set, so the last hop counts as the client's address."),
+            hint=_(
+                "Set NUM_PROXIES, to 0 if there is no proxy. Otherwise all clients behind a proxy share one"
+                " login limit."
+            ),
             id="tessera.W003",
         )
     ]
@@ -193,8 +208,8 @@ def check_plain_cookies(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         django_checks.Warning(
-            "TESSERA['COOKIE_SECURE'] is False, so anybody in the network can read the refresh token.",
-            hint="Remove COOKIE_SECURE. Cookies are then always Secure, except on localhost with DEBUG.",
+            _("TESSERA['COOKIE_SECURE'] is False, so anybody in the network can read the refresh token."),
+            hint=_("Remove COOKIE_SECURE. Cookies are then always Secure, except on localhost with DEBUG."),
             id="tessera.W005",
         )
     ]
@@ -210,8 +225,9 @@ def check_trusted_origins(app_configs: Apps, **kwargs: Any) -> list[CheckMessage
         return []
     return [
         django_checks.Warning(
-            f"CSRF_TRUSTED_ORIGINS has {origin!r}, so pages of that origin may use the refresh cookies.",
-            hint="Write each origin in full, with https:// and without a wildcard.",
+            _("CSRF_TRUSTED_ORIGINS has %(origin)r, so pages of that origin may use the refresh cookies.")
+            % {"origin": origin},
+            hint=_("Write each origin in full, with https:// and without a wildcard."),
             id="tessera.W006",
         )
         for origin in django_settings.CSRF_TRUSTED_ORIGINS
@@ -227,10 +243,15 @@ def check_issuer(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         django_checks.Info(
-            f"TESSERA['KEYS'] has a key pair ({pair}), but ISSUER is not set, so the claim 'iss' contains"
-            " a random id.",
-            hint="If other services verify the tokens with the public key, set ISSUER to the address of the"
-            " API. Otherwise nothing has to be done.",
+            _(
+                "TESSERA['KEYS'] has a key pair (%(pair)s), but ISSUER is not set, so the claim 'iss'"
+                " contains a random id."
+            )
+            % {"pair": pair},
+            hint=_(
+                "If other services verify the tokens with the public key, set ISSUER to the address of the"
+                " API. Otherwise nothing has to be done."
+            ),
             id="tessera.I020",
         )
     ]
@@ -246,9 +267,11 @@ def check_legacy_tokens(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         django_checks.Warning(
-            "Tokens of the previous package are accepted without an end date. Anybody who knows SECRET_KEY"
-            " can forge such tokens, and no logout ends them.",
-            hint=(
+            _(
+                "Tokens of the previous package are accepted without an end date. Anybody who knows"
+                " SECRET_KEY can forge such tokens, and no logout ends them."
+            ),
+            hint=_(
                 "Set TESSERA['LEGACY_TOKENS_UNTIL'] to the time when the last of these tokens expires, as a"
                 " datetime with a time zone. The time may be in the future."
             ),

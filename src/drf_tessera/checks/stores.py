@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.core import checks as django_checks
 from django.core.checks import CheckMessage, Error
 from django.db import router
+from django.utils.translation import gettext as _
 
 from drf_tessera.conf import read_settings
 from drf_tessera.models import Session
@@ -38,22 +39,25 @@ def check_revocation_cache(app_configs: Apps, **kwargs: Any) -> list[CheckMessag
     chosen = django_settings.CACHES[settings.revocation_cache]
     backend, options = chosen.get("BACKEND", ""), chosen.get("OPTIONS", {})
     name = backend.rpartition(".")[2]
-    hint = "Use Redis, or remove REVOCATION_CACHE to keep the revocations in the database."
-    told = f"TESSERA['REVOCATION_CACHE'] is {settings.revocation_cache!r}, which is {backend}: "
+    hint = _("Use Redis, or remove REVOCATION_CACHE to keep the revocations in the database.")
+    kind: type[Error | django_checks.Warning] = Error
     if name in _UNSHARED:
-        return [
-            Error(told + "a process cannot see the logouts of other processes.", hint=hint, id="tessera.E014")
-        ]
-    if name in _UNCOUNTED:
-        told += "the cache does not count atomically, so one of two simultaneous logouts could be lost."
-        return [Error(told, hint=hint, id="tessera.E014")]
-    if options.get("IGNORE_EXCEPTIONS") or getattr(django_settings, "DJANGO_REDIS_IGNORE_EXCEPTIONS", False):
-        told += "the cache hides its failures (IGNORE_EXCEPTIONS)."
-        return [Error(told, hint="Use a separate cache that does not hide its failures.", id="tessera.E014")]
-    if name in _FORGETFUL:
-        told += "the cache drops entries when it is full, and returns an empty answer when it fails."
-        return [django_checks.Warning(told, hint=hint, id="tessera.W004")]
-    return []
+        fault = _("a process cannot see the logouts of other processes.")
+    elif name in _UNCOUNTED:
+        fault = _("the cache does not count atomically, so one of two simultaneous logouts could be lost.")
+    elif options.get("IGNORE_EXCEPTIONS") or getattr(
+        django_settings, "DJANGO_REDIS_IGNORE_EXCEPTIONS", False
+    ):
+        fault = _("the cache hides its failures (IGNORE_EXCEPTIONS).")
+        hint = _("Use a separate cache that does not hide its failures.")
+    elif name in _FORGETFUL:
+        kind = django_checks.Warning
+        fault = _("the cache drops entries when it is full, and returns an empty answer when it fails.")
+    else:
+        return []
+    text = _("TESSERA['REVOCATION_CACHE'] is %(alias)r, which is %(backend)s: %(fault)s")
+    values = {"alias": settings.revocation_cache, "backend": backend, "fault": fault}
+    return [kind(text % values, hint=hint, id="tessera.E014" if kind is Error else "tessera.W004")]
 
 
 def check_databases(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
@@ -63,8 +67,9 @@ def check_databases(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            f"Sessions are written to the database {ours!r}, but users are written to {theirs!r}.",
-            hint="Route the app 'tessera' to the database of the user model.",
+            _("Sessions are written to the database %(ours)r, but users are written to %(theirs)r.")
+            % {"ours": ours, "theirs": theirs},
+            hint=_("Route the app 'tessera' to the database of the user model."),
             id="tessera.E011",
         )
     ]
@@ -77,20 +82,21 @@ def check_throttle_cache(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]
     name = backend.rpartition(".")[2]
     most = cache.get("OPTIONS", {}).get("MAX_ENTRIES", cache.get("MAX_ENTRIES", 300))  # Django's default
     if name in _UNSHARED:
-        fault = "each process counts for itself."
+        fault = _("each process counts for itself.")
     elif name == "FileBasedCache":
-        fault = "simultaneous guesses exceed the limits, because this cache does not count atomically."
+        fault = _("simultaneous guesses exceed the limits, because this cache does not count atomically.")
     elif name == "DatabaseCache" and most < _ENOUGH_ENTRIES:
-        fault = (
-            f"with {most} entries at most, a flood of names makes it forget the counts. Set MAX_ENTRIES in"
-        )
-        fault += f" its OPTIONS to at least {_ENOUGH_ENTRIES}."
+        fault = _(
+            "with %(most)s entries at most, a flood of names makes it forget the counts. Set MAX_ENTRIES in"
+            " its OPTIONS to at least %(enough)s."
+        ) % {"most": most, "enough": _ENOUGH_ENTRIES}
     else:
         return []
     return [
         django_checks.Warning(
-            f"The login limits are counted in the default cache, which is {backend}: {fault}",
-            hint="Use a cache that all processes share and that counts, such as Redis.",
+            _("The login limits are counted in the default cache, which is %(backend)s: %(fault)s")
+            % {"backend": backend, "fault": fault},
+            hint=_("Use a cache that all processes share and that counts, such as Redis."),
             id="tessera.W002",
         )
     ]

@@ -10,6 +10,7 @@ from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.core import checks as django_checks
 from django.core.checks import CheckMessage, Error
+from django.utils.translation import gettext as _
 
 from drf_tessera.conf import expects_legacy_tokens, list_schema_apps, read_settings
 
@@ -35,8 +36,11 @@ def check_tenants(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     if "django_tenants" in apps and of_users in shared and "drf_tessera" not in shared:
         return [
             Error(
-                f"Each schema has the users of {of_users!r}, but 'drf_tessera' is not in TENANT_APPS.",
-                hint="Add 'drf_tessera' to TENANT_APPS, so that each schema has the sessions of its users.",
+                _("Each schema has the users of %(app)r, but 'drf_tessera' is not in TENANT_APPS.")
+                % {"app": of_users},
+                hint=_(
+                    "Add 'drf_tessera' to TENANT_APPS, so that each schema has the sessions of its users."
+                ),
                 id="tessera.E031",
             )
         ]
@@ -49,9 +53,12 @@ def check_tenants(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         django_checks.Warning(
-            f"{found[0]} is installed, but TESSERA['TENANT'] is not set, so all tenants have the same keys.",
-            hint="Set TENANT to a function that returns the name of the tenant of a request. If all tenants"
-            " have the same users, set TENANT to ''.",
+            _("%(app)s is installed, but TESSERA['TENANT'] is not set, so all tenants have the same keys.")
+            % {"app": found[0]},
+            hint=_(
+                "Set TENANT to a function that returns the name of the tenant of a request. If all tenants"
+                " have the same users, set TENANT to ''."
+            ),
             id="tessera.W020",
         )
     ]
@@ -69,8 +76,8 @@ def check_tenant_function(app_configs: Apps, **kwargs: Any) -> list[CheckMessage
     if not isinstance(name, str):
         return [
             Error(
-                f"TESSERA['TENANT'] returns or raises {name!r} for None.",
-                hint="Commands and jobs have no request. Return the tenant in use there, or ''.",
+                _("TESSERA['TENANT'] returns or raises %(value)r for None.") % {"value": name},
+                hint=_("Commands and jobs have no request. Return the tenant in use there, or ''."),
                 id="tessera.E030",
             )
         ]
@@ -78,9 +85,14 @@ def check_tenant_function(app_configs: Apps, **kwargs: Any) -> list[CheckMessage
         return []
     return [
         django_checks.Warning(
-            "Tokens of the previous package name no tenant, so each tenant accepts the tokens of the others.",
-            hint="Give each tenant a signing key of its own in the settings of the previous package, or set"
-            " TESSERA['LEGACY_TOKENS_UNTIL'] to a time in the past. Then each user logs in once more.",
+            _(
+                "Tokens of the previous package name no tenant, so each tenant accepts the tokens of the"
+                " others."
+            ),
+            hint=_(
+                "Give each tenant a signing key of its own in the settings of the previous package, or set"
+                " TESSERA['LEGACY_TOKENS_UNTIL'] to a time in the past. Then each user logs in once more."
+            ),
             id="tessera.W021",
         )
     ]

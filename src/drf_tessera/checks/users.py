@@ -15,6 +15,7 @@ from django.db import connections, router
 from django.db.models import Index, OrderBy, UniqueConstraint
 from django.db.models.functions import Upper
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
 
 from drf_tessera.backends import EmailBackend
 from drf_tessera.conf import read_settings
@@ -32,7 +33,7 @@ def check_user_fields(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     try:
         find_user_fields()
     except SettingsError as error:
-        return [Error(error.detail, hint="Name plain columns of the user model.", id="tessera.E013")]
+        return [Error(error.detail, hint=_("Name plain columns of the user model."), id="tessera.E013")]
     return []
 
 
@@ -42,9 +43,11 @@ def check_upgrades(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            "This version of Django upgrades the hash of a password in a way that drf-tessera does not"
-            " recognise. Each such login would end all other sessions of the user.",
-            hint="Use a version of Django that drf-tessera supports, or a newer version of drf-tessera.",
+            _(
+                "This version of Django upgrades the hash of a password in a way that drf-tessera does not"
+                " recognise. Each such login would end all other sessions of the user."
+            ),
+            hint=_("Use a version of Django that drf-tessera supports, or a newer version of drf-tessera."),
             id="tessera.E022",
         )
     ]
@@ -58,9 +61,12 @@ def check_loaded_user(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         django_checks.Info(
-            "request.user is loaded on every request, with one query, because an instance of"
-            f" {get_user_model()._meta.label} without its row would differ: {'; '.join(obstacles)}.",
-            hint="Nothing has to be done. With TESSERA['USER'] = 'database' this is no longer reported.",
+            _(
+                "request.user is loaded on every request, with one query, because an instance of %(model)s"
+                " without its row would differ: %(reasons)s."
+            )
+            % {"model": get_user_model()._meta.label, "reasons": "; ".join(text.shown for text in obstacles)},
+            hint=_("Nothing has to be done. With TESSERA['USER'] = 'database' this is no longer reported."),
             id="tessera.I001",
         )
     ]
@@ -83,9 +89,13 @@ def check_email_is_unique(app_configs: Apps, **kwargs: Any) -> list[CheckMessage
         return []
     return [
         django_checks.Warning(
-            f"{model.__name__}.{name} is not unique, but EmailBackend uses this field for login.",
-            hint=f"Accounts that share an address cannot log in by it. Add UniqueConstraint(Upper({name!r}), "
-            "name=...) to the constraints of the model, or unique=True on MariaDB and MySQL.",
+            _("%(column)s is not unique, but EmailBackend uses this field for login.")
+            % {"column": f"{model.__name__}.{name}"},
+            hint=_(
+                "Accounts that share an address cannot log in by it. Add UniqueConstraint(Upper(%(name)r),"
+                " name=...) to the constraints of the model, or unique=True on MariaDB and MySQL."
+            )
+            % {"name": name},
             id="tessera.W001",
         )
     ]
@@ -109,9 +119,13 @@ def check_email_has_index(app_configs: Apps, **kwargs: Any) -> list[CheckMessage
     wanted = f"Index(Upper({name!r}), name=...)" if by_upper else f"Index(fields=[{name!r}])"
     return [
         django_checks.Warning(
-            f"No index of {model.__name__} serves a login by {name}, so each one reads the whole table.",
-            hint=f"Add models.{wanted} to the indexes of the model. If the model is not yours, write the "
-            "index into a migration of your own, and silence this check.",
+            _("No index of %(model)s serves a login by %(name)s, so each one reads the whole table.")
+            % {"model": model.__name__, "name": name},
+            hint=_(
+                "Add models.%(index)s to the indexes of the model. If the model is not yours, write the"
+                " index into a migration of your own, and silence this check."
+            )
+            % {"index": wanted},
             id="tessera.W012",
         )
     ]

@@ -6,6 +6,7 @@
 - issuers: other issuers whose tokens are accepted
 - tenants: the tenant of the present request
 - foreign: the settings of other packages
+- problems: the problems of single keys, as sentences
 - settings: the settings in force
 - identity: the issuer, the audiences and the resource of the present tenant
 """
@@ -47,4 +48,5 @@ from drf_tessera.conf.values import TENANT_MARK as TENANT_MARK
 from drf_tessera.conf.values import Lifetimes as Lifetimes
 from drf_tessera.conf.values import Reader as Reader
 from drf_tessera.conf.values import WrongValueError as WrongValueError
+from drf_tessera.conf.values import give_example as give_example
 from drf_tessera.conf.values import suggest_key as suggest_key

@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.conf import settings as django_settings
 
 from drf_tessera.conf.values import Problem, Reader, WrongValueError
+from drf_tessera.texts import Text
 
 Translator = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """From the value of another package's setting to keys of ``TESSERA``."""
@@ -55,8 +56,13 @@ def read_foreign(own: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]
                 problems.append(
                     Problem(
                         id="tessera.E019",
-                        message=f"{source[key]} and {name} contradict each other about {key}.",
-                        hint=f"Write {key} into TESSERA to choose one of them.",
+                        message=Text(
+                            "%(one)s and %(other)s contradict each other about %(key)s.",
+                            one=source[key],
+                            other=name,
+                            key=key,
+                        ),
+                        hint=Text("Write %(key)s into TESSERA to choose one of them.", key=key),
                     )
                 )
             found[key], source[key] = value, name
@@ -67,14 +73,14 @@ def _read_setting(name: str, readers: Mapping[str, Reader]) -> tuple[dict[str, A
     """Read one setting of another package. A value with a problem is left out."""
     raw: Any = getattr(django_settings, name, None) or {}
     if not isinstance(raw, Mapping):
-        text = f"{name} must be a dict, not {type(raw).__name__}."
-        return {}, [Problem(id="tessera.E020", message=text, hint="Or leave it out.")]
+        text = Text("%(name)s must be a dict, not %(kind)s.", name=name, kind=type(raw).__name__)
+        return {}, [Problem(id="tessera.E020", message=text, hint=Text("Or leave it out."))]
     good, problems = dict(raw), []
     for key in readers.keys() & raw.keys():
         try:
             good[key] = readers[key](raw[key])
         except WrongValueError as wrong:
             del good[key]
-            text = f"{name}[{key!r}] {wrong}"
+            text = Text("%(name)s[%(key)r] %(fault)s", name=name, key=key, fault=wrong.message)
             problems.append(Problem(id="tessera.E020", message=text, hint=wrong.hint))
     return good, problems

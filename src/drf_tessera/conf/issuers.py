@@ -21,8 +21,9 @@ from drf_tessera.conf.values import (
 )
 from drf_tessera.exceptions import KeyMaterialError
 from drf_tessera.jose.keys import Key
+from drf_tessera.texts import Text
 
-_HINT: Final = "docs/howto/accept-other-issuers.md has an entry for each well-known provider."
+_HINT: Final = Text("docs/howto/accept-other-issuers.md has an entry for each well-known provider.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,36 +110,43 @@ def read_issuers(value: object) -> tuple[Issuer, ...]:
         WrongValueError: an entry is not valid. The message names the entry.
     """
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, list | tuple):
-        raise _refuse("must be a list of dicts.")
-    found = tuple(_read_entry(entry, f"entry {index}") for index, entry in enumerate(value))
+        raise _refuse(Text("must be a list of dicts."))
+    found = tuple(
+        _read_entry(entry, Text("entry %(number)s", number=index)) for index, entry in enumerate(value)
+    )
     names = [entry.issuer for entry in found]
     for name in names:
         if names.count(name) > 1:
-            raise _refuse(f"has two entries for {name!r}.")
+            raise _refuse(Text("has two entries for %(name)r.", name=name))
     return found
 
 
-def _refuse(message: str, check_id: str = "tessera.E040", hint: str = _HINT) -> WrongValueError:
+def _refuse(message: Text, check_id: str = "tessera.E040", hint: Text = _HINT) -> WrongValueError:
     return WrongValueError(check_id, message, hint)
 
 
-def _suggest(name: object) -> str:
+def _suggest(name: object) -> Text:
     near = get_close_matches(str(name), _NAMES, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"The names are: {', '.join(_NAMES)}."
+    if near:
+        return Text("Did you mean %(name)r?", name=near[0])
+    return Text("The names are: %(names)s.", names=", ".join(_NAMES))
 
 
-def _read_entry(entry: object, where: str) -> Issuer:
+def _read_entry(entry: object, where: Text) -> Issuer:
     if isinstance(entry, Issuer):
         entry = {name: getattr(entry, name) for name in _NAMES}
     if not isinstance(entry, Mapping):
-        raise _refuse(f"{where} must be a dict or an Issuer.")
+        raise _refuse(Text("%(where)s must be a dict or an Issuer.", where=where))
     for name in entry:
         if name not in _NAMES:
-            raise _refuse(f"{where} has no name {name!r}.", hint=_suggest(name))
+            raise _refuse(
+                Text("%(where)s has no name %(name)r.", where=where, name=name), hint=_suggest(name)
+            )
     for name in _REQUIRED:
         if not entry.get(name):
             raise _refuse(
-                f"{where} needs {name!r}.", "tessera.E042" if name == "audience" else "tessera.E040"
+                Text("%(where)s needs %(name)r.", where=where, name=name),
+                "tessera.E042" if name == "audience" else "tessera.E040",
             )
     values = {"user_fields": {}, "claims": {}, **entry}
     _check_texts(values, where)
@@ -153,89 +161,130 @@ def _read_entry(entry: object, where: str) -> Issuer:
     except WrongValueError as wrong:
         name = "audience" if wrong.id == "tessera.E006" else "find_user"
         check_id = "tessera.E042" if name == "audience" else "tessera.E043"
-        raise _refuse(f"{where}: {name!r} {wrong}", check_id, wrong.hint) from None
+        raise _refuse(
+            Text("%(where)s: %(name)r %(fault)s", where=where, name=name, fault=wrong.message),
+            check_id,
+            wrong.hint,
+        ) from None
     for name in ("claims", "user_fields"):
         values[name] = MappingProxyType(dict(values[name]))
     return Issuer(**values)
 
 
-def _check_texts(values: Mapping[str, Any], where: str) -> None:
+def _check_texts(values: Mapping[str, Any], where: Text) -> None:
     for name in ("issuer", "audience_claim", "scope_claim", "user_claim"):
         if name in values and not is_claim(values[name]):
-            raise _refuse(f"{where}: {name!r} must be a text of 1 to 255 printable characters.")
+            raise _refuse(
+                Text(
+                    "%(where)s: %(name)r must be a text of 1 to 255 printable characters.",
+                    where=where,
+                    name=name,
+                )
+            )
     claims = values["claims"]
     if not isinstance(claims, Mapping) or not all(is_claim(name) for name in claims):
-        raise _refuse(f"{where}: 'claims' must be a dict from names of claims to their values.")
+        raise _refuse(
+            Text("%(where)s: 'claims' must be a dict from names of claims to their values.", where=where)
+        )
 
 
-def _check_addresses(values: Mapping[str, Any], where: str) -> None:
+def _check_addresses(values: Mapping[str, Any], where: Text) -> None:
     if values.get("keys"):
         if values.get("jwks_uri") is not None:
-            raise _refuse(f"{where} has both 'keys' and 'jwks_uri'.", "tessera.E041")
+            raise _refuse(Text("%(where)s has both 'keys' and 'jwks_uri'.", where=where), "tessera.E041")
         return
     name = "issuer" if values.get("jwks_uri") is None else "jwks_uri"
     if not is_safe_address(values[name]) or (name == "issuer" and urlsplit(values[name]).query):
         raise _refuse(
-            f"{where}: {name!r} must be an address that begins with https:// (or http:// on loopback).",
+            Text(
+                "%(where)s: %(name)r must be an address that begins with https:// (or http:// on loopback).",
+                where=where,
+                name=name,
+            ),
             "tessera.E041",
-            "The keys are read from there. If the provider has no such address, write its keys into 'keys'.",
+            Text(
+                "The keys are read from there. If the provider has no such address, write its keys into "
+                "'keys'."
+            ),
         )
 
 
-def _check_user(values: Mapping[str, Any], where: str) -> None:
+def _check_user(values: Mapping[str, Any], where: Text) -> None:
     chosen = values.get("user_field")
     if chosen is not None and (not isinstance(chosen, str) or not chosen.isidentifier()):
-        raise _refuse(f"{where}: 'user_field' must be the name of a field.", "tessera.E043")
+        raise _refuse(
+            Text("%(where)s: 'user_field' must be the name of a field.", where=where), "tessera.E043"
+        )
     if chosen is not None and values.get("find_user") is not None:
-        raise _refuse(f"{where} has both 'user_field' and 'find_user'.", "tessera.E043")
+        raise _refuse(Text("%(where)s has both 'user_field' and 'find_user'.", where=where), "tessera.E043")
     mapped = values["user_fields"]
     if not isinstance(mapped, Mapping) or not all(
         isinstance(name, str) and name.isidentifier() and is_claim(claim) for name, claim in mapped.items()
     ):
-        raise _refuse(f"{where}: 'user_fields' must be a dict from fields to claims.", "tessera.E043")
+        raise _refuse(
+            Text("%(where)s: 'user_fields' must be a dict from fields to claims.", where=where),
+            "tessera.E043",
+        )
     create = values.get("create", False)
     if not isinstance(create, bool):
-        raise _refuse(f"{where}: 'create' must be True or False.", "tessera.E043")
+        raise _refuse(Text("%(where)s: 'create' must be True or False.", where=where), "tessera.E043")
     if chosen is None and (create or mapped):
-        raise _refuse(f"{where}: 'create' and 'user_fields' need a 'user_field'.", "tessera.E043")
+        raise _refuse(
+            Text("%(where)s: 'create' and 'user_fields' need a 'user_field'.", where=where), "tessera.E043"
+        )
 
 
-def _read_keys(value: object, where: str) -> tuple[Key, ...]:
+def _read_keys(value: object, where: Text) -> tuple[Key, ...]:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, list | tuple):
-        raise _refuse(f"{where}: 'keys' must be a list of dicts.", "tessera.E041")
+        raise _refuse(Text("%(where)s: 'keys' must be a list of dicts.", where=where), "tessera.E041")
     found = []
     for entry in value:
         try:
             found.append(entry if isinstance(entry, Key) else read_key(entry))
         except KeyMaterialError as error:
-            raise _refuse(f"{where}: 'keys': {error.detail}", "tessera.E041") from None
+            raise _refuse(
+                Text("%(where)s: 'keys': %(reason)s", where=where, reason=error.message), "tessera.E041"
+            ) from None
     return tuple(found)
 
 
-def _read_algorithms(values: Mapping[str, Any], where: str) -> tuple[str, ...]:
+def _read_algorithms(values: Mapping[str, Any], where: Text) -> tuple[str, ...]:
     """Return the accepted algorithms. Each given key has its own; published keys never have HMAC."""
     if values["keys"]:
         return tuple(dict.fromkeys(key.alg for key in values["keys"]))
     chosen = values.get("algorithms", ("RS256",))
     if not isinstance(chosen, list | tuple | set | frozenset) or not chosen:
-        raise _refuse(f"{where}: 'algorithms' must be a list, such as ['RS256'].", "tessera.E041")
+        raise _refuse(
+            Text("%(where)s: 'algorithms' must be a list, such as ['RS256'].", where=where), "tessera.E041"
+        )
     for name in chosen:
         if not isinstance(name, str) or name not in PUBLIC_ALGORITHMS:
             raise _refuse(
-                f"{where}: {name!r} is not an algorithm for keys that a provider publishes.",
+                Text(
+                    "%(where)s: %(name)r is not an algorithm for keys that a provider publishes.",
+                    where=where,
+                    name=name,
+                ),
                 "tessera.E041",
-                f"Choose from {', '.join(sorted(PUBLIC_ALGORITHMS))}. A shared secret belongs into 'keys'.",
+                Text(
+                    "Choose from %(choices)s. A shared secret belongs into 'keys'.",
+                    choices=", ".join(sorted(PUBLIC_ALGORITHMS)),
+                ),
             )
     return tuple(chosen)
 
 
-def _read_types(value: object, where: str) -> tuple[str | None, ...]:
+def _read_types(value: object, where: Text) -> tuple[str | None, ...]:
     if not isinstance(value, list | tuple | set | frozenset) or not value:
-        raise _refuse(f"{where}: 'types' must be a list, such as ['at+jwt'] or ['JWT', None].")
+        raise _refuse(
+            Text("%(where)s: 'types' must be a list, such as ['at+jwt'] or ['JWT', None].", where=where)
+        )
     found: list[str | None] = []
     for name in value:
         if name is not None and not is_claim(name):
-            raise _refuse(f"{where}: 'types' must contain texts, or None for a token without typ.")
+            raise _refuse(
+                Text("%(where)s: 'types' must contain texts, or None for a token without typ.", where=where)
+            )
         found.append(name if name is None else name.lower().removeprefix("application/"))
     return tuple(found)
 
@@ -251,8 +300,8 @@ def read_resource(value: object) -> str | None:
     if not is_safe_address(value) or not set('?"').isdisjoint(str(value)):
         raise WrongValueError(
             "tessera.E062",
-            "must be an address that begins with https:// (or http:// on loopback), without a query.",
-            'Write the address of the API as clients see it. For example: "https://api.example.com/".',
+            Text("must be an address that begins with https:// (or http:// on loopback), without a query."),
+            Text('Write the address of the API as clients see it. For example: "https://api.example.com/".'),
         )
     return str(value)
 

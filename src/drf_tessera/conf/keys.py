@@ -10,10 +10,11 @@ from typing import Final
 
 from django.utils.encoding import force_bytes
 
-from drf_tessera.conf.values import WrongValueError, import_path
+from drf_tessera.conf.values import WrongValueError, give_example, import_path
 from drf_tessera.exceptions import KeyMaterialError
 from drf_tessera.jose.algorithms import ALGORITHMS, MIN_SECRET_BYTES
 from drf_tessera.jose.keys import Key, KeyRing, Signer
+from drf_tessera.texts import Text
 
 DERIVED: Final = "derived"
 JWKS: Final = "jwks"
@@ -51,23 +52,25 @@ def read_keys(value: object) -> tuple[Key | KeySource, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str | bytes) or not value:
         raise WrongValueError(
             "tessera.E007",
-            "must be a list of dicts, with the oldest key first.",
-            'For example: [{"alg": "EdDSA", "file": "/run/secrets/tessera.pem"}].',
+            Text("must be a list of dicts, with the oldest key first."),
+            give_example('[{"alg": "EdDSA", "file": "/run/secrets/tessera.pem"}]'),
         )
-    hint = "docs/reference/settings.md describes each form of a key."
+    hint = Text("docs/reference/settings.md describes each form of a key.")
     keys: list[Key | KeySource] = []
     for index, entry in enumerate(value):
         try:
             keys.append(_read_source(entry) or read_key(entry))
         except KeyMaterialError as error:
-            raise WrongValueError("tessera.E007", f"entry {index}: {error.detail}", hint) from None
+            text = Text("entry %(number)s: %(reason)s", number=index, reason=error.message)
+            raise WrongValueError("tessera.E007", text, hint) from None
     static = [key for key in keys if isinstance(key, Key)]
     try:
         # Only if nothing else can sign, one of these keys has to.
         KeyRing(static) if len(static) == len(keys) else KeyRing(static, signing=None)
         _check_sources(keys)
     except KeyMaterialError as error:
-        raise WrongValueError("tessera.E007", f"is not a valid list of keys: {error.detail}", hint) from None
+        text = Text("is not a valid list of keys: %(reason)s", reason=error.message)
+        raise WrongValueError("tessera.E007", text, hint) from None
     return tuple(keys)
 
 
@@ -75,7 +78,7 @@ def _check_sources(keys: Sequence[Key | KeySource]) -> None:
     kinds = [key.kind for key in keys if isinstance(key, KeySource)]
     for kind in (DERIVED, DATABASE):
         if kinds.count(kind) > 1:
-            raise KeyMaterialError(f"there are two entries with {kind!r}.")
+            raise KeyMaterialError(Text("there are two entries with %(kind)r.", kind=kind))
 
 
 def _read_source(entry: object) -> KeySource | None:
@@ -91,17 +94,21 @@ def _read_source(entry: object) -> KeySource | None:
     allowed = {kind, "alg"} if kind == DATABASE else {kind}
     surplus = [name for name in entry if name not in allowed]
     if surplus:
-        raise KeyMaterialError(f"{surplus[0]!r} does not go together with {kind!r}.")
+        raise KeyMaterialError(
+            Text("%(name)r does not go together with %(kind)r.", name=surplus[0], kind=kind)
+        )
     if kind in (DERIVED, DATABASE) and value is not True:
-        raise KeyMaterialError(f"{kind} must be True. To switch it off, remove the entry.")
+        raise KeyMaterialError(Text("%(kind)s must be True. To switch it off, remove the entry.", kind=kind))
     if kind == DATABASE:
         alg = entry.get("alg", DEFAULT_ALGORITHM)
         if alg not in PUBLIC_ALGORITHMS:
-            raise KeyMaterialError(f"alg must be one of {', '.join(sorted(PUBLIC_ALGORITHMS))}.")
+            raise KeyMaterialError(
+                Text("alg must be one of %(choices)s.", choices=", ".join(sorted(PUBLIC_ALGORITHMS)))
+            )
         return KeySource(kind=kind, alg=alg)
     if kind == JWKS:
         if not isinstance(value, str | PathLike):
-            raise KeyMaterialError("jwks must be the path of a file or a folder.")
+            raise KeyMaterialError(Text("jwks must be the path of a file or a folder."))
         return KeySource(kind=kind, path=Path(value))
     return KeySource(kind=kind, make=_read_signer(value) if kind == SIGNER else None)
 
@@ -110,9 +117,9 @@ def _read_signer(value: object) -> Callable[[], Signer]:
     try:
         found = import_path(value) if isinstance(value, str) else value
     except WrongValueError as wrong:
-        raise KeyMaterialError(f"signer {wrong}") from None
+        raise KeyMaterialError(Text("signer %(fault)s", fault=wrong.message)) from None
     if not callable(found):
-        raise KeyMaterialError("signer must be a function that returns a signer, or its dotted path.")
+        raise KeyMaterialError(Text("signer must be a function that returns a signer, or its dotted path."))
     return found
 
 
@@ -126,23 +133,28 @@ def read_key(entry: object) -> Key:
         KeyMaterialError: the entry cannot work. The message says why.
     """
     if not isinstance(entry, Mapping):
-        raise KeyMaterialError("the entry must be a dict.")
+        raise KeyMaterialError(Text("the entry must be a dict."))
     unknown = [name for name in entry if name not in {"alg", "kid", "password", *_KEY_FORMS}]
     if unknown:
         raise KeyMaterialError(
-            f"{unknown[0]!r} is unknown. The known names are: alg, kid, password, "
-            f"{', '.join([*_KEY_FORMS, *_SOURCE_FORMS])}."
+            Text(
+                "%(name)r is unknown. The known names are: %(names)s.",
+                name=unknown[0],
+                names=", ".join(["alg", "kid", "password", *_KEY_FORMS, *_SOURCE_FORMS]),
+            )
         )
     forms = [form for form in _KEY_FORMS if form in entry]
     if len(forms) != 1:
-        raise KeyMaterialError(f"the entry must have exactly one of {', '.join(_KEY_FORMS)}.")
+        raise KeyMaterialError(
+            Text("the entry must have exactly one of %(names)s.", names=", ".join(_KEY_FORMS))
+        )
     alg, kid = entry.get("alg"), entry.get("kid")
     if forms == ["jwk"]:
         if not isinstance(entry["jwk"], Mapping):
-            raise KeyMaterialError("jwk must be a dict.")
+            raise KeyMaterialError(Text("jwk must be a dict."))
         return Key.from_jwk(entry["jwk"], alg, kid)
     if not isinstance(alg, str):
-        raise KeyMaterialError("the entry needs an alg, such as 'EdDSA' or 'HS256'.")
+        raise KeyMaterialError(Text("the entry needs an alg, such as 'EdDSA' or 'HS256'."))
     material = _read_material(forms[0], entry[forms[0]])
     if forms == ["secret"]:
         return Key.from_secret(material, alg, kid)
@@ -156,10 +168,12 @@ def _read_material(form: str, value: object) -> bytes:
     try:
         return Path(value).read_bytes()  # type: ignore[arg-type]  # the except branch reports a wrong type
     except (OSError, TypeError, ValueError) as error:
-        raise KeyMaterialError(f"the file cannot be read ({type(error).__name__}).") from None
+        raise KeyMaterialError(
+            Text("the file cannot be read (%(error)s).", error=type(error).__name__)
+        ) from None
 
 
 def _read_bytes(value: object) -> bytes:
     if not isinstance(value, str | bytes):
-        raise KeyMaterialError("the key must be a string or bytes.")
+        raise KeyMaterialError(Text("the key must be a string or bytes."))
     return force_bytes(value)

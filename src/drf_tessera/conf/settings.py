@@ -21,6 +21,7 @@ from django.utils.encoding import force_bytes
 from drf_tessera.conf.foreign import TRANSLATORS, Translator, read_foreign
 from drf_tessera.conf.issuers import READERS, Issuer
 from drf_tessera.conf.keys import KeySource
+from drf_tessera.conf.problems import name_unknown, name_wrong
 from drf_tessera.conf.tenants import (
     ByTenant,
     TenantOf,
@@ -38,12 +39,12 @@ from drf_tessera.conf.values import (
     Problem,
     Reader,
     WrongValueError,
-    name_unknown,
 )
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.forks import after_fork, notice_fork
 from drf_tessera.jose.keys import Key
 from drf_tessera.rotation import Policy
+from drf_tessera.texts import Text
 
 T = TypeVar("T")
 
@@ -369,8 +370,10 @@ def read_settings() -> tuple[Settings, list[Problem]]:
         return Settings(), [
             Problem(
                 id="tessera.E001",
-                message=f"TESSERA must be a dict, not {type(raw).__name__}.",
-                hint='Write TESSERA = {"ACCESS_LIFETIME": timedelta(minutes=5)}, or leave it out.',
+                message=Text(
+                    "%(name)s must be a dict, not %(kind)s.", name="TESSERA", kind=type(raw).__name__
+                ),
+                hint=Text('Write TESSERA = {"ACCESS_LIFETIME": timedelta(minutes=5)}, or leave it out.'),
             )
         ]
     problems = [name_unknown(key, KEYS) for key in raw if key not in KEYS]
@@ -384,11 +387,7 @@ def read_settings() -> tuple[Settings, list[Problem]]:
         try:
             values[key.lower()] = READERS[key](raw[key])
         except WrongValueError as wrong:
-            source, hint = "", wrong.hint
-            if key in source_of:
-                source = f" (from {source_of[key]})"
-                hint += f" A value in TESSERA itself takes precedence over {source_of[key]}."
-            problems.append(Problem(id=wrong.id, message=f"TESSERA[{key!r}]{source} {wrong}", hint=hint))
+            problems.append(name_wrong(key, wrong, source_of.get(key)))
     if raw.get("TENANT") is None:
         values["tenant"] = find_automatically()
     secrets, wrong_secrets = _read_secrets()
@@ -408,8 +407,8 @@ def _read_secrets() -> tuple[tuple[bytes, ...], list[Problem]]:
     return secrets, [
         Problem(
             id="tessera.E015",
-            message="SECRET_KEY_FALLBACKS must be a list of strings that are not empty.",
-            hint="Remove the entries None and '', because they would be keys that everybody knows.",
+            message=Text("SECRET_KEY_FALLBACKS must be a list of strings that are not empty."),
+            hint=Text("Remove the entries None and '', because they would be keys that everybody knows."),
         )
     ]
 
@@ -431,8 +430,11 @@ def _compare_lifetimes(settings: Settings) -> list[Problem]:
     return [
         Problem(
             id="tessera.E004",
-            message=f"TESSERA[{short!r}] ({low}) is longer than {long} ({high}).",
-            hint=f"Shorten {short} or lengthen {long}.",
+            message=Text(
+                "TESSERA[%(short)r] (%(low)s) is longer than %(long)s (%(high)s).",
+                **{"short": short, "low": low, "long": long, "high": high},
+            ),
+            hint=Text("Shorten %(short)s or lengthen %(long)s.", short=short, long=long),
         )
         for short, low, long, high in pairs
         if high is not None and low > high
@@ -445,15 +447,18 @@ def _compare_cookies(settings: Settings) -> list[Problem]:
     if settings.access_cookie and COOKIE not in settings.transports:
         found.append(
             (
-                "TESSERA['ACCESS_COOKIE'] is on without 'browser' in TESSERA['PROFILE']: no cookie is read.",
-                "Add 'browser' to PROFILE, or leave ACCESS_COOKIE out.",
+                Text(
+                    "TESSERA['ACCESS_COOKIE'] is on without 'browser' in TESSERA['PROFILE']: no cookie is "
+                    "read."
+                ),
+                Text("Add 'browser' to PROFILE, or leave ACCESS_COOKIE out."),
             )
         )
     if settings.cookie_secure is False and settings.cookie_samesite == "None":
         found.append(
             (
-                "TESSERA['COOKIE_SAMESITE'] is 'None' without Secure, and browsers drop such cookies.",
-                "Leave COOKIE_SECURE out.",
+                Text("TESSERA['COOKIE_SAMESITE'] is 'None' without Secure, and browsers drop such cookies."),
+                Text("Leave COOKIE_SECURE out."),
             )
         )
     return [Problem(id="tessera.E017", message=message, hint=hint) for message, hint in found]
@@ -466,8 +471,10 @@ def _compare_issuers(settings: Settings) -> list[Problem]:
     return [
         Problem(
             id="tessera.E040",
-            message=f"TESSERA['ISSUERS'] has an entry for {settings.issuer!r}, this server's own name.",
-            hint="Give TESSERA['ISSUER'] another value, or remove the entry.",
+            message=Text(
+                "TESSERA['ISSUERS'] has an entry for %(name)r, this server's own name.", name=settings.issuer
+            ),
+            hint=Text("Give TESSERA['ISSUER'] another value, or remove the entry."),
         )
     ]
 
@@ -486,8 +493,8 @@ def _compare_names(settings: Settings) -> list[Problem]:
     return [
         Problem(
             id="tessera.E030",
-            message=f"TESSERA[{key!r}] has {TENANT_MARK}, but TENANT is not set.",
-            hint="Set TENANT to a function that returns the name of the tenant of a request.",
+            message=Text("TESSERA[%(key)r] has %(mark)s, but TENANT is not set.", key=key, mark=TENANT_MARK),
+            hint=Text("Set TENANT to a function that returns the name of the tenant of a request."),
         )
         for key, names in written.items()
         if any(TENANT_MARK in (name or "") for name in names)

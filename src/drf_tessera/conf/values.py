@@ -13,6 +13,7 @@ from django.conf import settings as django_settings
 from django.utils.module_loading import import_string
 
 from drf_tessera.conf.transports import PROFILES
+from drf_tessera.texts import Text
 
 DEFAULT_AUDIENCE: Final = ("drf-tessera",)
 """The value of ``AUDIENCE`` if the setting is not set."""
@@ -20,6 +21,7 @@ DEFAULT_AUDIENCE: Final = ("drf-tessera",)
 TENANT_MARK: Final = "{tenant}"
 """The place of the name of the tenant, in a name of this server."""
 
+_USE_DEFAULT: Final = Text("To use the default, remove the key.")
 _SAMESITE: Final = ("Lax", "Strict", "None")
 _RATE: Final = re.compile(r"[1-9][0-9]*/(s|sec|second|m|min|minute|h|hour|d|day)")
 _PATH: Final = re.compile(r"/([A-Za-z0-9._~!$&'()*+=:@%-]+/)*")
@@ -33,8 +35,8 @@ class Problem:
     """One problem in the settings: the id of its check, a message, and a hint that says how to solve it."""
 
     id: str
-    message: str
-    hint: str
+    message: Text
+    hint: Text
 
 
 Reader = Callable[[Any], object]
@@ -48,53 +50,25 @@ Raises:
 class WrongValueError(Exception):
     """A value of a setting is not valid. The message continues a sentence that begins with the key."""
 
-    def __init__(self, check_id: str, message: str, hint: str) -> None:
+    def __init__(self, check_id: str, message: Text, hint: Text) -> None:
         self.id = check_id
+        self.message = message
         self.hint = hint
         super().__init__(message)
 
 
-def suggest_key(key: object, known: Iterable[str]) -> str:
+def give_example(code: str) -> Text:
+    """Return a hint with an example of the value."""
+    return Text("For example: %(example)s.", example=code)
+
+
+def suggest_key(key: object, known: Iterable[str]) -> Text:
     """Return a hint for an unknown key: the most similar known key, or a list of all known keys."""
     named = list(known)
     near = difflib.get_close_matches(str(key).upper(), named, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(named)}."
-
-
-_NAMES_ELSEWHERE: Final = {
-    "ACCESS_TOKEN_LIFETIME": "ACCESS_LIFETIME",
-    "EXPIRATION_DELTA": "ACCESS_LIFETIME",
-    "REFRESH_TOKEN_LIFETIME": "SESSION_IDLE_LIFETIME",
-    "REFRESH_LIFETIME": "SESSION_IDLE_LIFETIME",
-    "REFRESH_EXPIRATION_DELTA": "SESSION_LIFETIME",
-    "AUTH_HEADER_NAME": "HEADER_NAME",
-    "AUTH_HEADER_TYPES": "HEADER_PREFIX",
-    "AUTH_HEADER_PREFIX": "HEADER_PREFIX",
-    "SIGNING_KEY": "KEYS",
-    "VERIFYING_KEY": "KEYS",
-    "SECRET_KEY": "KEYS",
-    "PRIVATE_KEY": "KEYS",
-    "PUBLIC_KEY": "KEYS",
-    "ALGORITHM": "KEYS",
-    "LEEWAY": "CLOCK_SKEW",
-    "PAYLOAD_HANDLER": "CLAIMS",
-    "AUTH_COOKIE": "PROFILE",
-    "AUTH_REFRESH_COOKIE": "PROFILE",
-    "AUTH_COOKIE_SAMESITE": "COOKIE_SAMESITE",
-    "AUTH_SAMESITE": "COOKIE_SAMESITE",
-    "AUTH_SECURE": "COOKIE_SECURE",
-    "AUTH_COOKIE_SECURE": "COOKIE_SECURE",
-    "AUTH_COOKIE_PATH": "COOKIE_PATH",
-    "AUTH_REFRESH_COOKIE_PATH": "COOKIE_PATH",
-}
-"""The names of settings in other packages, and their names here."""
-
-
-def name_unknown(key: object, names: Iterable[str]) -> Problem:
-    """Return the problem of a key that ``TESSERA`` does not have."""
-    known = _NAMES_ELSEWHERE.get(str(key).upper().removeprefix("JWT_"))
-    hint = f"Did you mean {known!r}?" if known else suggest_key(key, names)
-    return Problem(id="tessera.E002", message=f"TESSERA has no key {key!r}.", hint=hint)
+    if near:
+        return Text("Did you mean %(name)r?", name=near[0])
+    return Text("The keys are: %(names)s.", names=", ".join(named))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +90,15 @@ def _read_duration(value: object, *, zero: bool = False) -> timedelta:
     if not isinstance(value, timedelta) or value < timedelta(0) or (not value and not zero):
         raise WrongValueError(
             "tessera.E003",
-            f"must be a {'non-negative' if zero else 'positive'} timedelta or number of seconds.",
-            "For example: timedelta(minutes=5), or 300.",
+            Text("must be a non-negative timedelta or number of seconds.")
+            if zero
+            else Text("must be a positive timedelta or number of seconds."),
+            Text("For example: timedelta(minutes=5), or 300."),
         )
     if value > timedelta(days=36_500):
-        raise WrongValueError("tessera.E003", "is longer than 100 years.", "Choose a shorter time.")
+        raise WrongValueError(
+            "tessera.E003", Text("is longer than 100 years."), Text("Choose a shorter time.")
+        )
     return value
 
 
@@ -138,13 +116,15 @@ def _read_lifetimes(value: object) -> Lifetimes | None:
     if not isinstance(value, list | tuple) or len(value) != 2:
         raise WrongValueError(
             "tessera.E003",
-            "must be None or a pair: the idle lifetime and the absolute lifetime.",
-            "For example: (timedelta(days=60), timedelta(days=365)).",
+            Text("must be None or a pair: the idle lifetime and the absolute lifetime."),
+            give_example("(timedelta(days=60), timedelta(days=365))"),
         )
     idle, absolute = (_read_duration(part) for part in value)
     if idle > absolute:
         raise WrongValueError(
-            "tessera.E004", f"is idle ({idle}) for longer than it lasts ({absolute}).", "Exchange the two."
+            "tessera.E004",
+            Text("is idle (%(idle)s) for longer than it lasts (%(absolute)s).", idle=idle, absolute=absolute),
+            Text("Exchange the two."),
         )
     return Lifetimes(idle=idle, absolute=absolute)
 
@@ -153,7 +133,9 @@ def _read_access_lifetime(value: object) -> timedelta:
     lifetime = _read_duration(value)
     if lifetime < timedelta(seconds=1):
         raise WrongValueError(
-            "tessera.E003", "is less than a second, but JWT counts in seconds.", "Use 1 second or more."
+            "tessera.E003",
+            Text("is less than a second, but JWT counts in seconds."),
+            Text("Use 1 second or more."),
         )
     return lifetime
 
@@ -162,8 +144,8 @@ def _read_count(value: object, *, least: int = 0) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= 32_767:
         raise WrongValueError(
             "tessera.E005",
-            f"must be a whole number from {least} to 32767.",
-            "To use the default, remove the key.",
+            Text("must be a whole number from %(least)s to 32767.", least=least),
+            _USE_DEFAULT,
         )
     return value
 
@@ -176,8 +158,8 @@ def _read_user(value: object) -> str:
     if value not in ("lazy", "database"):
         raise WrongValueError(
             "tessera.E013",
-            f"must be 'lazy' or 'database', not {value!r}.",
-            "'lazy' loads the user's row at the first access to a field, 'database' on every request.",
+            Text("must be 'lazy' or 'database', not %(value)r.", value=value),
+            Text("'lazy' loads the user's row at the first access to a field, 'database' on every request."),
         )
     return str(value)
 
@@ -186,8 +168,8 @@ def _read_user_fields(value: object) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, list | tuple) or not all(map(_is_name, value)):
         raise WrongValueError(
             "tessera.E013",
-            "must be a list of field names of the user model.",
-            'For example: ["username"].',
+            Text("must be a list of field names of the user model."),
+            give_example('["username"]'),
         )
     return tuple(value)
 
@@ -202,8 +184,11 @@ def _read_cache(value: object) -> str | None:
     if not isinstance(value, str) or value not in django_settings.CACHES:
         raise WrongValueError(
             "tessera.E014",
-            f"is {value!r}, but CACHES has no such alias.",
-            f"CACHES has: {', '.join(django_settings.CACHES)}. None keeps the revocations in the database.",
+            Text("is %(value)r, but CACHES has no such alias.", value=value),
+            Text(
+                "CACHES has: %(names)s. None keeps the revocations in the database.",
+                names=", ".join(django_settings.CACHES),
+            ),
         )
     return value
 
@@ -218,9 +203,15 @@ def _read_profile(value: object) -> tuple[str, ...]:
     ):
         raise WrongValueError(
             "tessera.E016",
-            f"must be one of {', '.join(map(repr, PROFILES))}, or a list of several, not {value!r}.",
-            "'api' sends tokens in header and body, 'browser' sends the refresh token in a cookie. "
-            "In a list, the first profile is for clients that do not choose a profile.",
+            Text(
+                "must be one of %(choices)s, or a list of several, not %(value)r.",
+                choices=", ".join(map(repr, PROFILES)),
+                value=value,
+            ),
+            Text(
+                "'api' sends tokens in header and body, 'browser' sends the refresh token in a cookie. "
+                "In a list, the first profile is for clients that do not choose a profile."
+            ),
         )
     return tuple(named)
 
@@ -228,7 +219,7 @@ def _read_profile(value: object) -> tuple[str, ...]:
 def _read_switch(value: object) -> bool:
     if not isinstance(value, bool):
         raise WrongValueError(
-            "tessera.E017", f"must be True or False, not {value!r}.", "To use the default, remove the key."
+            "tessera.E017", Text("must be True or False, not %(value)r.", value=value), _USE_DEFAULT
         )
     return value
 
@@ -243,8 +234,8 @@ def _read_cookie_path(value: object) -> str | None:
     if not isinstance(value, str) or not _PATH.fullmatch(value):
         raise WrongValueError(
             "tessera.E017",
-            "must be a path that begins and ends with a slash.",
-            'For example: "/api/token/".',
+            Text("must be a path that begins and ends with a slash."),
+            give_example('"/api/token/"'),
         )
     return value
 
@@ -253,8 +244,8 @@ def _read_samesite(value: object) -> str:
     if value not in _SAMESITE:
         raise WrongValueError(
             "tessera.E017",
-            f"must be 'Lax', 'Strict' or 'None', not {value!r}.",
-            "The string 'None' is for pages on another site than the API.",
+            Text("must be 'Lax', 'Strict' or 'None', not %(value)r.", value=value),
+            Text("The string 'None' is for pages on another site than the API."),
         )
     return str(value)
 
@@ -270,8 +261,8 @@ def _read_issuer(value: object) -> str | None:
     if not is_claim(value):
         raise WrongValueError(
             "tessera.E006",
-            "must be a string of at most 255 printable characters, or None.",
-            'For example: "https://api.example.com".',
+            Text("must be a string of at most 255 printable characters, or None."),
+            give_example('"https://api.example.com"'),
         )
     return value
 
@@ -290,8 +281,8 @@ def read_audience(value: object) -> tuple[str, ...]:
     ):
         raise WrongValueError(
             "tessera.E006",
-            "must be a string of 1 to 255 printable characters, or a list of at most 20 such strings.",
-            'For example: "notes-api".',
+            Text("must be a string of 1 to 255 printable characters, or a list of at most 20 such strings."),
+            give_example('"notes-api"'),
         )
     return tuple(named)
 
@@ -300,8 +291,8 @@ def _read_prefix(value: object) -> str:
     if not isinstance(value, str) or not _PREFIX.fullmatch(value):
         raise WrongValueError(
             "tessera.E010",
-            "must be one word, as in 'Authorization: Bearer ...'.",
-            'For example: "Bearer" or "JWT".',
+            Text("must be one word, as in 'Authorization: Bearer ...'."),
+            Text('For example: "Bearer" or "JWT".'),
         )
     return value
 
@@ -310,8 +301,8 @@ def _read_header_name(value: object) -> str:
     if not isinstance(value, str) or not _HEADER.fullmatch(value) or value.lower() in _OTHER_HEADERS:
         raise WrongValueError(
             "tessera.E010",
-            f"must be the name of a request header for tokens, not {value!r}.",
-            'For example: "Authorization" or "X-Authorization". Servers drop names with an underscore.',
+            Text("must be the name of a request header for tokens, not %(value)r.", value=value),
+            Text('For example: "Authorization" or "X-Authorization". Servers drop names with an underscore.'),
         )
     return value
 
@@ -322,8 +313,10 @@ def _read_rate(value: object) -> str | None:
     if not isinstance(value, str) or not _RATE.fullmatch(value):
         raise WrongValueError(
             "tessera.E009",
-            "is not a valid rate.",
-            'Write a number, a slash and s, min, hour or day, for example "10/min". None means no limit.',
+            Text("is not a valid rate."),
+            Text(
+                'Write a number, a slash and s, min, hour or day, for example "10/min". None means no limit.'
+            ),
         )
     return value
 
@@ -344,8 +337,10 @@ def read_hook(value: object, signature: str = "(user, session) -> dict") -> Call
     if not callable(found):
         raise WrongValueError(
             "tessera.E008",
-            "is not callable.",
-            f"Write a function {signature}, or the dotted path of such a function.",
+            Text("is not callable."),
+            Text(
+                "Write a function %(signature)s, or the dotted path of such a function.", signature=signature
+            ),
         )
     return found
 
@@ -360,7 +355,9 @@ def import_path(path: str, number: str = "tessera.E008") -> object:
         return import_string(path)
     except ImportError as error:
         raise WrongValueError(
-            number, f"cannot be imported: {error}", "Check the spelling of the path."
+            number,
+            Text("cannot be imported: %(error)s", error=error),
+            Text("Check the spelling of the path."),
         ) from None
 
 
@@ -371,8 +368,8 @@ def _read_tenant(value: object) -> Callable[..., Any] | None:
     if not callable(found):
         raise WrongValueError(
             "tessera.E030",
-            "is not callable.",
-            "Write a function (request or None) -> str, or its dotted path. '' switches tenants off.",
+            Text("is not callable."),
+            Text("Write a function (request or None) -> str, or its dotted path. '' switches tenants off."),
         )
     return found
 
@@ -384,18 +381,27 @@ _CLIENT_SECRET: Final = re.compile(r"[A-Za-z0-9._~-]{32,256}")
 
 def _read_clients(value: object) -> Mapping[str, str]:
     """Return the names and the secrets. Clients write all their characters in one way."""
-    hint = "Make a secret by python -c 'import secrets; print(secrets.token_urlsafe(32))'."
+    hint = Text(
+        "Make a secret by %(command)s.",
+        command="python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+    )
     if not isinstance(value, Mapping):
-        raise WrongValueError("tessera.E060", "must be a dict from names of clients to their secrets.", hint)
+        raise WrongValueError(
+            "tessera.E060", Text("must be a dict from names of clients to their secrets."), hint
+        )
     for name, secret in value.items():
         if not isinstance(name, str) or not _CLIENT.fullmatch(name):
             raise WrongValueError(
                 "tessera.E060",
-                f"has the name {name!r}. A name has 1 to 128 letters, digits, dots, hyphens or underscores.",
-                'For example: "orders-api".',
+                Text(
+                    "has the name %(name)r. A name has 1 to 128 letters, digits, dots, hyphens or "
+                    "underscores.",
+                    name=name,
+                ),
+                give_example('"orders-api"'),
             )
         if not isinstance(secret, str) or not _CLIENT_SECRET.fullmatch(secret):
-            text = f"has no good secret for {name!r}: it needs 32 to 256 URL-safe characters."
+            text = Text("has no good secret for %(name)r: it needs 32 to 256 URL-safe characters.", name=name)
             raise WrongValueError("tessera.E060", text, hint)
     return dict(value)
 
@@ -403,7 +409,9 @@ def _read_clients(value: object) -> Mapping[str, str]:
 def _read_scopes(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(map(_is_scope, value)):
         raise WrongValueError(
-            "tessera.E071", "must be a list of scopes, each of them one word.", 'For example: ["notes:read"].'
+            "tessera.E071",
+            Text("must be a list of scopes, each of them one word."),
+            give_example('["notes:read"]'),
         )
     return tuple(value)
 
@@ -418,8 +426,8 @@ def _read_moment(value: object) -> datetime | None:
     if not isinstance(value, datetime) or value.utcoffset() is None:
         raise WrongValueError(
             "tessera.E021",
-            f"must be a datetime with a time zone, or None, not {value!r}.",
-            "For example: datetime(2027, 1, 31, tzinfo=UTC).",
+            Text("must be a datetime with a time zone, or None, not %(value)r.", value=value),
+            give_example("datetime(2027, 1, 31, tzinfo=UTC)"),
         )
     return value
 

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 from django.apps import AppConfig, apps
 from django.core.checks import CheckMessage, Tags, register
 from django.core.checks import Warning as Caution
+from django.utils.translation import gettext as _
 from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler as rest_framework_handler
@@ -91,17 +92,14 @@ def connect() -> None:
 
 
 def check_schema_class(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Report W040: drf-spectacular is an app of the project, but the views have another schema class.
-
-    drf-spectacular then stops at the first view.
-    """
+    """Report W040: drf-spectacular is an app, but stops at the first view, because of its schema class."""
     from drf_spectacular.openapi import AutoSchema  # noqa: PLC0415 - may be absent
 
     chosen: Any = api_settings.DEFAULT_SCHEMA_CLASS
     if not apps.is_installed("drf_spectacular") or issubclass(chosen, AutoSchema):
         return []
-    text = "drf-spectacular is installed, but REST_FRAMEWORK['DEFAULT_SCHEMA_CLASS'] is not its class."
-    hint = "Set REST_FRAMEWORK['DEFAULT_SCHEMA_CLASS'] to 'drf_spectacular.openapi.AutoSchema'."
+    text = _("drf-spectacular is installed, but REST_FRAMEWORK['DEFAULT_SCHEMA_CLASS'] is not its class.")
+    hint = _("Set REST_FRAMEWORK['DEFAULT_SCHEMA_CLASS'] to 'drf_spectacular.openapi.AutoSchema'.")
     return [Caution(text, hint=hint, id="tessera.W040")]
 
 

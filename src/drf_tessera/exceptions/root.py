@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from gettext import NullTranslations
 from typing import Any, ClassVar
 
+from drf_tessera.texts import Text
+
 
 def gettext_noop(message: str) -> str:
     """Return ``message``. The name marks a message for the catalogues; Django is not imported here."""
@@ -35,6 +37,8 @@ class TesseraError(Exception):
     @property
     def detail(self) -> str:
         """The text for a person, in the language that is active now."""
+        if isinstance(self.message, Text):
+            return self.message.shown
         message = str(self.message)  # a project may have passed a lazy text
         text = str(self.translations.gettext(message)) if message else ""  # "" is the head of a catalogue
         return text % self.values if self.values else text

@@ -20,6 +20,7 @@ from drf_tessera.database import find_database, read_calmly, translated_trouble,
 from drf_tessera.exceptions import TokenClaimInvalid, UserConflict, UserGone, UserInactive
 from drf_tessera.issuers.principals import ForeignToken, Principal
 from drf_tessera.issuers.verifying import find_entry
+from drf_tessera.texts import Text
 from drf_tessera.tokens import LRU, VERIFIED_TOKENS
 from drf_tessera.users import (
     Fail,
@@ -182,34 +183,38 @@ def _read_column(model: Any, name: str, value: Any) -> Any:
 # -- For the system check --------------------------------------------------------------------------
 
 
-def check_accounts(issuers: tuple[Issuer, ...]) -> list[str]:
+def check_accounts(issuers: tuple[Issuer, ...]) -> list[Text]:
     """Return the problems of the fields that the entries name."""
     return [text for issuer in issuers if issuer.user_field is not None for text in _check_fields(issuer)]
 
 
-def _check_fields(issuer: Issuer) -> list[str]:
+def _check_fields(issuer: Issuer) -> list[Text]:
     model: Any = get_user_model()
     found = []
     for name in (str(issuer.user_field), *issuer.user_fields):
+        where = f"{model._meta.label}.{name}"
         try:
             column = model._meta.get_field(name)
         except FieldDoesNotExist:
             column = None
         if not isinstance(column, Field) or not column.concrete or column.is_relation:
-            found.append(f"{model._meta.label}.{name} is not a plain column.")
+            found.append(Text("%(column)s is not a plain column.", column=where))
         elif name in {"password", "is_staff", "is_superuser"} or column.primary_key:
-            found.append(f"{model._meta.label}.{name} must not come from a token.")
+            found.append(Text("%(column)s must not come from a token.", column=where))
         elif name == issuer.user_field and not _is_unique(model, name):
-            found.append(f"{model._meta.label}.{name} is not unique, so it cannot identify a user.")
+            found.append(Text("%(column)s is not unique, so it cannot identify a user.", column=where))
     if issuer.create and not found:
         found += _find_unfilled(model, {str(issuer.user_field), *issuer.user_fields})
     return found
 
 
-def _find_unfilled(model: Any, filled: set[str]) -> list[str]:
+def _find_unfilled(model: Any, filled: set[str]) -> list[Text]:
     """Return the unique columns that would be empty in each new user, so that the second is refused."""
     return [
-        f"{model._meta.label}.{column.name} is unique, and a new user has no value for it."
+        Text(
+            "%(column)s is unique, and a new user has no value for it.",
+            column=f"{model._meta.label}.{column.name}",
+        )
         for column in model._meta.concrete_fields
         if column.unique
         and not (column.primary_key or column.null or column.has_default() or column.name in filled)

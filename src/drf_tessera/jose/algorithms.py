@@ -18,6 +18,7 @@ from joserfc.errors import SecurityWarning
 from joserfc.jws import JWSRegistry
 
 from drf_tessera.exceptions import KeyMaterialError
+from drf_tessera.texts import Text
 
 MIN_SECRET_BYTES: Final[Mapping[str, int]] = MappingProxyType({"HS256": 32, "HS384": 48, "HS512": 64})
 """In bytes. A key must be at least as long as the hash output (RFC 7518, section 3.2)."""
@@ -95,7 +96,7 @@ def load_secret(alg: str, secret: bytes) -> Material:
         KeyMaterialError: ``alg`` is not an HMAC algorithm, or the secret is shorter than the hash output.
     """
     if _key_type(alg) != "oct":
-        raise KeyMaterialError(f"{alg} needs a private or public key, not a secret.")
+        raise KeyMaterialError(Text("%(alg)s needs a private or public key, not a secret.", alg=alg))
     return _import(alg, secret)
 
 
@@ -106,9 +107,9 @@ def load_pem(alg: str, pem: bytes, password: bytes | None = None) -> Material:
         KeyMaterialError: the key is unreadable, too small, or of the wrong kind for ``alg``.
     """
     if _key_type(alg) == "oct":
-        raise KeyMaterialError(f"{alg} needs a secret, not a PEM key.")
+        raise KeyMaterialError(Text("%(alg)s needs a secret, not a PEM key.", alg=alg))
     if b"-----BEGIN " not in pem:
-        raise KeyMaterialError("This is not a PEM key: it has no '-----BEGIN ...-----' line.")
+        raise KeyMaterialError(Text("This is not a PEM key: it has no '-----BEGIN ...-----' line."))
     return _import(alg, pem, password)
 
 
@@ -120,17 +121,23 @@ def load_jwk(alg: str, value: Mapping[str, Any]) -> Material:
     """
     kind, found = _key_type(alg), dict(value)
     if found.get("kty") != kind:
-        raise KeyMaterialError(f"{alg} needs a JWK whose 'kty' is {kind!r}.")
+        raise KeyMaterialError(Text("%(alg)s needs a JWK whose 'kty' is %(kind)r.", alg=alg, kind=kind))
     if found.get("alg", alg) != alg:
-        raise KeyMaterialError(f"The JWK is for {found['alg']!r}, not for {alg}.")
+        raise KeyMaterialError(
+            Text("The JWK is for %(other)r, not for %(alg)s.", other=found["alg"], alg=alg)
+        )
     if kind == "EC" and found.get("crv") != _CURVES[alg]:
-        raise KeyMaterialError(f"{alg} needs a key on the curve {_CURVES[alg]}.")
+        raise KeyMaterialError(
+            Text("%(alg)s needs a key on the curve %(curve)s.", alg=alg, curve=_CURVES[alg])
+        )
     if found.get("use", "sig") != "sig":
-        raise KeyMaterialError("The JWK is not for signatures: its 'use' is not 'sig'.")
+        raise KeyMaterialError(Text("The JWK is not for signatures: its 'use' is not 'sig'."))
     operations = found.pop("key_ops", ["sign"])
     # An issuer may write only "sign", because the public half of a signing key can also verify.
     if not isinstance(operations, list) or not {"sign", "verify"}.intersection(map(str, operations)):
-        raise KeyMaterialError("The JWK is not for signatures: its 'key_ops' has no 'sign' or 'verify'.")
+        raise KeyMaterialError(
+            Text("The JWK is not for signatures: its 'key_ops' has no 'sign' or 'verify'.")
+        )
     return _import(alg, found)
 
 
@@ -157,7 +164,11 @@ def _key_type(alg: str) -> str:
         return _KEY_TYPES[alg]
     except (KeyError, TypeError):
         raise KeyMaterialError(
-            f"{alg!r} is not an algorithm. Choose one of {', '.join(sorted(ALGORITHMS))}."
+            Text(
+                "%(alg)r is not an algorithm. Choose one of %(choices)s.",
+                alg=alg,
+                choices=", ".join(sorted(ALGORITHMS)),
+            )
         ) from None
 
 
@@ -171,7 +182,9 @@ def _import(alg: str, value: Any, password: bytes | None = None) -> Material:
             model.check_key(key)
     except Exception as error:  # noqa: BLE001 - the library and its backend raise a dozen unrelated types
         # Report only the type of the cause, and drop the exception chain: its message may quote the key.
-        raise KeyMaterialError(f"The key for {alg} cannot be read ({type(error).__name__}).") from None
+        raise KeyMaterialError(
+            Text("The key for %(alg)s cannot be read (%(error)s).", alg=alg, error=type(error).__name__)
+        ) from None
     _check_strength(alg, key)
     can_sign = bool(key.is_private)
     return Material(
@@ -191,27 +204,47 @@ def _write_public(key: Any) -> dict[str, Any]:
 def _check_strength(alg: str, key: Any) -> None:
     if isinstance(key, jwk.OctKey) and len(key.raw_value) < MIN_SECRET_BYTES[alg]:
         raise KeyMaterialError(
-            f"The secret for {alg} has {len(key.raw_value)} bytes, but {alg} needs at least "
-            f"{MIN_SECRET_BYTES[alg]}."
+            Text(
+                "The secret for %(alg)s has %(size)s bytes, but %(alg)s needs at least %(least)s.",
+                alg=alg,
+                size=len(key.raw_value),
+                least=MIN_SECRET_BYTES[alg],
+            )
         )
     if isinstance(key, jwk.RSAKey):
         _check_rsa(alg, key.public_key.public_numbers())
     if isinstance(key, jwk.OKPKey):
         if key.curve_name != "Ed25519":
-            raise KeyMaterialError(f"{alg} needs an Ed25519 key, not {key.curve_name}.")
+            raise KeyMaterialError(
+                Text("%(alg)s needs an Ed25519 key, not %(curve)s.", alg=alg, curve=key.curve_name)
+            )
         if key.public_key.public_bytes_raw() in _SMALL_ORDER_POINTS:
-            raise KeyMaterialError("The Ed25519 key is a point of small order, so it proves nothing.")
+            raise KeyMaterialError(Text("The Ed25519 key is a point of small order, so it proves nothing."))
 
 
 def _check_rsa(alg: str, numbers: Any) -> None:
     bits = numbers.n.bit_length()
     if bits < MIN_RSA_BITS:
-        raise KeyMaterialError(f"The RSA key has {bits} bits, but {alg} needs at least {MIN_RSA_BITS}.")
+        raise KeyMaterialError(
+            Text(
+                "The RSA key has %(bits)s bits, but %(alg)s needs at least %(least)s.",
+                bits=bits,
+                alg=alg,
+                least=MIN_RSA_BITS,
+            )
+        )
     if bits > MAX_RSA_BITS:
-        raise KeyMaterialError(f"The RSA key has {bits} bits. At most {MAX_RSA_BITS} are accepted.")
+        raise KeyMaterialError(
+            Text(
+                "The RSA key has %(bits)s bits. At most %(most)s are accepted.", bits=bits, most=MAX_RSA_BITS
+            )
+        )
     if numbers.n % 2 == 0:
-        raise KeyMaterialError("The modulus of the RSA key is even, so everybody can find its factors.")
+        raise KeyMaterialError(Text("The modulus of the RSA key is even, so everybody can find its factors."))
     if numbers.e not in RSA_EXPONENTS or numbers.e % 2 == 0:
         raise KeyMaterialError(
-            f"The public exponent of the RSA key must be odd, and from {RSA_EXPONENTS.start} to 2**32."
+            Text(
+                "The public exponent of the RSA key must be odd, and from %(least)s to 2**32.",
+                least=RSA_EXPONENTS.start,
+            )
         )

@@ -16,6 +16,7 @@ from typing import Any, Protocol, Self
 from drf_tessera.exceptions import KeyMaterialError, KeysUnavailable
 from drf_tessera.jose.algorithms import Material, load_jwk, load_pem, load_secret
 from drf_tessera.jose.encoding import encode_base64url
+from drf_tessera.texts import Text
 
 MAX_KID_LENGTH = 128
 
@@ -88,7 +89,9 @@ class Key:
         """
         chosen = alg or value.get("alg")
         if not isinstance(chosen, str):
-            raise KeyMaterialError("The JWK has no 'alg', and no 'alg' was given in addition to the JWK.")
+            raise KeyMaterialError(
+                Text("The JWK has no 'alg', and no 'alg' was given in addition to the JWK.")
+            )
         material = load_jwk(chosen, value)
         return cls._make(chosen, kid or value.get("kid") or material.thumbprint, material)
 
@@ -101,13 +104,15 @@ class Key:
         """
         key = cls.from_jwk(signer.public_jwk)
         if key.can_sign or key.public is None:
-            raise KeyMaterialError("The public JWK of a signer must not have a private part.")
+            raise KeyMaterialError(Text("The public JWK of a signer must not have a private part."))
         return replace(key, can_sign=True, _sign=partial(_sign_outside, signer))
 
     @classmethod
     def _make(cls, alg: str, kid: object, material: Material) -> Self:
         if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID_LENGTH:
-            raise KeyMaterialError(f"A kid must be a string of 1 to {MAX_KID_LENGTH} characters.")
+            raise KeyMaterialError(
+                Text("A kid must be a string of 1 to %(most)s characters.", most=MAX_KID_LENGTH)
+            )
         return cls(
             kid=kid,
             alg=alg,
@@ -125,7 +130,7 @@ class Key:
             KeyMaterialError: the key is a public key.
         """
         if self._sign is None:
-            raise KeyMaterialError(f"The key {self.kid!r} can only verify.")
+            raise KeyMaterialError(Text("The key %(kid)r can only verify.", kid=self.kid))
         return self._sign(message)
 
     def verify(self, message: bytes, signature: bytes) -> bool:
@@ -160,7 +165,7 @@ class KeyRing:
         kids = [key.kid for key in ordered]
         twice = sorted({kid for kid in kids if kids.count(kid) > 1})
         if twice:
-            raise KeyMaterialError(f"Two keys share the kid {twice[0]!r}.")
+            raise KeyMaterialError(Text("Two keys share the kid %(kid)r.", kid=twice[0]))
         object.__setattr__(self, "keys", ordered)
         object.__setattr__(self, "signing", signing)
         object.__setattr__(self, "by_kid", MappingProxyType({key.kid: key for key in ordered}))
@@ -188,7 +193,7 @@ def _sign_outside(signer: Signer, message: bytes) -> bytes:
 def _find_newest_signer(keys: tuple[Key, ...]) -> Key:
     signers = [key for key in keys if key.can_sign]
     if not signers:
-        raise KeyMaterialError("No key can sign. Add at least one secret or private key.")
+        raise KeyMaterialError(Text("No key can sign. Add at least one secret or private key."))
     return signers[-1]
 
 

@@ -14,6 +14,7 @@ from typing import Final
 from drf_tessera.exceptions import KeyMaterialError
 from drf_tessera.jose.encoding import EncodingError, decode_json_object
 from drf_tessera.jose.keys import Key
+from drf_tessera.texts import Text
 
 logger: Final = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ def read_key_file(path: Path) -> tuple[Key, ...]:
     files = _list_files(path) if path.is_dir() else [path]
     keys = [key for file in files for key in _read(file)]
     if not keys:
-        raise KeyMaterialError("There is no key.")
+        raise KeyMaterialError(Text("There is no key."))
     last = {key.kid: place for place, key in enumerate(keys)}
     return tuple(key for place, key in enumerate(keys) if last[key.kid] == place)
 
@@ -88,12 +89,12 @@ def _read(file: Path) -> list[Key]:
     with file.open("rb") as stream:
         raw = stream.read(MAX_BYTES + 1)
     if len(raw) > MAX_BYTES:
-        raise KeyMaterialError(f"{file.name} has more than {MAX_BYTES} bytes.")
+        raise KeyMaterialError(Text("%(file)s has more than %(most)s bytes.", file=file.name, most=MAX_BYTES))
     try:
         value = decode_json_object(raw)
     except EncodingError:
-        raise KeyMaterialError(f"{file.name} is not a JSON object.") from None
+        raise KeyMaterialError(Text("%(file)s is not a JSON object.", file=file.name)) from None
     listed = value.get("keys", [value])
     if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
-        raise KeyMaterialError(f"{file.name} is not a JWK Set.")
+        raise KeyMaterialError(Text("%(file)s is not a JWK Set.", file=file.name))
     return [Key.from_jwk(item) for item in listed]

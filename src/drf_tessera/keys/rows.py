@@ -35,6 +35,7 @@ from drf_tessera.jose.life import NEVER, Life, Pace, Stage, find_end, find_retir
 from drf_tessera.keys.sealing import reseal, seal, unseal
 from drf_tessera.models import SigningKey
 from drf_tessera.moments import from_timestamp, to_timestamp
+from drf_tessera.texts import Text
 
 T = TypeVar("T")
 
@@ -78,7 +79,7 @@ class Listed:
         """
         key = Key.from_jwk(open_private(self, settings, tenant), self.alg)
         if key.thumbprint != self.kid:
-            raise KeyMaterialError("The private key is not that of this row.")
+            raise KeyMaterialError(Text("The private key is not that of this row."))
         return key
 
     def read_public(self) -> Key:
@@ -164,7 +165,13 @@ def retire_key(kid: str) -> Listed:
     """
     found = _find(list_keys(), kid)
     if found.stage is not Stage.SIGNING:
-        raise KeyMaterialError(f"The key {kid} is {found.stage}. Only a key that signs can be retired.")
+        raise KeyMaterialError(
+            Text(
+                "The key %(kid)s is %(stage)s. Only a key that signs can be retired.",
+                kid=kid,
+                stage=found.stage,
+            )
+        )
     return rotate_keys()[0]
 
 
@@ -289,7 +296,13 @@ def _find(keys: Sequence[Listed], kid: str) -> Listed:
     """
     found = [key for key in keys if kid and key.kid.startswith(kid)]
     if len(found) != 1:
-        raise KeyMaterialError(f"{len(found)} keys of the database have a kid that begins with {kid!r}.")
+        raise KeyMaterialError(
+            Text(
+                "%(count)s keys of the database have a kid that begins with %(kid)r.",
+                count=len(found),
+                kid=kid,
+            )
+        )
     return found[0]
 
 
@@ -345,10 +358,12 @@ def _insert(found: Sequence[SigningKey], alg: str | None, now: float, signs_at: 
     settings, tenant = get_settings(), current_tenant()
     source = _find_source(settings)
     if source is None:
-        raise ProjectError('TESSERA["KEYS"] has no entry {"database": True}, so no key is kept there.')
+        raise ProjectError(Text('TESSERA["KEYS"] has no entry {"database": True}, so no key is kept there.'))
     alg = alg or source.alg
     if alg not in PUBLIC_ALGORITHMS:
-        raise KeyMaterialError(f"alg must be one of {', '.join(sorted(PUBLIC_ALGORITHMS))}.")
+        raise KeyMaterialError(
+            Text("alg must be one of %(choices)s.", choices=", ".join(sorted(PUBLIC_ALGORITHMS)))
+        )
     private = generate_jwk(alg)
     # The number is that of the caller's reading, so it is taken if another server has been faster. Tenants
     # that a collation takes for this one count, too.

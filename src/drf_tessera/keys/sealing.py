@@ -17,6 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.exceptions import KeyMaterialError
 from drf_tessera.jose.encoding import decode_json_object, encode_json
+from drf_tessera.texts import Text
 
 _LABEL: Final = b"drf_tessera signing keys"
 
@@ -48,7 +49,7 @@ def unseal(text: str, secrets: Sequence[bytes], tenant: str) -> dict[str, Any]:
         return decode_json_object(_make_box(secrets, tenant).decrypt(text.encode()))
     except InvalidToken:
         raise KeyMaterialError(
-            "The private key was encrypted under another SECRET_KEY. Put it into SECRET_KEY_FALLBACKS."
+            Text("The private key was encrypted under another SECRET_KEY. Put it into SECRET_KEY_FALLBACKS.")
         ) from None
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NoReturn
 
+from drf_tessera.texts import Text
+
 
 class Kind(StrEnum):
     """The kinds of a verdict."""
@@ -25,79 +27,99 @@ class Verdict:
     """The verdict on one name, and the difference or the reason."""
 
     kind: Kind
-    text: str = ""
+    text: Text = Text("")  # noqa: RUF009 - a text never changes
 
 
 _SAME: Final = Verdict(Kind.SAME)
 
 
-def _better(text: str) -> Verdict:
+def _better(text: Text) -> Verdict:
     return Verdict(Kind.BETTER, text)
 
 
-def _refused(text: str) -> Verdict:
+def _refused(text: Text) -> Verdict:
     return Verdict(Kind.REFUSED, text)
 
 
 _NO_SLIDING: Final = _refused(
-    "A sliding token renews itself and travels with each request, so it is easily stolen. Use an access "
-    "token and a refresh token."
+    Text(
+        "A sliding token renews itself and travels with each request, so it is easily stolen. Use an access "
+        "token and a refresh token."
+    )
 )
-_LIVE: Final = _better("The value of the settings at the moment of the import.")
-_AS_VIEW: Final = _better("As the class of this view.")
+_LIVE: Final = _better(Text("The value of the settings at the moment of the import."))
+_AS_VIEW: Final = _better(Text("As the class of this view."))
 
-_FIXED_ALGORITHM: Final = "A key belongs to one algorithm. The `alg` of a token cannot change the algorithm."
-_OWN_KEY: Final = (
+_FIXED_ALGORITHM: Final = Text(
+    "A key belongs to one algorithm. The `alg` of a token cannot change the algorithm."
+)
+_OWN_KEY: Final = Text(
     "SECRET_KEY itself is never the signing key. Without a key of your own, the signing key is derived from "
     "SECRET_KEY."
 )
 _LEEWAY: Final = _better(
-    "Applies to iat and nbf. exp is checked exactly. For tokens issued before the move, the leeway also "
-    "applies to exp."
+    Text(
+        "Applies to iat and nbf. exp is checked exactly. For tokens issued before the move, the leeway also "
+        "applies to exp."
+    )
 )
-_LIVE_SETTINGS: Final = _better("Read live, so override_settings works.")
-_BACKEND: Final = _better("decode() always verifies. encode() is refused.")
-_VIEW_BASE: Final = _better("No transaction, answers are not cached, and the size of bodies is limited.")
-_NO_QUERY: Final = _better("No query, and a token of an ended session is refused.")
+_LIVE_SETTINGS: Final = _better(Text("Read live, so override_settings works."))
+_BACKEND: Final = _better(Text("decode() always verifies. encode() is refused."))
+_VIEW_BASE: Final = _better(
+    Text("No transaction, answers are not cached, and the size of bodies is limited.")
+)
+_NO_QUERY: Final = _better(Text("No query, and a token of an ended session is refused."))
 
 SIMPLE_JWT: Final[Mapping[str, Verdict]] = {
     "ACCESS_TOKEN_LIFETIME": _SAME,
     "REFRESH_TOKEN_LIFETIME": _better(
-        "The idle limit of a session; it begins again at each refresh. It is also the absolute limit of the "
-        "session, unless ROTATE_REFRESH_TOKENS is True: then the absolute limit is 90 days. It is never less "
-        "than ACCESS_TOKEN_LIFETIME. If not set: 14 and 90 days."
+        Text(
+            "The idle limit of a session; it begins again at each refresh. It is also the absolute limit of "
+            "the session, unless ROTATE_REFRESH_TOKENS is True: then the absolute limit is 90 days. It is "
+            "never less than ACCESS_TOKEN_LIFETIME. If not set: 14 and 90 days."
+        )
     ),
     "ROTATE_REFRESH_TOKENS": _better(
-        "True: refresh tokens rotate, with a grace window and reuse detection. Not set: refresh tokens "
-        "rotate, and clients that ignore the new token can use their old token until it expires. False: no "
-        "rotation. check warns if it is False or not set."
+        Text(
+            "True: refresh tokens rotate, with a grace window and reuse detection. Not set: refresh tokens "
+            "rotate, and clients that ignore the new token can use their old token until it expires. False: "
+            "no rotation. check warns if it is False or not set."
+        )
     ),
-    "BLACKLIST_AFTER_ROTATION": _better("Always on. If a replaced token comes back, its session is ended."),
+    "BLACKLIST_AFTER_ROTATION": _better(
+        Text("Always on. If a replaced token comes back, its session is ended.")
+    ),
     "UPDATE_LAST_LOGIN": _SAME,
-    "ALGORITHM": _better(f"Belongs to SIGNING_KEY. {_FIXED_ALGORITHM}"),
+    "ALGORITHM": _better(Text("Belongs to SIGNING_KEY. %(about)s", about=_FIXED_ALGORITHM)),
     "SIGNING_KEY": _better(_OWN_KEY),
     "VERIFYING_KEY": _better(
-        "For tokens issued before the move. New tokens are verified with the public part of SIGNING_KEY."
+        Text(
+            "For tokens issued before the move. New tokens are verified with the public part of SIGNING_KEY."
+        )
     ),
     "AUDIENCE": _SAME,
     "ISSUER": _SAME,
     "JSON_ENCODER": _SAME,
     "JWK_URL": _refused(
-        "A server that downloads keys depends on another server. Write the public key into VERIFYING_KEY."
+        Text(
+            "A server that downloads keys depends on another server. Write the public key into VERIFYING_KEY."
+        )
     ),
     "LEEWAY": _LEEWAY,
     "AUTH_HEADER_TYPES": _SAME,
     "AUTH_HEADER_NAME": _SAME,
-    "USER_ID_FIELD": _better("The field for the claim USER_ID_CLAIM. `sub` is always the primary key."),
-    "USER_ID_CLAIM": _better("Any name except the claims that RFC 7519 and RFC 9068 register."),
+    "USER_ID_FIELD": _better(Text("The field for the claim USER_ID_CLAIM. `sub` is always the primary key.")),
+    "USER_ID_CLAIM": _better(Text("Any name except the claims that RFC 7519 and RFC 9068 register.")),
     "USER_AUTHENTICATION_RULE": _better(
-        "Called at login and at refresh. An inactive user is always refused."
+        Text("Called at login and at refresh. An inactive user is always refused.")
     ),
-    "AUTH_TOKEN_CLASSES": _better("Subclasses of AccessToken. SlidingToken is refused."),
+    "AUTH_TOKEN_CLASSES": _better(Text("Subclasses of AccessToken. SlidingToken is refused.")),
     "TOKEN_TYPE_CLAIM": _better(
-        "Tokens still carry this claim, but only the `typ` of the header is checked."
+        Text("Tokens still carry this claim, but only the `typ` of the header is checked.")
     ),
-    "JTI_CLAIM": _better("For tokens issued before the move, also if it is None. New tokens have `jti`."),
+    "JTI_CLAIM": _better(
+        Text("For tokens issued before the move, also if it is None. New tokens have `jti`.")
+    ),
     "TOKEN_USER_CLASS": _SAME,
     "SLIDING_TOKEN_REFRESH_EXP_CLAIM": _NO_SLIDING,
     "SLIDING_TOKEN_LIFETIME": _NO_SLIDING,
@@ -109,59 +131,77 @@ SIMPLE_JWT: Final[Mapping[str, Verdict]] = {
     "SLIDING_TOKEN_OBTAIN_SERIALIZER": _NO_SLIDING,
     "SLIDING_TOKEN_REFRESH_SERIALIZER": _NO_SLIDING,
     "CHECK_REVOKE_TOKEN": _better(
-        "Always on. A new password ends all sessions at once. Tokens carry no digest of the password."
+        Text("Always on. A new password ends all sessions at once. Tokens carry no digest of the password.")
     ),
-    "REVOKE_TOKEN_CLAIM": _better("Checked only in tokens issued before the move."),
+    "REVOKE_TOKEN_CLAIM": _better(Text("Checked only in tokens issued before the move.")),
     "CHECK_USER_IS_ACTIVE": _refused(
-        "An inactive user is always refused. Activate the users that need access."
+        Text("An inactive user is always refused. Activate the users that need access.")
     ),
 }
 
 JWT_AUTH: Final[Mapping[str, Verdict]] = {
     "JWT_ENCODE_HANDLER": _better(
-        "If your own handler does not call jwt_encode_handler, nothing can end its tokens. check warns about "
-        "your own handler."
+        Text(
+            "If your own handler does not call jwt_encode_handler, nothing can end its tokens. check warns "
+            "about your own handler."
+        )
     ),
     "JWT_DECODE_HANDLER": _SAME,
     "JWT_PAYLOAD_HANDLER": _better(
-        "exp may not be later than JWT_EXPIRATION_DELTA from now. drf-tessera itself sets the claims that "
-        "RFC 7519 and RFC 9068 register, such as sub, jti and scope."
+        Text(
+            "exp may not be later than JWT_EXPIRATION_DELTA from now. drf-tessera itself sets the claims "
+            "that RFC 7519 and RFC 9068 register, such as sub, jti and scope."
+        )
     ),
     "JWT_PAYLOAD_GET_USER_ID_HANDLER": _better(
-        "Called if a payload has no user name, to compare the user id with the user, and to choose a key."
+        Text(
+            "Called if a payload has no user name, to compare the user id with the user, and to choose a key."
+        )
     ),
     "JWT_PAYLOAD_GET_USERNAME_HANDLER": _better(
-        "Called when a token is made, and for tokens issued before the move. In new tokens `sub` is the user."
+        Text(
+            "Called when a token is made, and for tokens issued before the move. In new tokens `sub` is the "
+            "user."
+        )
     ),
     "JWT_RESPONSE_PAYLOAD_HANDLER": _SAME,
-    "JWT_PRIVATE_KEY": _better(f"A PEM text or a key object. {_FIXED_ALGORITHM}"),
+    "JWT_PRIVATE_KEY": _better(Text("A PEM text or a key object. %(about)s", about=_FIXED_ALGORITHM)),
     "JWT_PUBLIC_KEY": _better(
-        "For tokens issued before the move. New tokens are verified with the public part of JWT_PRIVATE_KEY."
+        Text(
+            "For tokens issued before the move. New tokens are verified with the public part of "
+            "JWT_PRIVATE_KEY."
+        )
     ),
     "JWT_SECRET_KEY": _better(_OWN_KEY),
     "JWT_GET_USER_SECRET_KEY": _better(
-        "For tokens issued before the move. New tokens end with their session: sessions.revoke_all(user)."
+        Text(
+            "For tokens issued before the move. New tokens end with their session: sessions.revoke_all(user)."
+        )
     ),
-    "JWT_ALGORITHM": _better("Never `none`."),
-    "JWT_VERIFY": _refused("False would accept tokens that nobody signed. It is read as True."),
+    "JWT_ALGORITHM": _better(Text("Never `none`.")),
+    "JWT_VERIFY": _refused(Text("False would accept tokens that nobody signed. It is read as True.")),
     "JWT_VERIFY_EXPIRATION": _refused(
-        "With False a token would never expire, like a password that never changes. It is read as True. "
-        "JWT_EXPIRATION_DELTA may be long."
+        Text(
+            "With False a token would never expire, like a password that never changes. It is read as True. "
+            "JWT_EXPIRATION_DELTA may be long."
+        )
     ),
     "JWT_LEEWAY": _LEEWAY,
     "JWT_EXPIRATION_DELTA": _SAME,
     "JWT_AUDIENCE": _SAME,
     "JWT_ISSUER": _SAME,
     "JWT_ALLOW_REFRESH": _better(
-        "A refresh returns another token of the same session. The session can be ended."
+        Text("A refresh returns another token of the same session. The session can be ended.")
     ),
     "JWT_REFRESH_EXPIRATION_DELTA": _better(
-        "The absolute limit of a session, if refresh is allowed. 7 days by default."
+        Text("The absolute limit of a session, if refresh is allowed. 7 days by default.")
     ),
     "JWT_AUTH_HEADER_PREFIX": _SAME,
     "JWT_AUTH_COOKIE": _better(
-        "The cookie is Secure and SameSite. A request from another site that uses the cookie is refused "
-        "(403). The cookie is set only for browsers."
+        Text(
+            "The cookie is Secure and SameSite. A request from another site that uses the cookie is refused "
+            "(403). The cookie is set only for browsers."
+        )
     ),
 }
 
@@ -181,7 +221,7 @@ DRF_JWT: Final = frozenset(
 """Keys that only drf-jwt has. It has the same import name and the same setting, but other defaults."""
 
 
-ABOUT_DRF_JWT: Final = (
+ABOUT_DRF_JWT: Final = Text(
     "Keep drf-jwt, or move to the endpoints of drf-tessera itself: the section drf-jwt in "
     "docs/migrate/from-djangorestframework-jwt.md."
 )
@@ -190,24 +230,28 @@ _SIMPLEJWT: Final = "rest_framework_simplejwt"
 _JWT: Final = "rest_framework_jwt"
 
 NAMES: Final[Mapping[str, Verdict]] = {
-    f"{_SIMPLEJWT}.views.TokenObtainPairView": _better("Logins are throttled, and bad input is never a 500."),
-    f"{_SIMPLEJWT}.views.TokenRefreshView": _better("One SQL statement instead of 13. A replay is refused."),
-    f"{_SIMPLEJWT}.views.TokenVerifyView": _better("A token of an ended session is refused."),
+    f"{_SIMPLEJWT}.views.TokenObtainPairView": _better(
+        Text("Logins are throttled, and bad input is never a 500.")
+    ),
+    f"{_SIMPLEJWT}.views.TokenRefreshView": _better(
+        Text("One SQL statement instead of 13. A replay is refused.")
+    ),
+    f"{_SIMPLEJWT}.views.TokenVerifyView": _better(Text("A token of an ended session is refused.")),
     f"{_SIMPLEJWT}.views.TokenBlacklistView": _better(
-        "Also ends access tokens, within one second in all processes."
+        Text("Also ends access tokens, within one second in all processes.")
     ),
     f"{_SIMPLEJWT}.views.TokenObtainSlidingView": _NO_SLIDING,
     f"{_SIMPLEJWT}.views.TokenRefreshSlidingView": _NO_SLIDING,
     f"{_SIMPLEJWT}.authentication.JWTAuthentication": _NO_QUERY,
     f"{_SIMPLEJWT}.authentication.JWTStatelessUserAuthentication": _better(
-        "A token of an ended session is refused."
+        Text("A token of an ended session is refused.")
     ),
     f"{_SIMPLEJWT}.authentication.JWTTokenUserAuthentication": _better(
-        "The same as JWTStatelessUserAuthentication."
+        Text("The same as JWTStatelessUserAuthentication.")
     ),
     f"{_SIMPLEJWT}.authentication.default_user_authentication_rule": _SAME,
-    f"{_SIMPLEJWT}.authentication.AUTH_HEADER_TYPES": _better("Read live."),
-    f"{_SIMPLEJWT}.authentication.AUTH_HEADER_TYPE_BYTES": _better("Read live."),
+    f"{_SIMPLEJWT}.authentication.AUTH_HEADER_TYPES": _better(Text("Read live.")),
+    f"{_SIMPLEJWT}.authentication.AUTH_HEADER_TYPE_BYTES": _better(Text("Read live.")),
     f"{_SIMPLEJWT}.views.TokenViewBase": _VIEW_BASE,
     **{
         f"{_SIMPLEJWT}.views.{view}": _AS_VIEW
@@ -216,39 +260,50 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_SIMPLEJWT}.views.token_obtain_sliding": _NO_SLIDING,
     f"{_SIMPLEJWT}.views.token_refresh_sliding": _NO_SLIDING,
     f"{_SIMPLEJWT}.tokens.RefreshToken": _better(
-        "for_user() starts a session, and only for an active user. RefreshToken(raw) checks a token and does "
-        "not spend it; RefreshToken.rotate(raw) spends it. A shorter exp shortens the session. A class with "
-        "a lifetime of its own is refused, because the lifetime is a setting."
+        Text(
+            "for_user() starts a session, and only for an active user. RefreshToken(raw) checks a token and "
+            "does not spend it; RefreshToken.rotate(raw) spends it. A shorter exp shortens the session. A "
+            "class with a lifetime of its own is refused, because the lifetime is a setting."
+        )
     ),
     f"{_SIMPLEJWT}.tokens.AccessToken": _better(
-        "AccessToken(raw) always verifies. The lifetime can be shortened, and a longer lifetime is refused. "
-        "AccessToken.for_user(user) starts a session that ends with the token."
+        Text(
+            "AccessToken(raw) always verifies. The lifetime can be shortened, and a longer lifetime is "
+            "refused. AccessToken.for_user(user) starts a session that ends with the token."
+        )
     ),
     f"{_SIMPLEJWT}.tokens.UntypedToken": _better(
-        "Accepts access tokens and refresh tokens. A token without a type is refused."
+        Text("Accepts access tokens and refresh tokens. A token without a type is refused.")
     ),
     f"{_SIMPLEJWT}.tokens.SlidingToken": _NO_SLIDING,
     f"{_SIMPLEJWT}.tokens.Token": _better(
-        "verify=False, tokens without a user, a token_type of your own, and claims that RFC 7519 and RFC "
-        "9068 register, except scope, are refused. Use django.core.signing for purposes other than a login."
+        Text(
+            "verify=False, tokens without a user, a token_type of your own, and claims that RFC 7519 and RFC "
+            "9068 register, except scope, are refused. Use django.core.signing for purposes other than a "
+            "login."
+        )
     ),
     f"{_SIMPLEJWT}.tokens.Token.token_backend": _BACKEND,
     f"{_SIMPLEJWT}.tokens.Token.get_token_backend": _BACKEND,
     f"{_SIMPLEJWT}.tokens.Token.verify_token_type": _SAME,
     f"{_SIMPLEJWT}.tokens.BlacklistMixin": _better(
-        "Ends the session of the token, with or without the app token_blacklist. This also works with an "
-        "access token."
+        Text(
+            "Ends the session of the token, with or without the app token_blacklist. This also works with an "
+            "access token."
+        )
     ),
     f"{_SIMPLEJWT}.tokens.AuthUser": _SAME,
     f"{_SIMPLEJWT}.authentication.AuthUser": _SAME,
     f"{_SIMPLEJWT}.serializers.AuthUser": _SAME,
     f"{_SIMPLEJWT}.serializers.TokenObtainSerializer": _SAME,
     f"{_SIMPLEJWT}.serializers.TokenObtainPairSerializer": _better(
-        "The claims of get_token() apply to the whole session."
+        Text("The claims of get_token() apply to the whole session.")
     ),
     f"{_SIMPLEJWT}.serializers.TokenRefreshSerializer": _better(
-        "One SQL statement. A token_class of your own checks the token first, and makes the access token. "
-        "If refresh tokens rotate, the data always has `refresh`."
+        Text(
+            "One SQL statement. A token_class of your own checks the token first, and makes the access "
+            "token. If refresh tokens rotate, the data always has `refresh`."
+        )
     ),
     f"{_SIMPLEJWT}.serializers.TokenVerifySerializer": _SAME,
     f"{_SIMPLEJWT}.serializers.TokenBlacklistSerializer": _SAME,
@@ -259,27 +314,29 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_SIMPLEJWT}.settings.DEFAULTS": _SAME,
     f"{_SIMPLEJWT}.settings.IMPORT_STRINGS": _SAME,
     f"{_SIMPLEJWT}.settings.APISettings": _LIVE_SETTINGS,
-    f"{_SIMPLEJWT}.settings.USER_SETTINGS": _better("Read live."),
-    f"{_SIMPLEJWT}.settings.REMOVED_SETTINGS": _better("`check` reports these keys (E002)."),
+    f"{_SIMPLEJWT}.settings.USER_SETTINGS": _better(Text("Read live.")),
+    f"{_SIMPLEJWT}.settings.REMOVED_SETTINGS": _better(Text("`check` reports these keys (E002).")),
     f"{_SIMPLEJWT}.settings.reload_api_settings": _better(
-        "Does nothing, because the settings are read live."
+        Text("Does nothing, because the settings are read live.")
     ),
     f"{_SIMPLEJWT}.exceptions.DetailDictMixin": _SAME,
-    f"{_SIMPLEJWT}.exceptions.TokenError": _better("It has the `code` of drf-tessera."),
+    f"{_SIMPLEJWT}.exceptions.TokenError": _better(Text("It has the `code` of drf-tessera.")),
     f"{_SIMPLEJWT}.exceptions.ExpiredTokenError": _SAME,
-    f"{_SIMPLEJWT}.exceptions.InvalidToken": _better("It has an exact `reason` in addition to its code."),
+    f"{_SIMPLEJWT}.exceptions.InvalidToken": _better(
+        Text("It has an exact `reason` in addition to its code.")
+    ),
     f"{_SIMPLEJWT}.exceptions.AuthenticationFailed": _SAME,
     f"{_SIMPLEJWT}.exceptions.TokenBackendError": _SAME,
     f"{_SIMPLEJWT}.exceptions.TokenBackendExpiredToken": _SAME,
     f"{_SIMPLEJWT}.models.TokenUser": _SAME,
     f"{_SIMPLEJWT}.state.token_backend": _BACKEND,
     f"{_SIMPLEJWT}.backends.TokenBackend": _better(
-        "decode() always verifies, with the keys of the settings. encode() is refused: use for_user()."
+        Text("decode() always verifies, with the keys of the settings. encode() is refused: use for_user().")
     ),
     f"{_SIMPLEJWT}.backends.ALLOWED_ALGORITHMS": _SAME,
     **{
         f"{_SIMPLEJWT}.backends.TokenBackend.{name}": _refused(
-            "The server may have several keys, each with one algorithm: docs/reference/settings.md."
+            Text("The server may have several keys, each with one algorithm: docs/reference/settings.md.")
         )
         for name in ("get_verifying_key", "prepared_signing_key", "prepared_verifying_key")
     },
@@ -297,19 +354,23 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_SIMPLEJWT}.utils.format_lazy": _SAME,
     f"{_SIMPLEJWT}.token_blacklist.apps.TokenBlacklistConfig": _SAME,
     f"{_SIMPLEJWT}.token_blacklist.models.OutstandingToken": _better(
-        "One row for each login. A refresh adds no row. The column `token` holds a handle, which finds the "
-        "session and lets nobody in. A filter by the text of a token finds the row."
+        Text(
+            "One row for each login. A refresh adds no row. The column `token` holds a handle, which finds "
+            "the session and lets nobody in. A filter by the text of a token finds the row."
+        )
     ),
     f"{_SIMPLEJWT}.token_blacklist.models.BlacklistedToken": _better(
-        "Rows are respected. Adding a row ends the session at once."
+        Text("Rows are respected. Adding a row ends the session at once.")
     ),
-    f"{_SIMPLEJWT}.token_blacklist.admin.OutstandingTokenAdmin": _better("Shows no tokens."),
-    f"{_SIMPLEJWT}.token_blacklist.admin.BlacklistedTokenAdmin": _better("Adding a row ends the session."),
+    f"{_SIMPLEJWT}.token_blacklist.admin.OutstandingTokenAdmin": _better(Text("Shows no tokens.")),
+    f"{_SIMPLEJWT}.token_blacklist.admin.BlacklistedTokenAdmin": _better(
+        Text("Adding a row ends the session.")
+    ),
     f"{_JWT}.authentication.JSONWebTokenAuthentication": _NO_QUERY,
     f"{_JWT}.authentication.BaseJSONWebTokenAuthentication": _SAME,
-    f"{_JWT}.views.ObtainJSONWebToken": _better("Starts a session. Logins are throttled."),
-    f"{_JWT}.views.RefreshJSONWebToken": _better("Returns another token of the same session."),
-    f"{_JWT}.views.VerifyJSONWebToken": _better("A token of an ended session is refused."),
+    f"{_JWT}.views.ObtainJSONWebToken": _better(Text("Starts a session. Logins are throttled.")),
+    f"{_JWT}.views.RefreshJSONWebToken": _better(Text("Returns another token of the same session.")),
+    f"{_JWT}.views.VerifyJSONWebToken": _better(Text("A token of an ended session is refused.")),
     f"{_JWT}.views.JSONWebTokenAPIView": _VIEW_BASE,
     **{
         f"{_JWT}.views.{view}": _AS_VIEW
@@ -340,13 +401,15 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_JWT}.settings.api_settings": _LIVE_SETTINGS,
     f"{_JWT}.settings.DEFAULTS": _SAME,
     f"{_JWT}.settings.IMPORT_STRINGS": _SAME,
-    f"{_JWT}.settings.USER_SETTINGS": _better("Read live."),
+    f"{_JWT}.settings.USER_SETTINGS": _better(Text("Read live.")),
     f"{_JWT}.utils.jwt_payload_handler": _SAME,
     f"{_JWT}.utils.jwt_encode_handler": _better(
-        "Starts a session for the user of the payload, found by name, so the token can be ended. An exp "
-        "beyond JWT_EXPIRATION_DELTA is refused."
+        Text(
+            "Starts a session for the user of the payload, found by name, so the token can be ended. An exp "
+            "beyond JWT_EXPIRATION_DELTA is refused."
+        )
     ),
-    f"{_JWT}.utils.jwt_decode_handler": _better("Always verifies."),
+    f"{_JWT}.utils.jwt_decode_handler": _better(Text("Always verifies.")),
     f"{_JWT}.utils.jwt_response_payload_handler": _SAME,
     f"{_JWT}.utils.jwt_get_secret_key": _SAME,
     f"{_JWT}.utils.jwt_get_username_from_payload_handler": _SAME,
@@ -358,10 +421,10 @@ NAMES: Final[Mapping[str, Verdict]] = {
     f"{_JWT}.test.APIJWTClient": _SAME,
     f"{_JWT}.test.APIJWTTestCase": _SAME,
     f"{_JWT}.blacklist": _refused(
-        "This is an app of drf-jwt. To end a session, call drf_tessera.sessions.revoke()."
+        Text("This is an app of drf-jwt. To end a session, call drf_tessera.sessions.revoke().")
     ),
     **{
-        f"{_JWT}.{name}": _refused("This is a name of drf-jwt.")
+        f"{_JWT}.{name}": _refused(Text("This is a name of drf-jwt."))
         for name in (
             "utils.jwt_create_payload",
             "utils.jwt_encode_payload",

@@ -11,6 +11,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from typing import Final
 
 from django.core.checks import CheckMessage, Error
+from django.utils.translation import gettext as _
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,15 +51,15 @@ def find_damage() -> list[CheckMessage]:
         repair = f"pip install --force-reinstall --no-deps {name.ours}"
         others = [original for original in name.originals if _find(original)]
         for original in others:
-            text = (
-                f"{original} and {name.ours} are both installed, and both contain the package {name.package}."
-            )
+            text = _(
+                "%(one)s and %(other)s are both installed, and both contain the package %(package)s."
+            ) % {"one": original, "other": name.ours, "package": name.package}
             hint = f"pip uninstall {original}; {repair}"
             found.append(Error(text, hint=hint, id=f"{name.prefix}.E001"))
         if not others and _count_missing(mine):
-            text = (
-                f"Files of {name.ours} are missing. Perhaps another package with its files was uninstalled."
-            )
+            text = _(
+                "Files of %(name)s are missing. Perhaps another package with its files was uninstalled."
+            ) % {"name": name.ours}
             found.append(Error(text, hint=repair, id=f"{name.prefix}.E006"))
     return found
 

@@ -17,11 +17,14 @@ from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Caution
 from django.test.signals import setting_changed
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
 
-from drf_tessera.conf import READERS, Reader, WrongValueError, suggest_key
+from drf_tessera.conf import READERS, Reader, WrongValueError, give_example, suggest_key
 from drf_tessera.jose.algorithms import ALGORITHMS
+from drf_tessera.texts import Text
 
 _ID: Final = "tessera.E020"
+_USE_DEFAULT: Final = Text("To use the default, remove the key.")
 _META_KEY: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 _ALIKE: Final = 0.75
 """The least similarity of two words. VERFY and VERIFY are similar enough, RESET and REFRESH are not."""
@@ -133,11 +136,13 @@ def find_unknown(prefix: str, settings: LegacySettings) -> list[CheckMessage]:
     for key in settings.user_settings:
         if key in settings.defaults:
             continue
-        text = f"{settings.name} has no key {key!r}."
+        text = _("%(setting)s has no key %(key)r.") % {"setting": settings.name, "key": key}
         if any(_resembles(str(key).upper(), known) for known in settings.defaults):
-            found.append(Error(text, hint=suggest_key(key, settings.defaults), id=f"{prefix}.E002"))
+            found.append(Error(text, hint=suggest_key(key, settings.defaults).shown, id=f"{prefix}.E002"))
         else:
-            hint = "No package reads this key. If your own code reads it, move it to a setting of your own."
+            hint = _(
+                "No package reads this key. If your own code reads it, move it to a setting of your own."
+            )
             found.append(Caution(text, hint=hint, id=f"{prefix}.W005"))
     return found
 
@@ -156,25 +161,24 @@ def find_unloadable(prefix: str, settings: LegacySettings, keys: Iterable[str]) 
     for key in sorted(settings.user_settings.keys() & set(keys)):
         problem = _find_fault(settings.user_settings[key], settings.defaults[key])
         if problem:
-            text = f"{settings.name}[{key!r}] {problem}"
-            found.append(
-                Error(text, hint="Write a dotted path, and check its spelling.", id=f"{prefix}.E003")
-            )
+            text = Text("%(name)s[%(key)r] %(fault)s", name=settings.name, key=key, fault=problem).shown
+            hint = _("Write a dotted path, and check its spelling.")
+            found.append(Error(text, hint=hint, id=f"{prefix}.E003"))
     return found
 
 
-def _find_fault(value: Any, default: Any) -> str:
-    """Return the fault of one value, or an empty string if the value is valid.
+def _find_fault(value: Any, default: Any) -> Text | None:
+    """Return the fault of one value, or ``None`` if the value is valid.
 
     The value may be a list only if the default is a list, and ``None`` only if the default is ``None``.
     """
     try:
         loaded = _load(value)
     except (ImportError, ValueError) as error:  # ValueError: a path that begins with a dot
-        return f"cannot be imported: {error}"
+        return Text("cannot be imported: %(error)s", error=error)
     several = loaded if isinstance(loaded, list) and isinstance(default, list | tuple) else [loaded]
     good = all(callable(item) or (item is None and default is None) for item in several)
-    return "" if good else "must be a function, a class, or the dotted path of a function or class."
+    return None if good else Text("must be a function, a class, or the dotted path of a function or class.")
 
 
 def find_bad_key(
@@ -186,8 +190,12 @@ def find_bad_key(
         if value:
             load(value)
     except Exception as error:  # noqa: BLE001 - the library raises many unrelated types for a bad key
-        text = f"{settings.name}[{key!r}] cannot be read as a key, so its tokens would be refused: {error}"
-        return [Error(text, hint="Write the key in PEM.", id=f"{prefix}.E003")]
+        text = _("%(name)s[%(key)r] cannot be read as a key, so its tokens would be refused: %(error)s") % {
+            "name": settings.name,
+            "key": key,
+            "error": error,
+        }
+        return [Error(text, hint=_("Write the key in PEM."), id=f"{prefix}.E003")]
     return []
 
 
@@ -199,8 +207,9 @@ def find_missing_pair(
     chosen = str(raw.get(algorithm, settings.defaults[algorithm]))
     if chosen.startswith("HS") or (raw.get(private) and raw.get(public)):
         return []
-    text = f"{settings.name}[{algorithm!r}] is {chosen!r} without {private} and {public}."
-    hint = "Set both keys, in PEM. A service that only verifies tokens keeps the original package."
+    values = {"name": settings.name, "key": algorithm, "value": chosen, "private": private, "public": public}
+    text = _("%(name)s[%(key)r] is %(value)r without %(private)s and %(public)s.") % values
+    hint = _("Set both keys, in PEM. A service that only verifies tokens keeps the original package.")
     return [Error(text, hint=hint, id=f"{prefix}.E003")]
 
 
@@ -229,7 +238,7 @@ def read_text(value: object) -> str:
     """Read a string that is not empty."""
     if not isinstance(value, str) or not value:
         raise WrongValueError(
-            _ID, f"must be a non-empty string, not {value!r}.", "To use the default, remove the key."
+            _ID, Text("must be a non-empty string, not %(value)r.", value=value), _USE_DEFAULT
         )
     return value
 
@@ -238,7 +247,8 @@ def read_prefixes(value: object) -> tuple[str, ...]:
     """Read one scheme of the header ``Authorization``, or a list of schemes."""
     several = (value,) if isinstance(value, str) else value
     if not isinstance(several, list | tuple) or not several:
-        raise WrongValueError(_ID, f"must be a list of words, not {value!r}.", 'For example: ("Bearer",).')
+        text = Text("must be a list of words, not %(value)r.", value=value)
+        raise WrongValueError(_ID, text, give_example('("Bearer",)'))
     for item in several:
         READERS["HEADER_PREFIX"](item)
     return tuple(several)
@@ -248,7 +258,7 @@ def read_paths(value: object) -> tuple[Any, ...]:
     """Read a list of classes or of dotted paths of classes."""
     if not isinstance(value, list | tuple) or not value:
         raise WrongValueError(
-            _ID, f"must be a list of dotted paths, not {value!r}.", "To use the default, remove the key."
+            _ID, Text("must be a list of dotted paths, not %(value)r.", value=value), _USE_DEFAULT
         )
     return tuple(value)
 
@@ -256,17 +266,18 @@ def read_paths(value: object) -> tuple[Any, ...]:
 def read_algorithm(value: object) -> str:
     """Read the name of an algorithm."""
     if not isinstance(value, str) or value not in ALGORITHMS:
-        known = f"The algorithms are: {', '.join(sorted(ALGORITHMS))}."
-        raise WrongValueError(_ID, f"is {value!r}, but drf-tessera has no such algorithm.", known)
+        known = Text("The algorithms are: %(names)s.", names=", ".join(sorted(ALGORITHMS)))
+        text = Text("is %(value)r, but drf-tessera has no such algorithm.", value=value)
+        raise WrongValueError(_ID, text, known)
     return value
 
 
 def read_meta_key(value: object) -> str:
     """Read a key of ``request.META``."""
     if not isinstance(value, str) or not _META_KEY.fullmatch(value):
-        text = f"must be a key of request.META, not {value!r}."
+        text = Text("must be a key of request.META, not %(value)r.", value=value)
         raise WrongValueError(
-            _ID, text, 'For example: "HTTP_X_AUTHORIZATION", for the header X-Authorization.'
+            _ID, text, Text('For example: "HTTP_X_AUTHORIZATION", for the header X-Authorization.')
         )
     return value
 
@@ -274,5 +285,6 @@ def read_meta_key(value: object) -> str:
 def read_cookie_name(value: object) -> str:
     """Read the name of a cookie (RFC 6265, section 4.1.1)."""
     if not isinstance(value, str) or not _COOKIE_NAME.fullmatch(value):
-        raise WrongValueError(_ID, f"must be the name of a cookie, not {value!r}.", 'For example: "access".')
+        text = Text("must be the name of a cookie, not %(value)r.", value=value)
+        raise WrongValueError(_ID, text, give_example('"access"'))
     return value

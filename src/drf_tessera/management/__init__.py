@@ -1,5 +1,6 @@
 """Django's home of commands.
 
+- languages: commands whose texts have the language of the settings
 - places: the tenant or the database on which a command acts
 - commands.tessera_prune: delete the sessions that ended long ago
 - commands.tessera_installation: the id of this installation, and another one for a copy

@@ -10,6 +10,8 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, connections
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from drf_tessera.conf import current_tenant, get_settings, use_tenant
 from drf_tessera.database import (
@@ -21,6 +23,7 @@ from drf_tessera.database import (
     using_database,
 )
 from drf_tessera.exceptions import TemporarilyUnavailable, TesseraError
+from drf_tessera.management.languages import TranslatedCommand
 
 UNFINISHED: Final = 3
 """The exit code if the database or the cache did not answer. Run the command again."""
@@ -28,21 +31,21 @@ UNFINISHED: Final = 3
 _SCHEMA: Final = "schema_name"
 """The column of the model of tenants."""
 
-_SHARED: Final = (
-    "The tenants share the tables of the database {!r}, and a session does not record its tenant. Leave "
+_SHARED: Final = gettext_noop(
+    "The tenants share the tables of the database %(name)r, and a session does not record its tenant. Leave "
     "--tenant out. The command acts on all tenants then, unless other options name a user or a session."
 )
-_UNDECIDED: Final = (
+_UNDECIDED: Final = gettext_noop(
     "This project has tenants. Name one with --tenant, or run this command once for each tenant. "
     "With a router, --database names a database."
 )
-_UNROUTED: Final = (
-    "Outside of a request, TENANT does not return {0!r}, so the router may choose the database of another "
-    "tenant. Name the database of {0!r} with --database too."
+_UNROUTED: Final = gettext_noop(
+    "Outside of a request, TENANT does not return %(name)r, so the router may choose the database of another "
+    "tenant. Name the database of %(name)r with --database too."
 )
 
 
-class PlaceCommand(BaseCommand):
+class PlaceCommand(TranslatedCommand):
     """A command that acts on one tenant or one database. Each such command has the same two options."""
 
     by_table = True
@@ -66,10 +69,12 @@ def add_place_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--tenant",
         metavar="NAME",
-        help="the tenant, for projects with TESSERA['TENANT'] or django-tenants (there: the schema)",
+        help=_("the tenant, for projects with TESSERA['TENANT'] or django-tenants (there: the schema)"),
     )
     parser.add_argument(
-        "--database", metavar="ALIAS", help="the database. By default, your router chooses it for sessions"
+        "--database",
+        metavar="ALIAS",
+        help=_("the database. By default, your router chooses it for sessions"),
     )
 
 
@@ -83,7 +88,7 @@ def _choosing_place(command: BaseCommand, options: dict[str, Any], *, by_table: 
     """
     name, alias = options["tenant"], options["database"]
     if alias is not None and alias not in connections:
-        raise CommandError(f"There is no database {alias!r} in DATABASES.")
+        raise CommandError(_("There is no database %(name)r in DATABASES.") % {"name": alias})
     with ExitStack() as stack:
         if alias is not None:
             stack.enter_context(using_database(alias))
@@ -91,11 +96,11 @@ def _choosing_place(command: BaseCommand, options: dict[str, Any], *, by_table: 
             if get_settings().tenant is not None:
                 text = _enter_tenant(stack, name, alias, by_table=by_table)
             elif name is None:
-                text = "" if alias is None else f"the database {alias!r}"
+                text = "" if alias is None else _("In the database %(name)r.") % {"name": alias}
             else:
-                raise CommandError("--tenant needs TESSERA['TENANT'] or django-tenants.")
+                raise CommandError(_("--tenant needs TESSERA['TENANT'] or django-tenants."))
             if text:
-                command.stderr.write(f"In {text}.")
+                command.stderr.write(text)
             yield
         except TesseraError as error:
             raise _describe(error) from error
@@ -108,7 +113,9 @@ def _choosing_place(command: BaseCommand, options: dict[str, Any], *, by_table: 
 
 def _describe(error: TesseraError) -> CommandError:
     if isinstance(error, TemporarilyUnavailable):
-        return CommandError(f"{error.detail} Run this command again.", returncode=UNFINISHED)
+        return CommandError(
+            _("%(reason)s Run this command again.") % {"reason": error.detail}, returncode=UNFINISHED
+        )
     return CommandError(error.detail)
 
 
@@ -118,20 +125,22 @@ def _enter_tenant(stack: ExitStack, name: str | None, alias: str | None, *, by_t
         if name is not None:
             stack.enter_context(_using_schema(connection, name))
         elif connection.schema_name in ("", find_public_schema()):
-            raise CommandError(_UNDECIDED)
-        return f"the schema {connection.schema_name!r}"
+            raise CommandError(_(_UNDECIDED))
+        return _("In the schema %(name)r.") % {"name": connection.schema_name}
     has_router = bool(django_settings.DATABASE_ROUTERS)
     if by_table and not has_router:
         if name is not None:
-            raise CommandError(_SHARED.format(find_database()))
-        return f"all tenants in the database {find_database()!r}"
+            raise CommandError(_(_SHARED) % {"name": find_database()})
+        return _("In all tenants in the database %(name)r.") % {"name": find_database()}
     if name is not None:
         stack.enter_context(use_tenant(name))
         if has_router and alias is None and not _is_routed(name):
-            raise CommandError(_UNROUTED.format(name))
+            raise CommandError(_(_UNROUTED) % {"name": name})
     elif not current_tenant() and not (by_table and alias):
-        raise CommandError(_UNDECIDED)
-    return f"the database {find_database()!r}" if by_table else f"the tenant {current_tenant()!r}"
+        raise CommandError(_(_UNDECIDED))
+    if by_table:
+        return _("In the database %(name)r.") % {"name": find_database()}
+    return _("In the tenant %(name)r.") % {"name": current_tenant()}
 
 
 def _is_routed(name: str) -> bool:
@@ -143,7 +152,7 @@ def _is_routed(name: str) -> bool:
 @contextmanager
 def _using_schema(connection: Any, name: str) -> Iterator[None]:
     if name != find_public_schema() and not has_schema(connection.alias, name):
-        raise CommandError(f"No tenant has the schema {name!r}.")
+        raise CommandError(_("No tenant has the schema %(name)r.") % {"name": name})
     before = read_schema(connection)
     connection.set_schema(name)
     try:

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.exceptions import APIException
 from rest_framework.settings import api_settings
@@ -46,9 +48,12 @@ from drf_tessera.tokens import PERSONAL_PREFIX, REFRESH_PREFIX, read_personal_to
 from drf_tessera.users import load_user
 
 _OUTCOMES: Final = {
-    Outcome.ROTATED: "A refresh would replace this token.",
-    Outcome.RECOVERED: "Its successor was never used. A refresh would replace this token again.",
+    Outcome.ROTATED: gettext_noop("A refresh would replace this token."),
+    Outcome.RECOVERED: gettext_noop(
+        "Its successor was never used. A refresh would replace this token again."
+    ),
 }
+_NOT_REPLACED: Final = gettext_noop("A refresh would answer an access token, and not replace this token.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,18 +98,21 @@ def explain_token(token: str) -> Explanation:
         return _explain_personal(token)
     header, claims = peek_parts(token)
     if token.startswith(HANDLE_PREFIX):
-        about = "This is the handle of a session. A program ends the session with it. No endpoint accepts it."
+        about = _(
+            "This is the handle of a session. A program ends the session with it. No endpoint accepts it."
+        )
         return _explain_jwt(token, "handle", about, OWN)
     if header and claims and is_foreign(token):
-        about = f"This claims to be a token of {quote(claims.get('iss'))}, an entry of ISSUERS."
+        about = _("This claims to be a token of %(issuer)s, an entry of ISSUERS.")
+        about %= {"issuer": quote(claims.get("iss"))}
         return _explain_jwt(token, "foreign", about, FOREIGN)
     legacy = _recognize(token, header, claims)
     if legacy:
         return _explain_legacy(token, legacy)
     kind, about = (
-        ("access", "This claims to be an access token of this server.")
+        ("access", _("This claims to be an access token of this server."))
         if header
-        else ("unknown", "This is not a token that this server knows.")
+        else ("unknown", _("This is not a token that this server knows."))
     )
     return _explain_jwt(token, kind, about, OWN)
 
@@ -155,21 +163,23 @@ def _explain_refresh(token: str) -> Explanation:
 
     def describe(name: str, failed: bool) -> str:
         if name == "authenticity":
-            return "" if failed else "This server has issued the token."
+            return "" if failed else _("This server has issued the token.")
         if name == "transport" and facts is not None:
-            return f"The token travels by the transport {facts.transport!r}."
+            return _("The token travels by the transport %(name)r.") % {"name": facts.transport}
         if name == "session" and facts is not None:
             return describe_row(facts.session_id)
         if name == "user" and not failed:
-            return "The user is active."
+            return _("The user is active.")
         if outcome is None:
             return ""
-        return _OUTCOMES.get(outcome, "A refresh would answer an access token, and not replace this token.")
+        return _(_OUTCOMES.get(outcome, _NOT_REPLACED))
 
     failed = None if refusal is None else find_kind(refusal)
     return Explanation(
         kind="refresh",
-        about="This is a refresh token. It gets new tokens at the refresh endpoint, and opens no other door.",
+        about=_(
+            "This is a refresh token. It gets new tokens at the refresh endpoint, and opens no other door."
+        ),
         accepted=refusal is None,
         code=refusal.code if refusal else "",
         detail=refusal.detail if refusal else "",
@@ -187,7 +197,7 @@ def _explain_personal(token: str) -> Explanation:
     refusal: Refusal | None = None
     failed = session_id = found = None
     try:
-        session_id, _ = read_personal_token(token)
+        session_id, _secret = read_personal_token(token)
         found = sessions.preview_personal_token(token)
     except Refusal as error:
         refusal = error
@@ -196,21 +206,28 @@ def _explain_personal(token: str) -> Explanation:
 
     def describe(name: str, failed: bool) -> str:
         if name == "form":
-            return f"The text has {len(token)} characters."
+            return _("The text has %(count)d characters.") % {"count": len(token)}
         if name == "secret":
-            problem = "No row of a personal token has this id and this secret."
-            return problem if failed else f"The row {session_id} has the digest of this secret."
+            if failed:
+                return _("No row of a personal token has this id and this secret.")
+            return _("The row %(id)s has the digest of this secret.") % {"id": session_id}
         if name == "session":
             return describe_row(session_id)
         if name == "user" or found is None:
-            return "" if failed else "The user is active."
-        scopes = f"scopes {quote(found.scope)}" if found.scope else "no scopes"
-        return f"The token {quote(found.name)} has {scopes}. The view decides whether they are enough."
+            return "" if failed else _("The user is active.")
+        text = (
+            _("The token %(name)s has scopes %(scopes)s. The view decides whether they are enough.")
+            if found.scope
+            else _("The token %(name)s has no scopes. The view decides whether they are enough.")
+        )
+        return text % {"name": quote(found.name), "scopes": quote(found.scope)}
 
     return Explanation(
         kind="personal",
-        about="This is a personal access token. A view accepts it only if the view says so, for example with "
-        "PersonalTokenAuthentication.",
+        about=_(
+            "This is a personal access token. A view accepts it only if the view says so, for example with "
+            "PersonalTokenAuthentication."
+        ),
         accepted=refusal is None,
         code=refusal.code if refusal else "",
         detail=refusal.detail if refusal else "",
@@ -243,7 +260,8 @@ def _recognize(token: str, header: Mapping[str, Any], claims: Mapping[str, Any])
 def _explain_legacy(token: str, package: str) -> Explanation:
     """Return the verdict of each authentication class of the project, because ours accept no such token."""
     header, claims = peek_parts(token)
-    steps, code, detail = [], "token_wrong_type", "No authentication class of this project accepts the token."
+    steps, code = [], "token_wrong_type"
+    detail = _("No authentication class of this project accepts the token.")
     accepted = False
     kinds: Any = api_settings.DEFAULT_AUTHENTICATION_CLASSES or ()  # for the stubs these are texts
     for kind in kinds:
@@ -252,8 +270,11 @@ def _explain_legacy(token: str, package: str) -> Explanation:
         steps.append(Step(name=f"{kind.__module__}.{kind.__qualname__}", result=result, text=text))
     return Explanation(
         kind="legacy",
-        about=f"This looks like a token of {package}. Only the authentication classes of that package, or "
-        "of the package that replaces it, accept such tokens.",
+        about=_(
+            "This looks like a token of %(package)s. Only the authentication classes of that package, or "
+            "of the package that replaces it, accept such tokens."
+        )
+        % {"package": package},
         accepted=accepted,
         code="" if accepted else code,
         detail="" if accepted else detail,
@@ -271,11 +292,13 @@ def _ask_class(kind: Any, token: str) -> tuple[str, str]:
     scheme = challenge.split(" ")[0] if challenge else ""
     # A token is not a name with a password, and a failed login would count and be told.
     if issubclass(kind, JWTAuthentication) or scheme.lower() in {"", "basic", "digest"}:
-        return FAILED, "This class reads no such token."
+        return FAILED, _("This class reads no such token.")
     request.META["HTTP_AUTHORIZATION"] = f"{scheme} {token}"
     try:
         with unreported(), undone():  # Knox moves the end of a token that is used
             pair = authenticator.authenticate(request)
     except (APIException, TesseraError) as error:
         return FAILED, str(getattr(error, "detail", error))
-    return (FAILED, "This class reads no such token.") if pair is None else (PASSED, "The token is accepted.")
+    if pair is None:
+        return FAILED, _("This class reads no such token.")
+    return PASSED, _("The token is accepted.")

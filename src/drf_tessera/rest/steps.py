@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from drf_tessera.conf import Issuer, get_identity, get_settings, name_audiences
 from drf_tessera.database import find_database
@@ -86,15 +88,15 @@ _CLAIMS: Final = {
 }
 
 _REASONS: Final = {
-    "logout": "its user logged out",
-    "logout_all": "its user logged out everywhere",
-    "password_changed": "the password of its user was changed",
-    "user_inactive": "its user was made inactive",
-    "user_deleted": "its user was deleted",
-    "evicted": "its user had too many sessions",
-    "refresh_reused": "a replaced refresh token came back, very likely after a theft",
-    "refresh_lost": "too many answers in a row were lost",
-    "admin": "an administrator ended it",
+    "logout": gettext_noop("its user logged out"),
+    "logout_all": gettext_noop("its user logged out everywhere"),
+    "password_changed": gettext_noop("the password of its user was changed"),
+    "user_inactive": gettext_noop("its user was made inactive"),
+    "user_deleted": gettext_noop("its user was deleted"),
+    "evicted": gettext_noop("its user had too many sessions"),
+    "refresh_reused": gettext_noop("a replaced refresh token came back, very likely after a theft"),
+    "refresh_lost": gettext_noop("too many answers in a row were lost"),
+    "admin": gettext_noop("an administrator ended it"),
 }
 
 
@@ -183,70 +185,80 @@ class Facts:
         return found
 
     def _describe_form(self, failed: bool) -> str:
-        return f"The text has {self.length} characters."
+        return _("The text has %(count)d characters.") % {"count": self.length}
 
     def _describe_extensions(self, failed: bool) -> str:
-        return "The header has 'crit', and no extension is supported." if failed else "There are none."
+        return _("The header has 'crit', and no extension is supported.") if failed else _("There are none.")
 
     def _describe_type(self, failed: bool) -> str:
         accepted = ["at+jwt"] if self.entry is None else sorted(map(str, self.entry.types))
-        return f"'typ' is {quote(self.header.get('typ'))}. Accepted: {', '.join(accepted)}."
+        return _say_value("typ", self.header.get("typ"), _say_accepted(accepted))
 
     def _describe_key(self, failed: bool) -> str:
-        owner = "this server" if self.entry is None else "that issuer"
-        known = "knows no such key" if failed else "has this key"
-        return f"'kid' is {quote(self.header.get('kid'))}, and {owner} {known}."
+        if self.entry is None:
+            text = (
+                _("'kid' is %(value)s, and this server knows no such key.")
+                if failed
+                else _("'kid' is %(value)s, and this server has this key.")
+            )
+        else:
+            text = (
+                _("'kid' is %(value)s, and that issuer knows no such key.")
+                if failed
+                else _("'kid' is %(value)s, and that issuer has this key.")
+            )
+        return text % {"value": quote(self.header.get("kid"))}
 
     def _describe_algorithm(self, failed: bool) -> str:
-        text = f"'alg' is {quote(self.header.get('alg'))}."
         if self.entry is not None:
-            return f"{text} Accepted: {', '.join(sorted(self.entry.algorithms))}."
-        return f"{text} The key is for another algorithm." if failed else f"{text} The key is for it."
+            about = _say_accepted(sorted(self.entry.algorithms))
+        else:
+            about = _("The key is for another algorithm.") if failed else _("The key is for it.")
+        return _say_value("alg", self.header.get("alg"), about)
 
     def _describe_signature(self, failed: bool) -> str:
         return (
-            "Another key signed it, or somebody has changed it."
+            _("Another key signed it, or somebody has changed it.")
             if failed
-            else "The key has signed the token."
+            else _("The key has signed the token.")
         )
 
     def _describe_times(self, failed: bool) -> str:
-        texts = (("iat", "Issued"), ("nbf", "Valid from"), ("exp", "Expires"))
-        parts = []
-        for claim, verb in texts:
-            value = self.claims.get(claim)
-            if claim in self.claims:
-                parts.append(f"{_tell(verb, value, self.now)}.")
-        return " ".join(parts)
+        return " ".join(
+            _tell(claim, self.claims[claim], self.now)
+            for claim in ("iat", "nbf", "exp")
+            if claim in self.claims
+        )
 
     def _describe_identity(self, failed: bool) -> str:
-        return f"'sub' is {quote(self.claims.get('sub'))}."
+        return _say_value("sub", self.claims.get("sub"))
 
     def _describe_issuer(self, failed: bool) -> str:
-        text = f"'iss' is {quote(self.claims.get('iss'))}."
-        return f"{text} This server is {quote(get_issuer())}." if failed else text
+        about = _("This server is %(name)s.") % {"name": quote(get_issuer())} if failed else ""
+        return _say_value("iss", self.claims.get("iss"), about)
 
     def _describe_audience(self, failed: bool) -> str:
         name = "aud" if self.entry is None else self.entry.audience_claim
         accepted = get_identity().audience if self.entry is None else name_audiences(self.entry.audience)
-        return f"'{name}' is {quote(self.claims.get(name))}. Accepted: {', '.join(sorted(accepted))}."
+        return _say_value(name, self.claims.get(name), _say_accepted(sorted(accepted)))
 
     def _describe_claims(self, failed: bool) -> str:
-        return "" if failed else "All claims have the right type and value."
+        return "" if failed else _("All claims have the right type and value.")
 
     def _describe_lifetime(self, failed: bool) -> str:
         longest = _write_time(get_settings().access_lifetime.total_seconds())
-        return f"No token is accepted for longer than ACCESS_LIFETIME ({longest})."
+        return _("No token is accepted for longer than ACCESS_LIFETIME (%(time)s).") % {"time": longest}
 
     def _describe_user(self, failed: bool) -> str:
         if isinstance(self.user, Principal):
-            return "The entry maps its tokens to no user."
+            return _("The entry maps its tokens to no user.")
         if failed:
             return ""
         if self.user is None:
             # The row of a session that has ended is read after the user's, so the user is active.
-            return "The user is active." if self.entry is None else "A request would create the user."
-        return f"The user with the primary key {quote(str(getattr(self.user, 'pk', '')))} is active."
+            return _("The user is active.") if self.entry is None else _("A request would create the user.")
+        text = _("The user with the primary key %(key)s is active.")
+        return text % {"key": quote(str(getattr(self.user, "pk", "")))}
 
     def _describe_session(self, failed: bool) -> str:
         return describe_row(self.verified.session_id)
@@ -259,22 +271,30 @@ def describe_row(session_id: Any) -> str:
     """Return when a session began, and when and why it ended."""
     session = SessionQuerySet(Session, using=find_database()).filter(pk=session_id).first()
     if session is None:
-        return f"There is no session {session_id}. It was deleted, or it ended long ago and was pruned."
+        text = _("There is no session %(id)s. It was deleted, or it ended long ago and was pruned.")
+        return text % {"id": session_id}
     now = timezone.now()
-    begun = f"The session {session_id} began {_write_span(now, session.created_at)}"
+    values = {"id": session_id, "begun": _write_span(now, session.created_at)}
     if session.revoked_at is not None:
-        reason = _REASONS.get(session.revoked_for, session.revoked_for)
-        return f"{begun}. It was ended {_write_span(now, session.revoked_at)}, because {reason}."
+        reason = _REASONS.get(session.revoked_for)
+        text = _("The session %(id)s began %(begun)s. It was ended %(when)s, because %(reason)s.")
+        return text % {
+            **values,
+            "when": _write_span(now, session.revoked_at),
+            "reason": _(reason) if reason else session.revoked_for,
+        }
     limits = [
-        (session.idle_expires_at, "nobody refreshed it"),
-        (session.expires_at, "it reached its lifetime"),
+        (session.idle_expires_at, _("nobody refreshed it")),
+        (session.expires_at, _("it reached its lifetime")),
     ]
     if session.personal:
         del limits[0]  # nobody refreshes a personal token
     for limit, reason in limits:
         if now >= limit:
-            return f"{begun}. It expired {_write_span(now, limit)}, because {reason}."
-    return f"{begun}, and was used {_write_span(now, session.last_used_at)}. It is live."
+            text = _("The session %(id)s began %(begun)s. It expired %(when)s, because %(reason)s.")
+            return text % {**values, "when": _write_span(now, limit), "reason": reason}
+    text = _("The session %(id)s began %(begun)s, and was used %(when)s. It is live.")
+    return text % {**values, "when": _write_span(now, session.last_used_at)}
 
 
 def _write_span(now: datetime, moment: datetime) -> str:
@@ -282,22 +302,53 @@ def _write_span(now: datetime, moment: datetime) -> str:
 
 
 def _write_distance(seconds: float) -> str:
-    return f"{_write_time(-seconds)} ago" if seconds <= 0 else f"in {_write_time(seconds)}"
+    text = _("%(time)s ago") if seconds <= 0 else _("in %(time)s")
+    return text % {"time": _write_time(abs(seconds))}
 
 
 def _write_time(seconds: float) -> str:
-    for size, unit in ((86_400, "days"), (3600, "h"), (60, "min")):
+    units = ((86_400, _("%(count)d days")), (3600, _("%(count)d h")), (60, _("%(count)d min")))
+    for size, text in units:
         if seconds >= 2 * size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds)} s"
+            return text % {"count": seconds // size}
+    return _("%(count)d s") % {"count": seconds}
 
 
-def _tell(verb: str, value: object, now: float) -> str:
+def _say_value(name: str, value: object, about: str = "") -> str:
+    text = _("'%(name)s' is %(value)s.") % {"name": name, "value": quote(value)}
+    return f"{text} {about}".rstrip()
+
+
+def _say_accepted(names: Iterable[str]) -> str:
+    return _("Accepted: %(names)s.") % {"names": ", ".join(names)}
+
+
+_TIMES: Final = {
+    "iat": (
+        gettext_noop("Issued %(when)s (%(time)s)."),
+        gettext_noop("Issued: %(value)s, which is not a time."),
+    ),
+    "nbf": (
+        gettext_noop("Valid from %(when)s (%(time)s)."),
+        gettext_noop("Valid from: %(value)s, which is not a time."),
+    ),
+    "exp": (
+        gettext_noop("Expires %(when)s (%(time)s)."),
+        gettext_noop("Expires: %(value)s, which is not a time."),
+    ),
+}
+"""The sentences about a claim: with a time, and with another value."""
+
+
+def _tell(claim: str, value: object, now: float) -> str:
+    text, problem = _TIMES[claim]
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 253_402_300_799:
-        return f"{verb}: {quote(value)}, which is not a time"
-    moment = datetime.fromtimestamp(int(value), UTC).isoformat()
-    verb = "Expired" if verb == "Expires" and value <= now else verb
-    return f"{verb} {_write_distance(value - now)} ({moment})"
+        return _(problem) % {"value": quote(value)}
+    text = _("Expired %(when)s (%(time)s).") if claim == "exp" and value <= now else _(text)
+    return text % {
+        "when": _write_distance(value - now),
+        "time": datetime.fromtimestamp(int(value), UTC).isoformat(),
+    }
 
 
 def quote(value: object) -> str:

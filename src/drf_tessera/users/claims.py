@@ -16,6 +16,7 @@ from drf_tessera.conf import get_settings
 from drf_tessera.database import UNREADABLE
 from drf_tessera.exceptions import ClaimsHookError, SettingsError
 from drf_tessera.models import Session
+from drf_tessera.texts import Text
 from drf_tessera.tokens import AccessToken
 
 USER_CLAIM: Final = "user"
@@ -41,19 +42,24 @@ def find_user_fields() -> dict[str, Field[Any, Any]]:
 def _find_fields(model: Any, names: tuple[str, ...]) -> dict[str, Field[Any, Any]]:
     found = {}
     for name in names:
+        column = {"column": f"{model._meta.label}.{name}"}
         try:
             field = model._meta.get_field(name)
         except FieldDoesNotExist:
-            raise SettingsError(f"{model._meta.label} has no field {name!r}.") from None
+            raise SettingsError(
+                Text("%(model)s has no field %(name)r.", model=model._meta.label, name=name)
+            ) from None
         if not isinstance(field, Field) or not field.concrete or field.is_relation or field.primary_key:
-            raise SettingsError(f"{model._meta.label}.{name} is not a plain column. A token cannot carry it.")
+            raise SettingsError(Text("%(column)s is not a plain column. A token cannot carry it.", **column))
         if isinstance(field, _UNWRITABLE):
-            raise SettingsError(f"{model._meta.label}.{name} has values that a token cannot carry.")
+            raise SettingsError(Text("%(column)s has values that a token cannot carry.", **column))
         if name == "password":
-            raise SettingsError("A token must not carry the password's hash. Its holder could read the hash.")
+            raise SettingsError(
+                Text("A token must not carry the password's hash. Its holder could read the hash.")
+            )
         if name in _PERMISSIONS:
             raise SettingsError(
-                f"Permissions depend on {model._meta.label}.{name}. The value in a token may be out of date."
+                Text("Permissions depend on %(column)s. The value in a token may be out of date.", **column)
             )
         found[field.attname] = field
     return found

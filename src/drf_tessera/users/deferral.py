@@ -17,6 +17,7 @@ from django.db.models.base import ModelBase
 from django.db.models.signals import post_init, pre_init
 
 from drf_tessera.models import has_plain_manager
+from drf_tessera.texts import Text
 
 _HOOKS: Final = (
     "__init__",
@@ -42,7 +43,7 @@ _HOOKS: Final = (
 """Methods of ``Model`` that make, watch, compare or copy instances. Those of the project may need the row."""
 
 
-def find_obstacles(model: Any, *, tokens_name_tenant: bool = False) -> tuple[str, ...]:
+def find_obstacles(model: Any, *, tokens_name_tenant: bool = False) -> tuple[Text, ...]:
     """Return the reasons why an instance of ``model`` without its row would differ from one with its row.
 
     The result is empty for a model that leaves the making of instances to Django. A receiver counts if it is
@@ -54,24 +55,27 @@ def find_obstacles(model: Any, *, tokens_name_tenant: bool = False) -> tuple[str
     """
     found = list(_list_obstacles(model))
     if not tokens_name_tenant and _belongs_to_tenants():
-        found.append("each tenant has its own users and sessions")
+        found.append(Text("each tenant has its own users and sessions"))
     return tuple(found)
 
 
-def _list_obstacles(model: Any) -> Iterator[str]:
+def _list_obstacles(model: Any) -> Iterator[Text]:
     if type(model) is not ModelBase:
-        yield f"the metaclass is {type(model).__name__}"
+        yield Text("the metaclass is %(name)s", name=type(model).__name__)
     for name in _HOOKS:
         if getattr_static(model, name, None) is not getattr_static(Model, name, None):
-            yield f"{_find_owner(model, name)} defines {name}()"
+            yield Text("%(owner)s defines %(name)s()", owner=_find_owner(model, name), name=name)
     for name, signal in (("pre_init", pre_init), ("post_init", post_init)):
         if signal.has_listeners(model):
-            yield f"a receiver of {name} is connected"
+            yield Text("a receiver of %(name)s is connected", name=name)
     if not has_plain_manager(model):
-        yield f"the default manager is {type(model._default_manager).__name__}, which selects by its own code"
+        yield Text(
+            "the default manager is %(name)s, which selects by its own code",
+            name=type(model._default_manager).__name__,
+        )
     key = model._meta.pk
     if not type(getattr_static(model, key.attname)).__module__.startswith("django."):
-        yield f"the primary key {key.name!r} has a descriptor of its own"
+        yield Text("the primary key %(name)r has a descriptor of its own", name=key.name)
 
 
 def _belongs_to_tenants() -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Caution
+from django.utils.translation import gettext as _
 
 from drf_tessera import legacy
 from drf_tessera.http import find_view_class, walk_views
@@ -42,16 +43,20 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if raw.get("BLACKLIST_AFTER_ROTATION") is False:
         idle.append("BLACKLIST_AFTER_ROTATION")
     if idle:
-        text = f"SIMPLE_JWT: {', '.join(idle)} has no effect."
-        hint = "drf-tessera has no sliding tokens, and always detects the reuse of a replaced refresh token."
+        text = _("SIMPLE_JWT: %(keys)s has no effect.") % {"keys": ", ".join(idle)}
+        hint = _(
+            "drf-tessera has no sliding tokens, and always detects the reuse of a replaced refresh token."
+        )
         found.append(Caution(text, hint=hint, id="tessera_simplejwt.W002"))
     return found
 
 
 def _judge_rotation(raw: Mapping[str, Any]) -> list[CheckMessage]:
     if "ROTATE_REFRESH_TOKENS" not in raw:
-        text = "SIMPLE_JWT has no ROTATE_REFRESH_TOKENS: tokens rotate, and clients may ignore the new ones."
-        hint = (
+        text = _(
+            "SIMPLE_JWT has no ROTATE_REFRESH_TOKENS: tokens rotate, and clients may ignore the new ones."
+        )
+        hint = _(
             "If a client ignores the new tokens, a copy of its token is not detected. If your clients keep "
             "the `refresh` of each answer, write True: sessions that are used then last 90 days at most. If "
             "your clients must not get a new refresh token, write False."
@@ -59,31 +64,36 @@ def _judge_rotation(raw: Mapping[str, Any]) -> list[CheckMessage]:
         return [Caution(text, hint=hint, id="tessera_simplejwt.W001")]
     if raw["ROTATE_REFRESH_TOKENS"]:
         return []
-    text = "SIMPLE_JWT['ROTATE_REFRESH_TOKENS'] is False, so a copy of a refresh token is not detected."
-    hint = "Change your clients to keep the `refresh` of each answer, then write True."
+    text = _("SIMPLE_JWT['ROTATE_REFRESH_TOKENS'] is False, so a copy of a refresh token is not detected.")
+    hint = _("Change your clients to keep the `refresh` of each answer, then write True.")
     return [Caution(text, hint=hint, id="tessera_simplejwt.W003")]
 
 
 def _list_refused(raw: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = []
     if raw.get("JWK_URL"):
-        found.append(("SIMPLE_JWT['JWK_URL'] is not supported.", "Set VERIFYING_KEY to the public key."))
+        text = _("SIMPLE_JWT['JWK_URL'] is not supported.")
+        found.append((text, _("Set VERIFYING_KEY to the public key.")))
     if raw.get("CHECK_USER_IS_ACTIVE") is False:
-        text = "SIMPLE_JWT['CHECK_USER_IS_ACTIVE'] is False, but inactive users are always refused."
-        found.append((text, "Remove the key, and activate each user who should have access."))
+        text = _("SIMPLE_JWT['CHECK_USER_IS_ACTIVE'] is False, but inactive users are always refused.")
+        found.append((text, _("Remove the key, and activate each user who should have access.")))
     if "SlidingToken" in str(raw.get("AUTH_TOKEN_CLASSES")):
-        found.append(("SIMPLE_JWT['AUTH_TOKEN_CLASSES'] has SlidingToken.", SLIDING))
+        found.append((_("SIMPLE_JWT['AUTH_TOKEN_CLASSES'] has SlidingToken."), _(SLIDING)))
     elif not all(map(is_access_class, _load_classes())):
-        text = "SIMPLE_JWT['AUTH_TOKEN_CLASSES'] has a class that is not an AccessToken. It is ignored."
-        found.append((text, "Derive the class from rest_framework_simplejwt.tokens.AccessToken."))
+        text = _("SIMPLE_JWT['AUTH_TOKEN_CLASSES'] has a class that is not an AccessToken. It is ignored.")
+        found.append((text, _("Derive the class from rest_framework_simplejwt.tokens.AccessToken.")))
     claim, field = str(raw.get("USER_ID_CLAIM")), str(raw.get("USER_ID_FIELD", "id"))
     names = {"pk"} | {name for it in get_user_model()._meta.fields for name in (it.name, it.attname)}
     if field not in names:
-        text = f"SIMPLE_JWT['USER_ID_FIELD'] is {field!r}, but the user model has no such column."
-        found.append((text, f"The user model has: {', '.join(sorted(names))}."))
+        text = _("SIMPLE_JWT['USER_ID_FIELD'] is %(field)r, but the user model has no such column.")
+        hint = _("The user model has: %(names)s.") % {"names": ", ".join(sorted(names))}
+        found.append((text % {"field": field}, hint))
     if claim in REGISTERED_CLAIMS - {"sub"} or (claim == "sub" and field not in {"id", "pk"}):
-        text = f"SIMPLE_JWT['USER_ID_CLAIM'] is {claim!r}, but this claim has another meaning in drf-tessera."
-        found.append((text, "Use the default, 'user_id'. The claim 'sub' is always the primary key."))
+        text = _(
+            "SIMPLE_JWT['USER_ID_CLAIM'] is %(claim)r, but this claim has another meaning in drf-tessera."
+        )
+        hint = _("Use the default, 'user_id'. The claim 'sub' is always the primary key.")
+        found.append((text % {"claim": claim}, hint))
     return found
 
 
@@ -98,7 +108,11 @@ def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report E004 for a view of sliding tokens, and W001 or W003 if a refresh view exists."""
     mounted = [(route, find_view_class(callback)) for route, callback in walk_views()]
     found: list[CheckMessage] = [
-        Error(f"The view at {route!r} uses sliding tokens.", hint=SLIDING, id="tessera_simplejwt.E004")
+        Error(
+            _("The view at %(route)r uses sliding tokens.") % {"route": route},
+            hint=_(SLIDING),
+            id="tessera_simplejwt.E004",
+        )
         for route, kind in mounted
         if kind is not None and issubclass(kind, SLIDING_VIEWS)
     ]

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from django.utils.translation import gettext_noop
+
 ONE_KIND: Final = (
     "A project cannot add its own token_type. For another purpose, such as a link in a mail, use "
     "django.core.signing: dumps(value, salt=...), loads(..., max_age=...)."
@@ -12,7 +14,7 @@ ONE_LIFETIME: Final = (
     "The claim exp can only shorten the life of a token that for_user() has just made, and not below the "
     "life of an access token that was already signed for it."
 )
-SLIDING: Final = (
+SLIDING: Final = gettext_noop(
     "Sliding tokens are not supported, because each request would carry a token that renews itself. Use the "
     "pair instead: TokenObtainPairView and TokenRefreshView."
 )

@@ -7,25 +7,33 @@ import sys
 from typing import Any, Final
 
 from django.core.management.base import CommandError, CommandParser
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import TemporarilyUnavailable
 from drf_tessera.management.places import PlaceCommand
 from drf_tessera.rest.explanation import Explanation, explain_token
-from drf_tessera.rest.steps import FAILED, PASSED
+from drf_tessera.rest.steps import FAILED, PASSED, UNCHECKED
 
 UNDECIDED: Final = 3
 """The exit code if the database, or the issuer of the token, did not answer."""
 
 _MARKS: Final = {PASSED: "ok", FAILED: "NO"}
+_RESULTS: Final = {
+    PASSED: gettext_noop("passed"),
+    FAILED: gettext_noop("failed"),
+    UNCHECKED: gettext_noop("not checked"),
+}
 _MOST: Final = 65_536
 
 
 class Command(PlaceCommand):
     """Explain a token. Nothing is changed, and the token is not shown."""
 
-    help = (
+    help = gettext_noop(
         "Say what a token is, and why this server accepts or refuses it now. Give - to read it from the "
         "standard input, because a token on the command line stays in the history of the shell. Nothing is "
         "changed. Exit codes: 0 accepted, 1 refused, 2 wrong arguments, 3 the database or the issuer of the "
@@ -36,8 +44,8 @@ class Command(PlaceCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the token and the form of the output."""
-        parser.add_argument("token", metavar="TOKEN", help="the token, or - to read it from the input")
-        parser.add_argument("--json", action="store_true", help="write JSON")
+        parser.add_argument("token", metavar="TOKEN", help=_("the token, or - to read it from the input"))
+        parser.add_argument("--json", action="store_true", help=_("write JSON"))
         super().add_arguments(parser)
 
     @sensitive_variables()
@@ -51,9 +59,10 @@ class Command(PlaceCommand):
         if token.lower().startswith(prefix.lower()):
             token = token[len(prefix) :].strip()
         if not token:
-            raise CommandError("There is no token.", returncode=2)
+            raise CommandError(_("There is no token."), returncode=2)
         try:
-            found = explain_token(token)
+            with translation.override("en" if options["json"] else translation.get_language()):
+                found = explain_token(token)
         except TemporarilyUnavailable as error:
             raise CommandError(error.detail, returncode=UNDECIDED) from error
         if options["json"]:
@@ -61,12 +70,12 @@ class Command(PlaceCommand):
         else:
             self._show(found)
         if not found.accepted:
-            raise CommandError(f"This server refuses the token: {found.code}.")
+            raise CommandError(_("This server refuses the token: %(code)s.") % {"code": found.code})
 
     def _show(self, found: Explanation) -> None:
         self.stdout.write(found.about)
         for step in found.steps:
             mark = _MARKS.get(step.result, "--")
-            self.stdout.write(f"  {mark}  {step.name:<14} {step.text or step.result}")
+            self.stdout.write(f"  {mark}  {step.name:<14} {step.text or _(_RESULTS[step.result])}")
         if found.accepted:
-            self.stdout.write(self.style.SUCCESS("This server accepts the token."))
+            self.stdout.write(self.style.SUCCESS(_("This server accepts the token.")))

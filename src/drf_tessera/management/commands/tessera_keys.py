@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from drf_tessera import audit, keys
 from drf_tessera.conf import DEFAULT_ALGORITHM, current_tenant, get_settings
@@ -26,7 +28,7 @@ _TIMES: Final = ("published_at", "signs_at", "retires_at", "gone_at")
 class Command(PlaceCommand):
     """Manage the keys that sign access tokens. ``docs/howto/keys.md`` has each task."""
 
-    help = (
+    help = gettext_noop(
         "Manage the keys that sign access tokens. Two servers may run this at once. Exit codes: 0 done, "
         "1 refused, 2 wrong arguments, 3 the database or the cache did not answer, so run the command again."
     )
@@ -37,34 +39,36 @@ class Command(PlaceCommand):
         """Add one sub-command for each task."""
         tasks = parser.add_subparsers(dest="task", required=True, metavar="TASK")
         texts = {
-            "list": "show the keys and their stages",
-            "generate": "print a new private key as a JWK Set, for KEYS or a mounted file. Nothing is stored",
-            "rotate": "publish the next key in the database. It signs when every verifier can have it",
-            "retire": "let the next key take over from a key, or withdraw a stolen key",
-            "export": "print the keys as a JWK Set",
+            "list": _("show the keys and their stages"),
+            "generate": _(
+                "print a new private key as a JWK Set, for KEYS or a mounted file. Nothing is stored"
+            ),
+            "rotate": _("publish the next key in the database. It signs when every verifier can have it"),
+            "retire": _("let the next key take over from a key, or withdraw a stolen key"),
+            "export": _("print the keys as a JWK Set"),
         }
         for name, text in texts.items():
             task = tasks.add_parser(name, help=text, description=text)
             if name != "generate":
                 add_place_options(task)
             if name not in {"generate", "export"}:
-                task.add_argument("--json", action="store_true", help="write JSON to stdout")
+                task.add_argument("--json", action="store_true", help=_("write JSON to stdout"))
             if name in {"generate", "rotate"}:
-                task.add_argument("--alg", help="the algorithm (default: that of KEYS, or Ed25519)")
+                task.add_argument("--alg", help=_("the algorithm (default: that of KEYS, or Ed25519)"))
             if name == "rotate":
                 task.add_argument(
-                    "--if-due", action="store_true", help="only if KEY_ROTATION is over, for cron"
+                    "--if-due", action="store_true", help=_("only if KEY_ROTATION is over, for cron")
                 )
             if name == "retire":
-                task.add_argument("kid", help="the key, or the beginning of its kid")
+                task.add_argument("kid", help=_("the key, or the beginning of its kid"))
                 task.add_argument(
-                    "--now", action="store_true", help="the key is stolen: refuse its tokens at once"
+                    "--now", action="store_true", help=_("the key is stolen: refuse its tokens at once")
                 )
             if name == "export":
                 task.add_argument(
                     "--private",
                     action="store_true",
-                    help="with the private parts of the keys in the database",
+                    help=_("with the private parts of the keys in the database"),
                 )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -113,21 +117,28 @@ class Command(PlaceCommand):
         if is_new:
             publish_keys(timezone.now())
             audit.record("key_rotated", level=logging.WARNING, kid=key.kid, alg=key.alg)
-        begin = _write_time(key.life.signs_at)
-        self._report(key, options, f"{key.kid} {'was' if is_new else 'is'} published. It signs from {begin}.")
+        text = (
+            _("%(kid)s was published. It signs from %(time)s.")
+            if is_new
+            else _("%(kid)s is published. It signs from %(time)s.")
+        )
+        self._report(key, options, text % {"kid": key.kid, "time": _write_time(key.life.signs_at)})
 
     def _retire(self, options: dict[str, Any]) -> None:
         if not options["now"]:
             key = keys.retire_key(options["kid"])
             publish_keys(timezone.now())
             audit.record("key_retired", level=logging.WARNING, kid=options["kid"])
-            self._report(key, options, f"{key.kid} takes over at {_write_time(key.life.signs_at)}.")
+            text = _("%(kid)s takes over at %(time)s.")
+            self._report(key, options, text % {"kid": key.kid, "time": _write_time(key.life.signs_at)})
             return
         following = keys.revoke_key(options["kid"])
         publish_keys(timezone.now())
         audit.record("key_revoked", level=logging.WARNING, kid=options["kid"])
-        text = "No server accepts its tokens within REVOCATION_POLL."
-        self._report(following, options, text + (f" {following.kid} signs now." if following else ""))
+        text = _("No server accepts its tokens within REVOCATION_POLL.")
+        if following:
+            text += " " + _("%(kid)s signs now.") % {"kid": following.kid}
+        self._report(following, options, text)
 
     def _export(self, options: dict[str, Any]) -> None:
         if options["private"]:

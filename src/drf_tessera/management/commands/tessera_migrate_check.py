@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from drf_tessera.http import find_view_class, walk_views
 from drf_tessera.legacy import (
@@ -23,14 +24,18 @@ from drf_tessera.legacy import (
     find_name,
     is_installed,
 )
+from drf_tessera.management.languages import TranslatedCommand
+from drf_tessera.texts import Text
 
-_UNKNOWN: Final = Verdict(Kind.REFUSED, "This key does not exist. manage.py check may suggest the right key.")
-_SILENT: Final = (
+_UNKNOWN: Final = Verdict(
+    Kind.REFUSED, Text("This key does not exist. manage.py check may suggest the right key.")
+)
+_SILENT: Final = Text(
     "This project does not set the key, so simplejwt issues no new refresh token. drf-tessera issues a new "
     "one, and clients may ignore it. Change your clients to keep the `refresh` of each answer, then write "
     "True."
 )
-_OWN_REFRESH: Final = (
+_OWN_REFRESH: Final = Text(
     "The serializer overrides validate(). If this validate() rotates by hand, as simplejwt's does "
     "(blacklist(), set_jti()), call super().validate() instead. Otherwise two holders of one token could "
     "both rotate the token."
@@ -39,10 +44,12 @@ _OWN_REFRESH: Final = (
 Finding = tuple[str, Verdict]
 
 
-class Command(BaseCommand):
+class Command(TranslatedCommand):
     """Read the settings and the URLconf. The command changes nothing."""
 
-    help = "Show what would change if this project moved from simplejwt or djangorestframework-jwt."
+    help = gettext_noop(
+        "Show what would change if this project moved from simplejwt or djangorestframework-jwt."
+    )
     requires_system_checks: tuple[str, ...] = ()  # the command must also read settings that the checks refuse
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -51,17 +58,20 @@ class Command(BaseCommand):
         try:
             found += _judge_urls()
         except (ImportError, ImproperlyConfigured) as error:
-            self.stdout.write(self.style.ERROR(f"The URLconf cannot be read: {error}"))
-            self.stdout.write("Run this command again after you replace the old package by the new package.")
+            self.stdout.write(self.style.ERROR(_("The URLconf cannot be read: %(error)s") % {"error": error}))
+            self.stdout.write(
+                _("Run this command again after you replace the old package by the new package.")
+            )
         for name, verdict in found:
             style = self.style.ERROR if verdict.kind is Kind.REFUSED else self.style.SUCCESS
             line = style(f"{verdict.kind.value:<8}") + name
-            self.stdout.write(f"{line}: {verdict.text}" if verdict.text else line)
+            self.stdout.write(f"{line}: {verdict.text.shown}" if verdict.text else line)
         for name, page in BY_HAND.items():
             if hasattr(settings, name) or name in settings.INSTALLED_APPS:
-                self.stdout.write(f"by hand {name}: {page}")
+                self.stdout.write(_("by hand %(name)s: %(page)s") % {"name": name, "page": page})
         counts = [f"{sum(v.kind is kind for _, v in found)} {kind.value}" for kind in Kind]
-        self.stdout.write(f"{len(found)} names: {', '.join(counts)}.")
+        text = _("%(count)d names: %(counts)s.")
+        self.stdout.write(text % {"count": len(found), "counts": ", ".join(counts)})
 
 
 def _judge_settings() -> Iterator[Finding]:
@@ -96,7 +106,7 @@ def _find_parent(path: str) -> Finding | None:
     try:
         return _find_kind(import_string(path))
     except ImproperlyConfigured as error:
-        return path, Verdict(Kind.REFUSED, str(error))
+        return path, Verdict(Kind.REFUSED, Text(str(error)))
     except ImportError:
         return None
 

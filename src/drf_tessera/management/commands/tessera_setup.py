@@ -10,15 +10,18 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand
 from django.db import connections, router
 from django.db.models import UniqueConstraint
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import SettingsError
 from drf_tessera.http import find_view_class, walk_views
+from drf_tessera.management.languages import TranslatedCommand
 from drf_tessera.models import Session
 from drf_tessera.rest.views import RefreshView
+from drf_tessera.texts import show
 from drf_tessera.users import find_email_field, find_obstacles
 
 _PREFIX: Final = "api/token/"
@@ -37,10 +40,10 @@ _AXES: Final = {
 }
 
 
-class Command(BaseCommand):
+class Command(TranslatedCommand):
     """Read the settings, the urls and the user model. The output can be pasted."""
 
-    help = "Print the settings and urls that fit this project. Nothing is written."
+    help = gettext_noop("Print the settings and urls that fit this project. Nothing is written.")
     requires_system_checks: tuple[str, ...] = ()  # the project is not set up yet
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -48,13 +51,13 @@ class Command(BaseCommand):
         module = str(getattr(settings, "SETTINGS_MODULE", None) or "settings")
         self._print_block(f"{module.replace('.', '/')}.py", list(_list_settings()))
         self._print_block(f"{settings.ROOT_URLCONF.replace('.', '/')}.py", list(_list_urls()))
-        self.stdout.write("# Then run:")
-        for command in ("migrate", "check", "check --deploy", "tessera_prune  (each day)"):
+        self.stdout.write("# " + _("Then run:"))
+        for command in ("migrate", "check", "check --deploy", f"tessera_prune  ({_('each day')})"):
             self.stdout.write(f"#   python manage.py {command}")
 
     def _print_block(self, name: str, lines: list[str]) -> None:
-        self.stdout.write(f"# {name} (at the end)")
-        for line in lines or ["# Nothing is missing."]:
+        self.stdout.write("# " + _("%(file)s (at the end)") % {"file": name})
+        for line in lines or ["# " + _("Nothing is missing.")]:
             self.stdout.write(line)
         self.stdout.write("")
 
@@ -84,10 +87,12 @@ def _list_backends() -> Iterator[str]:
     field: Any = model._meta.get_field(column)
     unique = [item for item in model._meta.constraints if isinstance(item, UniqueConstraint)]
     if field.unique or any(column in item.fields or item.expressions for item in unique):
-        yield f"# People can log in with {model.USERNAME_FIELD!r} or {column!r}, because both are unique."
+        text = _("People can log in with %(name)r or %(email)r, because both are unique.")
+        yield "# " + text % {"name": model.USERNAME_FIELD, "email": column}
         yield f"AUTHENTICATION_BACKENDS = {_write(lines)}"
     else:
-        yield f"# For a login by e-mail, first make {column!r} unique (tessera.W001), then write:"
+        text = _("For a login by e-mail, first make %(email)r unique (tessera.W001), then write:")
+        yield "# " + text % {"email": column}
         yield f"# AUTHENTICATION_BACKENDS = {_write(lines)}"
 
 
@@ -99,10 +104,11 @@ def _list_rest_framework() -> Iterator[str]:
         written = ", ".join([_OURS, *(f'"{path}"' for path in classes)])
         lines.append(f'"DEFAULT_AUTHENTICATION_CLASSES": [{written}],')
     if "EXCEPTION_HANDLER" not in given:
-        lines.append(f"{_HANDLER}  # each error of your views has a code, too")
+        lines.append(f"{_HANDLER}  # {_('each error of your views has a code, too')}")
     if given.get("NUM_PROXIES") is None:
         behind = any(getattr(settings, name, None) for name in _PROXY_SIGNS)
-        lines.append(f'"NUM_PROXIES": {int(behind)},  # the number of your own proxies in front of Django')
+        text = _("the number of your own proxies in front of Django")
+        lines.append(f'"NUM_PROXIES": {int(behind)},  # {text}')
     if apps.is_installed("drf_spectacular") and "DEFAULT_SCHEMA_CLASS" not in given:
         lines.append('"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",')
     yield from _list_dict("REST_FRAMEWORK", lines, given=bool(given))
@@ -114,20 +120,24 @@ def _list_tessera() -> Iterator[str]:
     if "PROFILE" not in given:
         signs = [name for name in _BROWSER_SIGNS if getattr(settings, name, None)]
         if signs:
-            lines.append(f'"PROFILE": ["browser", "api"],  # for pages, because of {signs[0]}')
+            text = _("for pages, because of %(setting)s") % {"setting": signs[0]}
+            lines.append(f'"PROFILE": ["browser", "api"],  # {text}')
         else:
-            lines.append('"PROFILE": "api",  # "browser" keeps the refresh token in an HttpOnly cookie')
+            text = _('"browser" keeps the refresh token in an HttpOnly cookie')
+            lines.append(f'"PROFILE": "api",  # {text}')
     shared = [name for name, cache in settings.CACHES.items() if "redis" in str(cache.get("BACKEND")).lower()]
     if shared and "REVOCATION_CACHE" not in given:
-        lines.append(f'# "REVOCATION_CACHE": "{shared[0]}",  # with many processes')
+        lines.append(f'# "REVOCATION_CACHE": "{shared[0]}",  # {_("with many processes")}')
     factors = [name for name in _FACTORS if apps.is_installed(name)]
     if factors and "CHALLENGE" not in given:
-        lines.append(f'# "CHALLENGE": "your.function",  # needed for {factors[0]}: docs/howto/logins.md')
+        text = _("needed for %(app)s: docs/howto/logins.md") % {"app": factors[0]}
+        lines.append(f'# "CHALLENGE": "your.function",  # {text}')
     obstacles = find_obstacles(get_user_model(), tokens_name_tenant=_names_tenant())
     if obstacles and "USER" not in given:
-        lines.append(f'"USER": "database",  # {"; ".join(obstacles)}')
+        lines.append(f'"USER": "database",  # {"; ".join(map(show, obstacles))}')
     if getattr(settings, "SIMPLE_JWT", None) or getattr(settings, "JWT_AUTH", None):
-        lines.append("# python manage.py tessera_migrate_check shows what becomes of your old settings.")
+        text = _("python manage.py tessera_migrate_check shows what becomes of your old settings.")
+        lines.append(f"# {text}")
     yield from _list_dict("TESSERA", lines, given=bool(given))
 
 
@@ -144,7 +154,8 @@ def _list_cache() -> Iterator[str]:
     if not backend.endswith(_UNSHARED):
         return
     name = backend.rpartition(".")[2]
-    yield f"# With {name} each process counts failed logins alone. With several processes:"
+    text = _("With %(backend)s each process counts failed logins alone. With several processes:")
+    yield "# " + text % {"backend": name}
     if find_spec("redis"):
         cache = (
             '"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:6379"'
@@ -152,16 +163,18 @@ def _list_cache() -> Iterator[str]:
     else:
         cache = '"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache", '
         cache += '"OPTIONS": {"MAX_ENTRIES": 10_000}'
-        yield "# (python manage.py createcachetable makes the table)"
+        yield f"# ({_('python manage.py createcachetable makes the table')})"
     yield f'# CACHES = {{"default": {{{cache}}}}}'
 
 
 def _list_databases() -> Iterator[str]:
     ours, theirs = router.db_for_write(Session), router.db_for_write(get_user_model())
     if ours != theirs:
-        yield f"# Route the app 'tessera' to the database {theirs!r} of the users (DATABASE_ROUTERS)."
+        text = _("Route the app 'tessera' to the database %(name)r of the users (DATABASE_ROUTERS).")
+        yield "# " + text % {"name": theirs}
     if not connections[theirs].settings_dict["AUTOCOMMIT"]:
-        yield f"# Set AUTOCOMMIT of the database {theirs!r} to True, because a refresh needs it."
+        text = _("Set AUTOCOMMIT of the database %(name)r to True, because a refresh needs it.")
+        yield "# " + text % {"name": theirs}
 
 
 def _list_dict(name: str, lines: list[str], *, given: bool) -> Iterator[str]:
@@ -185,14 +198,14 @@ def _list_urls() -> Iterator[str]:
     try:
         views = [(route, find_view_class(callback)) for route, callback in walk_views()]
     except (ImportError, ImproperlyConfigured) as error:
-        yield f"# The urls cannot be read: {error}"
+        yield "# " + _("The urls cannot be read: %(error)s") % {"error": error}
         views = []
     if any(view is not None and issubclass(view, RefreshView) for _, view in views):
         return
     taken = [route for route, _ in views if route.startswith(_PREFIX)]
     prefix = "api/auth/token/" if taken else _PREFIX
     if taken:
-        yield f"# {_PREFIX} is taken by {taken[0]}."
+        yield "# " + _("%(prefix)s is taken by %(route)s.") % {"prefix": _PREFIX, "route": taken[0]}
     yield "from django.urls import include, path"
     yield ""
     yield f'urlpatterns += [path("{prefix}", include("drf_tessera.rest.urls"))]'
