@@ -124,7 +124,7 @@ def start(module: str, place: str, folder: Path) -> tuple[int, str]:
 
 
 OFTEN = ("drf_tessera", "drf_tessera.models", "drf_tessera.rest", "drf_tessera.sessions", "drf_tessera.users")
-"""What user models import most. Each module has a process of its own."""
+"""The modules that user models import most. Each test has a process of its own."""
 
 
 @pytest.mark.parametrize(

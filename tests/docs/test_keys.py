@@ -61,7 +61,12 @@ FOREIGN = {
     "djangorestframework-jwt": set(JWT_AUTH),
     "knox": read_first_column("docs/migrate/from-knox.md"),
     "dj-rest-auth": read_first_column("docs/migrate/from-dj-rest-auth.md") | {"ACCOUNT_LOGOUT_ON_GET"},
-    "django-cors-headers": {"CORS_ALLOW_HEADERS", "CORS_ALLOWED_ORIGINS", "CORS_ALLOW_CREDENTIALS"},
+    "django-cors-headers": {
+        "CORS_EXPOSE_HEADERS",
+        "CORS_ALLOW_HEADERS",
+        "CORS_ALLOWED_ORIGINS",
+        "CORS_ALLOW_CREDENTIALS",
+    },
     "django-axes": {
         f"AXES_{name}"
         for name in ("COOLOFF_TIME", "HTTP_RESPONSE_CODE", "PERMALOCK_MESSAGE", "RESET_ON_SUCCESS")

@@ -445,15 +445,10 @@ def _compare_cookies(settings: Settings) -> list[Problem]:
     """Find settings of cookies that contradict each other."""
     found = []
     if settings.access_cookie and COOKIE not in settings.transports:
-        found.append(
-            (
-                Text(
-                    "TESSERA['ACCESS_COOKIE'] is on without 'browser' in TESSERA['PROFILE']: no cookie is "
-                    "read."
-                ),
-                Text("Add 'browser' to PROFILE, or leave ACCESS_COOKIE out."),
-            )
+        text = Text(
+            "TESSERA['ACCESS_COOKIE'] is on without 'browser' in TESSERA['PROFILE']: no cookie is read."
         )
+        found.append((text, Text("Add 'browser' to PROFILE, or leave ACCESS_COOKIE out.")))
     if settings.cookie_secure is False and settings.cookie_samesite == "None":
         found.append(
             (

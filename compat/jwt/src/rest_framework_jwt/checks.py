@@ -33,9 +33,8 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         text = _("JWT_AUTH has keys of drf-jwt, which this package does not replace: %(keys)s.")
         text %= {"keys": ", ".join(theirs)}
         return [Error(text, hint=legacy.ABOUT_DRF_JWT.shown, id="tessera_jwt.E004")]
-    found = legacy.find_unknown(PREFIX, api_settings) + legacy.find_unloadable(
-        PREFIX, api_settings, IMPORT_STRINGS
-    )
+    found = legacy.find_unknown(PREFIX, api_settings)
+    found += legacy.find_unloadable(PREFIX, api_settings, IMPORT_STRINGS)
     for key, reason in _REFUSED.items():
         if not raw.get(key, True):
             text = _("JWT_AUTH[%(key)r] is off, but it counts as on: %(reason)s.")
@@ -48,15 +47,10 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     found += legacy.find_bad_key(PREFIX, api_settings, "JWT_PUBLIC_KEY", partial(load_key, algorithm))
     if raw.get("JWT_GET_USER_SECRET_KEY"):
         text = _("JWT_AUTH['JWT_GET_USER_SECRET_KEY'] applies only to tokens issued before the move.")
-        hint = _(
-            "New tokens end with their session. To log a user out: drf_tessera.sessions.revoke_all(user)."
-        )
+        hint = _("New tokens end with their session. To log a user out: sessions.revoke_all(user).")
         found.append(Caution(text, hint=hint, id="tessera_jwt.W001"))
     if not api_settings.uses_default("JWT_ENCODE_HANDLER"):
         text = _("JWT_AUTH['JWT_ENCODE_HANDLER'] is a function of your project.")
-        hint = _(
-            "The function should call jwt_encode_handler. Otherwise its tokens belong to no session, so "
-            "neither a logout nor a new password ends them."
-        )
+        hint = _("Call jwt_encode_handler in it. Otherwise no logout and no new password ends its tokens.")
         found.append(Caution(text, hint=hint, id="tessera_jwt.W002"))
     return found

@@ -44,18 +44,14 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         idle.append("BLACKLIST_AFTER_ROTATION")
     if idle:
         text = _("SIMPLE_JWT: %(keys)s has no effect.") % {"keys": ", ".join(idle)}
-        hint = _(
-            "drf-tessera has no sliding tokens, and always detects the reuse of a replaced refresh token."
-        )
+        hint = _("drf-tessera has no sliding tokens, and always detects the reuse of a refresh token.")
         found.append(Caution(text, hint=hint, id="tessera_simplejwt.W002"))
     return found
 
 
 def _judge_rotation(raw: Mapping[str, Any]) -> list[CheckMessage]:
     if "ROTATE_REFRESH_TOKENS" not in raw:
-        text = _(
-            "SIMPLE_JWT has no ROTATE_REFRESH_TOKENS: tokens rotate, and clients may ignore the new ones."
-        )
+        text = _("SIMPLE_JWT has no ROTATE_REFRESH_TOKENS: tokens rotate; clients may ignore the new ones.")
         hint = _(
             "If a client ignores the new tokens, a copy of its token is not detected. If your clients keep "
             "the `refresh` of each answer, write True: sessions that are used then last 90 days at most. If "
@@ -72,8 +68,7 @@ def _judge_rotation(raw: Mapping[str, Any]) -> list[CheckMessage]:
 def _list_refused(raw: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = []
     if raw.get("JWK_URL"):
-        text = _("SIMPLE_JWT['JWK_URL'] is not supported.")
-        found.append((text, _("Set VERIFYING_KEY to the public key.")))
+        found.append((_("SIMPLE_JWT['JWK_URL'] is not supported."), _("Set VERIFYING_KEY to a public key.")))
     if raw.get("CHECK_USER_IS_ACTIVE") is False:
         text = _("SIMPLE_JWT['CHECK_USER_IS_ACTIVE'] is False, but inactive users are always refused.")
         found.append((text, _("Remove the key, and activate each user who should have access.")))
@@ -89,11 +84,8 @@ def _list_refused(raw: Mapping[str, Any]) -> list[tuple[str, str]]:
         hint = _("The user model has: %(names)s.") % {"names": ", ".join(sorted(names))}
         found.append((text % {"field": field}, hint))
     if claim in REGISTERED_CLAIMS - {"sub"} or (claim == "sub" and field not in {"id", "pk"}):
-        text = _(
-            "SIMPLE_JWT['USER_ID_CLAIM'] is %(claim)r, but this claim has another meaning in drf-tessera."
-        )
-        hint = _("Use the default, 'user_id'. The claim 'sub' is always the primary key.")
-        found.append((text % {"claim": claim}, hint))
+        text = _("SIMPLE_JWT['USER_ID_CLAIM'] is %(claim)r, but this claim has another meaning here.")
+        found.append((text % {"claim": claim}, _("Use 'user_id'. 'sub' is always the primary key.")))
     return found
 
 
@@ -107,14 +99,10 @@ def _load_classes() -> list[Any]:
 def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report E004 for a view of sliding tokens, and W001 or W003 if a refresh view exists."""
     mounted = [(route, find_view_class(callback)) for route, callback in walk_views()]
+    sliding = [route for route, kind in mounted if kind is not None and issubclass(kind, SLIDING_VIEWS)]
+    text, hint = _("The view at %(route)r uses sliding tokens."), _(SLIDING)
     found: list[CheckMessage] = [
-        Error(
-            _("The view at %(route)r uses sliding tokens.") % {"route": route},
-            hint=_(SLIDING),
-            id="tessera_simplejwt.E004",
-        )
-        for route, kind in mounted
-        if kind is not None and issubclass(kind, SLIDING_VIEWS)
+        Error(text % {"route": route}, hint=hint, id="tessera_simplejwt.E004") for route in sliding
     ]
     refreshes = any(kind is not None and issubclass(kind, views.TokenRefreshView) for _, kind in mounted)
     return found + (_judge_rotation(api_settings.user_settings) if refreshes else [])
