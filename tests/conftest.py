@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ from tests.architecture import statements
 from tests.contrib import watch
 
 pytest_plugins = ("drf_tessera.contrib.pytest",)  # also if the installation is older
+
+gc.disable()  # until the tests are collected
 
 statements.watch()
 watch.watch()
@@ -83,6 +86,15 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker("database")
         if item.path.as_posix().removeprefix(f"{_FOLDER}/").startswith(_DIALECT):
             item.add_marker("dialect")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Take the collected tests out of the garbage collection, because it would look at all of them again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
+    gc.enable()
 
 
 @pytest.hookimpl(trylast=True)  # after pytest-randomly has shuffled them

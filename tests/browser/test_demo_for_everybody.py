@@ -12,6 +12,8 @@ from tests.browser.demo import add_factor, join_chat, log_in, sign_up, stop_at, 
 from tests.environments import install_packages
 from tests.servers import ROOT, require
 
+pytestmark = pytest.mark.long  # it looks at each state of the demo's page
+
 FOLDER = ROOT / "tests" / "browser" / "axe"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 RUN = "(tags) => axe.run(document, { runOnly: { type: 'tag', values: tags } })"

@@ -11,6 +11,8 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.demo import log_in
 
+pytestmark = pytest.mark.long  # it plays with the demo's page
+
 Open = Callable[[], BrowserContext]
 
 FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"

@@ -9,6 +9,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.demo import add_factor, join_chat, log_in, sign_up, wait_until_idle
 
+pytestmark = pytest.mark.long  # it plays with the demo's page
+
 
 @pytest.fixture
 def still(page: Page) -> Page:

@@ -8,10 +8,13 @@ import shlex
 import subprocess
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.demo import log_in, wait_until_idle
 from tests.servers import require
+
+pytestmark = pytest.mark.long  # it plays with the demo's page
 
 
 def run_line(line: str, *more: str) -> tuple[int, Any]:

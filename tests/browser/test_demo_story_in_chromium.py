@@ -10,6 +10,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.demo import log_in, stop_at, wait_until_idle
 from tests.model import scenes
 
+pytestmark = pytest.mark.long  # it plays the story of the demo's page
+
 
 def test_five_stops_lead_from_the_login_to_the_theft(page: Page) -> None:
     log_in(page, "header")

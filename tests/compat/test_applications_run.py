@@ -16,6 +16,7 @@ from tests.servers import ROOT
 pytestmark = pytest.mark.once  # it has an environment of its own
 
 
+@pytest.mark.long
 @pytest.mark.server
 def test_dj_rest_auth_djoser_and_spectacular(tmp_path: Path) -> None:
     python = install_applications(sys.executable)

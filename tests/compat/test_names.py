@@ -114,6 +114,7 @@ def test_the_lists_are_long() -> None:
     assert len(NAMES) > 280
 
 
+@pytest.mark.long
 @pytest.mark.once
 @pytest.mark.server
 @pytest.mark.parametrize("package", ORIGINALS)

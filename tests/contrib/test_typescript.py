@@ -16,7 +16,7 @@ import pytest
 from tests.contrib.schemas import GOLDEN
 from tests.environments import install_packages
 
-pytestmark = [pytest.mark.once, pytest.mark.slow]  # npm installs the compiler
+pytestmark = [pytest.mark.once, pytest.mark.long]  # npm installs the compiler
 
 FOLDER = Path(__file__).parent / "typescript"
 FLAGS = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", "--module", "nodenext"]

@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.once, pytest.mark.server]  # it may have to make the e
 DRIVERS = Path(__file__).parent / "drivers"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", ["djoser", "dj-rest-auth"])
 def test_the_project_does_what_the_page_says(tmp_path: Path, page: str) -> None:
     project = Project(tmp_path, install_accounts(sys.executable))

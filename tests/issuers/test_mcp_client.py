@@ -32,6 +32,7 @@ def provider(tmp_path: Path) -> Iterator[Real]:
         found.stop()
 
 
+@pytest.mark.long
 def test_from_the_challenge_to_an_answer(provider: Real, live_server: Any, settings: Any) -> None:
     address = f"{live_server.url}/mcp"
     settings.TESSERA = {

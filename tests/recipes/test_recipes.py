@@ -15,7 +15,7 @@ from tests.contrib.schemas import GOLDEN
 from tests.environments import install_packages
 from tests.recipes.page import RECIPES
 
-pytestmark = [pytest.mark.once, pytest.mark.slow]  # npm installs the packages
+pytestmark = [pytest.mark.once, pytest.mark.long]  # npm installs the packages
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -44,6 +44,7 @@ def test_every_rule_holds_with(tmp_path: Path, kind: str) -> None:
     check(sys.executable, kind, tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.server
 def test_every_rule_holds_with_django_tenants(tmp_path: Path, postgres: Postgres) -> None:
     check(install_tenants(sys.executable), "schemas", tmp_path, TESSERA_TENANTS_PORT=str(postgres.port))
