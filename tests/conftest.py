@@ -90,7 +90,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """Take the collected tests out of the garbage collection, because it would look at all of them again."""
+    """Keep the collected tests out of the garbage collection, because it would look at all of them again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 10, 10)

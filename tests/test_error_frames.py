@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import re
 import sys
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from types import FrameType
 from typing import Any
 
@@ -139,6 +140,12 @@ def visit_more_doors(send: Callable[..., Any], login: dict[str, str]) -> None:
     for sent in (script, script + "x"):
         send("/me/", method="get", **bearer(sent))
     send("/api/personal-tokens/", method="get", **bearer(fresh["access"]))
+    verifier = "verifier-" * 5
+    challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
+    handover = {"audience": "testserver", "challenge": challenge}
+    ticket = send("/api/token/handover/", handover, **bearer(fresh["access"]))["ticket"]
+    for sent in (ticket, ticket + "x"):
+        send("/api/token/accept/", {"ticket": sent, "verifier": verifier})
 
 
 @pytest.mark.slow

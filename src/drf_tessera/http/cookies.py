@@ -122,6 +122,7 @@ def read_access_cookie(request: HttpRequest) -> str | None:
     return _read(request, name_access_cookie(secure=is_secure(request)))
 
 
+@sensitive_variables()
 def _read(request: HttpRequest, name: str) -> str | None:
     """Read a cookie that must not have several values.
 

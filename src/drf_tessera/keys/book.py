@@ -66,7 +66,8 @@ class Book:
     """The keys of one tenant, as far as one process knows. Several threads may use it."""
 
     def __init__(self, settings: Settings, tenant: str) -> None:
-        self._settings, self.tenant = settings, tenant
+        self._settings = settings
+        self.tenant: str = tenant
         self._pace = find_pace(settings)
         self._poll = max(settings.revocation_poll.total_seconds(), LEAST_AGE)
         self._files = {

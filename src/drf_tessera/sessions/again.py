@@ -52,6 +52,6 @@ def mint_again(token: AccessToken, *, audience: str, now: datetime | None = None
     claims = {name: token[name] for name in token.claims if name not in REGISTERED_CLAIMS}
     extra = describe_session(user, session) if get_settings().reads_user else {}
     facts = replace(token.facts, expires_at=int(to_timestamp(ends)), claims=claims)
-    access, expires_in = mint_access_token(facts, extra, moment)
+    secret, expires_in = mint_access_token(facts, extra, moment)
     rows.report(signals.session_handed_over, session_id=session.pk, sub=token.sub, audience=audience)
-    return Minted(access=access, expires_in=expires_in)
+    return Minted(access=secret, expires_in=expires_in)

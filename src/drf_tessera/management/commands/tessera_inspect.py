@@ -33,7 +33,7 @@ _MOST: Final = 65_536
 class Command(PlaceCommand):
     """Explain a token. Nothing is changed, and the token is not shown."""
 
-    help = gettext_noop(
+    help: str = gettext_noop(
         "Say what a token is, and why this server accepts or refuses it now. Give - to read it from the "
         "standard input, because a token on the command line stays in the history of the shell. Nothing is "
         "changed. Exit codes: 0 accepted, 1 refused, 2 wrong arguments, 3 the database or the issuer of the "

@@ -15,7 +15,7 @@ from drf_tessera.management.places import PlaceCommand
 class Command(PlaceCommand):
     """Show the id that binds access tokens to this database. A copy of a database needs another id."""
 
-    help = gettext_noop(
+    help: str = gettext_noop(
         "Show the id of this installation, which is part of the default 'iss' of access tokens."
     )
 

@@ -28,7 +28,7 @@ _TIMES: Final = ("published_at", "signs_at", "retires_at", "gone_at")
 class Command(PlaceCommand):
     """Manage the keys that sign access tokens. ``docs/howto/keys.md`` has each task."""
 
-    help = gettext_noop(
+    help: str = gettext_noop(
         "Manage the keys that sign access tokens. Two servers may run this at once. Exit codes: 0 done, "
         "1 refused, 2 wrong arguments, 3 the database or the cache did not answer, so run the command again."
     )

@@ -47,7 +47,7 @@ Finding = tuple[str, Verdict]
 class Command(TranslatedCommand):
     """Read the settings and the URLconf. The command changes nothing."""
 
-    help = gettext_noop(
+    help: str = gettext_noop(
         "Show what would change if this project moved from simplejwt or djangorestframework-jwt."
     )
     requires_system_checks: tuple[str, ...] = ()  # the command must also read settings that the checks refuse

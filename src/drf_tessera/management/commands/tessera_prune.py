@@ -16,7 +16,7 @@ from drf_tessera.management.places import PlaceCommand
 class Command(PlaceCommand):
     """Delete ended sessions in batches. A project should run this command daily."""
 
-    help = gettext_noop(
+    help: str = gettext_noop(
         "Delete the sessions that ended long enough ago. You may interrupt and repeat this command."
     )
 

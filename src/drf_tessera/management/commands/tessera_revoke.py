@@ -32,7 +32,7 @@ _WAYS: Final = {
 class Command(PlaceCommand):
     """End one session, the sessions of a user, or the sessions of everybody."""
 
-    help = gettext_noop(
+    help: str = gettext_noop(
         "End sessions. Every process refuses their access tokens within REVOCATION_POLL (one second). "
         "You may interrupt and repeat this command. Exit codes: 0 done, 1 nothing was ended, 2 wrong "
         "arguments, 3 the database or the cache did not answer, so run the command again."

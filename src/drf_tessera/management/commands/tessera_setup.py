@@ -43,7 +43,7 @@ _AXES: Final = {
 class Command(TranslatedCommand):
     """Read the settings, the urls and the user model. The output can be pasted."""
 
-    help = gettext_noop("Print the settings and urls that fit this project. Nothing is written.")
+    help: str = gettext_noop("Print the settings and urls that fit this project. Nothing is written.")
     requires_system_checks: tuple[str, ...] = ()  # the project is not set up yet
 
     def handle(self, *args: Any, **options: Any) -> None:
