@@ -439,6 +439,19 @@ class TestCache:
         with pytest.raises(RevocationUnavailable, match="did not store all"):
             CacheStore("news").publish(notices(2))
 
+    def test_a_backend_that_does_not_tell_what_it_stored_has_stored_all(
+        self, settled: CacheStore, cache: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """``set_many`` of django-redis returns ``None``."""
+        store = cache.set_many
+
+        def store_in_silence(self: Any, *args: Any, **kwargs: Any) -> None:
+            store(*args, **kwargs)
+
+        monkeypatch.setattr(type(cache), "set_many", store_in_silence)
+        news = publish(settled, notices(3))
+        assert ids(pull(settled)) == ids(news)
+
     def test_a_reader_that_is_rewound_gets_it_all_again(self, settled: CacheStore) -> None:
         news = publish(settled, notices(3))
         assert ids(pull(settled)) == ids(news)
