@@ -80,12 +80,23 @@ def test_in_a_test_case_the_callbacks_keep_their_order(
     assert called == ["ours"]
 
 
+def test_a_connection_beside_the_own_one_takes_none_from_the_pool() -> None:
+    """Each thread may hold a connection of the pool, in a transaction that is broken. Then there is none left."""
+    ours = connections["default"].copy()
+    ours.settings_dict["OPTIONS"] = {**ours.settings_dict["OPTIONS"], "pool": {"max_size": 1}}
+    options = database._read_aside(ours, lambda: connections["default"].settings_dict["OPTIONS"])
+    assert "pool" not in options
+    assert "pool" in ours.settings_dict["OPTIONS"]
+
+
 def test_a_connection_beside_the_own_one_has_the_same_tenant() -> None:
     """django-tenants begins each connection in the public schema, where a primary key is another person."""
     chosen: list[tuple[Any, bool]] = []
     closed: list[int] = []
     other = SimpleNamespace(
-        set_tenant=lambda tenant, public: chosen.append((tenant, public)), close=lambda: closed.append(1)
+        set_tenant=lambda tenant, public: chosen.append((tenant, public)),
+        close=lambda: closed.append(1),
+        settings_dict={"OPTIONS": {}},
     )
     ours: Any = SimpleNamespace(
         alias="default", tenant="one", include_public_schema=False, set_tenant=None, copy=lambda: other

@@ -260,8 +260,12 @@ def _read_in_marked_transaction(connection: BaseDatabaseWrapper, read: Callable[
 
 
 def _read_aside(connection: BaseDatabaseWrapper, read: Callable[[], T]) -> T:
-    """Read on a connection that exists only for this call, in the place of the one in trouble."""
+    """Read on a connection that exists only for this call, in the place of the one in trouble.
+
+    It does not come from a pool: if each thread holds a connection of the pool, there is none to spare.
+    """
     other = connection.copy()
+    other.settings_dict["OPTIONS"].pop("pool", None)
     enter_schema(other, read_schema(connection))
     connections[connection.alias] = other
     try:

@@ -400,6 +400,7 @@ class TestCache:
             (1, 2),
             ("0" * 32, 1, ""),  # of an older release
             ("0" * 32, "soon", "", 1),
+            ("0" * 32, float("inf"), "", 1),
             ("", 1, 2, None),
             ("0" * 32, 1, "", 2**63),
             ("0" * 32, 1, "", 0),
@@ -437,6 +438,19 @@ class TestCache:
         monkeypatch.setattr(type(cache), "set_many", lambda self, entries, timeout: list(entries)[:1])
         with pytest.raises(RevocationUnavailable, match="did not store all"):
             CacheStore("news").publish(notices(2))
+
+    def test_a_backend_that_does_not_tell_what_it_stored_has_stored_all(
+        self, settled: CacheStore, cache: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """``set_many`` of django-redis returns ``None``."""
+        store = cache.set_many
+
+        def store_in_silence(self: Any, *args: Any, **kwargs: Any) -> None:
+            store(*args, **kwargs)
+
+        monkeypatch.setattr(type(cache), "set_many", store_in_silence)
+        news = publish(settled, notices(3))
+        assert ids(pull(settled)) == ids(news)
 
     def test_a_reader_that_is_rewound_gets_it_all_again(self, settled: CacheStore) -> None:
         news = publish(settled, notices(3))

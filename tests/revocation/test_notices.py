@@ -248,6 +248,8 @@ class TestEntries:
             (),
             ("a", 1, "", None),
             (uuid4().hex, "soon", "", None),
+            (uuid4().hex, float("inf"), "", None),
+            (uuid4().hex, 1, "", 0.5),
             (uuid4().hex, 1, ""),
             (uuid4().hex, None, "", None),
             (None, 1, "", None),

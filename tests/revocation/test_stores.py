@@ -272,6 +272,18 @@ class TestDatabase:
             Revocation.objects.create(pk=number, session_id=uuid4(), until=LATER)
         assert len(store.pull()) == 10
 
+    def test_a_row_that_cannot_be_read_stops_nobody_and_hides_no_other(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        store = DatabaseStore()
+        for _ in ("the first reading", "the next one"):
+            store.record(before := notices(2))
+            row = Revocation._default_manager.create(session_id=uuid4(), until=LATER, scope="2: unknown")
+            store.record(after := notices(2))
+            assert ids(store.pull()) == ids(before + after)
+            assert f"row, number {row.pk}." in caplog.text
+        assert store.pull() == []
+
     USES = (lambda: DatabaseStore().publish(notices()), lambda: DatabaseStore().pull())
 
     @pytest.mark.parametrize("use", USES)

@@ -131,7 +131,8 @@ class CacheStore:
         last = self._count(cache, len(batch))
         timeout = max(item.until for item in batch) - time.time() + OVERLAP
         entries = {self._name(last - index): write_entry(item) for index, item in enumerate(batch)}
-        return list(cache.set_many(entries, timeout=int(timeout)))
+        # django-redis returns None, and not the names of the entries that were not stored.
+        return list(cache.set_many(entries, timeout=int(timeout)) or ())
 
     def pull(self) -> list[Notice]:
         """Return the new notices of the cache. If there are none, return those of the table, if that is due.

@@ -116,10 +116,10 @@ def read_entry(entry: Any) -> Notice:
     """
     try:
         raw, until, scope, row = entry
-        if row is not None and not 0 < row < _MOST_ROWS_EVER:
+        if row is not None and not (isinstance(row, int) and 0 < row < _MOST_ROWS_EVER):
             raise ValueError("No row has this number.")
-        return Notice(UUID(hex=raw), int(until), read_scope(scope), row and int(row))
-    except (TypeError, AttributeError) as error:
+        return Notice(UUID(hex=raw), int(until), read_scope(scope), row)
+    except (TypeError, AttributeError, OverflowError) as error:
         raise ValueError("This entry of the cache is not a notice.") from error
 
 

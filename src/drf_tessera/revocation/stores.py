@@ -11,6 +11,7 @@ find the notices that still matter, with :data:`TOLERANCE`, and to warn if they 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, NamedTuple, Protocol
@@ -24,6 +25,8 @@ from drf_tessera.database import explain_mistake, find_database, read_calmly
 from drf_tessera.exceptions import RevocationUnavailable
 from drf_tessera.models import Revocation
 from drf_tessera.revocation.notices import Notice, read_scope, write_scope
+
+logger: Final = logging.getLogger(__name__)
 
 OVERLAP: Final = 10.0
 """The number of seconds after which readers can see a notice, at the latest, once it has its number."""
@@ -263,7 +266,14 @@ class DatabaseStore:
         self.skew = min(0.0, after - clock) + max(0.0, before - clock)
 
     def _read_notices(self, found: Iterable[Row]) -> list[Notice]:
-        return [read_row(*row[1:-1]) for row in found]
+        """Read the notices of rows. One that cannot be read, perhaps of a later release, is left out."""
+        notices = []
+        for row in found:
+            try:
+                notices.append(read_row(*row[1:-1]))
+            except ValueError:
+                logger.exception("The table of revocations has an unreadable row, number %s.", row[0])
+        return notices
 
     def _rows(self) -> models.QuerySet[Revocation]:
         return Revocation._default_manager.using(find_database())
@@ -281,7 +291,11 @@ def write_columns(notice: Notice) -> tuple[UUID, int, str]:
 
 
 def read_row(session_id: UUID, until: int, scope: str) -> Notice:
-    """Return the notice of the columns of a row."""
+    """Return the notice of the columns of a row.
+
+    Raises:
+        ValueError: the scope cannot be read.
+    """
     return Notice(session_id, until, read_scope(scope))
 
 
