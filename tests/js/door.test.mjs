@@ -27,6 +27,18 @@ describe("a grant from elsewhere", () => {
     assert.equal(client.user.username, "carl");
   });
 
+  for (const transport of ["cookie", "header"]) {
+    test(`can be given twice, as React does it in development (${transport})`, async () => {
+      const server = new Server();
+      const client = open(server, { transport });
+      server.live.add("s");
+      [server.cookie, server.marker] = ["s:0", true];
+      for (let time = 0; time < 2; time += 1) await client.accept({ ...grant, refresh: "s:0" });
+      await client.refresh();
+      assert.deepEqual([client.user, client.events], [grant.user, ["signedin", "refreshed", "refreshed"]]);
+    });
+  }
+
   test("that is none is a mistake, and changes nothing", async () => {
     const client = open(new Server());
     for (const bad of [null, {}, { access: "a" }, { ...grant, expires_in: 0 }]) {

@@ -51,6 +51,14 @@ describe("an answer that shows a mistake is told at once", () => {
   });
 });
 
+test("a session that is not there is no mistake in the configuration", async () => {
+  const server = new Server();
+  const client = open(server);
+  await client.login(ANNA);
+  server.faults.push(() => refuse(404, "session_not_found"));
+  await assert.rejects(client.endSession("other"), { code: "session_not_found", status: 404, detail: "No: session_not_found." });
+});
+
 test("a page that cannot load the explanations says what happened", async () => {
   const server = new Server();
   server.faults.push(() => html(404));

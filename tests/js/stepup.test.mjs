@@ -184,6 +184,22 @@ describe("a proof", () => {
     assert.equal(server.log.length, 0);
   });
 
+  test("is not sent for another user, who logged in while it waited", async () => {
+    const server = new Server();
+    const client = open(server);
+    await client.login(ANNA);
+    server.faults.push(hang);
+    const refreshed = client.refresh();
+    const proved = client.prove(PASSWORD);
+    await settle();
+    await Promise.all([
+      assert.rejects(proved, { code: "superseded" }),
+      refreshed,
+      client.login({ username: "bob", password: "right" }),
+    ]);
+    assert.deepEqual([server.count("POST", "/api/token/prove/"), client.user.username], [0, "bob"]);
+  });
+
   test("for a session that has ended logs out", async () => {
     const server = new Server();
     const client = open(server);

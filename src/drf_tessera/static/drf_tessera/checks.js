@@ -3,7 +3,8 @@
  * explanations are in mistakes.js, which is loaded only if something may be wrong.
  */
 
-const MISPLACED = /404|405|415/; // no trouble that passes, even if the endpoints have answered before
+// No trouble that passes, even if the endpoints have answered before. The 404 of a session is one of their answers.
+const MISPLACED = /404(?!session)|4[01]5/;
 const NAMELESS = /^(unavailable|misconfigured)$/; // the codes of answers that have none
 
 export function checks(kernel, load = () => import("./mistakes.js")) {
@@ -25,7 +26,7 @@ export function checks(kernel, load = () => import("./mistakes.js")) {
     const { code, cause, status } = error;
     if (cause?.code === "misconfigured") return cause;
     if (cause) return kernel.proven || sameOrigin ? error : ask("silence", error, url);
-    const isMisplaced = MISPLACED.test(status);
+    const isMisplaced = MISPLACED.test(status + code);
     const isNameless = NAMELESS.test(code);
     if (!isMisplaced && (error.passing || !isNameless)) {
       kernel.proven ||= !isNameless;

@@ -19,11 +19,13 @@ function proofs(kernel) {
   const load = () =>
     import("./proofs.js").then(
       (module) => module.proofs(kernel),
-      (cause) => Promise.reject(miss(cause)),
+      (cause) => {
+        throw miss(cause);
+      },
     );
   return {
     prove: async (...proof) => (await load()).prove(...proof),
-    stepUp: async (held, reason) => reason.includes("insufficient_user_auth") && (await load()).stepUp(held, reason),
+    stepUp: async (held, reason) => reason.includes("insufficient_user") && (await load()).stepUp(held, reason),
   };
 }
 

@@ -241,7 +241,7 @@ export function createClient({
   /** Store a grant, tell the other tabs, and take the place of another login if `begun` is missing. */
   async function adopt(grant, asked, begun) {
     if (grant.refresh && grant.rotated !== false) await keep("setItem", grant.refresh);
-    guard(begun ?? replace());
+    guard(begun ?? (state?.tag === grant.tag ? epoch : replace())); // a page may give the grant of its session again
     const age = world.monotonic() - asked;
     take(grant, age);
     await tabs?.share(grant, age);

@@ -15,7 +15,7 @@ export class TesseraError extends Error {
 }
 
 /** The reason of an abort after too long a time. */
-export const LATE = new Error("The answer took too long.");
+export const LATE = new Error("The answer was late.");
 
 /** Run an action, and abort it after so many milliseconds or when `signal` is aborted. */
 export function within(milliseconds, signal, action) {

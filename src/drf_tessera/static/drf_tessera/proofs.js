@@ -3,7 +3,7 @@
  * view asks for a proof for the first time.
  */
 
-import { nobody } from "./errors.js";
+import { nobody, TesseraError } from "./errors.js";
 
 /** Return the part. A client has one. */
 export const proofs = (kernel) => (kernel.proofs ??= create(kernel));
@@ -16,17 +16,19 @@ function create(kernel) {
   /** Exchange the proof for tokens with it. A refresh waits until then, because its tokens would have the old proof. */
   async function prove(proof, path = "prove/") {
     if (!kernel.state && !(await ready())) throw nobody("signed_out");
-    const mine = send(proof, path, Promise.allSettled([kernel.proving, kernel.flight]));
+    const mine = send(proof, path, kernel.state.tag, Promise.allSettled([kernel.proving, kernel.flight]));
     kernel.proving = mine.catch(() => {});
     await mine;
     return kernel.state?.user ?? null;
   }
 
-  async function send(proof, path, before) {
+  async function send(proof, path, tag, before) {
     await before;
     let isSent = false;
     const work = () => {
       isSent = true;
+      // The proof of one user is never sent for the next user.
+      if (kernel.state?.tag !== tag) throw new TesseraError("superseded", "Somebody logged in or out meanwhile.");
       return exchange(path, { ...proof });
     };
     try {
