@@ -81,7 +81,7 @@ def test_in_a_test_case_the_callbacks_keep_their_order(
 
 
 def test_a_connection_beside_the_own_one_takes_none_from_the_pool() -> None:
-    """Each thread may hold a connection of the pool, in a transaction that is broken. Then there is none left."""
+    """Each thread may hold a connection of the pool in a broken transaction. Then none is left."""
     ours = connections["default"].copy()
     ours.settings_dict["OPTIONS"] = {**ours.settings_dict["OPTIONS"], "pool": {"max_size": 1}}
     options = database._read_aside(ours, lambda: connections["default"].settings_dict["OPTIONS"])
