@@ -213,6 +213,14 @@ def test_a_host_may_have_a_port(api: APIClient, grant: sessions.Grant, host: str
     assert ask(api, grant.access, audience=host).status_code == 200
 
 
+def test_a_token_that_was_handed_over_is_not_handed_over_again(api: APIClient, ticket: str) -> None:
+    """Otherwise somebody with a stolen access token could renew the token until the session ends."""
+    there = accept(api, ticket).json()["access"]
+    assert verify_access_token(there)["handed_over"] == SHOP
+    again = ask(api, there, audience="other.example.com").json()["ticket"]
+    assert refused(accept(api, again, host="other.example.com"))
+
+
 def test_a_long_token_is_handed_over_too(api: APIClient, anna: AbstractBaseUser) -> None:
     """A ticket carries the claims of its token, and a token may have 8192 characters."""
     access = sessions.start(anna, claims={"x": secrets.token_urlsafe(3200)}).access
