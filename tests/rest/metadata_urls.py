@@ -16,7 +16,7 @@ from drf_tessera.rest.views import IntrospectView
 class Notes(APIView):
     permission_classes = (IsAuthenticated, HasScope("notes:read") | IsAdminUser)
 
-    def get(self, request: Any) -> Response:
+    def get(self, request: Any, **kwargs: Any) -> Response:
         return Response({"sub": str(request.auth.sub)})
 
 
@@ -32,7 +32,8 @@ urlpatterns = [
     path("", include("drf_tessera.rest.metadata")),
     path("api/token/introspect/", IntrospectView.as_view(), name="token_introspect"),
     path("api/token/", include("drf_tessera.rest.urls")),
-    path("t/<slug:tenant>/introspect/", IntrospectView.as_view(), name="token_introspect"),
+    path("t/<str:tenant>/introspect/", IntrospectView.as_view(), name="token_introspect"),
+    path("t/<str:tenant>/notes/", Notes.as_view()),
     path("api/plain/", token_required(lambda request: HttpResponse())),
     path("api/notes/", Notes.as_view()),
     path("api/secret/", Secret.as_view()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from base64 import urlsafe_b64encode
 from hashlib import sha256
@@ -210,6 +211,22 @@ def test_a_wrong_body_is_explained(api: APIClient, grant: sessions.Grant, name: 
 @pytest.mark.parametrize("host", ["localhost:8000", "[::1]:8000", "shop.example.com:443"])
 def test_a_host_may_have_a_port(api: APIClient, grant: sessions.Grant, host: str) -> None:
     assert ask(api, grant.access, audience=host).status_code == 200
+
+
+def test_a_token_that_was_handed_over_is_not_handed_over_again(api: APIClient, ticket: str) -> None:
+    """Otherwise somebody with a stolen access token could renew the token until the session ends."""
+    there = accept(api, ticket).json()["access"]
+    assert verify_access_token(there)["handed_over"] == SHOP
+    again = ask(api, there, audience="other.example.com").json()["ticket"]
+    assert refused(accept(api, again, host="other.example.com"))
+
+
+def test_a_long_token_is_handed_over_too(api: APIClient, anna: AbstractBaseUser) -> None:
+    """A ticket carries the claims of its token, and a token may have 8192 characters."""
+    access = sessions.start(anna, claims={"x": secrets.token_urlsafe(3200)}).access
+    ticket = ask(api, access).json()["ticket"]
+    assert len(ticket) > 4096
+    assert accept(api, ticket).status_code == 200
 
 
 def test_a_stranger_gets_no_ticket(api: APIClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote, unquote
 
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
@@ -117,6 +118,20 @@ def test_each_tenant_has_documents_at_its_path(api: APIClient, settings: Any) ->
     assert "revocation_endpoint" not in body
     assert api.get(f"{SERVER}/t/acme/more").status_code == 404
     assert api.get(SERVER).status_code == 404
+
+
+@pytest.mark.parametrize("tenant", ["m\N{LATIN SMALL LETTER U WITH DIAERESIS}nchen", "a b", "a@b", "a:b"])
+def test_the_name_of_a_tenant_may_need_percent_encoding(api: APIClient, settings: Any, tenant: str) -> None:
+    """Django decodes the path of a request, and an address in a setting stays encoded."""
+    root = "https://example.com/t/{tenant}"
+    settings.TESSERA = {**BY_PATH, "RESOURCE": root}
+    place = f"/t/{quote(tenant, safe='')}"
+    body = api.get(f"{SERVER}{place}").json()
+    assert body["issuer"] == f"https://example.com{place}"
+    assert unquote(body["introspection_endpoint"]) == f"https://example.com/t/{tenant}/introspect/"
+    assert api.get(f"{RESOURCE}{place}").json()["resource"] == body["issuer"]
+    challenge = api.get(f"{place}/notes/")["WWW-Authenticate"]
+    assert f'resource_metadata="https://example.com{RESOURCE}{place}"' in challenge
 
 
 def test_a_request_without_a_tenant_has_no_document_of_a_tenant(api: APIClient, settings: Any) -> None:

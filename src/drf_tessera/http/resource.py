@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from django.urls import NoReverseMatch, reverse
 
@@ -43,8 +43,13 @@ def point_to_metadata(path: str) -> list[str]:
 
 
 def is_inside(path: str, resource: str) -> bool:
-    """Return whether a path belongs to a resource."""
-    root = urlsplit(resource).path.rstrip("/")
+    """Return whether a path belongs to a resource.
+
+    Args:
+        path: a path as Django has it, in which nothing is percent-encoded.
+        resource: the address of the resource.
+    """
+    root = unquote(urlsplit(resource).path).rstrip("/")
     return path == root or path.startswith(f"{root}/")
 
 

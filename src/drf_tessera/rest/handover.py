@@ -43,14 +43,12 @@ from drf_tessera.rest.serializers import BodySerializer, ShortCharField
 from drf_tessera.rest.shapes import AnswerSerializer, TicketSerializer, fit_access
 from drf_tessera.rest.throttling import TokenAddressThrottle
 from drf_tessera.rest.views import SessionView
-from drf_tessera.tickets import TICKET_LIFETIME, issue_ticket, redeem_ticket
+from drf_tessera.tickets import MAX_TICKET_LENGTH, TICKET_LIFETIME, issue_ticket, redeem_ticket
 
 _HOST: Final = r"^([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$"
 _DIGEST: Final = r"^[A-Za-z0-9_-]{43}$"
 _VERIFIER: Final = r"^[A-Za-z0-9._~-]{43,128}$"
 """RFC 7636, section 4.1."""
-_MAX_TICKET_LENGTH: Final = 4096
-"""In characters. A ticket carries the claims of its token, compressed."""
 
 
 class HandoverSerializer(BodySerializer):
@@ -78,7 +76,7 @@ class AcceptHandoverSerializer(BodySerializer):
         ref_name = "TesseraAcceptHandoverRequest"
 
     ticket: serializers.CharField = ShortCharField(
-        max_length=_MAX_TICKET_LENGTH, write_only=True, help_text="The ticket."
+        max_length=MAX_TICKET_LENGTH, write_only=True, help_text="The ticket."
     )
     verifier: serializers.CharField = ShortCharField(
         max_length=128,

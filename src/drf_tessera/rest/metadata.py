@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from django.http import Http404, HttpRequest, JsonResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
@@ -107,14 +107,14 @@ def _find_endpoint(route: str, issuer: str) -> str | None:
     for arguments in ((current_tenant(),), ()) if by_path else ((),):
         with suppress(NoReverseMatch):
             found = reverse(route, args=arguments)
-            if not by_path or is_inside(found, issuer):
+            if not by_path or is_inside(unquote(found), issuer):
                 return urljoin(issuer, found)
     return None
 
 
 def _is_path(path: str, address: str) -> bool:
     """Return whether the end of a well-known path is the path of an issuer or a resource."""
-    return path.strip("/") == urlsplit(address).path.strip("/")
+    return path.strip("/") == unquote(urlsplit(address).path).strip("/")
 
 
 def _list_scopes(resource: str) -> list[str]:
