@@ -82,9 +82,13 @@ def test_in_a_test_case_the_callbacks_keep_their_order(
 
 def test_a_connection_beside_the_own_one_takes_none_from_the_pool() -> None:
     """Each thread may hold a connection of the pool in a broken transaction. Then none is left."""
-    ours = connections["default"].copy()
+    before = connections["default"]
+    ours = before.copy()
     ours.settings_dict["OPTIONS"] = {**ours.settings_dict["OPTIONS"], "pool": {"max_size": 1}}
-    options = database._read_aside(ours, lambda: connections["default"].settings_dict["OPTIONS"])
+    try:
+        options = database._read_aside(ours, lambda: connections["default"].settings_dict["OPTIONS"])
+    finally:
+        connections["default"] = before
     assert "pool" not in options
     assert "pool" in ours.settings_dict["OPTIONS"]
 
