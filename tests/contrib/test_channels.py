@@ -340,3 +340,12 @@ def test_a_session_that_memory_knows_is_not_asked_for(
     monkeypatch.setattr(channels, "knows_session", lambda token: True)
     monkeypatch.setattr(channels, "sync_to_async", None)
     async_to_sync(channels._check)(token, is_due=False)
+
+
+def test_a_session_of_which_the_news_tells_nothing_is_not_read(
+    anna: AbstractBaseUser, django_assert_num_queries: Any
+) -> None:
+    token = verify_access_token(sessions.start(anna).access)
+    channels.check_session(token)
+    with django_assert_num_queries(0):
+        async_to_sync(channels._check)(token, is_due=False)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from drf_tessera import sessions
 from drf_tessera.exceptions import RevocationUnavailable
+from drf_tessera.management.commands import tessera_revoke
 from drf_tessera.models import Revocation, Session
 from tests.conftest import make_user
 
@@ -161,6 +162,11 @@ def test_an_inactive_user_is_found(anna: User) -> None:
     User.objects.filter(pk=anna.pk).update(is_active=False)
     assert run("--user", "anna")[0] == "1 sessions were ended.\n"
     assert Session.objects.get(pk=grant.session_id).revoked_at is not None
+
+
+def test_each_way_in_which_a_text_means_a_user_is_told() -> None:
+    ways = ["user name", "e-mail address"]
+    assert tessera_revoke._list_ways(7, ways) == "7 (by the user name and the e-mail address)"
 
 
 def test_a_text_that_means_several_users_is_refused(anna: User) -> None:
