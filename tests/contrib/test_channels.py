@@ -23,6 +23,7 @@ from drf_tessera.contrib import channels
 from drf_tessera.contrib.channels import SUBPROTOCOL, TokenAuthMiddleware
 from drf_tessera.exceptions import ProjectError
 from drf_tessera.http import name_cookies
+from drf_tessera.issuers import ForeignToken
 from drf_tessera.models import SpentTicket
 from drf_tessera.plain import load_lazily
 from drf_tessera.rest.tickets import TicketView
@@ -349,3 +350,13 @@ def test_a_session_of_which_the_news_tells_nothing_is_not_read(
     channels.check_session(token)
     with django_assert_num_queries(0):
         async_to_sync(channels._check)(token, is_due=False)
+
+
+@pytest.mark.parametrize("is_due", [False, True])
+def test_a_token_of_another_issuer_is_compared_with_the_clock_alone(
+    is_due: bool, django_assert_num_queries: Any
+) -> None:
+    ends = int(time.time()) + 600
+    token = ForeignToken(claims={}, issuer="theirs", sub="1", scopes=frozenset(), expires_at=ends)
+    with django_assert_num_queries(0):
+        async_to_sync(channels._check)(token, is_due=is_due)
