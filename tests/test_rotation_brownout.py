@@ -138,8 +138,7 @@ def test_without_a_bound_of_recoveries_a_thief_goes_unnoticed_for_ever() -> None
 # -- The page --------------------------------------------------------------------------------------
 
 
-@pytest.mark.long
-@pytest.mark.slow  # it explores many brownouts
+@pytest.mark.long  # it explores many brownouts
 def test_the_page_shows_the_minutes_of_the_command() -> None:
     page = PAGE.read_text(encoding="utf-8").splitlines()
     for lines in (list(list_clients()), list(list_thieves())):

@@ -75,8 +75,7 @@ def test_the_table_shows_that_the_rule_that_ships_is_the_policy_that_ships() -> 
     assert (shipped.policy, shipped.decide) == (Policy(grace=GRACE, recoveries=R), decide)
 
 
-@pytest.mark.long
-@pytest.mark.slow  # it explores all orders of messages
+@pytest.mark.long  # it explores all orders of messages
 @pytest.mark.parametrize(
     ("name", "loss", "bound"),
     [
@@ -189,8 +188,7 @@ def test_clients_that_store_each_answer_do_not_help_a_thief(recoveries: int, pro
     assert explore(model).find_bound() == recoveries + 2
 
 
-@pytest.mark.long
-@pytest.mark.slow  # it explores all orders of messages
+@pytest.mark.long  # it explores all orders of messages
 @pytest.mark.parametrize("in_flight", [1, 2, 4])
 def test_the_bound_does_not_depend_on_how_much_is_on_its_way(in_flight: int) -> None:
     assert explore_shipped(thief=True, in_flight=in_flight).find_bound() == R + 2
@@ -215,8 +213,7 @@ def test_supertokens_has_a_bound_if_the_victim_gets_her_answers(in_flight: int) 
 # -- A restored database ---------------------------------------------------------------------------
 
 
-@pytest.mark.long
-@pytest.mark.slow  # a restored database has many more states
+@pytest.mark.long  # a restored database has many more states
 def test_a_restored_database_ends_no_session() -> None:
     graph = explore_shipped(restores=True)
     assert (find_fewest_losses(graph), graph.backwards) == (R + 1, 0)

@@ -22,8 +22,7 @@ def test_the_scenes_on_the_page_are_those_of_the_model() -> None:
     assert found["rules"] == list(scenes.COLUMNS)
 
 
-@pytest.mark.long
-@pytest.mark.slow  # it explores all orders of messages
+@pytest.mark.long  # it explores all orders of messages
 def test_the_figures_on_the_page_are_those_of_the_model() -> None:
     """``python -m tests.model.scenes`` writes the file again."""
     found = scenes.read()

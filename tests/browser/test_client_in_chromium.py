@@ -251,7 +251,6 @@ ASK_ALL_THE_TIME = """void (async () => {
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_a_slow_server_is_left_alone_and_ends_no_session(start_server: Start, open_browser: Open) -> None:
     """Each refresh takes longer than half of the grace window, which is two seconds here."""
     with bad_network(REFRESH) as network, start_server(REFRESH_GRACE=2) as address:

@@ -211,7 +211,6 @@ def test_the_number_of_statements_follows_the_batches(anna: Any) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_the_memory_follows_the_batch_and_not_the_table(anna: Any) -> None:
     """``python -m benchmarks.importing`` shows the same with a million rows."""
     peaks = []

@@ -201,9 +201,8 @@ def test_the_answers_to_bad_values_are_in_the_schema(judge: Judge) -> None:
     assert judge.statuses >= {400, 401, 413}
 
 
-@pytest.mark.long
+@pytest.mark.long  # the same
 @pytest.mark.once  # the same
-@pytest.mark.slow  # the same
 def test_the_answers_to_bad_headers_and_tokens_are_in_the_schema(judge: Judge) -> None:
     for label in judge.operations:
         for name in set(HEADER_NAMES) - BEFORE_VIEWS:

@@ -370,7 +370,6 @@ MOUNTS: dict[str, list[Any]] = {
 
 
 @pytest.mark.long
-@pytest.mark.slow
 @pytest.mark.parametrize("prefix", [None, "/api/v[0-9]", "/(api|v2)"])
 @pytest.mark.parametrize("position", ["PRE", "POST"])
 @pytest.mark.parametrize("patterns", MOUNTS.values(), ids=MOUNTS)

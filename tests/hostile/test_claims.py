@@ -127,8 +127,7 @@ def accepts(path: str, kind: str) -> bool:
     return kind == "ours" or path.startswith(package)
 
 
-@pytest.mark.long
-@pytest.mark.slow  # each token goes to every endpoint
+@pytest.mark.long  # each token goes to every endpoint
 @pytest.mark.parametrize("name", CLAIMS)
 def test_no_absurd_claim_is_a_server_error(anna: AbstractBaseUser, settings: Any, name: str) -> None:
     fields = ["username", "email", "date_joined", "last_login"] if name == "user" else []

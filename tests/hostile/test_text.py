@@ -195,7 +195,6 @@ def test_a_long_text_is_refused_before_a_letter_is_looked_at() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.slow
 @each_field
 def test_no_value_costs_more_than_a_few_calls_for_each_byte(
     stranger: APIClient, anna: AbstractBaseUser, *, path: str, name: str, serializer: Any
@@ -208,8 +207,7 @@ def test_no_value_costs_more_than_a_few_calls_for_each_byte(
         assert calls.number <= 50_000 + 6 * len(body), what
 
 
-@pytest.mark.long
-@pytest.mark.slow  # each text goes to every endpoint
+@pytest.mark.long  # each text goes to every endpoint
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
 @each_field
 def test_any_value_of_any_field(
@@ -278,8 +276,7 @@ def is_own(path: str) -> bool:
     return path in {own.replace("<str:session_id>", "x") for own, _ in list_views()}
 
 
-@pytest.mark.long
-@pytest.mark.slow  # each text goes to every endpoint
+@pytest.mark.long  # each text goes to every endpoint
 @pytest.mark.parametrize(
     ("path", "header"),
     [

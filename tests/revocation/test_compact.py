@@ -59,7 +59,6 @@ def test_bytes_across_two_entries_are_not_an_id() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_a_million_ended_sessions_need_at_most_64_megabytes() -> None:
     """All sessions of a large site end within one access lifetime. A process knows each of them."""
     present = int(time.time())
