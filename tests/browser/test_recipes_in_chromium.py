@@ -96,6 +96,18 @@ def log_in_long_ago(page: Page, anna: AbstractBaseUser) -> None:
     assert page.evaluate("client.restore()") is True
 
 
+def put_dialog(page: Page) -> None:
+    """Put the dialog of the recipe into the page. It asks for each proof that the client needs."""
+    page.evaluate(
+        """async (dialog) => {
+            document.body.innerHTML = dialog;
+            const { askForProofs } = await import("/recipes/proof.js");
+            askForProofs(document.querySelector("dialog"));
+        }""",
+        DIALOG,
+    )
+
+
 @pytest.mark.usefixtures("_same_settings")
 def test_a_dialog_asks_for_the_proof_that_a_view_wants(
     start_server: Start, open_browser: Open, anna: AbstractBaseUser
@@ -104,11 +116,9 @@ def test_a_dialog_asks_for_the_proof_that_a_view_wants(
     with start_server() as address:
         page = open_tab(open_browser(), address)
         log_in_long_ago(page, anna)
+        put_dialog(page)
         page.evaluate(
-            """async (dialog) => {
-                document.body.innerHTML = dialog;
-                const { askForProofs } = await import("/recipes/proof.js");
-                askForProofs(document.querySelector("dialog"));
+            """() => {
                 window.pay = async (sum) => {
                     const headers = { "Content-Type": "application/json" };
                     const body = JSON.stringify({ sum });
@@ -116,8 +126,7 @@ def test_a_dialog_asks_for_the_proof_that_a_view_wants(
                     return [response.status, (await response.json()).paid ?? null];
                 };
                 window.payments = Promise.all([pay(7), pay(8)]);
-            }""",
-            DIALOG,
+            }"""
         )
         field = page.get_by_label("Password")
         field.fill("wrong")
@@ -137,14 +146,11 @@ def test_a_person_who_gives_up_leaves_the_page_logged_in(
     with start_server() as address:
         page = open_tab(open_browser(), address)
         log_in_long_ago(page, anna)
+        put_dialog(page)
         page.evaluate(
-            """async (dialog) => {
-                document.body.innerHTML = dialog;
-                const { askForProofs } = await import("/recipes/proof.js");
-                askForProofs(document.querySelector("dialog"));
+            """() => {
                 window.payment = client.fetch("/payments/", { method: "POST" });
-            }""",
-            DIALOG,
+            }"""
         )
         expect(page.locator("dialog")).to_be_visible()
         page.keyboard.press("Escape")
