@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.conf.urls.i18n import i18n_patterns
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
@@ -62,3 +63,15 @@ def test_the_path_includes_the_prefix_of_the_server() -> None:
     finally:
         set_script_prefix("/")
     assert find_cookie_directory() == "/api/token/"
+
+
+def test_the_path_follows_root_urlconf_without_the_signal_of_a_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """pytest-django and some tenant packages set ROOT_URLCONF without Django's ``setting_changed``."""
+    module = ModuleType("tests.replaced_urls")
+    module.urlpatterns = [path("other/", include([path("refresh/", REFRESH)]))]  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "tests.replaced_urls", module)
+    before = find_cookie_directory()
+    monkeypatch.setattr(settings, "ROOT_URLCONF", "tests.replaced_urls")
+    assert (before, find_cookie_directory()) == ("/api/token/", "/other/refresh/")

@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import Any, Final
 
+from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 from django.urls import URLResolver, get_resolver, get_script_prefix, get_urlconf
 from django.urls.resolvers import LocalePrefixPattern, RoutePattern
@@ -42,11 +43,12 @@ def find_cookie_directory() -> str | None:
     A view declares this by the class attribute ``reads_refresh_cookie = True``. ``None`` means that no such
     view is in the urls.
     """
-    return _find_directory(get_urlconf(), get_script_prefix())
+    # Outside of a request the thread has no urlconf. Two values of ROOT_URLCONF must not share an entry.
+    return _find_directory(get_urlconf() or django_settings.ROOT_URLCONF, get_script_prefix())
 
 
 @lru_cache(maxsize=64)
-def _find_directory(urlconf: str | None, root: str) -> str | None:
+def _find_directory(urlconf: str, root: str) -> str | None:
     found = [
         route
         for route, callback in walk_views(urlconf)
