@@ -206,6 +206,7 @@ def test_the_number_of_queries_does_not_grow_with_the_list(admin: Client, anna: 
     assert count() == before
 
 
+@pytest.mark.slow
 def test_a_page_of_a_session_ends_it_after_a_question(admin: Client, anna: User) -> None:
     grant, other = sessions.start(anna), sessions.start(anna)
     page = f"{LIST}{grant.session_id}/change/"
@@ -245,6 +246,7 @@ def test_nobody_else_is_a_404(admin: Client, user: str) -> None:
     assert admin.get(f"{LIST}{uuid4()}/end/").status_code == 404
 
 
+@pytest.mark.slow
 def test_a_permission_to_view_shows_no_way_to_end_a_session(
     client: Client, anna: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,6 +268,7 @@ def test_a_permission_to_view_shows_no_way_to_end_a_session(
     assert sessions.live_sessions(anna.pk).count() == 1
 
 
+@pytest.mark.slow
 def test_the_page_of_a_user_has_their_sessions(
     admin: Client, in_each_state: dict[str, Session], anna: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,6 +282,7 @@ def test_the_page_of_a_user_has_their_sessions(
     assert "of bob" not in text
 
 
+@pytest.mark.slow
 def test_the_page_of_a_user_can_still_be_saved(
     admin: Client, anna: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,6 +333,7 @@ def test_ends_all_sessions_of_the_users_of_the_selected_sessions(admin: Client, 
     assert Revocation.objects.count() == 1
 
 
+@pytest.mark.usefixtures("same_second")
 def test_a_button_asks_and_then_ends_the_sessions_of_everybody(admin: Client, anna: User) -> None:
     for user in (anna, make_user("bob")):
         sessions.start(user)
@@ -352,6 +357,7 @@ def test_a_table_that_is_too_large_for_a_request_is_left_to_the_command(
     assert Session.objects.get().revoked_at is None
 
 
+@pytest.mark.usefixtures("same_second")
 def test_the_end_of_all_sessions_has_a_permission_of_its_own(client: Client, anna: User) -> None:
     staff: Any = make_user("staff", is_staff=True)
     for name in ("view_session", "delete_session"):
@@ -366,6 +372,7 @@ def test_the_end_of_all_sessions_has_a_permission_of_its_own(client: Client, ann
     assert Session.objects.get().revoked_at is not None
 
 
+@pytest.mark.usefixtures("same_second")
 def test_the_request_that_ends_all_sessions_is_not_one_transaction(
     admin: Client, anna: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

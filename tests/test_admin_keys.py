@@ -37,6 +37,7 @@ def _keys() -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_keys")
 def test_shows_kid_stage_and_times_and_never_the_private_part(admin: Client) -> None:
     secrets = []

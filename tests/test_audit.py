@@ -87,6 +87,7 @@ def cause_each_event(api: APIClient, user: AbstractBaseUser, settings: Any) -> l
     return [*found, lost, typed, PASSWORD, "not the password"]
 
 
+@pytest.mark.slow
 def test_no_event_has_a_secret(
     api: APIClient, anna: AbstractBaseUser, trail: pytest.LogCaptureFixture, settings: Any
 ) -> None:
@@ -117,6 +118,7 @@ def test_a_stranger_cannot_forge_a_line(
     assert 'user_agent="x\\" session_id=\\"forged session_revoked"' in message
 
 
+@pytest.mark.usefixtures("same_second")
 def test_the_admin_names_the_person_who_acts(
     client: Client, anna: AbstractBaseUser, trail: pytest.LogCaptureFixture
 ) -> None:

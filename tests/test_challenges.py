@@ -118,6 +118,7 @@ def test_a_wrong_answer_counts_as_a_failed_login(api: APIClient, anna: AbstractB
     assert answer(api, ticket).status_code == 429
 
 
+@pytest.mark.slow
 def test_a_right_password_does_not_count(api: APIClient, anna: AbstractBaseUser) -> None:
     assert {log_in(api).status_code for _ in range(15)} == {401}
     assert answer(api, log_in(api).json()["ticket"]).status_code == 200

@@ -47,10 +47,12 @@ def forget() -> None:
     installation._known.clear()
 
 
+@pytest.mark.slow
 def test_the_default_issuer_has_the_id_of_the_row() -> None:
     assert get_issuer() == f"drf-tessera:{Installation.objects.get().name}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("empty", [None, ""])
 def test_an_issuer_of_the_project_takes_precedence(empty: str | None, anna: AbstractBaseUser) -> None:
     with override_settings(TESSERA={"ISSUER": "https://api.example.com"}):
@@ -68,6 +70,7 @@ def test_an_id_is_random() -> None:
     assert {len(name) for name in names} == {22}
 
 
+@pytest.mark.slow
 def test_a_token_of_another_installation_is_refused_although_the_secret_key_is_the_same(
     api: APIClient, anna: AbstractBaseUser
 ) -> None:
@@ -81,6 +84,7 @@ def test_a_token_of_another_installation_is_refused_although_the_secret_key_is_t
     assert (answer.status_code, answer.json()["code"]) == (401, "token_wrong_issuer")
 
 
+@pytest.mark.slow
 def test_another_id_costs_each_client_one_refresh(api: APIClient, anna: AbstractBaseUser) -> None:
     tokens = log_in(api, anna)
     renew_installation()
@@ -97,6 +101,7 @@ def test_a_process_reads_the_id_once(anna: AbstractBaseUser) -> None:
     assert len(queries) == 1
 
 
+@pytest.mark.slow
 def test_no_login_refresh_or_request_asks_again(
     api: APIClient, anna: AbstractBaseUser, still_feed: None
 ) -> None:
@@ -115,6 +120,7 @@ def test_the_id_is_created_when_it_is_read() -> None:
     assert len(found) == 22
 
 
+@pytest.mark.slow
 def test_processes_that_create_the_id_at_the_same_time_agree() -> None:
     Installation.objects.all().delete()
     made: list[str] = []
@@ -171,6 +177,7 @@ def test_a_flush_keeps_the_id() -> None:
     assert Installation.objects.get().name == before
 
 
+@pytest.mark.slow
 def test_migrate_creates_the_id_of_another_process() -> None:
     Installation.objects.all().delete()
     forget()
@@ -178,6 +185,7 @@ def test_migrate_creates_the_id_of_another_process() -> None:
     assert Installation.objects.get().name == read_installation_id()
 
 
+@pytest.mark.slow
 def test_migrate_leaves_a_row_alone() -> None:
     before = read_installation_id()
     forget()
@@ -206,6 +214,7 @@ def test_migrate_creates_nothing_where_the_table_does_not_belong() -> None:
     assert not Installation.objects.exists()
 
 
+@pytest.mark.slow
 def test_migrate_of_another_database_does_not_change_what_this_process_knows() -> None:
     forget()  # other tests may have left other tenants
     before = read_installation_id()
@@ -265,6 +274,7 @@ def test_without_the_database_the_error_is_temporary_and_the_next_call_tries_aga
     assert read_installation_id()
 
 
+@pytest.mark.slow
 def test_an_unknown_id_is_a_503_for_those_who_need_it(
     api: APIClient, anna: AbstractBaseUser, down: list[int]
 ) -> None:
@@ -306,6 +316,7 @@ def test_the_command_says_what_is_wrong() -> None:
         run()
 
 
+@pytest.mark.slow
 def test_the_row_can_be_named_in_messages() -> None:
     assert str(Installation.objects.get()) == read_installation_id()
     Installation.objects.all().delete()
@@ -349,7 +360,7 @@ else:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.once
 def test_two_installations_with_one_secret_key_refuse_the_tokens_of_each_other(tmp_path: Path) -> None:
     def call(*arguments: str) -> list[str]:

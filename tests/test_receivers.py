@@ -71,6 +71,7 @@ class TestPassword:
         user.save(update_fields=["password"])
         assert reasons() == {"password_changed"}
 
+    @pytest.mark.slow
     def test_a_stronger_hash_of_the_same_one_does_not(self, user: AbstractBaseUser, settings: Any) -> None:
         """Django re-hashes at a login when the preferred hasher has changed. This must log nobody out."""
         settings.PASSWORD_HASHERS = [

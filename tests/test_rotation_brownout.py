@@ -109,7 +109,7 @@ def test_a_thief_does_not_go_unnoticed_for_longer_than_before() -> None:
         assert now <= before
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_longer_windows_alone_would_hide_a_thief_for_hours() -> None:
     """Therefore the answer of a recovery is repeated: the owner's next rotation then reveals the thief."""
 
@@ -131,6 +131,7 @@ def test_each_recovery_hides_a_thief_for_one_refresh_more(recoveries: int) -> No
     assert find_unnoticed(policy, FIVE_MINUTES) == 5 * (recoveries + 2)
 
 
+@pytest.mark.slow
 def test_without_a_bound_of_recoveries_a_thief_goes_unnoticed_for_ever() -> None:
     assert find_unnoticed(replace(BEFORE, recoveries=UNBOUNDED), FIVE_MINUTES) is None
 

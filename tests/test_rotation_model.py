@@ -23,6 +23,8 @@ pytestmark = pytest.mark.once  # the rule is pure
 
 R = 5
 NEVER = UNBOUNDED = None
+RECOVERIES = [0, 1, *(pytest.param(n, marks=pytest.mark.long) for n in range(2, R + 1))]
+"""The numbers of recoveries. The more there are, the more orders of messages are explored."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,7 @@ def find_fewest_losses(graph: Graph) -> int | None:
 # -- The table -------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow  # it explores every rule
+@pytest.mark.long  # it explores every rule
 @pytest.mark.parametrize(
     ("name", "loss", "bound"),
     [
@@ -102,7 +104,7 @@ def test_the_answer_that_ships_is_one_of_them() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("in_flight", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("in_flight", [1, 2, *(pytest.param(n, marks=pytest.mark.long) for n in (3, 4, 5))])
 def test_only_six_lost_answers_in_a_row_end_a_session(in_flight: int) -> None:
     loss = explore_shipped(in_flight=in_flight).find_loss()
     assert loss is not None
@@ -135,7 +137,7 @@ def test_no_older_token_is_ever_stored_over_a_newer_one() -> None:
     assert explore(Model(rule=RULES["grace 0, recoveries 5"])).backwards > 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_messages_that_keep_to_no_time_break_the_rule() -> None:
     """The only assumption is necessary: a request of one tab hangs for a whole window and then arrives."""
     graph = explore_shipped(punctual=False)
@@ -151,7 +153,7 @@ def test_clients_that_store_each_answer_are_as_safe_if_messages_are_prompt(recov
     assert (find_fewest_losses(graph), graph.backwards) == (recoveries + 1, 0)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_clients_that_store_each_answer_need_prompt_messages_or_one_request_at_a_time() -> None:
     """A limit: with messages that take half a window, two tabs can hold two generations at once."""
     assert find_fewest_losses(explore_shipped(storing=True, in_flight=2)) == 0
@@ -162,7 +164,7 @@ def test_clients_that_store_each_answer_need_prompt_messages_or_one_request_at_a
 
 
 @pytest.mark.slow  # it explores all orders of messages
-@pytest.mark.parametrize("recoveries", range(6))
+@pytest.mark.parametrize("recoveries", RECOVERIES)
 @pytest.mark.parametrize("answered", [False, True], ids=["asked", "answered"])
 def test_a_thief_gets_two_refresh_tokens_more_than_there_are_recoveries(
     recoveries: int, answered: bool
@@ -172,14 +174,14 @@ def test_a_thief_gets_two_refresh_tokens_more_than_there_are_recoveries(
 
 
 @pytest.mark.slow  # it explores all orders of messages
-@pytest.mark.parametrize("recoveries", range(6))
+@pytest.mark.parametrize("recoveries", RECOVERIES)
 def test_a_thief_gets_access_tokens_in_one_more_window(recoveries: int) -> None:
     """The additional window is the window of the theft, in which the stolen token does not rotate yet."""
     rule = Chain(Policy(grace=GRACE, recoveries=recoveries))
     assert explore(Model(rule=rule, thief=True, count_access=True)).find_bound() == recoveries + 3
 
 
-@pytest.mark.slow  # it explores all orders of messages
+@pytest.mark.long  # it explores all orders of messages
 @pytest.mark.parametrize("prompt", [False, True])
 @pytest.mark.parametrize("recoveries", range(3))
 def test_clients_that_store_each_answer_do_not_help_a_thief(recoveries: int, prompt: bool) -> None:
@@ -194,7 +196,7 @@ def test_the_bound_does_not_depend_on_how_much_is_on_its_way(in_flight: int) -> 
     assert explore_shipped(thief=True, in_flight=in_flight).find_bound() == R + 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_run_that_reaches_the_bound_can_be_shown() -> None:
     graph = explore_shipped(thief=True)
     run = graph.find_run(R + 2)
@@ -219,7 +221,7 @@ def test_a_restored_database_ends_no_session() -> None:
     assert (find_fewest_losses(graph), graph.backwards) == (R + 1, 0)
 
 
-@pytest.mark.slow  # the same
+@pytest.mark.long  # the same
 def test_a_seamless_fail_over_may_end_the_session_of_two_tabs() -> None:
     """This is a limit of the rule: a request from before the fail-over arrives after a newer token."""
     loss = explore_shipped(restores=True, seamless=True, in_flight=2).find_loss()
@@ -301,7 +303,7 @@ def keep_the_skipped_token_for_a_parent(
     return replace(found, position=replace(found.position, parent=state.position.generation))
 
 
-@pytest.mark.slow  # it explores all orders of messages
+@pytest.mark.long  # it explores all orders of messages
 @pytest.mark.parametrize(
     ("mutant", "loss", "bound"),
     [

@@ -194,6 +194,7 @@ def test_no_error_shows_what_was_sent(api: APIClient, anna: AbstractBaseUser) ->
             search(repr(found.value) + found.value.detail, text)
 
 
+@pytest.mark.slow
 def test_the_search_can_find_something(api: APIClient, anna: AbstractBaseUser, settings: Any) -> None:
     """With ``DEBUG`` on Django hides nothing, so the same report shows the password."""
     settings.TESSERA, settings.DEBUG = {"CLAIMS": fail}, True

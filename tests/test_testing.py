@@ -61,6 +61,7 @@ def test_the_header_of_the_settings_is_sent(anna: AbstractBaseUser, settings: An
     assert list(client._credentials) == ["HTTP_X_AUTHORIZATION"]
 
 
+@pytest.mark.slow
 def test_forgotten_attempts_do_not_count(anna: AbstractBaseUser) -> None:
     """And nothing of the project's is deleted from the cache."""
     cache.set("of-the-project", 1)

@@ -28,6 +28,7 @@ def test_users_use_public_names_alone() -> None:
     assert find_strangers(HOUSE, read_files()) == []
 
 
+@pytest.mark.slow
 def test_every_name_of_a_door_is_used_or_told_of() -> None:
     assert find_unused(HOUSE, read_files()) == []
 
@@ -176,6 +177,7 @@ def test_a_public_name_is_left_alone(path: str, text: str) -> None:
     assert find_strangers(HOUSE, {path: text}) == []
 
 
+@pytest.mark.slow
 def test_a_name_that_nobody_takes_is_found() -> None:
     planted = read_sources()
     planted["users/lookup.py"] += "\ndef lonely_name(): ...\n"

@@ -82,6 +82,7 @@ def test_no_setting_is_read_at_import() -> None:
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_jose_loads_no_django() -> None:
     loaded = _loaded_by("import drf_tessera.jose.codec, drf_tessera.jose.keys")
     assert "joserfc" in loaded

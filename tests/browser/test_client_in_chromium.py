@@ -272,7 +272,7 @@ def test_a_slow_server_is_left_alone_and_ends_no_session(start_server: Start, op
         assert session.recoveries < 5
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_suspended_tab_does_not_keep_the_lock_for_ever(start_server: Start, open_browser: Open) -> None:
     """The suspended tab has the lock and says nothing. After five seconds the lock is taken from it."""
     with start_server() as address:

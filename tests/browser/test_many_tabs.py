@@ -40,7 +40,7 @@ TICK = """(async () => {
 })()"""
 
 
-@pytest.fixture(params=BROWSERS)
+@pytest.fixture(params=["chromium", pytest.param("firefox", marks=pytest.mark.long)])
 def browser(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Browser]:
     programs, run = BROWSERS[request.param]
     program = next(filter(None, map(shutil.which, programs)), None)

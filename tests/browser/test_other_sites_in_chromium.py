@@ -140,6 +140,7 @@ def test_a_fetch_from_another_origin_changes_nothing(victim: Victim, host: str) 
                 assert answers[url] == 403  # the cookies were sent, and the check refused
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("host", [SAME_SITE, CROSS_SITE, ANOTHER_NAME])
 def test_a_form_of_another_site_changes_nothing(victim: Victim, host: str) -> None:
     pairs = [["username", "anna"], ["password", PASSWORD], ["transport", "cookie"]]

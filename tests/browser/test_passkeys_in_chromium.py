@@ -88,6 +88,7 @@ def read_claims(token: str) -> Any:
     return decode_json_object(decode_base64url(token.split(".")[1].encode()))
 
 
+@pytest.mark.long
 def test_passkeys_do_what_the_page_says(
     project: str, tmp_path: Path, open_browser: Callable[[], BrowserContext]
 ) -> None:

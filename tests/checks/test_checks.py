@@ -109,6 +109,7 @@ class TestE012:
 
 
 class TestW001:
+    @pytest.mark.slow
     def test_an_address_that_may_stand_twice(self) -> None:
         assert "W001" in reported(deploy=True)
 
@@ -132,6 +133,7 @@ class TestW001:
                 assert users.check_email_is_unique(None) == []
 
 
+@pytest.mark.slow
 def test_w002_limits_that_each_process_counts_for_itself() -> None:
     assert "W002" in reported(deploy=True)
     shared = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "x"}}
@@ -160,6 +162,7 @@ def test_w002_limits_in_a_cache_that_forgets_or_does_not_count_atomically(
     assert all(fault in message.msg for message in found)
 
 
+@pytest.mark.slow
 def test_w003_proxies_that_nobody_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "W003" in reported(deploy=True)
     monkeypatch.setattr(api_settings, "NUM_PROXIES", 0)
@@ -246,6 +249,7 @@ class TestCookies:
             with override_settings(ROOT_URLCONF=None):
                 assert projects.check_cookie_path(None) == []
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("number", "bad", "good"),
         [
@@ -260,6 +264,7 @@ class TestCookies:
             with override_settings(TESSERA=fine):
                 assert number not in reported(deploy=True)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("origin", "weak"),
         [
@@ -342,6 +347,7 @@ class TestTenants:
                 assert "W021" not in reported()
 
 
+@pytest.mark.slow
 def test_i020_a_key_pair_and_an_issuer_that_verifiers_cannot_know() -> None:
     pair = {"KEYS": [{"alg": "EdDSA", "pem": write_private(ED25519)}]}
     with override_settings(TESSERA=pair):
@@ -353,6 +359,7 @@ def test_i020_a_key_pair_and_an_issuer_that_verifiers_cannot_know() -> None:
             assert "I020" not in reported(deploy=True)
 
 
+@pytest.mark.slow
 def test_w007_tokens_of_another_package_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "W007" not in reported(deploy=True)
     monkeypatch.setitem(foreign._expecting, "legacy tokens", True)
@@ -402,6 +409,7 @@ class TestE022:
         assert reported() == {"E022"}
 
 
+@pytest.mark.slow
 def test_i001_a_user_that_is_loaded_on_every_request(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "I001" not in reported(deploy=True)
 

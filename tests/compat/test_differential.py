@@ -56,6 +56,7 @@ def test_each_difference_has_a_reason_and_each_reason_a_difference(
     assert idle == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("package", ORIGINALS)
 def test_the_table_of_the_page_is_current(package: str, found: dict[str, list[Difference]]) -> None:
     mine = [project for project in PROJECTS if project.package == package]

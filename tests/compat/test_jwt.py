@@ -91,6 +91,7 @@ def test_a_logout_is_felt(api: APIClient, anna: AbstractBaseUser) -> None:
     assert api.post("/verify/", {"token": token}).status_code == 400
 
 
+@pytest.mark.slow
 def test_the_handlers_make_a_token_that_can_be_ended(api: APIClient, anna: AbstractBaseUser) -> None:
     payload = api_settings.JWT_PAYLOAD_HANDLER(anna)
     token = api_settings.JWT_ENCODE_HANDLER({**payload, "color": "green"})
@@ -542,6 +543,7 @@ def _copy(token: str) -> dict[str, Any]:
 WRAPPED = [{"JWT_ENCODE_HANDLER": _encode_more}, {"JWT_DECODE_HANDLER": _copy}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("handlers", WRAPPED, ids=["encode", "decode"])
 def test_handlers_around_ours_keep_to_one_session(
     api: APIClient, anna: AbstractBaseUser, handlers: dict[str, Any]
@@ -691,6 +693,7 @@ def test_a_short_time_for_refreshing_contradicts_nothing(
         assert api.post("/refresh/", {"token": obtain(api)}).status_code == 200
 
 
+@pytest.mark.slow
 def test_keys_may_be_objects_of_cryptography(api: APIClient, anna: AbstractBaseUser) -> None:
     keys = {"JWT_ALGORITHM": "RS256", "JWT_PRIVATE_KEY": RSA, "JWT_PUBLIC_KEY": RSA.public_key()}
     with override_settings(JWT_AUTH=keys):

@@ -534,6 +534,7 @@ def verify(api: APIClient, text: str) -> Any:
     return api.post("/api/token/verify/", {"token": text})
 
 
+@pytest.mark.slow
 def test_verify_knows_what_became_of_an_old_refresh_token(api: APIClient, anna: AbstractBaseUser) -> None:
     old = simplejwt_token(anna)
     assert verify(api, old).status_code == 200
@@ -596,6 +597,7 @@ def test_rows_log_out_everywhere(api: APIClient, anna: AbstractBaseUser, at_once
     assert not Session.objects.filter(revoked_at=None).exists()
 
 
+@pytest.mark.slow
 def test_the_admin_shows_no_token_and_ends_sessions(client: Any, anna: Any, api: APIClient) -> None:
     anna.is_staff = anna.is_superuser = True
     anna.save()
@@ -774,6 +776,7 @@ def test_header_settings(api: APIClient, anna: AbstractBaseUser) -> None:
     assert me(api, access).status_code == 401
 
 
+@pytest.mark.slow
 def test_asymmetric_keys_go_on(api: APIClient, anna: AbstractBaseUser) -> None:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
@@ -898,6 +901,7 @@ def test_odd_claims_of_simplejwts_own_are_refused(
         assert api.get("/stateless/", **bearer(old)).status_code in {200, 401}
 
 
+@pytest.mark.slow
 def test_a_scope_is_a_scope(api: APIClient, anna: AbstractBaseUser) -> None:
     token = RefreshToken.for_user(anna)
     token["scope"] = "read write"

@@ -25,6 +25,7 @@ def credentials(user: Any) -> dict[str, str]:
     return {user.USERNAME_FIELD: user.get_username(), "password": PASSWORD}
 
 
+@pytest.mark.slow
 @pytest.mark.urls("tests.compat.simplejwt_urls")
 @override_settings(SIMPLE_JWT=PK)
 def test_simplejwt(api: APIClient, anna: Any) -> None:
@@ -35,6 +36,7 @@ def test_simplejwt(api: APIClient, anna: Any) -> None:
         assert api.get("/stateless/", **bearer(access)).json()["pk"] == str(anna.pk)
 
 
+@pytest.mark.slow
 @pytest.mark.urls("tests.compat.simplejwt_urls")
 @override_settings(SIMPLE_JWT=PK)
 def test_an_old_refresh_token_of_simplejwt(api: APIClient, anna: Any) -> None:
@@ -50,6 +52,7 @@ def test_an_old_refresh_token_of_simplejwt(api: APIClient, anna: Any) -> None:
             )
 
 
+@pytest.mark.slow
 @pytest.mark.urls("tests.compat.jwt_urls")
 @override_settings(JWT_AUTH={"JWT_ALLOW_REFRESH": True})
 def test_djangorestframework_jwt(api: APIClient, anna: Any) -> None:

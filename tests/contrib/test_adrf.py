@@ -42,6 +42,7 @@ urlpatterns = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["async", "usual"])
 @pytest.mark.parametrize("client", [AsyncClient, Client])
 def test_a_view_of_adrf_authenticates(name: str, client: Any, anna: AbstractBaseUser) -> None:

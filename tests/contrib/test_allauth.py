@@ -71,6 +71,7 @@ def test_the_strategy_has_every_method_that_allauth_may_call() -> None:
     assert "SessionToken" in strategy.openapi_spec()["securitySchemes"]
 
 
+@pytest.mark.slow
 def test_a_second_answer_of_the_login_has_no_second_session(app: App) -> None:
     sign_up(app)
     assert "access_token" not in app.call("auth/session", method="get")["meta"]
@@ -106,6 +107,7 @@ def test_each_second_factor_ends_in_one_session(app: App) -> None:
         assert Session.objects.count() == number
 
 
+@pytest.mark.slow
 def test_a_code_in_the_mailbox_logs_in(app: App) -> None:
     sign_up(app)
     other = App()
@@ -140,6 +142,7 @@ def test_each_record_of_allauth_has_a_name(records: Any, ways: tuple[str, ...]) 
     assert TokenStrategy().create_access_token_payload(request) == made  # the second answer of one request
 
 
+@pytest.mark.slow
 def test_a_logout_of_allauth_ends_our_session(app: App) -> None:
     sign_up(app)
     App().call("auth/session", status=401, method="delete")  # a stranger's logout ends nothing
@@ -157,6 +160,7 @@ def test_a_logout_of_ours_ends_the_session_of_allauth(app: App, api: APIClient) 
     other.call("auth/session", method="get")
 
 
+@pytest.mark.slow
 def test_a_reset_ends_all_sessions(app: App) -> None:
     sign_up(app)
     log_in(App())
@@ -167,6 +171,7 @@ def test_a_reset_ends_all_sessions(app: App) -> None:
     app.call("auth/session", status=410, method="get")
 
 
+@pytest.mark.slow
 def test_a_reset_that_logs_in_ends_the_other_sessions_only(app: App, api: APIClient, settings: Any) -> None:
     settings.ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
     old = sign_up(app)
@@ -218,6 +223,7 @@ def test_trouble_that_passes_is_a_503(app: App, monkeypatch: pytest.MonkeyPatch,
     assert calls[step]()["code"] == "database_unavailable"
 
 
+@pytest.mark.slow
 def test_our_own_login_asks_for_the_same_factor(app: App, api: APIClient, settings: Any) -> None:
     settings.TESSERA = {"CHALLENGE": "drf_tessera.contrib.allauth.ask_for_code"}
     app.call("auth/signup", {"email": ANNA, "password": WORD}, 401)

@@ -58,6 +58,7 @@ def read(reader: Any) -> dict[str, list[tuple[dict[str, Any], Any]]]:
     }
 
 
+@pytest.mark.slow
 def test_each_event_is_counted_by_attributes_with_few_values(
     api: APIClient, anna: AbstractBaseUser, reader: Any, settings: Any
 ) -> None:
@@ -193,6 +194,7 @@ def test_a_request_that_nobody_records_has_no_span(
     assert [step for step in drain(spans) if step[0] == "tessera.authenticate"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.urls("tests.plain.urls")
 @pytest.mark.parametrize("asgi", [False, True])
 def test_a_plain_view_and_a_coroutine_have_one_span(

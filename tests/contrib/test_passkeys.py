@@ -63,6 +63,7 @@ def test_a_sign_up_with_a_passkey_ends_in_one_session() -> None:
     assert not get_user_model().objects.get().has_usable_password()
 
 
+@pytest.mark.slow
 def test_a_passkey_logs_in_without_a_password() -> None:
     passkey, _ = sign_up_with_passkey(App())
     other = App()
@@ -74,6 +75,7 @@ def test_a_passkey_logs_in_without_a_password() -> None:
     App().call("auth/webauthn/login", {"credential": answer}, 400)  # of another challenge
 
 
+@pytest.mark.slow
 def test_a_passkey_is_a_second_factor_after_a_password(api: APIClient) -> None:
     """It proves that the person has a key, even if the key does not ask for a PIN."""
     first, passkey = App(), Authenticator(verifies=False)
@@ -93,6 +95,7 @@ def test_a_passkey_is_a_second_factor_after_a_password(api: APIClient) -> None:
     other.call("auth/session", status=410, method="get")
 
 
+@pytest.mark.slow
 def test_a_passkey_that_does_not_know_its_person_is_not_a_login() -> None:
     first, passkey = App(), Authenticator(verifies=False)
     sign_up(first)
@@ -104,6 +107,7 @@ def test_a_passkey_that_does_not_know_its_person_is_not_a_login() -> None:
     assert Session.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_a_password_alone_does_not_pass_our_own_login_of_a_person_with_a_passkey(
     api: APIClient, settings: Any
 ) -> None:
@@ -119,6 +123,7 @@ def test_a_password_alone_does_not_pass_our_own_login_of_a_person_with_a_passkey
     assert api.post("/api/token/", answer).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_passkey_proves_again_within_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
     """An account without a password can do it in no other way. The time is that of the proof."""
     from allauth.account.internal.flows import login
@@ -142,6 +147,7 @@ def test_a_passkey_proves_again_within_the_session(monkeypatch: pytest.MonkeyPat
     assert verify_access_token(again["access_token"]).auth_time == token.auth_time
 
 
+@pytest.mark.slow
 def test_another_session_of_the_person_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "start", partial(sessions.start, now=timezone.now() - timedelta(hours=1)))
     app, other = App(), App()

@@ -108,6 +108,7 @@ def test_without_both_packages_the_clock_names_them(monkeypatch: pytest.MonkeyPa
 # -- The cost --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_project_that_does_not_use_the_plugin_loads_nothing() -> None:
     """pytest imports the plugin in every project of the environment, also in those without Django."""
     code = (

@@ -80,7 +80,7 @@ class Person:
 
 
 @pytest.mark.server
-@pytest.mark.slow  # hundreds of requests
+@pytest.mark.long  # hundreds of requests
 @pytest.mark.once  # the demo has its own database
 def test_the_demo_answers_as_its_schema_says(demo: str) -> None:
     raw = requests.get(f"{demo}api/schema/?format=json", timeout=PATIENCE).json()
@@ -186,7 +186,7 @@ FIELDS: Mapping[str, list[str]] = {
 
 
 @pytest.mark.once  # the schema does not depend on the database
-@pytest.mark.slow  # a thousand requests
+@pytest.mark.long  # a thousand requests
 def test_the_answers_to_bad_values_are_in_the_schema(judge: Judge) -> None:
     for label, fields in FIELDS.items():
         for field in fields:
@@ -250,7 +250,7 @@ COMPAT = {
 
 
 @pytest.mark.once  # the same
-@pytest.mark.slow  # the same
+@pytest.mark.long  # the same
 @pytest.mark.parametrize("name", COMPAT)
 def test_the_answers_of_packages_with_other_names_are_in_the_schema(
     name: str, api: APIClient, anna: AbstractBaseUser

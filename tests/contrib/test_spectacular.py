@@ -185,6 +185,7 @@ def odd() -> Iterator[type[TesseraError]]:
     kind.__module__ = __name__  # pytest may keep the class, and other tests list the children of its parent
 
 
+@pytest.mark.slow
 def test_a_new_error_is_documented_by_itself(odd: type[TesseraError]) -> None:
     """The child belongs to the endpoints of its parent. The schema has no list of its own."""
     refresh, login = mount(views.RefreshView)["post"], mount(views.LoginView)["post"]
@@ -427,6 +428,7 @@ def test_the_session_in_the_route_is_an_id() -> None:
     assert parameter["description"]
 
 
+@pytest.mark.slow
 def test_a_route_that_names_the_session_otherwise() -> None:
     found = describe(path("x/<uuid:pk>/", views.SessionDetailView.as_view()))["paths"]
     (parameter,) = next(iter(found.values()))["delete"]["parameters"]
@@ -537,6 +539,7 @@ def test_the_id_of_a_user_has_the_type_of_the_primary_key(monkeypatch: pytest.Mo
         assert get_properties(found, "TesseraUser")["id"]["type"] == "string"
 
 
+@pytest.mark.slow
 def test_a_docstring_of_the_project_is_the_description() -> None:
     class Documented(views.LoginView):
         """Log in to the shop."""
@@ -555,6 +558,7 @@ def test_a_docstring_of_the_project_is_the_description() -> None:
     assert mount(Silent)["post"]["description"].startswith("Exchange")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on", ["the class", "the method"])
 def test_extend_schema_of_the_project_takes_precedence(on: str) -> None:
     told = extend_schema(summary="Enter", tags=["shop"], operation_id=None if on == "the class" else "enter")
@@ -585,6 +589,7 @@ class OwnSchema(AutoSchema):
         return ["own"]
 
 
+@pytest.mark.slow
 def test_the_schema_class_of_the_project_stays() -> None:
     with_own = type("Login", (views.LoginView,), {"schema": OwnSchema()})
     found = mount(with_own)["post"]
@@ -598,6 +603,7 @@ def test_the_schema_class_of_the_project_stays() -> None:
     assert list_codes(found)["401"] == ["login_failed"]
 
 
+@pytest.mark.slow
 def test_a_method_that_the_project_adds() -> None:
     class Login(views.LoginView):
         @extend_schema(responses={200: Shape}, operation_id="greet")
@@ -617,6 +623,7 @@ def test_a_method_that_the_project_adds() -> None:
     assert found["post"]["summary"] == "Log in"
 
 
+@pytest.mark.slow
 def test_permissions_and_throttles_of_the_project() -> None:
     class Sessions(views.SessionListView):
         permission_classes = (IsAdminUser,)
@@ -685,6 +692,7 @@ def test_the_description_of_a_view_of_another_package_is_its_docstring(view: Any
     assert found["paths"]["/"]["post"]["description"] == inspect.getdoc(view)
 
 
+@pytest.mark.slow
 def test_serializers_of_simplejwt_have_no_description() -> None:
     found = describe(*(path(f"{view.__name__}/", view.as_view()) for view in SIMPLEJWT_VIEWS))
     told = [name for name, shape in found["components"]["schemas"].items() if "description" in shape]
@@ -708,6 +716,7 @@ def test_the_errors_of_other_names(view: Any, handler: str, shape: str | None) -
     assert (shape in str(found)) if shape else found.keys() == {"description"}
 
 
+@pytest.mark.slow
 def test_a_payload_handler_of_the_project_answers_any_object() -> None:
     view = JWT_VIEWS[0]
     for chosen, expected in (
@@ -844,6 +853,7 @@ def test_the_challenge_of_a_csrf_failure_is_not_promised() -> None:
     assert refusal["headers"]["WWW-Authenticate"]["required"] is False
 
 
+@pytest.mark.slow
 def test_the_requirement_has_the_scopes_since_openapi_3_1(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spectacular_settings, "OAS_VERSION", "3.1.0")
     found = describe(*SCOPED)["paths"]
@@ -851,6 +861,7 @@ def test_the_requirement_has_the_scopes_since_openapi_3_1(monkeypatch: pytest.Mo
     assert found["/y/"]["get"]["security"] == [{SCHEME: []}, {SCHEME: ["notes:read"]}]
 
 
+@pytest.mark.slow
 def test_an_endpoint_of_ours_may_need_a_scope() -> None:
     class Sessions(views.SessionListView):
         permission_classes = (HasScope("sessions"),)
@@ -881,6 +892,7 @@ IDLE = timedelta(days=60)
 def ask(request: Any, user: Any) -> None: ...
 
 
+@pytest.mark.slow
 def test_the_second_step_of_a_login_is_described() -> None:
     with configured(Case(tessera={"CHALLENGE": f"{__name__}.ask", "REMEMBER_ME": (IDLE, IDLE)})):
         found = describe(path("x/", views.LoginView.as_view()), path("y/", views.VerifyView.as_view()))
@@ -897,6 +909,7 @@ def test_the_second_step_of_a_login_is_described() -> None:
     assert all(f"`{code}`" in refusal["description"] for code in codes)
 
 
+@pytest.mark.slow
 def test_without_a_challenge_a_login_has_one_step() -> None:
     found = mount(views.LoginView)["post"]
     assert list_codes(found)["401"] == ["login_failed"]

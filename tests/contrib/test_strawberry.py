@@ -64,6 +64,7 @@ def ask(kind: str, query: str, token: str = "") -> Any:
     return answer.json()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_a_field_needs_a_token_and_another_does_not(
     kind: str, anna: AbstractBaseUser, refused_tokens: list[dict[str, Any]]

@@ -17,7 +17,7 @@ from drf_tessera import audit, sessions
 from drf_tessera.tokens import verify_access_token
 from tests.docs.pages import DOCS, Project
 
-pytestmark = pytest.mark.once  # its projects have databases of their own
+pytestmark = [pytest.mark.once, pytest.mark.long]  # each starts several Pythons, with a database of its own
 
 DRIVERS = Path(__file__).parent / "drivers"
 
@@ -27,28 +27,24 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
-@pytest.mark.slow  # it starts Python several times
 def test_plain_views_do_what_the_page_says(project: Project) -> None:
     project.follow("howto/without-rest-framework.md")
     project.manage("check", "--fail-level", "WARNING")
     project.test(DRIVERS / "without_rest_framework.py", "plain")
 
 
-@pytest.mark.slow  # it starts Python several times
 def test_plain_django_does_what_the_page_says(project: Project) -> None:
     project.follow("howto/plain-django.md")
     project.manage("check", "--fail-level", "WARNING")
     project.test(DRIVERS / "plain_django.py", "plain")
 
 
-@pytest.mark.slow  # it starts Python several times
 def test_personal_tokens_do_what_the_page_says(project: Project) -> None:
     project.follow("howto/personal-tokens.md")
     project.manage("check", "--fail-level", "WARNING")
     project.test(DRIVERS / "personal_tokens.py", "notes")
 
 
-@pytest.mark.slow  # it starts Python several times
 @pytest.mark.parametrize(("page", "app"), [("ninja", "notes"), ("graphql", "graph"), ("sockets", "chat")])
 def test_another_framework_does_what_the_page_says(project: Project, page: str, app: str) -> None:
     project.follow(f"howto/{page}.md")
@@ -56,28 +52,24 @@ def test_another_framework_does_what_the_page_says(project: Project, page: str, 
     project.test(DRIVERS / f"{page}.py", app)
 
 
-@pytest.mark.slow  # it starts Python several times
 def test_logins_of_a_project_do_what_the_page_says(project: Project) -> None:
     project.follow("howto/logins.md")
     project.manage("check", "--fail-level", "WARNING")
     project.test(DRIVERS / "logins.py", "accounts")
 
 
-@pytest.mark.slow  # it starts Python several times
 def test_a_sign_up_does_what_the_page_says(project: Project) -> None:
     project.follow("howto/sign-up.md")
     project.manage("check", "--fail-level", "WARNING")
     project.test(DRIVERS / "sign_up.py", "shop")
 
 
-@pytest.mark.slow  # it starts Python several times
 def test_step_up_does_what_the_page_says(project: Project) -> None:
     project.follow("howto/step-up.md")
     project.manage("check", "--fail-level", "WARNING")
     project.test(DRIVERS / "step_up.py", "payments")
 
 
-@pytest.mark.slow  # it starts Python several times
 def test_a_subdomain_gets_the_session_as_the_page_says(project: Project) -> None:
     project.follow("howto/subdomains.md")
     (project.folder / "pages").mkdir()
@@ -86,7 +78,6 @@ def test_a_subdomain_gets_the_session_as_the_page_says(project: Project) -> None
     project.test(DRIVERS / "subdomains.py", "pages")
 
 
-@pytest.mark.slow  # it starts Node
 def test_the_pages_of_a_subdomain_do_what_the_page_says(tmp_path: Path) -> None:
     if shutil.which("node") is None and os.environ.get("CI") != "true":
         pytest.skip("!!! there is no Node: the code of the pages was not tested !!!")
@@ -101,14 +92,12 @@ def test_the_pages_of_a_subdomain_do_what_the_page_says(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.slow  # it starts Python several times
 def test_impersonation_does_what_the_page_says(project: Project) -> None:
     project.follow("howto/impersonation.md")
     project.manage("check", "--fail-level", "WARNING")
     project.test(DRIVERS / "impersonation.py", "support")
 
 
-@pytest.mark.slow  # it starts Python several times
 def test_keys_do_what_the_page_says(project: Project) -> None:
     project.follow("howto/keys.md")
     project.add("shop/settings.py", "INSTALLED_APPS += ['rest_framework', 'drf_tessera']")
@@ -116,21 +105,18 @@ def test_keys_do_what_the_page_says(project: Project) -> None:
     project.test(DRIVERS / "keys.py", "shop")
 
 
-@pytest.mark.slow  # it starts Python several times
 def test_the_admin_does_what_the_page_says(project: Project) -> None:
     project.follow("howto/admin.md")
     project.manage("check", "--fail-level", "WARNING")
     project.test(DRIVERS / "admin.py", "accounts")
 
 
-@pytest.mark.slow  # it starts Python several times
 def test_the_browsable_api_does_what_the_page_says(project: Project) -> None:
     project.follow("howto/browsable-api.md")
     project.manage("check", "--fail-level", "WARNING")
     project.test(DRIVERS / "browsable_api.py", "notes")
 
 
-@pytest.mark.slow  # it starts Python several times
 def test_the_setup_prints_what_the_page_shows_and_can_be_pasted(project: Project) -> None:
     project.follow("howto/setup.md")
     before = {path: path.read_text() for path in project.folder.rglob("*.py")}
@@ -145,21 +131,18 @@ def test_the_setup_prints_what_the_page_shows_and_can_be_pasted(project: Project
     assert project.manage("tessera_setup").count("# Nothing is missing.") == 1  # the cache is still a choice
 
 
-@pytest.mark.slow  # it starts Python several times
 def test_django_axes_locks_as_the_page_says(project: Project) -> None:
     project.follow("howto/axes.md")
     project.manage("check", "--fail-level", "WARNING")
     project.test(DRIVERS / "axes.py", "shop")
 
 
-@pytest.mark.slow  # it starts Python several times
 def test_the_metrics_are_those_of_the_page(project: Project) -> None:
     project.follow("howto/health.md")
     project.manage("check", "--fail-level", "WARNING")
     project.test(DRIVERS / "health.py", "ops")
 
 
-@pytest.mark.slow  # it starts Python several times
 def test_the_audit_trail_does_what_the_page_says(project: Project) -> None:
     project.follow("howto/audit.md")
     project.manage("check", "--fail-level", "WARNING")
@@ -172,7 +155,6 @@ def test_the_page_names_each_event_with_its_level() -> None:
     assert rows == [(event, logging.getLevelName(level)) for event, (_, level) in audit.EVENTS.items()]
 
 
-@pytest.mark.slow  # it starts Python several times
 def test_the_tests_of_a_project_run_as_the_page_says(project: Project) -> None:
     """With Django's runner, and with pytest, whose entry point the installation may not have yet."""
     project.follow("howto/testing.md")
@@ -187,7 +169,6 @@ def test_the_tests_of_a_project_run_as_the_page_says(project: Project) -> None:
     assert "4 passed" in found
 
 
-@pytest.mark.slow  # it starts Python several times
 def test_the_user_model_does_what_the_page_says(project: Project) -> None:
     project.follow("howto/user-models.md")
     project.manage("makemigrations", "accounts", "--verbosity", "0")
@@ -195,7 +176,6 @@ def test_the_user_model_does_what_the_page_says(project: Project) -> None:
     project.test(DRIVERS / "user_models.py", "accounts")
 
 
-@pytest.mark.slow  # it starts Python several times
 def test_the_schema_is_complete_with_the_lines_of_the_page(project: Project) -> None:
     project.follow("howto/openapi.md")
     project.add("shop/settings.py", "STATIC_URL = 'static/'")
@@ -208,7 +188,6 @@ def test_the_schema_is_complete_with_the_lines_of_the_page(project: Project) -> 
     project.test(DRIVERS / "openapi.py", "docs")
 
 
-@pytest.mark.slow  # it starts Python several times
 def test_the_settings_of_a_server_pass_every_check(project: Project) -> None:
     project.follow("howto/user-models.md")
     project.follow("howto/deploy.md")
@@ -230,7 +209,6 @@ def test_the_settings_of_a_server_pass_every_check(project: Project) -> None:
 USUAL = 'INSTALLED_APPS += ["rest_framework", "drf_tessera"]'
 
 
-@pytest.mark.slow  # it starts Python several times
 @pytest.mark.parametrize("page", ["introspection", "mcp"])
 def test_a_project_for_other_programs_passes_every_check(project: Project, page: str) -> None:
     project.add("shop/settings.py", USUAL)
@@ -241,6 +219,7 @@ def test_a_project_for_other_programs_passes_every_check(project: Project, page:
         project.test(DRIVERS / "mcp.py", "shop")
 
 
+@pytest.mark.slow
 def test_a_secret_key_is_rotated_as_the_page_says(settings: Any, anna: AbstractBaseUser) -> None:
     """Each step accepts the tokens of the step before it and of the step after it."""
     steps: list[tuple[str, list[str]]] = [

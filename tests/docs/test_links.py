@@ -98,6 +98,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert broken == {}
 
 
+@pytest.mark.slow
 def test_the_pages_are_found() -> None:
     names = {page.relative_to(ROOT).as_posix() for page in PAGES}
     assert {"README.md", "docs/index.md", "compat/jwt/README.md", "benchmarks/results/README.md"} <= names

@@ -22,7 +22,7 @@ from tests.servers import PATIENCE, ROOT, find_port, is_open, wait_until
 FOLDER = ROOT / "docs" / "postman"
 COLLECTION = FOLDER / "drf-tessera.postman_collection.json"
 
-pytestmark = [pytest.mark.server, pytest.mark.once]  # the demo has a database of its own
+pytestmark = [pytest.mark.server, pytest.mark.once, pytest.mark.long]  # the demo has a database of its own
 
 
 @pytest.fixture(scope="module")

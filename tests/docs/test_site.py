@@ -11,7 +11,7 @@ import pytest
 
 from tests.wheels import ROOT
 
-pytestmark = [pytest.mark.once, pytest.mark.slow]  # it builds the site
+pytestmark = [pytest.mark.once, pytest.mark.long]  # it builds the site
 
 
 @pytest.fixture(scope="module")

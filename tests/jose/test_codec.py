@@ -293,6 +293,7 @@ def nest(levels: int) -> list[Any]:
     return value
 
 
+@pytest.mark.slow
 @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
 def test_no_text_raises_anything_but_a_token_error(text: str) -> None:
     with pytest.raises(TokenError):

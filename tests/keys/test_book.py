@@ -368,6 +368,7 @@ def test_a_flush_between_two_tests_drops_the_keys_that_the_process_knows(
     assert [key.kid for key in list_keys()] == [after] != [before]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_migrate_makes_the_first_key(in_database: None) -> None:
     SigningKey.objects.all().delete()

@@ -201,6 +201,7 @@ def test_the_page_for_acting_is_translated(
     assert all(text in page for text in texts)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("multilingual")
 def test_the_keys_in_the_admin_are_translated(admin_client: Client) -> None:
     with override_settings(TESSERA=DATABASE):

@@ -63,6 +63,7 @@ def test_the_catalogues_have_each_message_and_no_other(language: str) -> None:
             assert sorted(PLACEHOLDER.findall(form)) == sorted(wanted), message.id
 
 
+@pytest.mark.slow
 def test_the_files_that_django_reads_are_those_of_the_translators(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -109,6 +109,7 @@ def test_every_login_gives_its_turn_back(anna: AbstractBaseUser, settings: Any, 
         assert attempt(anna, password).status_code == (200 if password == PASSWORD else 401)
 
 
+@pytest.mark.slow
 def test_the_work_for_an_account_that_was_attacked_from_everywhere_takes_a_turn_too(
     anna: AbstractBaseUser, slow: type[SlowHasher], settings: Any
 ) -> None:

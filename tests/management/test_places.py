@@ -56,6 +56,7 @@ def project(settings: Any) -> Any:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command[0]))
+@pytest.mark.usefixtures("same_second")
 class TestEachCommand:
     def test_without_tenants_it_needs_no_option_and_says_nothing(self, command: tuple[str, ...]) -> None:
         assert "In the" not in run(*command)

@@ -77,6 +77,7 @@ def test_nothing_is_ended_without_a_yes(anna: User, answer: list[Any], said: Any
     assert not Revocation.objects.exists()
 
 
+@pytest.mark.usefixtures("same_second")
 def test_no_input_asks_nobody(anna: User, answer: list[Any]) -> None:
     sessions.start(anna)
     answer[0] = EOFError

@@ -62,6 +62,7 @@ def refresh(server: str, token: str) -> tuple[int, dict[str, Any]]:
     return call(f"{server}/api/token/refresh/", {"refresh": token})
 
 
+@pytest.mark.long
 def test_nobody_is_logged_out_and_the_logouts_of_the_lag_are_undone(
     pair: tuple[Private, Private], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -66,6 +66,7 @@ def test_read_only(mariadb: MariaDB, server: str) -> None:
     repeat(server, grants)
 
 
+@pytest.mark.long
 def test_out_of_connections(mariadb: MariaDB, server: str) -> None:
     grants = log_everybody_in(server)
     mariadb.stop()
@@ -101,6 +102,7 @@ def test_out_of_connections(mariadb: MariaDB, server: str) -> None:
     repeat(server, grants)
 
 
+@pytest.mark.long
 def test_disk_full(mariadb: MariaDB, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The tables are on a small disk, and the log is not: a full disk of the log is a server that is down."""
     with tiny_disk(40) as disk, ExitStack() as stack:

@@ -141,6 +141,7 @@ def _is_somebody_waiting(watcher: psycopg.Connection[Any]) -> bool:
     return row is not None and row[0] > 0
 
 
+@pytest.mark.long
 def test_disk_full(postgres: Private, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The tables are on a small disk, and the log is not: a full disk of the log is a server that is down."""
     with tiny_disk(40) as disk, ExitStack() as stack:

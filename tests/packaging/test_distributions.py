@@ -61,6 +61,7 @@ def list_tree(source: Path) -> Iterator[str]:
             yield path.relative_to(source / "src").as_posix()
 
 
+@pytest.mark.long
 def test_pypi_would_take_and_show_each_file(built: Path) -> None:
     files = sorted(map(str, built.iterdir()))
     assert len(files) == 2 * len(NAMES)

@@ -91,6 +91,7 @@ def environment(built: Path, tmp_path: Path) -> Environment:
     return Environment(built, tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pair", PAIRS)
 def test_the_check_speaks_although_the_original_was_installed_afterwards(
     environment: Environment, tmp_path: Path, pair: str

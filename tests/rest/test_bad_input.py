@@ -229,6 +229,7 @@ def test_tokens(api: APIClient, anna: AbstractBaseUser, make: Any, code: str, wh
     assert 'error="invalid_token"' in answer["WWW-Authenticate"]
 
 
+@pytest.mark.slow
 @ANY_EXAMPLES
 @given(header=st.binary(max_size=200))
 def test_any_header(api: APIClient, header: bytes) -> None:
@@ -237,6 +238,7 @@ def test_any_header(api: APIClient, header: bytes) -> None:
         assert answer.status_code == 401
 
 
+@pytest.mark.slow
 @ANY_EXAMPLES
 @given(body=st.binary(max_size=200), path=st.sampled_from(ENDPOINTS))
 def test_any_body(api: APIClient, body: bytes, path: str) -> None:
@@ -250,7 +252,7 @@ JSON = st.recursive(
 )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @ANY_EXAMPLES
 @given(
     body=st.dictionaries(

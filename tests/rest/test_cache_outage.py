@@ -81,6 +81,7 @@ def test_a_login_works_and_is_limited(
     assert statuses[-1] == 429
 
 
+@pytest.mark.slow
 def test_no_endpoint_needs_the_cache(api: APIClient, anna: AbstractBaseUser, settings: Any) -> None:
     outage.broken = ALL
     for module in (urls, simplejwt_urls, jwt_urls):

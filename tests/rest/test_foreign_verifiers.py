@@ -99,7 +99,9 @@ def verify(request: pytest.FixtureRequest) -> Verify:
     return VERIFIERS[request.param]
 
 
-@pytest.mark.parametrize("verify", VERIFIERS, indirect=True)
+@pytest.mark.parametrize(
+    "verify", ["node", "pyjwt", pytest.param("go", marks=pytest.mark.long)], indirect=True
+)
 def test_a_verifier_knows_only_the_address(
     verify: Verify, live_server: Any, settings: Any, transactional_db: None
 ) -> None:

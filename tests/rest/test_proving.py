@@ -176,6 +176,7 @@ def test_a_wrong_password_changes_nothing(api: APIClient, old: sessions.Grant) -
     assert (after.auth_time, after.generation) == (before.auth_time, before.generation)
 
 
+@pytest.mark.slow
 def test_a_wrong_password_counts_as_a_failed_login(api: APIClient, old: sessions.Grant) -> None:
     codes = [prove_status(api, old) for _ in range(30)]
     assert codes[0] == 401

@@ -80,12 +80,14 @@ def test_right_passwords_do_not_count(api: APIClient, anna: AbstractBaseUser) ->
     assert [attempt(api, "anna") for _ in range(11)] == [401] * 10 + [429]
 
 
+@pytest.mark.slow
 def test_a_right_password_does_not_forgive_the_wrong_ones(api: APIClient, anna: AbstractBaseUser) -> None:
     """Otherwise an attacker with an account could begin again after each login of their own."""
     found = [attempt(api, "anna", password=("wrong", PASSWORD)[index % 2]) for index in range(21)]
     assert found == [401, 200] * 9 + [401, 429, 429]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [503, 500])
 def test_a_failure_of_the_server_counts_only_if_it_may_hide_an_answer(
     api: APIClient, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch, status: int
@@ -234,6 +236,7 @@ def test_from_a_known_network_a_wrong_password_is_answered_as_from_an_unknown_on
     assert len(evaluated) == 1
 
 
+@pytest.mark.slow
 def test_the_known_network_still_has_the_tight_limit(api: APIClient, settings: Any, anna: Any) -> None:
     settings.TESSERA = {"LOGIN_RATE_PER_ACCOUNT_EVERYWHERE": "1/day"}
     sessions.start(anna, client=Client(ip=HOME))
@@ -293,6 +296,7 @@ def test_the_address_of_another_account_makes_no_network_known(api: APIClient, s
 # -- Two names of one account ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_name_and_the_address_of_an_account_have_one_budget_together(
     api: APIClient, anna: AbstractBaseUser, evaluated: list[str]
 ) -> None:
@@ -318,6 +322,7 @@ def test_an_account_that_two_names_have_spent_refuses_the_right_password_too(
     assert len(hashes) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "backends", [[OURS, DJANGOS], [DJANGOS, OURS], [DJANGOS, "tests.test_backends_of_projects.ByToken", OURS]]
 )
@@ -381,6 +386,7 @@ def test_sixty_failures_a_minute_from_one_address(api: APIClient) -> None:
     assert attempt(api, "another", REMOTE_ADDR=HOME) == 401
 
 
+@pytest.mark.slow
 def test_an_office_whose_people_all_log_in_is_not_limited(api: APIClient, settings: Any, anna: Any) -> None:
     settings.TESSERA = {"LOGIN_RATE_PER_ADDRESS": "2/min"}
     assert [attempt(api, "anna", password=PASSWORD) for _ in range(20)] == [200] * 20
@@ -424,6 +430,7 @@ def test_a_network_of_ipv6_is_one_address(api: APIClient, settings: Any) -> None
     assert attempt(api, "e", REMOTE_ADDR="2001:db8:0:1::1") == 401
 
 
+@pytest.mark.slow
 def test_the_65536_networks_of_a_site_have_ten_budgets_and_not_65536(api: APIClient, settings: Any) -> None:
     settings.TESSERA = {"LOGIN_RATE_PER_ADDRESS": "2/day"}
     tries = [attempt(api, f"d{index}", REMOTE_ADDR=f"2001:db8:0:{index:x}::1") for index in range(21)]

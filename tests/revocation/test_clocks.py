@@ -106,6 +106,7 @@ def test_sessions_that_had_ended_before_have_ended_afterwards(
     assert has_ended(feed, ended)
 
 
+@pytest.mark.slow
 @every_clock
 def test_afterwards_there_is_one_query_in_each_poll(
     travel: Travel, django_assert_num_queries: Any, db: None

@@ -183,6 +183,7 @@ class TestSettle:
 
 
 class TestGenerations:
+    @pytest.mark.slow
     @given(
         st.lists(st.tuples(st.integers(0, 900), st.integers(1, 900)), min_size=1, max_size=60),
         st.integers(0, 2000),
@@ -219,6 +220,7 @@ class TestGenerations:
 
 
 class TestEntries:
+    @pytest.mark.slow
     @given(
         st.builds(
             Notice,

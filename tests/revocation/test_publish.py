@@ -46,6 +46,7 @@ def count_statements(act: Any) -> int:
     return len(context)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", ["password", "deactivation", "deletion", "logout"])
 def test_the_number_of_sessions_changes_neither_the_notices_nor_the_statements(
     anna: AbstractBaseUser, bob: AbstractBaseUser, act: str

@@ -88,6 +88,7 @@ def test_the_command_that_ends_all_sessions_is_felt_by_every_process(
             assert call(f"{here}/api/token/refresh/", {"refresh": refresh})[0] == 200
 
 
+@pytest.mark.long
 @pytest.mark.once  # it has its own PostgreSQL
 def test_postgresql_stopped_and_started_in_the_middle(tmp_path: Path, postgres: Postgres) -> None:
     """Check that old revocations are used for ``REVOCATION_MAX_STALENESS``, and that later all are refused.
@@ -128,6 +129,7 @@ def test_postgresql_stopped_and_started_in_the_middle(tmp_path: Path, postgres: 
         assert statuses(patient, ended) == {401}
 
 
+@pytest.mark.long
 @pytest.mark.once  # it has its own PostgreSQL
 def test_a_process_that_starts_without_the_store_lets_nobody_in(tmp_path: Path, postgres: Postgres) -> None:
     port = str(postgres.port)
@@ -140,6 +142,7 @@ def test_a_process_that_starts_without_the_store_lets_nobody_in(tmp_path: Path, 
         assert statuses(server, access) == {200}
 
 
+@pytest.mark.long
 @pytest.mark.once  # the store is Redis
 def test_redis_stopped_and_started_in_the_middle(tmp_path: Path, redis: Redis) -> None:
     """A logout without Redis is not lost. It takes effect here at once, and everywhere when Redis is back."""

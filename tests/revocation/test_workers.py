@@ -188,6 +188,7 @@ class TestHang:
         wait_until(lambda: not feed.describe().is_failing, "it is still failing")
         assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.WARNING]
 
+    @pytest.mark.slow
     def test_a_pull_that_hangs_is_given_up_and_the_number_of_these_is_bounded(
         self, store: HangingStore
     ) -> None:
@@ -290,6 +291,7 @@ class TestLife:
             wait_until(lambda: list_hands() == [], "the thread does not end")
         assert store.pulls == 3
 
+    @pytest.mark.slow
     def test_a_request_that_asks_while_the_thread_goes_to_rest_is_served(
         self, store: HangingStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -548,6 +550,7 @@ class TestConnection:
         make_due(feed)
         feed.check(uuid4())
 
+    @pytest.mark.slow
     def test_a_process_with_many_databases_keeps_only_a_few(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """25 databases in four processes would use up the connections of PostgreSQL."""
         monkeypatch.setattr(workers, "_is_test_run", lambda: False)

@@ -73,6 +73,7 @@ def test_an_adopted_token_is_refused_after_its_secret_was_replaced(anna: Abstrac
         adopt(make(), anna)
 
 
+@pytest.mark.slow
 def test_twenty_at_once_begin_one_session(anna: AbstractBaseUser, settings: Any) -> None:
     settings.TESSERA = {"REFRESH_GRACE": timedelta(hours=1)}  # all of them come within it
     old, outcomes, barrier = make(), [], threading.Barrier(20)

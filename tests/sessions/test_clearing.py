@@ -131,6 +131,7 @@ def test_the_rows_and_the_tokens_agree_about_each_second(anna: AbstractBaseUser,
     assert {start for start in starts if start < moment} <= ended
 
 
+@pytest.mark.usefixtures("same_second")
 def test_a_session_that_is_refreshed_before_its_row_is_ended_is_refused(
     anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +153,7 @@ def test_a_session_that_is_refreshed_before_its_row_is_ended_is_refused(
         sessions.refresh(str(grant.refresh))
 
 
+@pytest.mark.usefixtures("same_second")
 def test_a_row_behind_the_walk_is_found_by_the_next_walk(
     anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +171,7 @@ def test_a_row_behind_the_walk_is_found_by_the_next_walk(
     assert len(grants) == 3
 
 
+@pytest.mark.usefixtures("same_second")
 def test_an_interrupted_run_is_finished_by_the_next_one(
     anna: AbstractBaseUser, cleared: list[Any], django_capture_on_commit_callbacks: Any
 ) -> None:
@@ -189,6 +192,7 @@ def test_an_interrupted_run_is_finished_by_the_next_one(
     assert [found["count"] for found in cleared] == [3]
 
 
+@pytest.mark.usefixtures("same_second")
 def test_each_batch_is_a_statement_of_its_own(anna: AbstractBaseUser) -> None:
     for _ in range(7):
         sessions.start(anna)
@@ -198,12 +202,13 @@ def test_each_batch_is_a_statement_of_its_own(anna: AbstractBaseUser) -> None:
     assert len(updates) == 4  # 3 + 3 + 1, and one that finds nothing
 
 
+@pytest.mark.usefixtures("same_second")
 def test_a_long_run_repeats_its_notice(anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch) -> None:
     """A session that is not reached yet gets access tokens that outlive the first notice."""
     for _ in range(4):
         sessions.start(anna)
     clock, published = [0.0], list[float]()
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(clearing.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(clearing, "publish_for_everybody", lambda *_: published.append(clock[0]))
 
     def wait(ended: int) -> None:
@@ -213,6 +218,7 @@ def test_a_long_run_repeats_its_notice(anna: AbstractBaseUser, monkeypatch: pyte
     assert published == [0, 30, 60]
 
 
+@pytest.mark.usefixtures("same_second")
 def test_one_signal_is_sent_and_none_for_each_session(
     anna: AbstractBaseUser, cleared: list[Any], django_capture_on_commit_callbacks: Any
 ) -> None:
@@ -249,6 +255,7 @@ def test_an_open_transaction_is_refused(anna: AbstractBaseUser) -> None:
     assert not Revocation.objects.exists()
 
 
+@pytest.mark.slow  # it waits for the end of the second
 def test_a_session_that_begins_afterwards_is_not_refused(anna: AbstractBaseUser) -> None:
     """The moment is a full second. A session that begins in the same second would be refused by its token."""
     sessions.revoke_everybody()
@@ -281,6 +288,7 @@ def test_legacy_tokens_of_everybody_start_no_session(
     assert Session.objects.filter(revoked_for="legacy_tokens").count() == 3
 
 
+@pytest.mark.usefixtures("same_second")
 def test_the_notice_is_kept_for_as_long_as_a_token_may_live(anna: AbstractBaseUser) -> None:
     sessions.revoke_everybody()
     left = Revocation.objects.get().until - time.time()

@@ -66,7 +66,7 @@ def judge(refreshed: list[str | None], before: int) -> None:
     assert (row.generation, row.revoked_at) == (before + 1, None)
 
 
-@pytest.mark.slow  # many rounds of many threads
+@pytest.mark.long  # many rounds of many threads
 def test_in_every_round_exactly_one_caller_moves_the_session() -> None:
     grant = sessions.start(make_user("anna"))
     for generation in range(ROUNDS):
@@ -95,6 +95,7 @@ def test_with_a_claims_hook_exactly_one_caller_moves_the_session(settings: Any) 
         let_the_window_pass()
 
 
+@pytest.mark.slow
 def test_twenty_recoveries_at_once_are_one() -> None:
     first = sessions.start(make_user("anna"))
     sessions.refresh(str(first.refresh))
@@ -110,6 +111,7 @@ def test_twenty_recoveries_at_once_are_one() -> None:
     assert {read_refresh_token(str(answer.refresh)).generation for answer in answers} == {2}
 
 
+@pytest.mark.slow
 def test_a_theft_found_twenty_times_at_once_is_reported_once() -> None:
     from drf_tessera.signals import refresh_reused
 
@@ -191,6 +193,7 @@ def test_a_login_waits_for_a_password_that_is_being_changed() -> None:
     assert not sessions.live_sessions(user.pk).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="the lock of a whole database is SQLite's")
 def test_every_endpoint_answers_503_if_others_write_for_too_long(api: APIClient) -> None:
     body = log_in(api, make_user("anna"))

@@ -378,6 +378,7 @@ def test_every_foreign_transaction_over_the_api(api: APIClient, url: str) -> Non
         check_session(verify_access_token(grant.access))
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     "middleware", ["reversion.middleware.RevisionMiddleware", f"{__name__}.roll_back_refusals"]

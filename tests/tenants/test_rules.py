@@ -38,7 +38,7 @@ def check(python: str, kind: str, folder: Path, **environment: str) -> None:
     assert (done.returncode, done.stdout) == (0, f"{RULES} rules hold.\n"), done.stdout + done.stderr[-2000:]
 
 
-@pytest.mark.slow  # it starts processes of its own
+@pytest.mark.long  # it starts processes of its own
 @pytest.mark.parametrize("kind", ["column", "databases"])
 def test_every_rule_holds_with(tmp_path: Path, kind: str) -> None:
     check(sys.executable, kind, tmp_path)

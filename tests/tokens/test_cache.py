@@ -13,6 +13,7 @@ from drf_tessera.tokens.cache import LRU
 pytestmark = pytest.mark.once  # no Django
 
 
+@pytest.mark.slow
 @given(size=st.integers(0, 9), keys=st.lists(st.sampled_from("abcdefghijklmn"), max_size=60))
 def test_it_never_holds_more_than_its_size_and_keeps_the_latest_half(size: int, keys: list[str]) -> None:
     found: LRU[str] = LRU(size)

@@ -121,6 +121,7 @@ class TestAccess:
 
 
 class TestRefresh:
+    @pytest.mark.slow
     @given(
         sub=st.text(min_size=1, max_size=200),
         generation=st.integers(0, 2**32 - 1),
@@ -135,6 +136,7 @@ class TestRefresh:
     def test_can_be_found_by_secret_scanners(self) -> None:
         assert TOKEN.startswith("tsr_")
 
+    @pytest.mark.slow
     @given(st.text() | st.text(string.ascii_letters + string.digits + "-_", min_size=90).map("tsr_".__add__))
     def test_no_other_text_is_one(self, text: str) -> None:
         with pytest.raises(RefreshInvalid):

@@ -31,12 +31,14 @@ def test_the_committed_picture_is_current(picture: str) -> None:
     assert rooms.PICTURE.read_text() == picture, "run python -m tools.rooms"
 
 
+@pytest.mark.slow
 def test_the_committed_list_is_current(house: House) -> None:
     page = rooms.PAGE.read_text()
     assert fill(page, rooms.BEGIN, rooms.END, rooms.list_rooms(house)) == page, "run python -m tools.rooms"
     assert page.count(rooms.BEGIN) == page.count(rooms.END) == 1
 
 
+@pytest.mark.slow
 def test_the_picture_shows_every_room_module_and_import(house: House, picture: str) -> None:
     root = ElementTree.fromstring(picture)  # noqa: S314 - our own
     texts = [text.text for text in root.iter(f"{SVG}text")]

@@ -66,6 +66,7 @@ def test_the_message_names_the_fault_of_a_path(tmp_path: Path) -> None:
         assert message in done.stderr
 
 
+@pytest.mark.slow
 def test_an_environment_with_another_python_is_named(tmp_path: Path) -> None:
     """Without the message, the environment would be used, and the Python that a person named would not."""
     make_program(tmp_path / "venv" / "bin" / "python", WITH_PIP)

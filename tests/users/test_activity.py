@@ -175,6 +175,7 @@ def test_a_manager_that_shows_nobody_here_logs_nobody_out(
 # -- Many at once ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_many_users_are_deleted_with_few_statements(django_assert_max_num_queries: Any) -> None:
     users = [make_user(f"u{number}") for number in range(30)]
     for user in users:
