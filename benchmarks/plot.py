@@ -313,19 +313,33 @@ def _draw_updates(axis: Axes, data: dict[str, Any]) -> None:
 
 
 def _draw_logins(axis: Axes, data: dict[str, Any]) -> None:
-    found: dict[str, dict[int, float]] = {}
+    found: dict[str, dict[str, float]] = {}
     for name, it in data.items():
         way, rate = name.split(", ")
-        found.setdefault(way, {})[int(rate)] = 1e3 * (it["refresh"]["99"] or 0.0)
-    rates = sorted({rate for values in found.values() for rate in values})
-    for shift, ((way, values), colour) in enumerate(zip(found.items(), (GREY, ORANGE, BLUE), strict=False)):
-        places = [place + (shift - 1) * 0.27 for place in range(len(rates))]
-        heights = [values[rate] for rate in rates]
-        bar = axis.bar(places, heights, width=0.26, color=colour, label=way)
-        axis.bar_label(bar, [f"{height:,.0f}" for height in heights], padding=2, fontsize=8)
-    axis.set_xticks(range(len(rates)), [f"{rate} logins a second" for rate in rates], fontsize=8)
-    axis.set_ylabel("milliseconds, 99th percentile")
+        found.setdefault(way, {})[f"{rate} logins a second"] = it["refresh"]["99"] or 0.0
+    _draw_groups(axis, found, "{:,.0f}")
     axis.set_title("Refreshes beside logins")
+
+
+def _draw_rotation(axis: Axes, data: dict[str, Any]) -> None:
+    found: dict[str, dict[str, float]] = {}
+    for name, it in data.items():
+        change, phase = name.split(", ")
+        found.setdefault(phase, {})[change] = it["refresh"]["99"]
+    _draw_groups(axis, found, "{:.0f}")
+    axis.set_title("Refreshes before, during and after a change of the key")
+
+
+def _draw_groups(axis: Axes, found: dict[str, dict[str, float]], text: str) -> None:
+    """Draw the 99th percentiles: a group for each situation, and a bar for each of three series in it."""
+    groups = list(next(iter(found.values())))
+    for shift, ((name, values), colour) in enumerate(zip(found.items(), (GREY, ORANGE, BLUE), strict=False)):
+        places = [place + (shift - 1) * 0.27 for place in range(len(groups))]
+        heights = [1e3 * values[group] for group in groups]
+        bar = axis.bar(places, heights, width=0.26, color=colour, label=name)
+        axis.bar_label(bar, [text.format(height) for height in heights], padding=2, fontsize=8)
+    axis.set_xticks(range(len(groups)), groups, fontsize=8)
+    axis.set_ylabel("milliseconds, 99th percentile")
     axis.legend(loc="upper left", frameon=False)
     axis.set_ylim(top=axis.get_ylim()[1] * 1.3)
 
@@ -355,6 +369,7 @@ _PANELS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
     "clearing": _draw_clearing,
     "updates": _draw_updates,
     "logins": _draw_logins,
+    "rotation": _draw_rotation,
     "importing": _draw_importing,
 }
 
