@@ -65,12 +65,11 @@ def _take_port(port: int) -> socket.socket:
         problem = _("Port %(port)s needs special rights. Choose a higher port: %(command)s")
         _fail(problem % {"port": port, "command": "PORT=8123 make demo"})
     except OSError as error:
-        other = 8123 if port != 8123 else 8124
         problem = _(
             "Port %(port)s cannot be used (%(error)s). Perhaps another program uses it. Choose another port: "
             "%(command)s"
         )
-        command = f"PORT={other} make demo"
+        command = "PORT=8123 make demo" if port != 8123 else "PORT=8124 make demo"
         _fail(problem % {"port": port, "error": error.strerror or error, "command": command})
 
 

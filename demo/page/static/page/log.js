@@ -82,7 +82,7 @@ export function log(entry, meaning) {
   entries.prepend(make("li", {}, details));
   while (entries.childElementCount > MAX_ENTRIES) entries.lastElementChild.remove();
   const path = entry.path.replace("/_allauth/app/v1/", "");
-  say(`${entry.who ? `${entry.who}: ` : ""}${isolate(`${status} ${entry.method} ${path}`)}: ${meaning}`);
+  say([entry.who, isolate(`${status} ${entry.method} ${path}`), meaning].filter(Boolean).join(": "));
 }
 
 /** Show a message on the stage. Screen readers read the message too. */
