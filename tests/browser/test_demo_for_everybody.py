@@ -160,7 +160,7 @@ def test_axe_finds_nothing_in_another_language(
 
 
 def test_the_menu_of_languages_works_without_scripts(chromium: Browser, demo: str) -> None:
-    with chromium.new_context(java_script_enabled=False) as context:
+    with chromium.new_context(java_script_enabled=False, locale="en-US") as context:
         page = context.new_page()
         page.goto(demo)
         expect(page.locator("#language-name")).to_have_value("en")
