@@ -6,10 +6,12 @@ serves the page, the API and the chat, because sockets need an ASGI server.
 
 from __future__ import annotations
 
+import gettext
 import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Final, NoReturn
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "demo.settings"  # override the value of the shell
@@ -18,6 +20,19 @@ HOST: Final = "127.0.0.1"  # only this machine, because the page shows the passw
 DEFAULT_PORT: Final = 8000
 PATIENCE: Final = 2
 """Seconds for which Ctrl-C waits for answers that are on their way."""
+LOCALE: Final = Path(__file__).parent / "locale"
+LANGUAGE_NAMES: Final = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+"""The variables of the shell that name its language."""
+
+
+def _read_languages() -> list[str]:
+    """Return the languages of the shell. The name of the catalogue for China is ``zh_Hans``."""
+    found = next(filter(None, map(os.environ.get, LANGUAGE_NAMES)), "")
+    return [name.replace("zh_CN", "zh_Hans") for name in found.split(":") if name]
+
+
+# Python reads the catalogue, because the port comes before Django.
+_ = gettext.translation("django", LOCALE, _read_languages(), fallback=True).gettext
 
 
 def main() -> None:
@@ -29,7 +44,7 @@ def main() -> None:
         with _take_port(_read_port(os.environ.get("PORT", ""))) as listener:
             _serve(listener)
     except KeyboardInterrupt:
-        print("\nStopped.", flush=True)
+        print("\n" + _("Stopped."), flush=True)
 
 
 def _read_port(text: str) -> int:
@@ -37,7 +52,8 @@ def _read_port(text: str) -> int:
     if not text.strip():
         return DEFAULT_PORT
     if not (text.strip().isascii() and text.strip().isdigit() and 1 <= int(text[:9]) <= 65_535):
-        _fail(f"PORT must be a number from 1 to 65535, not {text!r}. For example: PORT=8123 make demo")
+        problem = _("PORT must be a number from 1 to 65535, not %(value)s. For example: %(command)s")
+        _fail(problem % {"value": repr(text), "command": "PORT=8123 make demo"})
     return int(text)
 
 
@@ -46,13 +62,15 @@ def _take_port(port: int) -> socket.socket:
     try:
         return socket.create_server((HOST, port), backlog=128)
     except PermissionError:
-        _fail(f"Port {port} needs special rights. Choose a higher port: PORT=8123 make demo")
+        problem = _("Port %(port)s needs special rights. Choose a higher port: %(command)s")
+        _fail(problem % {"port": port, "command": "PORT=8123 make demo"})
     except OSError as error:
-        other = 8123 if port != 8123 else 8124
-        _fail(
-            f"Port {port} cannot be used ({error.strerror or error}). Perhaps another program uses it. "
-            f"Choose another port: PORT={other} make demo"
+        problem = _(
+            "Port %(port)s cannot be used (%(error)s). Perhaps another program uses it. Choose another port: "
+            "%(command)s"
         )
+        command = "PORT=8123 make demo" if port != 8123 else "PORT=8124 make demo"
+        _fail(problem % {"port": port, "error": error.strerror or error, "command": command})
 
 
 def _serve(listener: socket.socket) -> None:
@@ -89,15 +107,13 @@ def _print_banner(port: int) -> None:
     from demo.people import ADMIN, PEOPLE  # noqa: PLC0415 - as above
 
     address = f"http://{HOST}:{port}/"
-    print(f"\nThe drf-tessera demo is at  {address}\n")
-    print(f"  {'user name':<11}{'or e-mail':<21}password")
+    print("\n" + _("The drf-tessera demo is at  %(address)s") % {"address": address} + "\n")
+    print(f"  {_('user name'):<11}{_('or e-mail'):<21}{_('password')}")
     for person in (*PEOPLE, ADMIN):
-        where = f"   (for {address}admin/)" if person.staff else ""
+        where = "   " + _("(for %(address)s)") % {"address": f"{address}admin/"} if person.staff else ""
         print(f"  {person.username:<11}{person.email:<21}{person.password}{where}")
-    print(
-        "\nThe data is in demo/data/. To start again, delete this folder. Ctrl-C stops the demo.\n",
-        flush=True,
-    )
+    ends = _("The data is in demo/data/. To start again, delete this folder. Ctrl-C stops the demo.")
+    print(f"\n{ends}\n", flush=True)
 
 
 def _fail(message: str) -> NoReturn:

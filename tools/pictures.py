@@ -74,7 +74,12 @@ def make_digest(folder: Path = PAGE) -> str:
 def play(browser: Browser, address: str) -> Page:
     """Return the page after the five stops."""
     size = {"width": WIDTH, "height": HEIGHT}
-    context = browser.new_context(viewport=size, device_scale_factor=SCALE, reduced_motion="reduce")  # type: ignore[arg-type]
+    context = browser.new_context(
+        viewport=size,  # type: ignore[arg-type]
+        device_scale_factor=SCALE,
+        reduced_motion="reduce",
+        locale="en-US",
+    )
     context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
     page.goto(address)

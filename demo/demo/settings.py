@@ -33,6 +33,24 @@ DEBUG = False  # errors look the same as in production
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
 ROOT_URLCONF = "demo.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"  # if the browser asks for none of the languages below
+LANGUAGES = [
+    ("ar", "Arabic"),
+    ("de", "German"),
+    ("en", "English"),
+    ("es", "Spanish"),
+    ("fr", "French"),
+    ("hi", "Hindi"),
+    ("it", "Italian"),
+    ("ja", "Japanese"),
+    ("pt-br", "Brazilian Portuguese"),
+    ("ru", "Russian"),
+    ("zh-hans", "Simplified Chinese"),
+]
+LOCALE_PATHS = [BASE_DIR / "locale"]  # "python -m tools.messages" collects the messages of the demo
+# Scripts cannot read these cookies. They are for the menu of languages.
+LANGUAGE_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 USE_TZ = True
 TIME_ZONE = "UTC"
 
@@ -62,7 +80,7 @@ MIDDLEWARE = [
     "demo.middleware.ContentSecurityPolicyMiddleware",
     "demo.middleware.QueryCountMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",  # the messages of the API have the language of the browser
+    "django.middleware.locale.LocaleMiddleware",  # the language of the menu, or that of the browser
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -81,7 +81,7 @@ def open_browser(chromium: Browser) -> Iterator[Callable[[], BrowserContext]]:
     opened: list[BrowserContext] = []
 
     def open_one() -> BrowserContext:
-        context = chromium.new_context()
+        context = chromium.new_context(locale="en-US")  # also on a machine with another language
         context.set_default_timeout(PATIENCE * 1000)
         opened.append(context)
         return context

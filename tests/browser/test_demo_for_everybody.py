@@ -1,4 +1,4 @@
-"""The demo by keyboard, on a narrow screen, in forced colours, and under axe-core in each of its states."""
+"""The demo by keyboard, on a narrow screen, in forced colours, in other languages, and under axe-core."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.demo import add_factor, join_chat, log_in, sign_up, stop_at, wait_until_idle
 from tests.environments import install_packages
@@ -20,8 +20,10 @@ RUN = "(tags) => axe.run(document, { runOnly: { type: 'tag', values: tags } })"
 WIDE = """() => {
     const page = document.documentElement;
     if (page.scrollWidth <= page.clientWidth) return [];
-    const wide = (node) => node.getBoundingClientRect().right > page.clientWidth + 1;
-    return [...document.querySelectorAll("body *")].filter(wide).map((node) => node.outerHTML.slice(0, 200));
+    const isWide = ({ left, right }) => left < -1 || right > page.clientWidth + 1;
+    const nodes = [...document.querySelectorAll("body *")];
+    const wide = nodes.filter((node) => isWide(node.getBoundingClientRect()));
+    return [`${page.scrollWidth} pixels`, ...wide.map((node) => node.outerHTML.slice(0, 200))];
 }"""
 
 Check = Callable[[str], None]
@@ -123,6 +125,59 @@ def test_axe_finds_nothing_on_the_page_of_a_404(page: Page, check: Check, demo: 
     page.goto(f"{demo}nothing-here")
     expect(page.get_by_role("link", name="Back to the demo")).to_be_visible()
     check("a 404")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("language", "direction"), [("ar", "rtl"), ("de", "ltr")])
+def test_axe_finds_nothing_in_another_language(
+    page: Page, check: Check, demo: str, language: str, direction: str
+) -> None:
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    page.set_extra_http_headers({"Accept-Language": language})
+    page.set_viewport_size({"width": 320, "height": 700})
+    page.goto(demo)
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    expect(page.locator("html")).to_have_attribute("dir", direction)
+    check("at the first sight")
+    page.locator("[data-name=anna]").click()
+    expect(page.locator("#session-title")).to_be_focused()
+    for stop in ("call", "wait", "tab"):
+        stop_at(page, stop)
+    check("with a second tab")
+    assert told == []
+    stop_at(page, "thief")  # the browser tells of the refusals
+    for summary in page.locator("#more summary, #scenes summary").all():
+        summary.click()
+    check("after a theft, with everything unfolded")
+    for place in ("#access-text", "#entries code", "#entries pre", "#access-claims th"):
+        direction_of_code = page.locator(place).first.evaluate("(node) => getComputedStyle(node).direction")
+        assert direction_of_code == "ltr", place
+    browser, server = (page.locator(place).bounding_box() for place in (".browser", ".server"))
+    assert browser is not None
+    assert server is not None
+    assert (browser["x"] > server["x"]) == (direction == "rtl")
+
+
+def test_the_menu_of_languages_works_without_scripts(chromium: Browser, demo: str) -> None:
+    with chromium.new_context(java_script_enabled=False, locale="en-US") as context:
+        page = context.new_page()
+        page.goto(demo)
+        expect(page.locator("#language-name")).to_have_value("en")
+        page.get_by_role("combobox", name="Language").select_option("Deutsch")
+        page.get_by_role("button", name="Change the language").click()
+        expect(page.locator("html")).to_have_attribute("lang", "de")
+        expect(page.locator("#language-name")).to_have_value("de")
+        expect(page.get_by_role("button", name="Als anna anmelden")).to_be_visible()
+
+
+def test_scripts_have_the_language_and_not_the_cookies_of_the_menu(page: Page) -> None:
+    page.locator("#language-name").select_option("de")
+    page.locator("#language button").click()
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    expect(page.get_by_text("Ein Dieb kopiert Ihr Token")).to_be_visible()  # a script writes this
+    assert page.evaluate("document.cookie") == ""
+    assert {cookie["name"] for cookie in page.context.cookies()} == {"csrftoken", "django_language"}  # type: ignore[typeddict-item]
 
 
 def test_the_keyboard_comes_to_the_form_first(page: Page) -> None:

@@ -18,10 +18,10 @@ from tests.servers import PATIENCE, ROOT, call, find_port, is_open, wait_until
 pytestmark = [pytest.mark.once, pytest.mark.server]  # the demo has a database of its own
 
 
-def start(port: str, data: Path) -> subprocess.Popen[str]:
+def start(port: str, data: Path, language: str = "en") -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, str(ROOT / "demo" / "serve.py")],
-        env={**os.environ, "PORT": port, "DEMO_DATA": str(data)},
+        env={**os.environ, "PORT": port, "DEMO_DATA": str(data), "LANGUAGE": language},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -33,6 +33,18 @@ def test_a_wrong_port_is_explained(port: str, tmp_path: Path) -> None:
     _, told = (process := start(port, tmp_path / "data")).communicate(timeout=PATIENCE)
     assert (process.returncode, told.count("\n")) == (1, 1)
     assert "PORT must be a number from 1 to 65535" in told
+
+
+@pytest.mark.parametrize("language", ["de_DE.UTF-8", "nl:de"])
+def test_the_terminal_has_the_language_of_the_shell(language: str, tmp_path: Path) -> None:
+    _, told = start("-1", tmp_path / "data", language).communicate(timeout=PATIENCE)
+    assert "PORT muss eine Zahl von 1 bis 65535 sein" in told
+
+
+def test_the_catalogue_for_china_is_found_by_the_name_of_its_language(tmp_path: Path) -> None:
+    _, told = start("-1", tmp_path / "data", "zh_CN.UTF-8").communicate(timeout=PATIENCE)
+    assert "PORT" in told
+    assert "PORT must be" not in told
 
 
 @pytest.mark.slow  # it starts a server

@@ -105,7 +105,7 @@ def _bare(value: ast.expr, least: str = " ") -> Iterator[ast.expr]:
 
 
 WORDS: Final = re.compile(r"[A-Za-z]{2,}[,.:;']? +[A-Za-z]{2,}")
-LITERAL: Final = re.compile(r"^(from django|pip |#   python |not checked$)|->")
+LITERAL: Final = re.compile(r"^(from django|PORT=|pip |#   python |not checked$)|->")
 """Code and commands that a text quotes, the type of a function, and the codes of results."""
 
 
@@ -147,3 +147,37 @@ def find_bare_in_template(source: str) -> list[str]:
     texts = re.sub(r"<[^>]*>", "\n", _TAGS.sub("", source), flags=re.DOTALL).splitlines()
     values = re.findall(r'(?:value|title|placeholder|aria-label)="([^"]*)"', _TAGS.sub("", source))
     return [text.strip() for text in [*texts, *values] if re.search(r"[A-Za-z]{2}", text)]
+
+
+_COMMENTS: Final = re.compile(r"/\*.*?\*/|(?<![^\s;,{(])//[^\n]*", re.DOTALL)
+_MESSAGES: Final = re.compile(r'(?<![\w.])n?gettext\(\s*"[^"\n]*"(?:\s*,\s*"[^"\n]*")?')
+_STRINGS: Final = re.compile(r'"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`')
+_VALUES: Final = re.compile(r"\$\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
+_SHOWN: Final = re.compile(
+    r'(?:\bsay\(|setText\([^;]*?, |"aria-label": |\b(?:title|placeholder): |'
+    r'make\("\w+", \{[^{}]*\}, (?:[^;]*, )?)$'
+)
+"""The place before a text that the page shows, also if the text is one word."""
+_SENTENCE: Final = re.compile(
+    r"[A-Za-z]{2,}[,.:;]? +[A-Za-z]{2,}|@ +[a-z]+\b|[A-Za-z]{2,}:? +@|^[A-Z][a-z]{2,}$"
+)
+"""Two words, a word beside a value, or one word that begins like a sentence."""
+_CLASSES: Final = re.compile(r"\bclass(?:Name)?(?::| =)[^,}]*$")
+_PROGRAM: Final = re.compile(
+    r"^(?:(?:GET|POST|DELETE) |curl |Bearer @|\(prefers-|back refused$|Authorization$|@ @ HTTP)|="
+)
+"""The keys of requests, a line for a terminal, headers, queries of styles, and the names of classes."""
+
+
+def find_bare_in_script(source: str) -> list[str]:
+    """Return each text for people in JavaScript that is not the message of a call of gettext."""
+    source = _MESSAGES.sub("", _COMMENTS.sub("", source))
+    found = []
+    for string in _STRINGS.finditer(source):
+        text = _VALUES.sub("@", string[1] if string[2] is None else string[2])
+        before = source[: string.start()].rpartition("\n")[2]
+        if _CLASSES.search(before) or _PROGRAM.search(text):
+            continue
+        if _SENTENCE.search(text) or (_SHOWN.search(before) and re.search("[A-Za-z]{2}", text)):
+            found.append(text)
+    return found

@@ -11,13 +11,15 @@ from babel.messages.pofile import read_po
 from tests.languages.sweep import find_bare, find_bare_in_template, find_unmarked
 from tools import messages
 from tools.house import ROOT
-from tools.messages import LANGUAGES, Message, find_messages, name_file
+from tools.messages import DOMAINS, LANGUAGES, PACKAGE, Domain, Message, find_messages, name_file
 from tools.pages import REPOSITORY
 
 pytestmark = pytest.mark.once  # it reads files
 
 ASKED = {"ar", "de", "es", "fr", "hi", "it", "ja", "pt_BR", "ru", "zh_Hans"}
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|{\w*}")
+MARKUP = re.compile(r'<[^>]*>|["<>]')
+"""The tags of a message. A quote would end the attribute of HTML that the message stands in."""
 
 FOR_DEVELOPERS = ("conf", "contrib/spectacular.py", "contrib/pytest.py", "testing.py")
 """Places whose other texts are shown to developers alone. docs/howto/languages.md says so."""
@@ -43,12 +45,19 @@ SOURCES = sorted(
 )
 
 
+def name_domain(domain: Domain) -> str:
+    """Return the name of a set of catalogues, for the id of a test."""
+    return f"{domain.locale.parent.name}-{domain.name}"
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_catalogues_have_each_message_and_no_other(language: str) -> None:
-    with name_file(language, "po").open("rb") as file:
+@pytest.mark.parametrize("domain", DOMAINS, ids=name_domain)
+def test_the_catalogues_have_each_message_and_no_other(domain: Domain, language: str) -> None:
+    with name_file(language, "po", domain).open("rb") as file:
         catalog = read_po(file, locale=language)
     given = [message for message in catalog if message.id]
-    found = find_messages()
+    found = find_messages(domain)
+    assert found
     assert {
         (message.id[0] if message.pluralizable else message.id, message.context) for message in given
     } == {(m.text, m.context) for m in found}
@@ -61,6 +70,9 @@ def test_the_catalogues_have_each_message_and_no_other(language: str) -> None:
         wanted = PLACEHOLDER.findall(message.id[1] if message.pluralizable else message.id)
         for form in forms:
             assert sorted(PLACEHOLDER.findall(form)) == sorted(wanted), message.id
+            if domain is not PACKAGE:
+                text = message.id[1] if message.pluralizable else message.id
+                assert sorted(MARKUP.findall(form)) == sorted(MARKUP.findall(text)), message.id
 
 
 @pytest.mark.slow
@@ -73,18 +85,22 @@ def test_the_files_that_django_reads_are_those_of_the_translators(
 def test_an_old_file_is_found_and_written_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(messages, "LOCALE", tmp_path)
+    domains = [Domain(name, tmp_path, ()) for name in ("django", "djangojs")]
+    monkeypatch.setattr(messages, "DOMAINS", domains)
     monkeypatch.setattr(messages, "REPOSITORY", tmp_path)
     monkeypatch.setattr(messages, "LANGUAGES", ("de",))
-    monkeypatch.setattr(messages, "find_messages", lambda: {Message("One."): ["a.py"]})
+    monkeypatch.setattr(messages, "find_messages", lambda _domain: {Message("One."): ["a.py"]})
     assert messages.main(["--check"]) == 1
-    assert "de/LC_MESSAGES/django.po is not current" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "de/LC_MESSAGES/django.po is not current" in told
+    assert "de/LC_MESSAGES/djangojs.po is not current" in told
     assert messages.main([]) == 0
     assert messages.main(["--check"]) == 0
 
 
 def test_there_is_a_catalogue_for_each_language() -> None:
-    assert set(LANGUAGES) == {path.name for path in messages.LOCALE.iterdir()} == ASKED
+    for domain in DOMAINS:
+        assert set(LANGUAGES) == {path.name for path in domain.locale.iterdir()} == ASKED
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -113,11 +129,6 @@ def test_each_text_for_people_goes_through_gettext(path: Path) -> None:
 )
 def test_each_text_of_a_check_or_a_command_goes_through_gettext(path: Path) -> None:
     assert not find_unmarked(path.read_text())
-
-
-@pytest.mark.parametrize("path", sorted(REPOSITORY.glob("demo/*/*.py")), ids=lambda path: path.name)
-def test_each_text_of_the_server_of_the_demo_goes_through_gettext(path: Path) -> None:
-    assert not find_bare(path.read_text())
 
 
 @pytest.mark.parametrize(

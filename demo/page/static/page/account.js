@@ -7,6 +7,7 @@ import { hidePhone, secretOf, showPhone, spend, teach } from "./phone.js";
 import { say } from "./log.js";
 import { run } from "./run.js";
 import { state } from "./state.js";
+import { gettext } from "./texts.js";
 import { explain } from "./words.js";
 
 let session = ""; // the token of allauth's own session, which its pages need
@@ -50,7 +51,7 @@ export async function signUp() {
   tell("verify", "");
   byId("verify-code").value = "";
   showAccount();
-  setText(byId("mailbox-title"), `Mailbox of ${email}`);
+  setText(byId("mailbox-title"), gettext("Mailbox of %(address)s", { address: email }));
   await readMailbox();
   byId("account-part").scrollIntoView({ block: "start" });
   byId("mailbox-title").focus({ preventScroll: true });
@@ -69,7 +70,7 @@ function showMail({ subject, text, at }) {
     byId("verify-code").value = code;
     byId("verify-code").focus();
   };
-  const button = code ? [make("button", { type: "button", class: "small", onclick: use }, "Copy the code")] : [];
+  const button = code ? [make("button", { type: "button", class: "small", onclick: use }, gettext("Copy the code"))] : [];
   const head = make("p", { class: "head" }, make("strong", {}, subject), " ", make("span", { class: "quiet" }, clock(new Date(at))));
   return make("li", {}, head, ...paragraphs, ...button);
 }

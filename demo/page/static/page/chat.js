@@ -8,6 +8,7 @@ import { run } from "./run.js";
 import { say } from "./log.js";
 import { depart, drawStage, land, oneTimeTicket, openSocket } from "./stage.js";
 import { state } from "./state.js";
+import { gettext } from "./texts.js";
 import { laneOf, serverNow, update } from "./timeline.js";
 
 const TICKET = "/api/ticket/";
@@ -17,9 +18,9 @@ const GONE = new Set(["session_ended", "session_unknown", "session_revoked"]);
 
 /** The ends of a session whose words are not a sentence. */
 const BECAUSE = {
-  "logged out": "you logged out",
-  "logged out everywhere": "you logged out everywhere",
-  "too many sessions": "there were too many sessions",
+  logout: gettext("you logged out"),
+  logout_all: gettext("you logged out everywhere"),
+  evicted: gettext("there were too many sessions"),
 };
 
 let socket = null;
@@ -52,8 +53,8 @@ export async function joinChat() {
   if (!(await Promise.race([opened, closed]))) return; // the listener above tells why
   state.holders.you.socket = true;
   showChat();
-  await land("you", 101, [openSocket()], "a socket is open");
-  say("The socket is open. No token was in its address, and the ticket is of no use to anybody now.");
+  await land("you", 101, [openSocket()], gettext("a socket is open"));
+  say(gettext("The socket is open. No token was in its address, and the ticket is of no use to anybody now."));
   byId("chat-text").focus();
 }
 
@@ -65,7 +66,8 @@ export function sendText() {
 }
 
 function hear({ kind, user, text, at }) {
-  const words = kind === "said" ? [make("strong", {}, `${user}: `), text] : [make("span", { class: "quiet" }, `${user} has ${kind}.`)];
+  const news = kind === "joined" ? gettext("%(user)s has joined.", { user }) : gettext("%(user)s has left.", { user });
+  const words = kind === "said" ? [make("strong", {}, make("bdi", {}, user), ": "), make("bdi", {}, text)] : [make("span", { class: "quiet" }, news)];
   const lines = byId("chat-lines");
   const room = byId("chat-room");
   room.hidden = false;
@@ -82,9 +84,9 @@ async function end({ code, reason }, at) {
   state.holders.you.socket = false;
   showChat();
   drawStage();
-  if (code === 1000) return tell("You have left the chat.");
-  if (!reason) return tell("The socket was lost. Is the demo still running in the terminal?");
-  if (!wasOpen) return tell(`The server refused the socket (${code} ${reason}).`);
+  if (code === 1000) return tell(gettext("You have left the chat."));
+  if (!reason) return tell(gettext("The socket was lost. Is the demo still running in the terminal?"));
+  if (!wasOpen) return tell(gettext("The server refused the socket (%(code)s).", { code: `${code} ${reason}` }));
   await update().catch(() => {});
   const ended = laneOf(session)?.end;
   const delay = ended ? Math.max(0, (at - ended.at) / 1000) : null;
@@ -95,11 +97,16 @@ async function end({ code, reason }, at) {
 }
 
 function conclude(code, reason, delay) {
-  const when = delay === null ? "" : ` ${delay.toFixed(1)} s after the session had ended`;
-  const why = state.over ? `, because ${BECAUSE[state.over] ?? state.over}` : "";
-  const words = `The server closed the socket${when}${why} (${code} ${reason}).`;
+  const words = describeClose({ code: `${code} ${reason}`, seconds: delay?.toFixed(1), reason: BECAUSE[state.cause] ?? state.over });
   tell(words);
   if (!laneOf(state.session)?.reused) say(words); // the last word about a theft is another one
+}
+
+function describeClose(facts) {
+  if (facts.seconds && facts.reason) return gettext("The server closed the socket %(seconds)s s after the session had ended, because %(reason)s (%(code)s).", facts);
+  if (facts.seconds) return gettext("The server closed the socket %(seconds)s s after the session had ended (%(code)s).", facts);
+  if (facts.reason) return gettext("The server closed the socket, because %(reason)s (%(code)s).", facts);
+  return gettext("The server closed the socket (%(code)s).", facts);
 }
 
 function tell(text) {
@@ -113,5 +120,5 @@ export function showChat() {
   byId("chat-parts").hidden = !client.signedIn;
   byId("chat-form").hidden = !joined;
   byId("chat-out").hidden = !joined;
-  setText(byId("chat-join"), joined ? "Leave the chat" : "Join the chat");
+  setText(byId("chat-join"), joined ? gettext("Leave the chat") : gettext("Join the chat"));
 }

@@ -4,6 +4,7 @@ import { byId, make, moment } from "./dom.js";
 import { client } from "./login.js";
 import { NOTES } from "./net.js";
 import { run } from "./run.js";
+import { gettext } from "./texts.js";
 
 /** Call the API with the client, which refreshes first if necessary. Return the answer, or null after a failure. */
 export async function ask(method, path, body) {
@@ -23,8 +24,8 @@ export async function listNotes() {
 export const readNote = () => ask("GET", `${NOTES}${Number(byId("note-number").value)}/`);
 
 function showNote(note) {
-  const words = make("div", {}, note.text, make("br"), make("span", { class: "quiet" }, `No. ${note.id} · ${moment(note.created_at)}`));
-  const button = make("button", { type: "button", class: "small" }, "Delete", make("span", { class: "sr" }, ` note ${note.id}`));
+  const words = make("div", {}, note.text, make("br"), make("span", { class: "quiet" }, gettext("No. %(number)s · %(time)s", { number: note.id, time: moment(note.created_at) })));
+  const button = make("button", { type: "button", class: "small", "aria-label": gettext("Delete note %(number)s", { number: note.id }) }, gettext("Delete"));
   const item = make("li", {}, words, button);
   button.addEventListener("click", () => run(async () => {
     if (!(await ask("DELETE", `${NOTES}${note.id}/`))) return;

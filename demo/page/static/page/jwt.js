@@ -3,6 +3,7 @@
 import { byId, clock, distance, make, setText } from "./dom.js";
 import { NOTES, arrival, transmit } from "./net.js";
 import { state } from "./state.js";
+import { gettext, ngettext } from "./texts.js";
 import { now } from "./time.js";
 import { CLAIMS, CODES } from "./words.js";
 
@@ -25,8 +26,9 @@ export async function showAccess(client) {
   const [header, claims] = texts.slice(0, 2).map(decode);
   byId("access-header").replaceChildren(...describeClaims(header));
   byId("access-claims").replaceChildren(...describeClaims(claims));
-  const proof = "Computed from the header and the claims with the key of the server";
-  byId("access-signature").replaceChildren(row("signature", `${texts[2].length} letters`, proof));
+  const proof = gettext("Computed from the header and the claims with the key of the server");
+  const size = ngettext("%(count)s letter", "%(count)s letters", texts[2].length);
+  byId("access-signature").replaceChildren(row("signature", size, proof));
   offer(claims);
   tickAccess();
 }
@@ -53,7 +55,7 @@ const write = (value) => (typeof value === "string" ? value : JSON.stringify(val
 
 function describeClaims(values) {
   return Object.entries(values).map(([name, value]) => {
-    const made = row(name, write(value), CLAIMS[name] ?? "A claim of the project");
+    const made = row(name, write(value), CLAIMS[name] ?? gettext("A claim of the project"));
     if (TIMES.includes(name)) moments.push({ node: made.children[1], at: value, age: value - values.iat });
     return made;
   });
@@ -126,7 +128,7 @@ async function send(text, result) {
   const { entry } = await transmit("you", request);
   await arrival();
   state.holders.you.refused = false;
-  const words = CODES[entry.data?.code] ?? (entry.status === 200 ? "The server accepts this token." : entry.data?.detail ?? entry.answer);
+  const words = CODES[entry.data?.code] ?? (entry.status === 200 ? gettext("The server accepts this token.") : entry.data?.detail ?? entry.answer);
   result.replaceChildren(make("strong", { class: entry.status === 200 ? "good" : "bad" }, String(entry.status)), ` ${words}`);
   result.hidden = false;
 }

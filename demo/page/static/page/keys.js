@@ -5,16 +5,17 @@ import { ask } from "./free.js";
 import { lastToken, readToken } from "./jwt.js";
 import { arrival, transmit } from "./net.js";
 import { state } from "./state.js";
+import { gettext } from "./texts.js";
 
 const KEYS = "/api/keys/";
 const SET = "/.well-known/jwks.json";
 
 const STAGES = {
-  published: ["published", "warn", "Verifiers fetch it now, and it does not sign yet."],
-  signing: ["signing", "good", "Each new access token is signed with it."],
-  retiring: ["retiring", "quiet", "It signs nothing, and verifies the tokens that it has signed."],
-  gone: ["gone", "quiet", "No token of it can be valid."],
-  revoked: ["revoked", "bad", "It was stolen, and all its tokens are refused."],
+  published: [gettext("published"), "warn", gettext("Verifiers fetch it now, and it does not sign yet.")],
+  signing: [gettext("signing"), "good", gettext("Each new access token is signed with it.")],
+  retiring: [gettext("retiring"), "quiet", gettext("It signs nothing, and verifies the tokens that it has signed.")],
+  gone: [gettext("gone"), "quiet", gettext("No token of it can be valid.")],
+  revoked: [gettext("revoked"), "bad", gettext("It was stolen, and all its tokens are refused.")],
 };
 
 export const listKeys = async () => show(await ask("GET", KEYS));
@@ -23,12 +24,12 @@ export async function rotate() {
   const found = await ask("POST", KEYS);
   show(found);
   const next = found?.find((key) => key.stage === "published");
-  if (next) tell(`The next key is in the set now. It signs ${distance(next.signs_at - Date.now())}, when no verifier can have an older set.`);
+  if (next) tell(gettext("The next key is in the set now. It signs %(time)s, when no verifier can have an older set.", { time: distance(next.signs_at - Date.now()) }));
 }
 
 export async function lapseKeys() {
   show(await ask("POST", `${KEYS}lapse/`));
-  tell("The time has passed, and the newest key signs. Refresh in “Free play”: the next access token has its kid, and the tokens of the old key stay valid.");
+  tell(gettext("The time has passed, and the newest key signs. Refresh in “Free play”: the next access token has its kid, and the tokens of the old key stay valid."));
 }
 
 function show(found) {
@@ -39,9 +40,10 @@ function showKey(key) {
   const [words, colour, about] = STAGES[key.stage];
   const title = make("div", {}, make("code", {}, `${key.kid.slice(0, 8)}…`), ` ${key.alg} `, make("span", { class: `badge ${colour}` }, words));
   const mine = lastToken() && readToken(lastToken()).header.kid === key.kid;
-  if (mine) title.append(" ", make("span", { class: "badge" }, "your token"));
-  const time = key.stage === "published" ? ` It signs from ${moment(key.signs_at)}.` : key.stage === "retiring" ? ` It leaves the set at ${moment(key.gone_at)}.` : "";
-  title.append(make("br"), make("span", { class: "quiet" }, about + time));
+  if (mine) title.append(" ", make("span", { class: "badge" }, gettext("your token")));
+  const time = key.stage === "published" ? gettext("It signs from %(time)s.", { time: moment(key.signs_at) })
+    : key.stage === "retiring" ? gettext("It leaves the set at %(time)s.", { time: moment(key.gone_at) }) : "";
+  title.append(make("br"), make("span", { class: "quiet" }, `${about} ${time}`.trim()));
   return make("li", {}, title);
 }
 
@@ -61,20 +63,22 @@ async function findKey(kid) {
 export async function verifyToken() {
   const { header, claims, signed, signature } = readToken(lastToken());
   const jwk = await findKey(header.kid);
-  if (!jwk) return tell(`Refused: the set has no key ${header.kid.slice(0, 8)}….`);
+  if (!jwk) return tell(gettext("Refused: the set has no key %(key)s….", { key: header.kid.slice(0, 8) }));
   let good;
   try {
     const algorithm = { name: "Ed25519" };
     const key = await crypto.subtle.importKey("jwk", { kty: jwk.kty, crv: jwk.crv, x: jwk.x }, algorithm, false, ["verify"]);
     good = await crypto.subtle.verify(algorithm, key, signature, signed);
   } catch {
-    return tell("This browser cannot verify Ed25519 signatures. A newer one can.");
+    return tell(gettext("This browser cannot verify Ed25519 signatures. A newer one can."));
   }
-  if (!good) return tell("Refused: the signature does not match.");
+  if (!good) return tell(gettext("Refused: the signature does not match."));
   const left = claims.exp * 1000 - Date.now();
-  if (left <= 0) return tell("The signature matches, and the token has expired. Let this page refresh, and check again.");
-  const over = state.over ? " The session has ended, and this service cannot know it: the token is good there until it expires." : "";
-  return tell(`Accepted: signed with key ${header.kid.slice(0, 8)}…, for user ${claims.sub}, and it expires ${distance(left)}. This page has checked the signature by itself, and nobody was asked about the token.${over}`);
+  if (left <= 0) return tell(gettext("The signature matches, and the token has expired. Let this page refresh, and check again."));
+  const facts = { key: header.kid.slice(0, 8), user: claims.sub, time: distance(left) };
+  const words = gettext("Accepted: signed with key %(key)s…, for user %(user)s, and it expires %(time)s. This page has checked the signature by itself, and nobody was asked about the token.", facts);
+  const over = state.over ? gettext("The session has ended, and this service cannot know it: the token is good there until it expires.") : "";
+  return tell(`${words} ${over}`.trim());
 }
 
 function tell(text) {

@@ -1,15 +1,16 @@
 // The log: each request with its answer and an explanation.
 
 import { byId, clock, make, setText, shortenAll } from "./dom.js";
+import { gettext, isolate, ngettext } from "./texts.js";
 
 const MAX_ENTRIES = 100;
 const SHOWN = ["Content-Type", "WWW-Authenticate", "Retry-After", "X-Queries"];
-const NO_ANSWER = "No answer came. Is the demo still running in the terminal?";
+const NO_ANSWER = gettext("No answer came. Is the demo still running in the terminal?");
 
 // A reader of the log, or of a picture of it, must not be able to use these.
 const SECRET = new Set(["password", "session_token", "ticket", "secret", "totp_url"]);
 const hideSecrets = (name, value) => (SECRET.has(name) && value ? "•••" : value);
-const countQueries = (number) => (number === "1" ? "1 SQL query" : `${number} SQL queries`);
+export const countQueries = (number) => ngettext("%(count)s SQL query", "%(count)s SQL queries", Number(number));
 
 /** Send a request. Return the browser's response, and a log entry for request and response. */
 export async function record(request, who) {
@@ -17,7 +18,7 @@ export async function record(request, who) {
   const written = await copy.text();
   const path = new URL(copy.url).pathname;
   const heads = [...copy.headers].map(([name, value]) => `${name}: ${name === "x-session-token" ? "•••" : value}`);
-  if (copy.credentials === "include") heads.push("(and the cookies of this server)");
+  if (copy.credentials === "include") heads.push(gettext("(and the cookies of this server)"));
   const entry = { who, method: copy.method, path, at: new Date(), status: 0, queries: null, data: null, answer: NO_ANSWER };
   entry.request = [`${copy.method} ${path} HTTP/1.1`, ...heads, "", show(written)].join("\n").trim();
   let response;
@@ -70,8 +71,8 @@ export function log(entry, meaning) {
     "details",
     {},
     summary,
-    make("pre", { "aria-label": "Request", role: "group", tabindex: "0" }, shortenAll(entry.request)),
-    make("pre", { "aria-label": "Answer", role: "group", tabindex: "0" }, shortenAll(entry.answer)),
+    make("pre", { "aria-label": gettext("Request"), role: "group", tabindex: "0" }, shortenAll(entry.request)),
+    make("pre", { "aria-label": gettext("Answer"), role: "group", tabindex: "0" }, shortenAll(entry.answer)),
   );
   const entries = byId("entries");
   // Only the newest entry stays open, and each entry that a person has opened.
@@ -81,7 +82,7 @@ export function log(entry, meaning) {
   entries.prepend(make("li", {}, details));
   while (entries.childElementCount > MAX_ENTRIES) entries.lastElementChild.remove();
   const path = entry.path.replace("/_allauth/app/v1/", "");
-  say(`${entry.who ? `${entry.who}: ` : ""}${status} ${entry.method} ${path}: ${meaning}`);
+  say([entry.who, isolate(`${status} ${entry.method} ${path}`), meaning].filter(Boolean).join(": "));
 }
 
 /** Show a message on the stage. Screen readers read the message too. */

@@ -14,6 +14,7 @@ import { forgetToken } from "./personal.js";
 import { run } from "./run.js";
 import { drawStage } from "./stage.js";
 import { reset, state } from "./state.js";
+import { gettext } from "./texts.js";
 import { concludeTheft, showTokens } from "./theft.js";
 import { now, wall } from "./time.js";
 import { laneOf, update } from "./timeline.js";
@@ -51,7 +52,7 @@ export async function logIn(account, password) {
     await client.login(credentials);
   } catch (error) {
     if (error.code === "challenge_required") return askForCode(account, error);
-    tell((CODES[error.code] ?? error.detail).split(". ")[0]); // the log has the whole text
+    tell((CODES[error.code] ?? error.detail).split(/\. |[。।]/)[0]); // the log has the whole text
     byId("password").focus();
     return;
   }
@@ -73,7 +74,7 @@ export async function logOut() {
   try {
     await client.logout();
   } catch (error) {
-    say(`The logout did not reach the server: ${error.detail} This page is logged out nevertheless.`);
+    say(gettext("The logout did not reach the server: %(reason)s This page is logged out nevertheless.", { reason: error.detail }));
   } finally {
     leaving = false;
   }
@@ -89,11 +90,11 @@ export async function logOutEverywhere() {
 /** Show a new login, which may come from this page, from a reload or from another tab. */
 async function begin({ user, session }) {
   if (state.session !== session) reset();
-  Object.assign(state, { session, user, over: "" });
-  setText(byId("who"), user ? `${user.username} (${user.email})` : "somebody");
+  Object.assign(state, { session, user, over: "", cause: "" });
+  setText(byId("who"), user ? `${user.username} (${user.email})` : gettext("somebody"));
   setText(byId("how"), state.transport === "cookie"
-    ? "The refresh token is in a cookie. You stay logged in after a reload, and all tabs share the cookie."
-    : "The tokens are in this page’s memory. A reload deletes them.");
+    ? gettext("The refresh token is in a cookie. You stay logged in after a reload, and all tabs share the cookie.")
+    : gettext("The tokens are in this page’s memory. A reload deletes them."));
   for (const id of ["session-list", "note-list", "key-list", "steps"]) byId(id).replaceChildren();
   for (const id of ["ended", "cookie-found", "forgery", "keys-answer"]) byId(id).hidden = true;
   forgetToken();
@@ -107,13 +108,14 @@ async function begin({ user, session }) {
 async function finish(reason) {
   await update().catch(() => {});
   const told = reason.startsWith("logout") ? reason : (laneOf(state.session)?.end?.reason ?? reason);
-  const known = told === "logout" && !leaving ? "logout_elsewhere" : told;
-  state.over = ENDS[known] ?? CODES[known] ?? known;
-  setText(byId("ended"), `The session of this page has ended: ${state.over}.`);
+  state.cause = told === "logout" && !leaving ? "logout_elsewhere" : told;
+  state.over = ENDS[state.cause] ?? CODES[state.cause] ?? state.cause;
+  const words = gettext("The session of this page has ended: %(reason)s.", { reason: state.over });
+  setText(byId("ended"), words);
   byId("ended").hidden = false;
   leaveAccount();
   show();
-  say(concludeTheft() || `The session of this page has ended: ${state.over}.`);
+  say(concludeTheft() || words);
   byId("login-title").focus();
 }
 

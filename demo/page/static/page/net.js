@@ -1,10 +1,10 @@
 // Each request of the page: it travels over the stage, and its answer is explained and logged.
 
-import { count } from "./dom.js";
 import { readToken } from "./jwt.js";
-import { log, record } from "./log.js";
+import { countQueries, log, record } from "./log.js";
 import { accessTicket, depart, drawStage, land, oneTimeTicket, tablet } from "./stage.js";
 import { held, keep, state } from "./state.js";
+import { gettext, ngettext } from "./texts.js";
 import { now } from "./time.js";
 import { laneOf, update } from "./timeline.js";
 import { describe, findPending } from "./words.js";
@@ -59,7 +59,13 @@ async function multiply(request, times) {
   await update();
   const rotations = (laneOf(state.session)?.tokens.length ?? 0) - before.tokens;
   const tokens = new Set(good.map(({ entry }) => entry.data.access)).size;
-  receive("you", winner.entry, before, arrived, `${times} refreshes at once, with one refresh token: ${count(good.length, "answer")} with status 200, ${count(tokens, "access token")}, ${count(rotations, "rotation")}. Simultaneous requests log nobody out. (This is one of the answers.)`);
+  const words = gettext("%(times)s refreshes at once, with one refresh token: %(answers)s, %(tokens)s, %(rotations)s. Simultaneous requests log nobody out. (This is one of the answers.)", {
+    times,
+    answers: ngettext("%(count)s answer with status 200", "%(count)s answers with status 200", good.length),
+    tokens: ngettext("%(count)s access token", "%(count)s access tokens", tokens),
+    rotations: ngettext("%(count)s rotation", "%(count)s rotations", rotations),
+  });
+  receive("you", winner.entry, before, arrived, words);
   return winner;
 }
 
@@ -136,7 +142,7 @@ function unpack(entry, made) {
 function summarize(entry) {
   if (!entry.status) return "";
   if (entry.status >= 400) return entry.data?.code ?? entry.data?.errors?.[0]?.code ?? findPending(entry.data) ?? "";
-  return entry.queries === null ? "" : count(Number(entry.queries), "SQL query").replace("querys", "queries");
+  return entry.queries === null ? "" : countQueries(entry.queries);
 }
 
 /** Make a request of a holder that is not the client. */

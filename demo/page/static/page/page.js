@@ -1,7 +1,7 @@
 // The script of the page: it connects the buttons. The state of the tokens is in state.js, and each request
 // goes through net.js.
 
-import { byId, count, setText } from "./dom.js";
+import { byId, setText } from "./dom.js";
 import { addFactor, closeCode, leaveAccount, sendCode, signUp, tryFactor, turnOn, verify } from "./account.js";
 import { joinChat, sendText } from "./chat.js";
 import { drawScenes } from "./compare.js";
@@ -18,6 +18,7 @@ import { onClick, onSubmit, run } from "./run.js";
 import { drawStage, tickStage } from "./stage.js";
 import { state } from "./state.js";
 import { callTab, logOutTab, openTab, refreshTab } from "./tab.js";
+import { gettext, ngettext } from "./texts.js";
 import { concludeTheft, copyToken, onSend, playTheft, tickTokens, tryToCopy } from "./theft.js";
 import { closeWindow, lapse } from "./time.js";
 import { laneOf, onChange, watch } from "./timeline.js";
@@ -42,7 +43,10 @@ async function refreshMany() {
 async function stopCall() {
   const found = await listNotes();
   await arrival();
-  if (found) reach("call", `The answer has ${count(found.length, "note")}, for one SQL query. The server read the user from the signed token, and asked the database neither for the token nor for the user. (About once a second, one more query finds out which sessions have ended.)`);
+  if (found) reach("call", ngettext(
+    "The answer has %(count)s note, for one SQL query. The server read the user from the signed token, and asked the database neither for the token nor for the user. (About once a second, one more query finds out which sessions have ended.)",
+    "The answer has %(count)s notes, for one SQL query. The server read the user from the signed token, and asked the database neither for the token nor for the user. (About once a second, one more query finds out which sessions have ended.)",
+    found.length));
 }
 
 async function stopWait() {
@@ -52,7 +56,7 @@ async function stopWait() {
   const found = await listNotes();
   await arrival();
   const after = laneOf(state.session)?.tokens.length ?? 0;
-  if (found) reach("wait", `The access token had expired, so the client sent refresh token ${before} first, and got number ${after} and a new access token. Then it sent the call. Nobody had to log in again.`);
+  if (found) reach("wait", gettext("The access token had expired, so the client sent refresh token %(before)s first, and got number %(after)s and a new access token. Then it sent the call. Nobody had to log in again.", { before, after }));
 }
 
 async function stopTab() {
@@ -60,13 +64,13 @@ async function stopTab() {
   await closeWindow(GRACE_MS);
   const both = await Promise.all([client.refresh().then(() => true), refreshTab().then((entry) => entry.status === 200)]);
   await arrival();
-  if (both.every(Boolean)) reach("tab", "Both tabs sent the same token. One request replaced it, and the other one came within the grace window and got an access token only. Under strict rotation, the second request ends the session.");
+  if (both.every(Boolean)) reach("tab", gettext("Both tabs sent the same token. One request replaced it, and the other one came within the grace window and got an access token only. Under strict rotation, the second request ends the session."));
 }
 
 async function stopThief() {
   if (state.transport === "cookie") {
     tryToCopy();
-    reach("thief", "A script cannot copy a refresh token in a cookie that is HttpOnly. To see a theft that works, log out, and log in with the token in this page’s memory.");
+    reach("thief", gettext("A script cannot copy a refresh token in a cookie that is HttpOnly. To see a theft that works, log out, and log in with the token in this page’s memory."));
     return;
   }
   await playTheft({ refresh, steal, settled: arrival });
@@ -75,7 +79,7 @@ async function stopThief() {
 }
 
 function conclude(words) {
-  reach("thief", "The copy was two generations old, so the server knew that two clients hold tokens of this session. It cannot tell which of them is you, so it ended the session for both. You can log in again, and the thief cannot.");
+  reach("thief", gettext("The copy was two generations old, so the server knew that two clients hold tokens of this session. It cannot tell which of them is you, so it ended the session for both. You can log in again, and the thief cannot."));
   say(words);
 }
 
@@ -94,7 +98,7 @@ async function stealNow() {
 }
 
 async function callThief() {
-  if (!state.holders.thief.access) return say("The thief has no access token yet. The thief refreshes first.");
+  if (!state.holders.thief.access) return say(gettext("The thief has no access token yet. The thief refreshes first."));
   await callAs("thief", state.holders.thief.access.text);
   return arrival();
 }
@@ -119,8 +123,8 @@ function tick() {
   const left = state.over ? 0 : client.expiresIn;
   byId("access-meter").value = left;
   setText(byId("access-left"),
-    state.over ? "Refused, because its session has ended"
-      : left ? `Accepted for another ${Math.ceil(left)} s` : "Expired: the next request refreshes first");
+    state.over ? gettext("Refused, because its session has ended")
+      : left ? gettext("Accepted for another %(seconds)s s", { seconds: Math.ceil(left) }) : gettext("Expired: the next request refreshes first"));
   tickStage();
   tickAccess();
   tickTokens();
@@ -191,5 +195,5 @@ watchParts();
 open("cookie");
 leaveAccount();
 show();
-run(() => watch(() => setText(byId("lanes-empty"), "The demo does not answer.")));
+run(() => watch(() => setText(byId("lanes-empty"), gettext("The demo does not answer."))));
 run(restore); // after a reload or in another tab the cookie may exist

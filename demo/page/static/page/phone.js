@@ -1,6 +1,7 @@
 // A simulated phone: an authenticator app with the secret of one account. It computes the codes as RFC 6238 says.
 
 import { byId, make, setText } from "./dom.js";
+import { gettext } from "./texts.js";
 
 const PERIOD = 30;
 const KEY = "demo-phones"; // a phone survives a reload, as a real one would
@@ -24,14 +25,14 @@ export const secretOf = (name) => load()[name.toLowerCase()];
 export function showPhone(place, field, secret) {
   hidePhone();
   if (!secret) return;
-  const code = make("output", { class: "code", "aria-label": "The code" });
+  const code = make("output", { class: "code", "aria-label": gettext("The code") });
   const left = make("span", { class: "left" });
   const type = () => {
     byId(field).value = code.textContent.replace(" ", "");
     byId(field).focus();
   };
-  const button = make("button", { type: "button", class: "small", onclick: type }, "Type it in");
-  const box = make("div", { class: "phone", role: "group", "aria-label": "A simulated phone" }, code, left, button);
+  const button = make("button", { type: "button", class: "small", onclick: type }, gettext("Type it in"));
+  const box = make("div", { class: "phone", role: "group", "aria-label": gettext("A simulated phone") }, code, left, button);
   byId(place).replaceChildren(box);
   shown = { secret, code, left, box };
   return tickPhone();
@@ -57,7 +58,7 @@ export async function tickPhone() {
   const number = period();
   const digits = await computeCode(secret, number);
   setText(code, `${digits.slice(0, 3)} ${digits.slice(3)}`);
-  setText(left, `${Math.ceil((number + 1) * PERIOD - Date.now() / 1000)} s`);
+  setText(left, gettext("%(seconds)s s", { seconds: Math.ceil((number + 1) * PERIOD - Date.now() / 1000) }));
 }
 
 async function computeCode(secret, number) {

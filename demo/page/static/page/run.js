@@ -2,6 +2,7 @@
 
 import { byId } from "./dom.js";
 import { say } from "./log.js";
+import { gettext } from "./texts.js";
 import { CODES } from "./words.js";
 
 let queue = Promise.resolve();
@@ -15,7 +16,7 @@ export function run(task, button = null) {
 }
 
 function report(error) {
-  say(CODES[error.code] ?? error.detail ?? `This page failed: ${error.message}`);
+  say(CODES[error.code] ?? error.detail ?? gettext("This page failed: %(error)s", { error: error.message }));
 }
 
 function mark(change, button) {

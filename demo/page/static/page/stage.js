@@ -3,8 +3,9 @@
 // `depart` and `land` move a parcel with copies of the tokens. The holders are drawn when the parcel has arrived,
 // because before that moment they do not have the tokens. The server's side is drawn as soon as it is known.
 
-import { byId, count, make, pause, quiet, setText } from "./dom.js";
+import { byId, make, pause, quiet, setText } from "./dom.js";
 import { held, state } from "./state.js";
+import { gettext, ngettext } from "./texts.js";
 import { now } from "./time.js";
 import { graceLeft, laneOf } from "./timeline.js";
 import { ENDS, STATES } from "./words.js";
@@ -21,7 +22,7 @@ let clocks = []; // the access tokens on the stage: { node, holder }
 
 /** A refresh token: a tablet with its number. */
 export function tablet(number, kind = "current") {
-  const words = make("span", { class: "sr" }, `Refresh token ${number}, ${STATES[kind] ?? kind}`);
+  const words = make("span", { class: "sr" }, gettext("Refresh token %(number)s, %(state)s", { number, state: STATES[kind] ?? kind }));
   return make("span", { class: `tablet ${kind}` }, make("span", { "aria-hidden": "true" }, String(number)), words);
 }
 
@@ -30,11 +31,11 @@ function ticket(...words) {
   return make("span", { class: "ticket" }, make("span", { class: "left" }, ...words));
 }
 
-export const accessTicket = () => ticket("access");
+export const accessTicket = () => ticket(gettext("access"));
 
 /** A socket that is open, and the one-time ticket that opens it. */
-export const openSocket = () => make("span", { class: "chip open" }, "socket");
-export const oneTimeTicket = () => make("span", { class: "chip" }, "one time");
+export const openSocket = () => make("span", { class: "chip open" }, gettext("socket"));
+export const oneTimeTicket = () => make("span", { class: "chip" }, gettext("one time"));
 
 const stateOf = (number) => laneOf(state.session)?.tokens[number - 1]?.state ?? "current";
 
@@ -80,13 +81,14 @@ function numberOf(key) {
 function describeHolder(key, number, out) {
   const holder = state.holders[key];
   if (key === "thief") {
-    if (!isPresent(key)) return "has nothing";
-    return holder.refused ? "refused" : `has a copy of ${number}`;
+    if (!isPresent(key)) return gettext("has nothing");
+    return holder.refused ? gettext("refused") : gettext("has a copy of %(number)s", { number });
   }
-  if (!isPresent(key)) return key === "tab" ? "not open" : "nobody is logged in";
-  if (out) return "logged out";
-  if (key === "tab") return state.transport === "cookie" ? "shares the cookie" : "shares the refresh token";
-  return `${state.user?.username ?? "somebody"} is logged in${state.transport === "cookie" ? ", by a cookie" : ""}`;
+  if (!isPresent(key)) return key === "tab" ? gettext("not open") : gettext("nobody is logged in");
+  if (out) return gettext("logged out");
+  if (key === "tab") return state.transport === "cookie" ? gettext("shares the cookie") : gettext("shares the refresh token");
+  const user = state.user?.username ?? gettext("somebody");
+  return state.transport === "cookie" ? gettext("%(user)s is logged in, by a cookie", { user }) : gettext("%(user)s is logged in", { user });
 }
 
 // -- The server ------------------------------------------------------------------------------------
@@ -101,10 +103,12 @@ export function drawServer() {
   });
   if (lane && lane.tokens.length > CHAIN) items.unshift(make("li", { class: "more" }, "…"));
   byId("chain").replaceChildren(...items);
-  const who = lane?.about?.user ?? state.user?.username ?? "";
-  setText(byId("row-title"), state.session ? `Session of ${who}` : "No session");
-  const known = count(lane?.tokens.length ?? 1, "token");
-  setText(byId("row-fact"), `One row for ${known}, with a digest of the secret. A copy of the row lets nobody in.`);
+  const user = lane?.about?.user ?? state.user?.username ?? "";
+  setText(byId("row-title"), state.session ? gettext("Session of %(user)s", { user }) : gettext("No session"));
+  setText(byId("row-fact"), ngettext(
+    "One row for %(count)s token, with a digest of the secret. A copy of the row lets nobody in.",
+    "One row for %(count)s tokens, with a digest of the secret. A copy of the row lets nobody in.",
+    lane?.tokens.length ?? 1));
   byId("row-fact").hidden = !state.session;
   byId("row").classList.toggle("absent", !state.session);
   byId("row").classList.toggle("out", Boolean(lane?.end));
@@ -119,14 +123,14 @@ function drawVerdict(lane) {
   if (!shown) return;
   verdict.className = lane.reused ? "theft" : "";
   const outcomes = describeEnd(lane).map((text) => make("li", {}, text));
-  verdict.replaceChildren(make("strong", {}, lane.reused ? "THEFT" : "ENDED"), make("ul", {}, ...outcomes));
+  verdict.replaceChildren(make("strong", {}, lane.reused ? gettext("THEFT") : gettext("ENDED")), make("ul", {}, ...outcomes));
 }
 
 /** Return what an end means for each holder. */
 export function describeEnd(lane) {
-  if (!lane.reused) return [`The session is over: ${ENDS[lane.end.reason] ?? lane.end.reason}`];
-  const tab = state.holders.tab.open ? ["The second tab: logged out"] : [];
-  return ["The thief: refused", "This tab: logged out", ...tab];
+  if (!lane.reused) return [gettext("The session is over: %(reason)s", { reason: ENDS[lane.end.reason] ?? lane.end.reason })];
+  const tab = state.holders.tab.open ? [gettext("The second tab: logged out")] : [];
+  return [gettext("The thief: refused"), gettext("This tab: logged out"), ...tab];
 }
 
 // -- The wire --------------------------------------------------------------------------------------
@@ -144,7 +148,7 @@ export async function depart(who, request, cargo, times = 1) {
 /** Send the answer back, and draw the holder when it has arrived. */
 export async function land(who, status, cargo, words) {
   const good = status >= 100 && status < 300;
-  const stamp = make("span", { class: `stamp ${good ? "good" : "bad"}` }, status ? String(status) : "no answer");
+  const stamp = make("span", { class: `stamp ${good ? "good" : "bad"}` }, status ? String(status) : gettext("no answer"));
   write("wire-answer", words, [stamp, ...cargo.map((node) => node.cloneNode(true))]);
   await fly(byId("row"), byId(`holder-${who}`), [stamp.cloneNode(true), ...cargo], good ? "back" : "back refused");
   drawStage();
@@ -202,14 +206,14 @@ export function drawStage() {
 export function tickStage() {
   for (const { node, holder } of clocks) {
     const left = Math.max(0, holder.access.until - now()) / 1000;
-    const words = state.over ? "refused" : left ? `${Math.ceil(left)} s` : "expired";
+    const words = state.over ? gettext("refused") : left ? gettext("%(seconds)s s", { seconds: Math.ceil(left) }) : gettext("expired");
     setText(node.firstChild, words);
     node.classList.toggle("gone", Boolean(state.over) || !left);
     node.style.setProperty("--left", `${Math.min(100, (left / LIFETIME) * 100)}%`);
   }
   const lane = laneOf(state.session);
   const left = lane && !lane.end ? graceLeft(state.session, GRACE_MS) / 1000 : 0;
-  setText(byId("grace-left"), left ? `${Math.ceil(left)} s` : "closed");
+  setText(byId("grace-left"), left ? gettext("%(seconds)s s", { seconds: Math.ceil(left) }) : gettext("closed"));
   byId("grace").hidden = !lane || Boolean(lane.end);
   byId("grace").classList.toggle("open", left > 0);
 }

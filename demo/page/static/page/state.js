@@ -1,17 +1,20 @@
 // The state of the page: the holders and their tokens. The other modules read it here and change it.
 
+import { gettext } from "./texts.js";
+
 /** The three holders of tokens on the stage. `access` is { text, until }, with `until` on the clock of time.js. */
 const holders = () => ({
-  you: { name: "This tab", access: null, refused: false, socket: false },
-  tab: { name: "The second tab", access: null, refused: false, open: false },
-  thief: { name: "The thief", access: null, refused: false },
+  you: { name: gettext("This tab"), access: null, refused: false, socket: false },
+  tab: { name: gettext("The second tab"), access: null, refused: false, open: false },
+  thief: { name: gettext("The thief"), access: null, refused: false },
 });
 
 export const state = {
   transport: "header",
   session: null, // the session of this page, also after its end
   user: null,
-  over: "", // the reason for the end of the session
+  over: "", // the reason for the end of the session, in words
+  cause: "", // its code
   seen: [], // the refresh tokens that this page has seen: { text, number, holder }
   stolen: null, // the token in `seen` that the thief holds
   holders: holders(),
@@ -19,7 +22,7 @@ export const state = {
 
 /** Forget the tokens of the login before this one. */
 export function reset() {
-  Object.assign(state, { session: null, user: null, over: "", seen: [], stolen: null, holders: holders() });
+  Object.assign(state, { session: null, user: null, over: "", cause: "", seen: [], stolen: null, holders: holders() });
 }
 
 /** Return the refresh token that the tabs of this browser share. The page never sees the token of a cookie. */

@@ -4,11 +4,12 @@ import { arrival, callAs, refreshAs, revokeAs } from "./net.js";
 import { say } from "./log.js";
 import { drawStage } from "./stage.js";
 import { held, state } from "./state.js";
+import { gettext } from "./texts.js";
 
 export function openTab() {
   state.holders.tab.open = true;
   drawStage();
-  say("The second tab is open. Both tabs share one refresh token.");
+  say(gettext("The second tab is open. Both tabs share one refresh token."));
 }
 
 export async function refreshTab() {

@@ -4,6 +4,7 @@ import { byId, make, pause, setText, shorten } from "./dom.js";
 import { say } from "./log.js";
 import { copyAcross, describeEnd } from "./stage.js";
 import { held, state } from "./state.js";
+import { fill, gettext } from "./texts.js";
 import { graceLeft, laneOf, recoveriesOf } from "./timeline.js";
 import { closeWindow } from "./time.js";
 
@@ -12,13 +13,13 @@ const MAX_RECOVERIES = Number(document.body.dataset.recoveries);
 const PAUSE_MS = 900; // a person needs time to read a step
 
 export const STEPS = [
-  "The thief copies your refresh token",
-  "The grace window closes; until then the server accepts a replaced token",
-  "You refresh, and your token is replaced",
-  "Time passes, and the grace window closes again",
-  "You refresh again, so the copy is now two generations old",
-  "The thief sends the copy, so the server knows that a copy exists and ends the session",
-  "You must log in again, so you know that something was wrong",
+  gettext("The thief copies your refresh token"),
+  gettext("The grace window closes; until then the server accepts a replaced token"),
+  gettext("You refresh, and your token is replaced"),
+  gettext("Time passes, and the grace window closes again"),
+  gettext("You refresh again, so the copy is now two generations old"),
+  gettext("The thief sends the copy, so the server knows that a copy exists and ends the session"),
+  gettext("You must log in again, so you know that something was wrong"),
 ];
 
 /** Give the thief the refresh token of the tabs. */
@@ -26,7 +27,7 @@ export async function copyToken() {
   state.stolen = held();
   state.holders.thief.refused = false;
   await copyAcross("you", "thief", state.stolen.number);
-  say(`The thief has copied refresh token ${state.stolen.number}. Nobody notices a copy.`);
+  say(gettext("The thief has copied refresh token %(number)s. Nobody notices a copy.", { number: state.stolen.number }));
 }
 
 /** Play a theft to its end. The arguments are the functions that refresh as the client and as the thief. */
@@ -56,25 +57,26 @@ export async function playTheft({ refresh, steal, settled }) {
 /** Return the last word about a theft: the outcome for each holder. */
 export function concludeTheft() {
   const lane = laneOf(state.session);
-  return lane?.reused ? `THEFT. ${describeEnd(lane).join(". ")}. You can log in again, and the thief cannot.` : "";
+  return lane?.reused ? gettext("THEFT. %(outcomes)s. You can log in again, and the thief cannot.", { outcomes: describeEnd(lane).join(". ") }) : "";
 }
 
 export function tryToCopy() {
   const found = document.cookie;
-  const words = /tsr_/.test(found) ? "" : "It does not contain the refresh token (tessera_signed_in says only that there may be a session), because the browser hides that cookie from every script. But a thief can still use this page while it is open.";
+  const words = /tsr_/.test(found) ? "" : gettext("It does not contain the refresh token (tessera_signed_in says only that there may be a session), because the browser hides that cookie from every script. But a thief can still use this page while it is open.");
+  const said = found ? gettext("document.cookie is “%(cookie)s”.", { cookie: found }) : gettext("document.cookie is empty.");
   byId("cookie-found").hidden = false;
-  setText(byId("cookie-found"), `document.cookie is ${found ? `“${found}”` : "empty"}. ${words}`);
+  setText(byId("cookie-found"), `${said} ${words}`);
 }
 
 // -- All tokens that the page has seen -------------------------------------------------------------
 
 const ROLES = {
-  current: ["current", "good"],
-  parent: ["just replaced", "warn"],
-  replaced: ["replaced long ago", "bad"],
-  skipped: ["skipped", "bad"],
-  dead: ["its session has ended", "bad"],
-  unknown: ["unknown", "quiet"],
+  current: [gettext("current"), "good"],
+  parent: [gettext("just replaced"), "warn"],
+  replaced: [gettext("replaced long ago"), "bad"],
+  skipped: [gettext("skipped"), "bad"],
+  dead: [gettext("its session has ended"), "bad"],
+  unknown: [gettext("unknown"), "quiet"],
 };
 const stateOf = (token) => laneOf(state.session)?.tokens[token.number - 1]?.state ?? "unknown";
 
@@ -95,9 +97,11 @@ export function showTokens() {
 function showToken(token) {
   token.badge = make("span", { class: "badge" });
   token.forecast = make("span", { class: "quiet" });
-  const button = make("button", { type: "button", class: "small", onclick: () => send(token) }, "Send as the thief");
-  button.append(make("span", { class: "sr" }, `: refresh token ${token.number}`));
-  return make("li", {}, make("div", {}, `No. ${token.number} `, make("code", {}, shorten(token.text)), " ", token.badge, make("br"), token.forecast), button);
+  const { number } = token;
+  const about = { class: "small", "aria-label": gettext("Send as the thief: refresh token %(number)s", { number }), onclick: () => send(token) };
+  const button = make("button", { type: "button", ...about }, gettext("Send as the thief"));
+  const head = fill(gettext("No. %(number)s %(token)s"), { number, token: make("code", {}, shorten(token.text)) });
+  return make("li", {}, make("div", {}, ...head, " ", token.badge, make("br"), token.forecast), button);
 }
 
 /** Update the state and the forecast of each token. */
@@ -106,18 +110,19 @@ export function tickTokens() {
     if (!token.badge) continue;
     const found = stateOf(token);
     const [words, colour] = ROLES[found];
-    const holder = token === state.stolen ? ", and the thief has it" : token.holder === "you" ? "" : ", held by the thief";
-    setText(token.badge, words + holder);
+    const told = { state: words };
+    setText(token.badge, token === state.stolen ? gettext("%(state)s, and the thief has it", told)
+      : token.holder === "you" ? words : gettext("%(state)s, held by the thief", told));
     token.badge.className = `badge ${colour}`;
     setText(token.forecast, foresee(found));
   }
 }
 
 function foresee(found) {
-  if (state.over || found === "dead") return "If the token is sent now: 401, because the session has ended.";
-  if (found === "replaced" || found === "skipped") return "If the token is sent now: 401, and the session ends.";
-  if (graceLeft(state.session, GRACE_MS) > 0) return "If the token is sent now: 200, and nothing is rotated.";
-  if (found === "current") return "If the token is sent now: 200, and the token is replaced.";
-  if (recoveriesOf(state.session) >= MAX_RECOVERIES) return "If the token is sent now: 401, and the session ends, because too many answers in a row were lost.";
-  return "If the token is sent now: 200, and the server issues another successor (recovery).";
+  if (state.over || found === "dead") return gettext("If the token is sent now: 401, because the session has ended.");
+  if (found === "replaced" || found === "skipped") return gettext("If the token is sent now: 401, and the session ends.");
+  if (graceLeft(state.session, GRACE_MS) > 0) return gettext("If the token is sent now: 200, and nothing is rotated.");
+  if (found === "current") return gettext("If the token is sent now: 200, and the token is replaced.");
+  if (recoveriesOf(state.session) >= MAX_RECOVERIES) return gettext("If the token is sent now: 401, and the session ends, because too many answers in a row were lost.");
+  return gettext("If the token is sent now: 200, and the server issues another successor (recovery).");
 }

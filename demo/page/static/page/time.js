@@ -2,6 +2,7 @@
 
 import { make, byId, pause, quiet } from "./dom.js";
 import { state } from "./state.js";
+import { fill, gettext } from "./texts.js";
 import { graceLeft, update } from "./timeline.js";
 
 const FRAMES = 40;
@@ -18,7 +19,7 @@ export const wall = () => Date.now() + skipped;
  */
 export async function lapse(seconds) {
   const sign = byId("lapse");
-  sign.replaceChildren(make("strong", {}, `${seconds} s`), " pass");
+  sign.replaceChildren(...fill(gettext("%(time)s pass"), { time: make("strong", {}, gettext("%(seconds)s s", { seconds })) }));
   sign.hidden = false;
   try {
     const passed = await ask(seconds);

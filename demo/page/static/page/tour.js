@@ -1,6 +1,7 @@
 // The five stops. Each one has a sentence, a button, a tick when it is done, and what the person has just seen.
 
-import { byId, make, setText } from "./dom.js";
+import { byId, setText } from "./dom.js";
+import { gettext } from "./texts.js";
 
 const STOPS = ["login", "call", "wait", "tab", "thief"];
 const done = new Set();
@@ -20,7 +21,9 @@ let signedIn = false;
 
 function label(button, title, again) {
   button.dataset.label ??= button.textContent;
-  button.replaceChildren(...(again ? ["Again", make("span", { class: "sr" }, `: ${title}`)] : [button.dataset.label]));
+  setText(button, again ? gettext("Again") : button.dataset.label);
+  if (again) button.setAttribute("aria-label", gettext("Again: %(title)s", { title }));
+  else button.removeAttribute("aria-label");
 }
 
 /** Draw the ticks. The first stop that is not done is open, and its button works after a login. */
@@ -34,7 +37,7 @@ export function drawTour(now = signedIn) {
     if (stop === current) item.setAttribute("aria-current", "step");
     else item.removeAttribute("aria-current");
     byId(`seen-${stop}`).hidden = !done.has(stop);
-    setText(item.querySelector(".sr"), done.has(stop) ? "Done: " : "");
+    setText(item.querySelector(".sr"), done.has(stop) ? gettext("Done: ") : "");
     const button = item.querySelector("button.act");
     if (!button) continue;
     button.disabled = !signedIn;
@@ -44,5 +47,5 @@ export function drawTour(now = signedIn) {
     button.hidden = !(stop === current || (done.has(stop) && signedIn));
   }
   byId("stop-count").value = done.size;
-  setText(byId("stop-words"), done.size === STOPS.length ? "All five stops are done." : `${done.size} of ${STOPS.length} stops are done.`);
+  setText(byId("stop-words"), done.size === STOPS.length ? gettext("All five stops are done.") : gettext("%(done)s of %(all)s stops are done.", { done: done.size, all: STOPS.length }));
 }
