@@ -100,7 +100,7 @@ class Private(Postgres):
                 connection.execute(statement)  # type: ignore[call-overload]  # a text of this test
 
     def kill_connections(self) -> None:
-        """Kill the connections of all clients, and wait until they are gone."""
+        """End the connections of all clients, and wait until they are gone."""
         self.execute(
             "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
             "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
