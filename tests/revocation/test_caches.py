@@ -277,6 +277,24 @@ class TestCache:
         clock.now += 31
         assert ids(pull(settled)) >= {lost.session_id, last.session_id}
 
+    def test_a_notice_that_the_table_told_before_the_cache_is_not_read_again(
+        self, settled: CacheStore, clock: Clock, rows_read: list[int]
+    ) -> None:
+        """Its publisher was slow, so the reading of the table has passed its row already."""
+        settled._checked_at = clock.now
+        late, known = settled.record(notices()), publish(settled, notices())
+        pull(settled)
+        clock.now += 31
+        assert ids(pull(settled)) == ids(late)
+        settled.publish(late)
+        assert ids(pull(settled)) == ids(late)
+        clock.now += 31
+        assert pull(settled) == []
+        assert rows_read[-1] == 1
+        assert late[0].row is not None
+        assert known[0].row is not None
+        assert late[0].row < known[0].row
+
     def test_a_database_that_does_not_tell_the_numbers_of_rows_costs_a_second_reading(
         self, settled: CacheStore, clock: Clock, rows_read: list[int]
     ) -> None:
