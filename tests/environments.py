@@ -24,6 +24,7 @@ TENANTS = ROOT / ".venv-tenants"
 ORIGINAL = ROOT / ".venv-original"
 ORIGINAL_JWT = ROOT / ".venv-original-jwt"
 MCP = ROOT / ".venv-mcp"
+DJANGO_REDIS = ROOT / ".venv-django-redis"
 VERSIONS = ROOT / ".venv-versions"
 COMPAT = (ROOT / "compat" / "simplejwt", ROOT / "compat" / "jwt")
 OLDEST = (3, 12)
@@ -122,6 +123,18 @@ def install_original(python: str) -> str:
 def install_mcp() -> str:
     """Return the interpreter of an environment with a client of MCP only. Create it if needed."""
     return _make(MCP, sys.executable, REQUIREMENTS / "mcp.txt", own=())
+
+
+def install_django_redis() -> Path:
+    """Return the folder with django-redis alone. A path of Python that has it too runs the other packages."""
+    pinned, mark = REQUIREMENTS / "django-redis.txt", DJANGO_REDIS / ".installed"
+    with locked(pinned):
+        if not mark.exists() or mark.stat().st_mtime < pinned.stat().st_mtime:
+            shutil.rmtree(DJANGO_REDIS, ignore_errors=True)
+            options = ["--no-deps", "--target", str(DJANGO_REDIS), "--require-hashes", "-r", str(pinned)]
+            _install(sys.executable, *options)
+            mark.touch()
+    return DJANGO_REDIS
 
 
 def install_packages(folder: Path) -> None:

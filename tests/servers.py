@@ -191,6 +191,17 @@ def require(*programs: str) -> list[str]:
     return [str(path) for path in found]
 
 
+REDIS_BACKEND = os.environ.get("TESSERA_TEST_REDIS", "django.core.cache.backends.redis.RedisCache")
+"""The cache that the tests of the store in Redis use."""
+
+
+def find_client(cache: Any) -> Any:
+    """Return the driver of a cache in Redis. Django's own backend and django-redis name it differently."""
+    return (
+        cache._cache.get_client(None, write=True) if hasattr(cache, "_cache") else cache.client.get_client()
+    )
+
+
 class Redis:
     """A Redis of this test, which the test may stop and start.
 

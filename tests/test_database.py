@@ -35,6 +35,109 @@ def test_a_read_is_repeated_only_if_a_kept_connection_may_have_died(*, kept: boo
     assert len(called) == times
 
 
+@pytest.fixture
+def checked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A pool in the place of the connection's own, which records each check of its connections."""
+    found: list[int] = []
+    connection = connections["default"]
+    if connection.vendor == "postgresql":
+        pytest.skip("its pool is a property; tests/outages/test_pool.py has a real one")
+    monkeypatch.setattr(database, "_is_pooled", lambda connection: True)
+    pool = SimpleNamespace(check=lambda: found.append(1))
+    monkeypatch.setitem(vars(connection), "pool", pool)
+    return found
+
+
+GONE = "server closed the connection unexpectedly"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("repeat", [database.read_calmly, database.outlive_restart])
+def test_a_dead_connection_of_a_pool_is_replaced_by_one_from_elsewhere(
+    repeat: Any, checked: list[int]
+) -> None:
+    """The next connection of the pool may be dead too. So the pool is checked, when the server is back."""
+    ours, used = connections["default"], []
+
+    def act() -> str:
+        used.append(connections["default"])
+        connections["default"].ensure_connection()
+        if len(used) == 1:
+            raise lost(GONE)
+        assert checked == []
+        return "done"
+
+    ours.close()
+    assert repeat(act) == "done"
+    assert connections["default"] is ours
+    assert used[0] is ours
+    assert used[1] is not ours
+    assert used[1].connection is None
+    assert checked == [1]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("repeat", [database.read_calmly, database.outlive_restart])
+@pytest.mark.parametrize(("text", "times"), [("couldn't get a connection after 2.00 sec", 1), (GONE, 2)])
+def test_nothing_waits_twice_for_a_pool(repeat: Any, checked: list[int], text: str, times: int) -> None:
+    """Neither if it has no connection to spare, nor if the server is still away."""
+    used: list[int] = []
+
+    def fail() -> None:
+        used.append(1)
+        raise lost(text)
+
+    connections["default"].close()
+    with pytest.raises(OperationalError, match=text):
+        repeat(fail)
+    assert (len(used), checked) == (times, [])
+
+
+def lost(text: str) -> OperationalError:
+    """Return the error of a connection to PostgreSQL, as Django raises it."""
+    error = OperationalError(text)
+    error.__cause__ = type("Cause", (Exception,), {"sqlstate": None})()
+    return error
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("checks", "looks"), [(False, True), (True, False)])
+def test_a_connection_of_a_pool_is_looked_at_unless_the_pool_does_so(
+    checked: list[int], monkeypatch: pytest.MonkeyPatch, *, checks: bool, looks: bool
+) -> None:
+    connection = connections["default"]
+    monkeypatch.setitem(connection.settings_dict, "CONN_HEALTH_CHECKS", checks)
+    monkeypatch.setattr(connection, "is_usable", lambda: False)
+    connection.close()
+    database.revive_connection()
+    assert checked == [1] * looks
+    assert connection.connection is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_autocommit_nothing_is_repeated_on_a_new_connection(
+    checked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Django begins a transaction with the first statement, and its commit would not reach the repetition."""
+    connection, used = connections["default"], []
+
+    def fail() -> None:
+        used.append(1)
+        raise lost(GONE)
+
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "AUTOCOMMIT", False)
+    with pytest.raises(OperationalError):
+        database.outlive_restart(fail)
+    assert (len(used), checked) == (1, [])
+
+
+def test_only_a_pool_of_psycopg_is_checked() -> None:
+    options = {"OPTIONS": {"pool": True}}
+    assert database._is_pooled(SimpleNamespace(vendor="postgresql", settings_dict=options))  # type: ignore[arg-type]
+    assert not database._is_pooled(SimpleNamespace(vendor="oracle", settings_dict=options))  # type: ignore[arg-type]
+
+
 @pytest.mark.django_db
 def test_a_method_that_another_package_has_replaced_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     connection, called = connections["default"], []
@@ -86,7 +189,8 @@ def test_a_connection_beside_the_own_one_takes_none_from_the_pool() -> None:
     ours = before.copy()
     ours.settings_dict["OPTIONS"] = {**ours.settings_dict["OPTIONS"], "pool": {"max_size": 1}}
     try:
-        options = database._read_aside(ours, lambda: connections["default"].settings_dict["OPTIONS"])
+        with database._aside(ours):
+            options = connections["default"].settings_dict["OPTIONS"]
     finally:
         connections["default"] = before
     assert "pool" not in options
@@ -107,7 +211,8 @@ def test_a_connection_beside_the_own_one_has_the_same_tenant() -> None:
     )
     before = connections["default"]
     try:
-        assert database._read_aside(ours, lambda: connections["default"]) is other
+        with database._aside(ours):
+            assert connections["default"] is other
     finally:
         connections["default"] = before
     assert (chosen, closed) == ([("one", False)], [1])

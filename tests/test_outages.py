@@ -62,6 +62,14 @@ def test_a_connection_to_postgresql_has_no_state(error: Error, expected: Trouble
     assert diagnose(make(error, pgcode=None)) is expected
 
 
+@pytest.mark.parametrize("name", ["PoolTimeout", "TooManyRequests"])
+def test_a_pool_without_a_connection_to_spare_has_not_lost_one(name: str) -> None:
+    """Its health checks give up without a text."""
+    error = OperationalError()
+    error.__cause__ = getattr(pytest.importorskip("psycopg_pool"), name)()
+    assert diagnose(error) is Trouble.UNUSABLE
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [

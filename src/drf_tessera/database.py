@@ -230,17 +230,15 @@ def read_calmly(read: Callable[[], T]) -> T:
     connection = transaction.get_connection(find_database())
     if connection.in_atomic_block and connection.needs_rollback:
         return _read_in_marked_transaction(connection, read)
-    kept = connection.connection is not None
+    bound, kept = _is_bound(connection), connection.connection is not None
     try:
         return read()
-    except _UNUSABLE:
-        if connection.in_atomic_block or not connection.autocommit:
-            # The server has aborted the transaction, or the connection is dead.
-            return _read_aside(connection, read)
-        if not kept:
-            raise  # a pool, or a server that hangs, would let the repetition wait for as long again
-        # Perhaps the connection is dead, because it was opened before the server restarted.
-        _close(connection)
+    except _UNUSABLE as error:
+        came_dead = _is_pooled(connection) and diagnose(error) is Trouble.LOST
+        if not (bound or kept or came_dead):
+            raise  # a server that hangs would let the repetition wait for as long again
+    # The server has aborted the transaction, or the connection was opened before the server restarted.
+    with _aside(connection) if bound else _replacing(connection):
         return read()
 
 
@@ -254,22 +252,25 @@ def _read_in_marked_transaction(connection: BaseDatabaseWrapper, read: Callable[
     try:
         return read()
     except _UNUSABLE:
-        return _read_aside(connection, read)
+        with _aside(connection):
+            return read()
     finally:
         connection.needs_rollback = True
 
 
-def _read_aside(connection: BaseDatabaseWrapper, read: Callable[[], T]) -> T:
-    """Read on a connection that exists only for this call, in the place of the one in trouble.
+@contextmanager
+def _aside(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Use a connection that exists only for the block, in the place of the one in trouble.
 
-    It does not come from a pool: if each thread holds a connection of the pool, there is none to spare.
+    It does not come from a pool: if each thread holds a connection of the pool, there is none to spare. And
+    after a restart of the server, the next connection of the pool may be dead too.
     """
     other = connection.copy()
     other.settings_dict["OPTIONS"].pop("pool", None)
     enter_schema(other, read_schema(connection))
     connections[connection.alias] = other
     try:
-        return read()
+        yield
     finally:
         connections[connection.alias] = connection
         other.close()
@@ -350,7 +351,7 @@ def outlive_restart(action: Callable[[], T]) -> T:
 
     A process may keep its connections (``CONN_MAX_AGE``, a pool), and finds out with the next statement that
     the server was restarted. A connection that was opened for the action is not replaced, because the server
-    is away then. Inside a transaction the action is called once.
+    is away then. One that a pool handed out is replaced. Inside a transaction the action is called once.
 
     Args:
         action: a read, or a write that compares and swaps. The connection may have died after the commit and
@@ -358,15 +359,15 @@ def outlive_restart(action: Callable[[], T]) -> T:
             moved, and the grace window answers it like any other repetition.
     """
     connection = transaction.get_connection(find_database())
-    kept = _is_kept(connection)
+    bound, kept = _is_bound(connection), connection.connection is not None
     try:
         return action()
     except (Error, DatabaseUnavailable) as error:
         found = error.__cause__ if isinstance(error, DatabaseUnavailable) else error
-        if not kept or diagnose(found) is not Trouble.LOST:
+        if bound or not (kept or _is_pooled(connection)) or diagnose(found) is not Trouble.LOST:
             raise
-    _close(connection)
-    return action()
+    with _replacing(connection):
+        return action()
 
 
 def revive_connection() -> None:
@@ -375,19 +376,44 @@ def revive_connection() -> None:
     This is for an action that cannot be repeated, such as a login with backends of the project. It costs a
     round trip if the process keeps its connections, and nothing otherwise.
     """
-    connection = transaction.get_connection(find_database())
-    if _is_kept(connection) and not connection.is_usable():
-        _close(connection)
+    using = find_database()
+    connection = transaction.get_connection(using)
+    if _is_bound(connection):
+        return
+    if _is_pooled(connection) and not connection.settings_dict["CONN_HEALTH_CHECKS"]:
+        connection.ensure_connection()  # take one out of the pool, to look at it
+    if connection.connection is not None and not connection.is_usable():
+        with _replacing(connection):
+            transaction.get_connection(using).ensure_connection()
 
 
-def _is_kept(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether a connection was opened before, and may be replaced without a loss."""
-    return connection.connection is not None and connection.autocommit and not connection.in_atomic_block
+@contextmanager
+def _replacing(connection: Any) -> Iterator[None]:
+    """Use a new connection in the block, because the one in hand has died.
 
-
-def _close(connection: BaseDatabaseWrapper) -> None:
+    A pool may hold others that died at the same moment, and it waits if the server is away. So the block gets
+    a connection from elsewhere. If the block succeeds, the server is back, and the pool drops what is dead.
+    """
     with suppress(Error):  # some drivers refuse to close what is closed
         connection.close()
+    if not _is_pooled(connection):
+        yield
+        return
+    with _aside(connection):
+        yield
+    connection.pool.check()
+
+
+def _is_bound(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether a statement on a connection belongs to a transaction that somebody else ends."""
+    if connection.connection is None and not connection.in_atomic_block:
+        return not connection.settings_dict["AUTOCOMMIT"]  # the attribute is not set before the first use
+    return connection.in_atomic_block or not connection.autocommit
+
+
+def _is_pooled(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether Django takes this connection out of a pool of psycopg."""
+    return connection.vendor == "postgresql" and bool(connection.settings_dict["OPTIONS"].get("pool"))
 
 
 @contextmanager

@@ -90,6 +90,9 @@ _WAITED_IN_VAIN: Final = (
 )
 """Texts of PgBouncer, PostgreSQL and psycopg's pool: there was no connection to spare."""
 
+_POOL: Final = "psycopg_pool"
+"""The package whose own errors say that there was no connection to spare. Some of them have no text."""
+
 _PREVENTED: Final = 1290
 """MariaDB: an option of the server prevents the statement. Only ``read_only`` is a trouble that passes."""
 
@@ -105,9 +108,9 @@ def diagnose(error: BaseException | None) -> Trouble | None:
     if error.args and isinstance(error.args[0], int):
         # First, because PyMySQL has states too, and most of its states say nothing.
         return _read_number(error, error.args[0], text)
-    if any(part in text for part in _WAITED_IN_VAIN):
-        return Trouble.UNUSABLE
     cause: Any = error.__cause__
+    if type(cause).__module__.startswith(_POOL) or any(part in text for part in _WAITED_IN_VAIN):
+        return Trouble.UNUSABLE
     if hasattr(cause, "sqlstate") or hasattr(cause, "pgcode"):
         state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
         return _read_state(state) if state else _read_connection(error, text)

@@ -120,8 +120,12 @@ class Records:
     rotations: int = 0
     longest_calm: float = 0.0
     """The longest time of an answer while there was no fault."""
-    longest_call: float = 0.0
-    """The longest time of an answer to a call that needs no query."""
+    longest_call: tuple[float, str] = (0.0, "")
+    """The longest time of an answer to a call that needs no query, and the answer."""
+    longest_work: float = 0.0
+    """The longest time of such a call in a thread of a server, without the time until a thread was free."""
+    longest_reading: float = 0.0
+    """The same for a call that had to send a statement."""
     longest_pause: float = 0.0
     """The longest time in which this process did nothing, because the machine was busy."""
     stuck: list[str] = field(default_factory=list)
@@ -145,8 +149,12 @@ class Records:
         if answer.status >= 400:
             self.errors[f"{answer.status} {answer.code or 'without a code'}"] += 1
         self._measure(answer.sent, answer.heard)
-        if where == "GET /me/":
-            self.longest_call = max(self.longest_call, answer.heard - answer.sent)
+        if where == "GET /me/" and answer.statements:
+            self.longest_reading = max(self.longest_reading, answer.took)
+        elif where == "GET /me/":
+            told = f"{answer.status} {answer.code}".strip()
+            self.longest_call = max(self.longest_call, (answer.heard - answer.sent, told))
+            self.longest_work = max(self.longest_work, answer.took)
         fault = judge_answer(answer)
         if fault:
             self.strange.append((answer.heard, f"{where}: {fault}: {answer.body[:200]!r}"))

@@ -275,9 +275,10 @@ class Services:
         self.apps = [AppServer(name, self.folder, offset) for name, offset in apps.items()]
 
     def fill(self, users: list[str]) -> None:
-        """Create the tables and the users."""
+        """Create the tables and the users, without a limit of time, because the machine may be busy."""
         script = (
             "import django; django.setup();"
+            "from django.db import connection; connection.cursor().execute('SET statement_timeout = 0');"
             "from django.core.management import call_command; call_command('migrate', verbosity=0);"
             "from django.contrib.auth.hashers import make_password as m;"
             "from django.contrib.auth.models import User as U;"

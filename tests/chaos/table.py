@@ -58,8 +58,11 @@ def list_rows(result: Result) -> Iterator[tuple[str, str, str]]:
     yield "answers by status", codes, "no 5xx but 503"
     yield "answers that no client may get", str(bad["answer"]), "0"
     yield "requests without an answer", str(records.unanswered), ""
-    longest = f"{records.longest_call:.2f} s"
+    waited, told = records.longest_call
+    longest = f"{waited:.2f} s ({told})" if told else "not measured"
     yield "longest answer to a call that needs no query, in a fault too", longest, ""
+    yield "longest time of such a call in a thread of a server", f"{records.longest_work:.2f} s", ""
+    yield "the same for a call that had to read a row", f"{records.longest_reading:.2f} s", ""
     yield "longest answer without a fault", f"{records.longest_calm:.2f} s", ""
     yield "longest pause of the clients (a busy machine)", f"{records.longest_pause:.2f} s", ""
 

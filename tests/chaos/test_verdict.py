@@ -255,3 +255,23 @@ def test_the_command_repeats_a_run() -> None:
     arguments = ["--minutes", "3", "--clients", "9", "--store", "redis", "--only", "brownout", "empty Redis"]
     text = command.write_command(command.read_arguments(arguments), 7)
     assert text == "--minutes 3 --seed 7 --clients 9 --store redis --only 'brownout' 'empty Redis'"
+
+
+def test_the_longest_call_is_told_with_its_answer_and_the_time_in_a_thread() -> None:
+    """A call may wait in the queue of a server for longer than the package lets it wait."""
+    records, _ = make_records()
+    headers = {"content-type": "application/json", "retry-after": "1"}
+    for took, sent, code in (("0.001", 12.0, "queued_too_long"), ("1.004", 19.0, "revocation_unavailable")):
+        body = f'{{"code": "{code}"}}'.encode()
+        found = Answer(status=503, headers={**headers, "x-took": took}, body=body, sent=sent, heard=20.5)
+        records.hear("GET /me/", found)
+        records.hear("POST /api/token/", Answer(status=503, headers=headers, body=body, sent=1.0, heard=20.5))
+    reads = {**headers, "x-took": "5.000", "x-statements": "1"}
+    records.hear("GET /me/", Answer(status=503, headers=reads, body=b'{"code": "x"}', sent=0.0, heard=20.5))
+    order = Order(seed=1, seconds=60, store="database", clients=60, say=print)
+    rows = {name: value for name, value, _ in list_rows(make_result(order, records))}
+    assert (
+        rows["longest answer to a call that needs no query, in a fault too"] == "8.50 s (503 queued_too_long)"
+    )
+    assert rows["longest time of such a call in a thread of a server"] == "1.00 s"
+    assert rows["the same for a call that had to read a row"] == "5.00 s"

@@ -53,6 +53,16 @@ class Answer:
         return self.headers.get("x-process", "?")
 
     @property
+    def took(self) -> float:
+        """Return how many seconds a thread of the server needed, without the time until it was free."""
+        return float(self.headers.get("x-took", "0"))
+
+    @property
+    def statements(self) -> int:
+        """Return how many statements the request has sent to the database."""
+        return int(self.headers.get("x-statements", "0"))
+
+    @property
     def retry_after(self) -> float:
         """Return how many seconds the server asks the client to wait."""
         value = self.headers.get("retry-after", "")

@@ -46,8 +46,12 @@ def prepare(database: dict[str, Any], *, sql: str = "") -> None:
 
 @contextmanager
 def serve_on(database: dict[str, Any], folder: Path, **settings: Any) -> Iterator[str]:
-    """Serve the tests' project on a private database, with one process that keeps its connections."""
-    environment = {**SERVER, "TESSERA_SERVER_DATABASE": json.dumps({**database, "CONN_MAX_AGE": 600})}
+    """Serve the tests' project on a private database, with one process that keeps its connections.
+
+    It keeps one for each thread, unless ``database`` has a pool.
+    """
+    age = 0 if "pool" in database.get("OPTIONS", {}) else 600
+    environment = {**SERVER, "TESSERA_SERVER_DATABASE": json.dumps({**database, "CONN_MAX_AGE": age})}
     with serve(folder, workers=1, tessera={**SETTINGS, **settings}, **environment) as server:
         yield server
 
@@ -94,6 +98,13 @@ class Private(Postgres):
         with self.connect() as connection:
             for statement in statements:
                 connection.execute(statement)  # type: ignore[call-overload]  # a text of this test
+
+    def kill_connections(self) -> None:
+        """End the connections of all clients, and wait until they are gone."""
+        self.execute(
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
+            "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
 
     def set(self, name: str, value: str) -> None:
         """Set an option while the server runs, and wait until new connections have it."""

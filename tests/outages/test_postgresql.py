@@ -50,10 +50,7 @@ def test_restarted(postgres: Private, server: str) -> None:
 def test_every_endpoint_survives_its_own_dead_connection(postgres: Private, server: str) -> None:
     grants = log_everybody_in(server)
     for endpoint in endpoints.ENDPOINTS:
-        postgres.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-        )
+        postgres.kill_connections()
         status, body = endpoint.send(server, grants[endpoint.name])
         assert status == endpoint.succeeds, (endpoint.name, body)
 

@@ -20,7 +20,7 @@ from drf_tessera.revocation.caches import CacheStore
 from drf_tessera.revocation.feed import Feed, get_feed
 from drf_tessera.revocation.notices import Notice
 from tests.revocation.test_feed import make_due
-from tests.servers import Cluster, Redis, Sentinel, wait_until
+from tests.servers import REDIS_BACKEND, Cluster, Redis, Sentinel, find_client, wait_until
 
 pytestmark = [pytest.mark.django_db, pytest.mark.server, pytest.mark.once]  # the store is Redis
 
@@ -43,7 +43,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
         yield start
 
 
-def use(settings: Any, location: str, backend: str = "django.core.cache.backends.redis.RedisCache") -> None:
+def use(settings: Any, location: str, backend: str = REDIS_BACKEND) -> None:
     """Set the Redis of all processes."""
     settings.CACHES = {**settings.CACHES, "news": {"BACKEND": backend, "LOCATION": location}}
 
@@ -133,7 +133,7 @@ def test_a_promoted_replica_that_has_missed_writes(
     copied = caches["news"].get(find_counter())
     use(settings, replica.url)
     wait_until(lambda: caches["news"].get(find_counter()) == copied, "the replica does not follow")
-    caches["news"]._cache.get_client(None, write=True).replicaof("NO", "ONE")  # type: ignore[attr-defined]
+    find_client(caches["news"]).replicaof("NO", "ONE")
     use(settings, primary.url)
     lost = [world.end() for _ in range(3)]
     assert has_ended(world.other, lost[0])
@@ -159,7 +159,7 @@ def test_a_logout_while_redis_is_down_is_not_forgotten_if_its_process_dies(
 def test_a_poisoned_entry_stops_nobody(anna: AbstractBaseUser, settings: Any, make: Make) -> None:
     world = World(anna, settings, make().url)
     before, name = world.end(), f"{find_counter()}:{caches['news'].incr(find_counter())}"
-    client = caches["news"]._cache.get_client(None, write=True)  # type: ignore[attr-defined]
+    client = find_client(caches["news"])
     client.set(caches["news"].make_key(name), b"poison")
     world.is_felt(before, world.end())
 
@@ -229,7 +229,7 @@ def test_sentinel_promotes_a_replica(anna: AbstractBaseUser, settings: Any, make
     before = world.end()
     use(settings, replica.url)
     counted = f":1:{find_counter()}"
-    client = caches["news"]._cache.get_client(None)  # type: ignore[attr-defined]
+    client = find_client(caches["news"])
     wait_until(lambda: client.get(counted) is not None, "the replica does not follow")
     use(settings, location, "tests.revocation.sentinel.SentinelCache")
     primary.stop()

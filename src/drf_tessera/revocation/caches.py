@@ -18,7 +18,7 @@ from django.core.cache import BaseCache, caches
 from django.utils.translation import gettext_noop
 
 from drf_tessera.exceptions import ProjectError, RevocationUnavailable
-from drf_tessera.revocation.notices import Notice, read_entry, write_entry
+from drf_tessera.revocation.notices import Heard, Notice, read_entry, write_entry
 from drf_tessera.revocation.stores import BATCH, MOST_ROWS, OVERLAP, DatabaseStore
 
 logger: Final = logging.getLogger(__name__)
@@ -82,8 +82,8 @@ class CacheStore:
         """The number and the entry of the last notice that was read."""
         self._awaited: dict[int, float] = {}
         """The numbers whose notices cannot be read yet, and the time at which each was first missed."""
-        self._heard: dict[int, Notice] = {}
-        """The notices of the cache since the last reading of the table, by the numbers of their rows."""
+        self._heard: Heard = Heard()
+        """The rows of the notices of the cache since the last reading of the table."""
 
     @cached_property
     def _counter(self) -> str:
@@ -103,7 +103,7 @@ class CacheStore:
         """Read the whole table at the next pulls."""
         self._table.rewind()
         self._is_table_next = False
-        self._head, self._last, self._awaited, self._heard, self._in_doubt = None, None, {}, {}, True
+        self._head, self._last, self._awaited, self._heard, self._in_doubt = None, None, {}, Heard(), True
 
     def copy(self) -> CacheStore:
         """Return another reader that continues where this one has arrived."""
@@ -111,7 +111,7 @@ class CacheStore:
         other._table = self._table.copy()
         other._in_doubt, other._checked_at = self._in_doubt, self._checked_at
         other._head, other._last, other._awaited = self._head, self._last, dict(self._awaited)
-        other._heard = dict(self._heard)
+        other._heard = self._heard.copy()
         return other
 
     def publish(self, notices: Sequence[Notice]) -> None:
@@ -186,7 +186,7 @@ class CacheStore:
                 self._in_doubt = True  # until there is a table
                 raise
             self._table = table
-        self._heard.clear()
+        self._heard = Heard()
         self._in_doubt, self._checked_at = self._table.is_behind, now
         return news
 
@@ -237,10 +237,10 @@ class CacheStore:
     def _hear(self, notice: Notice) -> None:
         if notice.row is None:
             return
-        if self._heard.setdefault(notice.row, notice) != notice:
+        if not self._heard.add(notice):
             self._in_doubt = True
         if len(self._heard) > self._MOST_HEARD:
-            self._heard.clear()
+            self._heard = Heard()
 
     def _report_unreadable(self, number: int) -> None:
         self._awaited.pop(number, None)

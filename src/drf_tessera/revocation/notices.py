@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from threading import Lock
 from typing import Any, Final, NamedTuple
@@ -126,6 +128,54 @@ def read_entry(entry: Any) -> Notice:
 def make_mark() -> int:
     """Return a random number for :attr:`Scope.mark`."""
     return secrets.randbits(63)
+
+
+class Heard:
+    """The rows whose notices came by another way than their table, with 16 bytes for each.
+
+    The notices themselves are not kept here, because :class:`Ended` has them. A digest of each is enough to
+    notice that two notices have one row. Rows are heard almost in their order, so an insert usually appends.
+    """
+
+    __slots__ = ("_digests", "_rows", "latest")
+
+    def __init__(self) -> None:
+        self._rows: array[int] = array("q")
+        self._digests: array[int] = array("Q")
+        self.latest: Notice | None = None
+        """The notice with the greatest row."""
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[int]:
+        """Iterate over the rows in ascending order."""
+        return iter(self._rows)
+
+    def add(self, notice: Notice) -> bool:
+        """Record the row of a notice. Return ``False`` if another notice has the same row.
+
+        Args:
+            notice: has the number of its row.
+        """
+        row, digest = notice.row or 0, hash(notice) % 2**64
+        if self.latest is None or row > (self.latest.row or 0):
+            self._rows.append(row)
+            self._digests.append(digest)
+            self.latest = notice
+            return True
+        place = bisect_left(self._rows, row)
+        if self._rows[place] == row:
+            return self._digests[place] == digest
+        self._rows.insert(place, row)
+        self._digests.insert(place, digest)
+        return True
+
+    def copy(self) -> Heard:
+        """Return another record of the same rows."""
+        other = Heard()
+        other._rows, other._digests, other.latest = self._rows[:], self._digests[:], self.latest
+        return other
 
 
 class Wide(NamedTuple):

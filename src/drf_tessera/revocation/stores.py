@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Final, NamedTuple, Protocol
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from django.db.models.functions import Cast, Least
 from drf_tessera.database import explain_mistake, find_database, read_calmly
 from drf_tessera.exceptions import RevocationUnavailable
 from drf_tessera.models import Revocation
-from drf_tessera.revocation.notices import Notice, read_scope, write_scope
+from drf_tessera.revocation.notices import Heard, Notice, read_scope, write_scope
 
 logger: Final = logging.getLogger(__name__)
 
@@ -184,22 +184,19 @@ class DatabaseStore:
         """Begin with the first row at the next pull."""
         self._is_new, self._anchor, self._proofs, self._gaps = True, (0,), [], []
 
-    def skip(self, known: Mapping[int, Notice]) -> None:
+    def skip(self, known: Heard) -> None:
         """Do not return rows at the next pull whose notices came by another way.
 
         So the next pull returns the rows that are missing between them, and the rows after the last of them.
-
-        Args:
-            known: the notices, by the numbers of their rows.
         """
-        if self._is_new:
+        latest = known.latest
+        if self._is_new or latest is None:
             return
-        numbers = sorted(known)
-        self._gaps = split_gaps(self._gaps, numbers)
-        news = [(number, known[number]) for number in numbers if number > self._anchor[0]]
-        self._note([(number, *write_columns(notice), None) for number, notice in news], time.monotonic())
+        self._gaps = split_gaps(self._gaps, known)
+        self._pass(known, time.monotonic())
         self._gaps = join_gaps(self._gaps)
-        if self._anchor not in self._proofs:
+        if (latest.row or 0) > self._anchor[0]:
+            self._anchor = (latest.row, *write_columns(latest))
             self._proofs.append(self._anchor)
 
     def copy(self) -> DatabaseStore:
@@ -231,10 +228,17 @@ class DatabaseStore:
         self.is_behind = len(found) >= MOST_ROWS
 
     def _note(self, news: list[Row], now: float) -> None:
-        for row in news:
-            if row[0] > self._anchor[0] + 1:
-                self._gaps.append(Gap(self._anchor[0] + 1, row[0] - 1, now))
-            self._anchor = row[:-1]
+        self._pass((row[0] for row in news), now)
+        if news:
+            self._anchor = news[-1][:-1]
+
+    def _pass(self, numbers: Iterable[int], now: float) -> None:
+        """Record the gaps between numbers in ascending order, beyond the newest row that is known."""
+        end = self._anchor[0]
+        for number in numbers:
+            if number > end + 1:
+                self._gaps.append(Gap(end + 1, number - 1, now))
+            end = max(end, number)
 
     def _proves_order(self, found: list[Row]) -> bool:
         """Return whether each proof is among ``found``, or later than all of them."""

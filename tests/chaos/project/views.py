@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from itertools import count
 
 from django.contrib.auth import get_user_model
-from django.db import Error
+from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -22,12 +23,25 @@ from tests.chaos import tempo
 def name_process(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Write the server and the process into each answer, for the log of a breach."""
+    """Write the server, the process and the time that it took into each answer, for the log of a breach.
+
+    A request that waits for a thread of the server is not here yet, so that time does not count. The answer
+    also has the number of the statements that the request sent on its own connection.
+    """
     name = os.environ.get("TESSERA_CHAOS_SERVER", "")
 
     def write(request: HttpRequest) -> HttpResponse:
-        response = get_response(request)
+        began, statements = time.monotonic(), count()
+
+        def note(execute: Callable[..., object], *arguments: object) -> object:
+            next(statements)
+            return execute(*arguments)
+
+        with connection.execute_wrapper(note):
+            response = get_response(request)
+        response["X-Statements"] = str(next(statements))
         response["X-Process"] = f"{name} {os.getpid()}"
+        response["X-Took"] = f"{time.monotonic() - began:.3f}"
         return response
 
     return write
