@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.checks import run_checks
 from django.http import HttpRequest
+from django.test.utils import override_script_prefix
 from rest_framework.test import APIClient
 
 from drf_tessera import sessions
@@ -180,6 +181,31 @@ def test_the_resource_names_its_servers_and_its_scopes(api: APIClient, settings:
     assert answer["Cache-Control"] == "public, max-age=3600"
     for path in ("", "/x", "/api/notes"):
         assert api.get(f"{RESOURCE}{path}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("root", "scopes"),
+    [
+        ("/t/{tenant}", ["notes:read"]),
+        ("/r/{tenant}/", ["notes:read"]),
+        ("/shop-{tenant}", ["notes:read", "notes:secret"]),
+        ("/t/{tenant}/notes/more", None),
+        ("/q/{tenant}", None),
+        ("/{tenant}", None),  # no route begins with a part that a request chooses
+        ("/api/{tenant}", None),
+        ("/t/acme", None),  # the route is that of each tenant, and this resource is that of one
+    ],
+)
+def test_the_scopes_of_a_tenant_are_those_below_its_path(
+    api: APIClient, settings: Any, root: str, scopes: list[str] | None
+) -> None:
+    settings.TESSERA = {"TENANT": lambda request: "acme", "RESOURCE": f"https://example.com{root}"}
+    body = api.get(f"{RESOURCE}{root.replace('{tenant}', 'acme')}").json()
+    assert body.get("scopes_supported") == scopes
+    settings.TESSERA = {**settings.TESSERA, "RESOURCE": f"https://example.com/behind{root}"}
+    with override_script_prefix("/behind/"):
+        body = api.get(f"{RESOURCE}/behind{root.replace('{tenant}', 'acme')}").json()
+    assert body.get("scopes_supported") == scopes
 
 
 def test_a_resource_without_a_path_is_the_whole_host(api: APIClient, settings: Any) -> None:
