@@ -90,6 +90,7 @@ def test_a_subdomain_gets_the_session_as_the_page_says(project: Project) -> None
 def test_tenants_do_what_the_page_says(project: Project) -> None:
     project.follow("howto/tenants.md")
     project.add("shop/settings.py", "INSTALLED_APPS += ['rest_framework', 'drf_tessera']")
+    project.add("shop/settings.py", "DATABASES |= dict.fromkeys(('acme', 'other'), DATABASES['default'])")
     project.manage("check", "--fail-level", "ERROR")
     project.test(DRIVERS / "tenants.py", "shop")
 

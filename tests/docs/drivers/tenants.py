@@ -24,6 +24,13 @@ class Tenants(TestCase):
                 answer = self.client.get(f"/.well-known/{path}", headers={"host": host})
                 assert f"https://{name}.example.com" in answer.content.decode(), answer.content
 
+    def test_a_host_in_capitals_is_the_same_tenant_and_another_host_is_nobody(self):
+        path = "/.well-known/oauth-authorization-server"
+        found = self.client.get(path, headers={"host": "ACME.example.com"}).json()
+        assert found["issuer"] == "https://acme.example.com"
+        assert self.client.get(path, headers={"host": "nobody.example.com"}).status_code == 404
+        assert self.client.post("/api/token/", {}, headers={"host": "nobody.example.com"}).status_code == 404
+
     def test_a_provider_is_kept_to_its_tenant(self):
         user = User.objects.create_user("anna")
         keys = {name: ECKey.generate_key() for name in PROVIDERS}
