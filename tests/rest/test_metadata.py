@@ -169,6 +169,28 @@ def test_a_token_for_a_tenant_is_refused_by_another(
     assert answer.json()["code"] == "token_wrong_audience"
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("written", ["https://{tenant}.example.com", "https://api.example.com"])
+def test_the_name_of_a_tenant_may_be_that_of_an_entry(
+    api: APIClient, settings: Any, anna: AbstractBaseUser, written: str
+) -> None:
+    """Otherwise each login of this tenant would succeed, and each of its tokens would be refused."""
+    name = written.replace("{tenant}", "acme") if "{" in written else f"{written}:acme"
+    settings.TESSERA = {"TENANT": by_place, "ISSUER": written, "ISSUERS": [issuer(KEY, issuer=name)]}
+    with use_tenant("acme"):
+        own = sessions.start(anna, scope="notes:read").access
+    foreign = write_token(KEY, write_claims(iss=name, scope="notes:read"))
+    found = [
+        api.get("/api/notes/", **bearer(token), headers={"host": f"{host}.example.com"}).status_code
+        for token in (own, foreign)
+        for host in ("other", "acme")
+    ]
+    assert found == [401, 200, 200, 401]
+    settings.TESSERA = {**settings.TESSERA, "RESOURCE": "https://api.example.com"}
+    listed = api.get(RESOURCE, headers={"host": "acme.example.com"}).json().get("authorization_servers", [])
+    assert listed == ([name] if "{" in written else [])  # the other name is not an address
+
+
 def test_the_resource_names_its_servers_and_its_scopes(api: APIClient, settings: Any) -> None:
     settings.TESSERA = {"RESOURCE": API, "ISSUER": "https://api.example.com", "ISSUERS": [issuer(KEY)]}
     answer = api.get(f"{RESOURCE}/api")

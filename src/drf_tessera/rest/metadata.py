@@ -80,7 +80,7 @@ def show_protected_resource(request: HttpRequest, path: str = "") -> JsonRespons
     issuers = [entry.issuer for entry in settings.issuers if is_safe_address(entry.issuer)]
     found: dict[str, Any] = {
         "resource": resource,
-        "authorization_servers": issuers + ([own] if own else []),
+        "authorization_servers": list(dict.fromkeys(issuers + ([own] if own else []))),
         "scopes_supported": _list_scopes(settings.resource or ""),
     }
     if settings.header_name == AUTHORIZATION and settings.header_prefix.lower() == "bearer":
