@@ -28,6 +28,7 @@ from drf_tessera.database import find_database, savepoint, translated_trouble
 from drf_tessera.exceptions import TicketInvalid
 from drf_tessera.jose.encoding import encode_base64url
 from drf_tessera.models import SpentTicket
+from drf_tessera.sessions import HANDED_OVER
 from drf_tessera.tokens import AccessToken, build_access_token, get_issuer
 
 TICKET_LIFETIME: Final = 30
@@ -51,8 +52,12 @@ def issue_ticket(token: AccessToken, *, audience: str = "", challenge: str = "")
         challenge: the digest of the verifier that the user of the ticket must know (RFC 7636, ``S256``).
 
     Raises:
+        TicketInvalid: the ticket would be for a host, and the token was itself handed over. It can still have
+            tickets for sockets.
         TemporarilyUnavailable: the id of the installation is needed, and the database does not answer.
     """
+    if audience and HANDED_OVER in token.claims:
+        raise TicketInvalid  # mint_again would refuse the ticket
     credentials = {
         "id": uuid4().hex,
         "kid": token.kid,

@@ -158,6 +158,34 @@ def test_a_person_who_gives_up_leaves_the_page_logged_in(
         assert call(page) == 200
 
 
+@pytest.mark.usefixtures("_same_settings")
+def test_a_listener_that_asks_the_view_itself_is_not_held(
+    start_server: Start, open_browser: Open, anna: AbstractBaseUser
+) -> None:
+    """Otherwise the request would wait for the listener, and the listener for the request."""
+    with start_server() as address:
+        page = open_tab(open_browser(), address)
+        log_in_long_ago(page, anna)
+        page.evaluate(
+            """(password) => {
+                window.seen = [];
+                const headers = { "Content-Type": "application/json" };
+                const init = { method: "POST", body: '{"sum": 7}', headers };
+                const pay = async () => (await client.fetch("/payments/", init)).status;
+                client.on("stepup", async () => {
+                    await new Promise((resolve) => setTimeout(resolve));
+                    seen.push(await pay());
+                    await client.prove({ password });
+                    seen.push(await pay());
+                });
+                pay().then((status) => seen.push(status));
+            }""",
+            PASSWORD,
+        )
+        page.wait_for_function("seen.length === 3")
+        assert page.evaluate("seen") == [401, 200, 200]
+
+
 @pytest.fixture
 def uvicorn(transactional_db: None, tmp_path: Path) -> Iterator[str]:
     port, log = find_port(), tmp_path / "uvicorn.log"

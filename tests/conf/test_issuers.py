@@ -82,6 +82,10 @@ WRONG: list[tuple[Any, str, str]] = [
     (entry(scope_claim=None), "tessera.E040", "'scope_claim' must be a text"),
     (entry(claims=["a"]), "tessera.E040", "'claims' must be a dict"),
     (entry(claims={5: "a"}), "tessera.E040", "'claims' must be a dict"),
+    *(
+        (entry(claims={"hd": value}), "tessera.E040", "'claims' must be a dict")
+        for value in (None, [], (), ["a", None], find_nobody, b"a")
+    ),
     (entry(types="JWT"), "tessera.E040", "'types' must be a list"),
     (entry(types=[]), "tessera.E040", "'types' must be a list"),
     (entry(types=[5]), "tessera.E040", "'types' must contain texts"),
@@ -99,6 +103,13 @@ WRONG: list[tuple[Any, str, str]] = [
     (entry(keys=["abc"]), "tessera.E041", "'keys': the entry must be a dict"),
     (entry(keys=[{"alg": "HS256", "secret": "short"}]), "tessera.E041", "needs at least 32"),
     (entry(keys=[{"jwk": publish(ONE)}], jwks_uri=f"{NAME}/keys"), "tessera.E041", "both 'keys' and"),
+    (entry(keys=[{"jwk": publish(ONE)}], algorithms=["RS256"]), "tessera.E041", "which 'algorithms' lacks"),
+    (
+        [Issuer(issuer=NAME, audience="a", keys=[{"jwk": publish(ONE)}], algorithms=["PS256"])],
+        "tessera.E041",
+        "has 'ES256', which 'algorithms' lacks",
+    ),
+    (entry(user_field="a", user_fields={"a": "b"}), "tessera.E043", "must not contain the 'user_field'"),
     (entry(user_field="not a name"), "tessera.E043", "'user_field' must be the name"),
     (entry(user_field=5), "tessera.E043", "'user_field' must be the name"),
     (entry(user_field="a", find_user=find_nobody), "tessera.E043", "both 'user_field' and"),
@@ -110,6 +121,22 @@ WRONG: list[tuple[Any, str, str]] = [
     (entry(find_user=5), "tessera.E043", "'find_user' is not callable"),
     (entry(find_user="no.such.path"), "tessera.E043", "'find_user' cannot be imported"),
 ]
+
+
+@pytest.mark.parametrize("more", [{}, {"algorithms": ["ES256", "RS256"]}])
+@pytest.mark.parametrize("as_object", [False, True])
+def test_given_keys_may_have_the_algorithms_that_the_entry_names(
+    settings: Any, more: dict[str, Any], as_object: bool
+) -> None:
+    given: dict[str, Any] = {"issuer": NAME, "audience": "api", "keys": [{"jwk": publish(ONE)}], **more}
+    settings.TESSERA = {"ISSUERS": [Issuer(**given) if as_object else given]}
+    assert get_settings().issuers[0].algorithms == ("ES256",)
+
+
+@pytest.mark.parametrize("value", ["a", 5, 1.5, True, {"b": 1}, ["a", "b"], {"a", "b"}])
+def test_a_claim_may_have_each_value_of_json(settings: Any, value: object) -> None:
+    settings.TESSERA = {"ISSUERS": entry(claims={"hd": value})}
+    assert get_settings().issuers[0].claims == {"hd": value}
 
 
 @pytest.mark.parametrize(("value", "check_id", "text"), WRONG)

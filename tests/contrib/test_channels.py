@@ -15,6 +15,8 @@ from asgiref.sync import async_to_sync
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404
 from django.urls import path
 from rest_framework.test import APIClient
 
@@ -205,6 +207,24 @@ def test_other_protocols_pass() -> None:
         assert await socket.hear() == {"type": "passed", "scope": "http"}
 
     run(check, app=TokenAuthMiddleware(inner), type="http")
+
+
+@pytest.mark.parametrize("error", [Http404, PermissionDenied, SuspiciousOperation])
+@pytest.mark.parametrize("by_ticket", [False, True])
+def test_a_host_that_the_project_refuses_has_no_sockets(
+    anna: AbstractBaseUser, settings: Any, error: type[Exception], by_ticket: bool
+) -> None:
+    """``TENANT`` may raise what Django answers, and an ASGI server would answer it with a 500."""
+
+    def find(request: Any) -> str:
+        if request is not None:
+            raise error
+        return ""
+
+    token = sessions.start(anna).access
+    settings.TESSERA = {"TENANT": find}
+    given: Any = {"query_string": b"ticket=x"} if by_ticket else {"headers": header(token)}
+    assert refused(**given) == (4403, "csrf_failed")
 
 
 def test_a_tenant_has_its_own_sockets(anna: AbstractBaseUser, settings: Any) -> None:

@@ -78,6 +78,15 @@ def test_a_subdomain_gets_the_session_as_the_page_says(project: Project) -> None
     project.test(DRIVERS / "subdomains.py", "pages")
 
 
+def test_tenants_do_what_the_page_says(project: Project) -> None:
+    project.follow("howto/tenants.md")
+    project.add("shop/settings.py", "INSTALLED_APPS += ['rest_framework', 'drf_tessera']")
+    project.add("shop/settings.py", "DATABASES |= dict.fromkeys(('acme', 'other'), DATABASES['default'])")
+    project.manage("check", "--fail-level", "ERROR")
+    project.test(DRIVERS / "tenants.py", "shop")
+
+
+@pytest.mark.slow  # it starts Node
 def test_the_pages_of_a_subdomain_do_what_the_page_says(tmp_path: Path) -> None:
     if shutil.which("node") is None and os.environ.get("CI") != "true":
         pytest.skip("!!! there is no Node: the code of the pages was not tested !!!")

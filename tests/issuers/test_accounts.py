@@ -142,6 +142,7 @@ def test_a_user_is_created_on_first_sight_and_only_then(settings: Any) -> None:
     claims: dict[str, Any] = {
         "sub": "auth0|5f7c8ec7",
         "email": "eva@example.com",
+        "email_verified": True,
         "given_name": "Eva",
         "family_name": "x" * 500,
         "exp": write_claims()["exp"],
@@ -155,6 +156,13 @@ def test_a_user_is_created_on_first_sight_and_only_then(settings: Any) -> None:
     assert again == found
     assert again.first_name == "Eva"
     assert User.objects.count() == 1
+
+
+@pytest.mark.parametrize("verified", [False, None, "true", 1])
+def test_an_address_that_nobody_has_verified_is_not_written(settings: Any, verified: object) -> None:
+    """Its owner would get a row that somebody else can use, for example by a reset of the password."""
+    found = find(settings, CREATE, email="eva@example.com", email_verified=verified)
+    assert found.email == ""
 
 
 @pytest.mark.parametrize("value", [["a"], {"a": 1}, None])

@@ -138,6 +138,58 @@ test("different demands are asked for one after the other", async () => {
   assert.deepEqual(steps, ["begin 300", "end 300", "begin 60", "end 60"]);
 });
 
+describe("a request that begins while a person is asked gets its 401 at once, because the listener may have made it", () => {
+  for (const [name, what] of [["the same", "max_age=300"], ["another", "max_age=60"]]) {
+    test(`with ${name} demand`, async () => {
+      const { server, client } = await openAsking(null);
+      const steps = [];
+      client.on("stepup", async ({ maxAge }) => {
+        steps.push(maxAge);
+        await settle(); // a request after the first pause of the listener
+        server.apiFaults.push(() => demand(what));
+        steps.push((await client.fetch(PAY)).status);
+        await client.prove(PASSWORD);
+        steps.push((await client.fetch(PAY)).status);
+      });
+      assert.equal((await client.fetch(PAY, POST)).status, 200);
+      assert.deepEqual(steps, [300, 401, 200]);
+    });
+  }
+
+  test("also of the list of sessions", async () => {
+    const { server, client } = await openAsking(null);
+    const caught = [];
+    client.on("stepup", async () => {
+      server.faults.push(() => demand("max_age=300"));
+      await client.sessions().catch((error) => caught.push(error.code));
+    });
+    assert.equal((await client.fetch(PAY, POST)).status, 401);
+    assert.deepEqual(caught, ["insufficient_user_authentication"]);
+  });
+
+  test("unless the proof came first", async () => {
+    const { server, client } = await openAsking(null);
+    let late;
+    client.on("stepup", async () => {
+      server.apiFaults.push(async () => {
+        await client.prove(PASSWORD);
+        return demand("max_age=300");
+      });
+      late = await client.fetch(PAY, POST);
+    });
+    assert.equal((await client.fetch(PAY, POST)).status, 200);
+    assert.equal(late.status, 200);
+  });
+
+  test("and the next demand is a question again", async () => {
+    const { client, asked } = await openAsking(null);
+    for (const count of [1, 2]) {
+      assert.equal((await client.fetch(PAY, POST)).status, 401);
+      assert.equal(asked.length, count);
+    }
+  });
+});
+
 test("an expired token is refreshed first, and the demand comes after it", async () => {
   const { server, client, asked } = await openAsking();
   server.valid.clear();

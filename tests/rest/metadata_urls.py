@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpResponse
-from django.urls import include, path
+from django.urls import include, path, re_path
 from rest_framework.permissions import IsAdminUser, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -34,6 +34,8 @@ urlpatterns = [
     path("api/token/", include("drf_tessera.rest.urls")),
     path("t/<str:tenant>/introspect/", IntrospectView.as_view(), name="token_introspect"),
     path("t/<str:tenant>/notes/", Notes.as_view()),
+    re_path(r"^r/(?P<tenant>[a-z]+)/notes/$", Notes.as_view()),
+    path("shop-<slug:tenant>/", include([path("secret/", Secret.as_view())])),
     path("api/plain/", token_required(lambda request: HttpResponse())),
     path("api/notes/", Notes.as_view()),
     path("api/secret/", Secret.as_view()),

@@ -213,12 +213,23 @@ def test_a_host_may_have_a_port(api: APIClient, grant: sessions.Grant, host: str
     assert ask(api, grant.access, audience=host).status_code == 200
 
 
-def test_a_token_that_was_handed_over_is_not_handed_over_again(api: APIClient, ticket: str) -> None:
+def test_a_token_that_was_handed_over_is_not_handed_over_again(
+    api: APIClient, ticket: str, refused_tokens: list[dict[str, Any]]
+) -> None:
     """Otherwise somebody with a stolen access token could renew the token until the session ends."""
     there = accept(api, ticket).json()["access"]
     assert verify_access_token(there)["handed_over"] == SHOP
-    again = ask(api, there, audience="other.example.com").json()["ticket"]
-    assert refused(accept(api, again, host="other.example.com"))
+    assert refused(ask(api, there, audience="other.example.com"))
+    assert [told["code"] for told in refused_tokens] == ["ticket_invalid"]
+    with pytest.raises(TicketInvalid):
+        tickets.issue_ticket(verify_access_token(there), audience="other.example.com")
+    with pytest.raises(TicketInvalid):  # a view of the project that has a ticket from elsewhere
+        sessions.mint_again(verify_access_token(there), audience="other.example.com")
+
+
+def test_a_token_that_was_handed_over_opens_sockets(api: APIClient, ticket: str) -> None:
+    token = verify_access_token(accept(api, ticket).json()["access"])
+    assert tickets.redeem_ticket(tickets.issue_ticket(token)) == token
 
 
 def test_a_long_token_is_handed_over_too(api: APIClient, anna: AbstractBaseUser) -> None:

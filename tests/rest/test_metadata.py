@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.checks import run_checks
 from django.http import HttpRequest
+from django.test.utils import override_script_prefix
 from rest_framework.test import APIClient
 
 from drf_tessera import sessions
@@ -168,6 +169,28 @@ def test_a_token_for_a_tenant_is_refused_by_another(
     assert answer.json()["code"] == "token_wrong_audience"
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("written", ["https://{tenant}.example.com", "https://api.example.com"])
+def test_the_name_of_a_tenant_may_be_that_of_an_entry(
+    api: APIClient, settings: Any, anna: AbstractBaseUser, written: str
+) -> None:
+    """Otherwise each login of this tenant would succeed, and each of its tokens would be refused."""
+    name = written.replace("{tenant}", "acme") if "{" in written else f"{written}:acme"
+    settings.TESSERA = {"TENANT": by_place, "ISSUER": written, "ISSUERS": [issuer(KEY, issuer=name)]}
+    with use_tenant("acme"):
+        own = sessions.start(anna, scope="notes:read").access
+    foreign = write_token(KEY, write_claims(iss=name, scope="notes:read"))
+    found = [
+        api.get("/api/notes/", **bearer(token), headers={"host": f"{host}.example.com"}).status_code
+        for token in (own, foreign)
+        for host in ("other", "acme")
+    ]
+    assert found == [401, 200, 200, 401]
+    settings.TESSERA = {**settings.TESSERA, "RESOURCE": "https://api.example.com"}
+    listed = api.get(RESOURCE, headers={"host": "acme.example.com"}).json().get("authorization_servers", [])
+    assert listed == ([name] if "{" in written else [])  # the other name is not an address
+
+
 def test_the_resource_names_its_servers_and_its_scopes(api: APIClient, settings: Any) -> None:
     settings.TESSERA = {"RESOURCE": API, "ISSUER": "https://api.example.com", "ISSUERS": [issuer(KEY)]}
     answer = api.get(f"{RESOURCE}/api")
@@ -180,6 +203,31 @@ def test_the_resource_names_its_servers_and_its_scopes(api: APIClient, settings:
     assert answer["Cache-Control"] == "public, max-age=3600"
     for path in ("", "/x", "/api/notes"):
         assert api.get(f"{RESOURCE}{path}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("root", "scopes"),
+    [
+        ("/t/{tenant}", ["notes:read"]),
+        ("/r/{tenant}/", ["notes:read"]),
+        ("/shop-{tenant}", ["notes:read", "notes:secret"]),
+        ("/t/{tenant}/notes/more", None),
+        ("/q/{tenant}", None),
+        ("/{tenant}", None),  # no route begins with a part that a request chooses
+        ("/api/{tenant}", None),
+        ("/t/acme", None),  # the route is that of each tenant, and this resource is that of one
+    ],
+)
+def test_the_scopes_of_a_tenant_are_those_below_its_path(
+    api: APIClient, settings: Any, root: str, scopes: list[str] | None
+) -> None:
+    settings.TESSERA = {"TENANT": lambda request: "acme", "RESOURCE": f"https://example.com{root}"}
+    body = api.get(f"{RESOURCE}{root.replace('{tenant}', 'acme')}").json()
+    assert body.get("scopes_supported") == scopes
+    settings.TESSERA = {**settings.TESSERA, "RESOURCE": f"https://example.com/behind{root}"}
+    with override_script_prefix("/behind/"):
+        body = api.get(f"{RESOURCE}/behind{root.replace('{tenant}', 'acme')}").json()
+    assert body.get("scopes_supported") == scopes
 
 
 def test_a_resource_without_a_path_is_the_whole_host(api: APIClient, settings: Any) -> None:

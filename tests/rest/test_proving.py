@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -24,6 +25,7 @@ from drf_tessera.rest.permissions import AuthenticatedBy, ProofPermission, Recen
 from drf_tessera.rest.proving import ProveView
 from drf_tessera.tokens import verify_access_token
 from tests.conftest import PASSWORD, bearer
+from tests.issuers.material import issuer, make_jwk, write_claims, write_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
@@ -100,6 +102,31 @@ def test_nobody_and_a_user_without_a_token_have_no_proof(
 def test_a_personal_token_proves_nothing(api: APIClient, anna: AbstractBaseUser) -> None:
     token = sessions.issue_personal_token(anna, name="script", scope="", lifetime=HOUR)
     assert api.get("/recent/", **bearer(token.text)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("moment", "status"),
+    [
+        (lambda now: now - 1, 200),
+        (lambda now: now + 0.5, 200),  # the clocks of two servers differ
+        (lambda now: now - 4000, 401),
+        (lambda now: now + 4000, 401),
+        (lambda now: int(now * 1000), 401),  # milliseconds
+        (lambda now: 10**400, 401),
+        (lambda now: -(10**400), 401),
+        (lambda now: True, 401),
+        (lambda now: str(int(now)), 401),
+        (lambda now: [int(now)], 401),
+        (lambda now: None, 401),
+    ],
+)
+def test_a_time_of_another_issuer_counts_only_if_it_is_a_recent_one(
+    api: APIClient, settings: Any, moment: Callable[[float], Any], status: int
+) -> None:
+    key = make_jwk("one")
+    settings.TESSERA = {"ISSUERS": [issuer(key)]}
+    token = write_token(key, write_claims(auth_time=moment(time.time())))
+    assert api.get("/recent/", **bearer(token)).status_code == status
 
 
 def test_a_password_moves_the_time_within_the_session(api: APIClient, old: sessions.Grant) -> None:

@@ -134,7 +134,12 @@ def _suggest(name: object) -> Text:
 
 def _read_entry(entry: object, where: Text) -> Issuer:
     if isinstance(entry, Issuer):
-        entry = {name: getattr(entry, name) for name in _NAMES}
+        # Leave the defaults out, because a default that nobody wrote contradicts nothing.
+        entry = {
+            item.name: value
+            for item in fields(Issuer)
+            if (value := getattr(entry, item.name)) is not item.default
+        }
     if not isinstance(entry, Mapping):
         raise _refuse(Text("%(where)s must be a dict or an Issuer.", where=where))
     for name in entry:
@@ -182,10 +187,18 @@ def _check_texts(values: Mapping[str, Any], where: Text) -> None:
                 )
             )
     claims = values["claims"]
-    if not isinstance(claims, Mapping) or not all(is_claim(name) for name in claims):
+    if not isinstance(claims, Mapping) or not all(
+        is_claim(name) and _can_match(accepted) for name, accepted in claims.items()
+    ):
         raise _refuse(
             Text("%(where)s: 'claims' must be a dict from names of claims to their values.", where=where)
         )
+
+
+def _can_match(accepted: object) -> bool:
+    """Return whether a claim can have a value. ``None`` would let in a token without the claim."""
+    listed = accepted if isinstance(accepted, list | tuple | set | frozenset) else [accepted]
+    return bool(listed) and all(isinstance(one, str | int | float | Mapping) for one in listed)
 
 
 def _check_addresses(values: Mapping[str, Any], where: Text) -> None:
@@ -232,6 +245,10 @@ def _check_user(values: Mapping[str, Any], where: Text) -> None:
         raise _refuse(
             Text("%(where)s: 'create' and 'user_fields' need a 'user_field'.", where=where), "tessera.E043"
         )
+    if chosen in mapped:
+        raise _refuse(
+            Text("%(where)s: 'user_fields' must not contain the 'user_field'.", where=where), "tessera.E043"
+        )
 
 
 def _read_keys(value: object, where: Text) -> tuple[Key, ...]:
@@ -250,13 +267,13 @@ def _read_keys(value: object, where: Text) -> tuple[Key, ...]:
 
 def _read_algorithms(values: Mapping[str, Any], where: Text) -> tuple[str, ...]:
     """Return the accepted algorithms. Each given key has its own; published keys never have HMAC."""
-    if values["keys"]:
-        return tuple(dict.fromkeys(key.alg for key in values["keys"]))
     chosen = values.get("algorithms", ("RS256",))
     if not isinstance(chosen, list | tuple | set | frozenset) or not chosen:
         raise _refuse(
             Text("%(where)s: 'algorithms' must be a list, such as ['RS256'].", where=where), "tessera.E041"
         )
+    if values["keys"]:
+        return _read_given(values["keys"], values.get("algorithms"), where)
     for name in chosen:
         if not isinstance(name, str) or name not in PUBLIC_ALGORITHMS:
             raise _refuse(
@@ -272,6 +289,23 @@ def _read_algorithms(values: Mapping[str, Any], where: Text) -> tuple[str, ...]:
                 ),
             )
     return tuple(chosen)
+
+
+def _read_given(keys: tuple[Key, ...], chosen: Collection[str] | None, where: Text) -> tuple[str, ...]:
+    """Return the algorithms of given keys. If the entry names algorithms, each key has one of them."""
+    found = tuple(dict.fromkeys(key.alg for key in keys))
+    for name in found:
+        if chosen is not None and name not in chosen:
+            raise _refuse(
+                Text(
+                    "%(where)s: a key in 'keys' has %(name)r, which 'algorithms' lacks.",
+                    where=where,
+                    name=name,
+                ),
+                "tessera.E041",
+                Text("Leave 'algorithms' out. Each key in 'keys' has its own."),
+            )
+    return found
 
 
 def _read_types(value: object, where: Text) -> tuple[str | None, ...]:

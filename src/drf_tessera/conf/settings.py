@@ -6,7 +6,7 @@ dropped when Django's ``setting_changed`` reports a change. That is why ``overri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from django.utils.encoding import force_bytes
 from drf_tessera.conf.foreign import TRANSLATORS, Translator, read_foreign
 from drf_tessera.conf.issuers import READERS, Issuer
 from drf_tessera.conf.keys import KeySource
-from drf_tessera.conf.problems import name_unknown, name_wrong
+from drf_tessera.conf.problems import name_marks, name_unknown, name_wrong
 from drf_tessera.conf.tenants import (
     ByTenant,
     TenantOf,
@@ -34,7 +34,6 @@ from drf_tessera.conf.tenants import (
 from drf_tessera.conf.transports import COOKIE, PROFILES
 from drf_tessera.conf.values import (
     DEFAULT_AUDIENCE,
-    TENANT_MARK,
     Lifetimes,
     Problem,
     Reader,
@@ -393,7 +392,10 @@ def read_settings() -> tuple[Settings, list[Problem]]:
     secrets, wrong_secrets = _read_secrets()
     settings = Settings(**values, secrets=secrets)
     problems += wrong_secrets + _compare_lifetimes(settings) + _compare_cookies(settings)
-    return settings, problems + _compare_issuers(settings) + _compare_names(settings)
+    problems += name_marks(
+        {key: raw[key] for key in KEYS if key in raw}, has_tenants=settings.tenant is not None
+    )
+    return settings, problems + _compare_issuers(settings)
 
 
 def _read_secrets() -> tuple[tuple[bytes, ...], list[Problem]]:
@@ -471,26 +473,4 @@ def _compare_issuers(settings: Settings) -> list[Problem]:
             ),
             hint=Text("Give TESSERA['ISSUER'] another value, or remove the entry."),
         )
-    ]
-
-
-def _compare_names(settings: Settings) -> list[Problem]:
-    """Find a name with a place for the tenant in a project without tenants."""
-    if settings.tenant is not None:
-        return []
-    others = [name for entry in settings.issuers for name in entry.audience]
-    written: dict[str, Iterable[str | None]] = {
-        "ISSUER": [settings.issuer],
-        "AUDIENCE": settings.audience,
-        "RESOURCE": [settings.resource],
-        "ISSUERS": others,
-    }
-    return [
-        Problem(
-            id="tessera.E030",
-            message=Text("TESSERA[%(key)r] has %(mark)s, but TENANT is not set.", key=key, mark=TENANT_MARK),
-            hint=Text("Set TENANT to a function that returns the name of the tenant of a request."),
-        )
-        for key, names in written.items()
-        if any(TENANT_MARK in (name or "") for name in names)
     ]

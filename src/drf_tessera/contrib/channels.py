@@ -15,8 +15,8 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from asgiref.sync import sync_to_async
-from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera.conf import enter_tenant, get_settings
@@ -90,7 +90,8 @@ class TokenAuthMiddleware:
             found = await self._authenticate(handshake)
         except TesseraError as error:
             return await _refuse(receive, socket, error)
-        except DisallowedHost:
+        except (SuspiciousOperation, PermissionDenied, Http404):
+            # Django answers these itself: a host of nobody, or TENANT of the project refuses the host.
             return await _refuse(receive, socket, CsrfFailed())
         if found is not None:
             socket.token = found.token

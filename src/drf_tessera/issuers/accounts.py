@@ -142,9 +142,14 @@ def _read_identity(issuer: Issuer, token: ForeignToken) -> str:
     value = token.get(name)
     if not isinstance(value, str) or not value:
         raise TokenClaimInvalid(name)
-    if name == _EMAIL and token.get("email_verified") is not True:
+    if _is_unproved(token, name):
         raise TokenClaimInvalid("email_verified")
     return value
+
+
+def _is_unproved(token: ForeignToken, claim: str) -> bool:
+    """Return whether a claim is an address that the provider has not verified."""
+    return claim == _EMAIL and token.get("email_verified") is not True
 
 
 def _create(issuer: Issuer, token: ForeignToken, value: str) -> Any:
@@ -155,7 +160,7 @@ def _create(issuer: Issuer, token: ForeignToken, value: str) -> Any:
     user.set_unusable_password()
     for name, claim in issuer.user_fields.items():
         found = _read_column(model, name, token.get(claim))
-        if found is not None:
+        if found is not None and not _is_unproved(token, claim):
             setattr(user, name, found)
     identity = _read_column(model, chosen, value)
     if identity is None:

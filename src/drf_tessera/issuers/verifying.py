@@ -13,7 +13,15 @@ from typing import Any, Final, NamedTuple
 
 from django.views.decorators.debug import sensitive_variables
 
-from drf_tessera.conf import TENANT_MARK, Issuer, Settings, current_tenant, name_audiences, per_settings
+from drf_tessera.conf import (
+    TENANT_MARK,
+    Issuer,
+    Settings,
+    current_tenant,
+    get_identity,
+    name_audiences,
+    per_settings,
+)
 from drf_tessera.exceptions import TokenClaimInvalid
 from drf_tessera.issuers.principals import ForeignToken
 from drf_tessera.issuers.provider import Given, Provider
@@ -71,9 +79,15 @@ def _get_register(settings: Settings) -> _Register:
 
 @sensitive_variables()
 def is_foreign(token: str) -> bool:
-    """Return whether a text claims to be a token of an entry of ``ISSUERS``. Nothing is verified."""
+    """Return whether a text claims to be a token of an entry of ``ISSUERS``. Nothing is verified.
+
+    If the name of an entry is this server's own name for the present tenant, then the token is our own.
+    """
     entries = _get_register().entries
-    return bool(entries) and peek_issuer(token) in entries
+    if not entries:
+        return False
+    name = peek_issuer(token)
+    return name in entries and name != get_identity().issuer
 
 
 @sensitive_variables()
@@ -86,6 +100,8 @@ def recall_foreign_token(credentials: str) -> ForeignToken | None:
     found = _get_register().verified.get(credentials)
     if found is None or found.tenant not in (None, current_tenant()):
         return None
+    if found.token.issuer == get_identity().issuer:
+        return None  # the memory is that of all tenants, and is_foreign says no for this one
     return found.token if found.since <= time.time() < found.until else None
 
 

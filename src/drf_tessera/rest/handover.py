@@ -121,7 +121,7 @@ class HandoverView(SessionView, BodyView):
             serializer=TicketSerializer,
             errors=(
                 *(SessionMissing, TokenError, HeaderMalformed, SessionEnded, UserGone, UserInactive),
-                *(UserConflict, CsrfFailed, TemporarilyUnavailable),
+                *(UserConflict, TicketInvalid, CsrfFailed, TemporarilyUnavailable),
             ),
         )
     }
@@ -131,7 +131,8 @@ class HandoverView(SessionView, BodyView):
         """Issue a ticket for the session of the request."""
         wanted = self.read_body()
         token: Any = request.auth  # SessionView has refused every other kind of token
-        ticket = issue_ticket(token, audience=wanted["audience"], challenge=wanted["challenge"])
+        with reporting_refusal(get_django_request(request)):
+            ticket = issue_ticket(token, audience=wanted["audience"], challenge=wanted["challenge"])
         return Response({"ticket": ticket, "expires_in": TICKET_LIFETIME})
 
 

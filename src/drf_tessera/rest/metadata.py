@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urljoin, urlsplit
 
 from django.http import Http404, HttpRequest, JsonResponse
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import NoReverseMatch, URLPattern, get_script_prefix, path, reverse
 
 from drf_tessera.conf import (
     AUTHORIZATION,
@@ -80,8 +80,8 @@ def show_protected_resource(request: HttpRequest, path: str = "") -> JsonRespons
     issuers = [entry.issuer for entry in settings.issuers if is_safe_address(entry.issuer)]
     found: dict[str, Any] = {
         "resource": resource,
-        "authorization_servers": issuers + ([own] if own else []),
-        "scopes_supported": _list_scopes(resource),
+        "authorization_servers": list(dict.fromkeys(issuers + ([own] if own else []))),
+        "scopes_supported": _list_scopes(settings.resource or ""),
     }
     if settings.header_name == AUTHORIZATION and settings.header_prefix.lower() == "bearer":
         found["bearer_methods_supported"] = ["header"]
@@ -117,14 +117,30 @@ def _is_path(path: str, address: str) -> bool:
     return path.strip("/") == unquote(urlsplit(address).path).strip("/")
 
 
-def _list_scopes(resource: str) -> list[str]:
+def _list_scopes(written: str) -> list[str]:
     kinds = [
         getattr(find_view_class(callback), "permission_classes", ())
         for route, callback in walk_views()
-        if is_inside(f"/{route}", resource)
+        if _is_below(f"{get_script_prefix()}{route}", written)
     ]
     found = {scope for classes in kinds for scopes in list_alternatives(classes) for scope in scopes}
     return sorted(found)
+
+
+def _is_below(route: str, written: str) -> bool:
+    """Return whether a route belongs to a resource.
+
+    Args:
+        route: a path, in which ``<`` begins a part that a request chooses.
+        written: ``RESOURCE`` as the project wrote it, so the place of the tenant can be seen.
+    """
+    root = unquote(urlsplit(written).path).strip("/")
+    steps = root.split("/") if root else []
+    found = route.strip("/").split("/")
+    return len(found) >= len(steps) and all(
+        one == step or (TENANT_MARK in step and "<" in one and step.startswith(one.partition("<")[0]))
+        for one, step in zip(found, steps, strict=False)
+    )
 
 
 def _answer(found: dict[str, Any]) -> JsonResponse:

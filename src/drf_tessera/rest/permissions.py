@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from rest_framework.permissions import AND, BasePermission, OperandHolder, SingleOperandHolder
 from rest_framework.request import Request
 
+from drf_tessera.conf import get_settings
 from drf_tessera.exceptions import Impersonated, ProjectError, ProofNeeded, ScopeMissing
 from drf_tessera.http import remember_failure, write_challenge
 from drf_tessera.issuers import ForeignToken, matches_claim
@@ -204,8 +205,10 @@ def RecentLogin(max_age: timedelta) -> type[ProofPermission]:  # noqa: N802 - se
         """Allows tokens of a recent proof."""
 
         def allows(self, token: AccessToken | ForeignToken) -> bool:
-            moment = token.get("auth_time")
-            return isinstance(moment, int | float) and time.time() - moment <= seconds
+            moment, now = token.get("auth_time"), time.time()
+            # Another issuer may write milliseconds, and a login in the future would always be recent.
+            latest = now + get_settings().clock_skew.total_seconds()
+            return isinstance(moment, int | float) and now - seconds <= moment <= latest
 
         def explain(self) -> ProofNeeded:
             return ProofNeeded(max_age=seconds)

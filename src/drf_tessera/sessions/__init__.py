@@ -32,6 +32,7 @@ from drf_tessera.sessions.adoption import adopt_many as adopt_many
 from drf_tessera.sessions.adoption import is_closed as is_closed
 from drf_tessera.sessions.adoption import is_foreign as is_foreign
 from drf_tessera.sessions.adoption import name_token as name_token
+from drf_tessera.sessions.again import HANDED_OVER as HANDED_OVER
 from drf_tessera.sessions.again import mint_again as mint_again
 from drf_tessera.sessions.clearing import count_before as count_before
 from drf_tessera.sessions.clearing import revoke_before as revoke_before

@@ -18,7 +18,7 @@ from drf_tessera.tokens import REGISTERED_CLAIMS, AccessToken, mint_access_token
 from drf_tessera.users import describe_session, load_user
 
 HANDED_OVER: Final = "handed_over"
-"""The claim of such a token: the host that got the token."""
+"""The claim of an access token that was handed over: the host that got the token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -185,8 +185,8 @@ export interface Client<U = User> {
   reloadUser(): Promise<U | null>;
   /**
    * Like `window.fetch`, with the access token. The token is refreshed before it expires, and a request is
-   * repeated once after a 401 that blames the access token, and once after a proof that a view wants (`stepup`). A request
-   * to another origin, or with an `Authorization` header, is sent unchanged. Rejects with a `TesseraError` if a necessary refresh was refused, or took too long.
+   * repeated once after a 401 that blames the access token, and once after a proof that a view wants (`stepup`). No proof is
+   * asked for a request that begins while a person is asked. A request to another origin, or with an `Authorization` header, is sent unchanged. Rejects with a `TesseraError` if a necessary refresh was refused, or took too long.
    */
   fetch(input: RequestInfo | URL, init?: RequestOptions): Promise<Response>;
   /**

@@ -25,7 +25,7 @@ function proofs(kernel) {
     );
   return {
     prove: async (...proof) => (await load()).prove(...proof),
-    stepUp: async (held, reason) => reason.includes("insufficient_user") && (await load()).stepUp(held, reason),
+    stepUp: async (...found) => found[1].includes("insufficient_user") && (await load()).stepUp(...found),
   };
 }
 

@@ -317,7 +317,7 @@ export function createClient({
    */
   async function ready(mayBePublic) {
     const may = !state && !ended.size && mayExist();
-    if (may || (may === null && snapshot.status === "unknown")) {
+    if (may ?? snapshot.status === "unknown") {
       const found = restore();
       if (mayBePublic && may === null) {
         await within(GLANCE, null, (late) => unlessAborted(found, late)).catch(() => {});
@@ -376,6 +376,7 @@ export function createClient({
     };
     const request = make();
     const { signal } = request;
+    const { asked } = kernel; // whether a person is being asked for a proof
     const isStream = init?.body?.getReader ?? init?.body?.[Symbol.asyncIterator]; // it can be sent only once
     let held = null;
     if (request.headers.has(headerName)) return send(request);
@@ -388,7 +389,7 @@ export function createClient({
       // A page of another origin cannot always read the challenge.
       const challenge = response.headers.get("WWW-Authenticate");
       const reason = challenge ?? find(await response.clone().json().catch(() => null), "code") ?? "";
-      const again = await unlessAborted(recover(held, reason), signal);
+      const again = await unlessAborted(recover(held, reason, asked), signal);
       // Repeat only in the same session, because another user may have logged in meanwhile.
       if (again && state && (!held || state.tag === held.tag)) {
         held = state;

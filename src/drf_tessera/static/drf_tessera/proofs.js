@@ -40,12 +40,15 @@ function create(kernel) {
     proved = kernel.grants;
   }
 
-  /** Return whether there was a proof, after the 401 of a request with the token of the grant `held`. */
-  async function stepUp(held, reason) {
+  /**
+   * Return whether there was a proof, after the 401 of a request with the token of the grant `held`. The listener may
+   * have made a request that began while a person was `asked`, and wait for it. So such a request waits for nobody.
+   */
+  async function stepUp(held, reason, asked) {
     if (!held || kernel.state?.tag !== held.tag) return false;
     const demand = readDemand(reason);
     const key = JSON.stringify(demand);
-    if (held.number >= proved) {
+    if (held.number >= proved && !(asked && asking.size)) {
       if (!asking.has(key)) asking.set(key, ask(demand, [...asking.values()]).finally(() => asking.delete(key)));
       await asking.get(key);
     }
@@ -60,6 +63,7 @@ function create(kernel) {
     }
   }
 
+  Object.defineProperty(kernel, "asked", { get: () => asking.size > 0 });
   return { prove, stepUp };
 }
 

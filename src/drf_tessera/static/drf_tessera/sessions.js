@@ -7,8 +7,11 @@ export function sessions(kernel) {
 
   async function ask(method, path) {
     if (!(await ready())) throw nobody("signed_out");
-    const { href } = new URL(`sessions/${path}`, base);
-    const response = await fetch(href, { method, headers: { Accept: "application/json" }, cache: "no-store" });
+    const response = await fetch(new URL(`sessions/${path}`, base), {
+      method,
+      cache: "no-store",
+      headers: { Accept: "application/json" },
+    });
     return read(response, await response.text(), method);
   }
 
