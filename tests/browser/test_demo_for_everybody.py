@@ -134,7 +134,7 @@ def test_axe_finds_nothing_in_another_language(
 ) -> None:
     told: list[str] = []
     page.on("console", lambda message: told.append(message.text))
-    page.set_extra_http_headers({"Accept-Language": language})
+    page.context.add_cookies([{"name": "django_language", "value": language, "url": demo}])
     page.set_viewport_size({"width": 320, "height": 700})
     page.goto(demo)
     expect(page.locator("html")).to_have_attribute("lang", language)
