@@ -77,8 +77,10 @@ FOREIGN = {
     },
     "djoser": {"SEND_ACTIVATION_EMAIL"},
     "django-tenants": {"TENANT_APPS", "SHARED_APPS"},
+    "django-redis": {"IGNORE_EXCEPTIONS"},
+    "the shell": {"LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"},
 }
-"""The settings of other packages. A page may name them if it also names the package."""
+"""The settings of other programs. A page may name them if it also names the program."""
 
 EVERYWHERE = {
     "TESSERA",
