@@ -19,6 +19,8 @@ from tests.browser.conftest import TESSERA, call, log_in, open_tab
 from tests.conftest import PASSWORD
 from tests.servers import PATIENCE, ROOT, _describe_environment, find_port, is_open, wait_until
 
+pytestmark = pytest.mark.long  # it follows each recipe in a browser
+
 Start = Callable[..., Any]
 Open = Callable[[], BrowserContext]
 

@@ -150,6 +150,7 @@ def test_a_provider_that_is_down_or_frozen_is_a_503_only_without_keys(
     assert 0 < int(answer["Retry-After"]) <= 10
 
 
+@pytest.mark.long
 def test_the_demo_accepts_the_tokens_of_a_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One variable names the provider, and its users are created."""
     (node,) = require("node")

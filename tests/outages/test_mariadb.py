@@ -16,7 +16,7 @@ from tests.outages.endpoints import ask, ask_reads, log_everybody_in, log_in_unt
 from tests.outages.private import MariaDB, prepare, serve_on, tiny_disk
 from tests.servers import wait_until
 
-pytestmark = [pytest.mark.server, pytest.mark.once]  # they have their own databases
+pytestmark = [pytest.mark.server, pytest.mark.once, pytest.mark.long]  # they have their own databases
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,6 @@ def test_read_only(mariadb: MariaDB, server: str) -> None:
     repeat(server, grants)
 
 
-@pytest.mark.long
 def test_out_of_connections(mariadb: MariaDB, server: str) -> None:
     grants = log_everybody_in(server)
     mariadb.stop()
@@ -102,7 +101,6 @@ def test_out_of_connections(mariadb: MariaDB, server: str) -> None:
     repeat(server, grants)
 
 
-@pytest.mark.long
 def test_disk_full(mariadb: MariaDB, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The tables are on a small disk, and the log is not: a full disk of the log is a server that is down."""
     with tiny_disk(40) as disk, ExitStack() as stack:

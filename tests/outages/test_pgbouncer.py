@@ -11,7 +11,7 @@ from tests.outages.endpoints import ask, log_everybody_in, repeat
 from tests.outages.private import PgBouncer, Private, serve_on
 from tests.servers import wait_until
 
-pytestmark = [pytest.mark.server, pytest.mark.once]  # they have their own databases
+pytestmark = [pytest.mark.server, pytest.mark.once, pytest.mark.long]  # they have their own databases
 
 POOL_SIZE = 2
 

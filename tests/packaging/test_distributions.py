@@ -16,7 +16,7 @@ import pytest
 
 from tests import wheels
 
-pytestmark = [pytest.mark.once, pytest.mark.slow]  # it builds the distributions
+pytestmark = [pytest.mark.once, pytest.mark.long]  # it builds the distributions
 
 ROOT = wheels.ROOT
 NAMES = list(wheels.DISTRIBUTIONS)
@@ -61,7 +61,6 @@ def list_tree(source: Path) -> Iterator[str]:
             yield path.relative_to(source / "src").as_posix()
 
 
-@pytest.mark.long
 def test_pypi_would_take_and_show_each_file(built: Path) -> None:
     files = sorted(map(str, built.iterdir()))
     assert len(files) == 2 * len(NAMES)

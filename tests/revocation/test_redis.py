@@ -117,7 +117,7 @@ def test_a_redis_that_starts_again_without_its_entries(
     world.is_felt(before, world.end())
 
 
-@pytest.mark.parametrize("after", [0, 1, 3, 10])
+@pytest.mark.parametrize("after", [0, *(pytest.param(n, marks=pytest.mark.long) for n in (1, 3, 10))])
 def test_a_promoted_replica_that_has_missed_writes(
     anna: AbstractBaseUser, settings: Any, make: Make, after: int
 ) -> None:
@@ -185,6 +185,7 @@ def is_up(cache: Any) -> bool:
     return True
 
 
+@pytest.mark.long
 def test_a_node_of_a_cluster_that_comes_back_without_its_entries(
     anna: AbstractBaseUser, settings: Any, cluster: Cluster
 ) -> None:
@@ -219,6 +220,7 @@ def test_a_cluster_behind_a_backend_that_knows_no_clusters_is_a_mistake(
     assert all("is a Redis Cluster, but its backend" in text for text in found)
 
 
+@pytest.mark.long
 def test_sentinel_promotes_a_replica(anna: AbstractBaseUser, settings: Any, make: Make) -> None:
     primary = make()
     replica = make("--replicaof", "127.0.0.1", str(primary.port))
