@@ -7,7 +7,9 @@ serves the page, the API and the chat, because sockets need an ASGI server.
 from __future__ import annotations
 
 import gettext
+import itertools
 import os
+import re
 import signal
 import socket
 import sys
@@ -27,12 +29,27 @@ LANGUAGE_NAMES: Final = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 
 def _read_languages() -> list[str]:
     """Return the languages of the shell. The name of the catalogue for China is ``zh_Hans``."""
-    found = next(filter(None, map(os.environ.get, LANGUAGE_NAMES)), "")
-    return [name.replace("zh_CN", "zh_Hans") for name in found.split(":") if name]
+    values = [os.environ.get(name, "") for name in LANGUAGE_NAMES]
+    if next(filter(None, values[1:]), "") in {"C", "POSIX"}:
+        return []  # like GNU gettext, which ignores LANGUAGE in this locale
+    names = [name for name in next(filter(None, values), "").split(":") if name]
+    # English has no catalogue. Without this limit, gettext would take the language after it.
+    wanted = itertools.takewhile(lambda name: not re.match(r"en(?![a-z])", name), names)
+    return [name.replace("zh_CN", "zh_Hans") for name in wanted]
 
 
 # Python reads the catalogue, because the port comes before Django.
-_ = gettext.translation("django", LOCALE, _read_languages(), fallback=True).gettext
+_find: Final = gettext.translation("django", LOCALE, _read_languages(), fallback=True).gettext
+
+
+def _(message: str) -> str:
+    """Return a message in the language of the shell, or in English if the terminal cannot print it."""
+    translated = _find(message)
+    try:
+        translated.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return message
+    return translated
 
 
 def main() -> None:

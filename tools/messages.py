@@ -103,7 +103,7 @@ def _join_plurals(found: dict[Message, list[str]]) -> dict[Message, list[str]]:
 
 def read_file(path: Path) -> Iterator[Message]:
     """Yield the messages of a file, by its ending."""
-    source = path.read_text()
+    source = path.read_text(encoding="utf-8")
     if path == SCENES:
         yield from read_scenes(source)
     elif path.suffix == ".js":
@@ -221,13 +221,16 @@ def name_file(language: str, ending: str, domain: Domain = PACKAGE) -> Path:
 
 def main(arguments: list[str]) -> int:
     """Write the catalogues; with ``--check`` only compare. Return the exit status."""
+    if arguments not in ([], ["--check"]):  # a mistyped "--check" must not write
+        sys.stderr.write("usage: python -m tools.messages [--check]\n")
+        return 2
     status = 0
     for language, domain in product(LANGUAGES, DOMAINS):
         for ending, content in write_files(update(language, domain)).items():
             path = name_file(language, ending, domain)
             if path.exists() and path.read_bytes() == content:
                 continue
-            if arguments == ["--check"]:
+            if arguments:
                 sys.stderr.write(f"{path.relative_to(REPOSITORY)} is not current: python -m tools.messages\n")
                 status = 1
             else:

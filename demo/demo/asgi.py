@@ -74,8 +74,8 @@ def _print_answer(scope: Scope, message: Any) -> None:
     kind, address = message["type"], scope.get("path", "")
     if kind == "http.response.start":
         status = message["status"]
-        # The page asks for the timeline each second.
-        if status in {200, 304} and address.startswith(("/static/", "/api/timeline/")):
+        # The page asks for the timeline each second. Below /language/ are the messages of its scripts.
+        if status in {200, 304} and address.startswith(("/static/", "/api/timeline/", "/language/")):
             return
         words = scope["method"]
     elif kind in {"websocket.accept", "websocket.close"}:

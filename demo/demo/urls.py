@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path
-from django.views.i18n import JavaScriptCatalog, set_language
+from django.views.i18n import set_language
 from drf_spectacular.views import SpectacularAPIView
 
 from demo import views
@@ -14,8 +14,7 @@ urlpatterns = [
     path("", views.show_page, name="page"),
     path("", include("drf_tessera.rest.keysets")),
     path("language/", set_language, name="set_language"),
-    # Django adds the folder in LOCALE_PATHS. The page needs no catalogue of an app.
-    path("language/messages.js", JavaScriptCatalog.as_view(packages=["notes"]), name="messages"),
+    path("language/<slug:language>/messages.js", views.show_messages, name="messages"),
     path("admin/", admin.site.urls),
     # allauth: the sign-up, the confirmed address and the second factor.
     path("accounts/", include("allauth.urls")),

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.conf import settings as project
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 from django.views.decorators.http import require_safe
 from django.views.defaults import page_not_found
+from django.views.i18n import JavaScriptCatalog
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from demo.people import PEOPLE
@@ -21,6 +25,9 @@ DOCS_POLICY: Final = (
 """Swagger UI has inline styles and pictures in its styles. Inline scripts never run here, either."""
 
 _TYPES: Final = ["application/json", "text/html"]
+
+# Django adds the folder in LOCALE_PATHS. The page needs no catalogue of an app.
+_catalogue: Final = JavaScriptCatalog.as_view(packages=["notes"])
 
 
 @require_safe
@@ -39,11 +46,26 @@ def show_page(request: HttpRequest) -> HttpResponse:
     )
 
 
+@require_safe
+def show_messages(request: HttpRequest, language: str) -> HttpResponse:
+    """Return the messages of the scripts. The address has the language, so no cache can mix languages."""
+    if language not in dict(project.LANGUAGES):
+        raise Http404
+    with override(language):
+        response = _catalogue(request)
+    response.headers["Content-Language"] = language
+    response.headers["Cache-Control"] = "no-cache"  # as for the scripts in demo/asgi.py
+    return response
+
+
 def show_missing(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the 404 of an address without a view: JSON for a client of the API, a page for a browser."""
     if request.path.startswith("/api/") and request.get_preferred_type(_TYPES) != "text/html":
-        return JsonResponse({"detail": _("Not found."), "code": "not_found"}, status=404)
-    return page_not_found(request, exception)
+        response: HttpResponse = JsonResponse({"detail": _("Not found."), "code": "not_found"}, status=404)
+    else:
+        response = page_not_found(request, exception)
+    patch_vary_headers(response, ["Cookie"])  # the menu of languages writes a cookie
+    return response
 
 
 class DocsView(SpectacularSwaggerSplitView):
