@@ -15,7 +15,7 @@ from tests.servers import PATIENCE, ROOT, require
 from tools import messages
 from tools.messages import DEMO, LANGUAGES
 
-pytestmark = pytest.mark.once  # no database is behind these
+pytestmark = [pytest.mark.once, pytest.mark.slow]  # no database is behind these, and most start Python
 
 CODES = [name.lower().replace("_", "-") for name in LANGUAGES]
 
