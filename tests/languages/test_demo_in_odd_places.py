@@ -257,7 +257,7 @@ def test_the_messages_are_read_as_utf8_in_each_locale() -> None:
 def test_the_terminal_has_no_line_for_the_messages_that_the_page_needs(tmp_path: Path) -> None:
     code = (
         "from demo.asgi import _print_answer as note\n"
-        "for status, path in ((200, '/language/de/messages.js'), (404, '/language/x'), (302, '/language/')):\n"
+        "for status, path in ((200, '/language/de/messages.js'), (404, '/language/'), (302, '/language/')):\n"
         "    note({'method': 'GET', 'path': path}, {'type': 'http.response.start', 'status': status})"
     )
     done = subprocess.run(
