@@ -43,7 +43,7 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     if connection.vendor == "postgresql":
         pytest.skip("its pool is a property; tests/outages/test_pool.py has a real one")
     monkeypatch.setattr(database, "_is_pooled", lambda connection: True)
-    pool = SimpleNamespace(check=lambda: found.append(1))
+    pool = SimpleNamespace(check=lambda: found.append(1), closed=False)
     monkeypatch.setitem(vars(connection), "pool", pool)
     return found
 
@@ -74,6 +74,27 @@ def test_a_dead_connection_of_a_pool_is_replaced_by_one_from_elsewhere(
     assert used[1] is not ours
     assert used[1].connection is None
     assert checked == [1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_pool_that_somebody_has_closed_does_not_spoil_what_is_done(
+    checked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Django makes another pool at the next use, and psycopg cannot check one that is not open."""
+    found: Any = pytest.importorskip("psycopg_pool")
+    called: list[int] = []
+
+    def act() -> str:
+        called.append(1)
+        if len(called) == 1:
+            raise lost(GONE)
+        return "done"
+
+    connections["default"].close()
+    pool = found.ConnectionPool("host=127.0.0.1 port=1", min_size=1, max_size=2, open=False)
+    monkeypatch.setitem(vars(connections["default"]), "pool", pool)
+    assert database.outlive_restart(act) == "done"
+    assert (len(called), checked) == (2, [])
 
 
 @pytest.mark.django_db(transaction=True)

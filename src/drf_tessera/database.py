@@ -401,7 +401,9 @@ def _replacing(connection: Any) -> Iterator[None]:
         return
     with _aside(connection):
         yield
-    connection.pool.check()
+    pool = connection.pool
+    if not pool.closed:  # one that somebody closed meanwhile is a new one, which is not open yet
+        pool.check()
 
 
 def _is_bound(connection: BaseDatabaseWrapper) -> bool:

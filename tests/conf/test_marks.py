@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -114,3 +114,24 @@ def test_braces_elsewhere_are_text() -> None:
     """A claim of a provider may have braces."""
     entry = make_entry(claims={"https://id.example.com/{kind}": "{x}"})
     assert find_problems(ISSUERS=[entry]) == []
+
+
+@dataclass
+class Vault:
+    """An object of a project that knows what the mark means in its own texts."""
+
+    path: str = "secret/{tenant}/keys"
+    client: object = field(init=False)
+
+    def __call__(self, *args: object) -> Any:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    "written",
+    [{"KEYS": [{"signer": Vault()}]}, {"CLAIMS": Vault()}, {"ISSUERS": [make_entry(find_user=Vault())]}],
+    ids=lambda written: next(iter(written)),
+)
+def test_an_object_of_the_project_may_fill_its_own_texts(written: dict[str, Any]) -> None:
+    """Its fields are its own business. One of them may not even have a value yet."""
+    assert find_problems(**written) == []

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+from array import array
+from collections.abc import Callable
 from random import getrandbits, shuffle
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -123,3 +126,50 @@ def test_a_notice_that_was_heard_needs_at_most_24_bytes(*, mixed: bool) -> None:
         tracemalloc.stop()
     assert len(heard) == len(rows)
     assert kept <= 24 * len(rows)
+
+
+class Racing(array):  # type: ignore[type-arg]  # it has no index before Python 3.12
+    """Calls ``other``, the step of another thread, before and after each slice and each append."""
+
+    other: Callable[[], object]
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            self.other()
+        found = super().__getitem__(place)
+        if isinstance(place, slice):
+            self.other()
+        return found
+
+    def append(self, value: int) -> None:
+        self.other()
+        super().append(value)
+        self.other()
+
+
+@pytest.mark.parametrize("copies_inside", [False, True], ids=["add during a copy", "copy during an add"])
+def test_a_copy_is_whole_although_another_thread_adds_rows(*, copies_inside: bool) -> None:
+    """A latest notice without its row would hide the rows before it from the next reading of the table."""
+    heard, copies, numbers = Heard(), list[Heard](), iter(range(2, 1000))
+    notices = {number: Notice(UUID(int=number), 1, None, number) for number in range(1, 1000)}
+    heard.add(notices[1])
+    heard._rows, heard._digests = Racing("q", heard._rows), Racing("Q", heard._digests)
+    busy: list[int] = []
+
+    def step() -> None:
+        if not busy:
+            busy.append(1)
+            copies.append(heard.copy()) if copies_inside else heard.add(notices[next(numbers)])
+            busy.clear()
+
+    heard._rows.other = heard._digests.other = step
+    for _ in range(5):
+        heard.add(notices[next(numbers)]) if copies_inside else copies.append(heard.copy())
+    assert len(copies) > 4
+    for copy in copies:
+        rows = list(copy)
+        assert copy.latest is not None
+        assert copy.latest.row in rows
+        assert all(copy.add(notices[row]) for row in rows)
+        assert not any(copy.add(notices[row]._replace(until=2)) for row in rows)
+        assert list(copy) == rows

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from os import PathLike
 from typing import Final
 
+from drf_tessera.conf.issuers import Issuer
 from drf_tessera.conf.values import TENANT_MARK, Problem, WrongValueError, suggest_key
+from drf_tessera.jose.keys import Key
 from drf_tessera.texts import Text
 
 _NAMES_ELSEWHERE: Final = {
@@ -109,7 +111,7 @@ def _walk(value: object, place: _Place) -> Iterator[tuple[_Place, str]]:
     elif isinstance(value, list | tuple | set | frozenset):
         for item in value:
             yield from _walk(item, place)
-    elif is_dataclass(value) and not isinstance(value, type):
+    elif isinstance(value, Issuer | Key):  # an object of the project may fill its texts itself
         yield from _walk({item.name: getattr(value, item.name) for item in fields(value)}, place)
 
 

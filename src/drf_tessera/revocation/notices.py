@@ -159,22 +159,26 @@ class Heard:
             notice: has the number of its row.
         """
         row, digest = notice.row or 0, hash(notice) % 2**64
-        if self.latest is None or row > (self.latest.row or 0):
-            self._rows.append(row)
+        if not self._rows or row > self._rows[-1]:
             self._digests.append(digest)
+            self._rows.append(row)
             self.latest = notice
             return True
         place = bisect_left(self._rows, row)
         if self._rows[place] == row:
             return self._digests[place] == digest
-        self._rows.insert(place, row)
         self._digests.insert(place, digest)
+        self._rows.insert(place, row)
         return True
 
     def copy(self) -> Heard:
-        """Return another record of the same rows."""
+        """Return another record of the same rows. The thread of a pull that hung may add a row meanwhile."""
         other = Heard()
-        other._rows, other._digests, other.latest = self._rows[:], self._digests[:], self.latest
+        # The order is the reverse of that in `add`. If the copy had the latest notice without its row, then
+        # the numbers before that row would not be read.
+        other.latest = self.latest
+        other._rows = self._rows[:]
+        other._digests = self._digests[: len(other._rows)]
         return other
 
 
