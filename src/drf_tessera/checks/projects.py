@@ -26,7 +26,7 @@ from drf_tessera.checks.users import (
     check_user_fields,
 )
 from drf_tessera.conf import COOKIE, expects_legacy_tokens, read_settings
-from drf_tessera.http import find_cookie_directory, find_view_class, forget_directories, walk_views
+from drf_tessera.http import find_cookie_directory, find_view_class, walk_views
 from drf_tessera.legacy import find_damage
 from drf_tessera.models import Session
 from drf_tessera.rest.throttling import LoginAddressThrottle, proxies_are_counted
@@ -154,7 +154,6 @@ def check_cookie_path(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     settings, problems = read_settings()
     if problems or COOKIE not in settings.transports or not getattr(django_settings, "ROOT_URLCONF", None):
         return []
-    forget_directories()
     needed = find_cookie_directory()
     if needed is None:
         return [

@@ -49,7 +49,6 @@ from drf_tessera.http.resource import point_to_metadata as point_to_metadata
 from drf_tessera.http.routes import find_cookie_directory as find_cookie_directory
 from drf_tessera.http.routes import find_cookie_path as find_cookie_path
 from drf_tessera.http.routes import find_view_class as find_view_class
-from drf_tessera.http.routes import forget_directories as forget_directories
 from drf_tessera.http.routes import walk_views as walk_views
 from drf_tessera.http.transport import TRANSPORTS as TRANSPORTS
 from drf_tessera.http.transport import Transport as Transport

@@ -8,8 +8,6 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import Any, Final
 
-from django.conf import settings as django_settings
-from django.core.signals import setting_changed
 from django.urls import URLResolver, get_resolver, get_script_prefix, get_urlconf
 from django.urls.resolvers import LocalePrefixPattern, RoutePattern
 
@@ -43,15 +41,15 @@ def find_cookie_directory() -> str | None:
     A view declares this by the class attribute ``reads_refresh_cookie = True``. ``None`` means that no such
     view is in the urls.
     """
-    # Outside of a request the thread has no urlconf. Two values of ROOT_URLCONF must not share an entry.
-    return _find_directory(get_urlconf() or django_settings.ROOT_URLCONF, get_script_prefix())
+    return _find_directory(get_resolver(get_urlconf()), get_script_prefix())
 
 
 @lru_cache(maxsize=64)
-def _find_directory(urlconf: str, root: str) -> str | None:
+def _find_directory(resolver: URLResolver, root: str) -> str | None:
+    # Django makes another resolver for another ROOT_URLCONF, and after clear_url_caches().
     found = [
         route
-        for route, callback in walk_views(urlconf)
+        for route, callback in _walk(resolver.url_patterns, "")
         if getattr(find_view_class(callback), "reads_refresh_cookie", False)
     ]
     if not found:
@@ -60,19 +58,6 @@ def _find_directory(urlconf: str, root: str) -> str | None:
     steps = [route.partition(_OPEN_END)[0].split("/")[:-1] for route in found]
     shared = takewhile(lambda column: len(set(column)) == 1, zip(*steps, strict=False))
     return root + "".join(f"{column[0]}/" for column in shared)
-
-
-def forget_directories() -> None:
-    """Read the urls again at the next call, because they have changed."""
-    _find_directory.cache_clear()
-
-
-def _forget_at_change(*, setting: str, **kwargs: object) -> None:
-    if setting == "ROOT_URLCONF":
-        forget_directories()
-
-
-setting_changed.connect(_forget_at_change, dispatch_uid="drf_tessera.routes")
 
 
 def _walk(patterns: Iterable[Any], prefix: str) -> Iterator[tuple[str, Any]]:
