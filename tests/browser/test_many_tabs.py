@@ -40,7 +40,9 @@ TICK = """(async () => {
 })()"""
 
 
-@pytest.fixture(params=["chromium", pytest.param("firefox", marks=pytest.mark.long)])
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.long if name == "firefox" else ()) for name in BROWSERS]
+)
 def browser(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Browser]:
     programs, run = BROWSERS[request.param]
     program = next(filter(None, map(shutil.which, programs)), None)

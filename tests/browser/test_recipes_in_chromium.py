@@ -81,21 +81,20 @@ DIALOG = """<dialog><form>
 
 
 @pytest.fixture
-def _same_settings(settings: Any) -> None:
-    """Set the settings of the server in this process."""
-    settings.TESSERA = TESSERA
-
-
-def log_in_long_ago(page: Page, anna: AbstractBaseUser) -> None:
-    """Log in with a session that began two hours ago."""
-    log_in(page)
-    old = sessions.start(anna, transport="cookie", now=timezone.now() - timedelta(hours=2))
-    (cookie,) = (found for found in page.context.cookies() if "tessera_refresh" in found["name"])
-    page.context.add_cookies([{**cookie, "value": old.refresh or ""}])  # type: ignore[typeddict-item]
-    page.reload()
-    page.wait_for_function("window.ready === true")
-    page.evaluate("start({})")
-    assert page.evaluate("client.restore()") is True
+def old_tab(settings: Any, start_server: Start, open_browser: Open, anna: AbstractBaseUser) -> Iterator[Page]:
+    """A tab with a session that began two hours ago, so a payment wants a proof."""
+    settings.TESSERA = TESSERA  # those of the server
+    with start_server() as address:
+        page = open_tab(open_browser(), address)
+        log_in(page)
+        old = sessions.start(anna, transport="cookie", now=timezone.now() - timedelta(hours=2))
+        (cookie,) = (found for found in page.context.cookies() if "tessera_refresh" in found["name"])
+        page.context.add_cookies([{**cookie, "value": old.refresh or ""}])  # type: ignore[typeddict-item]
+        page.reload()
+        page.wait_for_function("window.ready === true")
+        page.evaluate("start({})")
+        assert page.evaluate("client.restore()") is True
+        yield page
 
 
 def put_dialog(page: Page) -> None:
@@ -110,82 +109,64 @@ def put_dialog(page: Page) -> None:
     )
 
 
-@pytest.mark.usefixtures("_same_settings")
-def test_a_dialog_asks_for_the_proof_that_a_view_wants(
-    start_server: Start, open_browser: Open, anna: AbstractBaseUser
-) -> None:
+def test_a_dialog_asks_for_the_proof_that_a_view_wants(old_tab: Page) -> None:
     """A wrong password can be mended, and the payment is then sent once more. Another payment asks nobody."""
-    with start_server() as address:
-        page = open_tab(open_browser(), address)
-        log_in_long_ago(page, anna)
-        put_dialog(page)
-        page.evaluate(
-            """() => {
-                window.pay = async (sum) => {
-                    const headers = { "Content-Type": "application/json" };
-                    const body = JSON.stringify({ sum });
-                    const response = await client.fetch("/payments/", { method: "POST", headers, body });
-                    return [response.status, (await response.json()).paid ?? null];
-                };
-                window.payments = Promise.all([pay(7), pay(8)]);
-            }"""
-        )
-        field = page.get_by_label("Password")
-        field.fill("wrong")
-        field.press("Enter")
-        expect(page.locator("output")).not_to_be_empty()
-        field.fill(PASSWORD)
-        field.press("Enter")
-        assert page.evaluate("payments") == [[200, 7], [200, 8]]
-        expect(page.locator("dialog")).to_be_hidden()
-        assert page.evaluate("pay(9)") == [200, 9]
-
-
-@pytest.mark.usefixtures("_same_settings")
-def test_a_person_who_gives_up_leaves_the_page_logged_in(
-    start_server: Start, open_browser: Open, anna: AbstractBaseUser
-) -> None:
-    with start_server() as address:
-        page = open_tab(open_browser(), address)
-        log_in_long_ago(page, anna)
-        put_dialog(page)
-        page.evaluate(
-            """() => {
-                window.payment = client.fetch("/payments/", { method: "POST" });
-            }"""
-        )
-        expect(page.locator("dialog")).to_be_visible()
-        page.keyboard.press("Escape")
-        assert page.evaluate("payment.then(({ status }) => status)") == 401
-        assert call(page) == 200
-
-
-@pytest.mark.usefixtures("_same_settings")
-def test_a_listener_that_asks_the_view_itself_is_not_held(
-    start_server: Start, open_browser: Open, anna: AbstractBaseUser
-) -> None:
-    """Otherwise the request would wait for the listener, and the listener for the request."""
-    with start_server() as address:
-        page = open_tab(open_browser(), address)
-        log_in_long_ago(page, anna)
-        page.evaluate(
-            """(password) => {
-                window.seen = [];
+    put_dialog(old_tab)
+    old_tab.evaluate(
+        """() => {
+            window.pay = async (sum) => {
                 const headers = { "Content-Type": "application/json" };
-                const init = { method: "POST", body: '{"sum": 7}', headers };
-                const pay = async () => (await client.fetch("/payments/", init)).status;
-                client.on("stepup", async () => {
-                    await new Promise((resolve) => setTimeout(resolve));
-                    seen.push(await pay());
-                    await client.prove({ password });
-                    seen.push(await pay());
-                });
-                pay().then((status) => seen.push(status));
-            }""",
-            PASSWORD,
-        )
-        page.wait_for_function("seen.length === 3")
-        assert page.evaluate("seen") == [401, 200, 200]
+                const body = JSON.stringify({ sum });
+                const response = await client.fetch("/payments/", { method: "POST", headers, body });
+                return [response.status, (await response.json()).paid ?? null];
+            };
+            window.payments = Promise.all([pay(7), pay(8)]);
+        }"""
+    )
+    field = old_tab.get_by_label("Password")
+    field.fill("wrong")
+    field.press("Enter")
+    expect(old_tab.locator("output")).not_to_be_empty()
+    field.fill(PASSWORD)
+    field.press("Enter")
+    assert old_tab.evaluate("payments") == [[200, 7], [200, 8]]
+    expect(old_tab.locator("dialog")).to_be_hidden()
+    assert old_tab.evaluate("pay(9)") == [200, 9]
+
+
+def test_a_person_who_gives_up_leaves_the_page_logged_in(old_tab: Page) -> None:
+    put_dialog(old_tab)
+    old_tab.evaluate(
+        """() => {
+            window.payment = client.fetch("/payments/", { method: "POST" });
+        }"""
+    )
+    expect(old_tab.locator("dialog")).to_be_visible()
+    old_tab.keyboard.press("Escape")
+    assert old_tab.evaluate("payment.then(({ status }) => status)") == 401
+    assert call(old_tab) == 200
+
+
+def test_a_listener_that_asks_the_view_itself_is_not_held(old_tab: Page) -> None:
+    """Otherwise the request would wait for the listener, and the listener for the request."""
+    old_tab.evaluate(
+        """(password) => {
+            window.seen = [];
+            const headers = { "Content-Type": "application/json" };
+            const init = { method: "POST", body: '{"sum": 7}', headers };
+            const pay = async () => (await client.fetch("/payments/", init)).status;
+            client.on("stepup", async () => {
+                await new Promise((resolve) => setTimeout(resolve));
+                seen.push(await pay());
+                await client.prove({ password });
+                seen.push(await pay());
+            });
+            pay().then((status) => seen.push(status));
+        }""",
+        PASSWORD,
+    )
+    old_tab.wait_for_function("seen.length === 3")
+    assert old_tab.evaluate("seen") == [401, 200, 200]
 
 
 @pytest.fixture

@@ -117,9 +117,16 @@ def _describe(answer: Answer) -> str:
     return f"{status} `{body['code']}`"
 
 
-def repeat(server: str, grants: Mapping[str, Mapping[str, Any]]) -> None:
-    """Send each request again, and fail if one does not succeed: then something was spent."""
+def repeat(
+    server: str, grants: Mapping[str, Mapping[str, Any]], *, before: Callable[[], object] = lambda: None
+) -> None:
+    """Send each request again, and fail if one does not succeed: then something was spent.
+
+    Args:
+        before: called before each request.
+    """
     for endpoint in ENDPOINTS:
+        before()
         status, body = endpoint.send(server, grants[endpoint.name])
         assert status == endpoint.succeeds, (endpoint.name, body)
         assert "revoked" not in body or body["revoked"] is not False, (endpoint.name, body)

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.outages import endpoints
-from tests.outages.endpoints import ask, log_everybody_in
+from tests.outages.endpoints import ask, log_everybody_in, repeat
 from tests.outages.private import Private, serve_on
 from tests.servers import PATIENCE
 
@@ -34,8 +33,4 @@ def test_restarted(postgres: Private, server: str) -> None:
 
 def test_every_endpoint_survives_a_pool_of_dead_connections(postgres: Private, server: str) -> None:
     """The pool finds out one by one, because each connection is found dead when it is used."""
-    grants = log_everybody_in(server)
-    for endpoint in endpoints.ENDPOINTS:
-        postgres.kill_connections()
-        status, body = endpoint.send(server, grants[endpoint.name])
-        assert status == endpoint.succeeds, (endpoint.name, body)
+    repeat(server, log_everybody_in(server), before=postgres.kill_connections)

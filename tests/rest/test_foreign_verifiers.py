@@ -100,7 +100,9 @@ def verify(request: pytest.FixtureRequest) -> Verify:
 
 
 @pytest.mark.parametrize(
-    "verify", ["node", "pyjwt", pytest.param("go", marks=pytest.mark.long)], indirect=True
+    "verify",
+    [pytest.param(name, marks=pytest.mark.long if name == "go" else ()) for name in VERIFIERS],
+    indirect=True,
 )
 def test_a_verifier_knows_only_the_address(
     verify: Verify, live_server: Any, settings: Any, transactional_db: None
