@@ -75,9 +75,9 @@ def is_in_transaction() -> bool:
     The transaction of a test case does not count, as for ``atomic(durable=True)``.
     """
     connection = transaction.get_connection(find_database())
-    if not connection.in_atomic_block:
-        return not connection.get_autocommit()
-    return not _is_of_test_case(connection.atomic_blocks[-1])
+    if connection.in_atomic_block:
+        return not _is_of_test_case(connection.atomic_blocks[-1])
+    return _is_bound(connection)  # get_autocommit() would connect, to a database that may hang
 
 
 def is_alone() -> bool:

@@ -17,7 +17,7 @@ from drf_tessera import sessions
 from drf_tessera.exceptions import LoginBusy
 from drf_tessera.limits import turns
 from tests.conftest import PASSWORD
-from tests.servers import PATIENCE
+from tests.servers import PATIENCE, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -89,17 +89,41 @@ def test_the_login_beyond_the_bound_is_refused_and_a_refresh_is_not(
     assert attempt(anna).status_code == 200
 
 
-def test_a_login_waits_for_its_turn(
+def test_one_login_waits_for_its_turn_and_the_next_one_is_refused_at_once(
     anna: AbstractBaseUser, slow: type[SlowHasher], settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.TESSERA = {"LOGINS_AT_ONCE": 1}
     monkeypatch.setattr(turns, "WAIT", PATIENCE)
-    running = [start(lambda: attempt(anna).status_code) for _ in range(3)]
+    running = [start(lambda: attempt(anna).status_code)]
     assert slow.begun.acquire(timeout=PATIENCE)
+    running.append(start(lambda: attempt(anna).status_code))
+    wait_until(lambda: _is_waited_for(turns._get_turns()), "no login waits")
+    for _ in range(5):
+        assert attempt(anna).json()["code"] == "login_busy"
     slow.free.set()
     for thread, _ in running:
         thread.join(PATIENCE)
-    assert [status for _, (status,) in running] == [200] * 3
+    assert [status for _, (status,) in running] == [200] * 2
+
+
+def _is_waited_for(found: turns.Turns | None) -> bool:
+    assert found is not None
+    free = found._place.acquire(blocking=False)
+    if free:
+        found._place.release()
+    return not free
+
+
+def test_the_place_to_wait_is_free_again_after_a_login_that_waited_in_vain(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.TESSERA = {"LOGINS_AT_ONCE": 1}
+    monkeypatch.setattr(turns, "WAIT", 0.01)
+    with turns.turn():
+        for _ in range(3):
+            with pytest.raises(LoginBusy), turns.turn():
+                raise AssertionError
+            assert not _is_waited_for(turns._get_turns())
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "wrong"])

@@ -33,13 +33,13 @@ def line(postgres: Postgres) -> Iterator[Line]:
     found.close()
 
 
-def ask_all_the_time(server: str, access: str, seconds: float) -> list[Answer]:
-    """Send requests that need no query, from as many clients as the server has threads."""
+def ask_all_the_time(server: str, access: str, seconds: float, *, clients: int = THREADS) -> list[Answer]:
+    """Send requests that need no query, from as many clients as the server has threads. Send one at least."""
     end = time.monotonic() + seconds
 
     def ask() -> list[Answer]:
-        found = []
-        while time.monotonic() < end:
+        found = list[Answer]()
+        while not found or time.monotonic() < end:
             started = time.monotonic()
             status, body = call(f"{server}/me/", token=access)
             retry_after = body.get("headers", {}).get("Retry-After")
@@ -47,8 +47,22 @@ def ask_all_the_time(server: str, access: str, seconds: float) -> list[Answer]:
             time.sleep(0.02)
         return found
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        return [answer for found in pool.map(lambda _: ask(), range(THREADS)) for answer in found]
+    with ThreadPoolExecutor(clients) as pool:
+        return [answer for found in pool.map(lambda _: ask(), range(clients)) for answer in found]
+
+
+def log_in_in_doubt(server: str) -> str:
+    """Return an access token of a session that began so soon after a notice that only its row can tell."""
+    access, _ = [log_in(server)[0] for _ in range(2)]
+    assert call(f"{server}/api/token/sessions/", token=access, method="DELETE")[0] == 200
+    return log_in(server)[0]
+
+
+def judge_doubt(server: str, access: str, expected: int) -> None:
+    """Check that a request that needs a row does not wait for a database that hangs."""
+    (answer,) = ask_all_the_time(server, access, 0, clients=1)
+    assert answer.status == expected
+    assert answer.seconds < STALENESS
 
 
 @pytest.fixture
@@ -76,6 +90,7 @@ def test_a_store_that_hangs_holds_no_request(
         own["TESSERA_SERVER_REDIS"] = redis.url
         settings["REVOCATION_CACHE"] = "news"
     with serve(tmp_path, tessera=settings, **own) as server:
+        in_doubt = log_in_in_doubt(server)
         access, _ = log_in(server)
         other, refresh = log_in(server)
         spare = log_in(server)
@@ -84,6 +99,7 @@ def test_a_store_that_hangs_holds_no_request(
         begun = time.monotonic()
         begin()
         try:
+            judge_doubt(server, in_doubt, 200 if fault == "Redis stopped" else 503)
             answers = ask_all_the_time(server, access, 3 * STALENESS)
             if fault == "Redis stopped":  # a logout waits for a poll at most, and counts here at once
                 _, spare_refresh = spare
@@ -103,6 +119,7 @@ def test_a_store_that_hangs_holds_no_request(
         assert {answer.status for answer in early} == {200}
         # It heals by itself, and a logout is felt again.
         wait_until(lambda: call(f"{server}/me/", token=access)[0] == 200, "it does not heal", PATIENCE)
+        wait_until(lambda: call(f"{server}/me/", token=in_doubt)[0] == 200, "its row is not read")
         assert call(f"{server}/api/token/revoke/", {"refresh": refresh})[0] == 200
         wait_until(lambda: call(f"{server}/me/", token=other)[0] == 401, "a logout is not felt")
         assert call(f"{server}/me/", token=access)[0] == 200

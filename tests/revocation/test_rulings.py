@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import DatabaseError, OperationalError, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from drf_tessera import sessions
 from drf_tessera.exceptions import MigrationMissing, RevocationUnavailable, SessionEnded
 from drf_tessera.models import Revocation, Session, SessionQuerySet
-from drf_tessera.revocation import check_session
+from drf_tessera.revocation import check_session, rulings, workers
 from drf_tessera.revocation.feed import get_feed
 from drf_tessera.revocation.notices import NOBODY, Ended, Notice, Scope, make_mark
-from drf_tessera.revocation.rulings import has_ended
+from drf_tessera.revocation.rulings import Rulings
 from drf_tessera.tokens import verify_access_token
 from tests.conftest import bearer, make_user
+from tests.servers import PATIENCE, wait_until
 
 pytestmark = pytest.mark.django_db
 LONG_AGO = timedelta(hours=1)
@@ -30,6 +35,20 @@ LONG_AGO = timedelta(hours=1)
 def refresh(grant: sessions.Grant) -> str:
     """Return a fresh access token of a session that began long ago."""
     return sessions.refresh(str(grant.refresh)).access
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Collection[UUID]]:
+    """The sessions of each query of a row, in whatever thread it is made."""
+    found: list[Collection[UUID]] = []
+    find = rulings._find_living
+
+    def record(session_ids: Collection[UUID]) -> set[UUID]:
+        found.append(session_ids)
+        return find(session_ids)
+
+    monkeypatch.setattr(rulings, "_find_living", record)
+    return found
 
 
 def is_let_in(api: APIClient, access: str) -> bool:
@@ -61,43 +80,43 @@ class TestUser:
 
     @pytest.mark.django_db(transaction=True)
     def test_the_answer_of_the_row_costs_one_query(
-        self, anna: AbstractBaseUser, django_assert_num_queries: Any
+        self, anna: AbstractBaseUser, reads: list[Collection[UUID]]
     ) -> None:
         old = [sessions.start(anna) for _ in range(2)]
         sessions.revoke_all(anna)
         grants = [*old, sessions.start(anna)]
         tokens = [verify_access_token(grant.access) for grant in grants]
         get_feed().check(uuid4())  # pulls
-        with django_assert_num_queries(3):
-            for token in tokens * 3:
-                if token.session_id == grants[-1].session_id:
+        for token in tokens * 3:
+            if token.session_id == grants[-1].session_id:
+                check_session(token)
+            else:
+                with pytest.raises(SessionEnded):
                     check_session(token)
-                else:
-                    with pytest.raises(SessionEnded):
-                        check_session(token)
+        assert reads == [[grant.session_id] for grant in grants]
 
     @pytest.mark.django_db(transaction=True)
     def test_a_session_that_began_long_ago_needs_no_query(
-        self, anna: AbstractBaseUser, django_assert_num_queries: Any
+        self, anna: AbstractBaseUser, reads: list[Collection[UUID]]
     ) -> None:
         old = [sessions.start(anna, now=timezone.now() - LONG_AGO) for _ in range(2)]
         tokens = [verify_access_token(refresh(grant)) for grant in old]
         sessions.revoke_all(anna)
         get_feed().check(uuid4())
-        with django_assert_num_queries(0):
-            for token in tokens:
-                with pytest.raises(SessionEnded):
-                    check_session(token)
+        for token in tokens:
+            with pytest.raises(SessionEnded):
+                check_session(token)
+        assert reads == []
 
     @pytest.mark.django_db(transaction=True)
     def test_the_kept_session_needs_no_query(
-        self, anna: AbstractBaseUser, django_assert_num_queries: Any
+        self, anna: AbstractBaseUser, reads: list[Collection[UUID]]
     ) -> None:
         kept, *others = (sessions.start(anna) for _ in range(3))
         assert sessions.revoke_all(anna, keep=kept.session_id) == 2
         get_feed().check(uuid4())
-        with django_assert_num_queries(0):
-            check_session(verify_access_token(kept.access))
+        check_session(verify_access_token(kept.access))
+        assert reads == []
         for grant in others:
             with pytest.raises(SessionEnded):
                 check_session(verify_access_token(grant.access))
@@ -170,18 +189,176 @@ class TestTransaction:
                 check_session(token)
 
     @pytest.mark.django_db(transaction=True)
-    def test_inside_a_transaction_the_answer_is_not_remembered(
-        self, anna: AbstractBaseUser, django_assert_num_queries: Any
+    def test_inside_a_transaction_its_own_snapshot_decides_nothing_for_later(
+        self, doubtful: Doubtful, reads: list[Collection[UUID]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Its snapshot may be older than the notice."""
-        token = verify_access_token(sessions.start(anna).access)
-        ended, now = Ended(), int(time.time())
-        ended.learn([Notice(NOBODY, now + 300, Scope(token.sub, now - 60, now + 60, make_mark()))])
-        facts = (token.session_id, token.sub, token.auth_time)
-        with transaction.atomic(), django_assert_num_queries(2):
-            assert has_ended(ended, *facts) is has_ended(ended, *facts) is False
-        with django_assert_num_queries(1):
-            assert has_ended(ended, *facts) is has_ended(ended, *facts) is False
+        """It may be older than the notice. Another connection's snapshot is new, so its answer is kept."""
+        with monkeypatch.context() as patch, transaction.atomic():
+            patch.setattr(rulings, "is_alone", lambda: True)
+            assert doubtful.has_ended() is doubtful.has_ended() is False
+        assert len(reads) == 2
+        with transaction.atomic():
+            assert doubtful.has_ended() is doubtful.has_ended() is False
+        assert doubtful.has_ended() is False
+        assert len(reads) == 3
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_session_that_began_in_the_open_transaction_has_not_ended(self, anna: AbstractBaseUser) -> None:
+        """No other connection sees its row. What another one says is not kept for after the commit."""
+        with transaction.atomic():
+            doubtful = Doubtful(anna)
+            assert doubtful.has_ended() is doubtful.has_ended() is False
+        assert doubtful.has_ended() is False
+
+
+class Doubtful:
+    """A session that a notice about its user has left in doubt."""
+
+    def __init__(self, user: AbstractBaseUser) -> None:
+        self.grant = sessions.start(user)
+        token, now = verify_access_token(self.grant.access), int(time.time())
+        self.facts = (token.session_id, token.sub, token.auth_time)
+        self.ended = Ended()
+        self.ended.learn([Notice(NOBODY, now + 300, Scope(token.sub, now - 60, now + 60, make_mark()))])
+        self.rulings = Rulings(self.ended, patience=PATIENCE, limit=PATIENCE)
+
+    def has_ended(self) -> bool:
+        return self.rulings.has_ended(*self.facts)
+
+
+@pytest.fixture
+def doubtful(anna: AbstractBaseUser) -> Doubtful:
+    return Doubtful(anna)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestThreads:
+    """A thread of the crew reads the rows, so that a database that hangs holds no request."""
+
+    @pytest.fixture(autouse=True)
+    def _own_crews(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(workers, "_crews", {})
+
+    @pytest.fixture
+    def hangs(
+        self, monkeypatch: pytest.MonkeyPatch, reads: list[Collection[UUID]]
+    ) -> Iterator[threading.Event]:
+        """Make each read hang until this event is set."""
+        ends, find = threading.Event(), rulings._find_living
+
+        def hang(session_ids: Collection[UUID]) -> set[UUID]:
+            found = find(session_ids)
+            assert ends.wait(PATIENCE)
+            return found
+
+        monkeypatch.setattr(rulings, "_find_living", hang)
+        yield ends
+        ends.set()
+
+    def test_a_read_that_hangs_costs_a_request_its_patience_and_the_later_ones_nothing(
+        self, doubtful: Doubtful, hangs: threading.Event, reads: list[Collection[UUID]]
+    ) -> None:
+        begin_to_hang(doubtful, reads)
+        doubtful.rulings._patience = 0.01
+        for _ in range(50):
+            with pytest.raises(RevocationUnavailable):
+                doubtful.has_ended()
+        assert len(reads) == 1
+        assert not doubtful.rulings._open  # an outage of hours does not fill the memory
+        hangs.set()
+        doubtful.rulings._patience = PATIENCE
+        assert doubtful.has_ended() is doubtful.has_ended() is False
+
+    def test_a_read_that_hangs_is_given_up_and_the_next_one_does_not_wait_for_it(
+        self,
+        doubtful: Doubtful,
+        hangs: threading.Event,
+        reads: list[Collection[UUID]],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        turn = begin_to_hang(doubtful, reads)
+        turn._moved = float("-inf")
+        monkeypatch.setattr(rulings, "_find_living", set)
+        assert doubtful.has_ended() is False
+        assert turn.is_lost
+
+    def test_requests_that_ask_at_the_same_time_share_a_query(
+        self, doubtful: Doubtful, hangs: threading.Event, reads: list[Collection[UUID]]
+    ) -> None:
+        ids = [uuid4() for _ in range(rulings._MOST_ASKED + 3)]
+        _, sub, began = doubtful.facts
+        for session_id in ids:
+            doubtful.rulings._open.append(rulings.Question(session_id))
+        hangs.set()
+        assert doubtful.has_ended() is False
+        assert [len(read) for read in reads] == [rulings._MOST_ASKED, 4]
+        with ThreadPoolExecutor(4) as pool:
+            found = pool.map(lambda session_id: doubtful.rulings.has_ended(session_id, sub, began), ids[:8])
+            assert all(found)
+
+    def test_the_thread_of_the_request_does_not_even_connect(self, doubtful: Doubtful) -> None:
+        def ask() -> bool:
+            return doubtful.has_ended() or connection.connection is not None
+
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(ask).result() is False
+
+    @pytest.mark.parametrize(
+        ("error", "expected"),
+        [
+            (DatabaseError(), RevocationUnavailable),
+            (OperationalError("no such table: tessera_session"), MigrationMissing),
+            (ZeroDivisionError(), ZeroDivisionError),
+        ],
+    )
+    def test_each_request_that_waits_gets_the_error(
+        self, doubtful: Doubtful, monkeypatch: pytest.MonkeyPatch, error: Exception, expected: type[Exception]
+    ) -> None:
+        monkeypatch.setattr(rulings, "_find_living", Failing(error))
+        with pytest.raises(expected):
+            doubtful.has_ended()
+        monkeypatch.setattr(rulings, "_find_living", set)
+        assert doubtful.has_ended() is False
+
+    @pytest.mark.parametrize("bound", [False, True])
+    def test_without_another_thread_the_request_reads_the_row_itself(
+        self, doubtful: Doubtful, monkeypatch: pytest.MonkeyPatch, *, bound: bool
+    ) -> None:
+        def refuse(since: float) -> workers.Turn:
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(doubtful.rulings._worker, "ask", refuse)
+        with transaction.atomic() if bound else nullcontext():
+            assert doubtful.has_ended() is False
+        assert not doubtful.rulings._open
+
+    def test_a_turn_that_was_given_up_takes_no_more_questions(
+        self, doubtful: Doubtful, reads: list[Collection[UUID]]
+    ) -> None:
+        turn = workers.Turn()
+        turn.is_lost = True
+        doubtful.rulings._open.append(rulings.Question(uuid4()))
+        doubtful.rulings._work(turn)
+        assert len(doubtful.rulings._open) == 1
+        assert reads == []
+
+
+def begin_to_hang(doubtful: Doubtful, reads: list[Collection[UUID]]) -> workers.Turn:
+    """Return the turn of a thread that reads a row, which hangs."""
+    doubtful.rulings._open.append(rulings.Question(uuid4()))
+    turn = doubtful.rulings._worker.ask(time.monotonic())
+    wait_until(lambda: bool(reads), "the row is not read")
+    return turn
+
+
+class Failing:
+    """Stands for a function that makes a query, which fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __call__(self, session_ids: Collection[UUID]) -> set[UUID]:
+        raise self.error
 
 
 def test_a_row_that_cannot_be_read_is_a_temporary_failure(
@@ -196,11 +373,7 @@ def test_a_row_that_cannot_be_read_is_a_temporary_failure(
         (DatabaseError(), RevocationUnavailable),
         (OperationalError("no such table: tessera_session"), MigrationMissing),
     ):
-
-        def fail(self: object, error: Exception = error) -> bool:
-            raise error
-
-        monkeypatch.setattr(SessionQuerySet, "exists", fail)
+        monkeypatch.setattr(rulings, "_find_living", Failing(error))
         with pytest.raises(expected):
             check_session(token)
 

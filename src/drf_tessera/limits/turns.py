@@ -1,9 +1,9 @@
 """How many logins one process checks at the same time.
 
 A password hash is slow on purpose, and a thread computes nothing else meanwhile. Without a bound, a few
-logins a second take all threads of a process, and refreshes and calls wait behind them. So a login beyond the
-bound waits for a moment, and is then refused with ``login_busy``. The client may try again, and nothing was
-spent.
+logins a second take all threads of a process, and refreshes and calls wait behind them. So one login beyond
+the bound waits for a moment, because it holds a thread too. Any other one is refused at once with
+``login_busy``, and so is the one that has waited. The client may try again, and nothing was spent.
 
 The bound is for one process, because each process has threads of its own. A process with one thread, or with
 gevent, computes one hash at a time anyway.
@@ -23,10 +23,37 @@ WAIT: Final = 0.5
 """Seconds that a login waits for its turn. The login holds a thread meanwhile, so the time is short."""
 
 
+class Turns:
+    """The turns of this process, and one place to wait for a turn.
+
+    Args:
+        number: how many turns there are.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._free = Semaphore(number)
+        self._place = Semaphore()
+
+    def take(self) -> bool:
+        """Take a turn, and return whether there was one within :data:`WAIT`."""
+        if self._free.acquire(blocking=False):
+            return True
+        if not self._place.acquire(blocking=False):
+            return False
+        try:
+            return self._free.acquire(timeout=WAIT)
+        finally:
+            self._place.release()
+
+    def give_back(self) -> None:
+        """Give a turn back."""
+        self._free.release()
+
+
 @per_settings
-def _get_turns(settings: Settings) -> Semaphore | None:
-    """Return the semaphore of this process. A forked child has another one."""
-    return None if settings.logins_at_once is None else Semaphore(settings.logins_at_once)
+def _get_turns(settings: Settings) -> Turns | None:
+    """Return the turns of this process. A forked child has others."""
+    return None if settings.logins_at_once is None else Turns(settings.logins_at_once)
 
 
 @contextmanager
@@ -34,15 +61,16 @@ def turn() -> Iterator[None]:
     """Execute the block when fewer than ``LOGINS_AT_ONCE`` logins are being checked in this process.
 
     Raises:
-        LoginBusy: there was no turn within :data:`WAIT`. The block was not executed.
+        LoginBusy: there was no turn within :data:`WAIT`, or another login waits already. The block was not
+            executed.
     """
     turns = _get_turns()
     if turns is None:
         yield
         return
-    if not turns.acquire(timeout=WAIT):
+    if not turns.take():
         raise LoginBusy
     try:
         yield
     finally:
-        turns.release()
+        turns.give_back()

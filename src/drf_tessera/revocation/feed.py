@@ -48,7 +48,7 @@ from drf_tessera.installation import read_installation_id
 from drf_tessera.keys import Book, find_book
 from drf_tessera.revocation.caches import MOST_SILENCE, CacheStore
 from drf_tessera.revocation.notices import EVERYBODY, Ended, Notice, is_about_keys, names_tenant
-from drf_tessera.revocation.rulings import has_ended
+from drf_tessera.revocation.rulings import Rulings
 from drf_tessera.revocation.stores import DatabaseStore, Store
 from drf_tessera.revocation.workers import Turn, Worker
 from drf_tessera.tokens import AccessToken, check_key
@@ -115,7 +115,9 @@ class Feed:
         self._unsent: dict[Notice, None] = {}
         self._lock = Lock()
         """Held by the thread that uses the store. If that thread hangs, both are replaced."""
-        self._worker = Worker(self._work, lose=self._lose, limit=max(2.0, min(10.0, staleness / 3)))
+        limit = max(2.0, min(10.0, staleness / 3))
+        self._worker = Worker(self._work, lose=self._lose, limit=limit)
+        self._rulings = Rulings(self.ended, patience=self._patience, limit=limit)
         self._due = _NEVER
         self._asked_at = _NEVER
         self._asked_wall = _NEVER
@@ -138,13 +140,13 @@ class Feed:
             RevocationUnavailable: the store has not answered for longer than ``staleness``.
             ProjectError: the same, because a table is missing (``MigrationMissing``).
         """
-        if self.ended and has_ended(self.ended, session_id, sub, began):
+        if self.ended and self._rulings.has_ended(session_id, sub, began):
             raise SessionEnded
         if not self._asked_at <= time.monotonic() < self._due or self._clock_was_moved():
             self._refresh()
             if not self._is_fresh():
                 raise self._explain()
-            if self.ended and has_ended(self.ended, session_id, sub, began):
+            if self.ended and self._rulings.has_ended(session_id, sub, began):
                 raise SessionEnded
 
     def _explain(self) -> TesseraError:
