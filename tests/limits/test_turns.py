@@ -114,7 +114,7 @@ def _is_waited_for(found: turns.Turns | None) -> bool:
     return not free
 
 
-def test_the_place_to_wait_is_free_again_after_a_login_that_waited_in_vain(
+def test_the_place_to_wait_is_free_again_after_a_login_that_got_no_turn(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.TESSERA = {"LOGINS_AT_ONCE": 1}

@@ -39,7 +39,7 @@ def refresh(grant: sessions.Grant) -> str:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Collection[UUID]]:
-    """The sessions of each query of a row, in whatever thread it is made."""
+    """The sessions of each query of a row, also of one that another thread makes."""
     found: list[Collection[UUID]] = []
     find = rulings._find_living
 
@@ -204,7 +204,7 @@ class TestTransaction:
 
     @pytest.mark.django_db(transaction=True)
     def test_a_session_that_began_in_the_open_transaction_has_not_ended(self, anna: AbstractBaseUser) -> None:
-        """No other connection sees its row. What another one says is not kept for after the commit."""
+        """No other connection sees its row. The answer of another one is not kept for the time after the commit."""
         with transaction.atomic():
             doubtful = Doubtful(anna)
             assert doubtful.has_ended() is doubtful.has_ended() is False
