@@ -204,7 +204,7 @@ class TestTransaction:
 
     @pytest.mark.django_db(transaction=True)
     def test_a_session_that_began_in_the_open_transaction_has_not_ended(self, anna: AbstractBaseUser) -> None:
-        """No other connection sees its row. The answer of another one is not kept for the time after the commit."""
+        """No other connection sees its row. The answer of another one is not kept."""
         with transaction.atomic():
             doubtful = Doubtful(anna)
             assert doubtful.has_ended() is doubtful.has_ended() is False

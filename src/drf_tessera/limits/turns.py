@@ -35,7 +35,7 @@ class Turns:
         self._place = Semaphore()
 
     def take(self) -> bool:
-        """Take a turn, and return whether there was one within :data:`WAIT`."""
+        """Return whether there was a turn within :data:`WAIT`. It is the caller's until it is given back."""
         if self._free.acquire(blocking=False):
             return True
         if not self._place.acquire(blocking=False):
@@ -46,7 +46,7 @@ class Turns:
             self._place.release()
 
     def give_back(self) -> None:
-        """Give a turn back."""
+        """Return a turn, so that another login can take it."""
         self._free.release()
 
 

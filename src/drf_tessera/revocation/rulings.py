@@ -42,7 +42,7 @@ class Rulings:
     """Tells which sessions have ended. Several threads may use it.
 
     Args:
-        ended: what this process has learned.
+        ended: the notices that this process has learned.
         patience: the number of seconds for which a request waits for a row.
         limit: the number of seconds after which a thread that reads rows is given up.
     """
@@ -92,7 +92,7 @@ class Rulings:
         return question.has_ended
 
     def _work(self, turn: Turn) -> None:
-        """Answer all open questions."""
+        """Read the rows of all open questions."""
         turn.began = time.monotonic()  # each question was asked before its `since`, so it is in here or later
         while not turn.is_lost and (questions := self._take_questions()):
             living = read_calmly(partial(_find_living, [item.session_id for item in questions]))
