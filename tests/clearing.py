@@ -2,7 +2,7 @@
 
 ``flush`` empties every table, and then each app writes its permissions and content types again: that takes
 longer than most tests. This module empties only the tables that the test filled. If the test changed a row
-that the migrations wrote, the real ``flush`` follows.
+that the migrations wrote, the real ``flush`` follows. It writes these rows again, with other primary keys.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def install() -> None:
 
 
 def remember() -> None:
-    """Read the rows that the migrations wrote. Call this before the first test."""
+    """Read the rows that the migrations wrote. Call this before the first test and after each ``flush``."""
     for alias in connections:
         connection = connections[alias]
         _fresh[alias] = {table: _read(connection, table) for table in _find_filled(connection)}
@@ -36,8 +36,11 @@ def remember() -> None:
 def _clear_all(test: TransactionTestCase) -> None:
     aliases = test._databases_names(include_mirrors=False)
     ordinary = test.available_apps is None and not test.serialized_rollback
-    if not ordinary or not all(_clear(connections[alias]) for alias in aliases):
-        _flush(test)
+    if ordinary and all(_clear(connections[alias]) for alias in aliases):
+        return
+    _flush(test)
+    if ordinary:
+        remember()
 
 
 def _clear(connection: BaseDatabaseWrapper) -> bool:
