@@ -30,6 +30,7 @@ from drf_tessera.revocation.feed import get_feed
 from tests import clearing, servers
 from tests.architecture import statements
 from tests.contrib import watch
+from tests.matrix import DIALECT_TESTS
 
 pytest_plugins = ("drf_tessera.contrib.pytest",)  # also if the installation is older
 
@@ -84,7 +85,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     uses_database = item.get_closest_marker("django_db") or not _DATABASE_FIXTURES.isdisjoint(fixtures)
     if uses_database and not item.get_closest_marker("once"):
         item.add_marker("database")
-        if item.path.as_posix().removeprefix(f"{_FOLDER}/").startswith(_DIALECT):
+        if item.path.as_posix().removeprefix(f"{_FOLDER}/").startswith(DIALECT_TESTS):
             item.add_marker("dialect")
 
 
@@ -107,18 +108,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 _FOLDER = Path(__file__).parent.as_posix()
-_DIALECT = (
-    *("sessions/", "revocation/", "limits/", "keys/", "users/", "tenants/", "outages/", "management/"),
-    *("issuers/test_accounts", "architecture/test_statements", "rest/test_bad_input", "rest/test_throttling"),
-    *("rest/test_endpoints", "rest/test_database_outage", "rest/test_personal_tokens"),
-    *("rest/test_late_refusals", "compat/test_import_command", "compat/test_user_models"),
-    *("compat/test_tenants", "test_login", "test_backends", "test_installation", "test_receivers"),
-    *("test_admin", "test_database"),
-)
-"""The tests of the rooms that write SQL, and of endpoints whose input a database may refuse.
-
-The other tests reach a database through these rooms. They run on each database in ``make test-long``.
-"""
 
 _DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}
 

@@ -36,6 +36,23 @@ Wanted = dict[str, dict[str, str]]
 OLDEST = ("django-5.2.txt", "drf-3.16.txt")
 """The oldest Django and REST framework that pyproject.toml allows. ``tests/versions.py`` runs all others."""
 
+DIALECT_TESTS = (
+    *("sessions/", "revocation/", "limits/", "keys/", "users/", "tenants/", "outages/", "management/"),
+    *("issuers/test_accounts", "architecture/test_statements", "rest/test_bad_input", "rest/test_throttling"),
+    *("rest/test_endpoints", "rest/test_database_outage", "rest/test_personal_tokens"),
+    *("rest/test_late_refusals", "compat/test_import_command", "compat/test_user_models"),
+    *("compat/test_tenants", "test_login", "test_backends", "test_installation", "test_receivers"),
+    *("test_admin", "test_database"),
+)
+"""The beginnings of the paths of the tests that get the marker ``dialect`` if they use a database.
+
+These are the tests of the rooms that write SQL, and of endpoints whose input a database may refuse. The other
+tests reach a database through these rooms. They run on each database in ``make test-long``.
+"""
+
+USERS_TESTS = ("users/test_user_models", "compat/test_user_models")
+"""The beginnings of the paths of the tests with the marker ``users``."""
+
 DIALECT = {"postgres": "dialect and not long", "mariadb": "dialect and not long and not server"}
 """The tests of ``make test`` on each other database. Those of several processes run on one of them."""
 
@@ -56,6 +73,12 @@ SLOWEST = 10
 
 # Two workers on two cores. A worker takes tests from another one that has more of them left.
 PARALLEL = ("-n", "auto", "--dist", "worksteal")
+
+
+def list_paths(beginnings: Iterable[str]) -> list[str]:
+    """Return the folders and files whose paths begin so, because to collect all tests takes seconds."""
+    patterns = [name.rstrip("/") if name.endswith("/") else f"{name}*.py" for name in beginnings]
+    return sorted(str(path.relative_to(ROOT)) for name in patterns for path in (ROOT / "tests").glob(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +170,8 @@ def list_pinned(databases: list[str]) -> Iterator[Run]:
         if database == "sqlite":
             yield Run("Django 5.2, sqlite: all tests", database, (*PARALLEL, "-m", "not long"))
         else:
-            yield Run(f"Django 5.2, {database}", database, (*PARALLEL, "-m", DIALECT[database]))
+            paths = list_paths(DIALECT_TESTS)
+            yield Run(f"Django 5.2, {database}", database, (*PARALLEL, *paths, "-m", DIALECT[database]))
 
 
 def list_long(databases: list[str]) -> Iterator[Run]:
@@ -162,7 +186,8 @@ def list_users(databases: list[str]) -> Iterator[Run]:
     """Yield the tests of users on each database with each kind of user model."""
     for database in databases:
         for user_model in USER_MODELS:
-            yield Run(f"{user_model}, {database}", database, ("-m", "users"), user_model)
+            arguments = (*list_paths(USERS_TESTS), "-m", "users")
+            yield Run(f"{user_model}, {database}", database, arguments, user_model)
 
 
 def list_newer(python: str, databases: list[str], newer: Wanted) -> Iterator[Run]:
@@ -173,10 +198,11 @@ def list_newer(python: str, databases: list[str], newer: Wanted) -> Iterator[Run
         for database, marked in wanted.items():
             if database in databases:
                 # Only one Python counts branches, because another Python compiles them differently.
+                paths = list_paths(DIALECT_TESTS) if marked.startswith("dialect and ") else ()
                 yield Run(
                     f"Django {version}, {database}",
                     database,
-                    (*PARALLEL, "-m", marked),
+                    (*PARALLEL, *paths, "-m", marked),
                     python=inside,
                     measured=False,
                 )

@@ -15,6 +15,7 @@ from ninja import NinjaAPI
 from drf_tessera import sessions
 from drf_tessera.contrib.ninja import AsyncJWTAuth, JWTAuth, connect
 from drf_tessera.revocation import feed
+from drf_tessera.revocation.rulings import Rulings
 from tests.conftest import bearer
 from tests.plain.test_coroutines import make_request, no_threads
 
@@ -91,7 +92,7 @@ def test_refusals_have_codes_and_challenges(
 
 def test_a_user_who_is_gone_is_refused_late(anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch) -> None:
     access = sessions.start(anna).access
-    monkeypatch.setattr(feed, "has_ended", lambda *given: False)
+    monkeypatch.setattr(Rulings, "has_ended", lambda *given: False)
     type(anna)._base_manager.filter(pk=anna.pk).delete()
     answer = Client().get("/api/async", **bearer(access))
     assert (answer.status_code, answer.json()["code"]) == (401, "user_gone")

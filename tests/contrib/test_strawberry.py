@@ -14,7 +14,7 @@ from strawberry.django.views import AsyncGraphQLView, GraphQLView
 
 from drf_tessera import sessions
 from drf_tessera.contrib.strawberry import NeedsToken
-from drf_tessera.revocation import feed
+from drf_tessera.revocation.rulings import Rulings
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
@@ -86,7 +86,7 @@ def test_a_field_needs_a_token_and_another_does_not(
 def test_a_coroutine_loads_the_user(anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch) -> None:
     access = sessions.start(anna).access
     assert ask("async", "{ name }", access) == {"data": {"name": anna.get_username()}}
-    monkeypatch.setattr(feed, "has_ended", lambda *given: False)
+    monkeypatch.setattr(Rulings, "has_ended", lambda *given: False)
     type(anna)._base_manager.filter(pk=anna.pk).delete()
     gone = ask("async", "{ name }", access)
     assert gone["errors"][0]["extensions"]["code"] == "user_gone"

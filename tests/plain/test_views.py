@@ -14,6 +14,7 @@ from drf_tessera.exceptions import IssuerUnavailable, ProjectError, TooManyAttem
 from drf_tessera.http import write_refusal
 from drf_tessera.plain import TokenMiddleware
 from drf_tessera.revocation import feed
+from drf_tessera.revocation.rulings import Rulings
 from tests.conftest import bearer
 from tests.issuers.material import issuer, make_jwk, write_claims, write_token
 from tests.rest.csrf_cases import OWN
@@ -89,7 +90,7 @@ def test_a_user_who_is_gone_is_noticed_late(
     way: str, anna: AbstractBaseUser, access: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The row is read in the view, and the refusal has the code all the same."""
-    monkeypatch.setattr(feed, "has_ended", lambda *given: False)
+    monkeypatch.setattr(Rulings, "has_ended", lambda *given: False)
     type(anna)._base_manager.filter(pk=anna.pk).delete()
     answer = Client().get("/async/", **bearer(access))
     assert (answer.status_code, answer.json()["code"]) == (401, "user_gone")
@@ -194,7 +195,7 @@ def test_the_middleware_answers_for_views_and_templates(
     access: str, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The row is read late, and the user is gone, or the database cannot be used."""
-    monkeypatch.setattr(feed, "has_ended", lambda *given: False)
+    monkeypatch.setattr(Rulings, "has_ended", lambda *given: False)
     type(anna)._base_manager.filter(pk=anna.pk).delete()
     answer = Client().get("/page-class/", **bearer(access))
     assert (answer.status_code, answer.json()["code"]) == (401, "user_gone")

@@ -16,12 +16,15 @@ from _pytest.mark.expression import Expression
 
 from tests.environments import ROOT
 from tests.matrix import (
+    DIALECT_TESTS,
     NEWER,
     NEWER_LONG,
+    USERS_TESTS,
     Result,
     Run,
     Wanted,
     list_long,
+    list_paths,
     list_pinned,
     perform,
     report_times,
@@ -106,6 +109,22 @@ def test_a_newer_django_runs_all_tests_that_it_could_change(version: str) -> Non
     whole = choose([*make_newer(version, NEWER), *make_newer(version, NEWER_LONG)])
     assert whole.pop("sqlite") == {kind for kind in KINDS if "once" not in kind}
     assert all(kinds == {kind for kind in KINDS if "database" in kind} for kinds in whole.values())
+
+
+FILES = [path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")]
+
+
+def test_a_run_of_the_dialect_tests_names_all_their_files() -> None:
+    marked = {path for path in FILES if path.removeprefix("tests/").startswith(DIALECT_TESTS)}
+    paths = list_paths(DIALECT_TESTS)
+    assert marked == {
+        path for path in FILES if any(path == name or path.startswith(f"{name}/") for name in paths)
+    }
+
+
+def test_a_run_of_the_tests_of_users_names_all_their_files() -> None:
+    marked = [path for path in FILES if re.search(r"pytest\.mark\.users", (ROOT / path).read_text())]
+    assert sorted(marked) == list_paths(USERS_TESTS)
 
 
 def make_run(*arguments: str) -> Run:
