@@ -15,7 +15,8 @@ from django.test import TransactionTestCase
 
 Rows: TypeAlias = list[tuple[Any, ...]]
 
-_flush = TransactionTestCase._fixture_teardown
+_case: Any = TransactionTestCase  # Any: its methods are private
+_flush = _case._fixture_teardown
 
 _fresh: dict[str, dict[str, Rows]] = {}
 """The rows that the migrations wrote: for each database the tables that are not empty."""
@@ -23,7 +24,7 @@ _fresh: dict[str, dict[str, Rows]] = {}
 
 def install() -> None:
     """Make Django clear the tables in this way after each test that commits."""
-    TransactionTestCase._fixture_teardown = _clear_all  # type: ignore[method-assign]
+    _case._fixture_teardown = _clear_all
 
 
 def remember() -> None:
@@ -33,7 +34,7 @@ def remember() -> None:
         _fresh[alias] = {table: _read(connection, table) for table in _find_filled(connection)}
 
 
-def _clear_all(test: TransactionTestCase) -> None:
+def _clear_all(test: Any) -> None:
     aliases = test._databases_names(include_mirrors=False)
     ordinary = test.available_apps is None and not test.serialized_rollback
     if ordinary and all(_clear(connections[alias]) for alias in aliases):

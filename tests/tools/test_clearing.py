@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import TransactionTestCase
 
 from tests import clearing
-from tests.conftest import make_user
 
 
 class Case(TransactionTestCase):
@@ -26,6 +26,6 @@ def test_a_flush_makes_no_later_flush_necessary() -> None:
     ContentType.objects.all()[0].delete()
     assert not clearing._clear(connection)
     clearing._clear_all(Case())
-    make_user("anna")
+    Group.objects.create(name="editors")
     assert clearing._clear(connection)
     assert clearing._find_filled(connection) == clearing._fresh["default"].keys()
