@@ -6,7 +6,7 @@ The later refreshes use only these few rows, which are spread over the whole tab
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -23,20 +23,27 @@ USER_AGENT: Final = (
 )
 """The user agent of a browser, with 111 characters."""
 
-_TESSERA: Final = """
-INSERT INTO tessera_session (
-    id, user_id, created_at, rotated_at, idle_expires_at, expires_at, secret_hash, generation, parent,
-    recoveries, auth_time, amr, scope, ip, device, label, revoked_for
-)
-SELECT
-    gen_random_uuid(), (SELECT min(id) FROM auth_user) + number %% %s, moment, moment + interval '1 hour',
-    moment + interval '14 days', moment + interval '90 days', decode(md5(number::text) || md5(''), 'hex'),
-    12, 11, 0, moment, 'pwd', '', '203.0.113.7', %s, '', ''
-FROM (
-    SELECT number, now() - %s * interval '1 day' - random() * interval '1 day' AS moment
-    FROM generate_series(%s, %s) AS number
-) AS rows
+_TESSERA: Final = {
+    "user_id": "(SELECT min(id) FROM auth_user) + number %% %s",
+    "rotated_at": "moment + interval '1 hour'",
+    "generation": "12",
+    "parent": "11",
+}
+"""The columns of a session that was refreshed, where they differ from those of a login."""
+_MOMENTS: Final = """
+SELECT number, now() - %s * interval '1 day' - random() * interval '1 day' AS moment
+FROM generate_series(%s, %s) AS number
 """
+_LOGIN: Final = {
+    "id": "gen_random_uuid()",
+    "created_at": "moment",
+    "auth_time": "moment",
+    "idle_expires_at": "moment + interval '14 days'",
+    "expires_at": "moment + interval '90 days'",
+    "secret_hash": "decode(md5(number::text) || md5(''), 'hex')",
+    "ip": "'203.0.113.7'",
+}
+"""The columns that differ between two logins."""
 _SIMPLEJWT: Final = """
 WITH outstanding AS (
     INSERT INTO token_blacklist_outstandingtoken (user_id, jti, token, created_at, expires_at)
@@ -121,7 +128,7 @@ def count_rows() -> int:
 
 def _add(users: int, age: int, user_agent: str, first: int, last: int) -> None:
     if settings.SCHEME == "tessera":
-        database.run(_TESSERA, users, _name_device(user_agent), age, first, last)
+        multiply_login(_TESSERA, _MOMENTS, users, age, first, last, user_agent=user_agent)
         return
     from rest_framework_simplejwt.tokens import RefreshToken
 
@@ -129,16 +136,32 @@ def _add(users: int, age: int, user_agent: str, first: int, last: int) -> None:
     database.run(_SIMPLEJWT, users, sample[:-32], age, first, last)
 
 
-def _name_device(user_agent: str) -> str:
-    """Return the name that a login stores for this user agent."""
+def multiply_login(
+    changes: Mapping[str, str], rows: str, *parameters: Any, user_agent: str = USER_AGENT
+) -> None:
+    """Add sessions like one that a login makes now. A new column gets the value that a login gives it.
+
+    Args:
+        changes: the expressions of other columns, beside those that differ between two logins.
+        rows: a query that yields ``number`` and ``moment`` for each session.
+        parameters: the parameters of ``changes``, and then those of ``rows``.
+        user_agent: the user agent of the login.
+    """
     from drf_tessera import sessions
     from drf_tessera.models import Session
 
     user = get_user_model().objects.order_by("pk")[0]
     grant = sessions.start(user, client=sessions.Client(user_agent=user_agent))
-    session = Session.objects.get(pk=grant.session_id)
-    session.delete()
-    return session.device
+    names = [field.column for field in Session._meta.concrete_fields]
+    values = {name: f"login.{name}" for name in names} | _LOGIN | dict(changes)
+    database.run(
+        f"INSERT INTO {Session._meta.db_table} ({', '.join(names)})"
+        f" SELECT {', '.join(values[name] for name in names)}"
+        f" FROM {Session._meta.db_table} AS login, ({rows}) AS rows WHERE login.id = %s",
+        *parameters,
+        grant.session_id,
+    )
+    Session.objects.filter(pk=grant.session_id).delete()
 
 
 def _start_tessera(user: Any) -> list[str]:

@@ -14,18 +14,9 @@ TABLE: Final = "tessera_session"
 BATCH: Final = 100
 """Refreshes in one transaction. In a service each is one, but this measures pages and not commits."""
 
-_LOGINS: Final = """
-INSERT INTO tessera_session (
-    id, user_id, created_at, rotated_at, idle_expires_at, expires_at, secret_hash, generation, parent,
-    recoveries, auth_time, amr, scope, ip, device, label, revoked_for
-)
-SELECT
-    gen_random_uuid(), (SELECT min(id) FROM auth_user) + number %% 1000, moment, NULL,
-    moment + interval '14 days', moment + interval '90 days', decode(md5(number::text) || md5(''), 'hex'),
-    0, NULL, 0, moment, 'pwd', '', '203.0.113.7', %s, '', ''
-FROM (
-    SELECT number, now() - random() * interval '1 day' AS moment FROM generate_series(1, %s) AS number
-) AS rows
+_OWNERS: Final = {"user_id": "(SELECT min(id) FROM auth_user) + number %% 1000"}
+_MOMENTS: Final = """
+SELECT number, now() - random() * interval '1 day' AS moment FROM generate_series(1, %s) AS number
 """
 _REFRESH: Final = """
 UPDATE tessera_session
@@ -77,7 +68,7 @@ def measure(*, rows: int, rounds: int, fill_factor: int, vacuum: bool) -> dict[s
     database.forget_durability()
     database.run(f"TRUNCATE {TABLE}")
     database.run(f"ALTER TABLE {TABLE} SET (fillfactor = {fill_factor}, autovacuum_enabled = false)")
-    database.run(_LOGINS, filling._name_device(filling.USER_AGENT), rows)
+    filling.multiply_login(_OWNERS, _MOMENTS, rows)
     database.run(f"VACUUM ANALYZE {TABLE}")
     before = _measure_sizes()
     _reset()
