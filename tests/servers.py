@@ -299,12 +299,16 @@ class Cluster:
 
 
 class Postgres:
-    """A PostgreSQL of this test, which the test may stop and start."""
+    """A PostgreSQL of this test, which the test may stop and start. It does not wait for the disk.
 
-    def __init__(self) -> None:
+    Args:
+        place: the folder for its data.
+    """
+
+    def __init__(self, place: Path | None = None) -> None:
         self._initdb, self._pg_ctl = require("initdb", "pg_ctl")
         # Do not use pytest's folder, because other users cannot read it.
-        self._folder = Path(tempfile.mkdtemp())
+        self._folder = Path(tempfile.mkdtemp(dir=place))
         self.port, self._data, self._runs = find_port(), self._folder / "pgdata", False
         # PostgreSQL refuses to run as root, but tests in containers run as root.
         self._as = [*require("runuser"), "-u", "postgres", "--"] if os.geteuid() == 0 else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -52,6 +53,30 @@ def test_everybody_is_logged_out_and_can_log_in_again(
         assert api.post("/api/token/refresh/", {"refresh": grant.refresh}).status_code == 401
     assert api.get("/me/", **bearer(again.access)).status_code == 200
     assert api.post("/api/token/refresh/", {"refresh": again.refresh}).status_code == 200
+
+
+def test_it_rests_between_batches_and_not_for_what_the_caller_does_meanwhile(
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refreshes write to the same disk, and a batch without a rest would let them wait for it."""
+    now, rests = [0.0], list[float]()
+
+    def read_clock() -> float:
+        now[0] += 1.0  # each look at the clock
+        return now[0]
+
+    def call(ended: int) -> None:
+        now[0] += 1000.0
+
+    clock = SimpleNamespace(time=time.time, monotonic=read_clock, sleep=rests.append)
+    monkeypatch.setattr(clearing, "time", clock)
+    monkeypatch.setattr(clearing, "_REPEAT", 1e9)  # the notice is not published again
+    for _ in range(5):
+        sessions.start(anna)
+    assert sessions.revoke_everybody(batch_size=2, progress=call) == 5
+    assert len(rests) == 3  # the end of the second, and two rests for three batches
+    assert rests[1] == rests[2] > clearing._REST
+    assert rests[1] < 20
 
 
 @pytest.mark.slow

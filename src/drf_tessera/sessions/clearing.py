@@ -26,6 +26,9 @@ from drf_tessera.sessions.reasons import Reason
 _REPEAT: Final = 20.0
 """Seconds. A session that is not reached yet may get a new access token, which outlives the first notice."""
 
+_REST: Final = 2.0
+"""How much longer than a batch the rest after it is. Refreshes write to the same disk, and wait for it."""
+
 Progress = Callable[[int], None]
 
 
@@ -64,7 +67,8 @@ def revoke_before(
     runs for long, the notice is repeated every 20 seconds.
 
     After that the rows are ended in batches, so that their refresh tokens are refused too. Each batch is a
-    short transaction, so a refresh waits for at most one batch. If the function is interrupted, call it again
+    short transaction, so a refresh waits for at most one batch. After each batch the function rests for twice
+    as long, because refreshes need the disk too. If the function is interrupted, call it again
     with the same moment. It then ends the remaining sessions.
 
     Legacy tokens that were issued before ``moment`` start no session afterwards.
@@ -139,14 +143,18 @@ class _Run:
         which, now, before = _select_before(self.second), timezone.now(), self.ended
         last: UUID | None = UUID(int=0)
         while last is not None:
+            begun = time.monotonic()
             rest = which.filter(pk__gt=last)
             last = rest.live(now).order_by("pk").values_list("pk", flat=True)[self.batch_size - 1 :].first()
             batch = rest if last is None else rest.filter(pk__lte=last)
             count = rows.end_silently(batch, now, self.reason)
             self.ended += count
             self.publish()
+            took = time.monotonic() - begun
             if count and self.progress is not None:
                 self.progress(self.ended)
+            if last is not None:
+                time.sleep(_REST * took)
         return self.ended - before
 
 
