@@ -6,7 +6,6 @@ import random
 import statistics
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Final
 
 from django.contrib.auth import get_user_model
@@ -19,6 +18,7 @@ from drf_tessera import rotation, sessions
 from drf_tessera.conf import get_settings
 from drf_tessera.models import Session, active_users
 from drf_tessera.sessions import rows
+from drf_tessera.sessions.clock import choose_moment, find_times
 from drf_tessera.tokens import RefreshToken, mint_access_token, read_refresh_token, write_refresh_token
 
 Stage = Callable[[str], float]
@@ -77,19 +77,18 @@ def _time_swap(text: str) -> float:
 
 
 def _prepare(token: RefreshToken) -> tuple[str, list[object]]:
-    statement = rows._compile_swap("default", get_user_model(), False)
+    """Return the statement that a refresh sends for this token, and its parameters."""
+    now, settings = choose_moment(None), get_settings()
+    statement = rows._compile_swap("default", get_user_model(), now is None)
     if statement is None:
         raise RuntimeError("The statement cannot be compiled once here.")
-    now = timezone.now()
     values = {
         "id": token.facts.session_id,
         "secret_hash": token.secret_hash,
-        "now": now,
-        "window": now - get_settings().refresh_grace,
         "seen": token.generation,
         "generation": token.generation + 1,
         "parent": token.generation,
-        "idle": now + timedelta(days=14),
+        **find_times(now, settings.refresh_grace, settings.session_idle_lifetime)._asdict(),
     }
     ready = {
         name: field.get_db_prep_value(values[name], connection) for name, field in statement.fields.items()
