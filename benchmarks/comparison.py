@@ -153,7 +153,11 @@ def main() -> int:
     if environments.make_all([*(column.peer.environment for column in COLUMNS), OLD]):
         return 1
     make_keys()
-    found = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "old": _import_old(), "packages": {}}
+    found: dict[str, Any] = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "old": _import_old(),
+        "packages": {},
+    }
     for number, column in enumerate(COLUMNS, 1):
         say(f"=== {number} of {len(COLUMNS)}: {column.title} ===")
         found["packages"][column.title] = _examine(column)

@@ -13,7 +13,7 @@ from drf_tessera import sessions
 from drf_tessera.models import Session
 from drf_tessera.tokens import read_refresh_token
 
-pytestmark = [pytest.mark.django_db, pytest.mark.dialect]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
