@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -295,6 +296,31 @@ class TestThreads:
         with ThreadPoolExecutor(4) as pool:
             found = pool.map(lambda session_id: doubtful.rulings.has_ended(session_id, sub, began), ids[:8])
             assert all(found)
+
+    def test_a_turn_that_has_begun_is_not_waited_for_although_the_clock_stands(
+        self, doubtful: Doubtful, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It may have taken its last question. So the next turn reads the row."""
+        taken, ends, take = threading.Event(), threading.Event(), doubtful.rulings._take_questions
+
+        def stop_at_the_end() -> list[rulings.Question]:
+            found = take()
+            if not found and not taken.is_set():
+                taken.set()
+                assert ends.wait(PATIENCE)
+            return found
+
+        monkeypatch.setattr(doubtful.rulings, "_take_questions", stop_at_the_end)
+        present = time.monotonic()
+        monkeypatch.setattr(rulings, "time", SimpleNamespace(monotonic=lambda: present))
+        doubtful.rulings._worker.ask(present)
+        assert taken.wait(PATIENCE)
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(doubtful.has_ended)
+            wait_until(lambda: bool(doubtful.rulings._open), "the row is not asked for")
+            time.sleep(0.05)  # time to join a turn
+            ends.set()
+            assert answer.result() is False
 
     def test_the_thread_of_the_request_does_not_even_connect(self, doubtful: Doubtful) -> None:
         def ask() -> bool:

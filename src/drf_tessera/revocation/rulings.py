@@ -7,6 +7,7 @@ either, and the requests that ask at the same time share a query.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Collection
@@ -80,7 +81,7 @@ class Rulings:
         question = Question(session_id)
         self._open.append(question)
         try:
-            turn = self._worker.ask(time.monotonic())
+            turn = self._worker.ask(math.inf)  # one that has not begun, whatever a test does to the clock
             turn.wait(self._patience)
         except RuntimeError:  # this system starts no thread, or the interpreter is being shut down
             return None
@@ -93,7 +94,7 @@ class Rulings:
 
     def _work(self, turn: Turn) -> None:
         """Read the rows of all open questions."""
-        turn.began = time.monotonic()  # each question was asked before its `since`, so it is in here or later
+        turn.began = time.monotonic()  # a question that is asked from now on gets the next turn
         while not turn.is_lost and (questions := self._take_questions()):
             living = read_calmly(partial(_find_living, [item.session_id for item in questions]))
             for question in questions:
