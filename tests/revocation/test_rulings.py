@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -41,13 +42,13 @@ def refresh(grant: sessions.Grant) -> str:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Collection[UUID]]:
     """The sessions of each query of a row, also of one that another thread makes."""
     found: list[Collection[UUID]] = []
-    find = rulings._find_living
+    find = rulings._find_rows
 
-    def record(session_ids: Collection[UUID]) -> set[UUID]:
+    def record(session_ids: Collection[UUID]) -> dict[UUID, rulings.Row]:
         found.append(session_ids)
         return find(session_ids)
 
-    monkeypatch.setattr(rulings, "_find_living", record)
+    monkeypatch.setattr(rulings, "_find_rows", record)
     return found
 
 
@@ -203,6 +204,15 @@ class TestTransaction:
         assert len(reads) == 3
 
     @pytest.mark.django_db(transaction=True)
+    def test_an_old_snapshot_does_not_let_in_what_another_process_has_ended(
+        self, doubtful: Doubtful, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rulings, "_read_here", lambda session_id: rulings.Row.LIVES)
+        sessions.revoke(doubtful.grant.session_id)
+        with transaction.atomic():
+            assert doubtful.has_ended()
+
+    @pytest.mark.django_db(transaction=True)
     def test_a_session_that_began_in_the_open_transaction_has_not_ended(self, anna: AbstractBaseUser) -> None:
         """No other connection sees its row. The answer of another one is not kept."""
         with transaction.atomic():
@@ -244,14 +254,14 @@ class TestThreads:
         self, monkeypatch: pytest.MonkeyPatch, reads: list[Collection[UUID]]
     ) -> Iterator[threading.Event]:
         """Make each read hang until this event is set."""
-        ends, find = threading.Event(), rulings._find_living
+        ends, find = threading.Event(), rulings._find_rows
 
-        def hang(session_ids: Collection[UUID]) -> set[UUID]:
+        def hang(session_ids: Collection[UUID]) -> dict[UUID, rulings.Row]:
             found = find(session_ids)
             assert ends.wait(PATIENCE)
             return found
 
-        monkeypatch.setattr(rulings, "_find_living", hang)
+        monkeypatch.setattr(rulings, "_find_rows", hang)
         yield ends
         ends.set()
 
@@ -278,7 +288,7 @@ class TestThreads:
     ) -> None:
         turn = begin_to_hang(doubtful, reads)
         turn._moved = float("-inf")
-        monkeypatch.setattr(rulings, "_find_living", set)
+        monkeypatch.setattr(rulings, "_find_rows", find_living)
         assert doubtful.has_ended() is False
         assert turn.is_lost
 
@@ -295,6 +305,31 @@ class TestThreads:
         with ThreadPoolExecutor(4) as pool:
             found = pool.map(lambda session_id: doubtful.rulings.has_ended(session_id, sub, began), ids[:8])
             assert all(found)
+
+    def test_a_turn_that_has_begun_is_not_waited_for_although_the_clock_stands(
+        self, doubtful: Doubtful, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It may have taken its last question. So the next turn reads the row."""
+        taken, ends, take = threading.Event(), threading.Event(), doubtful.rulings._take_questions
+
+        def stop_at_the_end() -> list[rulings.Question]:
+            found = take()
+            if not found and not taken.is_set():
+                taken.set()
+                assert ends.wait(PATIENCE)
+            return found
+
+        monkeypatch.setattr(doubtful.rulings, "_take_questions", stop_at_the_end)
+        present = time.monotonic()
+        monkeypatch.setattr(rulings, "time", SimpleNamespace(monotonic=lambda: present))
+        doubtful.rulings._worker.ask(present)
+        assert taken.wait(PATIENCE)
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(doubtful.has_ended)
+            wait_until(lambda: bool(doubtful.rulings._open), "the row is not asked for")
+            time.sleep(0.05)  # time to join a turn
+            ends.set()
+            assert answer.result() is False
 
     def test_the_thread_of_the_request_does_not_even_connect(self, doubtful: Doubtful) -> None:
         def ask() -> bool:
@@ -314,10 +349,10 @@ class TestThreads:
     def test_each_request_that_waits_gets_the_error(
         self, doubtful: Doubtful, monkeypatch: pytest.MonkeyPatch, error: Exception, expected: type[Exception]
     ) -> None:
-        monkeypatch.setattr(rulings, "_find_living", Failing(error))
+        monkeypatch.setattr(rulings, "_find_rows", Failing(error))
         with pytest.raises(expected):
             doubtful.has_ended()
-        monkeypatch.setattr(rulings, "_find_living", set)
+        monkeypatch.setattr(rulings, "_find_rows", find_living)
         assert doubtful.has_ended() is False
 
     @pytest.mark.parametrize("bound", [False, True])
@@ -351,13 +386,17 @@ def begin_to_hang(doubtful: Doubtful, reads: list[Collection[UUID]]) -> workers.
     return turn
 
 
+def find_living(session_ids: Collection[UUID]) -> dict[UUID, rulings.Row]:
+    return dict.fromkeys(session_ids, rulings.Row.LIVES)
+
+
 class Failing:
     """Stands for a function that makes a query, which fails."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    def __call__(self, session_ids: Collection[UUID]) -> set[UUID]:
+    def __call__(self, session_ids: Collection[UUID]) -> dict[UUID, rulings.Row]:
         raise self.error
 
 
@@ -373,7 +412,7 @@ def test_a_row_that_cannot_be_read_is_a_temporary_failure(
         (DatabaseError(), RevocationUnavailable),
         (OperationalError("no such table: tessera_session"), MigrationMissing),
     ):
-        monkeypatch.setattr(rulings, "_find_living", Failing(error))
+        monkeypatch.setattr(rulings, "_find_rows", Failing(error))
         with pytest.raises(expected):
             check_session(token)
 

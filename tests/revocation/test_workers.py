@@ -127,6 +127,18 @@ def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed_module, "_LEAST_PATIENCE", 0.0)
 
 
+def test_a_turn_is_held_up_by_one_that_makes_no_progress_and_not_by_a_long_one() -> None:
+    before = Turn()
+    turn = Turn(before)
+    before._asked = float("-inf")
+    assert not turn.is_held_up(PATIENCE)
+    before._moved = float("-inf")
+    assert turn.is_held_up(PATIENCE)
+    before.over.set()
+    assert not turn.is_held_up(PATIENCE)
+    assert not before.is_held_up(0)
+
+
 @pytest.mark.usefixtures("_short_patience")
 class TestHang:
     POLL = 0.05

@@ -81,6 +81,26 @@ def test_it_rests_between_batches_and_not_for_what_the_caller_does_meanwhile(
     assert all(clearing._REST < rest < 20 for rest in rests)
 
 
+@pytest.mark.parametrize(("step", "expected"), [(30.0, clearing._MOST_REST), (-30.0, 0.0)])
+def test_a_rest_has_a_bound(
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch, step: float, expected: float
+) -> None:
+    """A batch may wait for a lock. The notice is repeated after each batch, so a long rest would delay it."""
+    now, rests = [0.0], list[float]()
+
+    def read_clock() -> float:
+        now[0] += step
+        return now[0]
+
+    monkeypatch.setattr(
+        clearing, "time", SimpleNamespace(time=time.time, monotonic=read_clock, sleep=rests.append)
+    )
+    for _ in range(3):
+        sessions.start(anna)
+    assert sessions.revoke_everybody(batch_size=2) == 3
+    assert rests[1:] == [expected]
+
+
 @pytest.mark.slow
 def test_a_clock_that_stands_at_a_full_second_hides_no_session(
     anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch

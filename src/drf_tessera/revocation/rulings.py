@@ -7,10 +7,12 @@ either, and the requests that ask at the same time share a query.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Collection
 from contextlib import suppress
+from enum import Enum, auto
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -18,7 +20,7 @@ from uuid import UUID
 from django.db import Error
 
 from drf_tessera.database import explain_mistake, find_database, is_alone, is_in_transaction, read_calmly
-from drf_tessera.exceptions import RevocationUnavailable
+from drf_tessera.exceptions import MigrationMissing, RevocationUnavailable
 from drf_tessera.models import Session, SessionQuerySet
 from drf_tessera.revocation.notices import Ended
 from drf_tessera.revocation.workers import Turn, Worker
@@ -27,14 +29,24 @@ _MOST_ASKED: Final = 500
 """The greatest number of rows in one query. SQLite before 3.32 takes 999 values."""
 
 
+class Row(Enum):
+    """What a row says about its session."""
+
+    LIVES = auto()
+    ENDED = auto()
+    """The row is marked. No later transaction removes the mark."""
+    MISSING = auto()
+    """It was deleted together with its user, or a transaction that is still open has inserted it."""
+
+
 class Question:
     """A session in doubt, and the answer of its row."""
 
-    __slots__ = ("has_ended", "session_id")
+    __slots__ = ("row", "session_id")
 
     def __init__(self, session_id: UUID) -> None:
         self.session_id: UUID = session_id
-        self.has_ended: bool | None = None
+        self.row: Row | None = None
         """``None`` until the row was read."""
 
 
@@ -67,37 +79,41 @@ class Rulings:
         is_bound = is_in_transaction()
         # If this thread has ended a session in an open transaction, no other connection sees it.
         is_own = is_alone() or (is_bound and ruling.pending)
-        found = None if is_own else self._ask(session_id)
-        if found is None or (found and is_bound):  # the session may have begun in the open transaction
-            found = _read_here(session_id)
+        row = None if is_own else self._ask(session_id)
+        if row is None or (row is Row.MISSING and is_bound):  # this transaction may have inserted it
+            row = _read_here(session_id)
             if is_bound:
-                return found  # its snapshot may be older than the notice (MariaDB's REPEATABLE READ)
-        self._ended.settle(session_id, ruling, has_ended=found)
-        return found
+                # Not remembered: its snapshot may be older than the notice (MariaDB's REPEATABLE READ).
+                return row is not Row.LIVES
+        self._ended.settle(session_id, ruling, has_ended=row is not Row.LIVES)
+        return row is not Row.LIVES
 
-    def _ask(self, session_id: UUID) -> bool | None:
+    def _ask(self, session_id: UUID) -> Row | None:
         """Wait for a thread of the crew to read a row. Return ``None`` if there is no such thread."""
         question = Question(session_id)
         self._open.append(question)
         try:
-            turn = self._worker.ask(time.monotonic())
-            turn.wait(self._patience)
+            turn = self._worker.ask(math.inf)  # one that has not begun, whatever a test does to the clock
+            if not turn.is_held_up(self._patience):
+                turn.over.wait(self._patience)
         except RuntimeError:  # this system starts no thread, or the interpreter is being shut down
             return None
         finally:
             with suppress(ValueError, IndexError):  # a turn has taken it, or takes others at the moment
                 self._open.remove(question)
-        if question.has_ended is None:
-            raise RevocationUnavailable if turn.error is None else _explain(turn.error)
-        return question.has_ended
+        if question.row is not None:
+            return question.row
+        if isinstance(turn.error, Error):
+            raise _explain(turn.error) from turn.error
+        raise turn.error or RevocationUnavailable()
 
     def _work(self, turn: Turn) -> None:
         """Read the rows of all open questions."""
-        turn.began = time.monotonic()  # each question was asked before its `since`, so it is in here or later
+        turn.began = time.monotonic()  # a question that is asked from now on gets the next turn
         while not turn.is_lost and (questions := self._take_questions()):
-            living = read_calmly(partial(_find_living, [item.session_id for item in questions]))
+            found = read_calmly(partial(_find_rows, [item.session_id for item in questions]))
             for question in questions:
-                question.has_ended = question.session_id not in living
+                question.row = found.get(question.session_id, Row.MISSING)
             turn.show_life()
 
     def _take_questions(self) -> list[Question]:
@@ -108,20 +124,20 @@ class Rulings:
         return found
 
 
-def _read_here(session_id: UUID) -> bool:
+def _read_here(session_id: UUID) -> Row:
     """Return what a row says on the connection of this thread."""
     try:
-        return not read_calmly(partial(_find_living, [session_id]))
+        return read_calmly(partial(_find_rows, [session_id])).get(session_id, Row.MISSING)
     except Error as error:
         raise _explain(error) from error
 
 
-def _find_living(session_ids: Collection[UUID]) -> set[UUID]:
-    """Return the sessions whose rows exist and are not marked as ended. Rows go together with their user."""
-    rows = SessionQuerySet(Session, using=find_database()).uncached()
-    return set(rows.filter(pk__in=session_ids, revoked_at__isnull=True).values_list("pk", flat=True))
+def _find_rows(session_ids: Collection[UUID]) -> dict[UUID, Row]:
+    """Return what the rows say that exist."""
+    rows = SessionQuerySet(Session, using=find_database()).uncached().filter(pk__in=session_ids)
+    found = rows.values_list("pk", "revoked_at")
+    return {key: Row.LIVES if revoked_at is None else Row.ENDED for key, revoked_at in found}
 
 
-def _explain(error: Exception) -> Exception:
-    """Return the error to raise for an error of a read."""
-    return (explain_mistake(error) or RevocationUnavailable()) if isinstance(error, Error) else error
+def _explain(error: Error) -> MigrationMissing | RevocationUnavailable:
+    return explain_mistake(error) or RevocationUnavailable()

@@ -95,6 +95,11 @@ class Turn:
             return
         self.over.wait(max(0.0, self._asked + patience - time.monotonic()))
 
+    def is_held_up(self, limit: float) -> bool:
+        """Return whether the turn before this one goes on, and made no progress for ``limit`` seconds."""
+        before = self._before
+        return before is not None and not before.over.is_set() and before.is_stuck(limit)
+
     def is_late(self, patience: float) -> bool:
         """Return whether the turn was asked for more than ``patience`` seconds ago."""
         return time.monotonic() - self._asked > patience
@@ -171,9 +176,10 @@ class Worker:
 class Crew:
     """The threads of this process that pull from one database, for the workers of all tenants there.
 
-    If the tenants share their tables, or each has a database, then a crew has one worker, and one thread. If
-    the tenants have schemas in one database (django-tenants), then a crew has a worker for each tenant, and
-    at most :data:`MOST_THREADS` threads. So a schema whose table is locked does not hold up the others.
+    A feed has two workers: one pulls, and one reads the rows of sessions in doubt. If the tenants share their
+    tables, or each has a database, then a crew has one feed, and one or two threads. If the tenants have
+    schemas in one database (django-tenants), then a crew has a feed for each tenant, and at most
+    :data:`MOST_THREADS` threads. So a schema whose table is locked does not hold up the others.
     """
 
     def __init__(self, alias: str) -> None:
