@@ -1,6 +1,6 @@
-"""What the benchmarks take from other code by a text: calls over a pipe, names of the inside, and raw SQL.
+"""The benchmarks name other code in texts: calls over a pipe, names of the inside, and raw SQL.
 
-No type checker sees it, and only `make bench` runs it.
+No type checker sees these, and only `make bench` runs them.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ _MOST_ASKED: Final = 500
 
 
 class Row(Enum):
-    """What a row says about its session."""
+    """The state of a session, as its row has it."""
 
     LIVES = auto()
     ENDED = auto()
@@ -93,7 +93,7 @@ class Rulings:
         question = Question(session_id)
         self._open.append(question)
         try:
-            turn = self._worker.ask(math.inf)  # one that has not begun, whatever a test does to the clock
+            turn = self._worker.ask(math.inf)  # one that has not begun, also if a test stops the clock
             if not turn.is_held_up(self._patience):
                 turn.over.wait(self._patience)
         except RuntimeError:  # this system starts no thread, or the interpreter is being shut down
