@@ -55,11 +55,20 @@ def test_everybody_is_logged_out_and_can_log_in_again(
     assert api.post("/api/token/refresh/", {"refresh": again.refresh}).status_code == 200
 
 
-@pytest.mark.parametrize(("user", "count"), [("lazy", 2), ("database", 0)])
+@pytest.mark.parametrize(
+    ("user", "obstacles", "count"), [("lazy", [], 2), ("database", [], 0), ("lazy", ["a signal"], 0)]
+)
 def test_it_rests_between_batches_and_not_for_what_the_caller_does_meanwhile(
-    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch, settings: Any, user: str, count: int
+    anna: AbstractBaseUser,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+    *,
+    user: str,
+    obstacles: list[str],
+    count: int,
 ) -> None:
-    """Refreshes write to the same disk, and wait for it. With ``USER = "database"`` only the rows refuse."""
+    """Refreshes write to the same disk, and wait for it. If requests read their rows, only rows refuse."""
+    monkeypatch.setattr("drf_tessera.users.lazy.find_obstacles", lambda *given, **more: obstacles)
     settings.TESSERA = {"USER": user}
     now, rests = [0.0], list[float]()
 

@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from drf_tessera import signals
-from drf_tessera.conf import expects_legacy_tokens, get_settings
+from drf_tessera.conf import expects_legacy_tokens
 from drf_tessera.database import find_database, is_in_transaction
 from drf_tessera.exceptions import ProjectError
 from drf_tessera.models import SessionQuerySet
@@ -22,6 +22,7 @@ from drf_tessera.moments import from_timestamp, to_timestamp
 from drf_tessera.revocation import publish_for_everybody
 from drf_tessera.sessions import rows
 from drf_tessera.sessions.reasons import Reason
+from drf_tessera.users import loads_at_once
 
 _REPEAT: Final = 20.0
 """Seconds. A session that is not reached yet may get a new access token, which outlives the first notice."""
@@ -71,9 +72,9 @@ def revoke_before(
 
     After that the rows are ended in batches, so that their refresh tokens are refused too. Each batch is a
     short transaction, so a refresh waits for at most one batch. After each batch the function rests for twice
-    as long, but for five seconds at most, because refreshes need the disk too (not with
-    ``USER = "database"``). If the function is interrupted, call it again with the same moment. It then ends
-    the remaining sessions.
+    as long, but for five seconds at most, because refreshes need the disk too (not if each request reads its
+    row). If the function is interrupted, call it again with the same moment. It then ends the remaining
+    sessions.
 
     Legacy tokens that were issued before ``moment`` start no session afterwards.
 
@@ -104,9 +105,13 @@ def _end_before(second: int, *, reason: Reason, batch_size: int, progress: Progr
             "Call this outside of a transaction. Inside, no process would hear of it until the commit."
         )
     time.sleep(max(0.0, second - time.time()))
-    # With this setting a request asks the row of its session, and the notice refuses nothing.
-    hurries = get_settings().user == "database"
-    run = _Run(second=second, reason=reason, batch_size=batch_size, progress=progress, hurries=hurries)
+    run = _Run(
+        second=second,
+        reason=reason,
+        batch_size=batch_size,
+        progress=progress,
+        hurries=loads_at_once(),  # then a request asks the row of its session, and the notice refuses nothing
+    )
     run.publish()
     if expects_legacy_tokens():
         run.close_legacy()

@@ -16,6 +16,7 @@ from drf_tessera.users.lazy import is_loaded as is_loaded
 from drf_tessera.users.lazy import lazy_row as lazy_row
 from drf_tessera.users.lazy import lazy_user as lazy_user
 from drf_tessera.users.lazy import load_now as load_now
+from drf_tessera.users.lazy import loads_at_once as loads_at_once
 from drf_tessera.users.lazy import recall_user as recall_user
 from drf_tessera.users.lookup import can_read as can_read
 from drf_tessera.users.lookup import find_user_by as find_user_by

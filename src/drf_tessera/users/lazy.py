@@ -91,6 +91,14 @@ def lazy_user(token: AccessToken, *, refuse: Refuse, fail: Fail | None = None) -
     return _make_lazy_user(plan, token, refuse, fail)
 
 
+def loads_at_once() -> bool:
+    """Return whether each request loads the row of its user, and with it the state of its session.
+
+    This is so with ``USER = "database"``, and for user models that need their row at once.
+    """
+    return _find_plan().strict
+
+
 def recall_user(token: AccessToken, *, refuse: Refuse, fail: Fail | None = None) -> AbstractBaseUser | None:
     """Return the user that :func:`lazy_user` returns, or ``None`` if that would wait or make a query.
 
