@@ -27,6 +27,7 @@ from drf_tessera.limits import counters
 from drf_tessera.models import Session
 from drf_tessera.revocation import feed
 from drf_tessera.revocation.feed import get_feed
+from drf_tessera.workers import crews
 from tests import clearing, servers
 from tests.architecture import statements
 from tests.contrib import watch
@@ -149,6 +150,19 @@ def pytest_runtest_teardown() -> Iterator[None]:
     assert left == INSTALLATION
     assert statements.found == []
     assert watch.found == []
+
+
+@pytest.fixture
+def own_crews(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Use new crews, so that threads of other tests do not count. In the end, wait until no thread works.
+
+    A thread that went on would call what the next test has put in the place of a function.
+    """
+    found = dict[str, crews.Crew]()
+    monkeypatch.setattr(crews, "_crews", found)
+    yield
+    hands = [hand for crew in found.values() for hand in (*crew.hands, *crew.lost)]
+    servers.wait_until(lambda: all(hand.job is None for hand in hands), "a thread of a crew does not end")
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from drf_tessera.installation import read_installation_id, renew_installation
 from drf_tessera.models import Installation
 from drf_tessera.tokens import get_issuer, verify_access_token
 from drf_tessera.tokens.keystore import _get_holder
+from drf_tessera.workers import readers
 from tests.conftest import bearer, log_in
+from tests.servers import PATIENCE, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -93,12 +96,42 @@ def test_another_id_costs_each_client_one_refresh(api: APIClient, anna: Abstract
     assert api.get("/me/", **bearer(answer.json()["access"])).status_code == 200
 
 
-def test_a_process_reads_the_id_once(anna: AbstractBaseUser) -> None:
+def test_a_process_reads_the_id_once(anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch) -> None:
     forget()
-    with CaptureQueriesContext(connection) as queries:
+    asked, select = list[str](), installation._select
+
+    def record() -> str | None:
+        asked.append(threading.current_thread().name)
+        return select()
+
+    monkeypatch.setattr(installation, "_select", record)
+    for _ in range(3):
+        read_installation_id()
+    assert len(asked) == 1
+    assert installation._readers == {}
+
+
+@pytest.mark.slow
+def test_a_database_that_hangs_holds_no_request_of_a_new_process(
+    own_crews: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that replaces its processes now and then may do so during the outage."""
+    forget()
+    may_answer, select = threading.Event(), installation._select
+
+    def hang() -> str | None:
+        assert may_answer.wait(PATIENCE)
+        return select()
+
+    monkeypatch.setattr(readers, "LEAST_PATIENCE", 0.01)
+    monkeypatch.setattr(installation, "_select", hang)
+    with override_settings(TESSERA={"REVOCATION_POLL": timedelta(milliseconds=1)}):
         for _ in range(3):
-            read_installation_id()
-    assert len(queries) == 1
+            with pytest.raises(TemporarilyUnavailable):
+                read_installation_id()
+        may_answer.set()
+        wait_until(lambda: bool(installation._known), "the reading does not end")
+        assert read_installation_id()
 
 
 @pytest.mark.slow

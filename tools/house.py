@@ -17,7 +17,7 @@ from typing import Final
 PACKAGE: Final = "drf_tessera"
 ROOT: Final = Path(__file__).resolve().parent.parent / "src" / PACKAGE
 
-BY_PATH: Final = frozenset({"jose", "rest", "contrib", "checks", "management"})
+BY_PATH: Final = frozenset({"jose", "workers", "rest", "contrib", "checks", "management"})
 """The rooms without a door: their modules are imported by their paths."""
 
 SIDE_DOORS: Final = frozenset({"legacy.pyjwt"})
@@ -42,7 +42,7 @@ PUBLIC: Final = (
     ),
     *("rest", "testing", "contrib", "checks", "admin", "apps", "management"),
 )
-"""The rooms that projects may use. ``jose`` is for the package alone."""
+"""The rooms that projects may use. ``jose`` and ``workers`` are for the package alone."""
 
 HOMES: Final = {
     "rest_framework": ("rest", "testing", "contrib"),

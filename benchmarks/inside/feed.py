@@ -28,7 +28,7 @@ from drf_tessera.exceptions import RevocationUnavailable
 from drf_tessera.revocation.feed import Feed, _make_store
 from drf_tessera.revocation.notices import Ended, Notice
 from drf_tessera.revocation.stores import DatabaseStore, Store
-from drf_tessera.revocation.workers import Turn
+from drf_tessera.workers.crews import Turn
 
 POLL: Final = 1.0
 STALENESS: Final = 30.0

@@ -20,6 +20,7 @@ of the room, in order, too. ``tests/architecture`` holds the code to these lists
 - models: the tables
 - outages: a database that cannot be used at the moment, and mistakes of the project
 - database: the database of the sessions, its transactions and its contention
+- workers: the threads that read from the database, and what becomes of them when it hangs
 - installation: the id of this installation, which binds access tokens to it
 - keys: the keys that sign access tokens: where they come from, and their life
 - tokens: access tokens and refresh tokens, in and out

@@ -5,7 +5,7 @@ primary key names another person there. So an access token has to name the insta
 
 The id is in the database and not in a file or a setting, because the primary keys of the users are there. A
 restored backup keeps its tokens valid, and a new database refuses the tokens of the old one. Each process
-reads the id once.
+reads the id once, in a thread of the crew, because the database may hang (:mod:`drf_tessera.workers`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from drf_tessera.conf import MAX_TENANTS, current_tenant, forget_settings
+from drf_tessera.conf import MAX_TENANTS, as_tenant, current_tenant, forget_settings, get_settings
 from drf_tessera.database import (
     after_transaction,
     explain_mistake,
@@ -35,6 +35,7 @@ from drf_tessera.database import (
 )
 from drf_tessera.exceptions import ProjectError, TemporarilyUnavailable
 from drf_tessera.models import Installation
+from drf_tessera.workers.readers import RowReader
 
 _ONLY: Final = 1
 """The primary key of the only row."""
@@ -43,6 +44,9 @@ _BYTES: Final = 16
 
 _known: Final[dict[str, str]] = {}
 """The ids that this process has read, by tenant, because each tenant may have a database or a schema."""
+
+_readers: Final[dict[str, RowReader[str]]] = {}
+"""The readers of ids that this process does not know yet, by tenant."""
 
 
 def read_installation_id() -> str:
@@ -57,11 +61,8 @@ def read_installation_id() -> str:
     tenant = current_tenant()
     found = _known.get(tenant)
     if found is None:
-        try:
-            found = read_calmly(_select) or _create_ours()
-        except Error as error:
-            raise _translate(error) from error
-        _remember(tenant, found)
+        found = _find_reader(tenant).read(since=float("-inf"))
+        _readers.pop(tenant, None)
     return found
 
 
@@ -125,6 +126,33 @@ def _remember(tenant: str, name: str) -> None:
     if len(_known) >= MAX_TENANTS:
         _known.clear()
     _known[tenant] = name
+
+
+def _find_reader(tenant: str) -> RowReader[str]:
+    """Return the reader that all threads of a tenant share."""
+    found = _readers.get(tenant)
+    if found is None:
+        settings = get_settings()
+        found = RowReader(
+            partial(_read, tenant),
+            poll=settings.revocation_poll.total_seconds(),
+            staleness=settings.revocation_max_staleness.total_seconds(),
+        )
+        if len(_readers) >= MAX_TENANTS:
+            _readers.clear()
+        found = _readers.setdefault(tenant, found)
+    return found
+
+
+def _read(tenant: str) -> str:
+    """Read the id of a tenant, or create it."""
+    with as_tenant(tenant):
+        try:
+            found = read_calmly(_select) or _create_ours()
+        except Error as error:
+            raise _translate(error) from error
+    _remember(tenant, found)
+    return found
 
 
 def _make() -> str:

@@ -36,7 +36,7 @@ def find_pages(conf: dict[str, Any]) -> Iterator[str]:
 
 
 def walk_contents(conf: dict[str, Any]) -> set[str]:
-    """Follow the tables of contents that the settings add, from the start page on."""
+    """Return the pages that the tables of contents lead to, from the start page on."""
     found: set[str] = set()
     left = [conf["START"]]
     while left:

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event, current_thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,7 +25,7 @@ from drf_tessera.exceptions import DatabaseUnavailable, KeysUnavailable, TokenKe
 from drf_tessera.jose.algorithms import generate_jwk
 from drf_tessera.jose.keys import Key
 from drf_tessera.keys import book, find_book, list_keys, revoke_key, rotate_keys
-from drf_tessera.keys.rows import find_pace
+from drf_tessera.keys.rows import Listed, find_pace
 from drf_tessera.models import SigningKey
 from drf_tessera.revocation import check_session, publish_keys
 from drf_tessera.revocation.feed import get_feed
@@ -34,6 +35,7 @@ from drf_tessera.users import load_user
 from tests.conftest import bearer, log_in
 from tests.keys.conftest import DATABASE, MOVING, Clock
 from tests.keys.test_files import ONE, TWO, write
+from tests.servers import PATIENCE, wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -278,40 +280,6 @@ def test_a_process_that_never_read_its_keys_answers_503(
     )
     outage.down = False
     assert signing() == "Ed25519"
-
-
-def test_a_thread_that_cannot_get_the_lock_goes_on_with_what_is_known(
-    in_database: None, anna: AbstractBaseUser, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sessions.start(anna)
-    monkeypatch.setattr(book, "_PATIENCE", 0.01)
-    clock.move(5)
-    with find_book()._reading, CaptureQueriesContext(connection) as queries:
-        find_book().refresh()
-    assert len(queries) == 0
-
-
-def test_two_threads_that_wait_share_one_reading(
-    in_database: None, anna: AbstractBaseUser, clock: Clock
-) -> None:
-    sessions.start(anna)
-    clock.move(5)
-    found = find_book()
-    lock = found._reading
-
-    class Late:
-        def acquire(self, timeout: float) -> bool:
-            lock.acquire()
-            found._looked_at = clock.monotonic()  # another thread has read meanwhile
-            return True
-
-        def release(self) -> None:
-            lock.release()
-
-    found._reading = Late()  # type: ignore[assignment]
-    with CaptureQueriesContext(connection) as queries:
-        found.refresh()
-    assert len(queries) == 0
 
 
 def test_a_key_that_cannot_be_decrypted_verifies_and_does_not_sign(
@@ -662,46 +630,82 @@ def test_the_feed_keeps_no_keys_that_the_process_has_dropped(shared: None, anna:
 # -- A reading that hangs ----------------------------------------------------------------------------------
 
 
-def test_a_request_that_hangs_while_it_reads_the_keys_holds_up_nobody(
-    in_database: None, anna: AbstractBaseUser, clock: Clock
+@pytest.fixture
+def hanging(own_crews: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
+    """Make the table of keys hang when a test says so."""
+    found = Hanging(book.list_keys)
+    monkeypatch.setattr(book, "list_keys", found.list_keys)
+    yield found
+    found.may_answer.set()
+
+
+class Hanging:
+    """The table of keys, in a database that can hang. A turn of the crew is its only victim."""
+
+    def __init__(self, real: Callable[[], list[Listed]]) -> None:
+        self._real = real
+        self.may_answer = Event()
+        self.may_answer.set()
+        self.readers = list[str]()
+
+    def list_keys(self) -> list[Listed]:
+        self.readers.append(current_thread().name)
+        assert self.may_answer.wait(PATIENCE)
+        return self._real()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
+def test_a_reading_that_hangs_holds_no_request(
+    in_database: None, anna: AbstractBaseUser, clock: Clock, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its connection may hang for minutes, when all others have found the new server."""
+    """A stranger can send tokens with unknown keys, and fetch the JWK Set, as often as he likes."""
     sessions.start(anna)
     found = find_book()
-    with found._reading:
-        key, _ = rotate_keys()
-        found.mark_changed()
-        found.catch_up()  # the worker of the feed
-        clock.move(30 * 86_400)
-        assert key.kid in found.find().by_kid  # the time of the last ring is over
+    before = found.find()
+    monkeypatch.setattr(found._reader, "_patience", 0.01)
+    hanging.may_answer.clear()
+    hanging.readers.clear()
+    for _ in range(3):
+        clock.move(5)
+        found.refresh()
+        assert found.find() is before
+    wait_until(lambda: hanging.readers == ["drf-tessera-feed"], "no thread of the crew reads")
+    key, _ = rotate_keys()
+    hanging.may_answer.set()
+    found.mark_changed()
+    found.catch_up()  # the worker of the feed
+    clock.move(30 * 86_400)
+    assert key.kid in found.find().by_kid  # the time of the last ring is over
 
 
-def test_a_first_reading_that_hangs_is_not_waited_for(
-    in_database: None, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
+def test_past_the_limit_a_reading_that_hangs_is_an_error(
+    in_database: None, anna: AbstractBaseUser, clock: Clock, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(book, "_PATIENCE", 0.01)
-    with find_book()._reading, pytest.raises(KeysUnavailable):
-        find_book().find()
+    sessions.start(anna)
+    monkeypatch.setattr(find_book()._reader, "_patience", 0.01)
+    hanging.may_answer.clear()
+    clock.move(86_400)
+    with pytest.raises(DatabaseUnavailable):
+        find_book().refresh()
 
 
-def test_two_threads_share_the_first_reading(in_database: None) -> None:
-    rotate_keys()
-    found = find_book()
-    lock = found._reading
-
-    class Late:
-        def acquire(self, timeout: float) -> bool:
-            lock.acquire()
-            found._read()  # another thread has read meanwhile
-            return True
-
-        def release(self) -> None:
-            lock.release()
-
-    found._reading = Late()  # type: ignore[assignment]
-    with CaptureQueriesContext(connection) as queries:
-        found.find()
-    assert len(queries) == 1
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
+def test_a_first_reading_that_hangs_is_not_waited_for(
+    in_database: None, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(find_book()._reader, "_patience", 0.01)
+    hanging.may_answer.clear()
+    for _ in range(3):
+        with pytest.raises(KeysUnavailable):
+            find_book().find()
+    wait_until(lambda: hanging.readers == ["drf-tessera-feed"], "no thread of the crew reads")
+    hanging.may_answer.set()
+    monkeypatch.setattr(find_book()._reader, "_patience", PATIENCE)
+    assert find_book().find().signing
 
 
 def test_a_reading_that_hung_does_not_replace_a_later_one(

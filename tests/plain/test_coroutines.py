@@ -22,8 +22,9 @@ from drf_tessera import sessions
 from drf_tessera.exceptions import SessionEnded
 from drf_tessera.http import access, name_cookies
 from drf_tessera.plain import TokenMiddleware, aauthenticate, authenticate, token_required
-from drf_tessera.revocation import feed, workers
+from drf_tessera.revocation import feed
 from drf_tessera.revocation.feed import get_feed
+from drf_tessera.workers.crews import Turn
 
 pytestmark = pytest.mark.django_db
 
@@ -56,7 +57,7 @@ def _no_waits_in_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return call
 
-    monkeypatch.setattr(workers.Turn, "wait", outside(workers.Turn.wait))
+    monkeypatch.setattr(Turn, "wait", outside(Turn.wait))
     monkeypatch.setattr(feed.Feed, "_pull", outside(feed.Feed._pull))
 
 

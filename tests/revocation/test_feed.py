@@ -37,7 +37,7 @@ from drf_tessera.revocation.caches import CacheStore
 from drf_tessera.revocation.feed import Feed, FeedState, describe_feed, get_feed
 from drf_tessera.revocation.notices import NOBODY, Doubt, Notice, Scope
 from drf_tessera.revocation.stores import OVERLAP, TOLERANCE, DatabaseStore
-from drf_tessera.revocation.workers import Turn
+from drf_tessera.workers.crews import Turn
 from tests.conftest import bearer, log_in, make_user
 from tests.revocation.conftest import table_away
 from tests.servers import PATIENCE, wait_until

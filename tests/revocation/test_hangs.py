@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.revocation.test_servers import log_in
 from tests.servers import PATIENCE, Line, Postgres, Redis, call, serve, wait_until
@@ -125,3 +127,52 @@ def test_a_store_that_hangs_holds_no_request(
         assert call(f"{server}/me/", token=access)[0] == 200
         if fault == "Redis stopped":
             assert call(f"{server}/me/", token=spare[0])[0] == 401
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("fault", ["SIGSTOP", "black hole"])
+def test_nobody_waits_for_the_keys_or_the_id_of_the_installation(
+    tmp_path: Path, postgres: Postgres, line: Line, fault: str
+) -> None:
+    """A stranger may send unknown keys and ask for the JWK Set, and a server may replace its processes."""
+    begin, end = (postgres.freeze, postgres.thaw) if fault == "SIGSTOP" else (line.cut, line.mend)
+    own: dict[str, Any] = {
+        "workers": 1,
+        "tessera": {**SETTINGS, "KEYS": [{"alg": "Ed25519", "database": True}]},
+        "TESSERA_SERVER_DB_PORT": str(line.port),
+        "TESSERA_SERVER_URLCONF": "tests.revocation.urls_keys",
+    }
+    with serve(tmp_path, **own) as server, serve(tmp_path, **own) as new:
+        access, _ = log_in(server)
+        key_set = f"{server}/.well-known/jwks.json"
+        assert call(key_set)[0] == 200
+        unknown = jwt.encode(
+            jwt.decode(access, options={"verify_signature": False}),
+            Ed25519PrivateKey.generate(),
+            algorithm="EdDSA",
+            headers={"kid": "unknown", "typ": "at+jwt"},
+        )
+        assert call(f"{server}/me/", token=unknown)[0] == 401
+        begin()
+        try:
+            time.sleep(2 * POLL)  # what this process knows of the keys is too old for a stranger's question
+            begun = time.monotonic()
+            assert call(key_set)[0] in {200, 503}  # on a busy machine the limit may be over
+            assert time.monotonic() - begun < STALENESS
+            first = [
+                *ask_all_the_time(server, unknown, 0),
+                *ask_all_the_time(server, access, 0),
+                *ask_all_the_time(new, access, 0),
+            ]
+            rest = [
+                *ask_all_the_time(server, unknown, STALENESS / 2),
+                *ask_all_the_time(new, access, STALENESS / 2),
+            ]
+        finally:
+            end()
+        assert {answer.status for answer in first} <= {200, 401, 503}
+        assert max(answer.seconds for answer in (*first, *rest)) < STALENESS
+        assert sum(answer.seconds > 0.8 * POLL for answer in rest) < len(rest) / 10
+        wait_until(lambda: call(f"{new}/me/", token=access)[0] == 200, "it does not heal", PATIENCE)
+        wait_until(lambda: call(f"{server}/me/", token=access)[0] == 200, "it does not heal", PATIENCE)
+        assert call(f"{server}/me/", token=unknown)[0] == 401

@@ -21,11 +21,12 @@ from rest_framework.test import APIClient
 from drf_tessera import sessions
 from drf_tessera.exceptions import MigrationMissing, RevocationUnavailable, SessionEnded
 from drf_tessera.models import Revocation, Session, SessionQuerySet
-from drf_tessera.revocation import check_session, rulings, workers
+from drf_tessera.revocation import check_session, rulings
 from drf_tessera.revocation.feed import get_feed
 from drf_tessera.revocation.notices import NOBODY, Ended, Notice, Scope, make_mark
 from drf_tessera.revocation.rulings import Rulings
 from drf_tessera.tokens import verify_access_token
+from drf_tessera.workers.crews import Turn
 from tests.conftest import bearer, make_user
 from tests.servers import PATIENCE, wait_until
 
@@ -242,16 +243,13 @@ def doubtful(anna: AbstractBaseUser) -> Doubtful:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("own_crews")
 class TestThreads:
     """A thread of the crew reads the rows, so that a database that hangs holds no request."""
 
-    @pytest.fixture(autouse=True)
-    def _own_crews(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(workers, "_crews", {})
-
     @pytest.fixture
     def hangs(
-        self, monkeypatch: pytest.MonkeyPatch, reads: list[Collection[UUID]]
+        self, own_crews: None, monkeypatch: pytest.MonkeyPatch, reads: list[Collection[UUID]]
     ) -> Iterator[threading.Event]:
         """Make each read hang until this event is set."""
         ends, find = threading.Event(), rulings._find_rows
@@ -359,7 +357,7 @@ class TestThreads:
     def test_without_another_thread_the_request_reads_the_row_itself(
         self, doubtful: Doubtful, monkeypatch: pytest.MonkeyPatch, *, bound: bool
     ) -> None:
-        def refuse(since: float) -> workers.Turn:
+        def refuse(since: float) -> Turn:
             raise RuntimeError("can't start new thread")
 
         monkeypatch.setattr(doubtful.rulings._worker, "ask", refuse)
@@ -370,7 +368,7 @@ class TestThreads:
     def test_a_turn_that_was_given_up_takes_no_more_questions(
         self, doubtful: Doubtful, reads: list[Collection[UUID]]
     ) -> None:
-        turn = workers.Turn()
+        turn = Turn()
         turn.is_lost = True
         doubtful.rulings._open.append(rulings.Question(uuid4()))
         doubtful.rulings._work(turn)
@@ -378,7 +376,7 @@ class TestThreads:
         assert reads == []
 
 
-def begin_to_hang(doubtful: Doubtful, reads: list[Collection[UUID]]) -> workers.Turn:
+def begin_to_hang(doubtful: Doubtful, reads: list[Collection[UUID]]) -> Turn:
     """Return the turn of a thread that reads a row, which hangs."""
     doubtful.rulings._open.append(rulings.Question(uuid4()))
     turn = doubtful.rulings._worker.ask(time.monotonic())

@@ -34,8 +34,8 @@ from drf_tessera.exceptions import ProjectError
 from drf_tessera.installation import read_installation_id
 from drf_tessera.revocation import feed
 from drf_tessera.revocation.stores import DatabaseStore
-from drf_tessera.revocation.workers import MOST_THREADS
 from drf_tessera.tokens import get_issuer
+from drf_tessera.workers.crews import MOST_THREADS
 from tests.tenants import routing
 
 PASSWORD: Final = "correct horse battery staple"

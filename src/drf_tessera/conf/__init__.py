@@ -28,6 +28,7 @@ from drf_tessera.conf.keys import PUBLIC_ALGORITHMS as PUBLIC_ALGORITHMS
 from drf_tessera.conf.keys import KeySource as KeySource
 from drf_tessera.conf.settings import AUTHORIZATION as AUTHORIZATION
 from drf_tessera.conf.settings import Settings as Settings
+from drf_tessera.conf.settings import as_tenant as as_tenant
 from drf_tessera.conf.settings import current_tenant as current_tenant
 from drf_tessera.conf.settings import enter_tenant as enter_tenant
 from drf_tessera.conf.settings import forget_settings as forget_settings

@@ -7,7 +7,7 @@ dropped when Django's ``setting_changed`` reports a change. That is why ``overri
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from functools import partial, update_wrapper
@@ -340,6 +340,17 @@ def use_tenant(name: str) -> Iterator[None]:
     if find is find_schema:
         raise SettingsError("Use schema_context() of django-tenants in place of use_tenant().")
     with use_name(find, name):
+        yield
+
+
+@contextmanager
+def as_tenant(name: str) -> Iterator[None]:
+    """Use a tenant inside the block, in a thread that works for it and knows no request.
+
+    With django-tenants this does nothing, because the connection of the thread has the schema in use.
+    """
+    find = get_settings().tenant
+    with nullcontext() if find is None or find is find_schema else use_name(find, name):
         yield
 
 

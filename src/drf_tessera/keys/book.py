@@ -1,9 +1,10 @@
 """The keys that this process knows, and which of them signs at the moment.
 
 No request asks the database for keys. The worker of the feed reads them again when a notice says that they
-have changed, and once a minute in any case. A login reads them again at most once per ``REVOCATION_POLL``,
-because a process that was idle may not know that another key signs now. A token with an unknown key has the
-same effect.
+have changed, and once a minute in any case. Before a login they are read again at most once per
+``REVOCATION_POLL``, because a process that was idle may not know that another key signs now. A token with
+an unknown key has the same effect. A thread of the crew does this too, because the database may hang
+(:mod:`drf_tessera.workers`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from threading import Lock
 from typing import Any, Final, NamedTuple
 from weakref import WeakSet
@@ -25,10 +26,10 @@ from drf_tessera.conf import (
     DERIVED,
     KeySource,
     Settings,
+    as_tenant,
     current_tenant,
     get_settings,
     per_tenant,
-    use_tenant,
 )
 from drf_tessera.database import after_transaction, find_database, has_table, is_in_transaction
 from drf_tessera.exceptions import KeyMaterialError, KeysUnavailable, TemporarilyUnavailable
@@ -38,20 +39,21 @@ from drf_tessera.keys.files import KeyFile
 from drf_tessera.keys.rows import LEAST_AGE, Listed, find_overdue, find_pace, list_keys, rotate_keys
 from drf_tessera.keys.sealing import derive
 from drf_tessera.models import SigningKey
+from drf_tessera.workers.readers import RowReader
 
 logger: Final = logging.getLogger(__name__)
 
 REREAD: Final = 60.0
 """Seconds after which the worker reads the table again, if the news of a change was lost."""
 
-_PATIENCE: Final = 2.0
-"""Seconds for which a thread waits for another one that reads."""
-
 _ACCESS_LABEL: Final = b"drf_tessera access token HS256"
 
 
 _books: Final[WeakSet[Book]] = WeakSet()
 """The books of all tenants."""
+
+
+_ANY_TIME: Final = float("-inf")
 
 
 class State(NamedTuple):
@@ -82,9 +84,12 @@ class Book:
         self._state: State | None = None
         self._lock = Lock()
         """Guards the knowledge. It is never held during a query, because the database may hang."""
-        self._reading = Lock()
-        """Held by the request that reads the table. The worker of the feed does not wait for a request."""
-        self._read_at = self._looked_at = float("-inf")
+        self._reader = RowReader(
+            self._look,
+            poll=settings.revocation_poll.total_seconds(),
+            staleness=settings.revocation_max_staleness.total_seconds(),
+        )
+        self._read_at = self._looked_at = _ANY_TIME
         self._changed, self._warned_of = False, ""
         _books.add(self)
 
@@ -111,20 +116,12 @@ class Book:
         if state is not None and (state.until == NEVER or state.since <= time.time() < state.until):
             return state.ring
         if self._in_database and self._listed is None:
-            self._read_first()
+            try:
+                self._reader.read(_ANY_TIME)
+            except TemporarilyUnavailable as error:
+                raise KeysUnavailable from error
         with self._lock:
             return self._renew()
-
-    def _read_first(self) -> None:
-        if not self._reading.acquire(timeout=_PATIENCE):
-            raise KeysUnavailable
-        try:
-            if self._listed is None:
-                self._read()
-        except TemporarilyUnavailable as error:
-            raise KeysUnavailable from error
-        finally:
-            self._reading.release()
 
     def refresh(self, age: float | None = None) -> None:
         """Read the keys again if the knowledge is older than ``age`` seconds. By default, one poll.
@@ -136,21 +133,27 @@ class Book:
         """
         if not self._in_database and not self._files:
             return
-        limit = self._poll if age is None else age
-        if 0 <= time.monotonic() - self._looked_at <= limit or not self._reading.acquire(timeout=_PATIENCE):
+        limit, now = self._poll if age is None else age, time.monotonic()
+        if 0 <= now - self._looked_at <= limit:
             return
         try:
-            if 0 <= time.monotonic() - self._looked_at <= limit:
-                return
-            self._looked_at = time.monotonic()
-            self._read()
-            with self._lock:
-                self._renew()
+            if self._in_database:
+                self._reader.read(now - limit)
+            else:
+                self._look()
         except TemporarilyUnavailable:
             if self._listed is None or time.monotonic() - self._read_at > self._pace.read:
                 raise
+
+    def _look(self) -> None:
+        """Read the table and the files, and compute the ring."""
+        began = time.monotonic()
+        try:
+            self._read()
+            with self._lock:
+                self._renew()
         finally:
-            self._reading.release()
+            self._looked_at = began
 
     @property
     def is_known(self) -> bool:
@@ -166,7 +169,7 @@ class Book:
         with self._lock:
             self._listed = self._state = None
             self._opened.clear()
-            self._read_at = self._looked_at = float("-inf")
+            self._read_at = self._looked_at = _ANY_TIME
 
     def catch_up(self) -> None:
         """Read the table if it has changed, or was not read for a minute. The worker of the feed calls this.
@@ -191,8 +194,7 @@ class Book:
         if not self._in_database:
             return
         began = time.monotonic()
-        # The worker of the feed knows no request, and so no tenant.
-        with nullcontext() if current_tenant() == self.tenant else use_tenant(self.tenant):
+        with as_tenant(self.tenant):
             listed = list_keys() or self._make_first()
         with self._lock:
             if began >= self._read_at:  # a reading that hung for a while knows less than a later one

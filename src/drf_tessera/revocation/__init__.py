@@ -4,7 +4,6 @@
 - notices: the notices, and all that a process has learned from them
 - stores: the table of notices, and the protocol of every store
 - caches: a cache that carries notices, beside the table
-- workers: the threads that ask the database, and what becomes of them when a store hangs
 - rulings: whether a session has ended, from what is known or from its row
 - feed: the notices that this process knows
 - publish: a notice for every process, when a session ends

@@ -7,7 +7,7 @@ A worker thread pulls on a connection of its own, and only if a request finds th
 version pulled in the thread of the request, because a background thread could die and would not survive a
 fork. But a database that hangs held that request for minutes, and all others behind it. No request can
 interrupt its own query, so another thread has to make the query. The answers to both dangers are in
-:mod:`drf_tessera.revocation.workers`.
+:mod:`drf_tessera.workers`.
 
 A request waits for the news for one poll at most, or for a second if a poll is shorter. It does not wait at
 all for a pull that has already taken longer. If the store does not answer, the process uses its old knowledge
@@ -34,7 +34,7 @@ from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_noop
 
-from drf_tessera.conf import Settings, current_tenant, per_group, use_tenant
+from drf_tessera.conf import Settings, as_tenant, current_tenant, per_group
 from drf_tessera.database import is_alone, name_place
 from drf_tessera.exceptions import (
     ProjectError,
@@ -50,9 +50,10 @@ from drf_tessera.revocation.caches import MOST_SILENCE, CacheStore
 from drf_tessera.revocation.notices import EVERYBODY, Ended, Notice, is_about_keys, names_tenant
 from drf_tessera.revocation.rulings import Rulings
 from drf_tessera.revocation.stores import DatabaseStore, Store
-from drf_tessera.revocation.workers import Turn, Worker
 from drf_tessera.tokens import AccessToken, check_key
 from drf_tessera.tracing import PULL, traced
+from drf_tessera.workers.crews import Turn, Worker
+from drf_tessera.workers.readers import LEAST_PATIENCE, find_limit
 
 logger: Final = logging.getLogger(__name__)
 
@@ -64,12 +65,6 @@ MOST_SKEW: Final = MARGIN / 2
 
 _SWEEP: Final = 10.0
 """Seconds between two searches for notices that no longer matter."""
-
-_LEAST_PATIENCE: Final = 1.0
-"""Seconds for which a request waits for a pull, also if ``poll`` is shorter.
-
-Otherwise a process that has just started on a busy machine would refuse its first requests.
-"""
 
 _NEVER: Final = float("-inf")
 
@@ -109,13 +104,13 @@ class Feed:
         self._books: WeakKeyDictionary[Book, None] = WeakKeyDictionary()
         """The keys of each tenant that shares this feed, as long as this process has them."""
         self._poll, self._staleness, self._keep = poll, staleness, keep
-        self._patience = max(poll, _LEAST_PATIENCE)
+        self._patience = max(poll, LEAST_PATIENCE)
         self.ended: Ended = Ended()
         self.ended.drop_old(time.monotonic())
         self._unsent: dict[Notice, None] = {}
         self._lock = Lock()
         """Held by the thread that uses the store. If that thread hangs, both are replaced."""
-        limit = max(2.0, min(10.0, staleness / 3))
+        limit = find_limit(staleness)
         self._worker = Worker(self._work, lose=self._lose, limit=limit)
         self._rulings = Rulings(self.ended, patience=self._patience, limit=limit)
         self._due = _NEVER
@@ -399,9 +394,7 @@ def _name_table(tenant: str) -> str:
     A notice about a user must not reach the readers of another database, where that primary key is somebody
     else. And it must reach all tenants that share one table.
     """
-    if current_tenant() == tenant:
-        return read_installation_id()
-    with use_tenant(tenant):  # the worker knows no request
+    with as_tenant(tenant):
         return read_installation_id()
 
 

@@ -1,7 +1,7 @@
 """Whether a session has ended: from what this process has learned, or from the session's row.
 
 A notice about many sessions leaves some of them in doubt, and only their rows tell. A thread of the crew
-reads these rows (:mod:`drf_tessera.revocation.workers`). So a database that hangs holds no request here
+reads these rows (:mod:`drf_tessera.workers`). So a database that hangs holds no request here
 either, and the requests that ask at the same time share a query.
 """
 
@@ -23,7 +23,7 @@ from drf_tessera.database import explain_mistake, find_database, is_alone, is_in
 from drf_tessera.exceptions import MigrationMissing, RevocationUnavailable
 from drf_tessera.models import Session, SessionQuerySet
 from drf_tessera.revocation.notices import Ended
-from drf_tessera.revocation.workers import Turn, Worker
+from drf_tessera.workers.crews import Turn, Worker
 
 _MOST_ASKED: Final = 500
 """The greatest number of rows in one query. SQLite before 3.32 takes 999 values."""

@@ -19,11 +19,12 @@ from django.db import connection, connections
 from drf_tessera.database import Place
 from drf_tessera.exceptions import RevocationUnavailable, SessionEnded
 from drf_tessera.revocation import feed as feed_module
-from drf_tessera.revocation import workers
 from drf_tessera.revocation.feed import Feed
 from drf_tessera.revocation.notices import Notice
 from drf_tessera.revocation.stores import DatabaseStore
-from drf_tessera.revocation.workers import MOST_LOST, MOST_THREADS, Turn, describe_own, limit_waits
+from drf_tessera.workers import crews
+from drf_tessera.workers.connections import describe_own, limit_waits
+from drf_tessera.workers.crews import MOST_LOST, MOST_THREADS, Turn
 from tests.revocation.test_feed import Store, make_due
 from tests.servers import PATIENCE, wait_until
 
@@ -54,13 +55,9 @@ class HangingStore(Store):
 
 
 @pytest.fixture(autouse=True)
-def _own_crews(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use new crews in each test, so that the threads of another test do not count.
-
-    A request waits for as long as a busy machine needs.
-    """
-    monkeypatch.setattr(workers, "_crews", {})
-    monkeypatch.setattr(feed_module, "_LEAST_PATIENCE", PATIENCE)
+def _patience(own_crews: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for as long as a busy machine needs."""
+    monkeypatch.setattr(feed_module, "LEAST_PATIENCE", PATIENCE)
 
 
 @pytest.fixture
@@ -78,8 +75,8 @@ def make_feed(store: Store, *, poll: float = 0, staleness: float = 600, alias: s
     return feed
 
 
-def list_hands(alias: str = "default") -> list[workers._Hand]:
-    return list(workers.find_crew(alias).hands)
+def list_hands(alias: str = "default") -> list[crews._Hand]:
+    return list(crews.find_crew(alias).hands)
 
 
 def hang(feed: Feed, store: HangingStore) -> None:
@@ -124,7 +121,7 @@ def give_up(feed: Feed, store: HangingStore) -> Turn:
 
 @pytest.fixture
 def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed_module, "_LEAST_PATIENCE", 0.0)
+    monkeypatch.setattr(feed_module, "LEAST_PATIENCE", 0.0)
 
 
 def test_a_turn_is_held_up_by_one_that_makes_no_progress_and_not_by_a_long_one() -> None:
@@ -212,7 +209,7 @@ class TestHang:
             wait_for_hanging(store, min(number, MOST_LOST + 1))
             let_time_pass(feed)
         assert len(list_hands()) == 1
-        assert len(workers.find_crew("default").lost) == MOST_LOST
+        assert len(crews.find_crew("default").lost) == MOST_LOST
         store.may_answer.set()
         wait_until(lambda: store.hanging == 0, "the threads do not end")
         wait_until(lambda: not is_failing(feed), "it does not heal")
@@ -224,7 +221,7 @@ class TestHang:
         turn = give_up(feed, store)
         assert turn.over.is_set()
         store.broken = True  # only the pull that was given up could still change the knowledge
-        (lost,) = workers.find_crew("default").lost
+        (lost,) = crews.find_crew("default").lost
         store.may_answer.set()
         lost.join(PATIENCE)
         assert not lost.is_alive()
@@ -262,7 +259,7 @@ class TestHang:
             wait_until(lambda: hand.job is not None, "the thread does not take the turn")
             wait_until(lambda: turn._moved > turn._asked, "the turn does not begin")
             let_time_pass(feed)
-            workers.find_crew("default")._replace_hanging()
+            crews.find_crew("default")._replace_hanging()
         # The feed has another lock now.
         hand.join(PATIENCE)
         assert turn.is_lost
@@ -296,7 +293,7 @@ class TestLife:
     def test_a_process_without_requests_has_no_thread(
         self, store: HangingStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(workers, "_REST", 0.01)
+        monkeypatch.setattr(crews, "_REST", 0.01)
         feed = make_feed(store)
         for _ in range(3):
             feed.check(uuid4())
@@ -307,7 +304,7 @@ class TestLife:
     def test_a_request_that_asks_while_the_thread_goes_to_rest_is_served(
         self, store: HangingStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(workers, "_REST", 0.0)
+        monkeypatch.setattr(crews, "_REST", 0.0)
         feed = make_feed(store)
         for _ in range(300):
             feed.check(uuid4())
@@ -352,17 +349,17 @@ class TestLife:
         hang(feed, store)
         feed._worker.ask(time.monotonic())
         wait_for_hanging(store)
-        workers._keepers.add(workers._Hand(workers.find_crew("default")))
+        crews._keepers.add(crews._Hand(crews.find_crew("default")))
         child = os.fork()
         if not child:  # pragma: no cover - in another process
-            if workers._keepers or list_hands():
+            if crews._keepers or list_hands():
                 os._exit(2)
             feed._lock = threading.Lock()
             store.may_answer = threading.Event()
             store.may_answer.set()
             store.news = [ended := Notice(uuid4(), SOON)]
             os._exit(0 if has_ended(feed, ended.session_id) else 1)
-        workers._keepers.clear()
+        crews._keepers.clear()
         store.may_answer.set()
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
@@ -425,9 +422,9 @@ class TestCrew:
     """The threads are those of a database, and not those of a tenant."""
 
     def test_a_forked_child_begins_without_threads(self) -> None:
-        workers.find_crew("default")
-        workers._forget_threads()
-        assert workers._crews == {}
+        crews.find_crew("default")
+        crews._forget_threads()
+        assert crews._crews == {}
 
     def test_tenants_with_schemas_in_one_database_share_a_few_threads(self) -> None:
         stores = [HangingStore() for _ in range(200)]
@@ -477,7 +474,7 @@ class TestCrew:
         for feed in hanging:
             feed._worker.ask(time.monotonic())
         wait_for_hanging(store, MOST_THREADS)
-        workers._crews["other"] = workers.Crew("default")
+        crews._crews["other"] = crews.Crew("default")
         healthy = make_feed(other := HangingStore(), alias="other")
         assert healthy._worker.ask(time.monotonic()).over.wait(PATIENCE)
         assert (other.pulls, len(list_hands()), len(list_hands("other"))) == (1, MOST_THREADS, 1)
@@ -503,8 +500,8 @@ class TestCrew:
     def test_a_thread_enters_the_schema_of_each_tenant(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """It enters a schema once for several turns, because each change costs a statement."""
         entered: list[Any] = []
-        monkeypatch.setattr(workers, "enter_schema", lambda own, schema: entered.append(schema))
-        monkeypatch.setattr(workers, "_is_test_run", lambda: False)
+        monkeypatch.setattr(crews, "enter_schema", lambda own, schema: entered.append(schema))
+        monkeypatch.setattr(crews, "_is_test_run", lambda: False)
         feeds = [make_feed(HangingStore()) for _ in range(2)]
         for number, feed in enumerate(feeds):
             feed._worker.place = Place("default", (number, True), f"default\n{number}")
@@ -514,7 +511,7 @@ class TestCrew:
             wait_until(lambda worker=worker: not worker.is_called, "the thread is not free")  # type: ignore[misc]
         assert len(list_hands()) == 1
         assert entered == [(0, True), (1, True), (0, True)]
-        monkeypatch.setattr(workers, "_is_test_run", lambda: True)
+        monkeypatch.setattr(crews, "_is_test_run", lambda: True)
         assert feeds[0]._worker.ask(time.monotonic()).over.wait(PATIENCE)
 
 
@@ -540,7 +537,7 @@ class TestConnection:
         assert self.check(make_feed(DatabaseStore(), poll=PATIENCE)) is None
 
     def test_otherwise_it_is_kept_until_the_thread_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(workers, "_is_test_run", lambda: False)
+        monkeypatch.setattr(crews, "_is_test_run", lambda: False)
         feed = make_feed(DatabaseStore(), poll=PATIENCE)
         own = self.check(feed)
         assert own.connection is not None
@@ -558,17 +555,17 @@ class TestConnection:
 
     def end(self, monkeypatch: pytest.MonkeyPatch, feed: Feed) -> None:
         """Make the thread of a feed take another turn, and end after it."""
-        monkeypatch.setattr(workers, "_REST", 0.0)
+        monkeypatch.setattr(crews, "_REST", 0.0)
         make_due(feed)
         feed.check(uuid4())
 
     @pytest.mark.slow
     def test_a_process_with_many_databases_keeps_only_a_few(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """25 databases in four processes would use up the connections of PostgreSQL."""
-        monkeypatch.setattr(workers, "_is_test_run", lambda: False)
-        monkeypatch.setattr(workers, "_MOST_KEPT", len(workers._keepers) + 2)
+        monkeypatch.setattr(crews, "_is_test_run", lambda: False)
+        monkeypatch.setattr(crews, "_MOST_KEPT", len(crews._keepers) + 2)
         names = [f"db{number}" for number in range(4)]
-        workers._crews.update((name, workers.Crew("default")) for name in names)
+        crews._crews.update((name, crews.Crew("default")) for name in names)
         feeds = [make_feed(DatabaseStore(), poll=PATIENCE, alias=name) for name in names]
         kept = [self.check(feed) is not None for _ in range(2) for feed in feeds]
         assert kept == [True, True, False, False] * 2
@@ -576,7 +573,7 @@ class TestConnection:
         for feed in feeds:
             self.end(monkeypatch, feed)
         wait_until(lambda: not any(hand.is_alive() for hand in hands), "the threads do not end")
-        assert workers._keepers.isdisjoint(hands)  # others may keep theirs now
+        assert crews._keepers.isdisjoint(hands)  # others may keep theirs now
 
     @pytest.mark.skipif(connection.vendor != "postgresql", reason="this driver has a timeout instead")
     def test_one_that_hangs_is_cut(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -605,7 +602,7 @@ class TestConnection:
 
 
 def test_a_socket_is_shut_down_and_a_connection_without_one_is_left_alone() -> None:
-    hand = workers._Hand(workers.find_crew("default"))
+    hand = crews._Hand(crews.find_crew("default"))
     hand.cut()
     hand.connection = SimpleNamespace(connection=None)  # type: ignore[assignment]
     hand.cut()

@@ -1,4 +1,6 @@
-"""The threads that pull for all requests of a process, so that a store that hangs hangs no request.
+"""The threads that read for all requests of a process, so that a store that hangs hangs no request.
+
+They pull the notices, and read the rows of sessions in doubt, the keys and the id of the installation.
 
 Each database has threads of its own, so a database that hangs does not hang the tenants of another one. The
 number of threads depends on the databases, and not on the tenants.
@@ -25,7 +27,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Condition, Event, Lock, Thread
+from threading import Condition, Event, Lock, Thread, current_thread
 from typing import Any, Final, NamedTuple
 
 from django.core import mail
@@ -34,6 +36,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from drf_tessera.database import Place, enter_schema, find_place, using_database
 from drf_tessera.forks import after_fork
+from drf_tessera.workers.connections import describe_own
 
 MOST_THREADS: Final = 4
 """The greatest number of threads for one database, besides those that were given up."""
@@ -43,13 +46,6 @@ MOST_LOST: Final = 3
 
 _REST: Final = 10.0
 """Seconds. A thread without a turn for so long ends, and closes its connection."""
-
-_KEPT: Final = 60
-"""Seconds for which the connection of the thread is kept if ``CONN_MAX_AGE`` is 0.
-
-0 means to Django that each request opens a connection. A thread that pulls once a second would open as many
-connections as there are seconds, and PostgreSQL starts a process for each.
-"""
 
 _MOST_KEPT: Final = 8
 """The greatest number of threads that keep their connection between two pulls.
@@ -174,12 +170,13 @@ class Worker:
 
 
 class Crew:
-    """The threads of this process that pull from one database, for the workers of all tenants there.
+    """The threads of this process that read from one database, for the workers of all tenants there.
 
-    A feed has two workers: one pulls, and one reads the rows of sessions in doubt. If the tenants share their
-    tables, or each has a database, then a crew has one feed, and one or two threads. If the tenants have
-    schemas in one database (django-tenants), then a crew has a feed for each tenant, and at most
-    :data:`MOST_THREADS` threads. So a schema whose table is locked does not hold up the others.
+    A feed has two workers: one pulls, and one reads the rows of sessions in doubt. Each tenant has a reader
+    for its keys, and one for the id of its installation. If the tenants share their tables, or each has a
+    database, then a crew has one feed, and usually one thread. If the tenants have schemas in one database
+    (django-tenants), then a crew has a feed for each tenant, and at most :data:`MOST_THREADS` threads. So a
+    table of a schema that is locked does not hold up the other schemas.
     """
 
     def __init__(self, alias: str) -> None:
@@ -300,6 +297,11 @@ def _forget_threads() -> None:
 after_fork(_forget_threads)
 
 
+def is_in_crew() -> bool:
+    """Return whether this thread belongs to a crew, so that it may wait for a database that hangs."""
+    return isinstance(current_thread(), _Hand)
+
+
 class _Job(NamedTuple):
     worker: Worker
     turn: Turn
@@ -378,35 +380,6 @@ class _Hand(Thread):
             number: Any = self.connection and self.connection.connection.fileno()
             with socket.socket(fileno=os.dup(number)) as line:
                 line.shutdown(socket.SHUT_RDWR)
-
-
-def describe_own(connection: BaseDatabaseWrapper, limit: float) -> BaseDatabaseWrapper:
-    """Return a connection like ``connection``, not opened yet, whose driver gives up after about ``limit``.
-
-    The options of the project come first. A pool of connections is left out, because a connection that hangs
-    would be missing there.
-    """
-    own = connection.copy()
-    settings = own.settings_dict
-    options = {**limit_waits(own.vendor, str(settings["ENGINE"]), limit), **settings["OPTIONS"]}
-    options.pop("pool", None)
-    settings["OPTIONS"] = options
-    if settings["CONN_MAX_AGE"] == 0:
-        settings["CONN_MAX_AGE"] = _KEPT
-    return own
-
-
-def limit_waits(vendor: str, engine: str, limit: float) -> dict[str, int]:
-    """Return the options of a database's driver that make it give up after about ``limit`` seconds.
-
-    The driver of another ``engine`` may name its options otherwise, and refuse these.
-    """
-    seconds = max(2, round(limit))  # libpq knows no shorter timeout
-    if vendor == "postgresql":
-        return {"connect_timeout": seconds, "tcp_user_timeout": seconds * 1000}
-    if vendor == "mysql" and engine.startswith("django."):
-        return {"connect_timeout": seconds, "read_timeout": seconds, "write_timeout": seconds}
-    return {}
 
 
 def _is_test_run() -> bool:
