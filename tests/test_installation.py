@@ -132,6 +132,7 @@ def test_a_database_that_hangs_holds_no_request_of_a_new_process(
         may_answer.set()
         wait_until(lambda: bool(installation._known), "the reading does not end")
         assert read_installation_id()
+    wait_until(lambda: installation._readers == {}, "the reader is kept")
 
 
 @pytest.mark.slow

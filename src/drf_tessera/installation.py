@@ -62,7 +62,6 @@ def read_installation_id() -> str:
     found = _known.get(tenant)
     if found is None:
         found = _find_reader(tenant).read(since=float("-inf"))
-        _readers.pop(tenant, None)
     return found
 
 
@@ -152,6 +151,7 @@ def _read(tenant: str) -> str:
         except Error as error:
             raise _translate(error) from error
     _remember(tenant, found)
+    _readers.pop(tenant, None)
     return found
 
 
