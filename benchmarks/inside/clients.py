@@ -10,10 +10,10 @@ from http.cookies import SimpleCookie
 from typing import Any, ClassVar, Final, Self
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from benchmarks.inside import application, database
+from benchmarks.project.scheme import read_scheme
 
 
 class Client:
@@ -241,7 +241,7 @@ CLIENTS: Final[dict[str, type[Client]]] = {
 
 def connect(number: int) -> Client:
     """Log the user with this number in, as a client of the peer that is measured."""
-    client = CLIENTS[settings.SCHEME](number)
+    client = CLIENTS[read_scheme()](number)
     client.log_in()
     return client
 

@@ -7,10 +7,10 @@ import time
 from typing import Final
 
 from django.apps import apps
-from django.conf import settings
 from django.db import connection
 
 from benchmarks.inside import application, clients, database
+from benchmarks.project.scheme import read_scheme
 
 REPEATS: Final = 10
 PATIENCE: Final = 3.0
@@ -107,7 +107,7 @@ def replay() -> dict[str, bool] | None:
     thief = honest.fork()
     for _ in range(2):
         _renew(honest)
-        if settings.SCHEME == "tessera":
+        if read_scheme() == "tessera":
             time.sleep(1.1)  # REFRESH_GRACE is 1 here: within it a refresh does not rotate
     if honest.refresh == thief.refresh:
         return None
@@ -143,10 +143,10 @@ def refresh_from_another_site() -> bool | None:
     Raises:
         WrongAnswerError: a refresh by the site's own page is refused too.
     """
-    if settings.SCHEME not in COOKIE_PATHS:
+    if read_scheme() not in COOKIE_PATHS:
         return None
-    login, refresh = COOKIE_PATHS[settings.SCHEME]
-    client = clients.CLIENTS[settings.SCHEME](next(_numbers))
+    login, refresh = COOKIE_PATHS[read_scheme()]
+    client = clients.CLIENTS[read_scheme()](next(_numbers))
     own = {"HTTP_ORIGIN": "http://testserver", "HTTP_SEC_FETCH_SITE": "same-origin"}
     body = {"username": client.name, "password": database.PASSWORD}
     jar = clients.demand("POST", login, body, **own)["cookies"]

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.utils import timezone
+
+from benchmarks.project.scheme import read_scheme
 
 Headers = dict[str, str]
 
@@ -16,7 +17,8 @@ Headers = dict[str, str]
 def make(count: int) -> list[Headers]:
     """Log in ``count`` distinct users. Return the header of each user, with its WSGI name."""
     users = get_user_model().objects.order_by("pk")[:count]
-    found = [_SCHEMES[settings.SCHEME](user) for user in users]
+    log_in = _SCHEMES[read_scheme()]
+    found = [log_in(user) for user in users]
     if len({tuple(headers.items()) for headers in found}) != count:
         raise ValueError(f"There are not {count} distinct credentials.")
     return found

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.urls import include, path
 
 from benchmarks.project import views
+from benchmarks.project.scheme import read_scheme
+
+SCHEME = read_scheme()
 
 urlpatterns = [
     path("ping/", views.PingView.as_view()),
@@ -15,9 +17,9 @@ urlpatterns = [
     path("floor/bare/", views.BareFloorView.as_view()),
 ]
 
-if settings.SCHEME == "tessera":
+if SCHEME == "tessera":
     urlpatterns += [path("api/token/", include("drf_tessera.rest.urls"))]
-elif settings.SCHEME.startswith("simplejwt"):
+elif SCHEME.startswith("simplejwt"):
     from rest_framework_simplejwt.views import TokenBlacklistView, TokenObtainPairView, TokenRefreshView
 
     urlpatterns += [
@@ -25,11 +27,11 @@ elif settings.SCHEME.startswith("simplejwt"):
         path("api/token/refresh/", TokenRefreshView.as_view()),
         path("api/token/blacklist/", TokenBlacklistView.as_view()),
     ]
-elif settings.SCHEME == "drf-token":
+elif SCHEME == "drf-token":
     from rest_framework.authtoken.views import obtain_auth_token
 
     urlpatterns += [path("api/token/", obtain_auth_token)]
-elif settings.SCHEME == "knox":
+elif SCHEME == "knox":
     from knox.views import LoginView
     from rest_framework.authentication import BasicAuthentication
 
@@ -37,11 +39,11 @@ elif settings.SCHEME == "knox":
         path("knox/login/", LoginView.as_view(authentication_classes=[BasicAuthentication])),
         path("knox/", include("knox.urls")),
     ]
-elif settings.SCHEME == "dj-rest-auth":
+elif SCHEME == "dj-rest-auth":
     urlpatterns += [path("auth/", include("dj_rest_auth.urls"))]
-elif settings.SCHEME == "allauth":
+elif SCHEME == "allauth":
     urlpatterns += [path("_allauth/", include("allauth.headless.urls"))]
-elif settings.SCHEME == "oauth-toolkit":
+elif SCHEME == "oauth-toolkit":
     from oauth2_provider import urls as oauth2_urls
 
     urlpatterns += [path("o/", include(oauth2_urls))]
