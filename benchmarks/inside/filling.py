@@ -132,7 +132,7 @@ def _add(users: int, age: int, user_agent: str, first: int, last: int) -> None:
         return
     from rest_framework_simplejwt.tokens import RefreshToken
 
-    sample = str(RefreshToken.for_user(get_user_model().objects.first()))
+    sample = str(RefreshToken.for_user(get_user_model().objects.order_by("pk")[0]))
     database.run(_SIMPLEJWT, users, sample[:-32], age, first, last)
 
 
@@ -152,7 +152,7 @@ def multiply_login(
 
     user = get_user_model().objects.order_by("pk")[0]
     grant = sessions.start(user, client=sessions.Client(user_agent=user_agent))
-    names = [field.column for field in Session._meta.concrete_fields]
+    names = [str(field.column) for field in Session._meta.concrete_fields]  # a concrete field has a column
     values = {name: f"login.{name}" for name in names} | _LOGIN | dict(changes)
     database.run(
         f"INSERT INTO {Session._meta.db_table} ({', '.join(names)})"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from benchmarks.project import views
 from benchmarks.project.scheme import read_scheme
 
 SCHEME = read_scheme()
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("ping/", views.PingView.as_view()),
     path("open/", views.OpenView.as_view()),
     path("touched/", views.TouchedView.as_view()),
@@ -32,7 +32,7 @@ elif SCHEME == "drf-token":
 
     urlpatterns += [path("api/token/", obtain_auth_token)]
 elif SCHEME == "knox":
-    from knox.views import LoginView
+    from knox.views import LoginView  # type: ignore[import-not-found]  # in its environment alone
     from rest_framework.authentication import BasicAuthentication
 
     urlpatterns += [
@@ -44,6 +44,8 @@ elif SCHEME == "dj-rest-auth":
 elif SCHEME == "allauth":
     urlpatterns += [path("_allauth/", include("allauth.headless.urls"))]
 elif SCHEME == "oauth-toolkit":
-    from oauth2_provider import urls as oauth2_urls
+    from oauth2_provider import (  # type: ignore[import-not-found]  # in its environment alone
+        urls as oauth2_urls,
+    )
 
     urlpatterns += [path("o/", include(oauth2_urls))]
