@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import matplotlib as mpl
+import matplotlib as mpl  # type: ignore[import-not-found]  # in the environment of the plot alone
 
 mpl.use("svg")
 
 from matplotlib import pyplot as plt
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter  # type: ignore[import-not-found]  # the same
 
 from benchmarks.measurements import clearing, feed
 from benchmarks.peers import BLACKLIST, PEERS, SIMPLEJWT, TESSERA

@@ -66,10 +66,20 @@ def prepare_post(path: str, body: dict[str, Any], **more: str) -> Environ:
 def call(environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
     """Make one request. Return the status line, the headers and the body."""
     seen: list[Any] = []
-    response = handler(environ.copy(), lambda status, headers, *_: seen.extend((status, headers)))
+
+    def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> Callable[[bytes], object]:
+        seen.extend((status, headers))
+        return _write
+
+    response = handler(environ.copy(), start_response)
     body = b"".join(response)
     response.close()
     return seen[0], seen[1], body
+
+
+def _write(_: bytes) -> None:
+    """Raise an error in the place of WSGI's ``write``, because Django yields its body."""
+    raise NotImplementedError
 
 
 def demand(environ: Environ, status: str = "200 OK") -> bytes:
@@ -92,9 +102,10 @@ def spend(environs: list[Environ]) -> float:
     """
     wrong: list[str] = []
 
-    def start_response(status: str, headers: Any, *_: Any) -> None:
+    def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> Callable[[bytes], object]:
         if status != "200 OK":
             wrong.append(status)
+        return _write
 
     run = handler
     begun = time.perf_counter()

@@ -6,14 +6,15 @@ import base64
 import copy
 import io
 import json
+from collections.abc import Mapping
 from http.cookies import SimpleCookie
 from typing import Any, ClassVar, Final, Self
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from benchmarks.inside import application, database
+from benchmarks.project.scheme import read_scheme
 
 
 class Client:
@@ -105,7 +106,9 @@ class RestFrameworkToken(Client):
 
     def log_out(self) -> None:
         """Delete the row."""
-        self.user.auth_token.delete()
+        from rest_framework.authtoken.models import Token
+
+        Token.objects.get(user=self.user).delete()
 
 
 class Knox(Client):
@@ -117,11 +120,11 @@ class Knox(Client):
     def log_in(self) -> None:
         """Log in."""
         pair = base64.b64encode(f"{self.name}:{database.PASSWORD}".encode()).decode()
-        self.access = demand("POST", "/knox/login/", {}, HTTP_AUTHORIZATION=f"Basic {pair}")["token"]
+        self.access = demand("POST", "/knox/login/", {}, {"HTTP_AUTHORIZATION": f"Basic {pair}"})["token"]
 
     def log_out(self) -> None:
         """Log out."""
-        demand("POST", "/knox/logout/", {}, **self.headers)
+        demand("POST", "/knox/logout/", {}, self.headers)
 
 
 class DjRestAuth(Client):
@@ -133,15 +136,15 @@ class DjRestAuth(Client):
 
     def renew(self) -> bool:
         """Refresh by the cookie."""
-        status, body = send("POST", "/auth/token/refresh/", {}, HTTP_COOKIE=f"refresh={self.refresh}")
+        status, body = send("POST", "/auth/token/refresh/", {}, {"HTTP_COOKIE": f"refresh={self.refresh}"})
         if status == 200:
             self._take(body)
         return status == 200
 
     def log_out(self) -> None:
         """Log out. The access token is in a header, which no CSRF check asks about."""
-        header = f"Bearer {self.access}"
-        demand("POST", "/auth/logout/", {}, HTTP_AUTHORIZATION=header, HTTP_COOKIE=f"refresh={self.refresh}")
+        headers = {"HTTP_AUTHORIZATION": f"Bearer {self.access}", "HTTP_COOKIE": f"refresh={self.refresh}"}
+        demand("POST", "/auth/logout/", {}, headers)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -179,7 +182,7 @@ class Allauth(Client):
 
     def log_out(self) -> None:
         """Log out. The answer to a logout is 401 in allauth: nobody is logged in."""
-        demand("DELETE", "/_allauth/app/v1/auth/session", {}, expect=401, **self.headers)
+        demand("DELETE", "/_allauth/app/v1/auth/session", {}, self.headers, expect=401)
 
     def list_secrets(self) -> dict[str, str]:
         """Return the tokens, and the session token if there is one."""
@@ -201,8 +204,8 @@ class OAuthToolkit(Client):
                 "POST",
                 "/o/token/",
                 {"grant_type": "password", "username": self.name, "password": database.PASSWORD},
+                _read_application(),
                 form=True,
-                **_read_application(),
             )
         )
 
@@ -212,8 +215,8 @@ class OAuthToolkit(Client):
             "POST",
             "/o/token/",
             {"grant_type": "refresh_token", "refresh_token": self.refresh},
+            _read_application(),
             form=True,
-            **_read_application(),
         )
         if status == 200:
             self._take(body)
@@ -221,7 +224,7 @@ class OAuthToolkit(Client):
 
     def log_out(self) -> None:
         """Revoke the refresh token."""
-        demand("POST", "/o/revoke_token/", {"token": self.refresh}, form=True, **_read_application())
+        demand("POST", "/o/revoke_token/", {"token": self.refresh}, _read_application(), form=True)
 
     def _take(self, body: dict[str, Any]) -> None:
         self.access = body["access_token"]
@@ -241,7 +244,7 @@ CLIENTS: Final[dict[str, type[Client]]] = {
 
 def connect(number: int) -> Client:
     """Log the user with this number in, as a client of the peer that is measured."""
-    client = CLIENTS[settings.SCHEME](number)
+    client = CLIENTS[read_scheme()](number)
     client.log_in()
     return client
 
@@ -253,10 +256,15 @@ def ask(headers: dict[str, str], path: str = "/ping/") -> int:
 
 
 def send(
-    method: str, path: str, body: dict[str, Any], *, form: bool = False, **headers: str
+    method: str,
+    path: str,
+    body: dict[str, Any],
+    headers: Mapping[str, str] | None = None,
+    *,
+    form: bool = False,
 ) -> tuple[int, dict[str, Any]]:
     """Send a request; return the status, and the body with the cookies of the answer."""
-    environ = application.prepare_post(path, body, **headers)
+    environ = application.prepare_post(path, body, **(headers or {}))
     environ["REQUEST_METHOD"] = method
     if form:
         raw = urlencode(body).encode()
@@ -278,14 +286,20 @@ def send(
 
 
 def demand(
-    method: str, path: str, body: dict[str, Any], *, expect: int = 0, form: bool = False, **headers: str
+    method: str,
+    path: str,
+    body: dict[str, Any],
+    headers: Mapping[str, str] | None = None,
+    *,
+    expect: int = 0,
+    form: bool = False,
 ) -> dict[str, Any]:
     """Send a request that must succeed, and return its body.
 
     Raises:
         WrongAnswerError: another status than the one expected, or than 2xx.
     """
-    status, found = send(method, path, body, form=form, **headers)
+    status, found = send(method, path, body, headers, form=form)
     if status != expect if expect else not 200 <= status < 300:
         raise application.WrongAnswerError(f"{path} answered {status}: {found}")
     return found
@@ -293,7 +307,9 @@ def demand(
 
 def _read_application() -> dict[str, str]:
     """Return the header of the OAuth application, which is made at the first call."""
-    from oauth2_provider.models import get_application_model
+    from oauth2_provider.models import (  # type: ignore[import-not-found]  # in its environment alone
+        get_application_model,
+    )
 
     model = get_application_model()
     application, _ = model.objects.get_or_create(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import time
-from typing import Final
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final, TypeVar
 
 from django.apps import apps
-from django.conf import settings
 from django.db import connection
+from django.db.models import QuerySet
 
 from benchmarks.inside import application, clients, database
+from benchmarks.project.scheme import read_scheme
 
 REPEATS: Final = 10
 PATIENCE: Final = 3.0
@@ -23,6 +26,7 @@ COOKIE_PATHS: Final = {
 """Where the peers that put tokens into cookies log in and refresh."""
 
 _numbers = itertools.count()
+_Item = TypeVar("_Item")
 
 
 def prepare(*, users: int) -> None:
@@ -37,9 +41,7 @@ def count_queries() -> dict[str, int]:
     for name, path in (("untouched", "/ping/"), ("touched", "/touched/")):
         request = application.prepare_get(path, headers)
         application.demand(request)
-        statements = application.record_statements(
-            lambda request=request: [application.demand(request) for _ in range(REPEATS)]
-        )
+        statements = application.record_statements(partial(_repeat, application.demand, [request] * REPEATS))
         # Rounded, because once a second drf-tessera asks for the sessions that have ended.
         found[name] = round(len(statements) / REPEATS)
     return found
@@ -52,7 +54,7 @@ def count_refresh() -> dict[str, int] | None:
         return None
     _renew(holders.pop())  # the first one warms up
     before = _count_rows()
-    statements = application.record_statements(lambda: [_renew(holder) for holder in holders])
+    statements = application.record_statements(partial(_repeat, _renew, holders))
     added = _count_rows() - before
     return {"statements": round(len(statements) / len(holders)), "rows": round(added / len(holders))}
 
@@ -107,7 +109,7 @@ def replay() -> dict[str, bool] | None:
     thief = honest.fork()
     for _ in range(2):
         _renew(honest)
-        if settings.SCHEME == "tessera":
+        if read_scheme() == "tessera":
             time.sleep(1.1)  # REFRESH_GRACE is 1 here: within it a refresh does not rotate
     if honest.refresh == thief.refresh:
         return None
@@ -143,16 +145,17 @@ def refresh_from_another_site() -> bool | None:
     Raises:
         WrongAnswerError: a refresh by the site's own page is refused too.
     """
-    if settings.SCHEME not in COOKIE_PATHS:
+    scheme = read_scheme()
+    if scheme not in COOKIE_PATHS:
         return None
-    login, refresh = COOKIE_PATHS[settings.SCHEME]
-    client = clients.CLIENTS[settings.SCHEME](next(_numbers))
+    login, refresh = COOKIE_PATHS[scheme]
+    client = clients.CLIENTS[scheme](next(_numbers))
     own = {"HTTP_ORIGIN": "http://testserver", "HTTP_SEC_FETCH_SITE": "same-origin"}
     body = {"username": client.name, "password": database.PASSWORD}
-    jar = clients.demand("POST", login, body, **own)["cookies"]
-    jar |= clients.demand("POST", refresh, {}, **own, **_write_cookies(jar))["cookies"]
+    jar = clients.demand("POST", login, body, own)["cookies"]
+    jar |= clients.demand("POST", refresh, {}, own | _write_cookies(jar))["cookies"]
     foreign = {"HTTP_ORIGIN": "https://another.example", "HTTP_SEC_FETCH_SITE": "cross-site"}
-    status, _ = clients.send("POST", refresh, {}, **foreign, **_write_cookies(jar))
+    status, _ = clients.send("POST", refresh, {}, foreign | _write_cookies(jar))
     return status == 200
 
 
@@ -181,8 +184,13 @@ def _renew(client: clients.Client) -> None:
         raise application.WrongAnswerError("A refresh with a new token is refused.")
 
 
+def _repeat(call: Callable[[_Item], object], items: Iterable[_Item]) -> None:
+    for item in items:
+        call(item)
+
+
 def _count_rows() -> int:
-    return sum(model.objects.count() for model in apps.get_models())
+    return sum(QuerySet(model).count() for model in apps.get_models())
 
 
 _waiting: list[clients.Client] = []

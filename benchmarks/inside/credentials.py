@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.utils import timezone
+
+from benchmarks.project.scheme import read_scheme
 
 Headers = dict[str, str]
 
@@ -16,7 +17,8 @@ Headers = dict[str, str]
 def make(count: int) -> list[Headers]:
     """Log in ``count`` distinct users. Return the header of each user, with its WSGI name."""
     users = get_user_model().objects.order_by("pk")[:count]
-    found = [_SCHEMES[settings.SCHEME](user) for user in users]
+    log_in = _SCHEMES[read_scheme()]
+    found = [log_in(user) for user in users]
     if len({tuple(headers.items()) for headers in found}) != count:
         raise ValueError(f"There are not {count} distinct credentials.")
     return found
@@ -45,7 +47,7 @@ def _simplejwt(user: Any) -> Headers:
 
 
 def _knox(user: Any) -> Headers:
-    from knox.models import get_token_model
+    from knox.models import get_token_model  # type: ignore[import-not-found]  # in its environment alone
 
     return _bearer(get_token_model().objects.create(user)[1], "Token")
 
@@ -57,7 +59,7 @@ def _drf_token(user: Any) -> Headers:
 
 
 def _dj_rest_auth(user: Any) -> Headers:
-    from dj_rest_auth.utils import jwt_encode
+    from dj_rest_auth.utils import jwt_encode  # type: ignore[import-not-found]  # in its environment alone
 
     return {"HTTP_COOKIE": f"access={jwt_encode(user)[0]}"}
 
@@ -70,14 +72,17 @@ def _allauth(user: Any) -> Headers:
     # allauth uses these modules as attributes, but does not import them itself.
     import cryptography.hazmat.primitives.ciphers.algorithms
     import cryptography.hazmat.primitives.serialization  # noqa: F401
-    from allauth.headless.tokens.strategies.jwt import internal
+    from allauth.headless.tokens.strategies.jwt import internal  # type: ignore[import-untyped]  # no types
 
     return _bearer(internal.create_access_token(user, _start_django_session(user), {}))
 
 
 def _oauth_toolkit(user: Any) -> Headers:
-    from oauth2_provider.models import get_access_token_model, get_application_model
-    from oauthlib.common import generate_token
+    from oauth2_provider.models import (  # type: ignore[import-not-found]  # in its environment alone
+        get_access_token_model,
+        get_application_model,
+    )
+    from oauthlib.common import generate_token  # type: ignore[import-untyped]  # no types
 
     applications = get_application_model()
     application, _ = applications.objects.get_or_create(

@@ -57,7 +57,7 @@ def configure(scheme: str) -> None:
 
 def make_urls(scheme: str) -> list[Any]:
     """Return the URLconf: a view that changes data, and the views of the peer."""
-    from django.urls import include, path
+    from django.urls import URLPattern, URLResolver, include, path
     from rest_framework.response import Response
     from rest_framework.views import APIView
 
@@ -65,9 +65,11 @@ def make_urls(scheme: str) -> list[Any]:
         def post(self, request: Any) -> Response:
             return Response({})
 
-    urls = [path("view/", View.as_view())]
+    urls: list[URLPattern | URLResolver] = [path("view/", View.as_view())]
     if scheme.startswith("dj-rest-auth"):
-        from dj_rest_auth.jwt_auth import get_refresh_view
+        from dj_rest_auth.jwt_auth import (  # type: ignore[import-not-found]  # in its environment alone
+            get_refresh_view,
+        )
 
         refresh = path("auth/token/refresh/", get_refresh_view().as_view())
         urls += [refresh, path("auth/", include("dj_rest_auth.urls"))]

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import DatabaseError
 
 from benchmarks.inside import database
+from benchmarks.project.scheme import read_scheme
 
 CHUNKS: Final = 20
 USER_AGENT: Final = (
@@ -83,7 +83,7 @@ def fill(
         first, last = rows * chunk // CHUNKS, rows * (chunk + 1) // CHUNKS
         _add(len(users), age, user_agent, offset + first + 1, offset + last)
         wanted = live * (chunk + 1) // CHUNKS - live * chunk // CHUNKS
-        start = _LOGINS[settings.SCHEME]
+        start = _LOGINS[read_scheme()]
         tokens += [start(users[(len(tokens) + index) % len(users)]) for index in range(wanted)]
     database.run("VACUUM ANALYZE")
     database.run("SET synchronous_commit = on")
@@ -114,7 +114,7 @@ def count_deleted() -> int:
 
 def list_tables() -> tuple[str, ...]:
     """Return the names of the tables that hold the peer's sessions or tokens."""
-    return _TABLES[settings.SCHEME]
+    return _TABLES[read_scheme()]
 
 
 def _ask_size(function: str) -> dict[str, int]:
@@ -127,12 +127,12 @@ def count_rows() -> int:
 
 
 def _add(users: int, age: int, user_agent: str, first: int, last: int) -> None:
-    if settings.SCHEME == "tessera":
+    if read_scheme() == "tessera":
         multiply_login(_TESSERA, _MOMENTS, users, age, first, last, user_agent=user_agent)
         return
     from rest_framework_simplejwt.tokens import RefreshToken
 
-    sample = str(RefreshToken.for_user(get_user_model().objects.first()))
+    sample = str(RefreshToken.for_user(get_user_model().objects.order_by("pk")[0]))
     database.run(_SIMPLEJWT, users, sample[:-32], age, first, last)
 
 
@@ -152,7 +152,7 @@ def multiply_login(
 
     user = get_user_model().objects.order_by("pk")[0]
     grant = sessions.start(user, client=sessions.Client(user_agent=user_agent))
-    names = [field.column for field in Session._meta.concrete_fields]
+    names = [str(field.column) for field in Session._meta.concrete_fields]  # a concrete field has a column
     values = {name: f"login.{name}" for name in names} | _LOGIN | dict(changes)
     database.run(
         f"INSERT INTO {Session._meta.db_table} ({', '.join(names)})"

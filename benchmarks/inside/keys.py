@@ -6,12 +6,13 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 
 def make(*, folder: str) -> None:
     """Write a private key for each algorithm, as PEM."""
     Path(folder).mkdir(parents=True, exist_ok=True)
-    keys = {
+    keys: dict[str, PrivateKeyTypes] = {
         "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
         "ES256": ec.generate_private_key(ec.SECP256R1()),
         "EdDSA": ed25519.Ed25519PrivateKey.generate(),

@@ -7,9 +7,8 @@ import random
 import time
 from typing import Any
 
-from django.conf import settings
-
 from benchmarks.inside import application, database, filling
+from benchmarks.project.scheme import read_scheme
 
 PATH = "/api/token/refresh/"
 LEAD: int = 3
@@ -37,7 +36,7 @@ def measure(*, batch: int) -> dict[str, float]:
     Each session is refreshed only once, as clients do it. A second refresh would fall into the grace window,
     which is a different case.
     """
-    ways = ["refresh", "floor", "bare"] if settings.SCHEME == "tessera" else ["refresh"]
+    ways = ["refresh", "floor", "bare"] if read_scheme() == "tessera" else ["refresh"]
     return {way: _time(way, batch) for way in random.sample(ways, len(ways))}
 
 

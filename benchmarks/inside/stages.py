@@ -6,7 +6,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from django.contrib.auth import get_user_model
 from django.db import connection
@@ -76,7 +76,7 @@ def _time_swap(text: str) -> float:
     return time.perf_counter() - begun
 
 
-def _prepare(token: RefreshToken) -> tuple[str, list[object]]:
+def _prepare(token: RefreshToken) -> tuple[str, list[Any]]:
     """Return the statement that a refresh sends for this token, and its parameters."""
     now, settings = choose_moment(None), get_settings()
     statement = rows._compile_swap("default", get_user_model(), now is None)
@@ -96,7 +96,7 @@ def _prepare(token: RefreshToken) -> tuple[str, list[object]]:
     return statement.sql, [constant if name is None else ready[name] for name, constant in statement.places]
 
 
-def _execute(sql: str, parameters: list[object]) -> float:
+def _execute(sql: str, parameters: list[Any]) -> float:
     with connection.cursor() as cursor:
         begun = time.perf_counter()
         cursor.execute(sql, parameters)
@@ -121,7 +121,7 @@ def _time_without_user(text: str) -> float:
     return _execute(*_replace_question(*_prepare(read_refresh_token(text)), "TRUE"))
 
 
-def _replace_question(sql: str, parameters: list[object], instead: str) -> tuple[str, list[object]]:
+def _replace_question(sql: str, parameters: list[Any], instead: str) -> tuple[str, list[Any]]:
     """Replace the sub-select for the user by another condition."""
     head, _, rest = sql.partition("(SELECT ")
     inside, _, tail = rest.partition(") IS NOT NULL")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from benchmarks.inside import database, filling
+from benchmarks.project.scheme import read_scheme
 
 _TOKEN: list[str] = []
 _DONE: list[int] = [0]
@@ -20,7 +20,7 @@ def begin() -> None:
     database.create(users=1)
     user = get_user_model().objects.get()
     _DONE[0] = 0
-    if settings.SCHEME == "tessera":
+    if read_scheme() == "tessera":
         from drf_tessera import sessions
 
         grant = sessions.start(user, client=sessions.Client(ip="203.0.113.7", user_agent=filling.USER_AGENT))
@@ -34,7 +34,7 @@ def begin() -> None:
 
 def refresh(*, total: int) -> dict[str, Any]:
     """Refresh until ``total`` refreshes are done. Return the number of rows and bytes after that."""
-    step = _refresh_tessera if settings.SCHEME == "tessera" else _refresh_simplejwt
+    step = _refresh_tessera if read_scheme() == "tessera" else _refresh_simplejwt
     while _DONE[0] < total:
         _DONE[0] += 1
         step(_DONE[0])

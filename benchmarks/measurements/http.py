@@ -101,7 +101,7 @@ def _measure_block(
 
 def _make_rows(server: str, age: int | None, rates: dict[str, dict[str, Any]]) -> list[tuple[str, ...]]:
     titles = {TESSERA.name: TESSERA.title, SIMPLEJWT.name: SIMPLEJWT.title}
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, it in rates.items():
         if "problem" in it:
             rows.append((titles[name], server, str(age), "not measured", it["problem"], ""))

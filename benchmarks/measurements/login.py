@@ -33,7 +33,7 @@ def measure(scale: Scale) -> Outcome:
             "logins", workers, rounds=scale.pick(40, 5), call="login.measure", batch=scale.pick(20, 10)
         )
     outcome = Outcome(data={"prepared": prepared, "rounds": found})
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for peer in peers:
         rounds = found[peer.name]
         beyond = [it["login"] - it["hash"] - it["open"] for it in rounds]

@@ -83,7 +83,7 @@ def _summarise(rounds: list[dict[str, float]], prepared: dict[str, Any]) -> dict
 
 
 def _make_table(title: str, found: dict[str, Any], problems: dict[str, str]) -> Table:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for peer in PEERS:
         if peer.name in problems:
             rows.append((peer.title, "not measured", problems[peer.name], "", ""))

@@ -42,7 +42,7 @@ class _Run:
 def measure(scale: Scale) -> Outcome:
     """Measure both peers."""
     outcome = Outcome()
-    rows = []
+    rows: list[tuple[str, ...]] = []
     # Without a grace window the same few sessions can be refreshed again and again, with the same statement.
     # simplejwt has no grace window.
     ours = vary(TESSERA, settings={"TESSERA": {**TESSERA.settings["TESSERA"], "REFRESH_GRACE": 0}})

@@ -82,7 +82,7 @@ if SCHEME == "tessera":
     AUTHENTICATION_BACKENDS = ["drf_tessera.backends.EmailBackend"]
     _CLASS = "drf_tessera.JWTAuthentication"
 elif SCHEME == "simplejwt":
-    SIMPLE_JWT = {"ACCESS_TOKEN_LIFETIME": _LONG}
+    SIMPLE_JWT: dict[str, timedelta | bool] = {"ACCESS_TOKEN_LIFETIME": _LONG}
     _CLASS = "rest_framework_simplejwt.authentication.JWTAuthentication"
 elif SCHEME == "simplejwt-blacklist":
     INSTALLED_APPS += ["rest_framework_simplejwt.token_blacklist"]

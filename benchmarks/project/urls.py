@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from django.conf import settings
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from benchmarks.project import views
+from benchmarks.project.scheme import read_scheme
 
-urlpatterns = [
+SCHEME = read_scheme()
+
+urlpatterns: list[URLPattern | URLResolver] = [
     path("ping/", views.PingView.as_view()),
     path("open/", views.OpenView.as_view()),
     path("touched/", views.TouchedView.as_view()),
@@ -15,9 +17,9 @@ urlpatterns = [
     path("floor/bare/", views.BareFloorView.as_view()),
 ]
 
-if settings.SCHEME == "tessera":
+if SCHEME == "tessera":
     urlpatterns += [path("api/token/", include("drf_tessera.rest.urls"))]
-elif settings.SCHEME.startswith("simplejwt"):
+elif SCHEME.startswith("simplejwt"):
     from rest_framework_simplejwt.views import TokenBlacklistView, TokenObtainPairView, TokenRefreshView
 
     urlpatterns += [
@@ -25,23 +27,25 @@ elif settings.SCHEME.startswith("simplejwt"):
         path("api/token/refresh/", TokenRefreshView.as_view()),
         path("api/token/blacklist/", TokenBlacklistView.as_view()),
     ]
-elif settings.SCHEME == "drf-token":
+elif SCHEME == "drf-token":
     from rest_framework.authtoken.views import obtain_auth_token
 
     urlpatterns += [path("api/token/", obtain_auth_token)]
-elif settings.SCHEME == "knox":
-    from knox.views import LoginView
+elif SCHEME == "knox":
+    from knox.views import LoginView  # type: ignore[import-not-found]  # in its environment alone
     from rest_framework.authentication import BasicAuthentication
 
     urlpatterns += [
         path("knox/login/", LoginView.as_view(authentication_classes=[BasicAuthentication])),
         path("knox/", include("knox.urls")),
     ]
-elif settings.SCHEME == "dj-rest-auth":
+elif SCHEME == "dj-rest-auth":
     urlpatterns += [path("auth/", include("dj_rest_auth.urls"))]
-elif settings.SCHEME == "allauth":
+elif SCHEME == "allauth":
     urlpatterns += [path("_allauth/", include("allauth.headless.urls"))]
-elif settings.SCHEME == "oauth-toolkit":
-    from oauth2_provider import urls as oauth2_urls
+elif SCHEME == "oauth-toolkit":
+    from oauth2_provider import (  # type: ignore[import-not-found]  # in its environment alone
+        urls as oauth2_urls,
+    )
 
     urlpatterns += [path("o/", include(oauth2_urls))]
