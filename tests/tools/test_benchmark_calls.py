@@ -1,6 +1,6 @@
 """The benchmarks name other code in texts: calls over a pipe, names of the inside, and raw SQL.
 
-No type checker sees these, and only `make bench` runs them.
+No type checker reads a text, and only `make bench` runs them.
 """
 
 from __future__ import annotations
