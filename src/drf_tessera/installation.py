@@ -34,6 +34,7 @@ from drf_tessera.database import (
     read_calmly,
 )
 from drf_tessera.exceptions import ProjectError, TemporarilyUnavailable
+from drf_tessera.forks import after_fork
 from drf_tessera.models import Installation
 from drf_tessera.workers.readers import RowReader
 
@@ -47,6 +48,8 @@ _known: Final[dict[str, str]] = {}
 
 _readers: Final[dict[str, RowReader[str]]] = {}
 """The readers of ids that this process does not know yet, by tenant."""
+
+after_fork(_readers.clear)  # a thread of the parent may hold a lock of theirs
 
 
 def read_installation_id() -> str:

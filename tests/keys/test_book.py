@@ -680,6 +680,14 @@ def test_a_reading_that_hangs_holds_no_request(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_an_open_transaction_reads_the_keys_again_that_were_dropped(in_database: None) -> None:
+    for _ in range(2):
+        with transaction.atomic():
+            assert find_book().find().signing
+        find_book().forget()
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.slow
 def test_past_the_limit_a_reading_that_hangs_is_an_error(
     in_database: None, anna: AbstractBaseUser, clock: Clock, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
@@ -725,6 +733,28 @@ def test_a_reading_that_hung_does_not_replace_a_later_one(
     monkeypatch.setattr(book, "list_keys", read_late)
     found._read()
     assert len(found._listed or ()) == 2
+
+
+def test_keys_that_were_read_under_a_later_clock_are_replaced(
+    in_database: None, anna: AbstractBaseUser, clock: Clock
+) -> None:
+    """freezegun moves the monotonic clock too, and the next test is without it."""
+    rotate_keys()
+    clock.move(86_400)
+    sessions.start(anna)
+    clock.move(-86_400)
+    key, is_new = rotate_keys()
+    assert is_new
+    find_book().refresh()
+    assert key.kid in find_book().find().by_kid
+
+
+def test_the_first_reading_does_not_count_as_a_refresh(in_database: None) -> None:
+    """The next test case may begin within one poll, and the keys of the last one were rolled back."""
+    find_book().find()
+    key, _ = rotate_keys()
+    find_book().refresh()
+    assert key.kid in find_book().find().by_kid
 
 
 def test_news_whose_reading_failed_are_read_by_the_next_pull(

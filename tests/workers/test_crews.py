@@ -497,6 +497,27 @@ class TestCrew:
         assert turn.over.wait(PATIENCE)
         assert other.pulls == 1
 
+    def test_the_tenants_that_wait_for_a_database_that_hangs_are_bounded(
+        self, store: HangingStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A stranger may invent host names, and each of them may be the name of a tenant."""
+        store.may_answer.clear()
+        hanging = [make_feed(store) for _ in range(MOST_THREADS)]
+        for feed in hanging:
+            feed._worker.ask(time.monotonic())
+        wait_for_hanging(store, MOST_THREADS)
+        monkeypatch.setattr(crews, "MOST_WAITING", 2)
+        feeds = [make_feed(HangingStore()) for _ in range(5)]
+        turns = [feed._worker.ask(time.monotonic()) for feed in feeds]
+        assert [turn.is_lost for turn in turns] == [True, True, True, False, False]
+        again = feeds[0]._worker.ask(time.monotonic())
+        assert turns[3].is_lost
+        store.may_answer.set()
+        assert again.over.wait(PATIENCE)
+        assert turns[4].over.wait(PATIENCE)
+        assert not again.is_lost
+        assert not turns[4].is_lost
+
     def test_a_thread_enters_the_schema_of_each_tenant(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """It enters a schema once for several turns, because each change costs a statement."""
         entered: list[Any] = []

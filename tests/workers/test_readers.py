@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.core.exceptions import SynchronousOnlyOperation
-from django.db import transaction
+from django.db import connection, transaction
 
 from drf_tessera.database import Place
 from drf_tessera.exceptions import DatabaseUnavailable, KeysUnavailable
@@ -30,7 +31,7 @@ class Table:
         self.may_answer = threading.Event()
         self.may_answer.set()
         self.readers = list[str]()
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.waiting = 0
         """The number of requests that have waited for a turn, or wait now."""
 
@@ -137,10 +138,84 @@ def test_an_error_reaches_the_request(table: Table) -> None:
         make_reader(table).read(ANY_TIME)
 
 
+def test_each_request_has_a_traceback_of_its_own(table: Table) -> None:
+    """A report about an error shows the variables of its frames, such as the password of a login."""
+    table.error = KeysUnavailable()
+    table.error.__cause__ = ZeroDivisionError()
+    reader = make_reader(table)
+    table.may_answer.clear()
+
+    def handle_request(password: str) -> Exception:
+        with pytest.raises(KeysUnavailable) as found:
+            reader.read(ANY_TIME)
+        return found.value
+
+    with ThreadPoolExecutor(3) as pool:
+        answers = [pool.submit(handle_request, f"password {number}") for number in range(3)]
+        wait_until(lambda: table.waiting == 3, "not all requests wait")
+        table.may_answer.set()
+        errors = [answer.result() for answer in answers]
+    for error in errors:
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        names = [frame.f_code.co_name for frame in frames]
+        assert names.count("handle_request") == 1
+        assert names[-1] == "read"  # where it began, in the thread of the crew
+        assert isinstance(error.__cause__, ZeroDivisionError)
+
+
+def test_an_error_that_cannot_be_copied_reaches_the_request(table: Table) -> None:
+    class Odd(Exception):
+        def __init__(self, *, reason: str) -> None:
+            super().__init__(reason)
+
+    table.error = Odd(reason="none")
+    with pytest.raises(Odd):
+        make_reader(table).read(ANY_TIME)
+
+
 def test_an_open_transaction_reads_what_it_has_written(table: Table) -> None:
     with transaction.atomic():
         make_reader(table).read(ANY_TIME)
     assert table.readers == [threading.current_thread().name]
+
+
+def test_requests_with_open_transactions_share_a_reading(table: Table) -> None:
+    """Otherwise each unknown key costs a query with ATOMIC_REQUESTS, and two requests make the first key."""
+    reader = make_reader(table)
+    table.may_answer.clear()
+
+    def read(since: float) -> int:
+        try:
+            with transaction.atomic():
+                return reader.read(since)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(3) as pool:
+        answers = [pool.submit(read, ANY_TIME) for _ in range(3)]
+        wait_until(lambda: bool(table.readers), "nobody reads")
+        table.may_answer.set()
+        assert {answer.result() for answer in answers} == {1}
+        assert pool.submit(read, time.monotonic()).result() == 2
+        reader.forget()
+        assert pool.submit(read, ANY_TIME).result() == 3
+
+
+def test_a_database_that_hangs_holds_one_request_with_an_open_transaction(table: Table) -> None:
+    reader = make_reader(table, patience=0.01)
+    with reader._lock, transaction.atomic(), pytest.raises(DatabaseUnavailable):
+        reader.read(ANY_TIME)
+    assert table.readers == []
+
+
+def test_a_thread_that_dies_has_no_result(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gevent ends a greenlet by such an error, and so does a panic of cryptography."""
+    monkeypatch.setattr(threading, "excepthook", lambda args: None)
+    reader = make_reader(table)
+    assert reader.read(ANY_TIME) == 1
+    table.error = KeyboardInterrupt()
+    with pytest.raises(DatabaseUnavailable):
+        reader.read(time.monotonic())
 
 
 @pytest.mark.django_db(transaction=False)

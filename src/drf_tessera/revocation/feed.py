@@ -236,8 +236,7 @@ class Feed:
             return
         # After a pull that hung, only a new pull that succeeds is worth waiting for.
         turn.wait(0.0 if self._worker.is_suspect else self._patience)
-        if turn.error is not None:
-            raise turn.error
+        turn.check()
 
     def _pull_here(self) -> None:
         """Pull on the connection of this thread."""

@@ -105,7 +105,8 @@ class Rulings:
             return question.row
         if isinstance(turn.error, Error):
             raise _explain(turn.error) from turn.error
-        raise turn.error or RevocationUnavailable()
+        turn.check()
+        raise RevocationUnavailable
 
     def _work(self, turn: Turn) -> None:
         """Read the rows of all open questions."""

@@ -27,6 +27,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from copy import copy
 from threading import Condition, Event, Lock, Thread, current_thread
 from typing import Any, Final, NamedTuple
 
@@ -43,6 +44,13 @@ MOST_THREADS: Final = 4
 
 MOST_LOST: Final = 3
 """The greatest number of threads for one database that were given up and still hang."""
+
+MOST_WAITING: Final = 1000
+"""The greatest number of workers that wait for a thread of one database.
+
+While the database hangs, a stranger may invent names of tenants. If all of them waited, they would use up the
+memory, and when the database is back, the tenants that exist would wait for all of them.
+"""
 
 _REST: Final = 10.0
 """Seconds. A thread without a turn for so long ends, and closes its connection."""
@@ -65,7 +73,7 @@ class Turn:
         self.began: float = float("inf")
         """The time at which the pull began, by the clock of the feed."""
         self.error: Exception | None = None
-        """An error that is not an outage. Each thread that waits raises it."""
+        """The error of the pull. Each thread that waits raises a copy."""
         self.is_lost = False
         """Whether the thread of this pull was given up. Its result must not count."""
         self.over: Event = Event()
@@ -90,6 +98,11 @@ class Turn:
         if before is not None and not before.over.is_set() and before.is_late(patience):
             return
         self.over.wait(max(0.0, self._asked + patience - time.monotonic()))
+
+    def check(self) -> None:
+        """Raise the error of the pull, if there is one, for one of the threads that wait."""
+        if self.error is not None:
+            raise _copy(self.error)
 
     def is_held_up(self, limit: float) -> bool:
         """Return whether the turn before this one goes on, and made no progress for ``limit`` seconds."""
@@ -205,6 +218,8 @@ class Crew:
     def _call(self, worker: Worker) -> None:
         if not worker.is_called:
             worker.is_called = True
+            if len(self._waiting) >= MOST_WAITING:
+                self._waiting.popleft().drop_all()  # hardly anybody waits for the oldest turn any longer
             self._waiting.append(worker)
             self._bell.notify()
 
@@ -337,6 +352,9 @@ class _Hand(Thread):
             worker.work(turn)
         except Exception as error:  # noqa: BLE001 - the threads that wait raise it
             turn.error = error
+        except BaseException:
+            turn.is_lost = True  # this thread dies, and the turn has no result
+            raise
         finally:
             if _is_test_run() or not self._may_keep():
                 self.close()
@@ -380,6 +398,18 @@ class _Hand(Thread):
             number: Any = self.connection and self.connection.connection.fileno()
             with socket.socket(fileno=os.dup(number)) as line:
                 line.shutdown(socket.SHUT_RDWR)
+
+
+def _copy(error: Exception) -> Exception:
+    """Return an error like ``error`` for one request.
+
+    The traceback of an error has the variables of each request that raised it, and a report shows them.
+    """
+    with suppress(Exception):  # some classes cannot be copied
+        found = copy(error)
+        found.__cause__ = error.__cause__
+        return found.with_traceback(error.__traceback__)
+    return error
 
 
 def _is_test_run() -> bool:

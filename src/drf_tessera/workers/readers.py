@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from threading import Lock
 from typing import Final, Generic, TypeVar
 
 from django.utils.asyncio import async_unsafe
@@ -20,6 +21,8 @@ LEAST_PATIENCE: Final = 1.0
 
 Otherwise a process that has just started on a busy machine would refuse its first requests.
 """
+
+_NEVER: Final = float("inf")
 
 
 def find_limit(staleness: float) -> float:
@@ -48,32 +51,53 @@ class RowReader(Generic[T]):
         self._limit = find_limit(staleness)
         self._worker: Worker | None = None
         self._found: T
+        self._lock = Lock()
+        """Held by the request that reads by itself."""
+        self._began = _NEVER
+        """The time at which the last such reading began."""
 
     @async_unsafe("You cannot call this from an async context - use a thread or sync_to_async.")
     def read(self, since: float) -> T:
         """Return what a reading found that began after ``since``, by the monotonic clock.
 
         This thread reads by itself if it has a transaction open, because another connection would not see
-        what it has written.
+        what it has written. One thread at a time does so, and the others share what it has found.
 
         Raises:
             DatabaseUnavailable: the reading takes too long.
             Exception: each error of ``read``.
         """
         notice_fork()
-        if is_alone() or is_in_transaction() or is_in_crew():
+        if is_alone() or is_in_crew():
             return self._read()
+        if is_in_transaction():
+            return self._read_here(since)
         worker = self._find_worker()
         try:
             turn = worker.ask(since)
         except RuntimeError:  # this system starts no thread, or the interpreter is being shut down
             return self._read()
         turn.wait(0.0 if worker.is_suspect else self._patience)
-        if turn.error is not None:
-            raise turn.error
+        turn.check()
         if turn.is_lost or not turn.over.is_set():
             raise DatabaseUnavailable
         return self._found
+
+    def forget(self) -> None:
+        """Drop the reading of the last request that read by itself. The next such request reads again."""
+        self._began = _NEVER
+
+    def _read_here(self, since: float) -> T:
+        """Read in this thread. If the database hangs, it holds one such request, and the others give up."""
+        if not self._lock.acquire(timeout=self._patience):
+            raise DatabaseUnavailable
+        try:
+            if not since <= self._began <= time.monotonic():
+                began = time.monotonic()
+                self._found, self._began = self._read(), began
+            return self._found
+        finally:
+            self._lock.release()
 
     def _find_worker(self) -> Worker:
         """Return a worker for the place of the tables. A router may name another place than before."""
