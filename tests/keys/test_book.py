@@ -648,6 +648,12 @@ class Hanging:
         self.may_answer.set()
         self.readers = list[str]()
 
+    def hang(self) -> None:
+        """Hang from now on. A request has little patience, because a test waits for it."""
+        find_book()._reader._patience = 0.01
+        self.may_answer.clear()
+        self.readers.clear()
+
     def list_keys(self) -> list[Listed]:
         self.readers.append(current_thread().name)
         assert self.may_answer.wait(PATIENCE)
@@ -657,15 +663,13 @@ class Hanging:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.slow
 def test_a_reading_that_hangs_holds_no_request(
-    in_database: None, anna: AbstractBaseUser, clock: Clock, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+    in_database: None, anna: AbstractBaseUser, clock: Clock, hanging: Hanging
 ) -> None:
     """A stranger can send tokens with unknown keys, and fetch the JWK Set, as often as he likes."""
     sessions.start(anna)
     found = find_book()
     before = found.find()
-    monkeypatch.setattr(found._reader, "_patience", 0.01)
-    hanging.may_answer.clear()
-    hanging.readers.clear()
+    hanging.hang()
     for _ in range(3):
         clock.move(5)
         found.refresh()
@@ -690,11 +694,10 @@ def test_an_open_transaction_reads_the_keys_again_that_were_dropped(in_database:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.slow
 def test_past_the_limit_a_reading_that_hangs_is_an_error(
-    in_database: None, anna: AbstractBaseUser, clock: Clock, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+    in_database: None, anna: AbstractBaseUser, clock: Clock, hanging: Hanging
 ) -> None:
     sessions.start(anna)
-    monkeypatch.setattr(find_book()._reader, "_patience", 0.01)
-    hanging.may_answer.clear()
+    hanging.hang()
     clock.move(86_400)
     with pytest.raises(DatabaseUnavailable):
         find_book().refresh()
@@ -702,17 +705,14 @@ def test_past_the_limit_a_reading_that_hangs_is_an_error(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.slow
-def test_a_first_reading_that_hangs_is_not_waited_for(
-    in_database: None, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(find_book()._reader, "_patience", 0.01)
-    hanging.may_answer.clear()
+def test_a_first_reading_that_hangs_is_not_waited_for(in_database: None, hanging: Hanging) -> None:
+    hanging.hang()
     for _ in range(3):
         with pytest.raises(KeysUnavailable):
             find_book().find()
     wait_until(lambda: hanging.readers == ["drf-tessera-feed"], "no thread of the crew reads")
     hanging.may_answer.set()
-    monkeypatch.setattr(find_book()._reader, "_patience", PATIENCE)
+    find_book()._reader._patience = PATIENCE
     assert find_book().find().signing
 
 
