@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from math import floor
 from typing import Any
 from uuid import uuid4
 
@@ -100,7 +101,7 @@ def test_it_is_logged_and_asked_again_after_a_pause(
     api: APIClient, anna: AbstractBaseUser, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outage.broken = ALL
-    now = time.monotonic()
+    now = floor(time.monotonic())  # a whole number, so that PAUSE later is not a little too early
     monkeypatch.setattr(counters.time, "monotonic", lambda: now)
     for _ in range(3):
         api.post("/api/token/", {"username": "x", "password": "x"})
@@ -120,7 +121,7 @@ def test_it_is_logged_and_asked_again_after_a_pause(
 def test_a_cache_that_is_back_has_its_own_counts(
     api: APIClient, anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = time.monotonic()
+    now = floor(time.monotonic())  # a whole number, so that PAUSE later is not a little too early
     monkeypatch.setattr(counters.time, "monotonic", lambda: now)
     name = anna.get_username()
     for _ in range(10):
