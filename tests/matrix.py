@@ -38,6 +38,7 @@ OLDEST = ("django-5.2.txt", "drf-3.16.txt")
 
 DIALECT_TESTS = (
     *("sessions/", "revocation/", "limits/", "keys/", "users/", "tenants/", "outages/", "management/"),
+    "workers/",
     *("issuers/test_accounts", "architecture/test_statements", "rest/test_bad_input", "rest/test_throttling"),
     *("rest/test_endpoints", "rest/test_database_outage", "rest/test_personal_tokens"),
     *("rest/test_late_refusals", "compat/test_import_command", "compat/test_user_models"),

@@ -135,6 +135,15 @@ def test_a_database_that_hangs_holds_no_request_of_a_new_process(
     wait_until(lambda: installation._readers == {}, "the reader is kept")
 
 
+def test_the_readers_of_tenants_that_do_not_exist_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the database hangs, strangers may invent host names, and each may be the name of a tenant."""
+    monkeypatch.setattr(installation, "MAX_TENANTS", 2)
+    monkeypatch.setattr(installation, "_readers", {})
+    for number in range(5):
+        installation._find_reader(str(number))
+        assert len(installation._readers) <= 2
+
+
 @pytest.mark.slow
 def test_no_login_refresh_or_request_asks_again(
     api: APIClient, anna: AbstractBaseUser, still_feed: None

@@ -649,7 +649,7 @@ class Hanging:
         self.readers = list[str]()
 
     def hang(self) -> None:
-        """Hang from now on. A request has little patience, because a test waits for it."""
+        """Make each reading hang from now on. A request has little patience, because a test waits for it."""
         find_book()._reader._patience = 0.01
         self.may_answer.clear()
         self.readers.clear()
