@@ -674,7 +674,7 @@ def test_a_reading_that_hangs_holds_no_request(
         clock.move(5)
         found.refresh()
         assert found.find() is before
-    wait_until(lambda: hanging.readers == ["drf-tessera-feed"], "no thread of the crew reads")
+    wait_until(lambda: hanging.readers == ["drf-tessera-worker"], "no thread of the crew reads")
     key, _ = rotate_keys()
     hanging.may_answer.set()
     found.mark_changed()
@@ -710,7 +710,7 @@ def test_a_first_reading_that_hangs_is_not_waited_for(in_database: None, hanging
     for _ in range(3):
         with pytest.raises(KeysUnavailable):
             find_book().find()
-    wait_until(lambda: hanging.readers == ["drf-tessera-feed"], "no thread of the crew reads")
+    wait_until(lambda: hanging.readers == ["drf-tessera-worker"], "no thread of the crew reads")
     hanging.may_answer.set()
     find_book()._reader._patience = PATIENCE
     assert find_book().find().signing

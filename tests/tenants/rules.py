@@ -291,7 +291,7 @@ def the_work_depends_on_the_tables_and_not_on_the_tenants() -> None:
         for name in names * 2:
             assert see(name, tokens[name].access)[0] == 200
     assert len(fetched) == (1 if settings.KIND == "column" else 2), len(fetched)
-    threads = [item for item in list_threads() if item.name == "drf-tessera-feed"]
+    threads = [item for item in list_threads() if item.name == "drf-tessera-worker"]
     most = {"column": 1, "databases": 2, "schemas": MOST_THREADS}[settings.KIND]
     assert len(threads) <= most, threads
     with other_process() as revoke:

@@ -66,7 +66,7 @@ def make_reader(table: Table, *, patience: float = PATIENCE) -> RowReader[int]:
 
 def test_a_thread_of_the_crew_reads(table: Table) -> None:
     assert make_reader(table).read(ANY_TIME) == 1
-    assert table.readers == ["drf-tessera-feed"]
+    assert table.readers == ["drf-tessera-worker"]
 
 
 def test_requests_that_ask_at_the_same_time_share_a_reading(table: Table) -> None:

@@ -326,7 +326,7 @@ class _Hand(Thread):
     """A thread of a crew, with its own connection to the database."""
 
     def __init__(self, crew: Crew) -> None:
-        super().__init__(name="drf-tessera-feed", daemon=True)
+        super().__init__(name="drf-tessera-worker", daemon=True)
         self._crew = crew
         self.job: _Job | None = None
         """The turn under way."""
