@@ -44,9 +44,23 @@ def test_contributing_begins_with_three_commands() -> None:
 
 
 def test_every_make_target_that_a_page_names_is_there() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for page in (CONTRIBUTING, SECURITY, (ROOT / ".github" / "pull_request_template.md").read_text()):
-        assert set(re.findall(r"(?:`|^|\d\s)make ([a-z]+)", page, re.MULTILINE)) <= targets
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert "test-long" in targets
+    for place in ("*.md", ".github/*.md", "docs/**/*.md"):
+        for page in ROOT.glob(place):
+            text = page.read_text()
+            blocks = "".join(re.findall(r"^```(?:sh|console)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+            named = {*re.findall(r"`(?:[A-Z]+=\S+ )*make ([a-z-]+)", text)}
+            named |= {*re.findall(r"^(?:\$ )?(?:[A-Z]+=\S+ )*make ([a-z-]+)", blocks, re.MULTILINE)}
+            assert named <= targets, page
+
+
+def test_every_page_that_a_comment_of_the_tools_names_is_there() -> None:
+    places = ("Makefile", "pyproject.toml", ".pre-commit-config.yaml", ".ci/run", "tools/*.sh")
+    for place in (*places, "requirements/*.in", "compat/*/pyproject.toml", ".github/**/*.yml"):
+        for path in ROOT.glob(place):
+            for name in re.findall(r"(?<![\w./-])[\w/-]+\.md\b", path.read_text()):
+                assert (ROOT / name).exists() or (path.parent / name).exists(), f"{path}: {name}"
 
 
 def test_every_path_that_contributing_names_is_there() -> None:
