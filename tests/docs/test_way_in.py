@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from drf_tessera import __version__
 from tests.wheels import ROOT
 
 pytestmark = pytest.mark.once  # it reads files
@@ -83,6 +84,18 @@ def test_the_security_policy_names_the_versions_of_the_metadata() -> None:
     assert row[0] == list_versions("Programming Language :: Python ::")
     assert row[1] == list_versions("Framework :: Django ::")
     assert f"djangorestframework>={row[2]}" in PROJECT["dependencies"]
+
+
+def test_the_changelog_is_one_for_readers() -> None:
+    """The sections of Keep a Changelog, the present version first, and no release in more than 15 items."""
+    _, *releases = re.split(r"^## ", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert releases[0].startswith(f"[{__version__}] - ")
+    for release in releases:
+        sections = re.findall(r"^### (.+)$", release, re.MULTILINE)
+        assert sections
+        assert set(sections) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+        assert re.match(r"\[\d+\.\d+\.\d+\] - (?:Unreleased|\d{4}-\d\d-\d\d)\n", release)
+        assert 0 < len(re.findall(r"^- ", release, re.MULTILINE)) <= 15
 
 
 def test_neither_page_has_an_address() -> None:
