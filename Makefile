@@ -42,7 +42,7 @@ test: $(VENV)/.test
 	@$(RUFF_AND_MYPY)
 	@$(VENV_PYTHON) -m tests.matrix
 
-# make test-long       what make test leaves out: long searches, more versions and databases: half an hour
+# make test-long       what make test leaves out: long searches, more versions and databases, the wheels: 40 minutes
 .PHONY: test-long
 test-long: $(VENV)/.test
 	@$(VENV_PYTHON) -m tests.matrix --long

@@ -95,7 +95,7 @@ def _read_arguments() -> argparse.Namespace:
     found = parser.parse_args()
     for name in found.names:
         if name not in MEASUREMENTS:
-            parser.error(f"{name!r} is none of: {', '.join(MEASUREMENTS)}")
+            parser.error(f"{name!r} is not one of: {', '.join(MEASUREMENTS)}")
     return found
 
 

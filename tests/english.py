@@ -1,8 +1,9 @@
 """Checks that the prose of this repository is plain English.
 
 Prose is: docstrings, comments and names of tests in Python files, comments of JavaScript, TypeScript, CSS and
-HTML files, the visible text of HTML files, and Markdown outside of code. The messages in ``src/`` and
-``compat/`` are prose too: each string of three words or more that is not a docstring.
+HTML files, the visible text of HTML files, and Markdown outside of code. The messages in ``src/``,
+``compat/``, ``demo/`` and ``benchmarks/`` are prose too: each string of three words or more that is not a
+docstring.
 
 ``python -m tests.english [PATH ...]`` prints the violations.
 """
@@ -21,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("src", "compat", "demo", "benchmarks", "tests", "tools", "js", "docs")
 SKIPPED_FOLDERS = {"node_modules", "__pycache__", "build", "dist"}
-FOLDERS_WITH_MESSAGES = ("src", "compat")
+FOLDERS_WITH_MESSAGES = ("src", "compat", "demo", "benchmarks")
 CODE = "\N{SECTION SIGN}"
 """Stands for a piece of code within a sentence."""
 

@@ -4,7 +4,7 @@ Everything but the long tests runs once, on SQLite. PostgreSQL, MariaDB and the 
 the tests whose result they could change: ``tests/conftest.py`` says which tests those are.
 
 ``--long`` runs what is left out then: the long tests, the other tests that use a database on each database,
-Django 6.0, and the slow tests on Django 6.1. CI runs both.
+Django 6.0, the slow tests on Django 6.1, and the quick tests against the built wheels. CI runs both.
 
 If a database or a Python is missing, its tests are skipped with a visible message. With ``CI=true`` a missing
 database or Python is a failure.
@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from tests import wheels
 from tests.environments import ROOT, find_older_python, find_python, install_django, install_versions
 
 SERVICES = {
@@ -217,6 +218,18 @@ def list_oldest(python: str) -> Iterator[Run]:
     yield Run(title, "sqlite", (*PARALLEL, "-m", QUICK), python=inside, measured=False)
 
 
+def list_wheels() -> Iterator[Run]:
+    """Build and install the wheels, and yield their run of the quick tests."""
+    _say("building the wheels")
+    with tempfile.TemporaryDirectory() as folder:
+        inside = wheels.install(wheels.build(Path(folder)))
+    command = [inside, "-c", "import drf_tessera; print(drf_tessera.__file__)"]
+    found = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    if not found.startswith(str(wheels.FOLDER)):
+        raise RuntimeError(f"The wheels are hidden by {found.strip()}. PYTHONPATH may name its folder.")
+    yield Run("the built wheels", "sqlite", (*PARALLEL, "-m", QUICK), python=inside, measured=False)
+
+
 def main(arguments: list[str]) -> int:
     """Run everything. Return 1 if a run failed or the coverage is not complete."""
     long = "--long" in arguments
@@ -235,6 +248,7 @@ def main(arguments: list[str]) -> int:
         results = [*run_each(list_long(databases))]
         if python:
             results += run_each(list_newer(python, databases, NEWER_LONG))
+        results += run_each(list_wheels())
         return report(results, missing)
     _coverage("erase")
     results = [*run_each(list_pinned(databases)), *run_side_by_side(list_users(databases))]

@@ -102,7 +102,7 @@ _SELECTING: Final = ("__init__", "__iter__", "_clone", "_fetch_all", "filter", "
 def has_plain_manager(model: Any) -> bool:
     """Return whether the default manager selects all rows of a model, and adds nothing to them."""
     manager = model._default_manager
-    queryset = getattr(manager, "_queryset_class", models.QuerySet)
+    queryset = getattr(manager, "_queryset_class", None)
     if getattr(manager.get_queryset, "__func__", None) is not models.Manager.get_queryset:
         return False
     return queryset is models.QuerySet or all(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import rest_framework_jwt
 import rest_framework_simplejwt
 
 import drf_tessera
-from tests.architecture.dynamic import COMPUTED, list_computing
+from tests.architecture.dynamic import COMPUTED, DJANGOS, list_computing
 from tests.architecture.outside import REPOSITORY, read_users
 from tests.architecture.planted import PLANTED
 from tests.architecture.rules import WRITERS, find_violations
@@ -49,6 +50,11 @@ def test_each_exception_for_a_computed_name_is_needed() -> None:
         Module(path, text, is_package=False) for path, text in read_users().items() if path.endswith(".py")
     ]
     assert list_computing([*ours, *users]) == set(COMPUTED)
+
+
+def test_each_private_name_of_django_in_the_list_is_used() -> None:
+    code = "\n".join([*SOURCES.values(), *read_users().values()])
+    assert [name for name in DJANGOS if not re.search(rf"[.\"']{name}\b", code)] == []
 
 
 def test_the_rooms_are_read_from_the_docstrings() -> None:
@@ -215,10 +221,17 @@ def test_public_names_are_loaded_when_asked_for() -> None:
 COMPAT = [Path(package.__file__ or "").parent for package in (rest_framework_jwt, rest_framework_simplejwt)]
 
 
-@pytest.mark.parametrize(
-    ("root", "most"), list(zip(COMPAT, (760, 1980), strict=True)), ids=["jwt", "simplejwt"]
-)
+SIZES = list(zip(COMPAT, (760, 1980), strict=True))
+
+
+@pytest.mark.parametrize(("root", "most"), SIZES, ids=["jwt", "simplejwt"])
 def test_they_stay_small(root: Path, most: int) -> None:
     """About 500 lines were planned for each: docs/explanation/architecture.md tells what the rest is."""
     files = [file for file in root.rglob("*.py") if "migrations" not in file.parts]
     assert sum(count_code(file.read_text()) for file in files) <= most
+
+
+def test_the_page_names_these_sizes() -> None:
+    text = (REPOSITORY / "docs" / "explanation" / "architecture.md").read_text()
+    (named,) = re.findall(r"about ([\d,]+) and ([\d,]+) lines of code", text)
+    assert [int(size.replace(",", "")) for size in named] == [most for _, most in SIZES]

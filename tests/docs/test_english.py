@@ -279,10 +279,10 @@ def test_python_is_read_by_docstrings_comments_and_messages() -> None:
     ]
 
 
-def test_messages_are_read_in_src_and_compat_alone() -> None:
+@pytest.mark.parametrize("folder", ["src", "compat", "demo", "benchmarks"])
+def test_messages_are_read_where_people_see_them(folder: str) -> None:
     source = "x = 'one more word, whatever'\n"
-    assert [violation.line for violation in check_source("src/x.py", source)] == [1]
-    assert [violation.line for violation in check_source("compat/x.py", source)] == [1]
+    assert [violation.line for violation in check_source(f"{folder}/x.py", source)] == [1]
     assert check_source("tests/x.py", source) == []
 
 
@@ -300,7 +300,7 @@ const c = a.replace(/["'] or else/, '// whatever');
 
 def test_scripts_are_read_by_comments_and_messages() -> None:
     comments = [(1, ELSE), (2, EVER), (3, INVERTED), (6, ANY_MORE)]
-    for name in ("demo/x.js", "js/x.mjs", "js/x.ts"):
+    for name in ("docs/x.js", "js/x.mjs", "js/x.ts"):
         assert [(found.line, found.rule) for found in check_source(name, SCRIPT)] == comments
     found = [(found.line, found.rule) for found in check_source("src/x.js", SCRIPT)]
     assert found == [*comments, (8, ELSE)]

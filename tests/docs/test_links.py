@@ -20,7 +20,14 @@ from tests.wheels import ROOT
 
 pytestmark = pytest.mark.once  # it reads pages
 
-PLACES = ("*.md", ".github/**/*.md", "docs/**/*.md", "compat/*/*.md", "js/*.md", "benchmarks/results/*.md")
+PLACES = (
+    "*.md",
+    ".github/**/*.md",
+    "docs/**/*.md",
+    "compat/*/*.md",
+    "src/**/*.md",
+    "benchmarks/results/*.md",
+)
 PAGES = sorted(
     path
     for place in PLACES

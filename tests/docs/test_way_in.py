@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from drf_tessera import __version__
 from tests.wheels import ROOT
 
 pytestmark = pytest.mark.once  # it reads files
@@ -44,9 +45,23 @@ def test_contributing_begins_with_three_commands() -> None:
 
 
 def test_every_make_target_that_a_page_names_is_there() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for page in (CONTRIBUTING, SECURITY, (ROOT / ".github" / "pull_request_template.md").read_text()):
-        assert set(re.findall(r"(?:`|^|\d\s)make ([a-z]+)", page, re.MULTILINE)) <= targets
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert "test-long" in targets
+    for place in ("*.md", ".github/*.md", "docs/**/*.md"):
+        for page in ROOT.glob(place):
+            text = page.read_text()
+            blocks = "".join(re.findall(r"^```(?:sh|console)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+            named = {*re.findall(r"`(?:[A-Z]+=\S+ )*make ([a-z-]+)", text)}
+            named |= {*re.findall(r"^(?:\$ )?(?:[A-Z]+=\S+ )*make ([a-z-]+)", blocks, re.MULTILINE)}
+            assert named <= targets, page
+
+
+def test_every_page_that_a_comment_of_the_tools_names_is_there() -> None:
+    places = ("Makefile", "pyproject.toml", ".pre-commit-config.yaml", ".ci/run", "tools/*.sh")
+    for place in (*places, "requirements/*.in", "compat/*/pyproject.toml", ".github/**/*.yml"):
+        for path in ROOT.glob(place):
+            for name in re.findall(r"(?<![\w./-])[\w/-]+\.md\b", path.read_text()):
+                assert (ROOT / name).exists() or (path.parent / name).exists(), f"{path}: {name}"
 
 
 def test_every_path_that_contributing_names_is_there() -> None:
@@ -69,6 +84,18 @@ def test_the_security_policy_names_the_versions_of_the_metadata() -> None:
     assert row[0] == list_versions("Programming Language :: Python ::")
     assert row[1] == list_versions("Framework :: Django ::")
     assert f"djangorestframework>={row[2]}" in PROJECT["dependencies"]
+
+
+def test_the_changelog_is_one_for_readers() -> None:
+    """The sections of Keep a Changelog, the present version first, and no release in more than 15 items."""
+    _, *releases = re.split(r"^## ", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert releases[0].startswith(f"[{__version__}] - ")
+    for release in releases:
+        sections = re.findall(r"^### (.+)$", release, re.MULTILINE)
+        assert sections
+        assert set(sections) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+        assert re.match(r"\[\d+\.\d+\.\d+\] - (?:Unreleased|\d{4}-\d\d-\d\d)\n", release)
+        assert 0 < len(re.findall(r"^- ", release, re.MULTILINE)) <= 15
 
 
 def test_neither_page_has_an_address() -> None:

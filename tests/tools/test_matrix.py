@@ -26,9 +26,11 @@ from tests.matrix import (
     list_long,
     list_paths,
     list_pinned,
+    list_wheels,
     perform,
     report_times,
 )
+from tests.wheels import FOLDER
 
 pytestmark = pytest.mark.once  # the matrix is the same for each database
 
@@ -71,6 +73,7 @@ def test_an_expression_chooses(tmp_path: Path, expression: str, expected: set[st
 
 
 MARKERS = ("once", "slow", "long", "server", "browser", "database", "dialect")
+NOT_QUICK = frozenset({"once", "slow", "server", "browser"})
 KINDS = [
     frozenset(chosen)
     for number in range(len(MARKERS) + 1)
@@ -109,6 +112,17 @@ def test_a_newer_django_runs_all_tests_that_it_could_change(version: str) -> Non
     whole = choose([*make_newer(version, NEWER), *make_newer(version, NEWER_LONG)])
     assert whole.pop("sqlite") == {kind for kind in KINDS if "once" not in kind}
     assert all(kinds == {kind for kind in KINDS if "database" in kind} for kinds in whole.values())
+
+
+@pytest.mark.long  # it builds the distributions
+def test_a_run_against_the_wheels_finds_no_module_of_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    (run,) = list_wheels()
+    assert choose([run]) == {"sqlite": {kind for kind in KINDS if not kind & NOT_QUICK}}
+    assert run.python == str(FOLDER / "bin" / "python")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+    with pytest.raises(RuntimeError, match="PYTHONPATH"):
+        list(list_wheels())
 
 
 FILES = [path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -63,6 +64,12 @@ def test_a_queryset_that_selects_by_its_own_code_is_not_plain(
     harmless = type("Own", (models.QuerySet,), {"adults": lambda self: self})
     monkeypatch.setattr(User._default_manager, "_queryset_class", harmless)
     assert has_plain_manager(User)
+
+
+def test_a_manager_of_an_unknown_queryset_is_not_plain() -> None:
+    """Django may rename its private attribute. Then each user is loaded, which is always right."""
+    manager = SimpleNamespace(get_queryset=User._default_manager.get_queryset)
+    assert not has_plain_manager(SimpleNamespace(_default_manager=manager))
 
 
 def test_a_method_is_called(monkeypatch: pytest.MonkeyPatch, anna: AbstractBaseUser) -> None:

@@ -1,4 +1,4 @@
 import type { Part } from "./core.js";
 
-/** Tell mistakes in the configuration from bad weather, and explain them. */
+/** Distinguish mistakes in the configuration from temporary failures, and explain them. */
 export const checks: Part;

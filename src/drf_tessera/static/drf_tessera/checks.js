@@ -1,6 +1,6 @@
 /**
- * Mistakes in the configuration: tell them from bad weather, and say what to look at. client.js uses this part. The
- * explanations are in mistakes.js, which is loaded only if something may be wrong.
+ * Mistakes in the configuration: distinguish them from temporary failures, and say what to look at. client.js uses
+ * this part. The explanations are in mistakes.js, which is loaded only if something may be wrong.
  */
 
 // No trouble that passes, even if the endpoints have answered before. The 404 of a session is one of their answers.

@@ -10,7 +10,7 @@ export type Part = (kernel: never) => unknown;
 export interface Parts {
   /** `tabs` of `drf-tessera/tabs`: one refresh for all tabs. */
   tabs?: Part;
-  /** `retries` of `drf-tessera/retries`: try again after bad weather, and leave a slow server alone. */
+  /** `retries` of `drf-tessera/retries`: try again after a temporary failure, and leave a slow server alone. */
   retries?: Part;
   /** `checks` of `drf-tessera/checks`: explain mistakes in the configuration. */
   checks?: Part;

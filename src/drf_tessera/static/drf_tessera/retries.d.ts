@@ -1,4 +1,4 @@
 import type { Part } from "./core.js";
 
-/** Try again after bad weather, for `patience` at most, and leave a slow server alone. */
+/** Try again after a temporary failure, for `patience` at most, and leave a slow server alone. */
 export const retries: Part;

@@ -1,4 +1,4 @@
-/** Bad weather: try again, for `patience` at most, and leave a slow server alone. client.js uses this part. */
+/** Temporary failures: try again, for `patience` at most, and leave a slow server alone. client.js uses this part. */
 
 import { LATE, miss, unlessAborted, within } from "./errors.js";
 
