@@ -45,6 +45,12 @@ def test_the_page_lists_exactly_the_settings() -> None:
     assert set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)) == set(KEYS)
 
 
+def test_each_setting_has_one_reason_to_exist() -> None:
+    """A setting is a question that somebody has to answer, so a new one has to earn its place."""
+    page = (ROOT / "docs" / "explanation" / "settings.md").read_text()
+    assert sorted(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)) == sorted(KEYS)
+
+
 def test_every_link_of_the_readme_leads_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()):
         assert (ROOT / target).exists(), target
