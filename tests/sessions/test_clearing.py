@@ -209,6 +209,34 @@ def test_a_session_that_is_refreshed_before_its_row_is_ended_is_refused(
         sessions.refresh(str(grant.refresh))
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["before the notice", "after the notice"])
+def test_a_session_is_refused_although_its_user_has_proved_their_identity_after_the_moment(
+    anna: AbstractBaseUser, bob: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    """Its access token carries the time of the proof, which the notice about everybody does not reach."""
+    begin = timezone.now() - HOUR
+    grant, _ = sessions.start(anna, now=begin), sessions.start(bob, now=begin)
+    end, proofs = rows.end_silently, list[str]()
+
+    def prove() -> None:
+        proofs.append(sessions.refresh_proved(str(grant.refresh), ("otp",)).access)
+
+    def prove_first(*args: Any) -> int:
+        if not proofs:
+            prove()
+        return end(*args)
+
+    if late:
+        monkeypatch.setattr(rows, "end_silently", prove_first)
+    else:
+        prove()
+    assert sessions.revoke_before(begin + HOUR / 2) == 2
+    token = verify_access_token(proofs[0])
+    with pytest.raises(SessionEnded):
+        Feed(DatabaseStore(), poll=1, staleness=30).check(token.session_id, token.sub, token.auth_time)
+    assert Revocation.objects.count() == 2  # of everybody, and of this session
+
+
 @pytest.mark.usefixtures("same_second")
 def test_a_row_behind_the_walk_is_found_by_the_next_walk(
     anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from drf_tessera import signals
 from drf_tessera.conf import expects_legacy_tokens
-from drf_tessera.database import find_database, is_in_transaction
+from drf_tessera.database import find_database, is_in_transaction, persist
 from drf_tessera.exceptions import ProjectError
 from drf_tessera.models import SessionQuerySet
 from drf_tessera.moments import from_timestamp, to_timestamp
@@ -68,7 +68,8 @@ def revoke_before(
     The notice is published first, so every process refuses the access tokens of these sessions within
     ``REVOCATION_POLL``. Whether a session is meant can be read from its token, because a token carries the
     time at which its session began. So one notice is enough, and no query is made for it. If the function
-    runs for long, the notice is repeated every 20 seconds.
+    runs for long, the notice is repeated every 20 seconds. If a user has proved their identity again after
+    ``moment``, the token carries that time, and the session gets a notice of its own when its row is ended.
 
     After that the rows are ended in batches, so that their refresh tokens are refused too. Each batch is a
     short transaction, so a refresh waits for at most one batch. After each batch the function rests for twice
@@ -159,7 +160,7 @@ class _Run:
             rest = which.filter(pk__gt=last)
             last = rest.live(now).order_by("pk").values_list("pk", flat=True)[self.batch_size - 1 :].first()
             batch = rest if last is None else rest.filter(pk__lte=last)
-            count = rows.end_silently(batch, now, self.reason)
+            count = self._end_batch(batch, now)
             self.ended += count
             self.publish()
             took = time.monotonic() - begun
@@ -168,6 +169,20 @@ class _Run:
             if last is not None and not self.hurries:
                 time.sleep(max(0.0, min(_REST * took, _MOST_REST)))  # a test may move the clock back
         return self.ended - before
+
+    def _end_batch(self, batch: SessionQuerySet, now: datetime) -> int:
+        """End the live sessions of a batch, and return their number.
+
+        The token of a session carries the time of the last proof of identity. So if its user has proved their
+        identity after the moment, the notice about everybody does not reach it, and it gets one of its own.
+        """
+        told = from_timestamp(self.second)
+        count = rows.end_silently(batch.filter(auth_time__lt=told), now, self.reason)
+        proved = batch.filter(auth_time__gte=told)
+        # A proof that comes after this question finds that its session has ended.
+        if persist(proved.live(now).exists):
+            count += len(rows.end(proved, now, self.reason, reports=False))
+        return count
 
 
 def _round_up(moment: datetime) -> int:
