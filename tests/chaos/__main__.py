@@ -40,6 +40,19 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def make_order(chosen: argparse.Namespace, seed: int, store: str, seconds: float) -> Order:
+    """Return the parameters of a round."""
+    return Order(
+        seed=seed,
+        seconds=seconds,
+        store=store,
+        clients=chosen.clients,
+        say=say,
+        only=tuple(chosen.only),
+        reckless=chosen.reckless,
+    )
+
+
 def run(chosen: argparse.Namespace, seed: int) -> list[Result]:
     """Run one round with each store, and judge it."""
     stores = STORES if chosen.store is None else (chosen.store,)
@@ -47,14 +60,7 @@ def run(chosen: argparse.Namespace, seed: int) -> list[Result]:
     try:
         services.start(tempo.OFFSETS)
         for store in stores:
-            order = Order(
-                seed=seed,
-                seconds=length,
-                store=store,
-                clients=chosen.clients,
-                say=say,
-                only=tuple(chosen.only),
-            )
+            order = make_order(chosen, seed, store, length)
             say(f"{length:.0f} s with {chosen.clients} clients, seed {seed}, revocations in: {store}")
             records = asyncio.run(Round(order, services).run())
             results.append(make_result(order, records))
@@ -71,6 +77,7 @@ def write_command(chosen: argparse.Namespace, seed: int) -> str:
     """Return the arguments that repeat this run."""
     command = f"--minutes {chosen.minutes:g} --seed {seed} --clients {chosen.clients}"
     command += f" --store {chosen.store}" if chosen.store else ""
+    command += " --reckless" if chosen.reckless else ""
     return command + (" --only " + " ".join(map(repr, chosen.only)) if chosen.only else "")
 
 

@@ -257,6 +257,15 @@ def test_the_command_repeats_a_run() -> None:
     assert text == "--minutes 3 --seed 7 --clients 9 --store redis --only 'brownout' 'empty Redis'"
 
 
+@pytest.mark.parametrize("reckless", [False, True])
+def test_reckless_clients_are_asked_for_in_the_round_and_in_the_command_that_repeats_it(
+    reckless: bool,
+) -> None:
+    chosen = command.read_arguments(["--reckless"] if reckless else [])
+    assert command.make_order(chosen, 7, "redis", 60).reckless is reckless
+    assert ("--reckless" in command.write_command(chosen, 7)) is reckless
+
+
 def test_the_longest_call_is_told_with_its_answer_and_the_time_in_a_thread() -> None:
     """A call may wait in the queue of a server for longer than the package lets it wait."""
     records, _ = make_records()
