@@ -257,6 +257,29 @@ def test_the_command_repeats_a_run() -> None:
     assert text == "--minutes 3 --seed 7 --clients 9 --store redis --only 'brownout' 'empty Redis'"
 
 
+@pytest.mark.parametrize(
+    ("only", "stores"),
+    [
+        ([], ["database", "redis"]),
+        (["brownout", "empty Redis"], ["database", "redis"]),
+        (["empty Redis", "kill Redis"], ["redis"]),
+    ],
+)
+def test_a_store_has_a_round_if_one_of_the_chosen_faults_concerns_it(
+    only: list[str], stores: list[str]
+) -> None:
+    chosen = command.read_arguments(["--only", *only] if only else [])
+    assert command.choose_stores(chosen) == stores
+    for store in stores:
+        assert make_plan("7", 600, choose_kinds(store, tuple(only)))
+
+
+def test_faults_of_redis_need_redis_as_the_store(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.read_arguments(["--store", "database", "--only", "empty Redis"])
+    assert "Redis can only fail where it is the store." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("reckless", [False, True])
 def test_reckless_clients_are_asked_for_in_the_round_and_in_the_command_that_repeats_it(
     reckless: bool,
