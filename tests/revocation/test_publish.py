@@ -136,6 +136,6 @@ def test_the_end_of_everybody_is_certain_at_once_and_sent_to_a_cache(
     monkeypatch.setattr(feed.store, "joins_transaction", joins, raising=False)
     monkeypatch.setattr(feed.store, "publish", sent.extend)
     now = timezone.now()
-    publish_for_everybody(int(now.timestamp()), now)
+    assert publish_for_everybody(int(now.timestamp()), now)
     assert feed.ended.judge(uuid4(), "1", int(now.timestamp()) - 1) is True
     assert len(sent) == (0 if joins else 1)

@@ -16,7 +16,7 @@ from django.utils import timezone
 from drf_tessera import signals
 from drf_tessera.conf import expects_legacy_tokens
 from drf_tessera.database import find_database, is_in_transaction, persist
-from drf_tessera.exceptions import ProjectError
+from drf_tessera.exceptions import ProjectError, RevocationUnavailable
 from drf_tessera.models import SessionQuerySet
 from drf_tessera.moments import from_timestamp, to_timestamp
 from drf_tessera.revocation import publish_for_everybody
@@ -92,7 +92,9 @@ def revoke_before(
         ProjectError: ``moment`` lies in the future, or a transaction is open. Other processes would hear of
             the notice only after its commit.
         TemporarilyUnavailable: the database is busy. Some sessions may have ended.
-        RevocationUnavailable: the notice could not be published. Call the function again.
+        RevocationUnavailable: the notice could not be published. If only the cache did not take it, the
+            sessions have ended, and the other processes find the notice in the table. Call the function
+            again in each case.
     """
     if to_timestamp(moment) > time.time():
         raise ProjectError(f"{moment} lies in the future. Sessions that begin until then would be refused.")
@@ -120,6 +122,8 @@ def _end_before(second: int, *, reason: Reason, batch_size: int, progress: Progr
     while run.end_rows():
         continue
     rows.report(signals.sessions_cleared, before=from_timestamp(second), reason=reason.value, count=run.ended)
+    if not run.is_heard:
+        raise RevocationUnavailable
     return run.ended
 
 
@@ -134,12 +138,14 @@ class _Run:
     hurries: bool
     ended: int = 0
     published_at: float = -math.inf
+    is_heard: bool = False
+    """Whether the cache, if there is one, has taken the last notice."""
 
     def publish(self) -> None:
         """Publish the notice, if that was not done lately."""
         if time.monotonic() - self.published_at > _REPEAT:
             self.published_at = time.monotonic()
-            publish_for_everybody(self.second, timezone.now())
+            self.is_heard = publish_for_everybody(self.second, timezone.now())
 
     def close_legacy(self) -> None:
         """Close the legacy tokens of all users that were issued before the moment."""
