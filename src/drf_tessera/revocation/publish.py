@@ -98,7 +98,7 @@ def publishing(now: datetime) -> Iterator[Endings]:
     takes them too, after the commit, because it could not undo them.
 
     Raises:
-        RevocationUnavailable: the database did not take the notices, and so no session was ended.
+        TemporarilyUnavailable: the database did not take the notices, and so no session was ended.
         ProjectError: autocommit is off, outside of ``atomic``. Nobody would tell this process of the commit.
     """
     if is_managed_by_hand() and not transaction.get_connection(find_database()).in_atomic_block:
@@ -155,7 +155,7 @@ def publish_for_everybody(before: int, now: datetime) -> bool:
         now: the present.
 
     Raises:
-        RevocationUnavailable: the table did not take the notice.
+        TemporarilyUnavailable: the table did not take the notice.
     """
     feed = find_feed()
     scope = Scope(EVERYBODY, certain=before, doubtful=before - 1, mark=before)
@@ -178,7 +178,7 @@ def publish_keys(now: datetime) -> None:
     Call this after the commit of the change. A notice too many does no harm.
 
     Raises:
-        RevocationUnavailable: the store did not take the notice.
+        TemporarilyUnavailable: the store did not take the notice.
     """
     feed = find_feed()
     (notice,) = feed.store.record([make_notice_of_keys(_find_until(now), current_tenant())])
