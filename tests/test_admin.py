@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from drf_tessera import sessions
 from drf_tessera.admin import REASONS, SessionInline
+from drf_tessera.exceptions import RevocationUnavailable
 from drf_tessera.models import Revocation, Session, SessionQuerySet
 from tests.conftest import make_user
 
@@ -369,6 +370,21 @@ def test_the_end_of_all_sessions_has_a_permission_of_its_own(client: Client, ann
         assert answer.status_code == 403
     staff.user_permissions.add(Permission.objects.get(codename="end_all_sessions"))
     assert client.post(END_ALL).status_code == 302
+    assert Session.objects.get().revoked_at is not None
+
+
+@pytest.mark.usefixtures("same_second")
+def test_a_cache_that_is_down_is_told_to_the_person_who_ends_all_sessions(
+    admin: Client, anna: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> None:
+        raise RevocationUnavailable
+
+    settings.TESSERA = {"REVOCATION_CACHE": "default"}
+    monkeypatch.setattr("drf_tessera.revocation.caches.CacheStore.publish", fail)
+    sessions.start(anna)
+    answer = admin.post(END_ALL, follow=True)
+    assert "The server cannot read or write the list of ended sessions" in answer.content.decode()
     assert Session.objects.get().revoked_at is not None
 
 

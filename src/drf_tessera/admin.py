@@ -35,7 +35,7 @@ from django.views.decorators.debug import sensitive_variables
 from drf_tessera import sessions
 from drf_tessera.admin_keys import SigningKeyAdmin, write_moment
 from drf_tessera.database import is_in_transaction, suppress_unreadable
-from drf_tessera.exceptions import UserGone, UserInactive
+from drf_tessera.exceptions import TemporarilyUnavailable, UserGone, UserInactive
 from drf_tessera.http import deliver_grant
 from drf_tessera.models import Session
 from drf_tessera.rest.requests import find_client
@@ -379,9 +379,12 @@ class SessionAdmin(_Admin):
         count = sessions.count_before(timezone.now())
         possible = count <= MOST and not is_in_transaction()
         if request.method == "POST" and possible:
-            with _acting(request):
-                ended = sessions.revoke_everybody()
-            self.message_user(request, _say_ended(ended), messages.SUCCESS)
+            try:
+                with _acting(request):
+                    ended = sessions.revoke_everybody()
+                self.message_user(request, _say_ended(ended), messages.SUCCESS)
+            except TemporarilyUnavailable as error:
+                self.message_user(request, error.detail, messages.ERROR)
             return redirect(reverse("admin:tessera_session_changelist", current_app=self.admin_site.name))
         context = {
             **self.admin_site.each_context(request),

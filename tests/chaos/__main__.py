@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.chaos import tempo
-from tests.chaos.plan import KINDS
+from tests.chaos.plan import KINDS, choose_kinds
 from tests.chaos.round import STORES, Order, Round
 from tests.chaos.services import Services, find_missing
 from tests.chaos.table import Result, make_result, write_report
@@ -37,24 +37,39 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--keep", type=Path, default=None, help="copy the logs of the app servers to a folder"
     )
-    return parser.parse_args(arguments)
+    chosen = parser.parse_args(arguments)
+    if not choose_stores(chosen):
+        parser.error("Redis can only fail where it is the store.")
+    return chosen
+
+
+def choose_stores(chosen: argparse.Namespace) -> list[str]:
+    """Return the stores of the rounds. A store that none of the chosen faults concerns has no round."""
+    stores = STORES if chosen.store is None else (chosen.store,)
+    return [store for store in stores if choose_kinds(store, tuple(chosen.only))]
+
+
+def make_order(chosen: argparse.Namespace, seed: int, store: str, seconds: float) -> Order:
+    """Return the parameters of a round."""
+    return Order(
+        seed=seed,
+        seconds=seconds,
+        store=store,
+        clients=chosen.clients,
+        say=say,
+        only=tuple(chosen.only),
+        reckless=chosen.reckless,
+    )
 
 
 def run(chosen: argparse.Namespace, seed: int) -> list[Result]:
     """Run one round with each store, and judge it."""
-    stores = STORES if chosen.store is None else (chosen.store,)
+    stores = choose_stores(chosen)
     length, services, results = chosen.minutes * 60 / len(stores), Services(), []
     try:
         services.start(tempo.OFFSETS)
         for store in stores:
-            order = Order(
-                seed=seed,
-                seconds=length,
-                store=store,
-                clients=chosen.clients,
-                say=say,
-                only=tuple(chosen.only),
-            )
+            order = make_order(chosen, seed, store, length)
             say(f"{length:.0f} s with {chosen.clients} clients, seed {seed}, revocations in: {store}")
             records = asyncio.run(Round(order, services).run())
             results.append(make_result(order, records))
@@ -71,6 +86,7 @@ def write_command(chosen: argparse.Namespace, seed: int) -> str:
     """Return the arguments that repeat this run."""
     command = f"--minutes {chosen.minutes:g} --seed {seed} --clients {chosen.clients}"
     command += f" --store {chosen.store}" if chosen.store else ""
+    command += " --reckless" if chosen.reckless else ""
     return command + (" --only " + " ".join(map(repr, chosen.only)) if chosen.only else "")
 
 

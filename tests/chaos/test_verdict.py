@@ -257,6 +257,38 @@ def test_the_command_repeats_a_run() -> None:
     assert text == "--minutes 3 --seed 7 --clients 9 --store redis --only 'brownout' 'empty Redis'"
 
 
+@pytest.mark.parametrize(
+    ("only", "stores"),
+    [
+        ([], ["database", "redis"]),
+        (["brownout", "empty Redis"], ["database", "redis"]),
+        (["empty Redis", "kill Redis"], ["redis"]),
+    ],
+)
+def test_a_store_has_a_round_if_one_of_the_chosen_faults_concerns_it(
+    only: list[str], stores: list[str]
+) -> None:
+    chosen = command.read_arguments(["--only", *only] if only else [])
+    assert command.choose_stores(chosen) == stores
+    for store in stores:
+        assert make_plan("7", 600, choose_kinds(store, tuple(only)))
+
+
+def test_faults_of_redis_need_redis_as_the_store(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.read_arguments(["--store", "database", "--only", "empty Redis"])
+    assert "Redis can only fail where it is the store." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("reckless", [False, True])
+def test_reckless_clients_are_asked_for_in_the_round_and_in_the_command_that_repeats_it(
+    reckless: bool,
+) -> None:
+    chosen = command.read_arguments(["--reckless"] if reckless else [])
+    assert command.make_order(chosen, 7, "redis", 60).reckless is reckless
+    assert ("--reckless" in command.write_command(chosen, 7)) is reckless
+
+
 def test_the_longest_call_is_told_with_its_answer_and_the_time_in_a_thread() -> None:
     """A call may wait in the queue of a server for longer than the package lets it wait."""
     records, _ = make_records()

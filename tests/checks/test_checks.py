@@ -297,10 +297,11 @@ class TestTenants:
         with override_settings(TESSERA={"TENANT": value}):
             assert reported() == set()
 
-    def test_e031_sessions_outside_of_the_schemas_of_their_users(self, settings: Any) -> None:
+    @pytest.mark.parametrize("app", ["django_tenants", "django_tenants.apps.DjangoTenantsConfig"])
+    def test_e031_sessions_outside_of_the_schemas_of_their_users(self, app: str, settings: Any) -> None:
         settings.TENANT_APPS = [get_user_model()._meta.app_config.name]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(tenants.django_settings, "INSTALLED_APPS", ["django_tenants", "drf_tessera"])
+            patch.setattr(tenants.django_settings, "INSTALLED_APPS", [app, "drf_tessera"])
             settings.TESSERA = {"TENANT": lambda request: ""}
             assert [str(found.id) for found in tenants.check_tenants(None)] == ["tessera.E031"]
             settings.TENANT_APPS = [*settings.TENANT_APPS, "drf_tessera.apps.TesseraConfig"]
@@ -333,6 +334,27 @@ class TestTenants:
                 assert list_ids() == [], "E030 is enough"
         monkeypatch.setattr(tenants, "_TENANT_PACKAGES", frozenset())
         assert list_ids() == []
+
+    @pytest.mark.parametrize(
+        ("app", "is_known"),
+        [
+            ("tenant_schemas", True),
+            ("tenant_users.permissions", True),
+            ("django_multitenant", True),
+            ("django_pgschemas", True),
+            ("django_rls_tenants", True),
+            ("django_omnitenant.apps.Config", True),
+            ("tenants", False),  # an app of the project, perhaps about flats
+            ("django_filters", False),
+        ],
+    )
+    def test_w020_the_packages_that_are_known(
+        self, app: str, is_known: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(tenants.django_settings, "INSTALLED_APPS", ["rest_framework", app])
+            found = tenants.check_tenants(None)
+        assert [str(item.id) for item in found] == ["tessera.W020"] * is_known
 
     def test_w021_tokens_that_name_no_tenant(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with override_settings(TESSERA={"TENANT": lambda request: ""}):

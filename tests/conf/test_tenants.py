@@ -199,6 +199,7 @@ OURS = ["drf_tessera.apps.TesseraConfig"]
     [
         ({**WITH_SCHEMAS, "TENANT_APPS": OURS}, True),
         ({**WITH_SCHEMAS, "TENANT_TYPES": {"shop": {"APPS": OURS}, "none": {}}}, True),
+        ({"INSTALLED_APPS": ["django_tenants.apps.DjangoTenantsConfig"], "TENANT_APPS": OURS}, True),
         ({**WITH_SCHEMAS, "TENANT_APPS": ["shop"]}, False),
         ({**WITH_SCHEMAS, "TENANT_APPS": None, "TENANT_TYPES": None}, False),
         ({"INSTALLED_APPS": ["drf_tessera"], "TENANT_APPS": OURS}, False),

@@ -12,7 +12,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from tests.outages.endpoints import ask, ask_reads, log_everybody_in, log_in_until_full, repeat
+from tests.outages.endpoints import ask, ask_full, log_everybody_in, log_in_until_full, repeat
 from tests.outages.private import MariaDB, prepare, serve_on, tiny_disk
 from tests.servers import wait_until
 
@@ -120,9 +120,9 @@ def test_disk_full(mariadb: MariaDB, tmp_path_factory: pytest.TempPathFactory) -
             grants = log_everybody_in(server)
             _fill(disk)
             log_in_until_full(server)
-            ask_reads(server, grants, "disk full")
+            done = ask_full(server, grants, "disk full")
             (disk / "filler").unlink()
-            repeat(server, grants)
+            repeat(server, grants, done=done)
 
 
 def _fill(disk: Path) -> None:

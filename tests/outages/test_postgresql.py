@@ -156,9 +156,9 @@ def test_disk_full(postgres: Private, tmp_path_factory: pytest.TempPathFactory) 
                 connection.execute("CREATE TABLE filler (t text)")
                 _fill(connection)
                 endpoints.log_in_until_full(server, partial(_fill, connection))
-                endpoints.ask_reads(server, grants, "disk full")
+                done = endpoints.ask_full(server, grants, "disk full")
                 connection.execute("DROP TABLE filler")
-            repeat(server, grants)
+            repeat(server, grants, done=done)
 
 
 def _fill(connection: psycopg.Connection[Any]) -> None:

@@ -8,14 +8,16 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import connection
+from django.db import OperationalError, connection
+from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from drf_tessera import sessions
+from drf_tessera.exceptions import DatabaseUnavailable, RevocationUnavailable
 from drf_tessera.models import Revocation, Session
 from drf_tessera.revocation.feed import get_feed
-from drf_tessera.revocation.notices import NOBODY, read_scope
+from drf_tessera.revocation.notices import NOBODY, Notice, read_scope
 from drf_tessera.revocation.publish import Endings, publish_for_everybody
 from drf_tessera.revocation.stores import TOLERANCE
 
@@ -136,6 +138,43 @@ def test_the_end_of_everybody_is_certain_at_once_and_sent_to_a_cache(
     monkeypatch.setattr(feed.store, "joins_transaction", joins, raising=False)
     monkeypatch.setattr(feed.store, "publish", sent.extend)
     now = timezone.now()
-    publish_for_everybody(int(now.timestamp()), now)
+    assert publish_for_everybody(int(now.timestamp()), now)
     assert feed.ended.judge(uuid4(), "1", int(now.timestamp()) - 1) is True
     assert len(sent) == (0 if joins else 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_transaction_of_a_logout_is_repeated_if_its_notice_meets_another_writer(
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The notice may be the victim of a deadlock, or the first statement on a connection that has died."""
+    grant, insert, calls = sessions.start(anna), QuerySet.bulk_create, list[str]()
+
+    def fail_once(rows: Any, *args: Any, **kwargs: Any) -> Any:
+        calls.append(rows.model.__name__)
+        if len(calls) == 1:
+            raise OperationalError(1213, "Deadlock found when trying to get lock")
+        return insert(rows, *args, **kwargs)
+
+    monkeypatch.setattr(QuerySet, "bulk_create", fail_once)
+    assert sessions.revoke(grant.session_id)
+    assert calls == ["Revocation"] * 2
+    assert Revocation.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_logout_whose_notice_finds_no_room_changes_nothing(
+    anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grant = sessions.start(anna)
+
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        raise OperationalError(1021, "Disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(QuerySet, "bulk_create", fail)
+        with pytest.raises(DatabaseUnavailable):
+            sessions.revoke(grant.session_id)
+        with pytest.raises(RevocationUnavailable):
+            get_feed().store.publish([Notice(grant.session_id, 0)])
+    assert sessions.revoke(grant.session_id)

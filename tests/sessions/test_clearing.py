@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 
 from drf_tessera import sessions, signals
 from drf_tessera.conf import get_settings
-from drf_tessera.exceptions import ProjectError, SessionEnded, SessionRevoked
+from drf_tessera.exceptions import ProjectError, RevocationUnavailable, SessionEnded, SessionRevoked
 from drf_tessera.models import Revocation, Session
 from drf_tessera.revocation.feed import Feed
 from drf_tessera.revocation.stores import DatabaseStore
@@ -209,6 +209,34 @@ def test_a_session_that_is_refreshed_before_its_row_is_ended_is_refused(
         sessions.refresh(str(grant.refresh))
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["before the notice", "after the notice"])
+def test_a_session_is_refused_although_its_user_has_proved_their_identity_after_the_moment(
+    anna: AbstractBaseUser, bob: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    """Its access token carries the time of the proof, which the notice about everybody does not reach."""
+    begin = timezone.now() - HOUR
+    grant, _ = sessions.start(anna, now=begin), sessions.start(bob, now=begin)
+    end, proofs = rows.end_silently, list[str]()
+
+    def prove() -> None:
+        proofs.append(sessions.refresh_proved(str(grant.refresh), ("otp",)).access)
+
+    def prove_first(*args: Any) -> int:
+        if not proofs:
+            prove()
+        return end(*args)
+
+    if late:
+        monkeypatch.setattr(rows, "end_silently", prove_first)
+    else:
+        prove()
+    assert sessions.revoke_before(begin + HOUR / 2) == 2
+    token = verify_access_token(proofs[0])
+    with pytest.raises(SessionEnded):
+        Feed(DatabaseStore(), poll=1, staleness=30).check(token.session_id, token.sub, token.auth_time)
+    assert Revocation.objects.count() == 2  # of everybody, and of this session
+
+
 @pytest.mark.usefixtures("same_second")
 def test_a_row_behind_the_walk_is_found_by_the_next_walk(
     anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
@@ -265,7 +293,7 @@ def test_a_long_run_repeats_its_notice(anna: AbstractBaseUser, monkeypatch: pyte
         sessions.start(anna)
     clock, published = [0.0], list[float]()
     monkeypatch.setattr(clearing.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(clearing, "publish_for_everybody", lambda *_: published.append(clock[0]))
+    monkeypatch.setattr(clearing, "publish_for_everybody", lambda *_: published.append(clock[0]) is None)
 
     def wait(ended: int) -> None:
         clock[0] += 15
@@ -349,3 +377,24 @@ def test_the_notice_is_kept_for_as_long_as_a_token_may_live(anna: AbstractBaseUs
     sessions.revoke_everybody()
     left = Revocation.objects.get().until - time.time()
     assert left >= get_settings().access_lifetime.total_seconds()
+
+
+def test_a_cache_that_is_down_keeps_no_session_alive(
+    anna: AbstractBaseUser, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The caller hears that other processes know it later, and the end of each row stays."""
+
+    def fail(*args: object) -> None:
+        raise RevocationUnavailable
+
+    settings.TESSERA = {"REVOCATION_CACHE": "default"}
+    monkeypatch.setattr("drf_tessera.revocation.caches.CacheStore.publish", fail)
+    grants = [sessions.start(anna) for _ in range(3)]
+    with pytest.raises(RevocationUnavailable):
+        sessions.revoke_everybody(batch_size=2)
+    for grant in grants:
+        with pytest.raises(SessionRevoked):
+            sessions.refresh(str(grant.refresh))
+    token = verify_access_token(grants[0].access)
+    with pytest.raises(SessionEnded):
+        Feed(DatabaseStore(), poll=1, staleness=30).check(token.session_id, token.sub, token.auth_time)

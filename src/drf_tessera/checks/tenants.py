@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -20,10 +21,13 @@ Apps = Sequence[AppConfig] | None
 _TENANT_PACKAGES: Final = frozenset(
     {
         *("django_tenants", "tenant_schemas", "django_pgschemas", "django_multitenant", "tenant_users"),
-        *("db_multitenant", "dynamic_db_router"),
+        *("db_multitenant", "dynamic_db_router", "easy_tenants", "sqlite_tenants", "subdomain_tenancy"),
     }
 )
 """Packages that choose a schema, a database or the rows for each request."""
+
+_NAMED_SO: Final = re.compile(r"django_\w*tenan(t|cy)\w*")
+"""Names of further packages for tenants. An app of a project seldom has such a name."""
 
 
 def check_tenants(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
@@ -31,7 +35,8 @@ def check_tenants(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     settings, problems = read_settings()
     if problems:
         return []
-    apps, shared = django_settings.INSTALLED_APPS, list_schema_apps()
+    apps = {path.partition(".apps.")[0] for path in django_settings.INSTALLED_APPS}
+    shared = list_schema_apps()
     of_users = get_user_model()._meta.app_config.name
     if "django_tenants" in apps and of_users in shared and "drf_tessera" not in shared:
         return [
@@ -45,7 +50,8 @@ def check_tenants(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
             )
         ]
     named = {*apps, *django_settings.MIDDLEWARE, *django_settings.DATABASE_ROUTERS}
-    found = sorted(_TENANT_PACKAGES.intersection(str(path).partition(".")[0] for path in named))
+    packages = {str(path).partition(".")[0] for path in named}
+    found = sorted(name for name in packages if name in _TENANT_PACKAGES or _NAMED_SO.fullmatch(name))
     if not found or settings.tenant is not None or "django_tenants" in apps:
         return []
     own: Any = getattr(django_settings, "TESSERA", {})

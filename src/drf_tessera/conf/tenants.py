@@ -136,7 +136,7 @@ def find_automatically() -> TenantOf | None:
     If the app is not in ``TENANT_APPS``, then all tenants share their users, and there is nothing to tell
     apart.
     """
-    if "django_tenants" not in django_settings.INSTALLED_APPS:
+    if "django_tenants" not in {path.partition(".apps.")[0] for path in django_settings.INSTALLED_APPS}:
         return None
     return find_schema if _OUR_APP in list_schema_apps() else None
 

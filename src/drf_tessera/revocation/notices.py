@@ -30,6 +30,8 @@ class Scope(NamedTuple):
     A scope tells sessions apart by the time at which they began. Each access token carries that time
     (``auth_time``), and a refresh does not change it. The time of the token's issue would not do, because an
     operation on a million sessions takes minutes, and meanwhile old sessions get new access tokens.
+    A new proof of identity changes that time. So who publishes a notice about everybody also publishes one
+    about each such session.
     """
 
     sub: str

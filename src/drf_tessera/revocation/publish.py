@@ -22,7 +22,7 @@ from drf_tessera.database import (
     is_in_transaction,
     is_managed_by_hand,
 )
-from drf_tessera.exceptions import ProjectError
+from drf_tessera.exceptions import ProjectError, RevocationUnavailable
 from drf_tessera.models import Revocation
 from drf_tessera.moments import to_timestamp
 from drf_tessera.revocation.feed import Feed, find_feed, get_longest
@@ -98,7 +98,7 @@ def publishing(now: datetime) -> Iterator[Endings]:
     takes them too, after the commit, because it could not undo them.
 
     Raises:
-        RevocationUnavailable: the database did not take the notices, and so no session was ended.
+        TemporarilyUnavailable: the database did not take the notices, and so no session was ended.
         ProjectError: autocommit is off, outside of ``atomic``. Nobody would tell this process of the commit.
     """
     if is_managed_by_hand() and not transaction.get_connection(find_database()).in_atomic_block:
@@ -141,8 +141,11 @@ def _settle(feed: Feed, notices: list[Notice]) -> None:
         feed.ended.forget_pending(notices)
 
 
-def publish_for_everybody(before: int, now: datetime) -> None:
+def publish_for_everybody(before: int, now: datetime) -> bool:
     """Publish that all sessions that began before a second have ended. One notice.
+
+    Return whether every process hears of it within a poll. If a cache does not take the notice, the others
+    find it in the table, as long after that as the feed says.
 
     The notice is certain about every session, because the caller ends exactly the rows that began before that
     second, and each token carries the time at which its session began.
@@ -152,7 +155,7 @@ def publish_for_everybody(before: int, now: datetime) -> None:
         now: the present.
 
     Raises:
-        RevocationUnavailable: the store did not take the notice.
+        TemporarilyUnavailable: the table did not take the notice.
     """
     feed = find_feed()
     scope = Scope(EVERYBODY, certain=before, doubtful=before - 1, mark=before)
@@ -162,7 +165,11 @@ def publish_for_everybody(before: int, now: datetime) -> None:
     else:
         feed.learn([notice], certain=True)
     if not feed.store.joins_transaction:
-        feed.store.publish([notice])
+        try:
+            feed.store.publish([notice])
+        except RevocationUnavailable:
+            return False
+    return True
 
 
 def publish_keys(now: datetime) -> None:
@@ -171,7 +178,7 @@ def publish_keys(now: datetime) -> None:
     Call this after the commit of the change. A notice too many does no harm.
 
     Raises:
-        RevocationUnavailable: the store did not take the notice.
+        TemporarilyUnavailable: the store did not take the notice.
     """
     feed = find_feed()
     (notice,) = feed.store.record([make_notice_of_keys(_find_until(now), current_tenant())])

@@ -21,8 +21,8 @@ from django.db import Error, models
 from django.db.models import Func, Q, Value
 from django.db.models.functions import Cast, Least
 
-from drf_tessera.database import explain_mistake, find_database, read_calmly
-from drf_tessera.exceptions import RevocationUnavailable
+from drf_tessera.database import explain_mistake, explain_trouble, find_database, read_calmly
+from drf_tessera.exceptions import RevocationUnavailable, TemporarilyUnavailable
 from drf_tessera.models import Revocation
 from drf_tessera.revocation.notices import Heard, Notice, read_scope, write_scope
 
@@ -69,7 +69,8 @@ class Store(Protocol):
         """Write the notices into the table, in the transaction that is open. Return them with their rows.
 
         Raises:
-            RevocationUnavailable: the table did not take them.
+            RefreshContended: another writer was in the way. The whole transaction has to be repeated.
+            TemporarilyUnavailable, DatabaseUnavailable, RevocationUnavailable: the table did not take them.
             MigrationMissing: there is no table.
         """
 
@@ -150,7 +151,7 @@ class DatabaseStore:
         try:
             self._rows().bulk_create(rows, batch_size=BATCH)
         except Error as error:
-            raise (explain_mistake(error) or RevocationUnavailable()) from error
+            raise (explain_mistake(error) or explain_trouble(error) or RevocationUnavailable()) from error
         # A database that does not return the numbers (MySQL) leaves `None`.
         return [
             Notice(notice.session_id, notice.until, notice.scope, row.pk)
@@ -159,7 +160,10 @@ class DatabaseStore:
 
     def publish(self, notices: Sequence[Notice]) -> None:
         """Insert the rows again, because their transaction took longer than readers look back."""
-        self.record(notices)
+        try:
+            self.record(notices)
+        except TemporarilyUnavailable as error:
+            raise RevocationUnavailable from error.__cause__
 
     def pull(self) -> list[Notice]:
         """Read the new rows, and the rows of gaps. This is one statement, which usually returns one row.

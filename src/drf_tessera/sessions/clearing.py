@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from drf_tessera import signals
 from drf_tessera.conf import expects_legacy_tokens
-from drf_tessera.database import find_database, is_in_transaction
-from drf_tessera.exceptions import ProjectError
+from drf_tessera.database import find_database, is_in_transaction, persist
+from drf_tessera.exceptions import ProjectError, RevocationUnavailable
 from drf_tessera.models import SessionQuerySet
 from drf_tessera.moments import from_timestamp, to_timestamp
 from drf_tessera.revocation import publish_for_everybody
@@ -68,7 +68,8 @@ def revoke_before(
     The notice is published first, so every process refuses the access tokens of these sessions within
     ``REVOCATION_POLL``. Whether a session is meant can be read from its token, because a token carries the
     time at which its session began. So one notice is enough, and no query is made for it. If the function
-    runs for long, the notice is repeated every 20 seconds.
+    runs for long, the notice is repeated every 20 seconds. If a user has proved their identity again after
+    ``moment``, the token carries that time, and the session gets a notice of its own when its row is ended.
 
     After that the rows are ended in batches, so that their refresh tokens are refused too. Each batch is a
     short transaction, so a refresh waits for at most one batch. After each batch the function rests for twice
@@ -91,7 +92,9 @@ def revoke_before(
         ProjectError: ``moment`` lies in the future, or a transaction is open. Other processes would hear of
             the notice only after its commit.
         TemporarilyUnavailable: the database is busy. Some sessions may have ended.
-        RevocationUnavailable: the notice could not be published. Call the function again.
+        RevocationUnavailable: the notice could not be published. If only the cache did not take it, the
+            sessions have ended, and the other processes find the notice in the table. Call the function
+            again in each case.
     """
     if to_timestamp(moment) > time.time():
         raise ProjectError(f"{moment} lies in the future. Sessions that begin until then would be refused.")
@@ -119,6 +122,8 @@ def _end_before(second: int, *, reason: Reason, batch_size: int, progress: Progr
     while run.end_rows():
         continue
     rows.report(signals.sessions_cleared, before=from_timestamp(second), reason=reason.value, count=run.ended)
+    if not run.is_heard:
+        raise RevocationUnavailable
     return run.ended
 
 
@@ -133,12 +138,14 @@ class _Run:
     hurries: bool
     ended: int = 0
     published_at: float = -math.inf
+    is_heard: bool = False
+    """Whether the cache, if there is one, has taken the last notice."""
 
     def publish(self) -> None:
         """Publish the notice, if that was not done lately."""
         if time.monotonic() - self.published_at > _REPEAT:
             self.published_at = time.monotonic()
-            publish_for_everybody(self.second, timezone.now())
+            self.is_heard = publish_for_everybody(self.second, timezone.now())
 
     def close_legacy(self) -> None:
         """Close the legacy tokens of all users that were issued before the moment."""
@@ -159,7 +166,7 @@ class _Run:
             rest = which.filter(pk__gt=last)
             last = rest.live(now).order_by("pk").values_list("pk", flat=True)[self.batch_size - 1 :].first()
             batch = rest if last is None else rest.filter(pk__lte=last)
-            count = rows.end_silently(batch, now, self.reason)
+            count = self._end_batch(batch, now)
             self.ended += count
             self.publish()
             took = time.monotonic() - begun
@@ -168,6 +175,20 @@ class _Run:
             if last is not None and not self.hurries:
                 time.sleep(max(0.0, min(_REST * took, _MOST_REST)))  # a test may move the clock back
         return self.ended - before
+
+    def _end_batch(self, batch: SessionQuerySet, now: datetime) -> int:
+        """End the live sessions of a batch, and return their number.
+
+        The token of a session carries the time of the last proof of identity. So if its user has proved their
+        identity after the moment, the notice about everybody does not reach it, and it gets one of its own.
+        """
+        told = from_timestamp(self.second)
+        count = rows.end_silently(batch.filter(auth_time__lt=told), now, self.reason)
+        proved = batch.filter(auth_time__gte=told)
+        # A proof that comes after this question finds that its session has ended.
+        if persist(proved.live(now).exists):
+            count += len(rows.end(proved, now, self.reason, reports=False))
+        return count
 
 
 def _round_up(moment: datetime) -> int:

@@ -37,11 +37,7 @@ from drf_tessera.database import (
     savepoint,
     translated_trouble,
 )
-from drf_tessera.exceptions import (
-    RefreshInvalid,
-    SessionUnknown,
-    UserGone,
-)
+from drf_tessera.exceptions import RefreshInvalid, SessionUnknown, UserGone
 from drf_tessera.models import (
     Session,
     SessionQuerySet,
@@ -433,7 +429,12 @@ def note_use(session_id: UUID, moment: datetime, before: datetime) -> None:
 
 
 def end(
-    which: SessionQuerySet, moment: datetime, reason: Reason, *, kept: Collection[UUID] | None = None
+    which: SessionQuerySet,
+    moment: datetime,
+    reason: Reason,
+    *,
+    kept: Collection[UUID] | None = None,
+    reports: bool = True,
 ) -> list[UUID]:
     """End the live sessions among ``which``, publish and report that, and return their ids.
 
@@ -446,6 +447,7 @@ def end(
         reason: why.
         kept: ``which`` contains all sessions of each of its users, except these. Each user then gets one
             notice. ``None``: it may be any sessions.
+        reports: whether a signal is sent for each session.
 
     Raises:
         TemporarilyUnavailable: another writer was in the way each time. No session was ended.
@@ -466,7 +468,7 @@ def end(
         return found
 
     ended = persist(write)
-    for user_id, keys in ended.items():
+    for user_id, keys in ended.items() if reports else ():
         for key in keys:
             report(signals.session_revoked, session_id=key, sub=write_sub(user_id), reason=reason.value)
     return [key for keys in ended.values() for key in keys]
