@@ -37,10 +37,9 @@ FROM generate_series(%s, %s) AS number
 _LOGIN: Final = {
     "id": "gen_random_uuid()",
     "created_at": "moment",
-    "auth_time": "moment",
     "idle_expires_at": "moment + interval '14 days'",
     "expires_at": "moment + interval '90 days'",
-    "secret_hash": "decode(md5(number::text) || md5(''), 'hex')",
+    "secret_hash": "decode(md5(number::text), 'hex')",
     "ip": "'203.0.113.7'",
 }
 """The columns that differ between two logins."""

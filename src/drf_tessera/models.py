@@ -121,7 +121,8 @@ class Session(models.Model):
     under the server's key.
     """
 
-    # The order of the columns in a new table: those of eight bytes first, so that PostgreSQL pads none.
+    # The order of the columns in a new table: those of eight bytes first, so that PostgreSQL pads none. The
+    # size of a row is a multiple of eight, and tests/sessions/test_row_updates.py has the present one.
     id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(
         verbose_name=_("id"), primary_key=True, default=uuid.uuid4, editable=False
     )
@@ -136,8 +137,9 @@ class Session(models.Model):
     expires_at: _Moment = models.DateTimeField(
         verbose_name=_("latest end"), help_text=_("The session ends at this time in any case.")
     )
-    auth_time: _Moment = models.DateTimeField(
+    proved_at: _MaybeMoment = models.DateTimeField(
         verbose_name=_("last proof of identity"),
+        null=True,
         help_text=_("The time when the user last proved their identity."),
     )
     revoked_at: _MaybeMoment = models.DateTimeField(verbose_name=_("ended at"), null=True)
@@ -149,12 +151,12 @@ class Session(models.Model):
             "session must not start it again."
         ),
     )
-    generation: models.PositiveBigIntegerField[int, int] = models.PositiveBigIntegerField(
-        verbose_name=_("number of refreshes"), default=0
-    )
     parent: models.PositiveBigIntegerField[int | None, int | None] = models.PositiveBigIntegerField(
         null=True,
         help_text=_("The generation and (upper bits) branch of the token that became the current token."),
+    )
+    generation: models.PositiveIntegerField[int, int] = models.PositiveIntegerField(
+        verbose_name=_("number of refreshes"), default=0
     )
     user: models.ForeignKey[AbstractBaseUser, AbstractBaseUser] = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", verbose_name=_("user")
@@ -171,7 +173,7 @@ class Session(models.Model):
         default=False,
         help_text=_("Whether this is a personal access token, and not a login. Its label is its name."),
     )
-    secret_hash: models.BinaryField[bytes, bytes] = models.BinaryField(max_length=32, editable=False)
+    secret_hash: models.BinaryField[bytes, bytes] = models.BinaryField(max_length=16, editable=False)
     amr: _Text = models.CharField(
         verbose_name=_("methods of the login"),
         max_length=64,
@@ -230,6 +232,11 @@ class Session(models.Model):
             recoveries=self.recoveries,
             rotated_at=self.rotated_at,
         )
+
+    @property
+    def auth_time(self) -> datetime:
+        """The time when the user last proved their identity: the time of the login, or a later one."""
+        return self.proved_at or self.created_at
 
     @property
     def last_used_at(self) -> datetime:

@@ -223,7 +223,6 @@ def _make_row(old: LegacyToken, user_id: Any, *, revoked: bool = False) -> Sessi
         id=old.session_id,
         user_id=user_id,
         created_at=began,
-        auth_time=began,
         idle_expires_at=until,
         expires_at=from_timestamp(_find_end(old)),
         secret_hash=hash_secret(derive_secrets(old.name)[0]),

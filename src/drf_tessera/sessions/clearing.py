@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
+from django.db.models import Q
 from django.utils import timezone
 
 from drf_tessera import signals
@@ -183,8 +184,9 @@ class _Run:
         identity after the moment, the notice about everybody does not reach it, and it gets one of its own.
         """
         told = from_timestamp(self.second)
-        count = rows.end_silently(batch.filter(auth_time__lt=told), now, self.reason)
-        proved = batch.filter(auth_time__gte=told)
+        others = batch.filter(Q(proved_at=None) | Q(proved_at__lt=told))
+        count = rows.end_silently(others, now, self.reason)
+        proved = batch.filter(proved_at__gte=told)
         # A proof that comes after this question finds that its session has ended.
         if persist(proved.live(now).exists):
             count += len(rows.end(proved, now, self.reason, reports=False))

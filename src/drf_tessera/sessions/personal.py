@@ -106,7 +106,6 @@ def issue_personal_token(
         user=cast("Any", user),
         personal=True,
         created_at=moment,
-        auth_time=moment,
         idle_expires_at=moment + lasts,
         expires_at=moment + lasts,
         secret_hash=hash_personal_secret(secret),

@@ -159,7 +159,7 @@ def _compile_swap(using: str, user_model: Any, by_database: bool) -> Statement |
     moments = Times(*(epoch + timedelta(days=days) for days in range(1, 4)))
     at = Times(*map(DatabaseTime, moments)) if by_database else moments
     kind = DurationField() if by_database else field("rotated_at")
-    seen, generation, parent = 2**40 + 1, 2**40 + 2, 2**40 + 3
+    seen, generation, parent = 2**30 + 1, 2**30 + 2, 2**40 + 3
     secret = b"a secret that stands for another"
     facts = SessionFacts(session_id=UUID(int=1), sub="", auth_time=0, expires_at=0, amr=(), scope="")
     rows = select_rotatable(RefreshToken(facts=facts, generation=seen, secret=secret), at)
@@ -395,7 +395,6 @@ def _make_closing(user_id: Any, now: datetime) -> Session:
         id=_name_closing(user_id),
         user_id=user_id,
         created_at=now,
-        auth_time=now,
         idle_expires_at=now,
         expires_at=now,
         secret_hash=hash_secret(make_secret()),
@@ -491,7 +490,7 @@ def shorten(session_id: UUID, until: datetime) -> bool:
 
 def prove(session_id: UUID, auth_time: datetime, amr: str) -> None:
     """Write a new proof of identity."""
-    persist(partial(select_sessions().filter(pk=session_id).update, auth_time=auth_time, amr=amr))
+    persist(partial(select_sessions().filter(pk=session_id).update, proved_at=auth_time, amr=amr))
 
 
 def delete(keys: Collection[UUID]) -> int:

@@ -126,7 +126,6 @@ def _describe_login(client: Client, lifetimes: Lifetimes, now: datetime) -> Sess
         raise ProjectError("A session lasts at least a second: lifetimes.idle and lifetimes.absolute.")
     return Session(
         created_at=now,
-        auth_time=now,
         idle_expires_at=now + lifetimes.idle,
         expires_at=now + lifetimes.absolute,
         ip=client.ip,

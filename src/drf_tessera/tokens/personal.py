@@ -23,6 +23,7 @@ from drf_tessera.tokens.access import PERSONAL_PREFIX, AccessToken, Verified
 from drf_tessera.tokens.facts import SessionFacts
 from drf_tessera.tokens.frozen import freeze
 from drf_tessera.tokens.keystore import get_keystore
+from drf_tessera.tokens.refresh import DIGEST_BYTES
 
 PERSONAL_MARK: Final = "\n\n"
 """Prefix of the cache keys of personal tokens, which no header can contain.
@@ -61,9 +62,9 @@ def read_personal_token(text: str) -> tuple[UUID, bytes]:
 
 @sensitive_variables()
 def hash_personal_secret(secret: bytes) -> bytes:
-    """Return the digest for the row, at the present tenant."""
+    """Return the digest for the row, at the present tenant. It is as long as that of a session."""
     message = b"drf_tessera personal token\0" + current_tenant().encode() + b"\0" + secret
-    return hashlib.sha256(message).digest()
+    return hashlib.sha256(message).digest()[:DIGEST_BYTES]
 
 
 def make_personal_token(
