@@ -36,7 +36,7 @@ check: $(VENV)/.test
 	@$(RUFF_AND_MYPY)
 	@TESSERA_TEST_DB=sqlite $(VENV_PYTHON) -m pytest -q -n auto --dist worksteal -m "not server and not browser and not slow"
 
-# make test            ruff, mypy and the tests on SQLite, PostgreSQL and MariaDB: a quarter of an hour
+# make test            ruff, mypy and the tests on SQLite, PostgreSQL and MariaDB: 10 to 12 minutes
 .PHONY: test
 test: $(VENV)/.test
 	@$(RUFF_AND_MYPY)
