@@ -35,6 +35,8 @@ _PLAIN, _BRANCHED = 1, 2
 """The versions of the format: only the second has a branch after its head."""
 _MOST_BRANCHES: Final = 2**31 - 1
 """A branch and a generation together fit into the 63 bits of the column ``Session.parent``."""
+_MOST_REFRESHES: Final = 2**31 - 2**16
+"""No session is refreshed so often. Some numbers after it still fit into ``Session.generation``."""
 _MAC_BYTES: Final = 32
 
 _USUAL: Final[tuple[Any, ...]] = (HEADER, {}, None, True)
@@ -160,6 +162,8 @@ def _parse(token: str) -> RefreshToken:
     if credentials[0] not in {_PLAIN, _BRANCHED}:
         raise RefreshInvalid
     _, session_id, generation, secret, auth_time, expires_at = _HEAD.unpack_from(credentials)
+    if generation > _MOST_REFRESHES:  # by somebody who has ``SECRET_KEY``, because we never get so far
+        raise RefreshInvalid
     auth, branch = credentials[_HEAD.size :], 0
     if credentials[0] == _BRANCHED:
         (branch,), auth = _BRANCH.unpack_from(auth), auth[_BRANCH.size :]
