@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +20,7 @@ from drf_tessera.exceptions import DatabaseUnavailable, RevocationUnavailable
 from drf_tessera.models import Revocation, Session
 from drf_tessera.revocation.feed import get_feed
 from drf_tessera.revocation.notices import NOBODY, Notice, read_scope
-from drf_tessera.revocation.publish import Endings, publish_for_everybody
+from drf_tessera.revocation.publish import Endings, publish_for_everybody, publish_keys
 from drf_tessera.revocation.stores import TOLERANCE
 
 pytestmark = pytest.mark.django_db
@@ -158,6 +160,30 @@ def test_the_transaction_of_a_logout_is_repeated_if_its_notice_meets_another_wri
 
     monkeypatch.setattr(QuerySet, "bulk_create", fail_once)
     assert sessions.revoke(grant.session_id)
+    assert calls == ["Revocation"] * 2
+    assert Revocation.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "publish", [partial(publish_for_everybody, 1), publish_keys], ids=["everybody", "keys"]
+)
+@pytest.mark.parametrize("trouble", [(1213, "Deadlock found"), (2006, "Server has gone away")])
+def test_a_notice_that_meets_another_writer_or_a_dead_connection_is_repeated(
+    monkeypatch: pytest.MonkeyPatch, publish: Callable[[Any], object], trouble: tuple[int, str]
+) -> None:
+    """A mass logout may have run for an hour when it repeats its notice."""
+    insert, calls = QuerySet.bulk_create, list[str]()
+    connection.ensure_connection()  # one that was opened for the statement would not be replaced
+
+    def fail_once(rows: Any, *args: Any, **kwargs: Any) -> Any:
+        calls.append(rows.model.__name__)
+        if len(calls) == 1:
+            raise OperationalError(*trouble)
+        return insert(rows, *args, **kwargs)
+
+    monkeypatch.setattr(QuerySet, "bulk_create", fail_once)
+    publish(timezone.now())
     assert calls == ["Revocation"] * 2
     assert Revocation.objects.count() == 1
 

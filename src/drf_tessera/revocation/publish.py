@@ -21,6 +21,7 @@ from drf_tessera.database import (
     find_database,
     is_in_transaction,
     is_managed_by_hand,
+    persist,
 )
 from drf_tessera.exceptions import ProjectError, RevocationUnavailable
 from drf_tessera.models import Revocation
@@ -159,7 +160,7 @@ def publish_for_everybody(before: int, now: datetime) -> bool:
     """
     feed = find_feed()
     scope = Scope(EVERYBODY, certain=before, doubtful=before - 1, mark=before)
-    (notice,) = feed.store.record([Notice(NOBODY, _find_until(now), scope)])
+    (notice,) = persist(partial(feed.store.record, [Notice(NOBODY, _find_until(now), scope)]))
     if transaction.get_connection(find_database()).in_atomic_block:
         feed.doubt([notice])  # a test case, which ends with a rollback
     else:
@@ -181,7 +182,8 @@ def publish_keys(now: datetime) -> None:
         TemporarilyUnavailable: the store did not take the notice.
     """
     feed = find_feed()
-    (notice,) = feed.store.record([make_notice_of_keys(_find_until(now), current_tenant())])
+    about_keys = make_notice_of_keys(_find_until(now), current_tenant())
+    (notice,) = persist(partial(feed.store.record, [about_keys]))
     if not feed.store.joins_transaction:
         feed.store.publish([notice])
 
