@@ -237,6 +237,28 @@ def test_a_session_is_refused_although_its_user_has_proved_their_identity_after_
     assert Revocation.objects.count() == 2  # of everybody, and of this session
 
 
+def test_a_proof_that_comes_too_late_is_not_counted_again(
+    anna: AbstractBaseUser, bob: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session has just ended when its user proves their identity. The proof leaves its row as it is."""
+    begin = timezone.now() - HOUR
+    grants = [sessions.start(user, now=begin) for user in (anna, bob)]
+    sessions.refresh_proved(str(grants[0].refresh), ("otp",))
+    end = rows.end_silently
+
+    def prove_last(*args: Any) -> int:
+        ended = end(*args)
+        with pytest.raises(SessionRevoked):
+            sessions.refresh_proved(str(grants[1].refresh), ("otp",))
+        return ended
+
+    monkeypatch.setattr(rows, "end_silently", prove_last)
+    assert sessions.revoke_before(begin + HOUR / 2) == 2
+    assert Revocation.objects.count() == 2  # of everybody, and of the first session
+    row = Session.objects.get(pk=grants[1].session_id)
+    assert (row.proved_at, row.amr) == (None, "pwd")
+
+
 @pytest.mark.usefixtures("same_second")
 def test_a_row_behind_the_walk_is_found_by_the_next_walk(
     anna: AbstractBaseUser, monkeypatch: pytest.MonkeyPatch

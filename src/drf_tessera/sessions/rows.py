@@ -489,8 +489,9 @@ def shorten(session_id: UUID, until: datetime) -> bool:
 
 
 def prove(session_id: UUID, auth_time: datetime, amr: str) -> None:
-    """Write a new proof of identity."""
-    persist(partial(select_sessions().filter(pk=session_id).update, proved_at=auth_time, amr=amr))
+    """Write a new proof of identity, unless the session was ended early."""
+    which = select_sessions().filter(pk=session_id, revoked_at__isnull=True)
+    persist(partial(which.update, proved_at=auth_time, amr=amr))
 
 
 def delete(keys: Collection[UUID]) -> int:
