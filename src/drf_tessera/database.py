@@ -125,6 +125,12 @@ def undone() -> Iterator[None]:
             transaction.set_rollback(True, using=using)
 
 
+def is_transaction_lost() -> bool:
+    """Return whether the open transaction takes no statement. MariaDB undoes all of it at a deadlock."""
+    connection = transaction.get_connection(find_database())
+    return bool(connection.in_atomic_block and connection.needs_rollback)
+
+
 @contextmanager
 def foreign_savepoint() -> Iterator[None]:
     """Keep the caller's transaction usable after an error in the block, but not that of a test case.

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.test import TestCase
 from django.urls import path
@@ -23,11 +24,12 @@ from django.utils.decorators import method_decorator
 from rest_framework.test import APIClient
 
 from drf_tessera import database, sessions, signals
-from drf_tessera.exceptions import RefreshReused, SessionEnded, SessionRevoked
+from drf_tessera.exceptions import RefreshContended, RefreshReused, SessionEnded, SessionRevoked
 from drf_tessera.models import Revocation, Session
 from drf_tessera.rest.views import RefreshView
 from drf_tessera.revocation import check_session
 from drf_tessera.rotation import Outcome
+from drf_tessera.sessions.compiled import Statement
 from drf_tessera.tokens import verify_access_token
 from tests.conftest import bearer, make_user
 
@@ -250,6 +252,46 @@ def test_a_transaction_that_the_database_has_aborted(grant: sessions.Grant) -> N
             sessions.refresh(text, now=now)
         make_user("anna")  # there is one already
     assert ends() == ["refresh_reused"]
+
+
+@pytest.mark.parametrize(
+    ("act", "place"),
+    [
+        (sessions.refresh, "swap"),
+        (sessions.refresh, "end"),
+        (sessions.refresh, "notice"),
+        (sessions.inspect_refresh_token, "end"),
+        (sessions.inspect_refresh_token, "notice"),
+    ],
+)
+def test_a_transaction_that_a_deadlock_has_undone_is_not_asked_again(
+    grant: sessions.Grant, monkeypatch: pytest.MonkeyPatch, act: Callable[[str], object], place: str
+) -> None:
+    """MariaDB undoes the whole transaction of a victim, with its savepoints."""
+    stolen = place != "swap"
+    text = steal(grant)[0] if stolen else str(grant.refresh)
+
+    def fail(*args: Any, **kwargs: Any) -> int:
+        with (
+            connection.connection.cursor()
+            if connection.vendor != "sqlite"
+            else nullcontext(connection.connection) as driver
+        ):
+            driver.execute("ROLLBACK")
+        raise OperationalError(1213, "Deadlock found when trying to get lock")
+
+    with monkeypatch.context() as patch:
+        if place == "swap":
+            patch.setattr(Statement, "execute", fail)
+        else:
+            patch.setattr(QuerySet, "update" if place == "end" else "bulk_create", fail)
+        with pytest.raises(RefreshContended), transaction.atomic():
+            act(text)
+    if stolen:
+        with pytest.raises(RefreshReused):
+            act(text)
+    else:
+        assert act(text)
 
 
 def test_the_connection_is_as_it_was(grant: sessions.Grant) -> None:

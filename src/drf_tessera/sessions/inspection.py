@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation
 from drf_tessera.conf import get_settings
-from drf_tessera.database import MAX_ATTEMPTS
+from drf_tessera.database import MAX_ATTEMPTS, is_transaction_lost
 from drf_tessera.exceptions import RefreshContended, SessionUnknown
 from drf_tessera.moments import to_timestamp
 from drf_tessera.sessions import rows
@@ -60,7 +60,8 @@ def inspect_refresh_token(
         try:
             end_suspect(session, outcome, moment)
         except RefreshContended:
-            continue
+            if is_transaction_lost():
+                raise
     raise RefreshContended
 
 

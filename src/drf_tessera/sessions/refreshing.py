@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from drf_tessera import rotation, signals
 from drf_tessera.conf import Settings, get_settings
-from drf_tessera.database import MAX_ATTEMPTS, is_managed_by_hand, outlive_restart
+from drf_tessera.database import MAX_ATTEMPTS, is_managed_by_hand, is_transaction_lost, outlive_restart
 from drf_tessera.exceptions import (
     RefreshContended,
     Refusal,
@@ -163,6 +163,8 @@ def _swap(token: RefreshToken, moments: _Moments, settings: Settings) -> Grant |
         swap = partial(rows.swap, token, position, moments.judged, window, idle)
         moved = outlive_restart(swap)
     except RefreshContended:
+        if is_transaction_lost():
+            raise
         return None
     return grant if moved else None
 
@@ -174,7 +176,8 @@ def _settle(token: RefreshToken, moments: _Moments, settings: Settings, recoveri
         try:
             return outlive_restart(partial(_attempt, token, moments, settings, recoveries))
         except RefreshContended:
-            continue
+            if is_transaction_lost():
+                raise
     raise RefreshContended
 
 
