@@ -64,7 +64,7 @@ def read_installation_id() -> str:
     tenant = current_tenant()
     found = _known.get(tenant)
     if found is None:
-        found = _find_reader(tenant).read(since=float("-inf"))
+        found = _find_reader(tenant).read()
     return found
 
 

@@ -13,7 +13,7 @@ from django.core import checks as django_checks
 from django.core.checks import CheckMessage, Error
 from django.utils.translation import gettext as _
 
-from drf_tessera.conf import expects_legacy_tokens, list_schema_apps, read_settings
+from drf_tessera.conf import expects_legacy_tokens, list_installed_apps, list_schema_apps, read_settings
 
 Apps = Sequence[AppConfig] | None
 
@@ -35,8 +35,7 @@ def check_tenants(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     settings, problems = read_settings()
     if problems:
         return []
-    apps = {path.partition(".apps.")[0] for path in django_settings.INSTALLED_APPS}
-    shared = list_schema_apps()
+    apps, shared = list_installed_apps(), list_schema_apps()
     of_users = get_user_model()._meta.app_config.name
     if "django_tenants" in apps and of_users in shared and "drf_tessera" not in shared:
         return [

@@ -40,6 +40,7 @@ from drf_tessera.conf.settings import read_settings as read_settings
 from drf_tessera.conf.settings import translate_setting as translate_setting
 from drf_tessera.conf.settings import use_tenant as use_tenant
 from drf_tessera.conf.tenants import MAX_TENANTS as MAX_TENANTS
+from drf_tessera.conf.tenants import list_installed_apps as list_installed_apps
 from drf_tessera.conf.tenants import list_schema_apps as list_schema_apps
 from drf_tessera.conf.transports import COOKIE as COOKIE
 from drf_tessera.conf.transports import HEADER as HEADER

@@ -11,7 +11,7 @@ thread never uses the name of its last request.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -136,9 +136,14 @@ def find_automatically() -> TenantOf | None:
     If the app is not in ``TENANT_APPS``, then all tenants share their users, and there is nothing to tell
     apart.
     """
-    if "django_tenants" not in {path.partition(".apps.")[0] for path in django_settings.INSTALLED_APPS}:
+    if "django_tenants" not in list_installed_apps():
         return None
     return find_schema if _OUR_APP in list_schema_apps() else None
+
+
+def list_installed_apps() -> set[str]:
+    """Return the packages of the apps of the project, also of those that are named by their config class."""
+    return _name_packages(django_settings.INSTALLED_APPS)
 
 
 def list_schema_apps() -> set[str]:
@@ -146,7 +151,11 @@ def list_schema_apps() -> set[str]:
     found = [*(getattr(django_settings, "TENANT_APPS", None) or ())]
     for chosen in (getattr(django_settings, "TENANT_TYPES", None) or {}).values():
         found += chosen.get("APPS", ())
-    return {path.partition(".apps.")[0] for path in found}
+    return _name_packages(found)
+
+
+def _name_packages(apps: Iterable[str]) -> set[str]:
+    return {path.partition(".apps.")[0] for path in apps}
 
 
 def find_schema(request: HttpRequest | None) -> str:

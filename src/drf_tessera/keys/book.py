@@ -39,7 +39,7 @@ from drf_tessera.keys.files import KeyFile
 from drf_tessera.keys.rows import LEAST_AGE, Listed, find_overdue, find_pace, list_keys, rotate_keys
 from drf_tessera.keys.sealing import derive
 from drf_tessera.models import SigningKey
-from drf_tessera.workers.readers import RowReader
+from drf_tessera.workers.readers import ANY_TIME, RowReader
 
 logger: Final = logging.getLogger(__name__)
 
@@ -51,9 +51,6 @@ _ACCESS_LABEL: Final = b"drf_tessera access token HS256"
 
 _books: Final[WeakSet[Book]] = WeakSet()
 """The books of all tenants."""
-
-
-_ANY_TIME: Final = float("-inf")
 
 
 class State(NamedTuple):
@@ -89,7 +86,7 @@ class Book:
             poll=settings.revocation_poll.total_seconds(),
             staleness=settings.revocation_max_staleness.total_seconds(),
         )
-        self._read_at = self._looked_at = _ANY_TIME
+        self._read_at = self._looked_at = ANY_TIME
         self._changed, self._warned_of = False, ""
         _books.add(self)
 
@@ -118,7 +115,7 @@ class Book:
         if self._in_database and self._listed is None:
             before = self._looked_at
             try:
-                self._reader.read(_ANY_TIME)
+                self._reader.read()
                 self._looked_at = before  # a test case may end, and roll its keys back, within a poll
             except TemporarilyUnavailable as error:
                 raise KeysUnavailable from error
@@ -171,7 +168,7 @@ class Book:
         with self._lock:
             self._listed = self._state = None
             self._opened.clear()
-            self._read_at = self._looked_at = _ANY_TIME
+            self._read_at = self._looked_at = ANY_TIME
         self._reader.forget()
 
     def catch_up(self) -> None:

@@ -23,6 +23,7 @@ Otherwise a process that has just started on a busy machine would refuse its fir
 """
 
 _NEVER: Final = float("inf")
+ANY_TIME: Final = float("-inf")
 
 
 def find_limit(staleness: float) -> float:
@@ -57,7 +58,7 @@ class RowReader(Generic[T]):
         """The time at which the last such reading began."""
 
     @async_unsafe("You cannot call this from an async context - use a thread or sync_to_async.")
-    def read(self, since: float) -> T:
+    def read(self, since: float = ANY_TIME) -> T:
         """Return what a reading found that began after ``since``, by the monotonic clock.
 
         This thread reads by itself if it has a transaction open, because another connection would not see
